@@ -36,7 +36,11 @@ setup(
     long_description_content_type='text/x-rst',
     license='BSD-3-Clause',
     packages=find_packages(include=['pyxnat', 'pyxnat.*']),
-    package_data={'pyxnat': ['py.typed'], 'pyxnat.resources': ['*.pyi'], 'pyxnat.server': ['schemas/*/*.xsd']},
+    package_data={
+        'pyxnat': ['py.typed'],
+        'pyxnat.resources': ['*.pyi'],
+        'pyxnat.server': ['schemas/*/*.xsd'],
+    },
     python_requires='>=3.10',
     install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],
     extras_require={
@@ -50,7 +54,10 @@ setup(
         'test': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST],
         'dev': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST, *DOCS, *LINT],
     },
-    entry_points={'console_scripts': ['sessionmirror=pyxnat.apps.mirror:main'], 'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin']},
+    entry_points={
+        'console_scripts': ['sessionmirror=pyxnat.apps.mirror:main'],
+        'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin'],
+    },
     classifiers=[
         'Development Status :: 3 - Alpha',
         'Intended Audience :: Science/Research',

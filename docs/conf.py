@@ -18,4 +18,6 @@ autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
 napoleon_google_docstring = False
 default_role = 'code'
-suppress_warnings = ['ref.python']  # types of parameters in words, such as path and bytes, are names of fields, too
+suppress_warnings = [
+    'ref.python'
+]  # types of parameters in words, such as path and bytes, are names of fields, too

@@ -64,11 +64,17 @@ def _column(title: str, layers: Layers, left: int, height: int, shared: set[str]
     yield _text(left, MARGIN + 16, title, 'font-size="16" font-weight="bold"')
     top = height - LINE - MARGIN - _height(layers)
     for layer in reversed(layers):
-        yield (f'<rect x="{left}" y="{top}" width="{COLUMN}" height="{_box_height(layer)}" rx="4" fill="{PLAIN}" stroke="#8899aa"/>')
+        yield (
+            f'<rect x="{left}" y="{top}" width="{COLUMN}" height="{_box_height(layer)}" rx="4" '
+            f'fill="{PLAIN}" stroke="#8899aa"/>'
+        )
         for number, (name, task) in enumerate(layer.items()):
             line = top + PADDING // 2 + number * LINE
             if name in shared:
-                yield (f'<rect x="{left + 2}" y="{line + 1}" width="{COLUMN - 4}" height="{LINE - 2}" fill="{IMPORTABLE}"/>')
+                yield (
+                    f'<rect x="{left + 2}" y="{line + 1}" width="{COLUMN - 4}" height="{LINE - 2}" '
+                    f'fill="{IMPORTABLE}"/>'
+                )
             yield _text(left + 10, line + 15, name, 'font-weight="bold"')
             yield _text(left + 10 + NAME, line + 15, task)
         top += _box_height(layer) + GAP

@@ -5,7 +5,8 @@
     python docs/make_performance.py            # write what is in docs/performance beside bench.json
     python docs/make_performance.py --losses   # print where this library loses; nothing is written
 
-Nothing is measured here: ``docs/performance/bench.json`` is what ``python -m tests.benchmarks --json`` wrote.
+Nothing is measured here: ``docs/performance/bench.json`` is what
+``python -m tests.benchmarks --json`` wrote.
 """
 
 from __future__ import annotations
@@ -19,10 +20,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).with_name('performance')
-BENCH, TABLES, LOSSES, PLOT = (FOLDER / name for name in ('bench.json', 'tables.inc', 'losses.inc', 'plot.svg'))
+BENCH, TABLES, LOSSES, PLOT = (
+    FOLDER / name for name in ('bench.json', 'tables.inc', 'losses.inc', 'plot.svg')
+)
 OURS, CURL = 'pyxnat 2', 'curl'
 SLOWER, THAN_CURL = 1.1, 1.2
-"""How much slower than the fastest other client, and than curl where many files come down, counts as a loss."""
+"""How much slower than the fastest other client, and than curl where many files come down, counts
+as a loss."""
 MANY_FILES = ('download', 'many', 'single', 'middling')
 COLOURS = ('#c1272d', '#e9a23b', '#2b6cb0', '#2f855a', '#555555')
 
@@ -44,7 +48,9 @@ class Bench(NamedTuple):
         """From the file."""
         text = path.read_bytes()
         found = json.loads(text)
-        return cls(found['machine'], found['tasks'], found['rows'], hashlib.sha256(text).hexdigest())
+        return cls(
+            found['machine'], found['tasks'], found['rows'], hashlib.sha256(text).hexdigest()
+        )
 
     @property
     def clients(self) -> list[str]:
@@ -58,7 +64,11 @@ class Bench(NamedTuple):
 
     def at(self, task: str, delay_ms: int) -> dict[str, Row]:
         """Rows of a task, by client."""
-        return {row['client']: row for row in self.rows if (row['task'], row['delay_ms']) == (task, delay_ms)}
+        return {
+            row['client']: row
+            for row in self.rows
+            if (row['task'], row['delay_ms']) == (task, delay_ms)
+        }
 
 
 def is_right(row: Row) -> bool:
@@ -75,36 +85,81 @@ def tables(bench: Bench) -> str:
     parts = [HEAD, questions(bench)]
     parts.append(table(bench, near, 'Requests', _requests, best=lambda row: row['requests']))
     for delay in bench.delays:
-        parts.append(table(bench, delay, f'Seconds, {delay} ms away', _seconds, best=lambda row: row['seconds']))
-    parts.append(table(bench, near, 'Bytes, both ways', lambda row: _bytes(row['sent'] + row['received'])))
-    parts.append(table(bench, near, 'Peak memory of the process, MiB', lambda row: f'{row["peak_mib"]:.0f}' if row['peak_mib'] else '?'))
-    parts.append(table(bench, near, 'Processor seconds of the client, 0 ms away', lambda row: f'{row["cpu_s"]:.2f}'))
+        parts.append(
+            table(
+                bench, delay, f'Seconds, {delay} ms away', _seconds, best=lambda row: row['seconds']
+            )
+        )
+    parts.append(
+        table(bench, near, 'Bytes, both ways', lambda row: _bytes(row['sent'] + row['received']))
+    )
+    parts.append(
+        table(
+            bench,
+            near,
+            'Peak memory of the process, MiB',
+            lambda row: f'{row["peak_mib"]:.0f}' if row['peak_mib'] else '?',
+        )
+    )
+    parts.append(
+        table(
+            bench,
+            near,
+            'Processor seconds of the client, 0 ms away',
+            lambda row: f'{row["cpu_s"]:.2f}',
+        )
+    )
     return '\n\n'.join(parts) + '\n'
 
 
 def questions(bench: Bench) -> str:
     """What the tasks are, with the number of things asked for."""
-    lines = ['.. csv-table:: Tasks', '   :class: performance', f'   :header: {_quoted(["task", "what is asked", "things"])}', '']
+    lines = [
+        '.. csv-table:: Tasks',
+        '   :class: performance',
+        f'   :header: {_quoted(["task", "what is asked", "things"])}',
+        '',
+    ]
     for task, title in bench.titles.items():
         asked = next(row['asked'] for row in bench.rows if row['task'] == task)
         lines.append(f'   {_quoted([f"``{task}``", title, str(asked) if asked else ""])}')
     return '\n'.join(lines)
 
 
-def table(bench: Bench, delay: int, title: str, cell: Callable[[Row], str], best: Callable[[Row], float] | None = None) -> str:
+def table(
+    bench: Bench,
+    delay: int,
+    title: str,
+    cell: Callable[[Row], str],
+    best: Callable[[Row], float] | None = None,
+) -> str:
     """One figure of all clients at one distance; the least of those that are right is bold."""
-    lines = [f'.. csv-table:: {title}', '   :class: performance', f'   :header: {_quoted(["task", *bench.clients])}', '']
+    lines = [
+        f'.. csv-table:: {title}',
+        '   :class: performance',
+        f'   :header: {_quoted(["task", *bench.clients])}',
+        '',
+    ]
     for task in bench.titles:
         rows = bench.at(task, delay)
         if not rows:
             continue
-        least = min((best(row) for row in rows.values() if is_right(row)), default=None) if best is not None else None
+        least = (
+            min((best(row) for row in rows.values() if is_right(row)), default=None)
+            if best is not None
+            else None
+        )
         cells = [_cell(rows.get(client), cell, best, least) for client in bench.clients]
         lines.append(f'   {_quoted([f"``{task}``", *cells])}')
     return '\n'.join(lines)
 
 
-def _cell(row: Row | None, cell: Callable[[Row], str], best: Callable[[Row], float] | None, least: float | None) -> str:
+def _cell(
+    row: Row | None,
+    cell: Callable[[Row], str],
+    best: Callable[[Row], float] | None,
+    least: float | None,
+) -> str:
     if row is None:
         return '–'
     if not is_right(row):
@@ -114,7 +169,9 @@ def _cell(row: Row | None, cell: Callable[[Row], str], best: Callable[[Row], flo
 
 def _requests(row: Row) -> str:
     first = row['first_requests']
-    return str(row['requests']) if first == row['requests'] else f'{row["requests"]} (first {first})'
+    return (
+        str(row['requests']) if first == row['requests'] else f'{row["requests"]} (first {first})'
+    )
 
 
 def _seconds(row: Row) -> str:
@@ -136,13 +193,22 @@ def _quoted(cells: Iterable[str]) -> str:
 
 
 def losses(bench: Bench) -> Iterator[str]:
-    """What is not as it should be: more requests than another, slower than the fastest near by, slower far away than one with more requests."""
+    """What is not as it should be: more requests than another, slower than the fastest near by,
+    slower far away than one with more requests."""
     for row in bench.rows:
         if row['client'] == OURS and row['task'] != 'connect':
             others = bench.at(row['task'], row['delay_ms'])
-            right = [other for name, other in others.items() if name not in (OURS, CURL) and is_right(other)]
+            right = [
+                other
+                for name, other in others.items()
+                if name not in (OURS, CURL) and is_right(other)
+            ]
             yield from _lost(row, right)
-            if CURL in others and row['task'] in MANY_FILES and row['seconds'] > THAN_CURL * others[CURL]['seconds']:
+            if (
+                CURL in others
+                and row['task'] in MANY_FILES
+                and row['seconds'] > THAN_CURL * others[CURL]['seconds']
+            ):
                 yield f'{_name(row)}: {_against(row, others[CURL])}'
 
 
@@ -170,7 +236,8 @@ def _name(row: Row) -> str:
 
 def _against(row: Row, other: Row) -> str:
     return (
-        f'{row["seconds"]:.3f} s ({row["cpu_s"]:.3f} s CPU), {other["client"]} {other["seconds"]:.3f} s ({other["cpu_s"]:.3f} s CPU):'
+        f'{row["seconds"]:.3f} s ({row["cpu_s"]:.3f} s CPU), {other["client"]} '
+        f'{other["seconds"]:.3f} s ({other["cpu_s"]:.3f} s CPU):'
         f' {row["seconds"] / other["seconds"]:.2f}x'
     )
 
@@ -189,18 +256,36 @@ def plot(bench: Bench, path: Path) -> None:
     panels: list[tuple[str, int, str]] = [('requests', bench.delays[0], 'requests')]
     panels += [('seconds', delay, f'seconds, {delay} ms away') for delay in bench.delays]
     figure = Figure(figsize=(4 * len(panels), 0.32 * len(tasks) + 1.4), layout='constrained')
-    for axes, (what, delay, title) in zip(figure.subplots(1, len(panels), sharey=True), panels, strict=True):
+    for axes, (what, delay, title) in zip(
+        figure.subplots(1, len(panels), sharey=True), panels, strict=True
+    ):
         for client, colour in zip(bench.clients, COLOURS, strict=False):
             at = [(number, bench.at(task, delay).get(client)) for number, task in enumerate(tasks)]
-            points = [(row[what], number) for number, row in at if row is not None and is_right(row) and row[what]]
+            points = [
+                (row[what], number)
+                for number, row in at
+                if row is not None and is_right(row) and row[what]
+            ]
             size = 60 if client == OURS else 30
-            axes.scatter(*zip(*points, strict=True), s=size, color=colour, label=client, zorder=3 if client == OURS else 2, alpha=0.85)
+            axes.scatter(
+                *zip(*points, strict=True),
+                s=size,
+                color=colour,
+                label=client,
+                zorder=3 if client == OURS else 2,
+                alpha=0.85,
+            )
         axes.set_xscale('log')
         axes.set_title(title, fontsize=10)
         axes.grid(visible=True, linewidth=0.4, alpha=0.6)
     axes.set_yticks(range(len(tasks)), tasks)
     axes.invert_yaxis()
-    figure.legend(*axes.get_legend_handles_labels(), loc='outside upper center', ncols=len(bench.clients), frameon=False)
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc='outside upper center',
+        ncols=len(bench.clients),
+        frameon=False,
+    )
     figure.savefig(path, format='svg', metadata={'Date': None, 'Description': bench.digest})
 
 

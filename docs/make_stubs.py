@@ -93,13 +93,20 @@ def stub() -> str:
     made = [*(_element(row) for row in LEVELS), *(_collection(row) for row in LEVELS)]
     classes = '\n\n'.join(made)
     listed = ',\n'.join(f'    {name!r}' for name in resources.__all__)
-    return f'{HEADER.format(doc=resources.__doc__)}{_imports(classes)}\n\n__all__ = [\n{listed},\n]\n\n{classes}\n'
+    return (
+        f'{HEADER.format(doc=resources.__doc__)}{_imports(classes)}\n\n__all__ = '
+        f'[\n{listed},\n]\n\n{classes}\n'
+    )
 
 
 def _imports(classes: str) -> str:
     """Return the imports that the classes need, sorted as ruff sorts them."""
     used = {node.id for node in ast.walk(ast.parse(classes)) if isinstance(node, ast.Name)}
-    used |= {part.id for node in ast.walk(ast.parse(classes)) if isinstance(node, ast.Attribute) and isinstance(part := node.value, ast.Name)}
+    used |= {
+        part.id
+        for node in ast.walk(ast.parse(classes))
+        if isinstance(node, ast.Attribute) and isinstance(part := node.value, ast.Name)
+    }
     found: dict[str, set[str]] = {}
     for name in used & set(_KNOWN):
         found.setdefault(_KNOWN[name], set()).add(name)
@@ -109,7 +116,12 @@ def _imports(classes: str) -> str:
     found['.base'] = {'Element as Element'}
     found['.collection'] = {'Collection as Collection'}
     groups = [
-        [*(['import os'] if 'os' in used else []), *_from(found, lambda module: not module.startswith('.') and module != 'typing_extensions')],
+        [
+            *(['import os'] if 'os' in used else []),
+            *_from(
+                found, lambda module: not module.startswith('.') and module != 'typing_extensions'
+            ),
+        ],
         _from(found, lambda module: module == 'typing_extensions'),
         _from(found, lambda module: module.startswith('.')),
     ]
@@ -118,13 +130,27 @@ def _imports(classes: str) -> str:
 
 def _from(found: dict[str, set[str]], belongs: Any) -> list[str]:
     names = sorted(filter(belongs, found), key=lambda module: (not module.startswith('..'), module))
-    return [f'from {module} import {", ".join(sorted(found[module]))}' for module in names]
+    return [_import_line(module, sorted(found[module])) for module in names]
+
+
+def _import_line(module: str, names: list[str]) -> str:
+    """Write one import, a name per line where one line is too short."""
+    line = f'from {module} import {", ".join(names)}'
+    if len(line) <= _WIDTH + 4:
+        return line
+    return '\n'.join([f'from {module} import (', *(f'    {name},' for name in names), ')'])
 
 
 def _handwritten() -> set[type[Any]]:
     """Return the hand-written classes that generated ones derive from."""
-    made = [getattr(resources, name) for row in LEVELS for name in (row.element_class, row.collection_class)]
-    return {base for cls in made for base in cls.__mro__[1:] if base.__module__.startswith('pyxnat.')}
+    made = [
+        getattr(resources, name)
+        for row in LEVELS
+        for name in (row.element_class, row.collection_class)
+    ]
+    return {
+        base for cls in made for base in cls.__mro__[1:] if base.__module__.startswith('pyxnat.')
+    }
 
 
 def _class(row: Level, name: str, body: Iterable[str]) -> str:
@@ -133,12 +159,18 @@ def _class(row: Level, name: str, body: Iterable[str]) -> str:
     parent = f'Collection[{row.element_class}]' if base is Collection else base.__name__
     first, _, more = str(cls.__doc__).partition('\n')
     doc = f'"""{first}\n{more}\n"""' if more else f'"""{first}"""'
-    return f'class {name}({parent}):\n' + textwrap.indent('\n'.join([doc, '', *body]).rstrip(), '    ')
+    return f'class {name}({parent}):\n' + textwrap.indent(
+        '\n'.join([doc, '', *body]).rstrip(), '    '
+    )
 
 
 def _element(row: Level) -> str:
     cls: type[Any] = getattr(resources, row.element_class)
-    shares = ["def shares(self, id_filter: str = '*') -> Projects: ..."] if issubclass(cls, SharedElement) else []
+    shares = (
+        ["def shares(self, id_filter: str = '*') -> Projects: ..."]
+        if issubclass(cls, SharedElement)
+        else []
+    )
     body = [*_returning_itself(cls), _parent(row), *shares]
     for below in children(row.plural):
         body.append(_accessor(cls, below.singular, 'ID: str', below.element_class))
@@ -148,8 +180,13 @@ def _element(row: Level) -> str:
 
 def _collection(row: Level) -> str:
     cls: type[Any] = getattr(resources, row.collection_class)
-    accessors = (_accessor(cls, below.plural, "id_filter: str = '*'", below.collection_class) for below in children(row.plural))
-    return _class(row, row.collection_class, [_COLLECTION.format(element=row.element_class), *accessors])
+    accessors = (
+        _accessor(cls, below.plural, "id_filter: str = '*'", below.collection_class)
+        for below in children(row.plural)
+    )
+    return _class(
+        row, row.collection_class, [_COLLECTION.format(element=row.element_class), *accessors]
+    )
 
 
 def _accessor(cls: type[Any], name: str, argument: str, returns: str) -> str:
@@ -162,7 +199,10 @@ def _parent(row: Level) -> str:
     if row.plural == 'experiments':  # always the subject, also from /projects/P/experiments
         return 'def parent(self) -> Subject: ...'
     above = [level(plural).element_class for plural in row.parents if plural != SERVER]
-    return f'def parent(self) -> {" | ".join([*above, *(["None"] if SERVER in row.parents else [])])}: ...'
+    return (
+        'def parent(self) -> '
+        f'{" | ".join([*above, *(["None"] if SERVER in row.parents else [])])}: ...'
+    )
 
 
 def _returning_itself(cls: type[Any]) -> Iterator[str]:
@@ -170,7 +210,11 @@ def _returning_itself(cls: type[Any]) -> Iterator[str]:
     names = {'create': 'create', 'insert': 'create'}
     for base in reversed(cls.__mro__[1:-1]):
         for name, member in vars(base).items():
-            if inspect.isfunction(member) and name[:1] != '_' and member.__annotations__.get('return') == base.__name__:
+            if (
+                inspect.isfunction(member)
+                and name[:1] != '_'
+                and member.__annotations__.get('return') == base.__name__
+            ):
                 names[name] = member.__name__
     for name in sorted(names, key=lambda name: (names[name], name != names[name])):
         yield _redeclared(getattr(cls, name)) if name == names[name] else f'{name} = {names[name]}'
@@ -182,7 +226,24 @@ def _redeclared(function: Any) -> str:
     assert isinstance(definition, ast.FunctionDef)
     arguments = ast.unparse(definition.args).replace('=', ' = ')
     line = f'def {definition.name}({arguments}) -> Self: ...'
-    return line if len(line) <= _WIDTH else f'def {definition.name}(\n    {arguments}\n) -> Self: ...'
+    if len(line) <= _WIDTH:
+        return line
+    inner = f'    {arguments}'
+    if len(inner) > _WIDTH:
+        inner = '\n'.join(f'    {argument},' for argument in _split_arguments(arguments))
+    return f'def {definition.name}(\n{inner}\n) -> Self: ...'
+
+
+def _split_arguments(text: str) -> list[str]:
+    """Split a list of arguments at the commas outside brackets."""
+    found, depth = [''], 0
+    for char in text:
+        depth += (char in '([{') - (char in ')]}')
+        if char == ',' and not depth:
+            found.append('')
+        else:
+            found[-1] += char
+    return [argument.strip() for argument in found]
 
 
 def main() -> int:

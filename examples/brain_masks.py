@@ -4,12 +4,14 @@
 
     python brain_masks.py [PROJECT] [--over AGE] [--workers N] [--cachedir FOLDER]
 
-Server and login come from XNAT_HOST, XNAT_USER and XNAT_PASS, from ``~/.netrc``, or, on a terminal, from a prompt. Needs nibabel and numpy. FSL's
-BET makes the masks where it is installed; otherwise :func:`mask_of`, a simple stand-in.
+Server and login come from XNAT_HOST, XNAT_USER and XNAT_PASS, from ``~/.netrc``, or, on a terminal,
+from a prompt. Needs nibabel and numpy. FSL's BET makes the masks where it is installed; otherwise
+:func:`mask_of`, a simple stand-in.
 
-Images are downloaded and processed in a pool of processes, over the one session that the selection opened. Each mask goes to the resource
-BRAIN_MASK of its session, where it replaces that of an earlier run. With PYXNAT_OFFLINE=1 all comes from the cache, and nothing is
-uploaded. The exit status is 1 if any image failed; those are named.
+Images are downloaded and processed in a pool of processes, over the one session that the selection
+opened. Each mask goes to the resource BRAIN_MASK of its session, where it replaces that of an
+earlier run. With PYXNAT_OFFLINE=1 all comes from the cache, and nothing is uploaded. The exit
+status is 1 if any image failed; those are named.
 """
 
 from __future__ import annotations
@@ -48,7 +50,10 @@ class Mask(NamedTuple):
 
 
 def pairs(files: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """Each .img with its .hdr, as soon as both were listed. Labels repeat from session to session, so the resource is part of the key."""
+    """Each .img with its .hdr, as soon as both were listed.
+
+    Labels repeat from session to session, so the resource is part of the key.
+    """
     waiting: dict[tuple[Any, str], dict[str, Any]] = {}
     for file in files:
         name = PurePosixPath(file.label())
@@ -73,7 +78,10 @@ def brain_mask(img: Any, hdr: Any) -> Mask:
 def bet(image: str, mask: Path) -> str:
     """FSL's brain extraction; with -m it writes <out>_mask, with -n no brain image."""
     subprocess.run(
-        [str(BET), image, str(mask.parent / 'brain'), '-m', '-n'], check=True, capture_output=True, env={**os.environ, 'FSLOUTPUTTYPE': 'NIFTI_GZ'}
+        [str(BET), image, str(mask.parent / 'brain'), '-m', '-n'],
+        check=True,
+        capture_output=True,
+        env={**os.environ, 'FSLOUTPUTTYPE': 'NIFTI_GZ'},
     )
     return 'BET'
 
@@ -81,7 +89,12 @@ def bet(image: str, mask: Path) -> str:
 def otsu_mask(image: str, mask: Path) -> str:
     """Compute the mask with nibabel and numpy."""
     source = nibabel.load(image)
-    nibabel.save(nibabel.Nifti1Image(mask_of(source.get_fdata(dtype=np.float32)).astype(np.uint8), source.affine), mask)
+    nibabel.save(
+        nibabel.Nifti1Image(
+            mask_of(source.get_fdata(dtype=np.float32)).astype(np.uint8), source.affine
+        ),
+        mask,
+    )
     return 'Otsu'
 
 
@@ -113,7 +126,11 @@ def otsu(values: Array) -> float:
     centres = (edges[:-1] + edges[1:]) / 2
     below = np.cumsum(counts)[:-1]
     above, total = below[-1] + counts[-1] - below, np.cumsum(counts * centres)
-    between = below * above * ((total[-1] - total[:-1]) / np.maximum(above, 1) - total[:-1] / np.maximum(below, 1)) ** 2
+    between = (
+        below
+        * above
+        * ((total[-1] - total[:-1]) / np.maximum(above, 1) - total[:-1] / np.maximum(below, 1)) ** 2
+    )
     return float(edges[np.argmax(between) + 1])
 
 
@@ -144,11 +161,20 @@ def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
     try:
         mask = job.get()
         if img._intf.cache.mode != 'offline':
-            scan.parent().resource('BRAIN_MASK').file(name).put(mask.content, format='NIFTI_GZ', content='BRAIN_MASK', overwrite=True)
+            scan.parent().resource('BRAIN_MASK').file(name).put(
+                mask.content, format='NIFTI_GZ', content='BRAIN_MASK', overwrite=True
+            )
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one image, the others go on
-        print(f'FAILED {session} {img._uri}: {type(error).__name__}: {error}', getattr(error, 'stderr', None) or '', file=sys.stderr)
+        print(
+            f'FAILED {session} {img._uri}: {type(error).__name__}: {error}',
+            getattr(error, 'stderr', None) or '',
+            file=sys.stderr,
+        )
         return None
-    print(f'{session:<12} {img.label():<14} {mask.method:<5} {mask.litres:.3f} l  {mask.requests} requests  {mask.received:,} bytes')
+    print(
+        f'{session:<12} {img.label():<14} {mask.method:<5} {mask.litres:.3f} l  {mask.requests} '
+        f'requests  {mask.received:,} bytes'
+    )
     return mask
 
 
@@ -158,26 +184,41 @@ def options() -> argparse.Namespace:
     parser.add_argument('project', nargs='?', default='DEMO_AGING')
     parser.add_argument('--over', default=80, type=int, metavar='AGE', help='years (default 80)')
     parser.add_argument('--workers', default=8, type=int, metavar='N', help='processes (default 8)')
-    parser.add_argument('--cachedir', metavar='FOLDER', help="for downloads (default: the library's)")
+    parser.add_argument(
+        '--cachedir', metavar='FOLDER', help="for downloads (default: the library's)"
+    )
     return parser.parse_args()
 
 
 def main() -> int:
     """Select here, download and process in the pool, upload results here as they arrive."""
     chosen = options()
-    project, over = f'/projects/{chosen.project}', [('xnat:mrSessionData/AGE', '>', str(chosen.over)), 'AND']
-    with multiprocessing.Pool(chosen.workers) as pool, pyxnat.Interface(cachedir=chosen.cachedir) as xnat:
+    project, over = (
+        f'/projects/{chosen.project}',
+        [('xnat:mrSessionData/AGE', '>', str(chosen.over)), 'AND'],
+    )
+    with (
+        multiprocessing.Pool(chosen.workers) as pool,
+        pyxnat.Interface(cachedir=chosen.cachedir) as xnat,
+    ):
         with xnat.trace() as asked:
-            images = xnat.select(f'{project}/subjects/*/experiments/*/scans/*/resources/*/files').where(over)
+            images = xnat.select(
+                f'{project}/subjects/*/experiments/*/scans/*/resources/*/files'
+            ).where(over)
             jobs = [(img, pool.apply_async(brain_mask, (img, hdr))) for img, hdr in pairs(images)]
             labels = dict(xnat.select(f'{project}/experiments').get('id', 'label'))
         with xnat.trace() as stored:
-            masks = [finish(labels[img.parent().parent().parent()._urn], img, job) for img, job in jobs]
+            masks = [
+                finish(labels[img.parent().parent().parent()._urn], img, job) for img, job in jobs
+            ]
         pool.close()
         pool.join()
     done = [mask for mask in masks if mask]
     print(f'selected   {len(jobs):3} images with {asked.requests} requests')
-    print(f'processed  {len(done):3} images with {sum(mask.requests for mask in done)} requests in {chosen.workers} processes')
+    print(
+        f'processed  {len(done):3} images with {sum(mask.requests for mask in done)} requests in '
+        f'{chosen.workers} processes'
+    )
     if xnat.cache.mode == 'offline':
         print(f'offline: {len(done)} masks were not uploaded')
     else:

@@ -5,8 +5,9 @@
     python map_on_dask.py PROJECT                          # two processes on this machine
     python map_on_dask.py PROJECT tcp://scheduler:8786     # a cluster
 
-Counts the files and bytes of each session, where the work is done by whichever worker is free. Elements carry the login session to the workers, and
-no password. Server and login as in brain_masks.py; the workers need pyxnat, and a way to the server.
+Counts the files and bytes of each session, where the work is done by whichever worker is free.
+Elements carry the login session to the workers, and no password. Server and login as in
+brain_masks.py; the workers need pyxnat, and a way to the server.
 """
 
 import sys
@@ -26,7 +27,11 @@ def count_files(session):
 def main(project, address=None):
     """Print a line for each session as it is done; 0 when all were."""
     failed = 0
-    local = nullcontext(address) if address else distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    local = (
+        nullcontext(address)
+        if address
+        else distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    )
     with local as cluster, distributed.Client(cluster) as client, pyxnat.Interface() as xnat:
         sessions = xnat.select.project(project).subjects().experiments()
         futures = client.map(count_files, [*sessions])

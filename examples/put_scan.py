@@ -4,8 +4,8 @@
 
     python put_scan.py FOLDER PROJECT SUBJECT SESSION SCAN
 
-Subject, session and scan are made if they are missing, the project is not. A file that is there already stops the run: nothing is overwritten.
-Server and login as in brain_masks.py.
+Subject, session and scan are made if they are missing, the project is not. A file that is there
+already stops the run: nothing is overwritten. Server and login as in brain_masks.py.
 """
 
 import argparse
@@ -17,7 +17,9 @@ import pyxnat
 
 def main() -> int:
     """Look for the project, make the scan, put the files."""
-    parser = argparse.ArgumentParser(description='Put the files of a folder into an archive, as one scan of an MR session.')
+    parser = argparse.ArgumentParser(
+        description='Put the files of a folder into an archive, as one scan of an MR session.'
+    )
     parser.add_argument('folder', type=Path)
     for name in ('project', 'subject', 'session', 'scan'):
         parser.add_argument(name)
@@ -28,7 +30,9 @@ def main() -> int:
             parser.error(f'no project {chosen.project} on this server, or not for this login')
         scan = project.subject(chosen.subject).experiment(chosen.session).scan(chosen.scan)
         if not scan.exists():
-            scan.create(experiments='xnat:mrSessionData', scans='xnat:mrScanData', type=chosen.folder.name)
+            scan.create(
+                experiments='xnat:mrSessionData', scans='xnat:mrScanData', type=chosen.folder.name
+            )
         files = sorted(path for path in chosen.folder.rglob('*') if path.is_file())
         for path in files:
             scan.resource('FILES').file(path.relative_to(chosen.folder).as_posix()).put(str(path))

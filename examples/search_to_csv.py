@@ -4,8 +4,9 @@
 
     python search_to_csv.py > sessions.csv
 
-Asks for the MR sessions of people over 60 who are left-handed, or women among the patients, in all projects that the login can read. It is one
-request, however many sessions there are. Server and login as in brain_masks.py.
+Asks for the MR sessions of people over 60 who are left-handed, or women among the patients, in all
+projects that the login can read. It is one request, however many sessions there are. Server and
+login as in brain_masks.py.
 """
 
 import csv
@@ -26,7 +27,11 @@ CRITERIA = [
     ('xnat:mrSessionData/AGE', '>', '60'),
     [
         ('xnat:subjectData/HANDEDNESS', '=', 'left'),
-        [('xnat:subjectData/GENDER', '=', 'female'), ('xnat:subjectData/SUB_GROUP', '=', 'patient'), 'AND'],
+        [
+            ('xnat:subjectData/GENDER', '=', 'female'),
+            ('xnat:subjectData/SUB_GROUP', '=', 'patient'),
+            'AND',
+        ],
         'OR',
     ],
     'AND',

@@ -20,10 +20,32 @@ if TYPE_CHECKING:
     from .services.select import Select
     from .tables import JsonTable
 
-__all__ = ['Error', 'Inspector', 'Interface', 'JsonTable', 'SearchManager', 'Select', 'Users', '__version__', 'core']
+__all__ = [
+    'Error',
+    'Inspector',
+    'Interface',
+    'JsonTable',
+    'SearchManager',
+    'Select',
+    'Users',
+    '__version__',
+    'core',
+]
 
 _CLASSES = {**core.OLD_CLASSES, 'Error': 'errors', 'JsonTable': 'tables'}
-_MODULES = frozenset({*core.OLD_NAMES, 'compat', 'files', 'http', 'interface', 'model', 'query', 'services', 'tables'})
+_MODULES = frozenset(
+    {
+        *core.OLD_NAMES,
+        'compat',
+        'files',
+        'http',
+        'interface',
+        'model',
+        'query',
+        'services',
+        'tables',
+    }
+)
 """Modules and packages that are attributes of ``pyxnat`` without an import of their own."""
 
 

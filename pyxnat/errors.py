@@ -71,7 +71,8 @@ __all__ = [
 
 
 _SECRETS = re.compile(
-    r'(?P<token>/services/tokens/(?:validate|invalidate)/[^/?]+/)[^/?]+|(?P<name>[?&](?:j_)?(?:password|secret|signature|x-amz-[a-z-]+)=)[^&]*',
+    r'(?P<token>/services/tokens/(?:validate|invalidate)/[^/?]+/)[^/?]+|(?P<name>[?&'
+    r'](?:j_)?(?:password|secret|signature|x-amz-[a-z-]+)=)[^&]*',
     re.IGNORECASE,
 )
 
@@ -124,7 +125,13 @@ class DatabaseError(Error):
     """
 
     def __init__(
-        self, message: str, *, uri: str | None = None, method: str | None = None, status: int | None = None, remedy: str | None = None
+        self,
+        message: str,
+        *,
+        uri: str | None = None,
+        method: str | None = None,
+        status: int | None = None,
+        remedy: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -144,7 +151,9 @@ class DatabaseError(Error):
         return _restore, (type(self), self.args, self.__dict__)
 
 
-def _restore(cls: type[DatabaseError], args: tuple[Any, ...], state: dict[str, Any]) -> DatabaseError:
+def _restore(
+    cls: type[DatabaseError], args: tuple[Any, ...], state: dict[str, Any]
+) -> DatabaseError:
     error = cls(*args)
     error.__dict__.update(state)
     return error
@@ -233,25 +242,69 @@ _LOGIN = 'Check user and password (or token); a login of another provider needs 
 _AGAIN = 'Try again later; if it keeps failing, inform the administrator of the server.'
 
 STATUS_TABLE: tuple[StatusRow, ...] = (
-    StatusRow(300, 399, r'', UnexpectedAnswer, 'The server redirects: check the URL (http or https, context path such as /xnat).'),
-    StatusRow(400, 409, r'exists.*overwrite', DuplicateError, "overwrite='append' adds to it, 'delete' replaces it."),
-    StatusRow(400, 400, r'', ProgrammingError, 'The server rejects a name or value of the request.'),
+    StatusRow(
+        300,
+        399,
+        r'',
+        UnexpectedAnswer,
+        'The server redirects: check the URL (http or https, context path such as /xnat).',
+    ),
+    StatusRow(
+        400,
+        409,
+        r'exists.*overwrite',
+        DuplicateError,
+        "overwrite='append' adds to it, 'delete' replaces it.",
+    ),
+    StatusRow(
+        400, 400, r'', ProgrammingError, 'The server rejects a name or value of the request.'
+    ),
     StatusRow(401, 401, r'', AuthenticationError, _LOGIN),
-    StatusRow(403, 403, r'password .*expired|expired .*password', AuthenticationError, 'Log in on the web site and change the password.'),
+    StatusRow(
+        403,
+        403,
+        r'password .*expired|expired .*password',
+        AuthenticationError,
+        'Log in on the web site and change the password.',
+    ),
     StatusRow(403, 403, r'', PermissionDenied, 'Ask an owner of the project for access.'),
-    StatusRow(404, 404, r'', NotFoundError, 'Check the spelling; the server hides objects that this login may not read.'),
-    StatusRow(405, 405, r'', NotSupportedError, 'The server does not support this method for this URI.'),
-    StatusRow(407, 407, r'', AuthenticationError, 'The proxy needs a login: give it in the URL of the proxy.'),
+    StatusRow(
+        404,
+        404,
+        r'',
+        NotFoundError,
+        'Check the spelling; the server hides objects that this login may not read.',
+    ),
+    StatusRow(
+        405, 405, r'', NotSupportedError, 'The server does not support this method for this URI.'
+    ),
+    StatusRow(
+        407,
+        407,
+        r'',
+        AuthenticationError,
+        'The proxy needs a login: give it in the URL of the proxy.',
+    ),
     StatusRow(408, 408, r'', NetworkTimeout, _AGAIN),
-    StatusRow(409, 409, r'', DuplicateError, 'Choose another name, or change the existing element.'),
+    StatusRow(
+        409, 409, r'', DuplicateError, 'Choose another name, or change the existing element.'
+    ),
     StatusRow(410, 410, r'', NotFoundError, 'It has expired: request it again.'),
     StatusRow(413, 414, r'', ProgrammingError, 'Split the request into smaller ones.'),
     StatusRow(416, 416, r'', TransferError, 'The file changed on the server: download it again.'),
     StatusRow(429, 429, r'', BusyError, _AGAIN),
-    StatusRow(400, 499, r'', ProgrammingError, 'The server rejects a name, value or type of the request.'),
+    StatusRow(
+        400, 499, r'', ProgrammingError, 'The server rejects a name, value or type of the request.'
+    ),
     StatusRow(501, 501, r'', NotSupportedError, 'This server lacks the function.'),
     StatusRow(502, 504, r'', BusyError, _AGAIN),
-    StatusRow(500, 599, r'', InternalError, 'If the request is right, inform the administrator of the server.'),
+    StatusRow(
+        500,
+        599,
+        r'',
+        InternalError,
+        'If the request is right, inform the administrator of the server.',
+    ),
 )
 """(status, message) -> class and remedy.
 
@@ -259,7 +312,9 @@ The statuses are those of XNAT's REST application and of the gateways in front o
 """
 
 
-def from_status(status: int, message: str, *, method: str | None = None, uri: str | None = None) -> DatabaseError:
+def from_status(
+    status: int, message: str, *, method: str | None = None, uri: str | None = None
+) -> DatabaseError:
     """Return the error for a response with a failure status.
 
     Parameters
@@ -277,12 +332,16 @@ def from_status(status: int, message: str, *, method: str | None = None, uri: st
         An instance, not yet raised.
     """
     for row in STATUS_TABLE:
-        if row.first <= status <= row.last and re.search(row.pattern, message, re.IGNORECASE | re.DOTALL):
+        if row.first <= status <= row.last and re.search(
+            row.pattern, message, re.IGNORECASE | re.DOTALL
+        ):
             return row.error(message, method=method, uri=uri, status=status, remedy=row.remedy)
     return UnexpectedAnswer(message or 'unknown HTTP status', method=method, uri=uri, status=status)
 
 
-_TAG = re.compile(r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(
+    r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL
+)
 _HEADING = re.compile(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
 _SEARCHED = 8192
 """Bytes of a response that are searched for a message; bounds the cost of a hostile page."""

@@ -179,14 +179,32 @@ class Interface(Classic):
         if settings.prompted:
             self._transport.open_session()
 
-    def _assemble(self, settings: configuration.Settings, session: Session, timeouts: Timeouts, retries: int, cachedir: Any, jobs: int) -> None:
+    def _assemble(
+        self,
+        settings: configuration.Settings,
+        session: Session,
+        timeouts: Timeouts,
+        retries: int,
+        cachedir: Any,
+        jobs: int,
+    ) -> None:
         self._settings = settings
         this = weakref.ref(self)  # the finalizer must not keep the Interface alive
-        self.cache = Cache(configuration.cache_folder(cachedir), settings.server, lambda: _account(session, this()))
-        self._transport = Transport(
-            session, self.cache, verify=settings.verify, proxy=settings.proxy, timeouts=timeouts, retries=retries, cert=settings.cert
+        self.cache = Cache(
+            configuration.cache_folder(cachedir), settings.server, lambda: _account(session, this())
         )
-        self.connection = Connection(self._transport, self.cache, None if self._exec_is_own else self._exec, also_of_requests)
+        self._transport = Transport(
+            session,
+            self.cache,
+            verify=settings.verify,
+            proxy=settings.proxy,
+            timeouts=timeouts,
+            retries=retries,
+            cert=settings.cert,
+        )
+        self.connection = Connection(
+            self._transport, self.cache, None if self._exec_is_own else self._exec, also_of_requests
+        )
         self.select = Select(self)
         self.search = SearchEngine(self)
         self.inspect = Inspector(self)
@@ -225,7 +243,11 @@ class Interface(Classic):
         body = self._exec(f'{uris.ENTRY}/auth').decode('utf-8', 'replace')
         match = re.search("User '(.*)' is logged in", body)
         if match is None:
-            raise errors.UnexpectedAnswer(f'the server sent {body[:100]!r}', uri=f'{self._server}{uris.ENTRY}/auth', method='GET')
+            raise errors.UnexpectedAnswer(
+                f'the server sent {body[:100]!r}',
+                uri=f'{self._server}{uris.ENTRY}/auth',
+                method='GET',
+            )
         return match.group(1)
 
     def prefetch(self, selection: Any) -> int:
@@ -252,7 +274,9 @@ class Interface(Classic):
             interface.prefetch('/projects/P/subjects/S1')
             interface.cache.mode = 'offline'
         """
-        return self.transfer.prefetch(self.select(selection) if isinstance(selection, str) else selection)
+        return self.transfer.prefetch(
+            self.select(selection) if isinstance(selection, str) else selection
+        )
 
     def __repr__(self) -> str:
         return f'<Interface {self._user or "guest"}@{self._server}>'
@@ -310,7 +334,14 @@ class Interface(Classic):
         settings = configuration.read_config(location)
         self._end_previous()
         session = Session(settings.server, settings.credentials)
-        self._assemble(settings, session, self._transport.timeouts, self._transport.retries, self.cache.cachedir, self.walker.jobs)
+        self._assemble(
+            settings,
+            session,
+            self._transport.timeouts,
+            self._transport.retries,
+            self.cache.cachedir,
+            self.walker.jobs,
+        )
 
     def _exec(
         self,
@@ -396,7 +427,11 @@ def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:
     The fourth argument was a cache folder in pyxnat 0.9 and a configuration file in 1.x.
     """
     if config is None and cachedir is not None and os.path.isfile(os.path.expanduser(cachedir)):
-        warnings.warn('pass a configuration file as config=; the fourth argument is the cache folder', DeprecationWarning, stacklevel=3)
+        warnings.warn(
+            'pass a configuration file as config=; the fourth argument is the cache folder',
+            DeprecationWarning,
+            stacklevel=3,
+        )
         return cachedir, None
     return config, cachedir
 
@@ -412,7 +447,15 @@ def _restore(state: dict[str, Any]) -> Interface:
 
     The session is that of this process if it has one, else the one in the pickle.
     """
-    key = (state['class'], state['server'], state['login'], state['cachedir'], state['verify'], state['proxy'], state['cert'])
+    key = (
+        state['class'],
+        state['server'],
+        state['login'],
+        state['cachedir'],
+        state['verify'],
+        state['proxy'],
+        state['cert'],
+    )
     interface = _RESTORED.get(key)
     if interface is None:
         interface = _RESTORED[key] = _rebuild(state)
@@ -427,13 +470,24 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     server, login = state['server'], state['login']
     session = known_session(server, login)
     if session is None:
-        session = Session(server, login=login, cookies=state['cookies'], find_credentials=lambda: _find_credentials(server, login))
+        session = Session(
+            server,
+            login=login,
+            cookies=state['cookies'],
+            find_credentials=lambda: _find_credentials(server, login),
+        )
         if login and not state['cookies']:
-            session.credentials = _find_credentials(server, login, offline=state['cache'][0] == 'offline')
-    settings = configuration.Settings(server, session.credentials, state['verify'], state['proxy'], state['cert'])
+            session.credentials = _find_credentials(
+                server, login, offline=state['cache'][0] == 'offline'
+            )
+    settings = configuration.Settings(
+        server, session.credentials, state['verify'], state['proxy'], state['cert']
+    )
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']
-    interface._assemble(settings, session, state['timeouts'], state['retries'], state['cachedir'], state['jobs'])
+    interface._assemble(
+        settings, session, state['timeouts'], state['retries'], state['cachedir'], state['jobs']
+    )
     interface.cache.mode, interface.cache.expiration, interface.cache.max_bytes = state['cache']
     finalizers = sys.modules.get('multiprocessing.util')
     if finalizers is not None:  # workers of a pool exit without running atexit handlers
@@ -455,7 +509,9 @@ def _account(session: Session, interface: Interface | None) -> str:
     if credentials is None or not credentials.is_token:
         return session.login
     if interface is None:
-        raise errors.InterfaceError('the owner of the cache is unknown: keep its Interface as long as the cache')
+        raise errors.InterfaceError(
+            'the owner of the cache is unknown: keep its Interface as long as the cache'
+        )
     return account_of(interface.cache.server_folder, credentials.login, interface.whoami)
 
 

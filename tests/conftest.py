@@ -1,4 +1,5 @@
-"""What all tests share: the sizes of property tests, what a test leaves behind, and recorded answers of real servers."""
+"""What all tests share: the sizes of property tests, what a test leaves behind, and recorded
+answers of real servers."""
 
 from __future__ import annotations
 
@@ -22,18 +23,30 @@ _NUMBERS = itertools.count(1)
 DEEP = os.environ.get('PYXNAT_DEEP') == '1'
 """Whether hard tests run at their full size (``make deep``)."""
 
-_COMMON = {'deadline': None, 'suppress_health_check': [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
-settings.register_profile('small', max_examples=80, derandomize=True, database=None, **_COMMON)  # the same examples for every change
+_COMMON = {
+    'deadline': None,
+    'suppress_health_check': [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile(
+    'small', max_examples=80, derandomize=True, database=None, **_COMMON
+)  # the same examples for every change
 settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')
 
-access.HASH_METHOD = 'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
-os.environ.pop('PYTHONDONTWRITEBYTECODE', None)  # hundreds of processes are started, which would each compile all that they import
+access.HASH_METHOD = (
+    'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
+)
+os.environ.pop(
+    'PYTHONDONTWRITEBYTECODE', None
+)  # hundreds of processes are started, which would each compile all that they import
 sys.dont_write_bytecode = False
 
 
 def pytest_configure() -> None:
-    """Temporary folders lie in memory, where there is room; PYTEST_DEBUG_TEMPROOT, which is pytest's own, names another place."""
+    """Temporary folders lie in memory, where there is room;
+
+    PYTEST_DEBUG_TEMPROOT, which is pytest's own, names another place.
+    """
     folder = None if DEEP else quick_folder()
     if folder is not None:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(folder))
@@ -47,7 +60,8 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def no_session_left() -> Iterator[None]:
-    """Sessions that a test opened end with it: an Interface that was not closed is collected now, not when another server has the port."""
+    """Sessions that a test opened end with it: an Interface that was not closed is collected now,
+    not when another server has the port."""
     before = set(session._ALL)
     yield
     if any(one.is_ours for one in set(session._ALL) - before):
@@ -57,12 +71,17 @@ def no_session_left() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test finds what another, or the user's own work, left in the cache."""
-    monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path_factory.getbasetemp() / f'cache-{next(_NUMBERS)}'))
+    monkeypatch.setenv(
+        'PYXNAT_CACHEDIR', str(tmp_path_factory.getbasetemp() / f'cache-{next(_NUMBERS)}')
+    )
 
 
 @pytest.fixture(scope='session')
 def reference() -> Path:
-    """The folder of facts and of answers that real servers gave: ``XNAT_REFERENCE``, or ``shared`` beside the checkout."""
+    """The folder of facts and of answers that real servers gave:
+
+    ``XNAT_REFERENCE``, or ``shared`` beside the checkout.
+    """
     folder = Path(os.environ.get('XNAT_REFERENCE', ROOT.parent / 'shared'))
     if not (folder / 'recorded').is_dir():
         pytest.skip(f'no recorded answers in {folder}; XNAT_REFERENCE can name their folder')

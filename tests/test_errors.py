@@ -34,7 +34,7 @@ each_error = pytest.mark.parametrize('cls', TREE, ids=lambda cls: cls.__name__)
 each_answer = pytest.mark.parametrize('cls', ANSWERS, ids=lambda cls: cls.__name__)
 
 
-# -- the tree ---------------------------------------------------------------------------------------------------------------------------------
+# -- the tree --------------------------------------------------------------------------------------
 
 
 def drawn() -> dict[str, str]:
@@ -59,7 +59,9 @@ def test_the_docstring_draws_the_tree() -> None:
 def test_the_docstring_names_the_builtin_bases() -> None:
     text = errors.__doc__ or ''
     said = dict(re.findall(r'─ (\w+) .*\(also (\w+)\)', text))
-    assert said == {cls.__name__: cls.__bases__[1].__name__ for cls in TREE if len(cls.__bases__) > 1}
+    assert said == {
+        cls.__name__: cls.__bases__[1].__name__ for cls in TREE if len(cls.__bases__) > 1
+    }
 
 
 @pytest.mark.parametrize(
@@ -72,7 +74,9 @@ def test_the_docstring_names_the_builtin_bases() -> None:
         (errors.PermissionDenied, PermissionError),
     ],
 )
-def test_errors_are_those_that_a_caller_would_catch(cls: type[DatabaseError], builtin: type[Exception]) -> None:
+def test_errors_are_those_that_a_caller_would_catch(
+    cls: type[DatabaseError], builtin: type[Exception]
+) -> None:
     with pytest.raises(builtin):
         raise cls('broke', uri='/data/projects')
 
@@ -83,21 +87,40 @@ def test_every_error_says_in_a_sentence_what_it_is(cls: type[Any]) -> None:
 
 
 def test_the_names_are_those_of_the_database_api() -> None:
-    assert [cls.__name__ for cls in errors.Error.__subclasses__()] == ['InterfaceError', 'DatabaseError']
+    assert [cls.__name__ for cls in errors.Error.__subclasses__()] == [
+        'InterfaceError',
+        'DatabaseError',
+    ]
     names = {cls.__name__ for cls in DatabaseError.__subclasses__()}
-    assert names == {'DataError', 'OperationalError', 'IntegrityError', 'InternalError', 'ProgrammingError', 'NotSupportedError'}
+    assert names == {
+        'DataError',
+        'OperationalError',
+        'IntegrityError',
+        'InternalError',
+        'ProgrammingError',
+        'NotSupportedError',
+    }
     assert not issubclass(errors.Warning, errors.Error)
 
 
-# -- one error --------------------------------------------------------------------------------------------------------------------------------
+# -- one error -------------------------------------------------------------------------------------
 
 
 @each_answer
 def test_an_error_of_the_server_survives_pickling_and_copying(cls: type[DatabaseError]) -> None:
-    error = cls('no such thing', uri='https://host/data/projects/P', method='GET', status=404, remedy='Look elsewhere.')
+    error = cls(
+        'no such thing',
+        uri='https://host/data/projects/P',
+        method='GET',
+        status=404,
+        remedy='Look elsewhere.',
+    )
     error.add_note('a note') if hasattr(error, 'add_note') else None
     for twin in (
-        *(pickle.loads(pickle.dumps(error, protocol)) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)),
+        *(
+            pickle.loads(pickle.dumps(error, protocol))
+            for protocol in range(pickle.HIGHEST_PROTOCOL + 1)
+        ),
         copy.copy(error),
         copy.deepcopy(error),
     ):
@@ -106,7 +129,9 @@ def test_an_error_of_the_server_survives_pickling_and_copying(cls: type[Database
         assert vars(twin) == vars(error)
 
 
-@pytest.mark.parametrize('cls', [cls for cls in TREE if cls not in ANSWERS], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    'cls', [cls for cls in TREE if cls not in ANSWERS], ids=lambda cls: cls.__name__
+)
 def test_any_other_error_survives_pickling_and_copying(cls: type[Exception]) -> None:
     for twin in (pickle.loads(pickle.dumps(cls('wrong', 1))), copy.copy(cls('wrong', 1))):
         assert type(twin) is cls and twin.args == ('wrong', 1)
@@ -118,7 +143,10 @@ def test_any_other_error_survives_pickling_and_copying(cls: type[Exception]) -> 
         ({}, 'no such thing'),
         ({'remedy': 'Look elsewhere.'}, 'no such thing. Look elsewhere.'),
         ({'uri': 'https://host/u'}, 'https://host/u: no such thing'),
-        ({'method': 'GET', 'uri': 'https://host/u', 'status': 404}, 'GET https://host/u answered 404: no such thing'),
+        (
+            {'method': 'GET', 'uri': 'https://host/u', 'status': 404},
+            'GET https://host/u answered 404: no such thing',
+        ),
         ({'status': 404}, 'status 404: no such thing'),
         (
             {'method': 'GET', 'uri': 'https://host/u', 'status': 404, 'remedy': 'Look elsewhere.'},
@@ -135,13 +163,18 @@ def test_the_text_of_a_network_error_is_not_that_of_the_system() -> None:
     assert str(errors.NetworkError('broke', uri='https://host')) == 'https://host: broke'
 
 
-# -- statuses ---------------------------------------------------------------------------------------------------------------------------------
+# -- statuses --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('status', range(100, 600))
 def test_every_status_has_its_error(status: int) -> None:
     error = from_status(status, 'said the server', method='GET', uri='https://host/u')
-    assert (error.status, error.message, error.method, error.uri) == (status, 'said the server', 'GET', 'https://host/u')
+    assert (error.status, error.message, error.method, error.uri) == (
+        status,
+        'said the server',
+        'GET',
+        'https://host/u',
+    )
     rows = [row for row in STATUS_TABLE if row.first <= status <= row.last and not row.pattern]
     assert bool(rows) == (status >= 300), 'answers of 1xx and 2xx are no refusals'
     assert type(error) is (rows[0].error if rows else errors.UnexpectedAnswer)
@@ -194,11 +227,13 @@ def test_every_row_of_the_table_is_reached() -> None:
         (600, '', errors.UnexpectedAnswer),
     ],
 )
-def test_these_statuses_mean_these_errors(status: int, message: str, cls: type[DatabaseError]) -> None:
+def test_these_statuses_mean_these_errors(
+    status: int, message: str, cls: type[DatabaseError]
+) -> None:
     assert type(from_status(status, message)) is cls
 
 
-# -- the server's own words -------------------------------------------------------------------------------------------------------------------
+# -- the server's own words ------------------------------------------------------------------------
 
 XNAT_PAGE = b"""<html>
 <head>
@@ -215,7 +250,8 @@ Please continue your visit at our <a href="/">home page</a>.
 TOMCAT_PAGE = (
     b'<!doctype html><html lang="en"><head><title>HTTP Status 404 \xe2\x80\x93 Not Found</title>'
     b'<style type="text/css">body {color:black;}</style></head>'
-    b'<body><h1>HTTP Status 404 \xe2\x80\x93 Not Found</h1><hr class="line" /><p><b>Type</b> Status Report</p>'
+    b'<body><h1>HTTP Status 404 \xe2\x80\x93 Not Found</h1><hr class="line" /><p><b>Type</b> '
+    b'Status Report</p>'
     b'<p><b>Message</b> /data/nope</p></body></html>'
 )
 
@@ -224,7 +260,12 @@ TOMCAT_PAGE = (
     ('page', 'reason', 'words'),
     [
         (TOMCAT_PAGE, '', 'HTTP Status 404 – Not Found Type Status Report Message /data/nope'),
-        (b'<html><head><title>t</title></head><body><h3>Invalid <b>ID</b></h3><p>more</p></body></html>', 'Bad', 'Invalid ID'),
+        (
+            b'<html><head><title>t</title></head><body><h3>Invalid '
+            b'<b>ID</b></h3><p>more</p></body></html>',
+            'Bad',
+            'Invalid ID',
+        ),
         (b'<h3> </h3>the rest', '', 'the rest'),
         (b'plain words\n of it', '', 'plain words of it'),
         (b'', 'Not Found', 'Not Found'),
@@ -251,11 +292,15 @@ def test_a_long_answer_is_cut() -> None:
     assert len(server_message(b'x' * 10**6)) == errors.MESSAGE_LENGTH
 
 
-# -- exceptions below HTTP --------------------------------------------------------------------------------------------------------------------
+# -- exceptions below HTTP -------------------------------------------------------------------------
 
 
 def exceptions_of(module: Any) -> list[type[BaseException]]:
-    found = [value for value in vars(module).values() if inspect.isclass(value) and issubclass(value, Exception)]
+    found = [
+        value
+        for value in vars(module).values()
+        if inspect.isclass(value) and issubclass(value, Exception)
+    ]
     return [cls for cls in dict.fromkeys(found) if not issubclass(cls, Warning)]
 
 
@@ -264,7 +309,11 @@ RAISED = [
     *exceptions_of(ssl),
     *exceptions_of(http.client),
     *(cls for cls in exceptions_of(socket) if issubclass(cls, OSError)),
-    *(cls for cls in vars(__import__('builtins')).values() if inspect.isclass(cls) and issubclass(cls, OSError)),
+    *(
+        cls
+        for cls in vars(__import__('builtins')).values()
+        if inspect.isclass(cls) and issubclass(cls, OSError)
+    ),
 ]
 
 
@@ -275,7 +324,9 @@ def made(cls: type[BaseException]) -> BaseException:
     return error
 
 
-@pytest.mark.parametrize('cls', dict.fromkeys(RAISED), ids=lambda cls: f'{cls.__module__}.{cls.__name__}')
+@pytest.mark.parametrize(
+    'cls', dict.fromkeys(RAISED), ids=lambda cls: f'{cls.__module__}.{cls.__name__}'
+)
 def test_every_exception_of_a_connection_has_its_error(cls: type[BaseException]) -> None:
     if cls in (http.client.IncompleteRead, http.client.BadStatusLine, http.client.UnknownProtocol):
         cause: BaseException = cls('what it says')
@@ -291,7 +342,9 @@ def test_every_exception_of_a_connection_has_its_error(cls: type[BaseException])
 
 def test_every_row_of_the_table_of_exceptions_is_reached() -> None:
     for number, row in enumerate(EXCEPTIONS):
-        assert not any(issubclass(row.exception, earlier.exception) for earlier in EXCEPTIONS[:number]), row
+        assert not any(
+            issubclass(row.exception, earlier.exception) for earlier in EXCEPTIONS[:number]
+        ), row
 
 
 @pytest.mark.parametrize(
@@ -310,7 +363,9 @@ def test_every_row_of_the_table_of_exceptions_is_reached() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_these_exceptions_mean_these_errors(cause: Exception, cls: type[Exception], what: str, lasting: bool) -> None:
+def test_these_exceptions_mean_these_errors(
+    cause: Exception, cls: type[Exception], what: str, lasting: bool
+) -> None:
     error = network_error(cause, 'GET', 'https://host')
     assert type(error) is cls and what in str(error)
     assert is_lasting(cause) is lasting

@@ -69,7 +69,17 @@ def test_no_public_name_is_unlisted(name: str) -> None:
 
 
 def test_the_package_exports_these_names() -> None:
-    assert pyxnat.__all__ == ['Error', 'Inspector', 'Interface', 'JsonTable', 'SearchManager', 'Select', 'Users', '__version__', 'core']
+    assert pyxnat.__all__ == [
+        'Error',
+        'Inspector',
+        'Interface',
+        'JsonTable',
+        'SearchManager',
+        'Select',
+        'Users',
+        '__version__',
+        'core',
+    ]
 
 
 def test_the_package_has_no_public_name_that_is_neither_exported_nor_a_module() -> None:
@@ -85,7 +95,7 @@ def test_every_generated_class_is_exported_by_resources() -> None:
     assert set(resources.__all__) == names | {'Element', 'Collection'}
 
 
-# -- importing --------------------------------------------------------------------------------------------------------------------------------
+# -- importing -------------------------------------------------------------------------------------
 
 SCRIPT = """
 import json, sys, time
@@ -95,19 +105,37 @@ started = time.process_time()
 import pyxnat
 seconds = time.process_time() - started
 print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(set(sys.modules) - before)}))
-"""
+"""  # noqa: E501
 
 LOADED = {'core', 'version'}
-"""Modules of the library that importing it may load; all others are loaded when a name of theirs is first asked for."""
+"""Modules of the library that importing it may load; all others are loaded when a name of theirs is
+first asked for."""
 
-HEAVY = {'asyncio', 'concurrent', 'doctest', 'multiprocessing', 'pydoc', 'sqlite3', 'tkinter', 'unittest', 'xmlrpc'}
+HEAVY = {
+    'asyncio',
+    'concurrent',
+    'doctest',
+    'multiprocessing',
+    'pydoc',
+    'sqlite3',
+    'tkinter',
+    'unittest',
+    'xmlrpc',
+}
 """Parts of the standard library that nobody who imports pyxnat has asked for."""
 
 
 @pytest.fixture(scope='module')
 def fresh() -> dict[str, Any]:
     """What a fresh interpreter says of ``import pyxnat``; the best time of three."""
-    runs = [json.loads(subprocess.run([sys.executable, '-c', SCRIPT], capture_output=True, text=True, check=True, cwd=ROOT).stdout) for _ in range(3)]
+    runs = [
+        json.loads(
+            subprocess.run(
+                [sys.executable, '-c', SCRIPT], capture_output=True, text=True, check=True, cwd=ROOT
+            ).stdout
+        )
+        for _ in range(3)
+    ]
     return min(runs, key=lambda run: run['seconds'])
 
 
@@ -126,7 +154,9 @@ def test_importing_loads_no_heavy_part_of_the_standard_library(fresh: dict[str, 
 
 
 def test_importing_is_quick(fresh: dict[str, Any]) -> None:
-    assert fresh['seconds'] < 0.1  # of the processor, compiling included; the budget is 15 % of what its three libraries cost
+    assert (
+        fresh['seconds'] < 0.1
+    )  # of the processor, compiling included; the budget is 15 % of what its three libraries cost
 
 
 def test_a_misspelt_name_is_an_attribute_error() -> None:

@@ -31,7 +31,17 @@ __all__ = ['Copied', 'create_parser', 'main', 'mirror_session', 'portable']
 log = logging.getLogger('pyxnat.apps.mirror')
 
 _XNAT = '{http://nrg.wustl.edu/xnat}'
-_COPIED_BY_THEMSELVES = {'sharing', 'resources', 'file', 'scans', 'reconstructions', 'assessors', 'experiments', 'in', 'out'}
+_COPIED_BY_THEMSELVES = {
+    'sharing',
+    'resources',
+    'file',
+    'scans',
+    'reconstructions',
+    'assessors',
+    'experiments',
+    'in',
+    'out',
+}
 _OF_THE_SERVER = {'subject_ID', 'imageSession_ID', 'image_session_ID', 'prearchivePath'}
 
 
@@ -101,7 +111,9 @@ def mirror_session(
     row = _only_row(source, experiment)
     target_project = dest.select.project(project)
     if not target_project.exists():
-        raise NotFoundError(f'no project {project!r} to copy to', uri=dest._server, remedy='Create it first.')
+        raise NotFoundError(
+            f'no project {project!r} to copy to', uri=dest._server, remedy='Create it first.'
+        )
     owner = source.select.project(row['project']).subject(row['subject_ID'])
     target_owner = target_project.subject(subject or row['subject_label'])
     if not target_owner.exists():
@@ -117,9 +129,13 @@ def mirror_session(
 
 
 def _only_row(source: Interface, experiment: str) -> dict[str, str]:
-    rows = source.array.experiments(experiment_id=experiment, columns=['subject_label', 'label']).data
+    rows = source.array.experiments(
+        experiment_id=experiment, columns=['subject_label', 'label']
+    ).data
     if len(rows) != 1:
-        raise NotFoundError(f'no session {experiment!r}', uri=source._server, remedy='Give its accession ID.')
+        raise NotFoundError(
+            f'no session {experiment!r}', uri=source._server, remedy='Give its accession ID.'
+        )
     return rows[0]
 
 
@@ -159,7 +175,11 @@ class _Copy:
             Items at source and destination.
         """
         seen: set[str] = set()
-        for plural, singular in (('in_resources', 'in_resource'), ('out_resources', 'out_resource'), ('resources', 'resource')):
+        for plural, singular in (
+            ('in_resources', 'in_resource'),
+            ('out_resources', 'out_resource'),
+            ('resources', 'resource'),
+        ):
             if hasattr(item, plural):
                 for resource in getattr(item, plural)():
                     if resource.id() not in seen:  # one without a side is listed as output too
@@ -170,7 +190,11 @@ class _Copy:
         about = resource.attributes()
         # An input resource is created by its first file: XNAT creates an empty one as output.
         if twin.level.plural != 'in_resources' and not twin.exists():
-            twin.create(params={name: about[name] for name in ('format', 'content', 'tags') if about.get(name)})
+            twin.create(
+                params={
+                    name: about[name] for name in ('format', 'content', 'tags') if about.get(name)
+                }
+            )
         self._copied.resources += 1
         there = _listed(twin)
         for name, row in _listed(resource).items():
@@ -187,18 +211,32 @@ class _Copy:
         log.info('file %s, %s bytes', file.path_name, row['Size'])
         with file.host.get(file.uri, stream=True) as response:
             response.raise_for_status()
-            labels = {name: row[f'file_{name}'] for name in ('format', 'content', 'tags') if row.get(f'file_{name}')}
-            twin.put(Payload(_counted(response.iter_content(None), row, file), int(row['Size'])), overwrite=self._overwrite, **labels)
+            labels = {
+                name: row[f'file_{name}']
+                for name in ('format', 'content', 'tags')
+                if row.get(f'file_{name}')
+            }
+            twin.put(
+                Payload(_counted(response.iter_content(None), row, file), int(row['Size'])),
+                overwrite=self._overwrite,
+                **labels,
+            )
         self._copied.files += 1
         self._copied.bytes += int(row['Size'])
 
     @staticmethod
     def _check(resource: Any, twin: Any) -> None:
         there = _listed(twin)
-        wrong = [name for name, row in _listed(resource).items() if row['Size'] != '0' and not (name in there and _same(row, there[name]))]
+        wrong = [
+            name
+            for name, row in _listed(resource).items()
+            if row['Size'] != '0' and not (name in there and _same(row, there[name]))
+        ]
         if wrong:
             raise TransferError(
-                f'different from the source: {", ".join(wrong[:5])}', uri=twin.host.connection.server + twin.uri, remedy='Run the copy again.'
+                f'different from the source: {", ".join(wrong[:5])}',
+                uri=twin.host.connection.server + twin.uri,
+                remedy='Run the copy again.',
             )
 
 
@@ -212,7 +250,11 @@ def _counted(pieces: Iterator[bytes], row: dict[str, str], file: Any) -> Iterato
         received += len(piece)
         yield piece
     if received != int(row['Size']):
-        raise TransferError(f'{received} of {row["Size"]} bytes received', uri=file.host.connection.server + file.uri, remedy='Run the copy again.')
+        raise TransferError(
+            f'{received} of {row["Size"]} bytes received',
+            uri=file.host.connection.server + file.uri,
+            remedy='Run the copy again.',
+        )
 
 
 def _listed(resource: Any) -> dict[str, dict[str, str]]:
@@ -234,10 +276,16 @@ def _name_of(item: Any) -> str:
 
 def _put_document(target: Any, original: Any) -> None:
     """Create or update an element from the document of another."""
-    label = target.path_name if target.level.plural in ('subjects', 'experiments', 'assessors') else None
+    label = (
+        target.path_name
+        if target.level.plural in ('subjects', 'experiments', 'assessors')
+        else None
+    )
     document = portable(original.get(), label)
     headers = {'Content-Type': 'text/xml; charset=UTF-8'}
-    target.host.put(target.uri, document, params={'allowDataDeletion': False}, headers=headers).raise_for_status()
+    target.host.put(
+        target.uri, document, params={'allowDataDeletion': False}, headers=headers
+    ).raise_for_status()
 
 
 def portable(document: bytes, label: str | None = None) -> bytes:
@@ -268,20 +316,42 @@ def portable(document: bytes, label: str | None = None) -> bytes:
 def create_parser() -> argparse.ArgumentParser:
     """Return the parser of the command ``sessionmirror``."""
     parser = argparse.ArgumentParser(
-        prog='sessionmirror', description='Copy an imaging session, with its scans, assessors and files, from one XNAT archive to another.'
+        prog='sessionmirror',
+        description='Copy an imaging session, with its scans, assessors and files, from one XNAT '
+        'archive to another.',
     )
-    parser.add_argument('--h1', '--source_config', dest='source_config', required=True, help='configuration file of the source')
-    parser.add_argument('--h2', '--dest_config', dest='dest_config', required=True, help='configuration file of the destination')
+    parser.add_argument(
+        '--h1',
+        '--source_config',
+        dest='source_config',
+        required=True,
+        help='configuration file of the source',
+    )
+    parser.add_argument(
+        '--h2',
+        '--dest_config',
+        dest='dest_config',
+        required=True,
+        help='configuration file of the destination',
+    )
     parser.add_argument('-e', '--experiment_id', required=True, help='accession ID of the session')
     parser.add_argument('-p', '--project_id', required=True, help='project at the destination')
-    parser.add_argument('-s', '--subject', help='label of the subject at the destination; by default as at the source')
-    parser.add_argument('-l', '--label', help='label of the session at the destination; by default as at the source')
+    parser.add_argument(
+        '-s',
+        '--subject',
+        help='label of the subject at the destination; by default as at the source',
+    )
+    parser.add_argument(
+        '-l', '--label', help='label of the session at the destination; by default as at the source'
+    )
     parser.add_argument('--overwrite', action='store_true', help='replace files that differ')
     parser.add_argument('-v', '--verbose', action='store_true', help='log each copied item')
     return parser
 
 
-def main(arguments: Sequence[str] | None = None, write: Callable[[str], Any] = sys.stdout.write) -> int:
+def main(
+    arguments: Sequence[str] | None = None, write: Callable[[str], Any] = sys.stdout.write
+) -> int:
     """Run the command ``sessionmirror``.
 
     Parameters
@@ -300,11 +370,23 @@ def main(arguments: Sequence[str] | None = None, write: Callable[[str], Any] = s
     logging.basicConfig(format='%(message)s')
     logging.getLogger('pyxnat').setLevel(logging.INFO if options.verbose else logging.WARNING)
     try:
-        with Interface(config=options.source_config) as source, Interface(config=options.dest_config) as dest:
-            names = {'subject': options.subject, 'label': options.label, 'overwrite': options.overwrite}
-            copied = mirror_session(source, dest, options.experiment_id, options.project_id, **names)
+        with (
+            Interface(config=options.source_config) as source,
+            Interface(config=options.dest_config) as dest,
+        ):
+            names = {
+                'subject': options.subject,
+                'label': options.label,
+                'overwrite': options.overwrite,
+            }
+            copied = mirror_session(
+                source, dest, options.experiment_id, options.project_id, **names
+            )
     except Error as error:
         write(f'sessionmirror: {error}\n')
         return 1
-    write(f'{copied.items} items, {copied.resources} resources, {copied.files} files ({copied.bytes} bytes) copied; {copied.present} existed\n')
+    write(
+        f'{copied.items} items, {copied.resources} resources, {copied.files} files ({copied.bytes} '
+        f'bytes) copied; {copied.present} existed\n'
+    )
     return 0

@@ -36,9 +36,19 @@ _Open = Callable[[], AbstractContextManager['Server']]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Register the settings."""
-    parser.addini('xnat_site', 'site ID of the test archives, with which their accession IDs begin', default='XNAT')
-    parser.addini('xnat_users', 'users of the test archives in addition to the administrator, one LOGIN:PASSWORD per line', type='linelist')
-    parser.addini('xnat_schemas', 'XSD files of further data types, or folders of them', type='paths')
+    parser.addini(
+        'xnat_site',
+        'site ID of the test archives, with which their accession IDs begin',
+        default='XNAT',
+    )
+    parser.addini(
+        'xnat_users',
+        'users of the test archives in addition to the administrator, one LOGIN:PASSWORD per line',
+        type='linelist',
+    )
+    parser.addini(
+        'xnat_schemas', 'XSD files of further data types, or folders of them', type='paths'
+    )
 
 
 @pytest.fixture(scope='session')
@@ -55,7 +65,9 @@ def xnat_options(pytestconfig: pytest.Config) -> dict[str, Any]:
     users = [line.partition(':') for line in pytestconfig.getini('xnat_users')]
     wrong = [login for login, _, password in users if not (login.strip() and password.strip())]
     if wrong:
-        raise pytest.UsageError(f'xnat_users: {wrong[0]!r} has no password; write each line as LOGIN:PASSWORD')
+        raise pytest.UsageError(
+            f'xnat_users: {wrong[0]!r} has no password; write each line as LOGIN:PASSWORD'
+        )
     return {
         'site': pytestconfig.getini('xnat_site'),
         'users': {login.strip(): password.strip() for login, _, password in users},
@@ -75,7 +87,9 @@ def xnat_seed() -> Callable[[Interface], object] | None:
 
 @pytest.fixture(scope='session')
 def _xnat_open(
-    tmp_path_factory: pytest.TempPathFactory, xnat_options: dict[str, Any], xnat_seed: Callable[[Interface], object] | None
+    tmp_path_factory: pytest.TempPathFactory,
+    xnat_options: dict[str, Any],
+    xnat_seed: Callable[[Interface], object] | None,
 ) -> Iterator[_Open]:
     """Create the first archive; return a context manager that serves a copy."""
     interface, serve = _library()
@@ -84,9 +98,15 @@ def _xnat_open(
     def create_first() -> dict[str, Any]:
         with serve(first / 'archive', **xnat_options) as server:
             if xnat_seed is not None:
-                with interface(server.url, server.user, server.password, first / 'cache', offline=False) as xnat:
+                with interface(
+                    server.url, server.user, server.password, first / 'cache', offline=False
+                ) as xnat:
                     xnat_seed(xnat)
-        return {**xnat_options, 'password': server.password, 'users': {}}  # the copies contain the users
+        return {
+            **xnat_options,
+            'password': server.password,
+            'users': {},
+        }  # the copies contain the users
 
     @contextmanager
     def copy() -> Iterator[Server]:
@@ -97,7 +117,14 @@ def _xnat_open(
         shutil.rmtree(folder, ignore_errors=True)  # saves space; pytest removes the rest later
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv('no_proxy', ','.join(filter(None, (os.environ.get('no_proxy') or os.environ.get('NO_PROXY'), '127.0.0.1'))))
+        patch.setenv(
+            'no_proxy',
+            ','.join(
+                filter(
+                    None, (os.environ.get('no_proxy') or os.environ.get('NO_PROXY'), '127.0.0.1')
+                )
+            ),
+        )
         options = create_first()
         yield copy
 
@@ -125,7 +152,9 @@ def xnat_archive_server(_xnat_open: _Open) -> Iterator[Server]:
 
 
 @pytest.fixture
-def xnat_archive(xnat_archive_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Interface]:
+def xnat_archive(
+    xnat_archive_server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Interface]:
     """Connect to an archive for one test as the administrator.
 
     The archive is empty, or filled by `xnat_seed`. The `pyxnat.Interface` has a cache of its own.
@@ -139,12 +168,22 @@ def xnat_archive(xnat_archive_server: Server, tmp_path_factory: pytest.TempPathF
     """
     interface, _ = _library()
     server = xnat_archive_server
-    with interface(server.url, server.user, server.password, tmp_path_factory.mktemp('xnat-cache'), offline=False) as xnat:
+    with interface(
+        server.url,
+        server.user,
+        server.password,
+        tmp_path_factory.mktemp('xnat-cache'),
+        offline=False,
+    ) as xnat:
         yield xnat
 
 
 @pytest.fixture
-def xnat_environment(xnat_archive_server: Server, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def xnat_environment(
+    xnat_archive_server: Server,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> dict[str, str]:
     """Set the environment variables of programs that connect by themselves.
 
     The variables are ``XNAT_HOST``, ``XNAT_USER`` and ``XNAT_PASS`` for the archive of

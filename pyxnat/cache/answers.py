@@ -132,7 +132,11 @@ def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
         with file:
             checksum, _, content = file.read().partition(b'\n')
         line, _, rest = content.partition(b'\n')
-        return (Entry.of(line), Body(rest)) if line and checksum == b'%08x' % zlib.crc32(content) else None
+        return (
+            (Entry.of(line), Body(rest))
+            if line and checksum == b'%08x' % zlib.crc32(content)
+            else None
+        )
     checksum, line = file.readline(), file.readline()
     body = LongBody(file, file.tell())
     return (Entry.of(line), body) if line and checksum == _checksum(line, body) else None
@@ -150,7 +154,9 @@ def key_of(method: str, uri: str, body: bytes = b'') -> str:
     body : bytes
         Body of a search request.
     """
-    return hashlib.blake2b(b'\n'.join([method.encode(), uri.encode(), body]), digest_size=20).hexdigest()
+    return hashlib.blake2b(
+        b'\n'.join([method.encode(), uri.encode(), body]), digest_size=20
+    ).hexdigest()
 
 
 class AnswerStore:

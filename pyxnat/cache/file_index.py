@@ -56,7 +56,11 @@ def identity_of(path: Path) -> str:
         found = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return ''
-    return f'{found.st_size}:{found.st_ino}:{found.st_mtime_ns}:{found.st_ctime_ns}' if stat.S_ISREG(found.st_mode) else ''
+    return (
+        f'{found.st_size}:{found.st_ino}:{found.st_mtime_ns}:{found.st_ctime_ns}'
+        if stat.S_ISREG(found.st_mode)
+        else ''
+    )
 
 
 class FileIndex:
@@ -120,13 +124,17 @@ class FileIndex:
             The claim; `None` if the file was used, or another process claimed it.
         """
         path = self.path(place)
-        claim = path.with_name(f'{path.name}{_CLAIMED}{time.time_ns()}.{os.getpid()}.{threading.get_ident()}')
+        claim = path.with_name(
+            f'{path.name}{_CLAIMED}{time.time_ns()}.{os.getpid()}.{threading.get_ident()}'
+        )
         given_up = [one for one in _claims(path) if _is_given_up(one)]
         try:
             os.replace(given_up[0] if given_up and not path.exists() else path, claim)
         except FileNotFoundError:
             return None
-        with suppress(FileExistsError, FileNotFoundError):  # fetched again meanwhile, or ended by others
+        with suppress(
+            FileExistsError, FileNotFoundError
+        ):  # fetched again meanwhile, or ended by others
             if claim.stat().st_mtime < unused_before:
                 return claim
             os.link(claim, path)

@@ -105,7 +105,12 @@ class FileStore:
         if identity == record.identity:
             return record
         # renamed, copied, or only touched
-        if identity and record.md5 and path.stat().st_size == record.size and digest_of(path) == record.md5:
+        if (
+            identity
+            and record.md5
+            and path.stat().st_size == record.size
+            and digest_of(path) == record.md5
+        ):
             record = record._replace(identity=identity_of(path), modified='')
             self.index.write(record)
             return record
@@ -144,7 +149,9 @@ class FileStore:
         return self.index.use(_place(uri)) and self.path(uri).exists()
 
     @contextmanager
-    def writing(self, uri: str, headers: Mapping[str, str], digested: bool = False) -> Iterator[Incoming]:
+    def writing(
+        self, uri: str, headers: Mapping[str, str], digested: bool = False
+    ) -> Iterator[Incoming]:
         """Open a file that becomes the stored one if the block succeeds.
 
         Parameters
@@ -165,7 +172,11 @@ class FileStore:
         """
         path, place = self.path(uri), _place(uri)
         if identity_of(path) and not self.index.owns(place):
-            raise DataError(f'{path} is not a file of the cache, and is in the way', uri=uri, remedy='Move it elsewhere.')
+            raise DataError(
+                f'{path} is not a file of the cache, and is in the way',
+                uri=uri,
+                remedy='Move it elsewhere.',
+            )
         entering = _Entering(self.index, uri, place)
         modified = http_time(headers.get('last-modified'))
         time_s = int(time.time()) if modified is None else modified
@@ -177,7 +188,10 @@ class FileStore:
         except OSError as error:
             if isinstance(error, Error):
                 raise  # from the network
-            raise ConfigurationError(f'the cache {self.folder} is not writable ({error}): pass cachedir=, or set PYXNAT_CACHEDIR') from error
+            raise ConfigurationError(
+                f'the cache {self.folder} is not writable ({error}): pass cachedir=, or set '
+                'PYXNAT_CACHEDIR'
+            ) from error
         self._grew(entering.incoming.size)
 
     def owns(self, path: Path) -> bool:

@@ -102,7 +102,11 @@ def is_write(method: str, uri: str) -> bool:
     if method in ('GET', 'HEAD', 'OPTIONS'):
         return False
     head = _head(uri.partition('?')[0])
-    return head[:1] not in (('JSESSION',), ('auth',)) and head[:2] != ('services', 'auth') and not (method == 'POST' and head == ('search',))
+    return (
+        head[:1] not in (('JSESSION',), ('auth',))
+        and head[:2] != ('services', 'auth')
+        and not (method == 'POST' and head == ('search',))
+    )
 
 
 @lru_cache(1024)

@@ -112,7 +112,9 @@ class Cache:
         evicted, except files handed out within the last 24 hours.
     """
 
-    def __init__(self, cachedir: Path, server: str, login: Callable[[], str], *, mode: str = 'online') -> None:
+    def __init__(
+        self, cachedir: Path, server: str, login: Callable[[], str], *, mode: str = 'online'
+    ) -> None:
         self.cachedir = cachedir
         self.expiration: float | None = 1.0
         self.max_bytes: int | None = MAX_BYTES
@@ -139,7 +141,9 @@ class Cache:
     @mode.setter
     def mode(self, mode: str) -> None:
         if mode not in _MODES:
-            raise ConfigurationError(f'{mode!r} is no mode of the cache; choose from {", ".join(_MODES)}')
+            raise ConfigurationError(
+                f'{mode!r} is no mode of the cache; choose from {", ".join(_MODES)}'
+            )
         self._mode = mode
         self.is_offline = mode == 'offline'
 
@@ -147,7 +151,9 @@ class Cache:
     def server_folder(self) -> Path:
         """Folder of this server, which has one for each login."""
         parts = urlsplit(self._server)
-        return self.cachedir / safe_name(f'{parts.netloc}{parts.path}'.replace(':', '+').replace('/', '~'))
+        return self.cachedir / safe_name(
+            f'{parts.netloc}{parts.path}'.replace(':', '+').replace('/', '~')
+        )
 
     @cached_property
     def folder(self) -> Path:
@@ -209,7 +215,11 @@ class Cache:
             count = self.answers.put(key, entry, body)
         except OSError as error:
             if not self._warned:
-                log.warning('the cache %s is not writable (%s): every request goes to the server', self.folder, error)
+                log.warning(
+                    'the cache %s is not writable (%s): every request goes to the server',
+                    self.folder,
+                    error,
+                )
             self._warned = True
         else:
             self.grew(count)
@@ -262,7 +272,9 @@ class Cache:
             if kept is not None:
                 with suppress(FileNotFoundError):
                     found, (entry, _) = path.stat(), kept
-                    yield CacheEntry('answer', entry.uri, entry.method, found.st_size, found.st_mtime, path)
+                    yield CacheEntry(
+                        'answer', entry.uri, entry.method, found.st_size, found.st_mtime, path
+                    )
         for record, used in self.files.index.records():
             path = self.files.folder / record.place
             if identity_of(path):
@@ -300,7 +312,9 @@ class Cache:
             self._check_path.touch(0o600)
         if bound is None:
             return 0
-        sizes = [(found.st_mtime, found.st_size, path) for path, found in _stats(self.answers.paths())]
+        sizes = [
+            (found.st_mtime, found.st_size, path) for path, found in _stats(self.answers.paths())
+        ]
         held = [(used, record.size, record) for record, used in self.files.index.records()]
         everything: list[tuple[float, int, Any]] = [*sizes, *held]
         total = sum(map(itemgetter(1), everything))
@@ -321,7 +335,10 @@ class Cache:
     def _sweep(self) -> None:
         """Remove temporary files that a killed process left over a day ago."""
         for path, found in _stats(self.folder.rglob(f'.*{PART}')):
-            if time.time() - found.st_mtime > _ABANDONED_S and found.st_ctime < time.time() - _ABANDONED_S:
+            if (
+                time.time() - found.st_mtime > _ABANDONED_S
+                and found.st_ctime < time.time() - _ABANDONED_S
+            ):
                 path.unlink(missing_ok=True)
 
     def verify(self) -> Verified:
@@ -334,11 +351,23 @@ class Cache:
         for record, _ in records:
             path = self.files.folder / record.place
             known.add(path)
-            if identity_of(path) and not _is_as_put(record, path) and self.files.index.read(record.place) == record:
+            if (
+                identity_of(path)
+                and not _is_as_put(record, path)
+                and self.files.index.read(record.place) == record
+            ):
                 self.files.remove(record, math.inf)
                 dropped.append(path)
-        foreign = [path for path in self.files.folder.rglob('*') if path.is_file() and path not in known and not path.name.endswith(PART)]
-        return Verified(len(answers) + len(records), tuple(dropped), tuple(path for path in foreign if not self.files.owns(path)))
+        foreign = [
+            path
+            for path in self.files.folder.rglob('*')
+            if path.is_file() and path not in known and not path.name.endswith(PART)
+        ]
+        return Verified(
+            len(answers) + len(records),
+            tuple(dropped),
+            tuple(path for path in foreign if not self.files.owns(path)),
+        )
 
     # -- the names of pyxnat 0.9
 

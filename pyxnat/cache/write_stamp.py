@@ -50,7 +50,9 @@ class Stamp:
     def read(self) -> str:
         """Return the marker; empty before the first write."""
         try:
-            return f'{self.path.read_bytes().hex()}:{self.path.stat().st_mtime_ns}+{self._unwritten}'
+            return (
+                f'{self.path.read_bytes().hex()}:{self.path.stat().st_mtime_ns}+{self._unwritten}'
+            )
         except (FileNotFoundError, NotADirectoryError):
             return f'+{self._unwritten}' if self._unwritten else ''
 
@@ -86,4 +88,8 @@ class Stamp:
         except OSError:
             if self._unwritten > 1:
                 return  # already logged
-            log.warning('the cache %s is not writable (%s): other processes may use outdated responses', self.path.parent, error)
+            log.warning(
+                'the cache %s is not writable (%s): other processes may use outdated responses',
+                self.path.parent,
+                error,
+            )

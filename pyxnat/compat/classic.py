@@ -93,7 +93,12 @@ class Classic:
         """
         try:
             return self._exec(f'{uris.ENTRY}/version')
-        except (errors.NotFoundError, errors.NotSupportedError, errors.UnexpectedAnswer, errors.PermissionDenied):
+        except (
+            errors.NotFoundError,
+            errors.NotSupportedError,
+            errors.UnexpectedAnswer,
+            errors.PermissionDenied,
+        ):
             return json.loads(self._exec('/xapi/siteConfig/buildInfo'))
 
     def close_jsession(self) -> None:
@@ -121,7 +126,13 @@ class Classic:
             log.addHandler(logging.StreamHandler())
 
     def _exec(
-        self, uri: str, method: str = 'GET', body: Any = None, headers: Any = None, force_preemptive_auth: bool = False, **kwargs: Any
+        self,
+        uri: str,
+        method: str = 'GET',
+        body: Any = None,
+        headers: Any = None,
+        force_preemptive_auth: bool = False,
+        **kwargs: Any,
     ) -> bytes:
         raise NotImplementedError
 

@@ -89,7 +89,10 @@ class Multipart:
 
 def _head(part: Part, boundary: str) -> bytes:
     file_name = '' if part.file_name is None else f'; filename="{_escaped(part.file_name)}"'
-    lines = [f'--{boundary}', f'Content-Disposition: form-data; name="{_escaped(part.name)}"{file_name}']
+    lines = [
+        f'--{boundary}',
+        f'Content-Disposition: form-data; name="{_escaped(part.name)}"{file_name}',
+    ]
     lines += [f'Content-Type: {part.content_type}'] if part.content_type else []
     lines += [f'{name}: {value}' for name, value in part.headers.items()]
     if any('\r' in line or '\n' in line for line in lines):
@@ -122,9 +125,14 @@ class _Joined(io.RawIOBase):
     """Concatenation of bytes and open files, as one open file."""
 
     def __init__(self, pieces: list[Any]) -> None:
-        self._files: list[IO[bytes]] = [io.BytesIO(piece) if isinstance(piece, bytes) else piece for piece in pieces]
+        self._files: list[IO[bytes]] = [
+            io.BytesIO(piece) if isinstance(piece, bytes) else piece for piece in pieces
+        ]
         self._starts = [file.tell() for file in self._files]
-        self._sizes = [file.seek(0, io.SEEK_END) - start for file, start in zip(self._files, self._starts, strict=True)]
+        self._sizes = [
+            file.seek(0, io.SEEK_END) - start
+            for file, start in zip(self._files, self._starts, strict=True)
+        ]
         self._at = 0
         self.seek(0)
 

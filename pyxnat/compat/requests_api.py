@@ -48,13 +48,18 @@ class Headers(MutableMapping[str, str]):
         del self._headers[name.lower()]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(['-'.join(part.capitalize() for part in name.split('-')) for name in self._headers])
+        return iter(
+            ['-'.join(part.capitalize() for part in name.split('-')) for name in self._headers]
+        )
 
     def __len__(self) -> int:
         return len(self._headers)
 
     def __repr__(self) -> str:
-        shown = {name: '…' if name.lower() in ('set-cookie', 'cookie', 'authorization') else value for name, value in self.items()}
+        shown = {
+            name: '…' if name.lower() in ('set-cookie', 'cookie', 'authorization') else value
+            for name, value in self.items()
+        }
         return repr(shown)
 
 
@@ -77,12 +82,26 @@ class Response:
         Redirects that were followed.
     """
 
-    def __init__(self, method: str, url: str, status: int, reason: str, headers: Mapping[str, str], history: list[Response]) -> None:
+    def __init__(
+        self,
+        method: str,
+        url: str,
+        status: int,
+        reason: str,
+        headers: Mapping[str, str],
+        history: list[Response],
+    ) -> None:
         self.method = method
         self.url = url
         self.status_code = status
         self.reason = reason
-        self.headers = Headers({name: value for name, value in headers.items() if name not in ('status', 'content-location')})
+        self.headers = Headers(
+            {
+                name: value
+                for name, value in headers.items()
+                if name not in ('status', 'content-location')
+            }
+        )
         self.history = history
         self._content: bytes | None = None
         self._stream: Stream | None = None
@@ -91,7 +110,9 @@ class Response:
     @classmethod
     def _of(cls, stream: Stream, opened: ExitStack, history: list[Response]) -> Response:
         """Create a response from an open stream."""
-        response = cls(stream.method, stream.uri, stream.status, stream.reason, stream.headers, history)
+        response = cls(
+            stream.method, stream.uri, stream.status, stream.reason, stream.headers, history
+        )
         response._stream, response._opened = stream, opened
         return response
 
@@ -156,7 +177,9 @@ class Response:
         """Parse the body as JSON, with options of :func:`json.loads`."""
         return jsonlib.loads(self.content, **options)
 
-    def iter_content(self, chunk_size: int | None = 1, decode_unicode: bool = False) -> Iterator[Any]:
+    def iter_content(
+        self, chunk_size: int | None = 1, decode_unicode: bool = False
+    ) -> Iterator[Any]:
         """Yield the body in pieces, without holding it in memory.
 
         A compressed body is an exception: it is decompressed in memory.
@@ -168,7 +191,11 @@ class Response:
         decode_unicode : bool
             Whether to yield text.
         """
-        pieces = iter([self.content]) if self._content is not None or 'content-encoding' in self.headers else self._pieces()
+        pieces = (
+            iter([self.content])
+            if self._content is not None or 'content-encoding' in self.headers
+            else self._pieces()
+        )
         for piece in _rechunked(pieces, chunk_size):
             yield piece.decode(self.encoding, 'replace') if decode_unicode else piece
 
@@ -205,8 +232,13 @@ class Response:
         """
         if self.status_code < 400:
             return
-        message = errors.server_message(self.content if self._content is not None or self._stream else b'', self.reason)
-        raise also_of_requests(errors.from_status(self.status_code, message, method=self.method, uri=self.url), 'HTTPError')
+        message = errors.server_message(
+            self.content if self._content is not None or self._stream else b'', self.reason
+        )
+        raise also_of_requests(
+            errors.from_status(self.status_code, message, method=self.method, uri=self.url),
+            'HTTPError',
+        )
 
     def close(self) -> None:
         """Release the connection; an unread rest of the body is lost."""
@@ -273,18 +305,34 @@ def request(
     """
     query = _query(uri, params)
     body, sent = _body(data, json, files)
-    sent.update({name.lower(): six.ensure_text(value) for name, value in (headers or {}).items() if value is not None})
+    sent.update(
+        {
+            name.lower(): six.ensure_text(value)
+            for name, value in (headers or {}).items()
+            if value is not None
+        }
+    )
     history: list[Response] = []
     if stream:
         transport = transport.twin()  # the thread may send other requests before the body is read
     while True:
-        response = _ask(transport, method, query, body, {'headers': sent, 'timeout': timeout}, history)
-        target = _target(transport, response) if allow_redirects and len(history) < MOST_REDIRECTS else None
+        response = _ask(
+            transport, method, query, body, {'headers': sent, 'timeout': timeout}, history
+        )
+        target = (
+            _target(transport, response)
+            if allow_redirects and len(history) < MOST_REDIRECTS
+            else None
+        )
         if target is None:
             break
         history = [*history, response]
         if response.status_code == 303 or (response.status_code in (301, 302) and method != 'HEAD'):
-            method, body, sent = 'GET', None, {name: value for name, value in sent.items() if not name.startswith('content-')}
+            method, body, sent = (
+                'GET',
+                None,
+                {name: value for name, value in sent.items() if not name.startswith('content-')},
+            )
         query = target
         response.close()
     if stream:
@@ -294,11 +342,20 @@ def request(
     return response
 
 
-def _ask(transport: Transport, method: str, uri: str, body: Body, options: dict[str, Any], history: list[Response]) -> Response:
+def _ask(
+    transport: Transport,
+    method: str,
+    uri: str,
+    body: Body,
+    options: dict[str, Any],
+    history: list[Response],
+) -> Response:
     """Send one request and return the response, unread."""
     with ExitStack() as stack, _network_errors():
         try:
-            answer = transport.stream(method, uri, body, accept_pages=True, accept_status=_ANY_STATUS, **options)
+            answer = transport.stream(
+                method, uri, body, accept_pages=True, accept_status=_ANY_STATUS, **options
+            )
             return Response._of(stack.enter_context(answer), stack.pop_all(), history)
         except errors.AuthenticationError as error:
             return Response._refused(method, error)
@@ -319,7 +376,12 @@ def _target(transport: Transport, response: Response) -> str | None:
     if not response.is_redirect:
         return None
     target = urljoin(response.url, response.headers['location'])
-    return target if target.startswith((f'{transport.server}/', f'{transport.server}?')) or target == transport.server else None
+    return (
+        target
+        if target.startswith((f'{transport.server}/', f'{transport.server}?'))
+        or target == transport.server
+        else None
+    )
 
 
 def _query(uri: str, params: Any) -> str:
@@ -329,7 +391,9 @@ def _query(uri: str, params: Any) -> str:
     if isinstance(params, (str, bytes)):
         return f'{uri}{"&" if "?" in uri else "?"}{six.ensure_text(params)}' if params else uri
     pairs = params.items() if isinstance(params, Mapping) else (params or ())
-    listed = [(name, value if isinstance(value, (list, tuple, set)) else [value]) for name, value in pairs]
+    listed = [
+        (name, value if isinstance(value, (list, tuple, set)) else [value]) for name, value in pairs
+    ]
     return uris.with_query(uri, [(name, value) for name, values in listed for value in values])
 
 
@@ -339,11 +403,13 @@ def _body(data: Any, json_value: Any, files: Any) -> tuple[Body, dict[str, str]]
         return multipart.body(), {'content-type': multipart.content_type}
     if data is None and json_value is not None:
         return jsonlib.dumps(json_value), {'content-type': 'application/json'}
-    if isinstance(data, Mapping) or (isinstance(data, (list, tuple)) and all(isinstance(pair, tuple) for pair in data)):
+    if isinstance(data, Mapping) or (
+        isinstance(data, (list, tuple)) and all(isinstance(pair, tuple) for pair in data)
+    ):
         pairs = data.items() if isinstance(data, Mapping) else data
-        return urlencode([(name, value) for name, value in pairs if value is not None], doseq=True), {
-            'content-type': 'application/x-www-form-urlencoded'
-        }
+        return urlencode(
+            [(name, value) for name, value in pairs if value is not None], doseq=True
+        ), {'content-type': 'application/x-www-form-urlencoded'}
     return data, {}
 
 
@@ -441,7 +507,11 @@ class _Cookies(MutableMapping[str, str]):
         self._transport.session.add_cookies({name: value})
 
     def __delitem__(self, name: str) -> None:
-        kept = {other: value for other, value in self._transport.session.cookies().items() if other != name}
+        kept = {
+            other: value
+            for other, value in self._transport.session.cookies().items()
+            if other != name
+        }
         if len(kept) == len(self):
             raise KeyError(name)
         self._transport.session.forget()
@@ -461,7 +531,10 @@ class _Cookies(MutableMapping[str, str]):
         return self._transport.session.cookies()
 
 
-_NAMES: tuple[tuple[type[errors.DatabaseError], str], ...] = ((errors.NetworkTimeout, 'Timeout'), (errors.NetworkError, 'ConnectionError'))
+_NAMES: tuple[tuple[type[errors.DatabaseError], str], ...] = (
+    (errors.NetworkTimeout, 'Timeout'),
+    (errors.NetworkError, 'ConnectionError'),
+)
 _CLASSES: dict[tuple[type[Any], str], type[Any]] = {}
 """Classes created by `also_of_requests`, by the library's class and the name in requests."""
 
@@ -489,10 +562,14 @@ def also_of_requests(error: errors.DatabaseError, name: str = '') -> errors.Data
     if (ours, name) not in _CLASSES:
         members = {'__module__': ours.__module__, '__doc__': ours.__doc__, '__reduce__': _reduce}
         _CLASSES[ours, name] = type(ours.__name__, (ours, theirs), members)
-    combined: errors.DatabaseError = _CLASSES[ours, name](error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy)
+    combined: errors.DatabaseError = _CLASSES[ours, name](
+        error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy
+    )
     return combined
 
 
 def _reduce(error: Any) -> Any:
     plain = type(error).__mro__[1]
-    return plain(error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy).__reduce__()
+    return plain(
+        error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy
+    ).__reduce__()

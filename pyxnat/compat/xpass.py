@@ -26,7 +26,9 @@ def read_xnat_pass(f: str | os.PathLike[str]) -> dict[str, str] | None:
     `None` if there is no such file, or no login in it.
     """
     file = Path(f).expanduser()
-    return parse_xnat_pass(file.read_text(encoding='utf-8').splitlines()) if file.is_file() else None
+    return (
+        parse_xnat_pass(file.read_text(encoding='utf-8').splitlines()) if file.is_file() else None
+    )
 
 
 def parse_xnat_pass(lines: Iterable[str]) -> dict[str, str] | None:

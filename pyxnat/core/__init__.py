@@ -65,7 +65,9 @@ _MODULES = {
 class _OldNames:
     """Import hook that finds a module by its old name and loads the new one."""
 
-    def find_spec(self, name: str, _path: object = None, _target: object = None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, _path: object = None, _target: object = None
+    ) -> ModuleSpec | None:
         """Return a spec for an old name, `None` for any other.
 
         Parameters

@@ -12,7 +12,18 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-__all__ = ['AGING', 'CT', 'PET', 'PROJECTS', 'SEED', 'Project', 'Scan', 'Session', 'Subject', 'cohort']
+__all__ = [
+    'AGING',
+    'CT',
+    'PET',
+    'PROJECTS',
+    'SEED',
+    'Project',
+    'Scan',
+    'Session',
+    'Subject',
+    'cohort',
+]
 
 SEED = 2012
 """Year of the paper on pyxnat."""
@@ -71,18 +82,44 @@ class Subject:
     sessions: tuple[Session, ...]
 
 
-AGING = Project('DEMO_AGING', 'Demo: aging cohort', 'Invented subjects; MR images made from a head that nibabel ships')
-PET = Project('DEMO_PET', 'Demo: PET', 'Invented subjects; PET series made from a map that nibabel ships, and its small ECAT file')
-CT = Project('DEMO_CT', 'Demo: CT', 'Invented subjects; the CT slice that pydicom ships, and series made from it')
+AGING = Project(
+    'DEMO_AGING',
+    'Demo: aging cohort',
+    'Invented subjects; MR images made from a head that nibabel ships',
+)
+PET = Project(
+    'DEMO_PET',
+    'Demo: PET',
+    'Invented subjects; PET series made from a map that nibabel ships, and its small ECAT file',
+)
+CT = Project(
+    'DEMO_CT',
+    'Demo: CT',
+    'Invented subjects; the CT slice that pydicom ships, and series made from it',
+)
 PROJECTS = (AGING, PET, CT)
 
-_PEOPLE = {'gender': {'female': 5, 'male': 4}, 'handedness': {'right': 7, 'left': 3, 'ambidextrous': 1}, 'group': {'control': 3, 'patient': 2}}
+_PEOPLE = {
+    'gender': {'female': 5, 'male': 4},
+    'handedness': {'right': 7, 'left': 3, 'ambidextrous': 1},
+    'group': {'control': 3, 'patient': 2},
+}
 """Shares of each value in a project."""
 
-_PT_SERIES = Scan('2', 'xnat:petScanData', 'PET', 'made: slices of AFNI scaled+tlrc, not an activity', ('pt_series',))
+_PT_SERIES = Scan(
+    '2',
+    'xnat:petScanData',
+    'PET',
+    'made: slices of AFNI scaled+tlrc, not an activity',
+    ('pt_series',),
+)
 _ECAT = Scan('1', 'xnat:petScanData', 'PET ECAT', 'tinypet.v as nibabel ships it', ('ecat',))
-_CT_SLICE = Scan('1', 'xnat:ctScanData', 'CT SLICE', 'CT_small.dcm as pydicom ships it', ('ct_small',))
-_CT_SERIES = Scan('2', 'xnat:ctScanData', 'CT', 'made: slices varied from CT_small.dcm', ('ct_series',))
+_CT_SLICE = Scan(
+    '1', 'xnat:ctScanData', 'CT SLICE', 'CT_small.dcm as pydicom ships it', ('ct_small',)
+)
+_CT_SERIES = Scan(
+    '2', 'xnat:ctScanData', 'CT', 'made: slices varied from CT_small.dcm', ('ct_series',)
+)
 
 
 def cohort(seed: int = SEED) -> list[Subject]:
@@ -105,10 +142,16 @@ def _aging(rng: Random) -> list[Subject]:
     once = [(age,) for age in _ages(rng, 18, 78, 28)]
     visits = _shuffled(rng, [*over80, (79, 82), *twice, *once])
     analyze = next(n for n, ages in enumerate(visits) if ages[0] > 80)
-    holdings = [_mr_scans(analyze=n == analyze, gz=n % 5 == 1, series=n % 15 == 2) for n in range(len(visits))]
+    holdings = [
+        _mr_scans(analyze=n == analyze, gz=n % 5 == 1, series=n % 15 == 2)
+        for n in range(len(visits))
+    ]
     years = [[(2004 + age - ages[0], age) for age in ages] for ages in visits]
     sessions = [
-        tuple(_session(rng, f'AG{n:02d}_MR{k}', 'mr', year, age, scans) for k, (year, age) in enumerate(seen, 1))
+        tuple(
+            _session(rng, f'AG{n:02d}_MR{k}', 'mr', year, age, scans)
+            for k, (year, age) in enumerate(seen, 1)
+        )
         for n, (seen, scans) in enumerate(zip(years, holdings, strict=True), 1)
     ]
     return _subjects(rng, AGING, 'AG', sessions)
@@ -131,23 +174,34 @@ def _pet(rng: Random) -> list[Subject]:
 
 
 def _ct(rng: Random) -> list[Subject]:
-    sessions = [(_session(rng, f'CT{n:02d}_CT1', 'ct', 2010, age, (_CT_SLICE, _CT_SERIES)),) for n, age in enumerate(_ages(rng, 40, 79, 3), 1)]
+    sessions = [
+        (_session(rng, f'CT{n:02d}_CT1', 'ct', 2010, age, (_CT_SLICE, _CT_SERIES)),)
+        for n, age in enumerate(_ages(rng, 40, 79, 3), 1)
+    ]
     return _subjects(rng, CT, 'CT', sessions)
 
 
 def _mr_scans(analyze: bool = False, gz: bool = False, series: bool = False) -> tuple[Scan, ...]:
     kinds = ('analyze',) if analyze else ('pair', 'gz') if gz else ('pair',)
     head = Scan('1', 'xnat:mrScanData', 'EPI', 'made: a head varied from nibabel example4d', kinds)
-    dicom = Scan('2', 'xnat:mrScanData', 'EPI DICOM', 'made: the same head as a DICOM series', ('mr_series',))
+    dicom = Scan(
+        '2', 'xnat:mrScanData', 'EPI DICOM', 'made: the same head as a DICOM series', ('mr_series',)
+    )
     return (head, dicom) if series else (head,)
 
 
-def _session(rng: Random, label: str, modality: str, year: int, age: int, scans: tuple[Scan, ...]) -> Session:
+def _session(
+    rng: Random, label: str, modality: str, year: int, age: int, scans: tuple[Scan, ...]
+) -> Session:
     date = f'{year}-{_between(rng, 1, 12):02d}-{_between(rng, 1, 28):02d}'
-    return Session(label, f'xnat:{modality}SessionData', date, age, f'Demo {modality.upper()} scanner', scans)
+    return Session(
+        label, f'xnat:{modality}SessionData', date, age, f'Demo {modality.upper()} scanner', scans
+    )
 
 
-def _subjects(rng: Random, project: Project, prefix: str, sessions: Sequence[tuple[Session, ...]]) -> list[Subject]:
+def _subjects(
+    rng: Random, project: Project, prefix: str, sessions: Sequence[tuple[Session, ...]]
+) -> list[Subject]:
     """Return one subject for each tuple of sessions.
 
     The values of each field have the shares of `_PEOPLE`.
@@ -155,7 +209,14 @@ def _subjects(rng: Random, project: Project, prefix: str, sessions: Sequence[tup
     values = zip(*(_dealt(rng, shares, len(sessions)) for shares in _PEOPLE.values()), strict=True)
     people = enumerate(zip(sessions, values, strict=True), 1)
     return [
-        Subject(project.id, f'{prefix}{n:02d}', seen[0].age, sessions=seen, **dict(zip(_PEOPLE, value, strict=True))) for n, (seen, value) in people
+        Subject(
+            project.id,
+            f'{prefix}{n:02d}',
+            seen[0].age,
+            sessions=seen,
+            **dict(zip(_PEOPLE, value, strict=True)),
+        )
+        for n, (seen, value) in people
     ]
 
 
@@ -178,4 +239,7 @@ def _between(rng: Random, low: int, high: int) -> int:
 
 
 def _shuffled(rng: Random, items: Iterable[_T]) -> list[_T]:
-    return [item for _, item in sorted(((rng.random(), item) for item in items), key=lambda pair: pair[0])]
+    return [
+        item
+        for _, item in sorted(((rng.random(), item) for item in items), key=lambda pair: pair[0])
+    ]

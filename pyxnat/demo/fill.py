@@ -84,7 +84,10 @@ def fill(interface: Interface, people: Iterable[Subject]) -> int:
     people = list(people)
     added = _put_missing(interface, people)
     if added and _put_missing(interface, people):
-        raise DataError('some added elements are missing', remedy='Check whether another user deletes in these projects.')
+        raise DataError(
+            'some added elements are missing',
+            remedy='Check whether another user deletes in these projects.',
+        )
     return added
 
 
@@ -92,13 +95,21 @@ def _put_missing(interface: Interface, people: Iterable[Subject]) -> int:
     there = set(interface.select.projects().get())
     added, known = 0, {}
     for project in PROJECTS:
-        known[project.id] = list_existing(interface, project.id) if project.id in there else _create(interface, project)
+        known[project.id] = (
+            list_existing(interface, project.id)
+            if project.id in there
+            else _create(interface, project)
+        )
         added += project.id not in there
-    return added + sum(_put_subject(interface, subject, known[subject.project]) for subject in people)
+    return added + sum(
+        _put_subject(interface, subject, known[subject.project]) for subject in people
+    )
 
 
 def _create(interface: Interface, project: Project) -> Existing:
-    interface.select.project(project.id).create(name=project.name, secondary_ID=project.id, description=project.description)
+    interface.select.project(project.id).create(
+        name=project.name, secondary_ID=project.id, description=project.description
+    )
     return Existing(set(), set(), set(), set())
 
 
@@ -106,7 +117,12 @@ def _put_subject(interface: Interface, subject: Subject, known: Existing) -> int
     element = interface.select.project(subject.project).subject(subject.label)
     new = subject.label not in known.subjects
     if new:
-        element.create(gender=subject.gender, handedness=subject.handedness, group=subject.group, age=subject.age)
+        element.create(
+            gender=subject.gender,
+            handedness=subject.handedness,
+            group=subject.group,
+            age=subject.age,
+        )
     return new + sum(_put_session(element, subject, session, known) for session in subject.sessions)
 
 
@@ -115,21 +131,38 @@ def _put_session(parent: Any, subject: Subject, session: Session, known: Existin
     new = session.label not in known.sessions
     if new:
         age = {f'{session.datatype}/age': session.age}
-        element.create(experiments=session.datatype, date=session.date, scanner=session.scanner, **age)
-    return new + sum(_put_scan(element.scan(scan.id), subject, session, scan, known) for scan in session.scans)
+        element.create(
+            experiments=session.datatype, date=session.date, scanner=session.scanner, **age
+        )
+    return new + sum(
+        _put_scan(element.scan(scan.id), subject, session, scan, known) for scan in session.scans
+    )
 
 
 def _put_scan(element: Any, subject: Subject, session: Session, scan: Scan, known: Existing) -> int:
     new = (session.label, scan.id) not in known.scans
     if new:
-        element.create(scans=scan.datatype, type=scan.type, quality='usable', series_description=scan.description)
-    return new + sum(_put_files(element, kind, subject, session, scan, known) for kind in scan.kinds)
+        element.create(
+            scans=scan.datatype,
+            type=scan.type,
+            quality='usable',
+            series_description=scan.description,
+        )
+    return new + sum(
+        _put_files(element, kind, subject, session, scan, known) for kind in scan.kinds
+    )
 
 
-def _put_files(element: Any, kind: str, subject: Subject, session: Session, scan: Scan, known: Existing) -> int:
-    missing = [label for label in KINDS[kind].labels if (session.label, scan.id, label) not in known.files]
+def _put_files(
+    element: Any, kind: str, subject: Subject, session: Session, scan: Scan, known: Existing
+) -> int:
+    missing = [
+        label for label in KINDS[kind].labels if (session.label, scan.id, label) not in known.files
+    ]
     bodies = contents(kind, subject, session) if missing else {}
     for label in missing:
         form = KINDS[kind]
-        element.resource(form.resource).file(label).put(bodies[label], format=form.format, content=form.content)
+        element.resource(form.resource).file(label).put(
+            bodies[label], format=form.format, content=form.content
+        )
     return len(missing)

@@ -41,10 +41,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser('python -m pyxnat.demo', description='Fill an archive in a folder and show pyxnat at work.')
-    parser.add_argument('folder', nargs='?', default='demo-archive', type=Path, metavar='DIR', help='created if missing (default: demo-archive)')
-    parser.add_argument('--serve', action='store_true', help='keep serving after the story, until Ctrl-C')
-    parser.add_argument('--port', default=0, type=int, metavar='N', help='port of this machine (default: a free one)')
+    parser = argparse.ArgumentParser(
+        'python -m pyxnat.demo', description='Fill an archive in a folder and show pyxnat at work.'
+    )
+    parser.add_argument(
+        'folder',
+        nargs='?',
+        default='demo-archive',
+        type=Path,
+        metavar='DIR',
+        help='created if missing (default: demo-archive)',
+    )
+    parser.add_argument(
+        '--serve', action='store_true', help='keep serving after the story, until Ctrl-C'
+    )
+    parser.add_argument(
+        '--port',
+        default=0,
+        type=int,
+        metavar='N',
+        help='port of this machine (default: a free one)',
+    )
     return parser.parse_args(arguments)
 
 
@@ -72,7 +89,11 @@ class _OfflineServer(NamedTuple):
 
 def _run(folder: Path, port: int, serving: bool) -> None:
     cache = folder / 'cache'
-    with _offline_server(folder) if os.environ.get('PYXNAT_OFFLINE') == '1' else _server(folder, port) as server:
+    with (
+        _offline_server(folder)
+        if os.environ.get('PYXNAT_OFFLINE') == '1'
+        else _server(folder, port) as server
+    ):
         with Interface(server.url, server.user, server.password, str(cache)) as interface:
             story.run_story(interface, server, folder, EXAMPLE, cache)
         print('\n'.join(_next_steps(folder, server.url, server.user)), flush=True)
@@ -83,7 +104,9 @@ def _run(folder: Path, port: int, serving: bool) -> None:
 def _offline_server(folder: Path) -> _OfflineServer:
     memo = folder / 'port'
     if not memo.exists():
-        raise ConfigurationError(f'{folder} has no cache for offline mode: run the demo once without PYXNAT_OFFLINE')
+        raise ConfigurationError(
+            f'{folder} has no cache for offline mode: run the demo once without PYXNAT_OFFLINE'
+        )
     return _OfflineServer(f'http://127.0.0.1:{int(memo.read_text(encoding="ascii"))}')
 
 
@@ -123,7 +146,9 @@ def _password(folder: Path) -> str:
         return os.environ[PASSWORD]
     path = folder / 'password'
     if not path.exists():
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'w', encoding='ascii') as file:
+        with open(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'w', encoding='ascii'
+        ) as file:
             file.write(secrets.token_urlsafe(12) + '\n')
     return path.read_text(encoding='ascii').strip()
 
@@ -132,8 +157,15 @@ def _next_steps(folder: Path, url: str, user: str) -> list[str]:
     """Return commands to try, valid in the current folder on this machine."""
     python = _short(Path(sys.executable))
     port = url.rstrip('/').rpartition(':')[2]
-    secret = f'os.environ[{PASSWORD!r}]' if os.environ.get(PASSWORD) else f'open({str(folder / "password")!r}).read().strip()'
-    code = f'import {"os, " if os.environ.get(PASSWORD) else ""}pyxnat; x = pyxnat.Interface({url!r}, {user!r}, {secret})'
+    secret = (
+        f'os.environ[{PASSWORD!r}]'
+        if os.environ.get(PASSWORD)
+        else f'open({str(folder / "password")!r}).read().strip()'
+    )
+    code = (
+        f'import {"os, " if os.environ.get(PASSWORD) else ""}pyxnat; x = pyxnat.Interface({url!r}, '
+        f'{user!r}, {secret})'
+    )
     ipython = find_spec('IPython') is not None
     return [
         '',

@@ -38,7 +38,11 @@ CRITERIA = [
     ('xnat:mrSessionData/AGE', '>', '60'),
     [
         ('xnat:subjectData/HANDEDNESS', '=', 'left'),
-        [('xnat:subjectData/GENDER', '=', 'female'), ('xnat:subjectData/SUB_GROUP', '=', 'patient'), 'AND'],
+        [
+            ('xnat:subjectData/GENDER', '=', 'female'),
+            ('xnat:subjectData/SUB_GROUP', '=', 'patient'),
+            'AND',
+        ],
         'OR',
     ],
     'AND',
@@ -72,15 +76,27 @@ def run_story(interface: Interface, server: Any, folder: Path, example: Path, ca
 def _filling(interface: Interface) -> None:
     _title('1. An archive to work with')
     people = cohort()
-    _print(f'Invented subjects (seed {SEED}). Files named "made" are derived from samples that nibabel and')
-    _print('pydicom ship: one head, a map, a CT slice. The other files are those samples unchanged.')
+    _print(
+        f'Invented subjects (seed {SEED}). Files named "made" are derived from samples that '
+        'nibabel and'
+    )
+    _print(
+        'pydicom ship: one head, a map, a CT slice. The other files are those samples unchanged.'
+    )
     started = time.perf_counter()
     with interface.trace() as trace:
         added = fill(interface, people)
     _print()
     _table([_project_row(project.id, people) for project in PROJECTS])
-    outcome = f'{added} projects, subjects, sessions, scans and files added' if added else 'Nothing to add, everything exists'
-    _print(f'{outcome}: {_cost(trace)}, {_mb(trace.bytes_sent)} sent, {time.perf_counter() - started:.1f} s.')
+    outcome = (
+        f'{added} projects, subjects, sessions, scans and files added'
+        if added
+        else 'Nothing to add, everything exists'
+    )
+    _print(
+        f'{outcome}: {_cost(trace)}, {_mb(trace.bytes_sent)} sent, '
+        f'{time.perf_counter() - started:.1f} s.'
+    )
 
 
 def _project_row(project: str, people: Iterable[Any]) -> dict[str, Any]:
@@ -88,15 +104,27 @@ def _project_row(project: str, people: Iterable[Any]) -> dict[str, Any]:
     sessions = [session for subject in subjects for session in subject.sessions]
     scans = [scan for session in sessions for scan in session.scans]
     kinds = [KINDS[kind] for scan in scans for kind in scan.kinds]
-    counts = {'subjects': len(subjects), 'sessions': len(sessions), 'scans': len(scans), 'files': sum(len(kind.labels) for kind in kinds)}
-    return {'project': project, **counts, 'formats': ' '.join(sorted({kind.format for kind in kinds}))}
+    counts = {
+        'subjects': len(subjects),
+        'sessions': len(sessions),
+        'scans': len(scans),
+        'files': sum(len(kind.labels) for kind in kinds),
+    }
+    return {
+        'project': project,
+        **counts,
+        'formats': ' '.join(sorted({kind.format for kind in kinds})),
+    }
 
 
 def _processing(server: Any, example: Path, cache: Path) -> None:
     _title('2. The example of the paper: brain masks of everybody scanned over 80')
     _print(f"select('{IMAGES}')")
     _print(f'    .where({OVER_80})')
-    _print('It selects subjects with a matching session: the one scanned at 79 and 82 comes with both sessions.')
+    _print(
+        'It selects subjects with a matching session: the one scanned at 79 and 82 comes with both '
+        'sessions.'
+    )
     _print()
     words = [_short(example), AGING.id, '--over', '80', '--workers', '8', '--cachedir', str(cache)]
     _print('With XNAT_HOST, XNAT_USER and XNAT_PASS in the environment:')
@@ -113,11 +141,19 @@ def _environment(server: Any, checkout: Path) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if name != 'XNAT_TOKEN'}
     path = os.pathsep.join([str(checkout), *filter(None, [os.environ.get('PYTHONPATH')])])
-    return {**inherited, 'PYTHONPATH': path, 'XNAT_HOST': server.url, 'XNAT_USER': server.user, 'XNAT_PASS': server.password}
+    return {
+        **inherited,
+        'PYTHONPATH': path,
+        'XNAT_HOST': server.url,
+        'XNAT_USER': server.user,
+        'XNAT_PASS': server.password,
+    }
 
 
 def _searching(interface: Interface) -> None:
-    _title('3. A search with nested criteria: over 60 and left-handed, or a woman among the patients')
+    _title(
+        '3. A search with nested criteria: over 60 and left-handed, or a woman among the patients'
+    )
     _print("select('xnat:mrSessionData', columns).where(")
     _print(_indented(CRITERIA) + ')')
     with interface.trace() as trace:
@@ -134,7 +170,10 @@ def _looking(interface: Interface) -> None:
         types = interface.inspect.datatypes()
         fields = interface.inspect.datatypes('xnat:subjectData')
         hands = interface.inspect.field_values('xnat:subjectData/HANDEDNESS')
-    _print(f'inspect.datatypes()                                      {len(types)}, such as xnat:subjectData')
+    _print(
+        f'inspect.datatypes()                                      {len(types)}, such as '
+        'xnat:subjectData'
+    )
     _print(f"inspect.datatypes('xnat:subjectData')                    {len(fields)} fields")
     _print(f"inspect.field_values('xnat:subjectData/HANDEDNESS')      {', '.join(sorted(hands))}")
     _print(f'{_cost(trace)}.')
@@ -143,11 +182,18 @@ def _looking(interface: Interface) -> None:
 def _from_the_cache(interface: Interface) -> None:
     _title('5. The same images again, from the cache')
     with interface.trace() as trace:
-        files = [file for file in interface.select(IMAGES).where(OVER_80) if file.label().endswith(('.img', '.hdr'))]
+        files = [
+            file
+            for file in interface.select(IMAGES).where(OVER_80)
+            if file.label().endswith(('.img', '.hdr'))
+        ]
         paths = [file.get() for file in files]
     size = sum(map(os.path.getsize, paths))
     content = sum(record.received for record in trace if '/files/' in record.uri)
-    _print(f'{len(paths)} files, {_mb(size)}: {_cost(trace)}, {content} bytes of content. They are below')
+    _print(
+        f'{len(paths)} files, {_mb(size)}: {_cost(trace)}, {content} bytes of content. They are '
+        'below'
+    )
     _print(_short(Path(os.path.commonpath(paths))))
 
 
@@ -164,10 +210,18 @@ def _print(text: str = '') -> None:
 
 def _table(rows: Sequence[dict[str, Any]]) -> None:
     """Print rows in aligned columns, numbers to the right."""
-    cells = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)] if rows else []
+    cells = (
+        [list(rows[0]), *([str(value) for value in row.values()] for row in rows)] if rows else []
+    )
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for line in cells:
-        print('  ' + '  '.join(_fitted(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip(), flush=True)
+        print(
+            '  '
+            + '  '.join(
+                _fitted(cell, width) for cell, width in zip(line, widths, strict=True)
+            ).rstrip(),
+            flush=True,
+        )
 
 
 def _fitted(cell: str, width: int) -> str:
@@ -185,10 +239,17 @@ def _mb(count: int) -> str:
 def _indented(criteria: Sequence[Any], depth: int = 4) -> str:
     """Return criteria as text, one per line, with nested lists indented."""
     pad = ' ' * depth
-    lines = [_indented(item, depth + 1).strip() if isinstance(item, list) else repr(item) for item in criteria]
+    lines = [
+        _indented(item, depth + 1).strip() if isinstance(item, list) else repr(item)
+        for item in criteria
+    ]
     return pad + '[' + (',\n ' + pad).join(lines) + ']'
 
 
 def _short(path: Path) -> str:
     """Return a path relative to the current folder if it is below it."""
-    return str(path.relative_to(Path.cwd())) if path.is_absolute() and path.is_relative_to(Path.cwd()) else str(path)
+    return (
+        str(path.relative_to(Path.cwd()))
+        if path.is_absolute() and path.is_relative_to(Path.cwd())
+        else str(path)
+    )

@@ -22,7 +22,19 @@ except ImportError:  # Windows
 else:
     fcntl = _fcntl
 
-__all__ = ['CHUNK', 'PART', 'alike', 'copy_file', 'digest_of', 'http_time', 'md5_of', 'names_on', 'private_folder', 'publish', 'safe_name']
+__all__ = [
+    'CHUNK',
+    'PART',
+    'alike',
+    'copy_file',
+    'digest_of',
+    'http_time',
+    'md5_of',
+    'names_on',
+    'private_folder',
+    'publish',
+    'safe_name',
+]
 
 CHUNK = 256 * 1024
 """Bytes per read or write, on disk and network."""
@@ -40,7 +52,10 @@ _NAME_BYTES = 200
 temporary files.
 """
 
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))' + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else ''))
+_UNSAFE = re.compile(
+    r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))'
+    + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else '')
+)
 
 _DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
@@ -64,7 +79,9 @@ def safe_name(name: str) -> str:
         return safe
     digest = hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:16]
     suffix = ''.join(Path(safe[-20:]).suffixes[-2:])
-    kept = safe.encode('utf-8', 'replace')[: _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))].decode('utf-8', 'ignore')
+    kept = safe.encode('utf-8', 'replace')[
+        : _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))
+    ].decode('utf-8', 'ignore')
     return f'{kept}~{digest}{suffix}'
 
 
@@ -143,7 +160,10 @@ def names_on(folder: Path) -> Callable[[str], str]:
     name = f'.\u00e9{secrets.token_hex(8)}{PART}'
     (folder / name).touch(exist_ok=False)
     try:
-        folds_case, folds_forms = (folder / name.upper()).exists(), (folder / unicodedata.normalize('NFD', name)).exists()
+        folds_case, folds_forms = (
+            (folder / name.upper()).exists(),
+            (folder / unicodedata.normalize('NFD', name)).exists(),
+        )
     finally:
         (folder / name).unlink()
     if folds_case:

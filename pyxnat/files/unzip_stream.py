@@ -31,7 +31,11 @@ _PACKED = 16 * 1024
 """Bytes inflated at a time; the ones after the end of a file are copied."""
 
 
-def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lambda name: None, uri: str = '') -> Iterator[Unzipping]:
+def unzip(
+    pieces: Iterable[bytes],
+    length_of: Callable[[str], int | None] = lambda name: None,
+    uri: str = '',
+) -> Iterator[Unzipping]:
     """Yield the files of a zip in order.
 
     Each file must be read before the next one is requested; its unread rest is skipped.
@@ -58,7 +62,9 @@ def unzip(pieces: Iterable[bytes], length_of: Callable[[str], int | None] = lamb
             source.drain()
             return
         if signature != _LOCAL:
-            raise source.error('it is no zip' if source.at == 4 else f'no file header at byte {source.at - 4}')
+            raise source.error(
+                'it is no zip' if source.at == 4 else f'no file header at byte {source.at - 4}'
+            )
         entry = _entry(source, length_of)
         if not entry.name.endswith('/') or entry.name == '/':
             yield entry
@@ -76,7 +82,16 @@ class Unzipping:
         Whether to verify the checksum; a caller that has a digest can turn it off.
     """
 
-    def __init__(self, source: _Source, name: str, method: int, flags: int, crc: int, lengths: tuple[int, int], known: int | None) -> None:
+    def __init__(
+        self,
+        source: _Source,
+        name: str,
+        method: int,
+        flags: int,
+        crc: int,
+        lengths: tuple[int, int],
+        known: int | None,
+    ) -> None:
         self.name = name
         self._source = source
         self._behind = bool(flags & _BEHIND)
@@ -145,7 +160,11 @@ class _Source:
         self.at = 0
 
     def error(self, reason: str) -> errors.TransferError:
-        return errors.TransferError(f'the zip cannot be read: {reason}', uri=self._uri, remedy='Try again, or download the files one by one.')
+        return errors.TransferError(
+            f'the zip cannot be read: {reason}',
+            uri=self._uri,
+            remedy='Try again, or download the files one by one.',
+        )
 
     def some(self, most: int) -> bytes:
         """Return between one and `most` bytes."""
@@ -193,7 +212,9 @@ class _Source:
         signed = first == _DESCRIPTOR
         head = self.take(12) if signed else first + self.take(8)
         crc, *lengths = struct.unpack('<3L', head)
-        if lengths == [packed & _UNKNOWN, size & _UNKNOWN] and not self._continues_long(packed, size):
+        if lengths == [packed & _UNKNOWN, size & _UNKNOWN] and not self._continues_long(
+            packed, size
+        ):
             return crc, packed, size
         more = self.take(8)
         long = struct.unpack('<2Q', head[4:] + more)
@@ -212,7 +233,9 @@ class _Source:
 
 
 def _entry(source: _Source, length_of: Callable[[str], int | None]) -> Unzipping:
-    _, flags, method, _, _, crc, packed, size, name_length, extra_length = _HEADER.unpack(b'    ' + source.take(26))
+    _, flags, method, _, _, crc, packed, size, name_length, extra_length = _HEADER.unpack(
+        b'    ' + source.take(26)
+    )
     raw, extra = source.take(name_length), source.take(extra_length)
     name = raw.decode('utf-8' if flags & _UTF8 else _encoding_of(raw), 'surrogateescape')
     if flags & _ENCRYPTED or method not in (_STORED, _DEFLATED):

@@ -20,7 +20,18 @@ from .. import errors
 from ..model.uris import meaning
 from .disk import CHUNK, publish, safe_name
 
-__all__ = ['below', 'check', 'decode_distinct', 'inner_path', 'missing', 'named', 'pack', 'repack', 'sizes', 'unpack']
+__all__ = [
+    'below',
+    'check',
+    'decode_distinct',
+    'inner_path',
+    'missing',
+    'named',
+    'pack',
+    'repack',
+    'sizes',
+    'unpack',
+]
 
 _FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
 _RETRY = 'Try again, or download the files one by one.'
@@ -40,7 +51,11 @@ def inner_path(entry: str) -> str:
 
 def below(folder: Path) -> list[tuple[str, Path]]:
     """Return all files below a folder, with their relative paths."""
-    return [(path.relative_to(folder).as_posix(), path) for path in sorted(folder.rglob('*')) if path.is_file()]
+    return [
+        (path.relative_to(folder).as_posix(), path)
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    ]
 
 
 def named(paths: Iterable[Path]) -> list[tuple[str, Path]]:
@@ -68,7 +83,12 @@ def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]
     """
     packed = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
-        with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED, compresslevel=compression) as archive:
+        with zipfile.ZipFile(
+            packed,
+            'w',
+            zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED,
+            compresslevel=compression,
+        ) as archive:
             for name, path in members:
                 archive.write(path, name)
     except BaseException:
@@ -94,7 +114,9 @@ def check(path: Path, uri: str) -> None:
         The file is not a zip, or is truncated.
     """
     if not zipfile.is_zipfile(path):
-        raise errors.TransferError('the response is not a zip, or is truncated', uri=uri, remedy=_RETRY)
+        raise errors.TransferError(
+            'the response is not a zip, or is truncated', uri=uri, remedy=_RETRY
+        )
 
 
 def sizes(path: Path) -> dict[str, int]:
@@ -108,11 +130,18 @@ def sizes(path: Path) -> dict[str, int]:
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                return {entry.filename: entry.file_size for entry in archive.infolist() if not entry.is_dir()}
+                return {
+                    entry.filename: entry.file_size
+                    for entry in archive.infolist()
+                    if not entry.is_dir()
+                }
         with tarfile.open(path) as packed:
             return {entry.name.removeprefix('./'): entry.size for entry in packed if entry.isfile()}
     except (zipfile.BadZipFile, OSError, EOFError, ValueError, tarfile.TarError) as error:
-        raise errors.DataError(f'{path} is not a readable zip or tar ({error})', remedy='Use extract=False to store it as it is.') from error
+        raise errors.DataError(
+            f'{path} is not a readable zip or tar ({error})',
+            remedy='Use extract=False to store it as it is.',
+        ) from error
 
 
 def missing(listed: Iterable[str], path: Path | None) -> list[str]:
@@ -150,16 +179,26 @@ def repack(path: Path, target: Path, uri: str = '') -> None:
         An entry is damaged; nothing is written.
     """
     try:
-        with zipfile.ZipFile(path) as archive, publish(target) as file, zipfile.ZipFile(file, 'w') as copy:
+        with (
+            zipfile.ZipFile(path) as archive,
+            publish(target) as file,
+            zipfile.ZipFile(file, 'w') as copy,
+        ):
             for entry in archive.infolist():
                 if entry.is_dir():
                     continue
                 same = zipfile.ZipInfo(inner_path(entry.filename), entry.date_time)
-                same.compress_type, same.external_attr, same.file_size = entry.compress_type, entry.external_attr, entry.file_size
+                same.compress_type, same.external_attr, same.file_size = (
+                    entry.compress_type,
+                    entry.external_attr,
+                    entry.file_size,
+                )
                 with archive.open(entry) as source, copy.open(same, 'w') as sink:
                     shutil.copyfileobj(source, sink, CHUNK)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy=_RETRY) from error
+        raise errors.TransferError(
+            f'the zip is damaged: {error}', uri=uri, remedy=_RETRY
+        ) from error
 
 
 def decode_distinct(paths: list[str]) -> list[str]:
@@ -170,10 +209,15 @@ def decode_distinct(paths: list[str]) -> list[str]:
     """
     meant = [meaning(path) for path in paths]
     count = Counter(meant)
-    return [one if count[one] == 1 or one == path else path for one, path in zip(meant, paths, strict=True)]
+    return [
+        one if count[one] == 1 or one == path else path
+        for one, path in zip(meant, paths, strict=True)
+    ]
 
 
-def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri: str = '') -> list[str]:
+def unpack(
+    path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri: str = ''
+) -> list[str]:
     """Extract the files of a zip below a folder.
 
     Other files there are not touched.
@@ -209,12 +253,18 @@ def unpack(path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri
             for entry, name in zip(entries, meant, strict=True):
                 target = dest.joinpath(*(safe_name(part) for part in name.split('/') if part))
                 if target in written:
-                    raise errors.TransferError(f'two files of the zip map to {target}', uri=uri, remedy='Download the files one by one.')
+                    raise errors.TransferError(
+                        f'two files of the zip map to {target}',
+                        uri=uri,
+                        remedy='Download the files one by one.',
+                    )
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, publish(target) as file:
                     while piece := source.read(CHUNK):
                         file.write(piece)
                 written[target] = entry.filename
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise errors.TransferError(f'the zip is damaged: {error}', uri=uri, remedy=_RETRY) from error
+        raise errors.TransferError(
+            f'the zip is damaged: {error}', uri=uri, remedy=_RETRY
+        ) from error
     return [str(target) for target in written]

@@ -108,11 +108,17 @@ class Payload:
     def _counted(self) -> Iterator[bytes]:
         for piece in self._pieces():
             if self.length is not None and self.sent + len(piece) > self.length:
-                raise errors.DataError(f'the file grew while it was sent (it had {self.length} bytes)', remedy='Send it again when it is complete.')
+                raise errors.DataError(
+                    f'the file grew while it was sent (it had {self.length} bytes)',
+                    remedy='Send it again when it is complete.',
+                )
             self.sent += len(piece)
             yield piece
         if self.length is not None and self.sent < self.length:
-            raise errors.DataError(f'the file shrank while it was sent ({self.sent} of {self.length} bytes)', remedy='Send it again.')
+            raise errors.DataError(
+                f'the file shrank while it was sent ({self.sent} of {self.length} bytes)',
+                remedy='Send it again.',
+            )
 
     def spool(self, file: IO[bytes]) -> Payload:
         """Write the body to a file; return one of known length from it."""
@@ -158,7 +164,10 @@ class Form(Payload):
 
     def __init__(self, inner: Payload, name: str) -> None:
         self._boundary = uuid.uuid4().hex
-        about = f'--{self._boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        about = (
+            f'--{self._boundary}\r\nContent-Disposition: form-data; name="file"; '
+            f'filename="{name}"\r\n'
+        )
         self._head = six.ensure_binary(f'{about}Content-Type: application/octet-stream\r\n\r\n')
         self._tail = six.ensure_binary(f'\r\n--{self._boundary}--\r\n')
         super().__init__(b'')
@@ -194,7 +203,10 @@ def _plain(source: Any) -> Any:
         return Path(source)
     if isinstance(source, Iterable):
         return source
-    raise TypeError(f'a body is bytes, text, a path, an open file or an iterable of bytes, not {type(source).__name__}')
+    raise TypeError(
+        'a body is bytes, text, a path, an open file or an iterable of bytes, not '
+        f'{type(source).__name__}'
+    )
 
 
 def _binary(text: io.TextIOWrapper) -> Any:

@@ -91,7 +91,13 @@ class CachedRequests:
         plain = six.ensure_binary(body) if isinstance(body, (bytes, str)) else b''
         return self._through_cache(method, uri, plain, expiration, send).read()
 
-    def request_long(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> Body:
+    def request_long(
+        self,
+        uri: str,
+        method: str = 'GET',
+        body: bytes = b'',
+        headers: Mapping[str, str] | None = None,
+    ) -> Body:
         """Return the body of a response of any length. At most one request.
 
         The body is downloaded in full before it is used, to disk if it is longer than 1 MiB. So a
@@ -120,9 +126,15 @@ class CachedRequests:
         def send() -> Body:
             return self._download(method, uri, body, headers)
 
-        return self._through_cache(method, uri, body, AS_SET, send) if _can_be_kept(method, uri, body, headers) else send()
+        return (
+            self._through_cache(method, uri, body, AS_SET, send)
+            if _can_be_kept(method, uri, body, headers)
+            else send()
+        )
 
-    def _download(self, method: str, uri: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
+    def _download(
+        self, method: str, uri: str, body: bytes, headers: Mapping[str, str] | None
+    ) -> Body:
         file: Any = None
 
         def place(headers: Mapping[str, str]) -> AbstractContextManager[IO[bytes]]:
@@ -134,20 +146,26 @@ class CachedRequests:
             if method == 'GET':
                 fetch(self._transport, uri, place, headers=headers)
             else:
-                with self._transport.stream(method, uri, body, headers) as stream, place(stream.headers) as target:
+                with (
+                    self._transport.stream(method, uri, body, headers) as stream,
+                    place(stream.headers) as target,
+                ):
                     target.writelines(stream)
         except OSError as error:
             if isinstance(error, errors.Error):
                 raise  # raised by the transport
             raise errors.ConfigurationError(
-                f'A long response cannot be written to {self._cache.folder} ({error}). Free disk space, or give cachedir='
+                f'A long response cannot be written to {self._cache.folder} ({error}). Free disk '
+                'space, or give cachedir='
             ) from error
         if file.tell() > IN_MEMORY:
             return LongBody(file)
         file.seek(0)
         return Body(file.read())
 
-    def _through_cache(self, method: str, uri: str, plain: bytes, expiration: Any, send: Callable[[], Body]) -> Body:
+    def _through_cache(
+        self, method: str, uri: str, plain: bytes, expiration: Any, send: Callable[[], Body]
+    ) -> Body:
         key = key_of(method, uri, plain)
         kept = self._cache.answers.entry(key)
         if kept is not None and self._is_usable(kept[0], expiration):
@@ -165,17 +183,31 @@ class CachedRequests:
             return True
         if not self._transport.session.is_accepted:
             return False
-        return self._cache.is_fresh(entry, self._cache.expiration if expiration is AS_SET else expiration)
+        return self._cache.is_fresh(
+            entry, self._cache.expiration if expiration is AS_SET else expiration
+        )
 
     def _from_cache(self, entry: Entry, body: Body) -> Body:
         record = Record(entry.method, entry.uri)
         record.status, record.received, record.from_cache = entry.status, body.size, True
         self._transport.note(record)
         if entry.status in _HIDDEN:
-            raise errors.from_status(entry.status, entry.message, method=entry.method, uri=self._transport.server + entry.uri)
+            raise errors.from_status(
+                entry.status,
+                entry.message,
+                method=entry.method,
+                uri=self._transport.server + entry.uri,
+            )
         return body
 
-    def _from_server(self, key: str, method: str, uri: str, send: Callable[[], Body], older: tuple[Entry, Body] | None) -> Body:
+    def _from_server(
+        self,
+        key: str,
+        method: str,
+        uri: str,
+        send: Callable[[], Body],
+        older: tuple[Entry, Body] | None,
+    ) -> Body:
         stamp, sent = self._cache.stamp.read(), Moment.now()
         try:
             body = send()
@@ -185,24 +217,37 @@ class CachedRequests:
             return self._stale(*older, error)
         except errors.DatabaseError as error:
             if error.status in _HIDDEN:
-                self._cache.remember(key, Entry(method, uri, error.status, error.message, stamp, sent, Moment.now()), Body(b''))
+                self._cache.remember(
+                    key,
+                    Entry(method, uri, error.status, error.message, stamp, sent, Moment.now()),
+                    Body(b''),
+                )
             raise
         self._cache.remember(key, Entry(method, uri, 200, '', stamp, sent, Moment.now()), body)
         return body
 
     def _stale(self, entry: Entry, body: Body, error: errors.NetworkError) -> Body:
         age = _in_words(age_s(entry.received, Moment.now()))
-        warnings.warn(f'{entry.method} {entry.uri}: using the cached response of {age} ago: {error.message}', UserWarning, stacklevel=2)
+        warnings.warn(
+            f'{entry.method} {entry.uri}: using the cached response of {age} ago: {error.message}',
+            UserWarning,
+            stacklevel=2,
+        )
         return self._from_cache(entry, body)
 
     def _offline(self, method: str, uri: str) -> errors.OfflineError:
         stored = list(islice(self._same_level(uri), _NAMED))
-        holds = f'It holds, of the same level: {", ".join(stored)}.' if stored else 'It holds nothing of that level.'
+        holds = (
+            f'It holds, of the same level: {", ".join(stored)}.'
+            if stored
+            else 'It holds nothing of that level.'
+        )
         return errors.OfflineError(
             'the cache is offline and has no response to this request',
             uri=self._transport.server + uri,
             method=method,
-            remedy=f'{holds} Send it once while online (interface.prefetch fills the cache), or set interface.cache.mode to "online".',
+            remedy=f'{holds} Send it once while online (interface.prefetch fills the cache), or '
+            'set interface.cache.mode to "online".',
         )
 
     def _same_level(self, uri: str) -> Iterator[str]:

@@ -29,7 +29,9 @@ _NO_ROWS = b'{"ResultSet":{"Result":[],"totalRecords":"0"}}'
 class Execute(Protocol):
     """Signature of ``Interface._exec``, which a subclass may override."""
 
-    def __call__(self, uri: str, method: str = 'GET', body: Any = None, headers: Any = None, **options: Any) -> bytes: ...
+    def __call__(
+        self, uri: str, method: str = 'GET', body: Any = None, headers: Any = None, **options: Any
+    ) -> bytes: ...
 
 
 class Connection:
@@ -79,7 +81,14 @@ class Connection:
         """Return whether both have the same server and login."""
         return self.server == other.server and self.user == other.user
 
-    def request(self, uri: str, method: str = 'GET', body: Any = None, headers: Mapping[str, str] | None = None, **options: Any) -> bytes:
+    def request(
+        self,
+        uri: str,
+        method: str = 'GET',
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> bytes:
         """Return the body of a small response. At most one request.
 
         Parameters
@@ -127,7 +136,9 @@ class Connection:
         if method == 'GET' and body is not None:
             uri, body = uris.with_query(uri, body), None
         try:
-            answer = self._requests.request(method, uri, body, headers, timeout=timeout, expiration=expiration)
+            answer = self._requests.request(
+                method, uri, body, headers, timeout=timeout, expiration=expiration
+            )
         except errors.NetworkError as error:
             self._raise_converted(error)
             raise
@@ -156,7 +167,13 @@ class Connection:
         rows = _FileRows(table) if _lists_files(uri) else table
         return rows if table.is_long else list(rows)
 
-    def result_set(self, uri: str, method: str = 'GET', body: bytes = b'', headers: Mapping[str, str] | None = None) -> ResultSet:
+    def result_set(
+        self,
+        uri: str,
+        method: str = 'GET',
+        body: bytes = b'',
+        headers: Mapping[str, str] | None = None,
+    ) -> ResultSet:
         """Return a table of any length. At most one request.
 
         A long table is stored on disk before its first row is read, and can be iterated
@@ -180,7 +197,9 @@ class Connection:
             answer = Body(self._no_subjects(uri, error))
         return ResultSet(answer, self.server + uri, is_long=answer.size > IN_MEMORY)
 
-    def _long_answer(self, uri: str, method: str, body: bytes, headers: Mapping[str, str] | None) -> Body:
+    def _long_answer(
+        self, uri: str, method: str, body: bytes, headers: Mapping[str, str] | None
+    ) -> Body:
         if self._execute is not None:
             return Body(six.ensure_binary(self._execute(uri, method, body or None, headers)))
         try:
@@ -206,14 +225,26 @@ class Connection:
             raise error
         for row in self.rows(uris.join(uris.ENTRY, 'projects')):
             try:
-                self.request(uris.join(uris.ENTRY, 'projects', uris.quote(row['ID']), 'subjects?columns=ID&format=json'))
+                self.request(
+                    uris.join(
+                        uris.ENTRY,
+                        'projects',
+                        uris.quote(row['ID']),
+                        'subjects?columns=ID&format=json',
+                    )
+                )
             except (errors.NotFoundError, errors.PermissionDenied):
                 continue
             raise error
         return _NO_ROWS
 
     def stream(
-        self, method: str, uri: str, body: Sendable = None, headers: Mapping[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        uri: str,
+        body: Sendable = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> AbstractContextManager[Stream]:
         """Send a request and yield the response before its body is read.
 

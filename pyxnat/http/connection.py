@@ -85,7 +85,14 @@ class Answer(NamedTuple):
 class Stream:
     """A response with an unread body; valid within its ``with`` block."""
 
-    def __init__(self, method: str, uri: str, response: httplib2.Response, raw: http.client.HTTPResponse, record: Record) -> None:
+    def __init__(
+        self,
+        method: str,
+        uri: str,
+        response: httplib2.Response,
+        raw: http.client.HTTPResponse,
+        record: Record,
+    ) -> None:
         self.method = method
         self.uri = uri
         self.status: int = response.status
@@ -116,7 +123,11 @@ class Stream:
         """Return at least `least` bytes, or all; they are not consumed."""
         if self._first is None:
             self._first = self._read(1024)
-        while len(self._first) < least and not self._raw.isclosed() and (piece := self._read(least - len(self._first))):
+        while (
+            len(self._first) < least
+            and not self._raw.isclosed()
+            and (piece := self._read(least - len(self._first)))
+        ):
             self._first += piece
         return self._first
 
@@ -169,7 +180,9 @@ class Stream:
 
     def _cut(self, detail: str) -> errors.TransferError:
         message = f'the response is incomplete: {detail}'
-        return errors.TransferError(message, uri=self.uri, method=self.method, status=self.status, remedy='Try again.')
+        return errors.TransferError(
+            message, uri=self.uri, method=self.method, status=self.status, remedy='Try again.'
+        )
 
     def read(self) -> bytes:
         """Return the whole body."""
@@ -282,13 +295,21 @@ class Http(httplib2.Http):
     def abort(self) -> None:
         """Make the request of another thread fail at once."""
         raw_file: Any = getattr(self.raw, 'fp', None)
-        for sock in [*(conn.sock for conn in list(self.connections.values())), getattr(getattr(raw_file, 'raw', None), '_sock', None)]:
+        for sock in [
+            *(conn.sock for conn in list(self.connections.values())),
+            getattr(getattr(raw_file, 'raw', None), '_sock', None),
+        ]:
             if sock is not None:
                 with suppress(OSError):  # already closed
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _conn_request(
-        self, conn: http.client.HTTPConnection, request_uri: str, method: str, body: Payload, headers: dict[str, str]
+        self,
+        conn: http.client.HTTPConnection,
+        request_uri: str,
+        method: str,
+        body: Payload,
+        headers: dict[str, str],
     ) -> tuple[httplib2.Response, bytes]:
         self._ready(conn, body.may_repeat(method))
         with suppress(BrokenPipeError, ConnectionResetError):
@@ -305,7 +326,9 @@ class Http(httplib2.Http):
     def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
         idle_s = time.monotonic() - self.last_used
         wait_s = 0 if repeatable else _CLOSE_WAIT_S
-        if conn.sock is not None and ((not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)):
+        if conn.sock is not None and (
+            (not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)
+        ):
             conn.close()
         if conn.sock is None:
             conn.timeout = self.timeouts.connect_s
@@ -332,17 +355,59 @@ class _Refusal(NamedTuple):
 
 _RESTART = 'Try again; if it happens again, the server or a gateway closes connections.'
 EXCEPTIONS: tuple[_Refusal, ...] = (
-    _Refusal(ssl.SSLCertVerificationError, errors.NetworkError, 'its certificate cannot be trusted', 'Give verify= the CA bundle of the site.'),
-    _Refusal(ssl.SSLError, errors.NetworkError, 'no secure connection', 'Check that the URL is right about https.'),
-    _Refusal(TimeoutError, errors.NetworkTimeout, 'no answer in time', 'Try again, or allow more with timeout=(connect, read) in seconds.'),
-    _Refusal(ConnectionRefusedError, errors.NetworkError, 'nothing answers there', 'Check the URL and its port, and that the server runs.'),
-    _Refusal(socket.gaierror, errors.NetworkError, 'the host is not known', 'Check the URL of the server and the network.'),
-    _Refusal(httplib2.ServerNotFoundError, errors.NetworkError, 'the host is not known', 'Check the URL of the server and the network.'),
+    _Refusal(
+        ssl.SSLCertVerificationError,
+        errors.NetworkError,
+        'its certificate cannot be trusted',
+        'Give verify= the CA bundle of the site.',
+    ),
+    _Refusal(
+        ssl.SSLError,
+        errors.NetworkError,
+        'no secure connection',
+        'Check that the URL is right about https.',
+    ),
+    _Refusal(
+        TimeoutError,
+        errors.NetworkTimeout,
+        'no answer in time',
+        'Try again, or allow more with timeout=(connect, read) in seconds.',
+    ),
+    _Refusal(
+        ConnectionRefusedError,
+        errors.NetworkError,
+        'nothing answers there',
+        'Check the URL and its port, and that the server runs.',
+    ),
+    _Refusal(
+        socket.gaierror,
+        errors.NetworkError,
+        'the host is not known',
+        'Check the URL of the server and the network.',
+    ),
+    _Refusal(
+        httplib2.ServerNotFoundError,
+        errors.NetworkError,
+        'the host is not known',
+        'Check the URL of the server and the network.',
+    ),
     _Refusal(ConnectionError, errors.NetworkError, 'the connection broke', _RESTART),
     _Refusal(http.client.HTTPException, errors.NetworkError, 'the answer is not HTTP', _RESTART),
-    _Refusal(httplib2.HttpLib2Error, errors.NetworkError, 'the request failed', 'Check the URL and the proxy.'),
-    _Refusal(UnicodeError, errors.NetworkError, 'the host is not a name', 'Check the URL of the server.'),
-    _Refusal(OSError, errors.NetworkError, 'no connection', 'Check the URL of the server and the network.'),
+    _Refusal(
+        httplib2.HttpLib2Error,
+        errors.NetworkError,
+        'the request failed',
+        'Check the URL and the proxy.',
+    ),
+    _Refusal(
+        UnicodeError, errors.NetworkError, 'the host is not a name', 'Check the URL of the server.'
+    ),
+    _Refusal(
+        OSError,
+        errors.NetworkError,
+        'no connection',
+        'Check the URL of the server and the network.',
+    ),
 )
 """Exceptions of sockets, TLS, http.client and httplib2 -> errors of the library.
 
@@ -352,7 +417,14 @@ The first row that matches applies.
 NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error, UnicodeError)
 """All exceptions that a connection raises."""
 
-_LASTING = (ConnectionRefusedError, UnicodeError, socket.gaierror, httplib2.ServerNotFoundError, ssl.SSLError, TimeoutError)
+_LASTING = (
+    ConnectionRefusedError,
+    UnicodeError,
+    socket.gaierror,
+    httplib2.ServerNotFoundError,
+    ssl.SSLError,
+    TimeoutError,
+)
 
 
 def is_lasting(error: BaseException) -> bool:
@@ -360,7 +432,9 @@ def is_lasting(error: BaseException) -> bool:
 
     No server at the address, an untrusted certificate, or a timeout.
     """
-    return isinstance(error, _LASTING) or (isinstance(error, errors.DatabaseError) and not isinstance(error, errors.NetworkError))
+    return isinstance(error, _LASTING) or (
+        isinstance(error, errors.DatabaseError) and not isinstance(error, errors.NetworkError)
+    )
 
 
 def network_error(error: BaseException, method: str, uri: str) -> errors.DatabaseError:
@@ -378,10 +452,18 @@ def network_error(error: BaseException, method: str, uri: str) -> errors.Databas
     if isinstance(error, errors.DatabaseError):
         return error
     row = next(row for row in EXCEPTIONS if isinstance(error, row.exception))
-    return row.error(f'{row.message} ({error or type(error).__name__})', method=method, uri=uri, remedy=row.remedy)
+    return row.error(
+        f'{row.message} ({error or type(error).__name__})',
+        method=method,
+        uri=uri,
+        remedy=row.remedy,
+    )
 
 
-_LOGIN_FORM = re.compile(rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)', re.IGNORECASE | re.DOTALL)
+_LOGIN_FORM = re.compile(
+    rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)',
+    re.IGNORECASE | re.DOTALL,
+)
 _MOST_OF_A_PAGE = 2**16
 """Bytes of a page that are searched for the form."""
 
@@ -414,7 +496,10 @@ def page_error(stream: Stream) -> errors.DatabaseError:
     page = b''.join(islice(stream, 4))
     kind: type[errors.DatabaseError] = errors.UnexpectedAnswer
     message = 'the server sent a web page in place of data'
-    remedy = 'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal stands in between.'
+    remedy = (
+        'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal '
+        'stands in between.'
+    )
     if is_login:
         kind, message = errors.AuthenticationError, 'the server sent its login page'
         remedy = 'Check user and password; the session may have ended.'

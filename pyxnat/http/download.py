@@ -37,7 +37,9 @@ class Expected(NamedTuple):
     """Fetches the current row of the file."""
 
     @classmethod
-    def of(cls, row: Mapping[str, str], look_again: Callable[[], Mapping[str, str]] | None = None) -> Expected:
+    def of(
+        cls, row: Mapping[str, str], look_again: Callable[[], Mapping[str, str]] | None = None
+    ) -> Expected:
         """Create from a row of a listing of files.
 
         Parameters
@@ -62,7 +64,9 @@ class Expected(NamedTuple):
         """
         if self.size is not None and self.size != size:
             return f'{size} bytes came, the listing says {self.size}'
-        return 'its MD5 is not the one in the listing' if self.md5 and md5 and self.md5 != md5 else ''
+        return (
+            'its MD5 is not the one in the listing' if self.md5 and md5 and self.md5 != md5 else ''
+        )
 
 
 def fetch(
@@ -109,7 +113,9 @@ def fetch(
     while True:
         receiving = None
         try:
-            with transport.stream('GET', uri, None, headers, accept_pages=accept_pages, accept_status=accept_status) as stream:
+            with transport.stream(
+                'GET', uri, None, headers, accept_pages=accept_pages, accept_status=accept_status
+            ) as stream:
                 if 200 <= stream.status < 300:
                     with target(stream.headers) as file:
                         receiving = _Receiving(transport, stream, file, expected)
@@ -135,7 +141,9 @@ class _Receiving:
     def __init__(self, transport: Transport, stream: Stream, file: Any, expected: Expected) -> None:
         self._transport = transport
         self._first = stream
-        self._file = file if isinstance(file, Incoming) else Incoming(file, None if expected.md5 else 0)
+        self._file = (
+            file if isinstance(file, Incoming) else Incoming(file, None if expected.md5 else 0)
+        )
         self._expected = expected
         self.broken: errors.NetworkError | None = None
 
@@ -177,7 +185,12 @@ class _Receiving:
 
     @property
     def _can_resume(self) -> bool:
-        return self._file.size > 0 and not self._is_encoded and self._first.headers.get('accept-ranges') == 'bytes' and bool(self._validator)
+        return (
+            self._file.size > 0
+            and not self._is_encoded
+            and self._first.headers.get('accept-ranges') == 'bytes'
+            and bool(self._validator)
+        )
 
     @property
     def _validator(self) -> str:
@@ -193,7 +206,9 @@ class _Receiving:
         size = self._file.size
         headers = {'range': f'bytes={size}-', 'if-range': self._validator}
         try:
-            with self._transport.stream('GET', self._first.uri, None, headers, accept_pages=True) as stream:
+            with self._transport.stream(
+                'GET', self._first.uri, None, headers, accept_pages=True
+            ) as stream:
                 if stream.status != 206 or not self._is_rest(stream, size):
                     self.broken = broken
                     raise broken  # the file has changed: start again
@@ -224,10 +239,20 @@ class _Receiving:
             wrong = Expected.of(self._expected.look_again()).differs(size, md5)
         if wrong:
             stream = self._first
-            raise errors.TransferError(wrong, uri=stream.uri, method=stream.method, status=stream.status, remedy='Download it again.')
+            raise errors.TransferError(
+                wrong,
+                uri=stream.uri,
+                method=stream.method,
+                status=stream.status,
+                remedy='Download it again.',
+            )
 
 
 def _range_of(stream: Stream) -> tuple[int | None, int | None]:
     """Return first byte and total size of a ``Content-Range``, or `None`s."""
     match = _CONTENT_RANGE.fullmatch(stream.headers.get('content-range', ''))
-    return (int(match.group(1)), int(match.group(3)) if match.group(3).isdigit() else None) if match else (None, None)
+    return (
+        (int(match.group(1)), int(match.group(3)) if match.group(3).isdigit() else None)
+        if match
+        else (None, None)
+    )

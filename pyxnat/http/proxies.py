@@ -42,14 +42,25 @@ class Proxy(NamedTuple):
         """
         parts = urlsplit(url if '://' in url else f'http://{url}')
         if parts.scheme not in ('http', 'https') or not parts.hostname:
-            raise ConfigurationError('The proxy is not the URL of an HTTP proxy: give one such as http://proxy.example.org:3128')
-        return cls(parts.hostname, parts.port or 3128, unquote(parts.username or ''), unquote(parts.password or ''))
+            raise ConfigurationError(
+                'The proxy is not the URL of an HTTP proxy: give one such as '
+                'http://proxy.example.org:3128'
+            )
+        return cls(
+            parts.hostname,
+            parts.port or 3128,
+            unquote(parts.username or ''),
+            unquote(parts.password or ''),
+        )
 
     def headers(self) -> dict[str, str]:
         """Return the headers for the proxy: credentials, if it has any."""
         if not self.login:
             return {}
-        return {'Proxy-Authorization': 'Basic ' + base64.b64encode(f'{self.login}:{self.secret}'.encode()).decode('ascii')}
+        return {
+            'Proxy-Authorization': 'Basic '
+            + base64.b64encode(f'{self.login}:{self.secret}'.encode()).decode('ascii')
+        }
 
     def connect(self, timeout: Any) -> socket.socket:
         """Open a connection to the proxy; `timeout` in seconds."""
@@ -90,7 +101,11 @@ def _is_excepted(host: str) -> bool:
 
 def without_credentials(url: str | None) -> str | None:
     """Return the URL of a proxy without user and password."""
-    return url if url is None or '@' not in url else url[: url.find('//') + 2 if '//' in url else 0] + url.rpartition('@')[2]
+    return (
+        url
+        if url is None or '@' not in url
+        else url[: url.find('//') + 2 if '//' in url else 0] + url.rpartition('@')[2]
+    )
 
 
 class _ThroughProxy(httplib2.HTTPConnectionWithTimeout):
@@ -101,10 +116,14 @@ class _ThroughProxy(httplib2.HTTPConnectionWithTimeout):
     def connect(self) -> None:
         self.sock = self.proxy.connect(self.timeout)
 
-    def putrequest(self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False) -> None:
+    def putrequest(
+        self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
+    ) -> None:
         """Begin a request for the full URL; arguments as for http.client."""
         port = f':{self.port}' if self.port != 80 else ''
-        super().putrequest(method, f'http://{self.host}{port}{url}', skip_host, skip_accept_encoding)
+        super().putrequest(
+            method, f'http://{self.host}{port}{url}', skip_host, skip_accept_encoding
+        )
         for name, value in self.proxy.headers().items():
             self.putheader(name, value)
 

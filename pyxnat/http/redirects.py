@@ -55,9 +55,15 @@ def target_of(method: str, url: str, status: int, location: str, *, rewinds: boo
     source, found = urlsplit(url), urlsplit(target)
     if 'login.vm' in found.path.lower():
         raise errors.AuthenticationError(
-            'the server redirects to its login page', uri=url, method=method, status=status, remedy='Check user and password.'
+            'the server redirects to its login page',
+            uri=url,
+            method=method,
+            status=status,
+            remedy='Check user and password.',
         )
-    trusted = _origin(source) == _origin(found) or (source.hostname == found.hostname and (source.scheme, found.scheme) == ('http', 'https'))
+    trusted = _origin(source) == _origin(found) or (
+        source.hostname == found.hostname and (source.scheme, found.scheme) == ('http', 'https')
+    )
     if found.scheme not in _PORTS or (source.scheme == 'https' and found.scheme == 'http'):
         raise _refused(method, url, status, found, 'which is not secure')
     if method not in _READING and not (trusted and rewinds and status in (307, 308)):
@@ -69,7 +75,15 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-def _refused(method: str, url: str, status: int, found: SplitResult, reason: str) -> errors.UnexpectedAnswer:
+def _refused(
+    method: str, url: str, status: int, found: SplitResult, reason: str
+) -> errors.UnexpectedAnswer:
     place = f'{found.scheme}://{found.netloc.rpartition("@")[2]}{found.path}'
     remedy = 'If that is the server you mean, give its URL in place of this one.'
-    return errors.UnexpectedAnswer(f'the server redirects to {place}, {reason}', uri=url, method=method, status=status, remedy=remedy)
+    return errors.UnexpectedAnswer(
+        f'the server redirects to {place}, {reason}',
+        uri=url,
+        method=method,
+        status=status,
+        remedy=remedy,
+    )

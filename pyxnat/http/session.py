@@ -49,7 +49,11 @@ class Credentials(NamedTuple):
 
     def form(self) -> dict[str, str]:
         """Return the form fields for the login service."""
-        return {'username': self.login, 'password': self.secret, **({'provider': self.provider} if self.provider else {})}
+        return {
+            'username': self.login,
+            'password': self.secret,
+            **({'provider': self.provider} if self.provider else {}),
+        }
 
     def basic(self) -> str:
         """Return the value of the ``Authorization`` header."""
@@ -132,7 +136,10 @@ class Session:
             _KNOWN[server, self.login] = self
 
     def __repr__(self) -> str:
-        return f'<Session of {self.login or "guest"} on {self.server}{", open" if self.is_open else ""}>'
+        return (
+            f'<Session of {self.login or "guest"} on '
+            f'{self.server}{", open" if self.is_open else ""}>'
+        )
 
     @property
     def is_open(self) -> bool:
@@ -206,7 +213,9 @@ class Session:
         try:
             with self._lock:
                 expired = self._settle(ticket, status, _parse_cookies(set_cookies))
-                self.is_accepted = not expired and (self.is_accepted if status is None else status != 401)
+                self.is_accepted = not expired and (
+                    self.is_accepted if status is None else status != 401
+                )
                 return expired
         finally:
             if ticket.opens:
@@ -220,7 +229,9 @@ class Session:
                 self._stateless = not self.is_open
             return False
         had_session = _SESSION_COOKIE in ticket.headers.get('cookie', '')
-        replaced = new is not None and f'{_SESSION_COOKIE}={new}' not in ticket.headers.get('cookie', '')
+        replaced = new is not None and f'{_SESSION_COOKIE}={new}' not in ticket.headers.get(
+            'cookie', ''
+        )
         if had_session and (status == 401 or replaced):
             return self.expire(ticket.generation)
         if status != 401:

@@ -23,11 +23,20 @@ from ..errors import ConfigurationError
 from ..model.uris import normalise_server
 from .session import Credentials
 
-__all__ = ['XNAT_PASS_FILE', 'Settings', 'cache_folder', 'parse_xnat_pass', 'read_config', 'resolve', 'write_config']
+__all__ = [
+    'XNAT_PASS_FILE',
+    'Settings',
+    'cache_folder',
+    'parse_xnat_pass',
+    'read_config',
+    'resolve',
+    'write_config',
+]
 
 XNAT_PASS_FILE = '~/.xnatPass'
 _SOURCES = (
-    'arguments (server=, user=, password= or token=), a file (config=), the environment (XNAT_HOST, XNAT_USER, XNAT_PASS, XNAT_TOKEN), '
+    'arguments (server=, user=, password= or token=), a file (config=), the environment '
+    '(XNAT_HOST, XNAT_USER, XNAT_PASS, XNAT_TOKEN), '
     '~/.netrc, ~/.xnatPass, or a prompt on a terminal'
 )
 
@@ -44,7 +53,10 @@ class Settings(NamedTuple):
     """A person typed them at a terminal; the login should be checked at once."""
 
     def __repr__(self) -> str:
-        return f'Settings(server={self.server!r}, credentials={self.credentials!r}, verify={self.verify!r})'
+        return (
+            f'Settings(server={self.server!r}, credentials={self.credentials!r}, '
+            f'verify={self.verify!r})'
+        )
 
 
 class _Given(NamedTuple):
@@ -62,7 +74,11 @@ class _Given(NamedTuple):
 
         Nothing is taken from a source for another server, and no password of another user.
         """
-        if other.server and self.server and normalise_server(other.server) != normalise_server(self.server):
+        if (
+            other.server
+            and self.server
+            and normalise_server(other.server) != normalise_server(self.server)
+        ):
             return self
         filled = self._replace(server=self.server or other.server, user=self.user or other.user)
         if self.password is None and other.user in (None, filled.user):
@@ -133,8 +149,12 @@ def resolve(
     scheme, host = urlsplit(url).scheme, str(urlsplit(url).hostname)
     if scheme == 'http' and host not in ('localhost', '::1') and not host.startswith('127.'):
         warnings.warn(f'{url} is not https: password and data are sent unencrypted', stacklevel=2)
-    credentials = None if anonymous else Credentials(given.user or '', given.password or '', provider)
-    return Settings(url, credentials, True if verify is None else verify, proxy, _cert(cert), prompted)
+    credentials = (
+        None if anonymous else Credentials(given.user or '', given.password or '', provider)
+    )
+    return Settings(
+        url, credentials, True if verify is None else verify, proxy, _cert(cert), prompted
+    )
 
 
 def _cert(cert: Any) -> tuple[str, str] | None:
@@ -143,7 +163,9 @@ def _cert(cert: Any) -> tuple[str, str] | None:
         return None
     pair = (cert, cert) if isinstance(cert, (str, os.PathLike)) else tuple(cert)
     if len(pair) != 2:
-        raise ConfigurationError('A client certificate is a file, or a pair of the files of certificate and key')
+        raise ConfigurationError(
+            'A client certificate is a file, or a pair of the files of certificate and key'
+        )
     paths = tuple(os.path.expanduser(path) for path in pair)
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
@@ -152,9 +174,15 @@ def _cert(cert: Any) -> tuple[str, str] | None:
 
 
 def _token(token: Any) -> tuple[str, str]:
-    parts = tuple(token.split(':', 1)) if isinstance(token, str) else tuple(token)[: 2 if hasattr(token, 'alias') else None]
+    parts = (
+        tuple(token.split(':', 1))
+        if isinstance(token, str)
+        else tuple(token)[: 2 if hasattr(token, 'alias') else None]
+    )
     if len(parts) != 2:
-        raise ConfigurationError("A token is a pair of alias and secret, or the text 'alias:secret' (as in XNAT_TOKEN)")
+        raise ConfigurationError(
+            "A token is a pair of alias and secret, or the text 'alias:secret' (as in XNAT_TOKEN)"
+        )
     return parts[0], parts[1]
 
 
@@ -162,7 +190,9 @@ def _from_environment(given: _Given) -> _Given:
     environ = os.environ
     if environ.get('XNAT_TOKEN') and given.user is None:
         return _Given(environ.get('XNAT_HOST'), *_token(environ['XNAT_TOKEN']))
-    return _Given(environ.get('XNAT_HOST'), environ.get('XNAT_USER'), environ.get('XNAT_PASS') or None)
+    return _Given(
+        environ.get('XNAT_HOST'), environ.get('XNAT_USER'), environ.get('XNAT_PASS') or None
+    )
 
 
 def _from_netrc(given: _Given) -> _Given:
@@ -170,7 +200,9 @@ def _from_netrc(given: _Given) -> _Given:
     if not given.server or not path.is_file():
         return _Given()
     try:
-        entry = netrc.netrc(str(path)).authenticators(urlsplit(normalise_server(given.server)).hostname or '')
+        entry = netrc.netrc(str(path)).authenticators(
+            urlsplit(normalise_server(given.server)).hostname or ''
+        )
     except netrc.NetrcParseError as error:
         raise ConfigurationError(f'{path} cannot be read: {error}') from error
     if entry is None:
@@ -210,8 +242,15 @@ def _prompt(given: _Given, anonymous: bool, allowed: bool) -> tuple[_Given, bool
         return given, False
     has_terminal = 'ipykernel' in sys.modules or bool(sys.stdin and sys.stdin.isatty())
     if not (allowed and has_terminal):
-        missing = [name for name in ('server', *(() if anonymous else ('user', 'password'))) if getattr(given, name) in (None, '')]
-        raise ConfigurationError(f'No {", ".join(missing)} to connect with. It can come from {_SOURCES}; there is no terminal for a prompt')
+        missing = [
+            name
+            for name in ('server', *(() if anonymous else ('user', 'password')))
+            if getattr(given, name) in (None, '')
+        ]
+        raise ConfigurationError(
+            f'No {", ".join(missing)} to connect with. It can come from {_SOURCES}; there is no '
+            'terminal for a prompt'
+        )
     server = given.server or input('Server: ')
     user = given.user if anonymous else given.user or input('User: ')
     password = given.password if anonymous or given.password is not None else getpass.getpass()
@@ -234,16 +273,31 @@ def read_config(location: str | os.PathLike[str]) -> Settings:
         content = json.loads(path.read_text(encoding='utf-8'))
         server, user, password = content['server'], content.get('user'), content.get('password')
     except FileNotFoundError:
-        raise ConfigurationError(f'The configuration {path} does not exist. Interface.save_config writes one') from None
+        raise ConfigurationError(
+            f'The configuration {path} does not exist. Interface.save_config writes one'
+        ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigurationError(f'The configuration {path} is not a JSON object with server, user and password ({error})') from error
+        raise ConfigurationError(
+            f'The configuration {path} is not a JSON object with server, user and password '
+            f'({error})'
+        ) from error
     if password is not None:
         _check_private(path)
     elif user:
         raise ConfigurationError(f'The configuration {path} has a user and no password')
-    credentials = Credentials(user, password, content.get('provider')) if user and password is not None else None
+    credentials = (
+        Credentials(user, password, content.get('provider'))
+        if user and password is not None
+        else None
+    )
     verify = content.get('verify')
-    return Settings(normalise_server(server), credentials, True if verify is None else verify, content.get('proxy'), _cert(content.get('cert')))
+    return Settings(
+        normalise_server(server),
+        credentials,
+        True if verify is None else verify,
+        content.get('proxy'),
+        _cert(content.get('cert')),
+    )
 
 
 def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
@@ -263,12 +317,23 @@ def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
     """
     path = Path(location).expanduser()
     path.parent.mkdir(parents=True, exist_ok=True)
-    content: dict[str, Any] = {'server': settings.server, 'verify': settings.verify, 'proxy': settings.proxy, 'cert': settings.cert}
+    content: dict[str, Any] = {
+        'server': settings.server,
+        'verify': settings.verify,
+        'proxy': settings.proxy,
+        'cert': settings.cert,
+    }
     if settings.credentials:
-        content.update(user=settings.credentials.login, password=settings.credentials.secret, provider=settings.credentials.provider)
+        content.update(
+            user=settings.credentials.login,
+            password=settings.credentials.secret,
+            provider=settings.credentials.provider,
+        )
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-        json.dump({name: value for name, value in content.items() if value is not None}, file, indent=2)
+        json.dump(
+            {name: value for name, value in content.items() if value is not None}, file, indent=2
+        )
     os.replace(temporary, path)
     return path
 
@@ -295,7 +360,11 @@ def cache_folder(cachedir: str | os.PathLike[str] | None = None) -> Path:
     if given:
         return Path(given).expanduser().absolute()
     if os.name == 'nt':
-        return Path(os.environ.get('LOCALAPPDATA', Path.home() / 'AppData' / 'Local')) / 'pyxnat' / 'Cache'
+        return (
+            Path(os.environ.get('LOCALAPPDATA', Path.home() / 'AppData' / 'Local'))
+            / 'pyxnat'
+            / 'Cache'
+        )
     if sys.platform == 'darwin':
         return Path.home() / 'Library' / 'Caches' / 'pyxnat'
     return Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache')) / 'pyxnat'

@@ -51,7 +51,10 @@ class Record:
     def __str__(self) -> str:
         retry = f' attempt {self.attempt}' if self.attempt > 1 else ''
         source = 'from cache' if self.from_cache else f'{self.ms:.0f} ms{retry}'
-        return f'{self.method} {self.uri} {self.status or "no answer"} sent={self.sent} received={self.received} {source}'
+        return (
+            f'{self.method} {self.uri} {self.status or "no answer"} sent={self.sent} '
+            f'received={self.received} {source}'
+        )
 
 
 class Trace:
@@ -114,6 +117,11 @@ class Trace:
         lines = [f'{"method":7}{"status":>7}{"sent":>12}{"received":>12}{"ms":>11}  uri']
         for r in self._all():
             took = 'from cache' if r.from_cache else f'{r.ms:.0f}'
-            lines.append(f'{r.method:7}{r.status or "-":>7}{r.sent:>12}{r.received:>12}{took:>11}  {r.uri}')
-        lines.append(f'{self.requests} requests, {self.bytes_sent} bytes sent, {self.bytes_received} bytes received')
+            lines.append(
+                f'{r.method:7}{r.status or "-":>7}{r.sent:>12}{r.received:>12}{took:>11}  {r.uri}'
+            )
+        lines.append(
+            f'{self.requests} requests, {self.bytes_sent} bytes sent, {self.bytes_received} bytes '
+            'received'
+        )
         return '\n'.join(lines)

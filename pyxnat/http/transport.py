@@ -27,7 +27,18 @@ from ..files.disk import http_time
 from ..model.uris import as_sent
 from ..version import __version__
 from .body import Body, Payload
-from .connection import NETWORK_EXCEPTIONS, Answer, Http, Stream, Timeouts, is_lasting, is_login_page, is_no_data, network_error, page_error
+from .connection import (
+    NETWORK_EXCEPTIONS,
+    Answer,
+    Http,
+    Stream,
+    Timeouts,
+    is_lasting,
+    is_login_page,
+    is_no_data,
+    network_error,
+    page_error,
+)
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Target, target_of
 from .session import Session, Ticket
@@ -121,7 +132,9 @@ class Transport:
         self.retries = retries
         self.headers: dict[str, str] = {'user-agent': f'pyxnat/{__version__}'}
         self._connections = _Connections()
-        self._connection_type = connection_type(self.server.partition(':')[0], proxy_for(self.server, proxy))
+        self._connection_type = connection_type(
+            self.server.partition(':')[0], proxy_for(self.server, proxy)
+        )
         self._traces: tuple[Trace, ...] = ()
 
     def __repr__(self) -> str:
@@ -230,7 +243,15 @@ class Transport:
             plain[name.lower()] = value
         if payload.length is not None and not payload.is_empty and 'content-length' not in plain:
             plain['content-length'] = str(payload.length)
-        return _Call(method.upper(), self.relative(uri), payload, plain, timeouts, accept_pages, accept_status)
+        return _Call(
+            method.upper(),
+            self.relative(uri),
+            payload,
+            plain,
+            timeouts,
+            accept_pages,
+            accept_status,
+        )
 
     def relative(self, uri: str) -> str:
         """Return a URI relative to the server, with a leading slash.
@@ -242,10 +263,14 @@ class Transport:
         """
         uri = uri.removeprefix(self.server)
         if '://' in uri.partition('?')[0]:
-            raise errors.ProgrammingError('the URI belongs to another server', uri=uri, remedy=f'Use a URI of {self.server}.')
+            raise errors.ProgrammingError(
+                'the URI belongs to another server', uri=uri, remedy=f'Use a URI of {self.server}.'
+            )
         uri = uri if uri.startswith('/') else f'/{uri}'
         if _ELSEWHERE.search(uri.partition('?')[0]):
-            raise errors.ProgrammingError('the URI has a segment "." or ".."', uri=uri, remedy='No name can be "." or "..".')
+            raise errors.ProgrammingError(
+                'the URI has a segment "." or ".."', uri=uri, remedy='No name can be "." or "..".'
+            )
         return uri
 
     def _ask(self, call: _Call, attempt: int) -> Stream:
@@ -268,7 +293,11 @@ class Transport:
         while True:
             got = self._attempt(call, attempt)
             if isinstance(got, Exception):
-                if is_lasting(got) or attempt > self.retries or not (call.may_repeat or call.payload.untouched):
+                if (
+                    is_lasting(got)
+                    or attempt > self.retries
+                    or not (call.may_repeat or call.payload.untouched)
+                ):
                     raise network_error(got, call.method, self.server + call.uri) from got
                 self.pause(attempt)
             elif got.session_died and not renewed and call.payload.rewinds:
@@ -278,7 +307,11 @@ class Transport:
             elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
                 self._discard(got)
                 self.pause(attempt, got.headers.get('retry-after'))
-            elif got.status in REDIRECTS and (target := self._target(call, got)) is not None and led < MOST_REDIRECTS:
+            elif (
+                got.status in REDIRECTS
+                and (target := self._target(call, got)) is not None
+                and led < MOST_REDIRECTS
+            ):
                 led += 1
                 call = call._replace(target=target)
                 self._discard(got)
@@ -291,7 +324,13 @@ class Transport:
         if call.accepts(got.status):
             return None
         try:
-            return target_of(call.method, got.uri, got.status, got.headers.get('location', ''), rewinds=call.payload.rewinds)
+            return target_of(
+                call.method,
+                got.uri,
+                got.status,
+                got.headers.get('location', ''),
+                rewinds=call.payload.rewinds,
+            )
         except errors.DatabaseError:
             self._discard(got)
             raise
@@ -299,7 +338,9 @@ class Transport:
     def _attempt_elsewhere(self, call: _Call, attempt: int) -> Stream | Exception:
         """Send a request to another server, without session and cookies."""
         url = call.target.url if call.target else ''
-        record = Record(call.method, url.partition('?')[0], attempt)  # queries of storage services are signed
+        record = Record(
+            call.method, url.partition('?')[0], attempt
+        )  # queries of storage services are signed
         try:
             return self._send(call, {}, record)
         except NETWORK_EXCEPTIONS as error:
@@ -319,7 +360,12 @@ class Transport:
             if ticket.needs_login_service:
                 self._log_in(ticket)
             stream = self._send(call, ticket.headers, record)
-            page = not call.accept_pages and call.accepts(stream.status) and stream.is_page and is_login_page(stream)
+            page = (
+                not call.accept_pages
+                and call.accepts(stream.status)
+                and stream.is_page
+                and is_login_page(stream)
+            )
         except NETWORK_EXCEPTIONS as error:
             self._connections.drop()
             return error
@@ -329,18 +375,35 @@ class Transport:
         finally:
             if record.status is None:
                 self.note(record)
-            died = self.session.settle(ticket, stream.status if stream else None, stream.set_cookies if stream else [])
-        stream.session_died = died or (page and not ticket.opens and self.session.expire(ticket.generation))
+            died = self.session.settle(
+                ticket, stream.status if stream else None, stream.set_cookies if stream else []
+            )
+        stream.session_died = died or (
+            page and not ticket.opens and self.session.expire(ticket.generation)
+        )
         return stream
 
     def _send(self, call: _Call, session_headers: dict[str, str], record: Record) -> Stream:
         http = self._connections.mine(self)
         started = time.monotonic()
         http.timeouts = call.timeouts
-        url, headers, connection = self.server + as_sent(call.uri), {**call.headers, **session_headers}, self._connection_type
+        url, headers, connection = (
+            self.server + as_sent(call.uri),
+            {**call.headers, **session_headers},
+            self._connection_type,
+        )
         if call.target is not None:
-            url, connection = call.target.url, connection_type(call.target.url.partition(':')[0], proxy_for(call.target.url, self.proxy))
-            headers = headers if call.target.trusted else {name: value for name, value in headers.items() if name not in _SECRET_HEADERS}
+            url, connection = (
+                call.target.url,
+                connection_type(
+                    call.target.url.partition(':')[0], proxy_for(call.target.url, self.proxy)
+                ),
+            )
+            headers = (
+                headers
+                if call.target.trusted
+                else {name: value for name, value in headers.items() if name not in _SECRET_HEADERS}
+            )
         try:
             body: Any = call.payload
             response, _ = http.request(url, call.method, body, headers, connection_type=connection)
@@ -356,8 +419,14 @@ class Transport:
 
         For credentials that Basic authentication cannot transmit.
         """
-        body = Payload(urlencode(self.session.credentials.form() if self.session.credentials else {}))
-        headers = {**self.headers, 'content-type': 'application/x-www-form-urlencoded', 'content-length': str(body.length)}
+        body = Payload(
+            urlencode(self.session.credentials.form() if self.session.credentials else {})
+        )
+        headers = {
+            **self.headers,
+            'content-type': 'application/x-www-form-urlencoded',
+            'content-length': str(body.length),
+        }
         call = _Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts)
         stream = self._send(call, {}, Record(call.method, call.uri))
         with self._reading(stream):
@@ -378,7 +447,9 @@ class Transport:
             message = errors.server_message(b''.join(islice(stream, 4)), stream.reason)
         error = errors.from_status(stream.status, message, method=call.method, uri=stream.uri)
         if stream.status == 401 and not self.session.login:
-            error.remedy = 'The site is not open to guests: log in, with user and password or a token.'
+            error.remedy = (
+                'The site is not open to guests: log in, with user and password or a token.'
+            )
         raise error
 
     @contextmanager
@@ -412,7 +483,9 @@ class Transport:
         """
         pause_s = BACKOFF_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
         least_s = _seconds(retry_after)
-        time.sleep(min(max(pause_s, least_s), MAX_RETRY_AFTER_S) if least_s is not None else pause_s)
+        time.sleep(
+            min(max(pause_s, least_s), MAX_RETRY_AFTER_S) if least_s is not None else pause_s
+        )
 
     def note(self, record: Record) -> None:
         """Add the record of a request to the log and to all traces."""
@@ -499,7 +572,9 @@ class _Connections:
         http = self._of.get(mine)
         if http is None:
             with self._lock:
-                http = self._of[mine] = (self._inherited() if self._of else None) or self._new(transport)
+                http = self._of[mine] = (self._inherited() if self._of else None) or self._new(
+                    transport
+                )
         return http
 
     def _inherited(self) -> Http | None:
@@ -519,7 +594,12 @@ class _Connections:
     def _new(transport: Transport) -> Http:
         verify = transport.verify
         ca_certs = os.path.expanduser(verify) if isinstance(verify, str) else None
-        http = Http(transport.timeouts, disable_ssl_certificate_validation=verify is False, proxy_info=None, ca_certs=ca_certs)
+        http = Http(
+            transport.timeouts,
+            disable_ssl_certificate_validation=verify is False,
+            proxy_info=None,
+            ca_certs=ca_certs,
+        )
         if transport.cert is not None:
             certificate, key = transport.cert
             http.add_certificate(key, certificate, '')

@@ -64,7 +64,9 @@ def check_names(paths: Iterator[str] | list[str], uri: str) -> None:
 
 
 @contextmanager
-def file_upload(resource: str, path: str, payload: Payload, about: Mapping[str, Any]) -> Iterator[FileUpload]:
+def file_upload(
+    resource: str, path: str, payload: Payload, about: Mapping[str, Any]
+) -> Iterator[FileUpload]:
     """Prepare the request that uploads a file to a resource.
 
     A temporary file holds the body while the block runs, if its length is unknown or it is zipped.
@@ -89,14 +91,24 @@ def file_upload(resource: str, path: str, payload: Payload, about: Mapping[str, 
     with _measured(payload) as body:
         size = body.length or 0
         if size and uris.is_carried(path):
-            yield FileUpload(_uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, size)
+            yield FileUpload(
+                _uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, size
+            )
         elif uris.is_carried(path) or ('/' not in path and '"' not in path):
             form = Form(body, 'file' if uris.is_carried(path) else path)
             at = path if uris.is_carried(path) else ''
-            yield FileUpload(_uri(resource, at, about), form, {'content-type': form.content_type}, False, size)
+            yield FileUpload(
+                _uri(resource, at, about), form, {'content-type': form.content_type}, False, size
+            )
         else:
             with _zipped(path, body) as packed:
-                yield FileUpload(_uri(resource, 'upload.zip', {'inbody': True, **about, 'extract': True}), packed, _BINARY, False, size)
+                yield FileUpload(
+                    _uri(resource, 'upload.zip', {'inbody': True, **about, 'extract': True}),
+                    packed,
+                    _BINARY,
+                    False,
+                    size,
+                )
 
 
 @contextmanager
@@ -116,7 +128,10 @@ def _uri(resource: str, path: str, about: Mapping[str, Any]) -> str:
 @contextmanager
 def _zipped(path: str, payload: Payload) -> Iterator[Payload]:
     with tempfile.TemporaryFile() as file:
-        with zipfile.ZipFile(file, 'w', zipfile.ZIP_STORED) as archive, archive.open(path, 'w', force_zip64=True) as member:
+        with (
+            zipfile.ZipFile(file, 'w', zipfile.ZIP_STORED) as archive,
+            archive.open(path, 'w', force_zip64=True) as member,
+        ):
             payload.write_to(member)
         file.seek(0)
         yield Payload(file)

@@ -122,7 +122,9 @@ class Position(NamedTuple):
         more : object
             Other attributes of the field.
         """
-        return row._replace(path=self.path, namespaces=self.namespaces, holders=self.holders, **more)
+        return row._replace(
+            path=self.path, namespaces=self.namespaces, holders=self.holders, **more
+        )
 
 
 def join_path(path: str, name: str) -> str:

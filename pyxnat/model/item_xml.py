@@ -74,7 +74,11 @@ class Setting(NamedTuple):
     @property
     def is_document(self) -> bool:
         """Whether a document can carry this setting."""
-        return bool(self.value) and len(self.picks) == len(self.field.holders) and (self.field.attribute or bool(_survives(self.value)))
+        return (
+            bool(self.value)
+            and len(self.picks) == len(self.field.holders)
+            and (self.field.attribute or bool(_survives(self.value)))
+        )
 
 
 @lru_cache(maxsize=1)
@@ -97,7 +101,13 @@ def as_text(value: Any) -> str:
         return '1' if value else '0'
     if isinstance(value, datetime.datetime):
         return value.isoformat(sep='T')
-    return str(value.isoformat()) if hasattr(value, 'isoformat') else value.decode() if isinstance(value, bytes) else str(value)
+    return (
+        str(value.isoformat())
+        if hasattr(value, 'isoformat')
+        else value.decode()
+        if isinstance(value, bytes)
+        else str(value)
+    )
 
 
 def find_setting(registry: Registry, kind: str, where: str, name: str, value: Any) -> Setting:
@@ -129,10 +139,17 @@ def find_setting(registry: Registry, kind: str, where: str, name: str, value: An
     if field is None or not field.kind:
         raise _unknown(registry, kind, where, name, plain)
     key = field.key
-    holders = [one for one in registry.fields(kind) if one.item_type and key.startswith(one.key + '/')]
+    holders = [
+        one for one in registry.fields(kind) if one.item_type and key.startswith(one.key + '/')
+    ]
     if any(_is_item(registry, one) for one in holders):
-        raise ProgrammingError(f'{name!r} is a field of a nested element', remedy='Set it on that element.')
-    picks = tuple(next(part for part in found if part) if any(found) else '' for found in pattern.findall(path))
+        raise ProgrammingError(
+            f'{name!r} is a field of a nested element', remedy='Set it on that element.'
+        )
+    picks = tuple(
+        next(part for part in found if part) if any(found) else ''
+        for found in pattern.findall(path)
+    )
     return Setting(name, field, picks, _checked(field, name, as_text(value)))
 
 
@@ -145,11 +162,16 @@ def _path(registry: Registry, kind: str, where: str, name: str) -> str:
             fault = 'read-only' if name in READ_ONLY else 'no short name'
             close = get_close_matches(name, short_names(where), 3)
             similar = f' Similar names: {", ".join(close)}.' if close else ''
-            remedy = f'Short names are case-sensitive; a full path looks like xnat:subjectData/group.{similar}'
+            remedy = (
+                'Short names are case-sensitive; a full path looks like '
+                f'xnat:subjectData/group.{similar}'
+            )
             raise ProgrammingError(f'{where}: {name!r} is {fault}', remedy=remedy)
         return known.path
     if not registry.is_a(kind, full.group(1)):
-        raise ProgrammingError(f'{name!r} is no field of {kind}', remedy='XNAT silently ignores fields of other types.')
+        raise ProgrammingError(
+            f'{name!r} is no field of {kind}', remedy='XNAT silently ignores fields of other types.'
+        )
     return full.group(2)
 
 
@@ -162,7 +184,12 @@ def _unknown(registry: Registry, kind: str, where: str, name: str, plain: str) -
 
 
 def _is_item(registry: Registry, field: Field) -> bool:
-    bases = ('xnat:experimentData', 'xnat:imageScanData', 'xnat:reconstructedImageData', 'xnat:abstractResource')
+    bases = (
+        'xnat:experimentData',
+        'xnat:imageScanData',
+        'xnat:reconstructedImageData',
+        'xnat:abstractResource',
+    )
     return any(registry.is_a(field.item_type, base) for base in bases)
 
 
@@ -184,10 +211,17 @@ def _checked(field: Field, name: str, value: str) -> str:
         if field.kind == 'dateTime':
             datetime.datetime.fromisoformat(value)
     except ValueError as error:
-        form = {'date': '2020-01-31', 'time': '10:20:30', 'dateTime': '2020-01-31T10:20:30'}[field.kind]
-        raise ProgrammingError(f'{name}: {value!r} is no {field.kind}', remedy=f'Give it as {form}.') from error
+        form = {'date': '2020-01-31', 'time': '10:20:30', 'dateTime': '2020-01-31T10:20:30'}[
+            field.kind
+        ]
+        raise ProgrammingError(
+            f'{name}: {value!r} is no {field.kind}', remedy=f'Give it as {form}.'
+        ) from error
     if any((ord(char) < 32 and char not in '\t\n\r') or char in '\ufffe\uffff' for char in value):
-        raise ProgrammingError(f'{name}: {value!r} has characters that XML does not allow', remedy='Remove control characters.')
+        raise ProgrammingError(
+            f'{name}: {value!r} has characters that XML does not allow',
+            remedy='Remove control characters.',
+        )
     return value
 
 
@@ -207,7 +241,9 @@ def _survives(value: str) -> str:
     if '\r' in value:
         return ''
     lines = _LINES.findall(value)
-    if all(piece.strip() for line in lines for piece in _ENTITIES.split(line) if piece) and not re.search(r'\n[&<>\]]', value):
+    if all(
+        piece.strip() for line in lines for piece in _ENTITIES.split(line) if piece
+    ) and not re.search(r'\n[&<>\]]', value):
         return 'text'
     return 'cdata' if all(line.strip() for line in lines) and ']]>' not in value else ''
 
@@ -215,7 +251,9 @@ def _survives(value: str) -> str:
 # -- documents
 
 
-def write_document(registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[Node] = ()) -> bytes:
+def write_document(
+    registry: Registry, kind: str, settings: Iterable[Setting], inner: Sequence[Node] = ()
+) -> bytes:
     """Write the document of an item with some of its fields and nested scans.
 
     Parameters
@@ -239,9 +277,13 @@ def write_document(registry: Registry, kind: str, settings: Iterable[Setting], i
         raise ProgrammingError(f'{kind} is no data type', remedy='inspect.datatypes lists them.')
     name = row.root or row.name.partition(':')[2]
     spaces = {prefix: uri for uri, prefix in registry.prefixes.items()}
-    root = etree.Element(f'{{{row.namespace}}}{name}', nsmap={**spaces, 'xsi': _XSI_TYPE[1:].partition('}')[0]})
+    root = etree.Element(
+        f'{{{row.namespace}}}{name}', nsmap={**spaces, 'xsi': _XSI_TYPE[1:].partition('}')[0]}
+    )
     _fill(root, registry, kind, settings)
-    holder = etree.SubElement(root, f'{{{etree.QName(inner[0]).namespace}}}scans') if inner else root
+    holder = (
+        etree.SubElement(root, f'{{{etree.QName(inner[0]).namespace}}}scans') if inner else root
+    )
     holder.extend(inner)
     return etree.tostring(root, encoding='UTF-8', xml_declaration=True)
 
@@ -266,11 +308,23 @@ def read_values(root: Node, setting: Setting) -> list[str]:
         picked = next(names, '') if canonical('/'.join(parts[: place + 1])) in field.holders else ''
         kind = _TYPE.search(part)
         tag = f'{{{field.namespaces[place]}}}{_TYPE.sub("", part)}'
-        below = [node for above in nodes for node in above.iterchildren(tag) if kind is None or node.get(_XSI_TYPE) == kind.group(1)]
+        below = [
+            node
+            for above in nodes
+            for node in above.iterchildren(tag)
+            if kind is None or node.get(_XSI_TYPE) == kind.group(1)
+        ]
         nodes = _picked(below, picked) if picked else below
     if field.attribute:
         return [node.get(parts[-1], '') for node in nodes]
-    return [''.join(piece for piece in (node.text, *(child.tail for child in node)) if piece and piece.strip()) for node in nodes]
+    return [
+        ''.join(
+            piece
+            for piece in (node.text, *(child.tail for child in node))
+            if piece and piece.strip()
+        )
+        for node in nodes
+    ]
 
 
 def _picked(nodes: list[Node], name: str) -> list[Node]:
@@ -326,16 +380,24 @@ def check_required(registry: Registry, kind: str, settings: Iterable[Setting]) -
         A required field is missing; XNAT would refuse the item.
     """
     given = {setting.field.key for setting in settings if setting.value}
-    lacking = [f'{kind}/{one.path}' for one in registry.fields(kind) if one.required and one.kind and one.path not in CORE and _lacks(one, given)]
+    lacking = [
+        f'{kind}/{one.path}'
+        for one in registry.fields(kind)
+        if one.required and one.kind and one.path not in CORE and _lacks(one, given)
+    ]
     if lacking:
-        raise ProgrammingError(f'a new {kind} needs {", ".join(lacking)}', remedy='Pass it as a field.')
+        raise ProgrammingError(
+            f'a new {kind} needs {", ".join(lacking)}', remedy='Pass it as a field.'
+        )
 
 
 def _lacks(field: Field, given: set[str]) -> bool:
     above, _, _ = field.key.rpartition('/')
     if field.holders:
         return False
-    return field.key not in given and (not above or any(key.startswith(above + '/') for key in given))
+    return field.key not in given and (
+        not above or any(key.startswith(above + '/') for key in given)
+    )
 
 
 def _fill(root: Node, registry: Registry, kind: str, settings: Iterable[Setting]) -> None:
@@ -361,7 +423,9 @@ def _put(nodes: dict[str, Node], setting: Setting) -> None:
     if field.attribute:
         nodes[key].set(parts[-1], setting.value)
     else:
-        nodes[key].text = etree.CDATA(setting.value) if _survives(setting.value) == 'cdata' else setting.value
+        nodes[key].text = (
+            etree.CDATA(setting.value) if _survives(setting.value) == 'cdata' else setting.value
+        )
 
 
 def _mark(node: Node, part: str, picked: str) -> None:
@@ -387,7 +451,9 @@ def _split(path: str) -> Iterator[str]:
     yield path[start:]
 
 
-def settings_of(registry: Registry, kind: str, where: str, values: Mapping[str, Any]) -> list[Setting]:
+def settings_of(
+    registry: Registry, kind: str, where: str, values: Mapping[str, Any]
+) -> list[Setting]:
     """Look up several fields and check their values, as `find_setting`.
 
     Parameters

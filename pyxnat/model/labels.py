@@ -13,7 +13,17 @@ from typing import NamedTuple
 
 from ..errors import ProgrammingError
 
-__all__ = ['CHECKED', 'NAMES', 'NameRule', 'check_label', 'check_new', 'check_sent', 'needs_id', 'why_not_new', 'why_not_sent']
+__all__ = [
+    'CHECKED',
+    'NAMES',
+    'NameRule',
+    'check_label',
+    'check_new',
+    'check_sent',
+    'needs_id',
+    'why_not_new',
+    'why_not_sent',
+]
 
 
 class NameRule(NamedTuple):
@@ -34,7 +44,11 @@ _IN_A_PATH = re.compile(r'[^%;/\\\x00]')
 _WORDS = 'letters from a to z, digits, "_" and "-"'
 _ANY = 'anything but % ; / \\ and NUL'
 _LABEL = NameRule(_WORD, _WORDS, 255, frozenset({'NULL'}))
-_RESOURCE = NameRule(re.compile(r'[A-Za-z0-9_.~-]'), 'letters from a to z, digits and _ . ~ - (others are stored encoded)', 65)
+_RESOURCE = NameRule(
+    re.compile(r'[A-Za-z0-9_.~-]'),
+    'letters from a to z, digits and _ . ~ - (others are stored encoded)',
+    65,
+)
 
 NAMES: dict[str, NameRule] = {
     'projects': NameRule(_WORD, _WORDS, 200),
@@ -62,7 +76,9 @@ _REFUSED = {
 }
 """Character that no path can hold -> reason."""
 _STEPS = frozenset({'', '.', '..'})
-CHECKED = frozenset({'projects', 'subjects', 'experiments', 'assessors', 'scans', 'reconstructions'})
+CHECKED = frozenset(
+    {'projects', 'subjects', 'experiments', 'assessors', 'scans', 'reconstructions'}
+)
 """Levels whose names are checked before they are sent; resources and files check their own."""
 _LABELLED = frozenset({'subjects', 'experiments', 'assessors'})
 _UNQUOTED = re.compile(r'[A-Za-z0-9._~-]+')
@@ -105,14 +121,20 @@ def why_not_new(plural: str, name: str) -> str:
     refused = [why for why in map(why_not_sent, steps) if why]
     if refused:
         return refused[0]
-    wrong = dict.fromkeys(char for step in steps for char in step if not rule.allowed.fullmatch(char))
+    wrong = dict.fromkeys(
+        char for step in steps for char in step if not rule.allowed.fullmatch(char)
+    )
     if wrong:
         return f'it has {", ".join(map(repr, wrong))}, and XNAT accepts {rule.words}'
     if name.upper() in rule.never:
         return f'XNAT stores {name} as an empty value'
     if plural.endswith('resources') and name.isdecimal():
         return 'XNAT takes a number for the ID of another resource'
-    return f'it has {len(name)} characters, and XNAT accepts {rule.longest}' if rule.longest and len(name) > rule.longest else ''
+    return (
+        f'it has {len(name)} characters, and XNAT accepts {rule.longest}'
+        if rule.longest and len(name) > rule.longest
+        else ''
+    )
 
 
 def check_sent(singular: str, name: str, uri: str) -> None:
@@ -134,7 +156,11 @@ def check_sent(singular: str, name: str, uri: str) -> None:
     """
     why = why_not_sent(name)
     if why:
-        raise ProgrammingError(f'{name!r} cannot be the name of a {singular} in a request: {why}', uri=uri, remedy='Use its ID, if it has one.')
+        raise ProgrammingError(
+            f'{name!r} cannot be the name of a {singular} in a request: {why}',
+            uri=uri,
+            remedy='Use its ID, if it has one.',
+        )
 
 
 def check_label(singular: str, label: str, uri: str) -> None:
@@ -159,7 +185,10 @@ def check_label(singular: str, label: str, uri: str) -> None:
     check_sent(singular, label, uri)
     escaped = [char for char in '&<>"\'' if char in label]
     if escaped:
-        message = f'{label!r} cannot be the label of a {singular}: XNAT would store {", ".join(escaped)} HTML-escaped'
+        message = (
+            f'{label!r} cannot be the label of a {singular}: XNAT would store {", ".join(escaped)} '
+            'HTML-escaped'
+        )
         raise ProgrammingError(message, uri=uri, remedy='Leave those characters out.')
 
 
@@ -184,4 +213,8 @@ def check_new(plural: str, singular: str, name: str, uri: str) -> None:
     """
     why = why_not_new(plural, name)
     if why:
-        raise ProgrammingError(f'{name!r} cannot be the name of a new {singular}: {why}', uri=uri, remedy='Give it another name.')
+        raise ProgrammingError(
+            f'{name!r} cannot be the name of a new {singular}: {why}',
+            uri=uri,
+            remedy='Give it another name.',
+        )

@@ -13,7 +13,18 @@ from __future__ import annotations
 from functools import cache
 from typing import NamedTuple
 
-__all__ = ['GAPS', 'LEVELS', 'SERVER', 'Chain', 'Level', 'chains', 'children', 'is_route', 'level', 'level_names']
+__all__ = [
+    'GAPS',
+    'LEVELS',
+    'SERVER',
+    'Chain',
+    'Level',
+    'chains',
+    'children',
+    'is_route',
+    'level',
+    'level_names',
+]
 
 SERVER = ''
 """Name of the root of the tree among the parents of a level."""
@@ -103,7 +114,16 @@ LEVELS: tuple[Level, ...] = (
         'ID',
         'label',
         'xnat:mrSessionData',
-        ('xnat:subjectassessordata/id', 'ID', 'project', 'date', 'xsiType', 'label', 'insert_date', 'URI'),
+        (
+            'xnat:subjectassessordata/id',
+            'ID',
+            'project',
+            'date',
+            'xsiType',
+            'label',
+            'insert_date',
+            'URI',
+        ),
         'an imaging session or another assessment of a subject',
     ),
     Level(
@@ -114,7 +134,16 @@ LEVELS: tuple[Level, ...] = (
         'ID',
         'ID',
         'xnat:mrScanData',
-        ('xnat_imagescandata_id', 'ID', 'type', 'quality', 'xsiType', 'note', 'series_description', 'URI'),
+        (
+            'xnat_imagescandata_id',
+            'ID',
+            'type',
+            'quality',
+            'xsiType',
+            'note',
+            'series_description',
+            'URI',
+        ),
         'one acquisition of an imaging session',
     ),
     Level(
@@ -191,7 +220,17 @@ LEVELS: tuple[Level, ...] = (
         'path',
         'path',
         '',
-        ('Name', 'Size', 'URI', 'collection', 'file_tags', 'file_format', 'file_content', 'cat_ID', 'digest'),
+        (
+            'Name',
+            'Size',
+            'URI',
+            'collection',
+            'file_tags',
+            'file_format',
+            'file_content',
+            'cat_ID',
+            'digest',
+        ),
         'a file of a resource, identified by its path in it',
     ),
 )
@@ -250,7 +289,9 @@ def chains() -> tuple[Chain, ...]:
     while pending:
         chain = pending.pop(0)
         parent = chain[-1] if chain else SERVER
-        longer = [(*chain, row.plural) for row in children(parent) if (*chain, row.plural) not in GAPS]
+        longer = [
+            (*chain, row.plural) for row in children(parent) if (*chain, row.plural) not in GAPS
+        ]
         found.extend(longer)
         pending.extend(longer)
     return tuple(found)

@@ -26,11 +26,27 @@ DEFAULT_LENGTH = 255
 
 _XS = '{http://www.w3.org/2001/XMLSchema}'
 _KINDS = {
-    'string': 'string', 'anyURI': 'string', 'token': 'string', 'normalizedString': 'string', 'NMTOKEN': 'string', 'ID': 'string',
-    'integer': 'integer', 'int': 'integer', 'long': 'integer', 'short': 'integer', 'positiveInteger': 'integer',
-    'nonNegativeInteger': 'integer', 'float': 'float', 'double': 'float', 'decimal': 'float', 'boolean': 'boolean',
-    'date': 'date', 'time': 'time', 'dateTime': 'dateTime', 'duration': 'string',
-}  # fmt: skip
+    'string': 'string',
+    'anyURI': 'string',
+    'token': 'string',
+    'normalizedString': 'string',
+    'NMTOKEN': 'string',
+    'ID': 'string',
+    'integer': 'integer',
+    'int': 'integer',
+    'long': 'integer',
+    'short': 'integer',
+    'positiveInteger': 'integer',
+    'nonNegativeInteger': 'integer',
+    'float': 'float',
+    'double': 'float',
+    'decimal': 'float',
+    'boolean': 'boolean',
+    'date': 'date',
+    'time': 'time',
+    'dateTime': 'dateTime',
+    'duration': 'string',
+}
 _UNLIMITED = frozenset({'anyURI', 'duration'})
 
 
@@ -133,7 +149,9 @@ class Registry:
         if row is None:
             return []
         if row.name not in self._subtypes:
-            self._subtypes[row.name] = [one.name for one in self if row.name in self.ancestry_exact(one)]
+            self._subtypes[row.name] = [
+                one.name for one in self if row.name in self.ancestry_exact(one)
+            ]
         return self._subtypes[row.name]
 
     # -- fields
@@ -197,10 +215,23 @@ class Registry:
         below = plain + '/'
         depth = plain.count('/')
         fields = self.fields(name) if name in self else ()
-        if any(holder.lower() == plain for one in fields for holder in one.holders if holder.count('/') == depth):
+        if any(
+            holder.lower() == plain
+            for one in fields
+            for holder in one.holders
+            if holder.count('/') == depth
+        ):
             return True
-        held = (one for one in fields if one.item_type and below.startswith(one.key + '/') and one.key != plain)
-        return any(self.repeats(kind, plain[len(one.key) + 1 :]) for one in held for kind in self.subtypes(one.item_type))
+        held = (
+            one
+            for one in fields
+            if one.item_type and below.startswith(one.key + '/') and one.key != plain
+        )
+        return any(
+            self.repeats(kind, plain[len(one.key) + 1 :])
+            for one in held
+            for kind in self.subtypes(one.item_type)
+        )
 
     def text_of(self, name: str, path: str) -> Field | None:
         """Return the field that holds the text of an element.
@@ -221,7 +252,9 @@ class Registry:
         if found is not None and found.kind:
             return found
         last = path.rpartition('/')[2]
-        named = (self.field(name, f'{path}/{text}') for text in (canonical(last), *self._text_names))
+        named = (
+            self.field(name, f'{path}/{text}') for text in (canonical(last), *self._text_names)
+        )
         return next((one for one in named if one is not None and one.text), None)
 
     def element_type(self, name: str, element: str) -> str:
@@ -243,7 +276,11 @@ class Registry:
             for node in row.node.iter(_XS + 'element'):
                 if node.get('name') == element and node.get('type') and _holder(node) is row.node:
                     kind = self.get_exact(self._resolve(node, node.get('type')))
-                    return kind.name if kind is not None and _first(kind.node, 'simpleContent/extension') is None else ''
+                    return (
+                        kind.name
+                        if kind is not None and _first(kind.node, 'simpleContent/extension') is None
+                        else ''
+                    )
         return ''
 
     def positions(self, name: str) -> dict[str, int]:
@@ -277,7 +314,11 @@ class Registry:
 
         The text of a repeated element of such a type has the type's name.
         """
-        return tuple(row.name.partition(':')[2] for row in self if _first(row.node, 'simpleContent/extension') is not None)
+        return tuple(
+            row.name.partition(':')[2]
+            for row in self
+            if _first(row.node, 'simpleContent/extension') is not None
+        )
 
     # -- reading
 
@@ -290,7 +331,11 @@ class Registry:
     def _read(self, root: Node) -> None:
         namespace = root.get('targetNamespace', '')
         prefix = self.prefixes.get(namespace, '')
-        roots = {self._resolve(node, node.get('type')): node.get('name') for node in reversed(root.findall(_XS + 'element')) if node.get('type')}
+        roots = {
+            self._resolve(node, node.get('type')): node.get('name')
+            for node in reversed(root.findall(_XS + 'element'))
+            if node.get('type')
+        }
         for node in root.findall(_XS + 'simpleType'):
             self._simple[f'{prefix}:{node.get("name")}'] = node
         for node in root.findall(_XS + 'complexType'):
@@ -299,7 +344,9 @@ class Registry:
             base = self._resolve(extension, extension.get('base')) if extension is not None else ''
             base = '' if base.startswith('xs:') else base
             abstract = node.get('abstract') == 'true'
-            self._types[name] = DataType(name, base, abstract, roots.get(name) or '', namespace, node)
+            self._types[name] = DataType(
+                name, base, abstract, roots.get(name) or '', namespace, node
+            )
 
     def _resolve(self, node: Node, name: str | None) -> str:
         """Return the name of a type at a node, with the registry's prefix.
@@ -316,20 +363,30 @@ class Registry:
         base = self.get(row.base)
         if base is not None and base.name not in seen:
             yield from self._expand(base, seen | {row.name})
-        yield from self._content(row.node, Position(), row.name.partition(':')[2], seen | {row.name})
+        yield from self._content(
+            row.node, Position(), row.name.partition(':')[2], seen | {row.name}
+        )
 
-    def _content(self, node: Node, here: Position, text_name: str, seen: frozenset[str]) -> Iterator[Field]:
+    def _content(
+        self, node: Node, here: Position, text_name: str, seen: frozenset[str]
+    ) -> Iterator[Field]:
         """Yield the fields of a complex type: attributes, text, elements."""
         extension = _first(node, 'simpleContent/extension')
         body = _first(node, 'complexContent/extension') if extension is None else extension
         body = node if body is None else body
         if extension is not None:
             at = here.step(node, text_name) if here.is_many or not here.path else here
-            yield at.mark(self._simple_field(extension, at.path, extension.get('base')), text=here.is_many)
+            yield at.mark(
+                self._simple_field(extension, at.path, extension.get('base')), text=here.is_many
+            )
         for attribute in body.findall(_XS + 'attribute'):
             if attribute.get('name'):
                 at = here.step(node, attribute.get('name', ''))
-                yield at.mark(self._leaf(attribute, at.path), attribute=True, required=attribute.get('use') == 'required')
+                yield at.mark(
+                    self._leaf(attribute, at.path),
+                    attribute=True,
+                    required=attribute.get('use') == 'required',
+                )
         for child in body.iterfind('.//' + _XS + 'element'):
             if _owner(child) is body:
                 yield from self._element(child, here, seen)
@@ -348,7 +405,9 @@ class Registry:
         row = self.get_exact(self._resolve(node, node.get('type'))) if node.get('type') else None
         if row is None:
             if self._is_simple(node):
-                yield here.mark(self._leaf(node, here.path), required=_is_required(node) and not here.is_many)
+                yield here.mark(
+                    self._leaf(node, here.path), required=_is_required(node) and not here.is_many
+                )
         elif here.is_many or row.name in seen:
             yield from self._items(row, here, seen)
         else:
@@ -369,14 +428,18 @@ class Registry:
             yield here.mark(Field(here.path, kind='', item_type=row.name))
 
     def _nested(self, row: DataType, here: Position, seen: frozenset[str]) -> Iterator[Field]:
-        concrete = [row] if not row.abstract and not self._stands_for(row) else self._stands_for(row)
+        concrete = (
+            [row] if not row.abstract and not self._stands_for(row) else self._stands_for(row)
+        )
         for one in concrete:
             at = here if one is row else here._replace(path=f'{here.path}[@xsi:type={one.name}]')
             if one.base and _first(one.node, 'simpleContent/extension') is None:
                 outer = at.mark(Field(at.path))
                 yield from (outer.around(inner) for inner in self._expand(one, seen | {row.name}))
             else:
-                yield from self._content(one.node, at, one.name.partition(':')[2], seen | {row.name, one.name})
+                yield from self._content(
+                    one.node, at, one.name.partition(':')[2], seen | {row.name, one.name}
+                )
 
     def _stands_for(self, row: DataType) -> list[DataType]:
         """Return the concrete types for an abstract one.
@@ -385,7 +448,9 @@ class Registry:
         """
         if not (row.abstract or row.name.partition(':')[2].startswith('abstract')):
             return []
-        return [one for one in self if one.name != row.name and row.name in self.ancestry_exact(one)]
+        return [
+            one for one in self if one.name != row.name and row.name in self.ancestry_exact(one)
+        ]
 
     def ancestry_exact(self, row: DataType) -> list[str]:
         """Return the names of a type and its bases, nearest first.
@@ -401,7 +466,12 @@ class Registry:
 
     def _is_simple(self, node: Node) -> bool:
         name = self._resolve(node, node.get('type')) if node.get('type') else ''
-        return not name or name.startswith('xs:') or name in self._simple or _first(node, 'simpleType') is not None
+        return (
+            not name
+            or name.startswith('xs:')
+            or name in self._simple
+            or _first(node, 'simpleType') is not None
+        )
 
     def _leaf(self, node: Node, path: str) -> Field:
         inline = _first(node, 'simpleType/restriction')
@@ -414,13 +484,19 @@ class Registry:
         name = self._resolve(node, type_name)
         named = self._simple.get(name)
         restriction = _first(named, 'restriction') if named is not None else None
-        base = self._simple_field(restriction, path, restriction.get('base')) if restriction is not None else _builtin(path, name.partition(':')[2])
+        base = (
+            self._simple_field(restriction, path, restriction.get('base'))
+            if restriction is not None
+            else _builtin(path, name.partition(':')[2])
+        )
         return base._replace(**_facets(node if node.tag == _XS + 'restriction' else None))
 
 
 def _builtin(path: str, local: str) -> Field:
     kind = _KINDS.get(local, 'string')
-    limit = DEFAULT_LENGTH if kind == 'string' and local in _KINDS and local not in _UNLIMITED else None
+    limit = (
+        DEFAULT_LENGTH if kind == 'string' and local in _KINDS and local not in _UNLIMITED else None
+    )
     return Field(path, kind=kind, type=local, max_length=limit)
 
 
@@ -431,7 +507,11 @@ def _facets(node: Node | None) -> dict[str, Any]:
     choices = tuple(one.get('value', '') for one in node.findall(_XS + 'enumeration'))
     if choices:
         facets['choices'] = choices
-    for tag, name, convert in (('maxLength', 'max_length', int), ('minInclusive', 'minimum', float), ('maxInclusive', 'maximum', float)):
+    for tag, name, convert in (
+        ('maxLength', 'max_length', int),
+        ('minInclusive', 'minimum', float),
+        ('maxInclusive', 'maximum', float),
+    ):
         found = node.find(_XS + tag)
         if found is not None:
             facets[name] = convert(found.get('value', ''))
@@ -466,4 +546,8 @@ def _is_required(node: Node) -> bool:
 def _holder(node: Node) -> Node | None:
     """Return the complex type that declares an element."""
     owner = _owner(node)
-    return next(owner.iterancestors(_XS + 'complexType'), None) if owner is not None and owner.tag == _XS + 'extension' else owner
+    return (
+        next(owner.iterancestors(_XS + 'complexType'), None)
+        if owner is not None and owner.tag == _XS + 'extension'
+        else owner
+    )

@@ -40,11 +40,27 @@ class ShortName(NamedTuple):
 _PREDICATES = re.compile(r'\[[^\]]*\]')
 
 READ_ONLY = frozenset(
-    {'insert_date', 'insert_user', 'last_modified', 'xsiType', 'subject_label', 'subject_project', 'session_ID', 'session_label',
-     'session_project', 'xnat_imagescandata_id', 'xnat_reconstructedimagedata_id', 'URI'}
-)  # fmt: skip
+    {
+        'insert_date',
+        'insert_user',
+        'last_modified',
+        'xsiType',
+        'subject_label',
+        'subject_project',
+        'session_ID',
+        'session_label',
+        'session_project',
+        'xnat_imagescandata_id',
+        'xnat_reconstructedimagedata_id',
+        'URI',
+    }
+)
 
-_META = {'insert_date': 'meta/insert_date', 'insert_user': 'meta/insert_user/login', 'last_modified': 'meta/last_modified'}
+_META = {
+    'insert_date': 'meta/insert_date',
+    'insert_user': 'meta/insert_user/login',
+    'last_modified': 'meta/last_modified',
+}
 _DEMOGRAPHICS = 'demographics[@xsi:type=xnat:demographicData]/'
 _SUBJECT = {
     **{name: name for name in ('project', 'label', 'ID', 'group', 'src')},
@@ -53,14 +69,41 @@ _SUBJECT = {
     **{
         name: _DEMOGRAPHICS + name
         for name in (
-            'dob', 'yob', 'age', 'gender', 'handedness', 'ses', 'education', 'educationDesc', 'race', 'ethnicity', 'weight', 'height',
-            'gestational_age', 'post_menstrual_age', 'birth_weight',
+            'dob',
+            'yob',
+            'age',
+            'gender',
+            'handedness',
+            'ses',
+            'education',
+            'educationDesc',
+            'race',
+            'ethnicity',
+            'weight',
+            'height',
+            'gestational_age',
+            'post_menstrual_age',
+            'birth_weight',
         )
     },
     **_META,
-}  # fmt: skip
+}
 _EXPERIMENT = {
-    **{name: name for name in ('ID', 'visit_id', 'visit', 'protocol', 'date', 'time', 'note', 'project', 'label', 'subject_ID')},
+    **{
+        name: name
+        for name in (
+            'ID',
+            'visit_id',
+            'visit',
+            'protocol',
+            'date',
+            'time',
+            'note',
+            'project',
+            'label',
+            'subject_ID',
+        )
+    },
     'pi_firstname': 'investigator/firstname',
     'pi_lastname': 'investigator/lastname',
     'validation_method': 'validation/method',
@@ -71,7 +114,19 @@ _EXPERIMENT = {
     **_META,
 }
 _SESSION = {
-    **{name: name for name in ('scanner', 'operator', 'dcmAccessionNumber', 'dcmPatientId', 'dcmPatientName', 'session_type', 'modality', 'UID')},
+    **{
+        name: name
+        for name in (
+            'scanner',
+            'operator',
+            'dcmAccessionNumber',
+            'dcmPatientId',
+            'dcmPatientName',
+            'session_type',
+            'modality',
+            'UID',
+        )
+    },
     'studyInstanceUID': 'UID',
 }
 _MR = {name: name for name in ('coil', 'fieldStrength', 'marker', 'stabilization')}
@@ -93,8 +148,21 @@ _SCAN = {
     **{
         name: name
         for name in (
-            'ID', 'type', 'UID', 'note', 'quality', 'condition', 'series_description', 'documentation', 'scanner', 'modality', 'frames',
-            'coil', 'fieldStrength', 'marker', 'stabilization',
+            'ID',
+            'type',
+            'UID',
+            'note',
+            'quality',
+            'condition',
+            'series_description',
+            'documentation',
+            'scanner',
+            'modality',
+            'frames',
+            'coil',
+            'fieldStrength',
+            'marker',
+            'stabilization',
         )
     },
     'validation_method': 'validation/method',
@@ -105,15 +173,25 @@ _SCAN = {
     **{
         name: 'parameters/' + name
         for name in (
-            'orientation', 'originalFileName', 'systemType', 'fileType', 'transaxialFOV', 'acqType', 'facility', 'numPlanes', 'numGates',
-            'planeSeparation', 'binSize', 'dataType',
+            'orientation',
+            'originalFileName',
+            'systemType',
+            'fileType',
+            'transaxialFOV',
+            'acqType',
+            'facility',
+            'numPlanes',
+            'numGates',
+            'planeSeparation',
+            'binSize',
+            'dataType',
         )
     },
     'numFrames': 'parameters/frames/numFrames',
     'xnat_imagescandata_id': 'xnat_imagescandata_id',
     'xsiType': 'extension_item/element_name',
     **_META,
-}  # fmt: skip
+}
 _RECONSTRUCTION = {
     **{name: name for name in ('ID', 'type', 'baseScanType')},
     'xnat_reconstructedimagedata_id': 'xnat_reconstructedimagedata_id',
@@ -126,7 +204,11 @@ _PROJECT = {
     'pi_lastname': 'PI/lastname',
     'note': 'fields/field[name=note]/field',
 }
-_ASSESSOR = {name: path for name, path in _EXPERIMENT.items() if name not in ('visit', 'protocol', 'subject_ID')}
+_ASSESSOR = {
+    name: path
+    for name, path in _EXPERIMENT.items()
+    if name not in ('visit', 'protocol', 'subject_ID')
+}
 _SUBJECT_OF = {
     'subject_label': ShortName('label', 'xnat:subjectData'),
     'subject_project': ShortName('project', 'xnat:subjectData'),
@@ -137,12 +219,19 @@ _SESSION_OF = {
     'session_project': ShortName('project', 'xnat:imageSessionData'),
 }
 _SINGLE = {
-    'experiment': ((_PET, 'xnat:petSessionData'), (_MR, 'xnat:mrSessionData'), (_SESSION, 'xnat:imageSessionData')),
+    'experiment': (
+        (_PET, 'xnat:petSessionData'),
+        (_MR, 'xnat:mrSessionData'),
+        (_SESSION, 'xnat:imageSessionData'),
+    ),
     'scan': (
-        ({name: path for name, path in _SCAN.items() if path.startswith('parameters/')}, 'xnat:petScanData'),
+        (
+            {name: path for name, path in _SCAN.items() if path.startswith('parameters/')},
+            'xnat:petScanData',
+        ),
         (_MR, 'xnat:mrScanData'),
     ),
-}  # fmt: skip
+}
 """Short names that only some items of a level have."""
 _TABLES = {
     'project': (_PROJECT,),
@@ -154,9 +243,13 @@ _TABLES = {
 }
 
 _DECLARING = {
-    'project': 'xnat:projectData', 'subject': 'xnat:subjectData', 'experiment': 'xnat:experimentData', 'assessor': 'xnat:experimentData',
-    'scan': 'xnat:imageScanData', 'reconstruction': 'xnat:reconstructedImageData',
-}  # fmt: skip
+    'project': 'xnat:projectData',
+    'subject': 'xnat:subjectData',
+    'experiment': 'xnat:experimentData',
+    'assessor': 'xnat:experimentData',
+    'scan': 'xnat:imageScanData',
+    'reconstruction': 'xnat:reconstructedImageData',
+}
 """Types that declare the short names of a level, unless `_SINGLE` names a narrower type."""
 
 LEVELS_WITH_NAMES = frozenset(_TABLES)
@@ -184,7 +277,10 @@ def full_paths(where: str) -> dict[str, str]:
     >>> full_paths('experiment')['fieldStrength']
     'xnat:mrSessionData/fieldStrength'
     """
-    return {name: f'{_declaring(where, name, found)}/{found.path}' for name, found in short_names(where).items()}
+    return {
+        name: f'{_declaring(where, name, found)}/{found.path}'
+        for name, found in short_names(where).items()
+    }
 
 
 def _declaring(where: str, name: str, found: ShortName) -> str:
@@ -319,8 +415,14 @@ def _meanings(name: str) -> tuple[frozenset[str], tuple[str, ...]]:
     kind, slash, path = name.partition('/')
     if slash and ':' in kind:
         plain = _plain(path)
-        related = {'xnat:imagesessiondata': 'session_', 'xnat:subjectdata': 'subject_'}.get(kind.lower())
-        return frozenset({plain}), (plain, *_names_of(plain), *([related + plain] if related else []))
+        related = {'xnat:imagesessiondata': 'session_', 'xnat:subjectdata': 'subject_'}.get(
+            kind.lower()
+        )
+        return frozenset({plain}), (
+            plain,
+            *_names_of(plain),
+            *([related + plain] if related else []),
+        )
     paths = {path for path, short in _by_path() if short == name}
     return frozenset(paths or {name.lower()}), ()
 
@@ -328,7 +430,12 @@ def _meanings(name: str) -> tuple[frozenset[str], tuple[str, ...]]:
 @lru_cache(maxsize=1)
 def _by_path() -> list[tuple[str, str]]:
     """Return plain path and short name of all fields."""
-    return [(_plain(path), name) for tables in _TABLES.values() for table in tables for name, path in table.items()]
+    return [
+        (_plain(path), name)
+        for tables in _TABLES.values()
+        for table in tables
+        for name, path in table.items()
+    ]
 
 
 def _names_of(plain: str) -> list[str]:
@@ -368,5 +475,7 @@ def list_of_names(names: Iterable[str]) -> list[str]:
         `names` is a single string, which would be split into letters.
     """
     if isinstance(names, str):
-        raise ProgrammingError(f'{names!r} is one name, not a list of names', remedy=f'Pass [{names!r}].')
+        raise ProgrammingError(
+            f'{names!r} is one name, not a list of names', remedy=f'Pass [{names!r}].'
+        )
     return list(names)

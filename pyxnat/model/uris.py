@@ -137,7 +137,7 @@ def file_row(row: Mapping[str, str]) -> dict[str, str]:
 
     >>> file_row({'Name': 'a b#.nii', 'URI': '/data/projects/P/resources/1/files/d/a b#.nii'})['path']
     'd/a b#.nii'
-    """
+    """  # noqa: E501
     raw, name = row.get('URI', ''), row.get('Name', '')
     found = _FILE.match(raw)
     if found is None:
@@ -145,7 +145,11 @@ def file_row(row: Mapping[str, str]) -> dict[str, str]:
     holder, path = found.groups()
     if path.rstrip('/').rpartition('/')[2] != name:  # this server encodes URIs
         path = unquote(path)
-    return {**row, 'URI': _quote(holder, safe='/%:,', errors=_ERRORS) + quote_path(path), 'path': path}
+    return {
+        **row,
+        'URI': _quote(holder, safe='/%:,', errors=_ERRORS) + quote_path(path),
+        'path': path,
+    }
 
 
 def as_sent(uri: str) -> str:
@@ -216,7 +220,11 @@ def meaning(text: str) -> str:
     ('my res', 'x&y.dcm', '100%')
     """
     plain = html.unescape(unquote(text)) if '%' in text or '&' in text else text
-    is_sound = plain.isprintable() and plain.count('/') == text.count('/') and not {'.', '..', ''} & set(plain.split('/'))
+    is_sound = (
+        plain.isprintable()
+        and plain.count('/') == text.count('/')
+        and not {'.', '..', ''} & set(plain.split('/'))
+    )
     return plain if is_sound else text
 
 
@@ -236,7 +244,11 @@ def with_query(uri: str, query: Mapping[str, Any] | Iterable[tuple[str, Any]] | 
     '/data/projects?a=1&format=json&all=true'
     """
     pairs = query.items() if isinstance(query, Mapping) else (query or ())
-    given = [(name, value if isinstance(value, str) else _text(value)) for name, value in pairs if value is not None]
+    given = [
+        (name, value if isinstance(value, str) else _text(value))
+        for name, value in pairs
+        if value is not None
+    ]
     if not given:
         return uri
     encoded = urlencode(given, quote_via=_quote, safe='/:,*@')
@@ -270,11 +282,18 @@ def normalise_server(server: str) -> str:
         host = re.split(r'[:/]', text, maxsplit=1)[0]
         text = f'{"http" if host in ("localhost", "127.0.0.1") else "https"}://{text}'
     if '@' in text.partition('://')[2].partition('/')[0]:
-        raise ConfigurationError('credentials in the URL of the server end up in logs: pass user= and password=')
+        raise ConfigurationError(
+            'credentials in the URL of the server end up in logs: pass user= and password='
+        )
     try:
         parts = urlsplit(text)
     except ValueError as error:
-        raise ConfigurationError(f'{server!r} is not the URL of a server ({error}): pass one such as https://xnat.example.org') from error
+        raise ConfigurationError(
+            f'{server!r} is not the URL of a server ({error}): pass one such as '
+            'https://xnat.example.org'
+        ) from error
     if parts.scheme not in ('http', 'https') or not parts.hostname:
-        raise ConfigurationError(f'{server!r} is not the URL of a server: pass one such as https://xnat.example.org')
+        raise ConfigurationError(
+            f'{server!r} is not the URL of a server: pass one such as https://xnat.example.org'
+        )
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip('/'), '', ''))

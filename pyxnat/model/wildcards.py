@@ -29,4 +29,6 @@ def matches(pattern: str, *names: str) -> bool:
 
 @lru_cache
 def _expression(pattern: str) -> re.Pattern[str]:
-    return re.compile(''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern), re.DOTALL)
+    return re.compile(
+        ''.join({'*': '.*', '?': '.'}.get(char) or re.escape(char) for char in pattern), re.DOTALL
+    )

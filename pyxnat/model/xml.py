@@ -23,7 +23,9 @@ def parse_xml(text: bytes | str) -> Node:
     ValueError
         The document is malformed or has a DOCTYPE.
     """
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_pis=True
+    )
     data = text.encode('utf-8') if isinstance(text, str) else text
     try:
         root = etree.fromstring(data, parser)
@@ -39,4 +41,6 @@ def write_xml(root: Node) -> bytes:
 
     The declaration is in double quotes, as Java writes it: clients compare the first bytes.
     """
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(root, encoding='UTF-8', xml_declaration=False, pretty_print=True)
+    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + etree.tostring(
+        root, encoding='UTF-8', xml_declaration=False, pretty_print=True
+    )

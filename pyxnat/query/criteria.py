@@ -31,14 +31,40 @@ import six
 from ..errors import ProgrammingError
 from .criteria_text import parse_text
 
-__all__ = ['OPERATORS', 'Constraint', 'Field', 'Group', 'Saved', 'is_rewriting', 'parse', 'parse_where', 'spell']
+__all__ = [
+    'OPERATORS',
+    'Constraint',
+    'Field',
+    'Group',
+    'Saved',
+    'is_rewriting',
+    'parse',
+    'parse_where',
+    'spell',
+]
 
-OPERATORS = ('=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN', 'BETWEEN', 'IS NULL', 'IS NOT NULL')
+OPERATORS = (
+    '=',
+    '!=',
+    '<',
+    '<=',
+    '>',
+    '>=',
+    'LIKE',
+    'NOT LIKE',
+    'IN',
+    'NOT IN',
+    'BETWEEN',
+    'IS NULL',
+    'IS NOT NULL',
+)
 """Operators that criteria may use, in any case."""
 
 _ALIASES = {'==': '=', '<>': '!=', 'IS': '=', 'IS NOT': '!='}
 _FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
-_DISPLAY_FIELD = re.compile(r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL)
+_DISPLAY_FIELD = re.compile(
+    r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL
+)
 _BLANK = ' \t\r\n'
 _HARMLESS = re.compile(r'[A-Za-z0-9 _.;]*')
 _SQL = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
@@ -79,7 +105,10 @@ class Field(NamedTuple):
         match = _FIELD.fullmatch(text)
         datatype, name = (match.group(1) or default, match.group(2)) if match else ('', '')
         if not datatype or not name:
-            raise ProgrammingError(f'{text!r} is not a field', remedy="Write data type and field, such as 'xnat:mrSessionData/AGE'.")
+            raise ProgrammingError(
+                f'{text!r} is not a field',
+                remedy="Write data type and field, such as 'xnat:mrSessionData/AGE'.",
+            )
         return cls(datatype, _typed(datatype, name))
 
     @property
@@ -104,15 +133,24 @@ class Field(NamedTuple):
 
 _TYPES = {'demographics': 'xnat:demographicData', 'metadata': 'xnat:subjectMetadata'}
 """Element of a subject whose type is abstract -> the concrete type to name in its path."""
-_NO_TEXT = re.compile(r'AGE|GEN_AGE|DOB|EDUC|SES|DATE|\w+_DATE|LAST_MODIFIED|LAUNCH_TIME|\w+_COUNT|SCAN_COUNT_\w+=.*|CNT_\w+=.*')
+_NO_TEXT = re.compile(
+    r'AGE|GEN_AGE|DOB|EDUC|SES|DATE|\w+_DATE|LAST_MODIFIED|LAUNCH_TIME|\w+_COUNT|SCAN_COUNT_\w+=.*|'
+    r'CNT_\w+=.*'
+)
 """Display fields of XNAT's own documents that hold numbers, dates or times."""
-_NO_TEXT_AT = re.compile(r'age|yob|dob|date|time|insert_date|last_modified|launch_time|startTime|frames')
+_NO_TEXT_AT = re.compile(
+    r'age|yob|dob|date|time|insert_date|last_modified|launch_time|startTime|frames'
+)
 """Last steps of schema paths that hold numbers, dates or times."""
 
 
 def _typed(datatype: str, name: str) -> str:
     first, slash, rest = name.partition('/')
-    return f'{first}[@xsi:type={_TYPES[first]}]/{rest}' if slash and datatype == 'xnat:subjectData' and first in _TYPES else name
+    return (
+        f'{first}[@xsi:type={_TYPES[first]}]/{rest}'
+        if slash and datatype == 'xnat:subjectData' and first in _TYPES
+        else name
+    )
 
 
 class Constraint(NamedTuple):
@@ -152,7 +190,9 @@ class Saved(NamedTuple):
     """Keys of a template with their values; `None` for a search."""
 
 
-def parse_where(constraints: Any = None, template: Any = None, query: str | None = None, default: str = '') -> Group | Saved:
+def parse_where(
+    constraints: Any = None, template: Any = None, query: str | None = None, default: str = ''
+) -> Group | Saved:
     """Read the arguments of ``where``, of which exactly one must be given.
 
     Parameters
@@ -176,22 +216,44 @@ def parse_where(constraints: Any = None, template: Any = None, query: str | None
     ProgrammingError
         Not exactly one argument is given, or the criteria are invalid.
     """
-    ways = [name for name, way in (('constraints', constraints), ('template', template), ('query', query)) if way is not None]
+    ways = [
+        name
+        for name, way in (('constraints', constraints), ('template', template), ('query', query))
+        if way is not None
+    ]
     if len(ways) != 1:
-        remedy = "Give criteria, or template=(name, {key: value}), or query='the name of a saved search'."
+        remedy = (
+            "Give criteria, or template=(name, {key: value}), or query='the name of a saved "
+            "search'."
+        )
         raise ProgrammingError(f'where: {" and ".join(ways) or "nothing"} was given', remedy=remedy)
     if constraints is not None:
         return parse(constraints, default)
     if query is not None:
         return Saved(_name(query))
-    if not (isinstance(template, (tuple, list)) and len(template) == 2 and isinstance(template[1], Mapping)):
-        raise ProgrammingError(f'where: {template!r} is not a template', remedy='Give a pair of its name and a dictionary of values.')
-    return Saved(_name(template[0]), tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in template[1].items()))
+    if not (
+        isinstance(template, (tuple, list))
+        and len(template) == 2
+        and isinstance(template[1], Mapping)
+    ):
+        raise ProgrammingError(
+            f'where: {template!r} is not a template',
+            remedy='Give a pair of its name and a dictionary of values.',
+        )
+    return Saved(
+        _name(template[0]),
+        tuple(
+            (key, tuple(value) if isinstance(value, list) else value)
+            for key, value in template[1].items()
+        ),
+    )
 
 
 def _name(name: Any) -> str:
     if not isinstance(name, (str, bytes)):
-        raise ProgrammingError(f'where: {name!r} is not the name of a search', remedy='Give its name, as text.')
+        raise ProgrammingError(
+            f'where: {name!r} is not the name of a search', remedy='Give its name, as text.'
+        )
     return six.ensure_text(name)
 
 
@@ -216,13 +278,23 @@ def parse(criteria: Any, default: str = '') -> Group:
     if isinstance(criteria, tuple) and len(criteria) in (2, 3) and isinstance(criteria[0], str):
         criteria = [criteria]
     if not isinstance(criteria, (list, tuple)):
-        raise ProgrammingError(f'criteria are a list, not {type(criteria).__name__}', remedy=_REMEDY)
+        raise ProgrammingError(
+            f'criteria are a list, not {type(criteria).__name__}', remedy=_REMEDY
+        )
     methods = {member.upper() for member in criteria if isinstance(member, str)}
     if not methods <= {'AND', 'OR'}:
-        word = next(member for member in criteria if isinstance(member, str) and member.upper() not in ('AND', 'OR'))
-        raise ProgrammingError(f'{word!r} is neither AND nor OR; a constraint is a tuple, not a list', remedy=_REMEDY)
+        word = next(
+            member
+            for member in criteria
+            if isinstance(member, str) and member.upper() not in ('AND', 'OR')
+        )
+        raise ProgrammingError(
+            f'{word!r} is neither AND nor OR; a constraint is a tuple, not a list', remedy=_REMEDY
+        )
     if len(methods) > 1:
-        raise ProgrammingError('one list of criteria is joined by AND or by OR, not by both', remedy=_REMEDY)
+        raise ProgrammingError(
+            'one list of criteria is joined by AND or by OR, not by both', remedy=_REMEDY
+        )
     unsorted = [_member(member, default) for member in criteria if not isinstance(member, str)]
     members = tuple(sorted(unsorted, key=lambda member: isinstance(member, Group)))
     if not members:
@@ -230,16 +302,27 @@ def parse(criteria: Any, default: str = '') -> Group:
     return Group(methods.pop() if methods else 'AND', members)
 
 
-_REMEDY = "Write them as [('xnat:mrSessionData/AGE', '>', 80), ('xnat:subjectData/GENDER', '=', 'female'), 'AND']; nest lists to mix AND and OR."
+_REMEDY = (
+    "Write them as [('xnat:mrSessionData/AGE', '>', 80), ('xnat:subjectData/GENDER', '=', "
+    "'female'), 'AND']; nest lists to mix AND and OR."
+)
 
 
 def _member(member: Any, default: str) -> Constraint | Group:
-    if isinstance(member, list) or (isinstance(member, tuple) and member and not isinstance(member[0], str)):
+    if isinstance(member, list) or (
+        isinstance(member, tuple) and member and not isinstance(member[0], str)
+    ):
         return parse(list(member), default)
     if not isinstance(member, tuple) or len(member) not in (2, 3):
-        raise ProgrammingError(f'{member!r} is not a constraint', remedy='A constraint is a tuple of field, operator and value.')
+        raise ProgrammingError(
+            f'{member!r} is not a constraint',
+            remedy='A constraint is a tuple of field, operator and value.',
+        )
     field = Field.parse(member[0], default)
-    if len(member) == 2 and ' '.join(str(member[1]).upper().split()) not in ('IS NULL', 'IS NOT NULL'):
+    if len(member) == 2 and ' '.join(str(member[1]).upper().split()) not in (
+        'IS NULL',
+        'IS NOT NULL',
+    ):
         raise ProgrammingError(
             f'{field} {member[1]}: there is no value to compare with',
             remedy='Give a value; use None for an empty one.',
@@ -253,15 +336,25 @@ def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
         name, value = 'IS NOT', None
     name = _ALIASES.get(name, name)
     if name not in OPERATORS:
-        raise ProgrammingError(f'{field}: {operator!r} is not an operator', remedy=f'There are: {", ".join(OPERATORS)}.')
+        raise ProgrammingError(
+            f'{field}: {operator!r} is not an operator',
+            remedy=f'There are: {", ".join(OPERATORS)}.',
+        )
     if name in ('IN', 'NOT IN', 'BETWEEN') or _is_list(value):
         return _of_list(field, name, value)
-    if name in ('IS NULL', 'IS NOT NULL') or _is_empty(value) or (name in ('=', '!=') and str(value).upper() == 'NULL'):
+    if (
+        name in ('IS NULL', 'IS NOT NULL')
+        or _is_empty(value)
+        or (name in ('=', '!=') and str(value).upper() == 'NULL')
+    ):
         return _null(field, name)
     text = _value_text(field, value)
     if name.endswith('LIKE'):
         if not field.is_text:
-            raise ProgrammingError(f'{field}: {name} is for texts, and fails for numbers and dates', remedy='Use BETWEEN, or < and >.')
+            raise ProgrammingError(
+                f'{field}: {name} is for texts, and fails for numbers and dates',
+                remedy='Use BETWEEN, or < and >.',
+            )
         text = text.replace('*', '%')
     elif text.strip(_BLANK) == '*':
         return _any_value(field, name)
@@ -281,10 +374,17 @@ def _of_list(field: Field, operator: str, value: Any) -> Group:
     values = _list(operator, value)
     if operator == 'BETWEEN':
         if len(values) != 2:
-            raise ProgrammingError(f'{field}: BETWEEN takes two values, not {len(values)}', remedy="Give a pair, or text 'a AND b'.")
-        return Group('AND', (_compared(field, '>=', values[0]), _compared(field, '<=', values[1])), True)
+            raise ProgrammingError(
+                f'{field}: BETWEEN takes two values, not {len(values)}',
+                remedy="Give a pair, or text 'a AND b'.",
+            )
+        return Group(
+            'AND', (_compared(field, '>=', values[0]), _compared(field, '<=', values[1])), True
+        )
     if operator not in ('IN', 'NOT IN', '=', '!='):
-        raise ProgrammingError(f'{field}: {operator} does not take several values', remedy='Use IN, NOT IN or BETWEEN.')
+        raise ProgrammingError(
+            f'{field}: {operator} does not take several values', remedy='Use IN, NOT IN or BETWEEN.'
+        )
     if not values:
         raise ProgrammingError(
             f'{field}: {operator} with an empty list matches no row or every row',
@@ -297,7 +397,10 @@ def _of_list(field: Field, operator: str, value: Any) -> Group:
 def _compared(field: Field, operator: str, value: Any) -> Constraint:
     """Return a comparison with a single value of a list."""
     if _is_list(value) or (isinstance(value, str) and value.strip(_BLANK) == '*'):
-        raise ProgrammingError(f'{field}: {value!r} is not a value of a list', remedy='Give text, numbers, dates or None.')
+        raise ProgrammingError(
+            f'{field}: {value!r} is not a value of a list',
+            remedy='Give text, numbers, dates or None.',
+        )
     constraint = _constraint(field, operator, value)
     assert isinstance(constraint, Constraint)
     return constraint
@@ -308,7 +411,10 @@ def _list(operator: str, value: Any) -> list[Any]:
         return list(value) if _is_list(value) else [value]
     if operator == 'BETWEEN':
         return re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE)
-    return [quoted or plain.strip() for quoted, plain in re.findall(r'\s*(?:"([^"]*)"|([^,]+))\s*(?:,|$)', value)]
+    return [
+        quoted or plain.strip()
+        for quoted, plain in re.findall(r'\s*(?:"([^"]*)"|([^,]+))\s*(?:,|$)', value)
+    ]
 
 
 def _null(field: Field, operator: str) -> Constraint:
@@ -325,7 +431,10 @@ def _null(field: Field, operator: str) -> Constraint:
 def _any_value(field: Field, operator: str) -> Constraint:
     """Rewrite a single star, which XNAT reads as "any value"."""
     if operator != '=':
-        raise ProgrammingError(f"{field} {operator} '*': a single star means any value for XNAT", remedy="Use '=' or '!=' with None, or LIKE.")
+        raise ProgrammingError(
+            f"{field} {operator} '*': a single star means any value for XNAT",
+            remedy="Use '=' or '!=' with None, or LIKE.",
+        )
     return _null(field, 'IS NOT NULL')
 
 
@@ -341,13 +450,18 @@ def _value_text(field: Field, value: Any) -> str:
     if isinstance(value, bytes):
         value = _decoded(field, value)
     if not isinstance(value, str):
-        raise ProgrammingError(f'{field}: {type(value).__name__} is not a value', remedy='Use text, a number, a date, None or a list.')
+        raise ProgrammingError(
+            f'{field}: {type(value).__name__} is not a value',
+            remedy='Use text, a number, a date, None or a list.',
+        )
     return value
 
 
 def _moment(field: Field, value: datetime.datetime) -> str:
     if value != value:  # pandas' NaT
-        raise ProgrammingError(f'{field}: NaT is not a value', remedy='Use None for a missing value.')
+        raise ProgrammingError(
+            f'{field}: NaT is not a value', remedy='Use None for a missing value.'
+        )
     if value.tzinfo is not None:
         raise ProgrammingError(
             f'{field}: {value} has a time zone',
@@ -358,7 +472,9 @@ def _moment(field: Field, value: datetime.datetime) -> str:
 
 def _number(field: Field, value: Any) -> str:
     if not math.isfinite(value):
-        raise ProgrammingError(f'{field}: {value} is not a value', remedy='Use None for a missing value.')
+        raise ProgrammingError(
+            f'{field}: {value} is not a value', remedy='Use None for a missing value.'
+        )
     is_fraction = isinstance(value, numbers.Rational) and not isinstance(value, numbers.Integral)
     return str(float(value) if is_fraction else value)
 
@@ -367,13 +483,18 @@ def _decoded(field: Field, value: bytes) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise ProgrammingError(f'{field}: {value!r} is not text in UTF-8', remedy='Give text.') from error
+        raise ProgrammingError(
+            f'{field}: {value!r} is not text in UTF-8', remedy='Give text.'
+        ) from error
 
 
 def _allowed(field: Field, text: str) -> str:
     """Check that XNAT does not refuse a value as an attack (``HackCheck``)."""
     if text.endswith('\\'):
-        raise ProgrammingError(f'{field}: XNAT refuses {text!r}, which ends in a backslash', remedy="Use LIKE, with '_' in place of the backslash.")
+        raise ProgrammingError(
+            f'{field}: XNAT refuses {text!r}, which ends in a backslash',
+            remedy="Use LIKE, with '_' in place of the backslash.",
+        )
     word = _SQL.search(text)
     if word and not _HARMLESS.fullmatch(text):
         raise ProgrammingError(
@@ -417,5 +538,7 @@ def is_rewriting(group: Group) -> bool:
         return False
     constraints = list(group.constraints())
     operators = [_NULLS.get(constraint.operator, constraint.operator) for constraint in constraints]
-    alike = set(operators) == {'=' if group.method == 'OR' else '!='} or (group.method == 'AND' and operators == ['>=', '<='])
+    alike = set(operators) == {'=' if group.method == 'OR' else '!='} or (
+        group.method == 'AND' and operators == ['>=', '<=']
+    )
     return alike and len({constraint.field for constraint in constraints}) == 1

@@ -27,10 +27,15 @@ from ..errors import ProgrammingError
 __all__ = ['parse_text']
 
 _JOINERS = ('AND', 'OR')
-_TOKEN = re.compile(r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")(?=[\s),]|$)|(?P<mark>[()])|(?P<word>\S+))""")
+_TOKEN = re.compile(
+    r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")(?=[\s),]|$)|(?P<mark>[()])|(?P<word>\S+))"""
+)
 _LIST_ITEM = re.compile(r"""\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|([^,'")][^,)]*))\s*""")
 _NO_VALUE = ('IS NULL', 'IS NOT NULL')
-_REMEDY = "Write it as: xnat:mrSessionData/AGE > 80 AND (xnat:subjectData/GENDER = 'female' OR …), with white space around operators."
+_REMEDY = (
+    "Write it as: xnat:mrSessionData/AGE > 80 AND (xnat:subjectData/GENDER = 'female' OR …), with "
+    'white space around operators.'
+)
 
 
 class _Token(NamedTuple):
@@ -143,7 +148,11 @@ class _Reader:
 
     def _operator(self) -> str:
         words = [self._word('an operator is missing').upper()]
-        while self.token is not None and self.token.kind == 'word' and ' '.join([*words, self.token.text.upper()]) in _LONG:
+        while (
+            self.token is not None
+            and self.token.kind == 'word'
+            and ' '.join([*words, self.token.text.upper()]) in _LONG
+        ):
             words.append(self.take().text.upper())
         return ' '.join(words)
 
@@ -157,7 +166,13 @@ class _Reader:
         values = []
         while found := _LIST_ITEM.match(self.text, position):
             single, double, plain = found.groups()
-            values.append(single.replace("''", "'") if single is not None else double.replace('""', '"') if double is not None else plain.strip())
+            values.append(
+                single.replace("''", "'")
+                if single is not None
+                else double.replace('""', '"')
+                if double is not None
+                else plain.strip()
+            )
             position = found.end()
             if self.text[position : position + 1] != ',':
                 break
@@ -246,7 +261,9 @@ def _postfix(parts: list[Any], reader: _Reader) -> Any:
 
 def _opened(operand: Any, joiners: set[str]) -> list[Any]:
     """Return the members of an operand with the same joiner, else itself."""
-    own = isinstance(operand, list) and not isinstance(operand, _Closed) and {operand[-1]} == joiners
+    own = (
+        isinstance(operand, list) and not isinstance(operand, _Closed) and {operand[-1]} == joiners
+    )
     return list(operand[:-1]) if own else [operand]
 
 

@@ -27,7 +27,8 @@ FIELDS: Mapping[str, str] = {
     'project': 'ID of the project',
     'subject': 'label of the subject',
     'experiment': 'label of the session',
-    'scan': 'ID of the scan; for files of an assessor or reconstruction its label, unless the layout has that field',
+    'scan': 'ID of the scan; for files of an assessor or reconstruction its label, unless the '
+    'layout has that field',
     'assessor': 'label of the assessor',
     'reconstruction': 'ID of the reconstruction',
     'side': 'in or out, for such resources of assessors and reconstructions',
@@ -66,12 +67,17 @@ class Layout:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            raise ProgrammingError(f'a layout is text, not {text!r}', remedy=f'Write it like {LAYOUT}.')
+            raise ProgrammingError(
+                f'a layout is text, not {text!r}', remedy=f'Write it like {LAYOUT}.'
+            )
         self.text = text
         self._segments = [_parsed(segment, text) for segment in text.split('/') if segment]
         self.fields = {field for segment in self._segments for _, field in segment if field}
         if not self.fields & {'path', 'name'}:
-            raise ProgrammingError(f'the layout {text!r} has one place for all files of a resource', remedy='Let it end in {path}.')
+            raise ProgrammingError(
+                f'the layout {text!r} has one place for all files of a resource',
+                remedy='Let it end in {path}.',
+            )
 
     def __repr__(self) -> str:
         return f'Layout({self.text!r})'
@@ -96,8 +102,13 @@ class Layout:
         """
         known = dict(values)
         if not known.get('scan'):
-            known['scan'] = next((known[item] for item in _ITEMS if known.get(item) and item not in self.fields), '')
-        pieces = [segment if {'path', 'name'} & {field for _, field in segment} else _part(segment, known) for segment in self._segments]
+            known['scan'] = next(
+                (known[item] for item in _ITEMS if known.get(item) and item not in self.fields), ''
+            )
+        pieces = [
+            segment if {'path', 'name'} & {field for _, field in segment} else _part(segment, known)
+            for segment in self._segments
+        ]
 
         def place(path: str) -> str:
             own = {**known, 'path': path, 'name': path.rpartition('/')[2]}
@@ -124,7 +135,11 @@ class Layout:
                 expression += re.escape(before)
                 if field:
                     again = field in seen
-                    expression += f'(?P={field})' if again else f'(?P<{field}>{".+" if field == "path" else "[^/]+"})'
+                    expression += (
+                        f'(?P={field})'
+                        if again
+                        else f'(?P<{field}>{".+" if field == "path" else "[^/]+"})'
+                    )
                     seen.add(field)
             segments.append(expression)
         return re.compile('/'.join(segments), re.DOTALL)
@@ -144,10 +159,15 @@ def _parsed(segment: str, text: str) -> _Segment:
     try:
         for before, field, form, conversion in string.Formatter().parse(segment):
             if (field is not None and field not in FIELDS) or form or conversion:
-                raise ProgrammingError(f'the layout {text!r} has no field {{{field}}}', remedy=f'There are {", ".join(FIELDS)}.')
+                raise ProgrammingError(
+                    f'the layout {text!r} has no field {{{field}}}',
+                    remedy=f'There are {", ".join(FIELDS)}.',
+                )
             parts.append((before, field or ''))
     except ValueError as error:
-        raise ProgrammingError(f'the layout {text!r} cannot be read: {error}', remedy=f'Write it like {LAYOUT}.') from error
+        raise ProgrammingError(
+            f'the layout {text!r} cannot be read: {error}', remedy=f'Write it like {LAYOUT}.'
+        ) from error
     return parts
 
 
@@ -157,11 +177,22 @@ def default_for(plural: str) -> str:
     >>> default_for('experiments')
     '{scan}/{resource}/{path}'
     """
-    depth = {'projects': 1, 'subjects': 2, 'experiments': 3, 'scans': 4, 'assessors': 4, 'reconstructions': 4}
+    depth = {
+        'projects': 1,
+        'subjects': 2,
+        'experiments': 3,
+        'scans': 4,
+        'assessors': 4,
+        'reconstructions': 4,
+    }
     return '/'.join(LAYOUT.split('/')[depth.get(plural, 5) :])
 
 
-def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = (), name_of: Callable[[str], str] = str) -> None:
+def check_places(
+    places: Iterable[tuple[str, str]],
+    occupied: Iterable[str] = (),
+    name_of: Callable[[str], str] = str,
+) -> None:
     """Check that no two files have the same place.
 
     A file where another file needs a folder is a conflict as well.
@@ -185,9 +216,16 @@ def check_places(places: Iterable[tuple[str, str]], occupied: Iterable[str] = ()
     for uri, place in places:
         key = name_of(place)
         above = [key[:end] for end, char in enumerate(key) if char == '/']
-        other = taken.get(key) or folders.get(key) or next((taken[folder] for folder in above if folder in taken), None)
+        other = (
+            taken.get(key)
+            or folders.get(key)
+            or next((taken[folder] for folder in above if folder in taken), None)
+        )
         if other is not None:
-            raise DataError(f'two files would have the place {place}: {other} and {uri}', remedy='Give a layout= that tells them apart.')
+            raise DataError(
+                f'two files would have the place {place}: {other} and {uri}',
+                remedy='Give a layout= that tells them apart.',
+            )
         taken[key] = uri
         for folder in above:
             folders.setdefault(folder, uri)

@@ -44,7 +44,11 @@ __all__ = [
 ]
 
 _DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
-_NOT_EXPANDED = {('projects', 'experiments'), ('reconstructions', 'resources'), ('assessors', 'resources')}
+_NOT_EXPANDED = {
+    ('projects', 'experiments'),
+    ('reconstructions', 'resources'),
+    ('assessors', 'resources'),
+}
 """Pairs of levels that ``//`` skips: it reaches the same elements through subjects or ``out``.
 
 XNAT lists the ``out`` resources for a path without a side.
@@ -129,7 +133,11 @@ def read(uri: str) -> Path:
         steps.append(Step(row.plural, '/'.join(parts) if row.plural == 'files' else parts[0], True))
         del parts[: len(parts) if row.plural == 'files' else 1]
     if parts or not steps:
-        raise ProgrammingError('not the URI of an element', uri=uri, remedy='Give one such as /data/projects/P/subjects/S.')
+        raise ProgrammingError(
+            'not the URI of an element',
+            uri=uri,
+            remedy='Give one such as /data/projects/P/subjects/S.',
+        )
     return tuple(steps)
 
 
@@ -179,7 +187,10 @@ def parse(text: str | bytes) -> Selection:
     """
     text = six.ensure_text(text)
     if not text.startswith('/'):
-        raise ProgrammingError(f'the path {text!r} does not begin with a slash', remedy="Write it as in '/projects/P/subjects'.")
+        raise ProgrammingError(
+            f'the path {text!r} does not begin with a slash',
+            remedy="Write it as in '/projects/P/subjects'.",
+        )
     return Selection(tuple(_Parser(text).run()))
 
 
@@ -195,7 +206,9 @@ class _Parser:
 
     def run(self) -> Iterator[Path]:
         if not self.tokens:
-            raise ProgrammingError(f'{self.text!r} names no level', remedy=f'Begin with one of: {_names(SERVER)}.')
+            raise ProgrammingError(
+                f'{self.text!r} names no level', remedy=f'Begin with one of: {_names(SERVER)}.'
+            )
         while self.tokens:
             anywhere = self._skip_empty()
             self._take_level(self._level_name(), anywhere)
@@ -217,18 +230,32 @@ class _Parser:
             if following in ('resources', 'resource'):
                 self.tokens.pop(0)
             elif following not in ('files', 'file'):
-                raise self._error(f'{token}/{following}', "after 'in' and 'out' come 'resources' or 'files'")
+                raise self._error(
+                    f'{token}/{following}', "after 'in' and 'out' come 'resources' or 'files'"
+                )
             return _DIRECTIONS[token]
         if token not in level_names():
             here = self.paths[0][-1].level if self.paths[0] else SERVER
-            raise self._error(token, f'not a level; {f"below {here}" if here else "at the top"} there are: {_names(here)}')
+            raise self._error(
+                token,
+                f'not a level; {f"below {here}" if here else "at the top"} there are: '
+                f'{_names(here)}',
+            )
         return level(token).plural
 
     def _take_level(self, name: str, anywhere: bool) -> None:
-        found = [longer for path in self.paths for longer in (routes_below(path, name) if anywhere else below(path, name))]
+        found = [
+            longer
+            for path in self.paths
+            for longer in (routes_below(path, name) if anywhere else below(path, name))
+        ]
         if not found:
             here = self.paths[0][-1].level if self.paths[0] else SERVER
-            raise self._error(name, f'not {"anywhere " if anywhere else ""}{f"below {here}" if here else "at the top"}; there are: {_names(here)}')
+            raise self._error(
+                name,
+                f'not {"anywhere " if anywhere else ""}{f"below {here}" if here else "at the top"};'
+                f' there are: {_names(here)}',
+            )
         self.paths = found
 
     def _take_name(self) -> None:
@@ -246,11 +273,16 @@ class _Parser:
     def _is_level_below(self, here: str) -> bool:
         token = self.tokens[0]
         if token in _DIRECTIONS:
-            return any(row.plural == _DIRECTIONS[token] for row in children(here)) and len(self.tokens) > 1
+            return (
+                any(row.plural == _DIRECTIONS[token] for row in children(here))
+                and len(self.tokens) > 1
+            )
         return token in level_names() and any(below((Step(here, ANY, False),), level(token).plural))
 
     def _error(self, part: str, why: str) -> ProgrammingError:
-        return ProgrammingError(f'in {self.text!r}: {part!r}: {why}', remedy='Correct that part of the path.')
+        return ProgrammingError(
+            f'in {self.text!r}: {part!r}: {why}', remedy='Correct that part of the path.'
+        )
 
 
 def below(path: Path, name: str) -> list[Path]:
@@ -296,7 +328,9 @@ def routes_below(path: Path, name: str) -> Iterator[Path]:
 @cache
 def _suffixes(here: str, name: str) -> tuple[Chain, ...]:
     """Return the levels of every route between two levels, shortest first."""
-    found = [_suffix(chain, here) for chain in chains() if chain[-1] == name and not _doubles(chain)]
+    found = [
+        _suffix(chain, here) for chain in chains() if chain[-1] == name and not _doubles(chain)
+    ]
     return tuple(dict.fromkeys(filter(None, found)))
 
 

@@ -55,7 +55,9 @@ def is_own(path: Path, row: Row) -> bool:
     if not holder:
         return True
     if 'category' in row:
-        return row['category'] in _CATEGORIES[holder] and not (holder == 'experiments' and row['category'] == 'resources' and not row.get('cat_id'))
+        return row['category'] in _CATEGORIES[holder] and not (
+            holder == 'experiments' and row['category'] == 'resources' and not row.get('cat_id')
+        )
     try:
         chain = chain_of(read(row.get('URI', '')))
     except errors.ProgrammingError:

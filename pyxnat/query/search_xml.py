@@ -75,7 +75,10 @@ def write(bundle: Bundle, identity: str = '') -> bytes:
     for sequence, field in enumerate(bundle.fields):
         _write_field(document, sequence, field, field.name if bundle.name else str(field))
     if bundle.criteria is not None:
-        _fill(etree.SubElement(document, f'{_XDAT}search_where', method=bundle.criteria.method), bundle.criteria)
+        _fill(
+            etree.SubElement(document, f'{_XDAT}search_where', method=bundle.criteria.method),
+            bundle.criteria,
+        )
     for login in bundle.users:
         _leaf(etree.SubElement(document, f'{_XDAT}allowed_user'), 'login', login)
     return etree.tostring(document, xml_declaration=True, encoding='UTF-8')
@@ -116,7 +119,9 @@ def _write_set(node: Node, group: Group) -> None:
     it is even for a rewritten one and odd for a nested list.
     """
     lists, inner = _unwrapped(group)
-    around = lists if not is_rewriting(inner) else 2 * lists if inner.is_rewritten else 2 * lists + 1
+    around = (
+        lists if not is_rewriting(inner) else 2 * lists if inner.is_rewritten else 2 * lists + 1
+    )
     for _ in range(around):
         node = etree.SubElement(node, _SET, method='AND')
     _fill(etree.SubElement(node, _SET, method=inner.method), inner)
@@ -146,7 +151,10 @@ def _set(node: Node, name: str, text: str) -> None:
 
 
 def _unwritable(text: str) -> ProgrammingError:
-    return ProgrammingError(f'{text!r} holds a character that XML does not allow', remedy='Leave out control characters.')
+    return ProgrammingError(
+        f'{text!r} holds a character that XML does not allow',
+        remedy='Leave out control characters.',
+    )
 
 
 def read(body: bytes) -> Bundle:
@@ -162,13 +170,21 @@ def read(body: bytes) -> Bundle:
     try:
         document = parse_xml(body)
     except ValueError as error:
-        raise UnexpectedAnswer(f'not a search: {error}', remedy='Look at the document itself: it is not XML.') from error
+        raise UnexpectedAnswer(
+            f'not a search: {error}', remedy='Look at the document itself: it is not XML.'
+        ) from error
     root = _child_text(document, 'root_element_name')
     if not root:
-        raise UnexpectedAnswer(f'{document.tag} is not a search', remedy='Look at the document itself: it names no type.')
+        raise UnexpectedAnswer(
+            f'{document.tag} is not a search',
+            remedy='Look at the document itself: it names no type.',
+        )
     return Bundle(
         root,
-        [_read_field(node, root) for node in sorted(document.iterfind(f'{_XDAT}search_field'), key=_sequence)],
+        [
+            _read_field(node, root)
+            for node in sorted(document.iterfind(f'{_XDAT}search_field'), key=_sequence)
+        ],
         _read_where(list(document.iterfind(f'{_XDAT}search_where'))),
         document.get('brief-description', ''),
         document.get('description', ''),
@@ -189,7 +205,11 @@ def _sequence(node: Node) -> int:
 def _read_field(node: Node, root: str) -> Field:
     name, value = _child_text(node, 'field_ID'), _child_text(node, 'value')
     field = Field.parse(name, _child_text(node, 'element_name') or root)
-    return field._replace(name=f'{name}={value}') if value and field.is_display_field and '=' not in name else field
+    return (
+        field._replace(name=f'{name}={value}')
+        if value and field.is_display_field and '=' not in name
+        else field
+    )
 
 
 def _read_where(nodes: list[Node]) -> Group | None:
@@ -211,7 +231,11 @@ def _read_group(node: Node) -> Group:
 def _read_set(node: Node) -> Constraint | Group:
     """Read a group: the inverse of `_write_set`."""
     around = 0
-    while node.find(_CRITERIA) is None and len(sets := node.findall(_SET)) == 1 and node.get('method', 'AND').upper() == 'AND':
+    while (
+        node.find(_CRITERIA) is None
+        and len(sets := node.findall(_SET)) == 1
+        and node.get('method', 'AND').upper() == 'AND'
+    ):
         node, around = sets[0], around + 1
     group = _read_group(node)
     if not group.members:

@@ -34,10 +34,19 @@ def add_keys(criteria: Any) -> list[Any]:
     ProgrammingError
         No value is a key, or the name of a key is invalid.
     """
-    given = parse_text(six.ensure_text(criteria)) if isinstance(criteria, (str, bytes)) else [criteria] if _is_constraint(criteria) else criteria
+    given = (
+        parse_text(six.ensure_text(criteria))
+        if isinstance(criteria, (str, bytes))
+        else [criteria]
+        if _is_constraint(criteria)
+        else criteria
+    )
     template = given if keys(given) else _mapped(given, _as_key)
     if not keys(template):
-        raise ProgrammingError('the template has no key', remedy='Give names of keys as values, or save it as a search.')
+        raise ProgrammingError(
+            'the template has no key',
+            remedy='Give names of keys as values, or save it as a search.',
+        )
     return list(template)
 
 
@@ -45,13 +54,22 @@ def _as_key(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if not _NAME.fullmatch(value):
-        raise ProgrammingError(f'{value!r} is not the name of a key', remedy='Name keys without parentheses and "%".')
+        raise ProgrammingError(
+            f'{value!r} is not the name of a key', remedy='Name keys without parentheses and "%".'
+        )
     return f'%({value})s'
 
 
 def keys(criteria: Any) -> list[str]:
     """Return the names of the keys in criteria, each once, in order."""
-    return list(dict.fromkeys(key for value in _values(criteria) if isinstance(value, str) for key in _KEY.findall(value)))
+    return list(
+        dict.fromkeys(
+            key
+            for value in _values(criteria)
+            if isinstance(value, str)
+            for key in _KEY.findall(value)
+        )
+    )
 
 
 def fill_keys(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
@@ -75,12 +93,23 @@ def fill_keys(criteria: Any, values: Mapping[str, Any]) -> list[Any]:
     [('xnat:subjectData/GENDER', '=', ['male', 'female'])]
     """
     if not isinstance(values, Mapping):
-        raise ProgrammingError(f'the values of a template are a dictionary, not {type(values).__name__}', remedy='Give {key: value}.')
+        raise ProgrammingError(
+            f'the values of a template are a dictionary, not {type(values).__name__}',
+            remedy='Give {key: value}.',
+        )
     names = keys(criteria)
-    missing, surplus = [name for name in names if name not in values], [name for name in values if name not in names]
-    wrong = [*(f'no value for {name!r}' for name in missing), *(f'no key {name!r}' for name in surplus)]
+    missing, surplus = (
+        [name for name in names if name not in values],
+        [name for name in values if name not in names],
+    )
+    wrong = [
+        *(f'no value for {name!r}' for name in missing),
+        *(f'no key {name!r}' for name in surplus),
+    ]
     if wrong:
-        raise ProgrammingError(f'the template: {", ".join(wrong)}', remedy=f'Its keys are: {", ".join(names)}.')
+        raise ProgrammingError(
+            f'the template: {", ".join(wrong)}', remedy=f'Its keys are: {", ".join(names)}.'
+        )
     return list(_mapped(criteria, lambda value: _filled(value, values)))
 
 
@@ -88,7 +117,9 @@ def _filled(value: Any, values: Mapping[str, Any]) -> Any:
     if not isinstance(value, str):
         return value
     whole = _KEY.fullmatch(value)
-    return values[whole.group(1)] if whole else _KEY.sub(lambda key: str(values[key.group(1)]), value)
+    return (
+        values[whole.group(1)] if whole else _KEY.sub(lambda key: str(values[key.group(1)]), value)
+    )
 
 
 def _is_constraint(part: Any) -> bool:

@@ -10,5 +10,13 @@ from .factory import make_classes
 
 globals().update(make_classes())
 
-__all__ = ['Collection', 'Element', *(name for name, value in globals().items() if isinstance(value, type) and hasattr(value, 'level'))]
+__all__ = [
+    'Collection',
+    'Element',
+    *(
+        name
+        for name, value in globals().items()
+        if isinstance(value, type) and hasattr(value, 'level')
+    ),
+]
 __all__.sort()

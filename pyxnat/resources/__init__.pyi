@@ -16,7 +16,14 @@ from typing_extensions import Self
 from ..http.body import Body
 from .base import Element as Element
 from .collection import Collection as Collection
-from .elements import AssessorElement, ExperimentElement, ProjectElement, ReconstructionElement, ScanElement, SubjectElement
+from .elements import (
+    AssessorElement,
+    ExperimentElement,
+    ProjectElement,
+    ReconstructionElement,
+    ScanElement,
+    SubjectElement,
+)
 from .files import FileElement, ResourceElement
 from .groups import AssessorCollection, DownloadableCollection, SharedCollection
 
@@ -185,11 +192,25 @@ class Resource(ResourceElement):
 
     def create(self, **params: Any) -> Self: ...
     insert = create
-    def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put(
+        self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any
+    ) -> Self: ...
     batch_insert = put
-    def put_dir(self, src_dir: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put_dir(
+        self,
+        src_dir: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> Self: ...
     dir_insert = put_dir
-    def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put_zip(
+        self,
+        zip_location: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> Self: ...
     zip_insert = put_zip
     def parent(self) -> Project | Subject | Experiment | Scan | Assessor | Reconstruction: ...
     def file(self, ID: str) -> File:
@@ -203,11 +224,25 @@ class In_Resource(ResourceElement):
 
     def create(self, **params: Any) -> Self: ...
     insert = create
-    def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put(
+        self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any
+    ) -> Self: ...
     batch_insert = put
-    def put_dir(self, src_dir: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put_dir(
+        self,
+        src_dir: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> Self: ...
     dir_insert = put_dir
-    def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put_zip(
+        self,
+        zip_location: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> Self: ...
     zip_insert = put_zip
     def parent(self) -> Assessor | Reconstruction: ...
     def file(self, ID: str) -> File:
@@ -221,11 +256,25 @@ class Out_Resource(ResourceElement):
 
     def create(self, **params: Any) -> Self: ...
     insert = create
-    def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put(
+        self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any
+    ) -> Self: ...
     batch_insert = put
-    def put_dir(self, src_dir: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put_dir(
+        self,
+        src_dir: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> Self: ...
     dir_insert = put_dir
-    def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> Self: ...
+    def put_zip(
+        self,
+        zip_location: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> Self: ...
     zip_insert = put_zip
     def parent(self) -> Assessor | Reconstruction: ...
     def file(self, ID: str) -> File:
@@ -238,7 +287,13 @@ class File(FileElement):
     """A file of a resource, identified by its path in it."""
 
     def put(
-        self, src: Body, format: str | None = None, content: str | None = None, tags: str | None = None, overwrite: bool = False, **params: Any
+        self,
+        src: Body,
+        format: str | None = None,
+        content: str | None = None,
+        tags: str | None = None,
+        overwrite: bool = False,
+        **params: Any,
     ) -> Self: ...
     create = put
     insert = put

@@ -43,7 +43,9 @@ class Attributes:
             return []
         listing = self._element.listing_uri().partition('?')[0]
         rows = self._element.connection.rows(uris.with_query(listing, {'fields': 'all'}))
-        return sorted({value for row in rows for value in (row.get('key'), row.get('xpath')) if value})
+        return sorted(
+            {value for row in rows for value in (row.get('key'), row.get('xpath')) if value}
+        )
 
     def get(self, path: str) -> Any:
         """Return one field. Requests as for `mget`.
@@ -131,7 +133,9 @@ class Attributes:
         if element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
         else:
-            element.connection.request(uris.with_query(element.exact_uri(), {**values, **query}), 'PUT')
+            element.connection.request(
+                uris.with_query(element.exact_uri(), {**values, **query}), 'PUT'
+            )
 
     def _is_listed(self, wanted: list[str]) -> bool:
         """Whether the element has all columns from a fresh listing."""
@@ -151,7 +155,11 @@ class Attributes:
         known = element.row.get('ID')
         is_filter = known and plural in ('subjects', 'experiments')
         plain = element.listing_uri().partition('?')[0] if known else element.listing_uri()
-        columns = {plural: tuple(dict.fromkeys([element.level.id_column, element.level.label_column, *wanted]))}
+        columns = {
+            plural: tuple(
+                dict.fromkeys([element.level.id_column, element.level.label_column, *wanted])
+            )
+        }
         general = Listing(plain, plural, columns)
         typed = [Listing(plain, plural, columns, datatype=datatype) for datatype in general.types]
         found: list[Row] = []
@@ -179,6 +187,7 @@ class Attributes:
             raise errors.ProgrammingError(
                 f'{self._element.level.singular} has no field {name!r}',
                 uri=self._element.connection.server + self._element.uri,
-                remedy=f'Short names are case-sensitive; a full path is such as xnat:subjectData/group. Columns received: {", ".join(row)}.',
+                remedy='Short names are case-sensitive; a full path is such as '
+                f'xnat:subjectData/group. Columns received: {", ".join(row)}.',
             )
         return row[key]

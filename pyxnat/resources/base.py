@@ -82,7 +82,13 @@ class Element(Named, Uploadable):
 
     level: ClassVar[Level]
 
-    def __init__(self, uri: str, interface: Host, known: Row | None = None, above: Mapping[str, Row] | None = None) -> None:
+    def __init__(
+        self,
+        uri: str,
+        interface: Host,
+        known: Row | None = None,
+        above: Mapping[str, Row] | None = None,
+    ) -> None:
         self.steps: Path = paths.read(uri)
         self.host = interface
         self.row: Row = dict(known or {})
@@ -125,7 +131,10 @@ class Element(Named, Uploadable):
             if self._home is None:
                 begin = len(gap) - 1 if gap else 1
                 home = self._find_home(begin) if gap else self.steps[:begin]
-                self._home = (*home, *(self._step_above(place) for place in range(begin, len(self.steps) - 1)))
+                self._home = (
+                    *home,
+                    *(self._step_above(place) for place in range(begin, len(self.steps) - 1)),
+                )
             return self._home
         return self.steps[:-1]
 
@@ -133,7 +142,12 @@ class Element(Named, Uploadable):
         """Return a step of the path; an ID replaces a label to be quoted."""
         step = self.steps[place]
         if labels.needs_id(step.level, step.name):
-            above = class_of(step.level).element_at(paths.uri_of(self.steps[: place + 1]), self.host, self.above.get(step.level), self.above)
+            above = class_of(step.level).element_at(
+                paths.uri_of(self.steps[: place + 1]),
+                self.host,
+                self.above.get(step.level),
+                self.above,
+            )
             return step._replace(name=above.id())
         return step
 
@@ -151,7 +165,11 @@ class Element(Named, Uploadable):
             return
         for step in self.steps:
             if step.level in labels.CHECKED and step.literal and labels.why_not_sent(step.name):
-                labels.check_sent(class_of(step.level).level.singular, step.name, self.connection.server + paths.uri_of(self.steps))
+                labels.check_sent(
+                    class_of(step.level).level.singular,
+                    step.name,
+                    self.connection.server + paths.uri_of(self.steps),
+                )
 
     def exact_uri(self) -> str:
         """Return a URI for writing that cannot match another element."""
@@ -171,9 +189,15 @@ class Element(Named, Uploadable):
         ``/experiments/ID`` or ``/projects/P/subjects/ID``. One request if the ID is not known.
         """
         ancestor = self.steps[depth - 1]
-        element = class_of(ancestor.level).element_at(paths.uri_of(self.steps[:depth]), self.host, self.above.get(ancestor.level))
+        element = class_of(ancestor.level).element_at(
+            paths.uri_of(self.steps[:depth]), self.host, self.above.get(ancestor.level)
+        )
         itself = Step(ancestor.level, element.id(), True)
-        return (itself,) if ancestor.level == 'experiments' else (Step('projects', element.value_of('project'), True), itself)
+        return (
+            (itself,)
+            if ancestor.level == 'experiments'
+            else (Step('projects', element.value_of('project'), True), itself)
+        )
 
     @property
     def path_name(self) -> str:
@@ -186,13 +210,23 @@ class Element(Named, Uploadable):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Element):
             return NotImplemented
-        return self.steps == other.steps and self.connection.server == other.connection.server and self.connection.user == other.connection.user
+        return (
+            self.steps == other.steps
+            and self.connection.server == other.connection.server
+            and self.connection.user == other.connection.user
+        )
 
     def __hash__(self) -> int:
         return hash((self.steps, self.connection.server))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.level.singular, paths.uri_of(self.steps), self.host, self.row, self.above)
+        return _restore, (
+            self.level.singular,
+            paths.uri_of(self.steps),
+            self.host,
+            self.row,
+            self.above,
+        )
 
     def exists(self, consistent: bool = False) -> bool:
         """Whether the server lists the element for this login.
@@ -254,7 +288,9 @@ class Element(Named, Uploadable):
 
     def _refetch_row(self) -> Row:
         """Fetch its row from the server, even if the listing is cached."""
-        self.connection.request(uris.with_query(self.listing_uri(), {'format': 'json'}), expiration=0)
+        self.connection.request(
+            uris.with_query(self.listing_uri(), {'format': 'json'}), expiration=0
+        )
         return self._fetch_row()
 
     @property
@@ -263,7 +299,10 @@ class Element(Named, Uploadable):
 
     def listing_uri(self) -> str:
         """Return the URI of the listing that contains it."""
-        uri = uris.join(uris.ENTRY if len(self.steps) == 1 else paths.uri_of(self._above_path()), self.level.segment)
+        uri = uris.join(
+            uris.ENTRY if len(self.steps) == 1 else paths.uri_of(self._above_path()),
+            self.level.segment,
+        )
         at_server = len(self.steps) == 1 and self.level.plural != 'projects'
         return uris.with_query(uri, {'ID': self.path_name}) if at_server else uri
 
@@ -307,7 +346,12 @@ class Element(Named, Uploadable):
             return None
         above = self.steps[:-1]
         level = above[-1].level
-        return cast('Element', class_of(level).element_at(paths.uri_of(above), self.host, self.above.get(level), self.above))
+        return cast(
+            'Element',
+            class_of(level).element_at(
+                paths.uri_of(above), self.host, self.above.get(level), self.above
+            ),
+        )
 
     def children(self, show_names: bool = True) -> Any:
         """Return the names of the collections below. No request.
@@ -376,7 +420,13 @@ class Element(Named, Uploadable):
     insert = create
 
     def _create(
-        self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
+        self,
+        types: dict[str, str],
+        fields: dict[str, Any],
+        document: bytes | None = None,
+        inner: Sequence[Any] = (),
+        *,
+        move: bool = False,
     ) -> None:
         """Create it and all missing elements above it.
 
@@ -385,13 +435,22 @@ class Element(Named, Uploadable):
         with self.host.owners.reuse_lookups():
             self._create_checked(types, fields, document, inner, move)
 
-    def _create_checked(self, types: dict[str, str], fields: dict[str, Any], document: bytes | None, inner: Sequence[Any], move: bool) -> None:
+    def _create_checked(
+        self,
+        types: dict[str, str],
+        fields: dict[str, Any],
+        document: bytes | None,
+        inner: Sequence[Any],
+        move: bool,
+    ) -> None:
         """Check name, fields and owner, then create the element."""
         kind = str(types.get(self.level.plural) or fields.get('xsiType') or self.level.datatype)
         above = {} if document else fields_above(kind, fields)
         fields = {name: value for name, value in fields.items() if name not in above}
         new_fields = None if document or not kind else self.new_fields(kind, fields)
-        lacks_session = self._check_new(fields, move) is False and self.level.plural != 'experiments'
+        lacks_session = (
+            self._check_new(fields, move) is False and self.level.plural != 'experiments'
+        )
         if new_fields is not None:
             _, query = split_parameters(self, fields)
             document, fields = new_fields.document(inner), {**new_fields.query(), **query}
@@ -404,16 +463,30 @@ class Element(Named, Uploadable):
             try:
                 response = self._put(fields, document)
             except errors.DatabaseError as error:
-                if parent is None or not self._is_well_named() or not self._lacks_parent(error, parent):
+                if (
+                    parent is None
+                    or not self._is_well_named()
+                    or not self._lacks_parent(error, parent)
+                ):
                     raise
                 response = self._create_below(parent, types, above, new_fields, fields, document)
         self._store_accession_id(six.ensure_text(response or b'', errors='replace').strip())
 
     def _create_below(
-        self, parent: Element, types: dict[str, str], above: dict[str, Any], new_fields: Fields | None, fields: dict[str, Any], document: bytes | None
+        self,
+        parent: Element,
+        types: dict[str, str],
+        above: dict[str, Any],
+        new_fields: Fields | None,
+        fields: dict[str, Any],
+        document: bytes | None,
     ) -> bytes:
         """Create the parent, then the element unless its document holds it."""
-        within = new_fields.as_inner(self) if new_fields is not None and not new_fields.query() and fields.keys() <= {'xsiType'} else []
+        within = (
+            new_fields.as_inner(self)
+            if new_fields is not None and not new_fields.query() and fields.keys() <= {'xsiType'}
+            else []
+        )
         parent._create(types, above, inner=within)
         return b'' if within else self._put(fields, document)
 
@@ -433,7 +506,9 @@ class Element(Named, Uploadable):
             The type has no such field, a value does not fit, or a required field is missing.
         """
         values, _ = split_parameters(self, fields)
-        new_fields = Fields(self, kind, {name: value for name, value in values.items() if value not in (None, '')})
+        new_fields = Fields(
+            self, kind, {name: value for name, value in values.items() if value not in (None, '')}
+        )
         new_fields.check_new()
         return new_fields
 
@@ -452,7 +527,11 @@ class Element(Named, Uploadable):
 
         Returns the result of `check_owner`.
         """
-        if self.level.plural in labels.CHECKED and labels.why_not_new(self.level.plural, self.path_name) and not self.exists():
+        if (
+            self.level.plural in labels.CHECKED
+            and labels.why_not_new(self.level.plural, self.path_name)
+            and not self.exists()
+        ):
             labels.check_new(self.level.plural, self.level.singular, self.path_name, self.url)
         self.host.owners.check_id(self, fields.get('ID'))
         return self.check_owner(move)
@@ -495,7 +574,9 @@ class Element(Named, Uploadable):
 
         If not, an error of the server is about the name, not about the elements above.
         """
-        return self.level.plural not in labels.CHECKED or not labels.why_not_new(self.level.plural, self.path_name)
+        return self.level.plural not in labels.CHECKED or not labels.why_not_new(
+            self.level.plural, self.path_name
+        )
 
     def _store_accession_id(self, accession_id: str) -> None:
         """Store the accession ID from the response to a PUT.
@@ -505,7 +586,10 @@ class Element(Named, Uploadable):
         if self.level.plural not in ('subjects', 'experiments', 'assessors') or not accession_id:
             return
         if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
-            message, remedy = f'no accession ID: {accession_id[:60]!r}', 'Check with exists() whether it was created.'
+            message, remedy = (
+                f'no accession ID: {accession_id[:60]!r}',
+                'Check with exists() whether it was created.',
+            )
             raise errors.UnexpectedAnswer(message, uri=self.url, method='PUT', remedy=remedy)
         if '/' not in accession_id:
             self.row[self.level.id_column] = accession_id
@@ -536,7 +620,9 @@ class Element(Named, Uploadable):
             This login may not delete it.
         """
         self.check_owner(fresh=True)
-        self.connection.request(uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE')
+        self.connection.request(
+            uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE'
+        )
         self.row.clear()
         self.host.owners.invalidate()
 
@@ -552,9 +638,19 @@ class Element(Named, Uploadable):
         UnexpectedAnswer
             The response is no XML document, or is truncated.
         """
-        document: bytes = self.connection.request(uris.with_query(self.uri, {'format': 'xml'}), 'GET')
-        if not (document.lstrip(b'\xef\xbb\xbf \r\n\t').startswith(b'<') and document.rstrip().endswith(b'>')):
-            raise errors.UnexpectedAnswer(f'no XML document: {document[:60]!r}', uri=self.connection.server + self.uri, method='GET', remedy='Retry.')
+        document: bytes = self.connection.request(
+            uris.with_query(self.uri, {'format': 'xml'}), 'GET'
+        )
+        if not (
+            document.lstrip(b'\xef\xbb\xbf \r\n\t').startswith(b'<')
+            and document.rstrip().endswith(b'>')
+        ):
+            raise errors.UnexpectedAnswer(
+                f'no XML document: {document[:60]!r}',
+                uri=self.connection.server + self.uri,
+                method='GET',
+                remedy='Retry.',
+            )
         return document
 
     def attributes(self) -> dict[str, str]:
@@ -579,7 +675,11 @@ class Element(Named, Uploadable):
 
         One request; none if its row is known.
         """
-        known = self.row or (self._fetch_row() if self.exists() else {'': 'not on the server, or hidden from this login'})
+        known = self.row or (
+            self._fetch_row()
+            if self.exists()
+            else {'': 'not on the server, or hidden from this login'}
+        )
         return f'<p>{html.escape(repr(self))}</p>{html_table([known])}'
 
     def xpath(self, expression: str) -> list[Any]:
@@ -588,7 +688,9 @@ class Element(Named, Uploadable):
         The prefixes are those of the document: ``//xnat:scan``.
         """
         root = parse_xml(self.get())
-        found: Any = root.xpath(expression, namespaces={prefix: uri for prefix, uri in root.nsmap.items() if prefix})
+        found: Any = root.xpath(
+            expression, namespaces={prefix: uri for prefix, uri in root.nsmap.items() if prefix}
+        )
         return list(found) if isinstance(found, list) else [found]
 
     def namespaces(self) -> dict[str, str]:
@@ -610,7 +712,9 @@ class Element(Named, Uploadable):
         bytes
             The response body: the accession ID of a subject, experiment or assessor.
         """
-        response: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT', document, XML)
+        response: bytes = self.connection.request(
+            uris.with_query(self.uri, query), 'PUT', document, XML
+        )
         return response
 
     def _child(self, row: Level, name: Any) -> Any:
@@ -631,7 +735,9 @@ def _read_document(location: Any) -> bytes | None:
     try:
         parse_xml(text)
     except ValueError as error:
-        raise errors.DataError(f'{location}: {error}', remedy='Give the path of an XML document as get() returns it.') from error
+        raise errors.DataError(
+            f'{location}: {error}', remedy='Give the path of an XML document as get() returns it.'
+        ) from error
     return text
 
 
@@ -652,10 +758,20 @@ def as_name(row: Level, name: Any) -> str:
     """
     text = six.ensure_text(name) if isinstance(name, bytes) else str(name)
     parts = text.split('/')
-    if name is None or not text or (row.plural != 'files' and len(parts) > 1) or '\x00' in text or {'.', '..'} & set(parts):
-        raise errors.ProgrammingError(f'{name!r} is not a name of a {row.singular}', remedy='Give an ID or a label.')
+    if (
+        name is None
+        or not text
+        or (row.plural != 'files' and len(parts) > 1)
+        or '\x00' in text
+        or {'.', '..'} & set(parts)
+    ):
+        raise errors.ProgrammingError(
+            f'{name!r} is not a name of a {row.singular}', remedy='Give an ID or a label.'
+        )
     return text
 
 
-def _restore(singular: str, uri: str, interface: Host, known: Row, above: dict[str, Row]) -> Element:
+def _restore(
+    singular: str, uri: str, interface: Host, known: Row, above: dict[str, Row]
+) -> Element:
     return cast('Element', class_of(singular)(uri, interface, known, above))

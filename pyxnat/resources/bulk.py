@@ -76,7 +76,15 @@ class Downloadable:
         for labels missing in the listings. One zip per 64 MB of small files; one request for each
         file of 16 MiB or more, and for each missing file if fewer than 50 are missing.
         """
-        return self.host.bulk.download(self, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
+        return self.host.bulk.download(
+            self,
+            dest,
+            layout=layout,
+            jobs=jobs,
+            existing=existing,
+            compression=compression,
+            progress=progress,
+        )
 
 
 class Uploadable(Downloadable):
@@ -138,14 +146,21 @@ class Uploadable(Downloadable):
         file of 16 MiB or more. Missing elements above are created: if scans have no files yet, one
         request lists the scans of their session, and one creates each missing scan or session.
         """
-        how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
+        how: dict[str, Any] = {
+            'overwrite': overwrite,
+            'jobs': jobs,
+            'compression': compression,
+            'progress': progress,
+        }
         return self.host.bulk.upload(self, source, layout=layout, **how, **params)
 
 
 class Mappable(Downloadable):
     """Mixin for collections."""
 
-    def insert(self, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Any:
+    def insert(
+        self, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None
+    ) -> Any:
         """Create elements from the rows of a table.
 
         Parameters
@@ -242,4 +257,6 @@ class Mappable(Downloadable):
         -----
         Requests: those of iterating, and the function's own.
         """
-        return self.host.bulk.map(self, function, jobs=jobs, processes=processes, log=log, progress=progress)
+        return self.host.bulk.map(
+            self, function, jobs=jobs, processes=processes, log=log, progress=progress
+        )

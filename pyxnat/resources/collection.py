@@ -33,7 +33,10 @@ class _Where:
         self.level = level
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Where) and (self.criteria, self.level) == (other.criteria, other.level)
+        return isinstance(other, _Where) and (self.criteria, self.level) == (
+            other.criteria,
+            other.level,
+        )
 
     def __hash__(self) -> int:
         return hash((self.criteria, self.level))
@@ -66,14 +69,26 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
 
     level: ClassVar[Level]
 
-    def __init__(self, routes: list[Path], interface: Host, conditions: tuple[_Where, ...] = (), columns: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        routes: list[Path],
+        interface: Host,
+        conditions: tuple[_Where, ...] = (),
+        columns: tuple[str, ...] = (),
+    ) -> None:
         self.routes = tuple(routes)
         self.host = interface
         self.conditions = conditions
         self._columns = columns
 
     @classmethod
-    def element_at(cls, uri: str, interface: Host, known: Row | None = None, above: Mapping[str, Row] | None = None) -> Any:
+    def element_at(
+        cls,
+        uri: str,
+        interface: Host,
+        known: Row | None = None,
+        above: Mapping[str, Row] | None = None,
+    ) -> Any:
         """Return the element of this level at a URI. No request.
 
         Parameters
@@ -96,18 +111,33 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Collection):
             return NotImplemented
-        mine, theirs = (self.routes, self.conditions, self._columns), (other.routes, other.conditions, other._columns)
-        return mine == theirs and self.connection.server == other.connection.server and self.connection.user == other.connection.user
+        mine, theirs = (
+            (self.routes, self.conditions, self._columns),
+            (other.routes, other.conditions, other._columns),
+        )
+        return (
+            mine == theirs
+            and self.connection.server == other.connection.server
+            and self.connection.user == other.connection.user
+        )
 
     def __hash__(self) -> int:
         return hash((self.routes, self.conditions, self.connection.server))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore_collection, (self.level.plural, list(self.routes), self.host, self.conditions, self._columns)
+        return _restore_collection, (
+            self.level.plural,
+            list(self.routes),
+            self.host,
+            self.conditions,
+            self._columns,
+        )
 
     def _fetch(self, ahead: str) -> Iterator[E]:
         wanted = columns_of(self.routes, self._columns) if self._columns else ()
-        for found, heard in self.host.walker.walk(self.routes, self.conditions, wanted, ahead=ahead):
+        for found, heard in self.host.walker.walk(
+            self.routes, self.conditions, wanted, ahead=ahead
+        ):
             element = self.element_at(found.uri, self.host, found.row, found.above)
             element.listed = heard
             if self.host.manage.callback is not None:
@@ -146,7 +176,9 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         columns : iterable of str, optional
             Names as in `table`.
         """
-        return self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, self._names(columns)))
+        return self.host.walker.rows(
+            self.routes, self.conditions, columns_of(self.routes, self._names(columns))
+        )
 
     def _names(self, columns: Iterable[str]) -> list[str]:
         """Return the given column names, or the default ones."""
@@ -242,9 +274,14 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
             experiments.where([[(age, '=', 79)], [(age, '=', 82)], 'AND'])
         """
         if level not in ('subject', 'experiment', 'assessor'):
-            raise errors.ProgrammingError(f'where: level {level!r} is not known', remedy="Use 'subject', 'experiment' or 'assessor'.")
+            raise errors.ProgrammingError(
+                f'where: level {level!r} is not known',
+                remedy="Use 'subject', 'experiment' or 'assessor'.",
+            )
         condition = _Where(parse_where(constraints, template, query), level)
-        return type(self)(list(self.routes), self.host, (*self.conditions, condition), self._columns)
+        return type(self)(
+            list(self.routes), self.host, (*self.conditions, condition), self._columns
+        )
 
     def tag(self, name: str) -> Any:
         """Add all elements to a tag, and return the tag.
@@ -264,15 +301,23 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
 
     def explain(self) -> str:
         """Describe the requests that iterating makes. No request."""
-        return self.host.walker.explain(self.routes, self.conditions, columns_of(self.routes, self._columns))
+        return self.host.walker.explain(
+            self.routes, self.conditions, columns_of(self.routes, self._columns)
+        )
 
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, as_name(row, id_filter), False)
-        return class_of(row.plural)([(*path, step) for path in self.routes], self.host, self.conditions)
+        return class_of(row.plural)(
+            [(*path, step) for path in self.routes], self.host, self.conditions
+        )
 
 
 def _restore_collection(
-    plural: str, routes: list[Path], interface: Host, conditions: tuple[_Where, ...], columns: tuple[str, ...] = ()
+    plural: str,
+    routes: list[Path],
+    interface: Host,
+    conditions: tuple[_Where, ...],
+    columns: tuple[str, ...] = (),
 ) -> Collection[Any]:
     collection: Collection[Any] = class_of(plural)(routes, interface, conditions, columns)
     return collection
@@ -280,4 +325,10 @@ def _restore_collection(
 
 def _defaults(level: Level) -> tuple[str, ...]:
     """Return the default columns of a table."""
-    return tuple(dict.fromkeys(name for name in (level.id_column, level.label_column, *level.columns) if '/' not in name and name != 'URI'))
+    return tuple(
+        dict.fromkeys(
+            name
+            for name in (level.id_column, level.label_column, *level.columns)
+            if '/' not in name and name != 'URI'
+        )
+    )

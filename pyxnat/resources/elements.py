@@ -100,7 +100,14 @@ class ProjectElement(Element):
 
         Two requests.
         """
-        self.connection.request(uris.join(f'{self.uri}/current_arc', uris.quote_path(self.current_arc()), uris.quote_path(subfolder)), 'PUT')
+        self.connection.request(
+            uris.join(
+                f'{self.uri}/current_arc',
+                uris.quote_path(self.current_arc()),
+                uris.quote_path(subfolder),
+            ),
+            'PUT',
+        )
 
     def _user_rows(self) -> list[Row]:
         return self.connection.rows(f'{self.uri}/users')
@@ -158,19 +165,27 @@ class ProjectElement(Element):
         NotFoundError
             The user has no role in the project.
         """
-        group = next((row['displayname'] for row in self._user_rows() if row['login'] == login), None)
+        group = next(
+            (row['displayname'] for row in self._user_rows() if row['login'] == login), None
+        )
         if group is None:
             raise errors.NotFoundError(
-                f'{login} has no role in {self.path_name}', uri=self.connection.server + self.uri, remedy='users() lists those who have one.'
+                f'{login} has no role in {self.path_name}',
+                uri=self.connection.server + self.uri,
+                remedy='users() lists those who have one.',
             )
-        self.connection.request(f'{self.uri}/users/{uris.quote(group)}/{uris.quote(login)}', 'DELETE')
+        self.connection.request(
+            f'{self.uri}/users/{uris.quote(group)}/{uris.quote(login)}', 'DELETE'
+        )
 
     @property
     def pipelines(self) -> Pipelines:
         """The pipelines of the project."""
         return Pipelines(self)
 
-    def import_dicom(self, source: Source, subject: str | None = None, session: str | None = None, **options: Any) -> list[Imported]:
+    def import_dicom(
+        self, source: Source, subject: str | None = None, session: str | None = None, **options: Any
+    ) -> list[Imported]:
         """Send DICOM files, which the server sorts into sessions and scans.
 
         Parameters
@@ -194,7 +209,9 @@ class ProjectElement(Element):
             for session in project.import_dicom('/scanner/monday', dest='archive'):
                 print(session.status, session.element)
         """
-        imported: list[Imported] = self.host.manage.import_dicom(source, self.path_name, subject, session, **options)
+        imported: list[Imported] = self.host.manage.import_dicom(
+            source, self.path_name, subject, session, **options
+        )
         return imported
 
     def last_modified(self) -> dict[str, str]:
@@ -208,7 +225,11 @@ class ProjectElement(Element):
     def aliases(self) -> list[str]:
         """Return the other names of the project. One request."""
         rows = self.connection.rows(f'{uris.ENTRY}/projects?columns=ID,alias')
-        return [cell(row, 'alias') for row in rows if cell(row, 'ID') == self.path_name and cell(row, 'alias')]
+        return [
+            cell(row, 'alias')
+            for row in rows
+            if cell(row, 'ID') == self.path_name and cell(row, 'alias')
+        ]
 
     def description(self) -> str:
         """Return its description. One request."""
@@ -221,7 +242,11 @@ class ProjectElement(Element):
         """
         return read_definitions(self.get())
 
-    def add_custom_variables(self, custom_variables: Mapping[str, Mapping[str, Mapping[str, str]]], allow_data_deletion: bool = False) -> None:
+    def add_custom_variables(
+        self,
+        custom_variables: Mapping[str, Mapping[str, Mapping[str, str]]],
+        allow_data_deletion: bool = False,
+    ) -> None:
         """Define custom variables. Two requests; one if nothing changes.
 
         Parameters
@@ -258,13 +283,27 @@ class ExperimentElement(SharedElement):
         identity = self._accession_id()
         if self.steps[0].level == 'projects' and 'subjects' in chain_of(self.steps):
             return uris.join(uris.parent(self.uri), uris.quote(identity))
-        project = self.steps[0].name if self.steps[0].level == 'projects' else self.value_of('project')
+        project = (
+            self.steps[0].name if self.steps[0].level == 'projects' else self.value_of('project')
+        )
         if 'subject_ID' not in self.row:
             listing = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments')
-            rows = self.connection.rows(uris.with_query(listing, {'ID': identity, 'columns': 'ID,label,project,subject_ID,xsiType'}))
+            rows = self.connection.rows(
+                uris.with_query(
+                    listing, {'ID': identity, 'columns': 'ID,label,project,subject_ID,xsiType'}
+                )
+            )
             self.row.update(next(row for row in rows if row.get('ID') == identity))
         subject = uris.quote(self.row['subject_ID'])
-        return uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', subject, 'experiments', uris.quote(identity))
+        return uris.join(
+            uris.ENTRY,
+            'projects',
+            uris.quote(project),
+            'subjects',
+            subject,
+            'experiments',
+            uris.quote(identity),
+        )
 
     def parent(self) -> Element | None:
         """Return its subject, in the subject's own project.
@@ -274,7 +313,9 @@ class ExperimentElement(SharedElement):
         if 'subjects' in chain_of(self.steps):
             return self._parent_on_path()
         identity, project = self.attrs.mget(['subject_ID', 'subject_project'])
-        uri = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'subjects', uris.quote(identity))
+        uri = uris.join(
+            uris.ENTRY, 'projects', uris.quote(project), 'subjects', uris.quote(identity)
+        )
         subject: Element = class_of('subjects').element_at(uri, self.host)
         return subject
 
@@ -299,7 +340,9 @@ class ExperimentElement(SharedElement):
         """
         self.trigger(pipelines=False, fix_types=False)
 
-    def trigger(self, pipelines: bool = True, fix_types: bool = True, scan_headers: bool = True) -> None:
+    def trigger(
+        self, pipelines: bool = True, fix_types: bool = True, scan_headers: bool = True
+    ) -> None:
         """Start several server jobs on the session at once.
 
         One request, and one for its ID if not known.
@@ -313,7 +356,11 @@ class ExperimentElement(SharedElement):
         scan_headers : bool
             As `pull_data_from_headers`.
         """
-        query = {'triggerPipelines': pipelines or None, 'fixScanTypes': fix_types or None, 'pullDataFromHeaders': scan_headers or None}
+        query = {
+            'triggerPipelines': pipelines or None,
+            'fixScanTypes': fix_types or None,
+            'pullDataFromHeaders': scan_headers or None,
+        }
         if any(query.values()):
             self.check_owner()
             self.connection.request(uris.with_query(self.uri, query), 'PUT')
@@ -348,7 +395,9 @@ def _role(row: Row) -> str:
 
 def _check(name: str, value: str, allowed: tuple[str, ...], meant: str | None = None) -> None:
     if (meant or value) not in allowed:
-        raise errors.ProgrammingError(f'{value!r} is no {name}', remedy=f'Use one of: {", ".join(allowed)}.')
+        raise errors.ProgrammingError(
+            f'{value!r} is no {name}', remedy=f'Use one of: {", ".join(allowed)}.'
+        )
 
 
 BEHAVIOUR: dict[str, type[Element]] = {

@@ -26,7 +26,11 @@ def make_classes() -> dict[str, type[Any]]:
     for row in LEVELS:
         for name, base, doc in (
             (row.element_class, BEHAVIOUR.get(row.plural, Element), f'{_sentence(row.doc)}.'),
-            (row.collection_class, GROUPS.get(row.plural, Collection), f'Collection of {_words(row.plural)}.\n\nEach is {row.doc}.'),
+            (
+                row.collection_class,
+                GROUPS.get(row.plural, Collection),
+                f'Collection of {_words(row.plural)}.\n\nEach is {row.doc}.',
+            ),
         ):
             classes[name] = _make_class(name, base, row, doc)
         register(row.singular, classes[row.element_class])
@@ -35,7 +39,12 @@ def make_classes() -> dict[str, type[Any]]:
 
 
 def _make_class(name: str, base: type[Any], row: Level, doc: str) -> type[Any]:
-    attributes: dict[str, Any] = {'__module__': _MODULE, '__qualname__': name, '__doc__': doc, 'level': row}
+    attributes: dict[str, Any] = {
+        '__module__': _MODULE,
+        '__qualname__': name,
+        '__doc__': doc,
+        'level': row,
+    }
     for below in children(row.plural):
         accessors = [_collection_accessor(below, name)]
         if not issubclass(base, Collection):

@@ -45,12 +45,18 @@ class ResourceElement(Element):
         Labels come first, because resources are created by label and IDs are always numbers.
         """
         found = own_rows(self.steps, rows)
-        by_label = [row for row in found if self.path_name in (row.get('label'), uris.meaning(row.get('label', '')))]
+        by_label = [
+            row
+            for row in found
+            if self.path_name in (row.get('label'), uris.meaning(row.get('label', '')))
+        ]
         by_number = [row for row in found if row.get('xnat_abstractresource_id') == self.path_name]
         if not (by_label or by_number):
             uri = self.connection.server + super().uri
             raise errors.NotFoundError(
-                f'no resource {self.path_name!r}', uri=uri, remedy='Check the spelling; items hidden from this login are not listed.'
+                f'no resource {self.path_name!r}',
+                uri=uri,
+                remedy='Check the spelling; items hidden from this login are not listed.',
             )
         return (by_label or by_number)[0]
 
@@ -80,12 +86,23 @@ class ResourceElement(Element):
     def _check_label(self) -> None:
         """Raise DataError if XNAT would have to create an invalid label."""
         if (self._is_odd or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
-            message = f'{self.path_name!r} cannot be the label of a resource: XNAT would store it encoded, or not at all'
+            message = (
+                f'{self.path_name!r} cannot be the label of a resource: XNAT would store it '
+                'encoded, or not at all'
+            )
             remedy = f'Use letters, digits, "-", "." and "_", {_LONGEST_LABEL} characters at most.'
-            raise errors.DataError(message, uri=self.connection.server + uris.parent(super().uri), remedy=remedy)
+            raise errors.DataError(
+                message, uri=self.connection.server + uris.parent(super().uri), remedy=remedy
+            )
 
     def _create(
-        self, types: dict[str, str], fields: dict[str, Any], document: bytes | None = None, inner: Sequence[Any] = (), *, move: bool = False
+        self,
+        types: dict[str, str],
+        fields: dict[str, Any],
+        document: bytes | None = None,
+        inner: Sequence[Any] = (),
+        *,
+        move: bool = False,
     ) -> None:
         self._check_label()
         super()._create(types, fields, document, inner, move=move)
@@ -99,7 +116,10 @@ class ResourceElement(Element):
         if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(known):
             return super().__repr__()
         name = f'{known["xnat_abstractresource_id"]} `{uris.meaning(known["label"])}`'
-        return f'<{type(self).__name__} Object> {name} ({known["file_count"] or 0} files {_format_size(known.get("file_size"))})'
+        return (
+            f'<{type(self).__name__} Object> {name} ({known["file_count"] or 0} files '
+            f'{_format_size(known.get("file_size"))})'
+        )
 
     def label(self) -> str:
         """Return its label, decoded. One request if not known."""
@@ -136,7 +156,9 @@ class ResourceElement(Element):
         """
         return self.host.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
 
-    def put(self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
+    def put(
+        self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any
+    ) -> ResourceElement:
         """Upload files under their own names, in one request.
 
         A listing then verifies that they are stored. Files from several folders get names relative
@@ -167,13 +189,22 @@ class ResourceElement(Element):
             Files of the same name are present and unchanged; the others are stored.
         """
         if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
-            raise errors.ProgrammingError('a resource uploads paths of files', remedy='Upload content as one file: resource.file(name).put(content).')
+            raise errors.ProgrammingError(
+                'a resource uploads paths of files',
+                remedy='Upload content as one file: resource.file(name).put(content).',
+            )
         given = [sources] if isinstance(sources, (str, os.PathLike)) else list(sources)
         return self._put_members(zips.named(map(_existing_file, given)), overwrite, extract, params)
 
     batch_insert = put
 
-    def put_dir(self, src_dir: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
+    def put_dir(
+        self,
+        src_dir: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> ResourceElement:
         """Upload a folder with its subfolders. Requests as for `put`.
 
         Parameters
@@ -190,12 +221,20 @@ class ResourceElement(Element):
         """
         root = Path(src_dir).expanduser()
         if not root.is_dir():
-            raise errors.DataError(f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.')
+            raise errors.DataError(
+                f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.'
+            )
         return self._put_members(zips.below(root), overwrite, extract, params)
 
     dir_insert = put_dir
 
-    def put_zip(self, zip_location: str | os.PathLike[str], overwrite: bool = False, extract: bool = True, **params: Any) -> ResourceElement:
+    def put_zip(
+        self,
+        zip_location: str | os.PathLike[str],
+        overwrite: bool = False,
+        extract: bool = True,
+        **params: Any,
+    ) -> ResourceElement:
         """Upload a zip or tar (tar.gz), and verify its files in the listing.
 
         Parameters
@@ -229,11 +268,21 @@ class ResourceElement(Element):
 
     zip_insert = put_zip
 
-    def _put_members(self, members: list[tuple[str, Path]], overwrite: bool, extract: bool, params: dict[str, Any]) -> ResourceElement:
+    def _put_members(
+        self,
+        members: list[tuple[str, Path]],
+        overwrite: bool,
+        extract: bool,
+        params: dict[str, Any],
+    ) -> ResourceElement:
         if not members:
-            raise errors.DataError('there are no files to upload', uri=self.uri, remedy='Name at least one file.')
+            raise errors.DataError(
+                'there are no files to upload', uri=self.uri, remedy='Name at least one file.'
+            )
         about, types = about_upload(params, overwrite)
-        self.host.transfer.upload_members(self, members, {**about, 'extract': extract or None}, types)
+        self.host.transfer.upload_members(
+            self, members, {**about, 'extract': extract or None}, types
+        )
         return self
 
     def datatype(self) -> str:
@@ -296,15 +345,23 @@ class FileElement(Element):
         """
         rows = own_rows(self.steps, self.connection.rows(self.listing_uri()))
         self.require_row(rows)
-        others = [row['path'] for row in rows if row['path'] != self.path_name and row['path'].startswith(self.path_name)]
+        others = [
+            row['path']
+            for row in rows
+            if row['path'] != self.path_name and row['path'].startswith(self.path_name)
+        ]
         if others:
             message = f'XNAT would also delete {", ".join(others[:5])}'
             raise errors.DataError(
-                message, uri=self.connection.server + self.uri, remedy='Delete the resource, or all files with this prefix by a DELETE request.'
+                message,
+                uri=self.connection.server + self.uri,
+                remedy='Delete the resource, or all files with this prefix by a DELETE request.',
             )
         if not uris.is_carried(self.path_name) and '%' not in self.path_name:
             message = f'XNAT cannot delete a file with the name {self.path_name!r}'
-            raise errors.DataError(message, uri=self.connection.server + self.uri, remedy='Delete its resource.')
+            raise errors.DataError(
+                message, uri=self.connection.server + self.uri, remedy='Delete its resource.'
+            )
         super().delete(delete_files)
 
     def id(self) -> str:
@@ -393,7 +450,9 @@ class FileElement(Element):
         after it, once per login session, project and level of the resource's parent: it verifies
         the upload, because XNAT answers 200 even if the login may not write.
         """
-        about, types = about_upload({**params, 'format': format, 'content': content, 'tags': tags}, overwrite)
+        about, types = about_upload(
+            {**params, 'format': format, 'content': content, 'tags': tags}, overwrite
+        )
         self.host.transfer.upload(self, _source(src), about, types)
         self.row.clear()
         return self
@@ -423,7 +482,9 @@ class FileElement(Element):
 
     def last_modified(self) -> str:
         """Return the time of the last change, as an HTTP date. One request."""
-        return str(self.connection.transport.request('HEAD', self.uri).headers.get('last-modified', ''))
+        return str(
+            self.connection.transport.request('HEAD', self.uri).headers.get('last-modified', '')
+        )
 
     def attributes(self) -> dict[str, str]:
         """Return its row in the listing of its level. One request.
@@ -438,7 +499,11 @@ def _source(src: Body) -> Any:
 
     A missing file raises an error, so that its name is never uploaded as its content.
     """
-    if isinstance(src, str) and _is_content(src) and not (len(src) < 4096 and '\x00' not in src and Path(src).is_file()):
+    if (
+        isinstance(src, str)
+        and _is_content(src)
+        and not (len(src) < 4096 and '\x00' not in src and Path(src).is_file())
+    ):
         return src
     return _existing_file(src) if isinstance(src, (str, os.PathLike)) else src
 
@@ -459,7 +524,10 @@ def _is_content(text: str) -> bool:
 def _existing_file(location: str | os.PathLike[str]) -> Path:
     path = Path(location).expanduser()
     if not path.is_file():
-        raise errors.DataError(f'there is no file {os.fspath(location)!r} to upload', remedy='Correct the path; give content as bytes.')
+        raise errors.DataError(
+            f'there is no file {os.fspath(location)!r} to upload',
+            remedy='Correct the path; give content as bytes.',
+        )
     return path
 
 

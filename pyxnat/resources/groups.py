@@ -107,14 +107,23 @@ class DownloadableCollection(Collection[Any]):
         """
         if how:
             if (type, name, extract, safe, removeZip) != ('ALL', None, False, False, False):
-                raise errors.ProgrammingError('type, name, extract, safe and removeZip are for zips only', remedy=f'Omit {", ".join(how)}, or those.')
+                raise errors.ProgrammingError(
+                    'type, name, extract, safe and removeZip are for zips only',
+                    remedy=f'Omit {", ".join(how)}, or those.',
+                )
             return super().download(dest_dir, **how)
         folder = FilePath(dest_dir).expanduser()
-        results = [self._download(session, folder, type, name, extract, safe, removeZip) for session in self._sessions()]
+        results = [
+            self._download(session, folder, type, name, extract, safe, removeZip)
+            for session in self._sessions()
+        ]
         if not self._is_below_one:
             return results
         if not results:
-            raise errors.NotFoundError('there is nothing to download', remedy='The session does not match the conditions of the selection.')
+            raise errors.NotFoundError(
+                'there is nothing to download',
+                remedy='The session does not match the conditions of the selection.',
+            )
         return results[0]
 
     @property
@@ -128,14 +137,29 @@ class DownloadableCollection(Collection[Any]):
             return [class_of(above[-1].level).element_at(paths.uri_of(above), self.host)]
         return list(dict.fromkeys(element.parent() for element in self))
 
-    def _download(self, session: Any, folder: FilePath, which: str, name: str | None, extract: bool, safe: bool, remove: bool) -> Any:
-        target = folder / f'{safe_name(name or f"{session.label()}_{self.level.plural}_{which}")}.zip'
+    def _download(
+        self,
+        session: Any,
+        folder: FilePath,
+        which: str,
+        name: str | None,
+        extract: bool,
+        safe: bool,
+        remove: bool,
+    ) -> Any:
+        target = (
+            folder / f'{safe_name(name or f"{session.label()}_{self.level.plural}_{which}")}.zip'
+        )
         if safe and target.exists():
-            raise errors.DataError(f'{target} already exists', remedy='Give another name=, or safe=False.')
+            raise errors.DataError(
+                f'{target} already exists', remedy='Give another name=, or safe=False.'
+            )
         quoted = ','.join(uris.quote(part) for part in which.split(','))
         child = getattr(session, self.level.singular)('ALL')
         uri = uris.join(uris.parent(child.uri), quoted, 'files')
-        return self.host.transfer.download_level(uri, target, extract, keep=not (extract and remove))
+        return self.host.transfer.download_level(
+            uri, target, extract, keep=not (extract and remove)
+        )
 
 
 class AssessorCollection(SharedCollection, DownloadableCollection):

@@ -84,7 +84,10 @@ class LazyCollection(Generic[E]):
             for the elements themselves. Several words give tuples.
         """
         if len(fields) > 1:
-            return [tuple([_value_of(element, word) for word in fields]) for element in self._fetch('all')]
+            return [
+                tuple([_value_of(element, word) for word in fields])
+                for element in self._fetch('all')
+            ]
         word = fields[0] if fields else 'id'
         return [_value_of(element, word) for element in self._fetch('all')]
 
@@ -126,13 +129,18 @@ class LazyCollection(Generic[E]):
     def __contains__(self, item: object) -> bool:
         if isinstance(item, str):
             return any(item in (element.id(), element.label()) for element in self)
-        return any(element == item or (isinstance(item, type(element)) and element.id() == item.path_name) for element in self)
+        return any(
+            element == item or (isinstance(item, type(element)) and element.id() == item.path_name)
+            for element in self
+        )
 
     def __getitem__(self, index: int | slice | str) -> Any:
         if isinstance(index, str):
             return self._named(index)
         if isinstance(index, slice):
-            negative = any(bound is not None and bound < 0 for bound in (index.start, index.stop, index.step))
+            negative = any(
+                bound is not None and bound < 0 for bound in (index.start, index.stop, index.step)
+            )
             if negative or index.stop is None:
                 return list(self._fetch('all'))[index]
             return list(islice(self._fetch('none'), index.start, index.stop, index.step))
@@ -159,10 +167,15 @@ class LazyCollection(Generic[E]):
         Makes the requests of iterating over 21 elements.
         """
         shown = list(islice(self._fetch('none'), _MOST_SHOWN + 1))
-        rows = [{'ID': element.id(), 'label': element.label(), 'type': element.datatype()} for element in shown[:_MOST_SHOWN]]
+        rows = [
+            {'ID': element.id(), 'label': element.label(), 'type': element.datatype()}
+            for element in shown[:_MOST_SHOWN]
+        ]
         more = f'<p>The first {_MOST_SHOWN}.</p>' if len(shown) > _MOST_SHOWN else ''
         return f'<p>{html.escape(repr(self))}</p>{html_table(rows)}{more}'
 
 
 def _value_of(element: _Named, word: str) -> Any:
-    return {'id': element.id, 'label': element.label, 'datatype': element.datatype}.get(word, lambda: element)()
+    return {'id': element.id, 'label': element.label, 'datatype': element.datatype}.get(
+        word, lambda: element
+    )()

@@ -75,7 +75,9 @@ class Owners:
 
         Applies to this thread and to the threads of a `WorkerPool` started in it.
         """
-        token = _BATCH_START.set(time.monotonic() if _BATCH_START.get() is None else _BATCH_START.get())
+        token = _BATCH_START.set(
+            time.monotonic() if _BATCH_START.get() is None else _BATCH_START.get()
+        )
         try:
             yield
         finally:
@@ -128,12 +130,22 @@ class Owners:
         """
         return self._find(project, name, 'assessors', _ASSESSORS, since)
 
-    def _find(self, project: str, name: str, kind: str, query: dict[str, str], since: float) -> Row | None:
+    def _find(
+        self, project: str, name: str, kind: str, query: dict[str, str], since: float
+    ) -> Row | None:
         with self._lock:
             lookup = self._lookups.get((project, kind))
-            known_at = max(lookup.fetched_at, lookup.refetched.get(name, 0.0)) if lookup is not None else 0.0
+            known_at = (
+                max(lookup.fetched_at, lookup.refetched.get(name, 0.0))
+                if lookup is not None
+                else 0.0
+            )
             is_expired = lookup is not None and time.monotonic() - lookup.fetched_at > FRESH_S
-            if lookup is None or is_expired or (known_at < since and not self._is_unchanged(project, lookup, name)):
+            if (
+                lookup is None
+                or is_expired
+                or (known_at < since and not self._is_unchanged(project, lookup, name))
+            ):
                 lookup = self._lookups[project, kind] = self._fetch(project, query)
         return lookup.labels.get(name) or lookup.ids.get(name)  # a PUT matches labels first
 
@@ -143,35 +155,63 @@ class Owners:
         One request with a response of one row.
         """
         row = lookup.labels.get(name)
-        if row is None or not row.get('ID') or 'subject_ID' not in row or labels.why_not_new('experiments', name):
+        if (
+            row is None
+            or not row.get('ID')
+            or 'subject_ID' not in row
+            or labels.why_not_new('experiments', name)
+        ):
             return False
         columns, now = ('ID', 'label', 'subject_ID'), time.monotonic()
         rows = self._rows(project, {'label': name, 'columns': ','.join(columns)})
-        is_unchanged = [[found.get(column) for column in columns] for found in rows] == [[row[column] for column in columns]]
+        is_unchanged = [[found.get(column) for column in columns] for found in rows] == [
+            [row[column] for column in columns]
+        ]
         if is_unchanged:
             lookup.refetched[name] = now
         return is_unchanged
 
     def _rows(self, project: str, query: dict[str, str]) -> list[Row]:
         """Fetch experiments of a project, without the cache."""
-        uri = uris.with_query(uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments'), {**query, 'format': 'json'})
-        return parse_result_set(self.host.connection.request(uri, 'GET', expiration=0), self.host.connection.server + uri)
+        uri = uris.with_query(
+            uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments'),
+            {**query, 'format': 'json'},
+        )
+        return parse_result_set(
+            self.host.connection.request(uri, 'GET', expiration=0),
+            self.host.connection.server + uri,
+        )
 
     def _fetch(self, project: str, query: dict[str, str]) -> _Lookup:
         at, rows = time.monotonic(), self._rows(project, query)
-        return _Lookup({row.get('label', ''): row for row in rows}, {row.get('ID', ''): row for row in rows}, at, {})
+        return _Lookup(
+            {row.get('label', ''): row for row in rows},
+            {row.get('ID', ''): row for row in rows},
+            at,
+            {},
+        )
 
     def store(self, element: Element) -> None:
         """Store the owner of a session or assessor after its PUT."""
         names = _names(element)
-        kind, above = {'experiments': ('sessions', 'subject'), 'assessors': ('assessors', 'session')}.get(element.level.plural, ('', ''))
+        kind, above = {
+            'experiments': ('sessions', 'subject'),
+            'assessors': ('assessors', 'session'),
+        }.get(element.level.plural, ('', ''))
         with self._lock:
             lookup = self._lookups.get((names.get('projects', ''), kind))
             if lookup is not None and len(element.steps) > 2:
                 name = element.steps[-2].name
-                row = {'ID': element.row.get('ID', ''), 'label': element.path_name, f'{above}_label': name}
+                row = {
+                    'ID': element.row.get('ID', ''),
+                    'label': element.path_name,
+                    f'{above}_label': name,
+                }
                 known = lookup.labels.get(element.path_name, {})
-                if known.get('ID') != row['ID'] or name not in (known.get(f'{above}_ID'), known.get(f'{above}_label')):
+                if known.get('ID') != row['ID'] or name not in (
+                    known.get(f'{above}_ID'),
+                    known.get(f'{above}_label'),
+                ):
                     lookup.labels[element.path_name] = lookup.ids[row['ID']] = row
 
     def invalidate(self) -> None:
@@ -213,11 +253,18 @@ class Owners:
             and not move
             and not _is_certain(element, element.level.plural)
         ):
-            {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[element.level.plural](element, now)
+            {'assessors': self._check_assessor, 'reconstructions': self._check_reconstruction}[
+                element.level.plural
+            ](element, now)
         return there
 
     @staticmethod
-    def _find_current(find: Callable[[float], Row | None], is_right: Callable[[Row], bool], now: float, since: float) -> Row | None:
+    def _find_current(
+        find: Callable[[float], Row | None],
+        is_right: Callable[[Row], bool],
+        now: float,
+        since: float,
+    ) -> Row | None:
         """Return a row of a lookup since a time.
 
         If its owner is wrong, the row is fetched again.
@@ -239,44 +286,76 @@ class Owners:
         def is_right(row: Row) -> bool:
             return subject in (row.get('subject_ID'), row.get('subject_label'))
 
-        row = self._find_current(lambda moment: self.session(project, session, moment), is_right, now, since)
+        row = self._find_current(
+            lambda moment: self.session(project, session, moment), is_right, now, since
+        )
         if row is None or is_right(row):
             self._store_identity(element, 'experiments', row, self._lookups[project, 'sessions'])
             return row is not None
         owner = f'{row.get("subject_label")} ({row.get("subject_ID")})'
-        message = f'session {session} of project {project} belongs to subject {owner}, not to {subject}'
-        raise self._refusal(element, message, f'/projects/{project}/subjects/{row.get("subject_label")}/experiments/{session}')
+        message = (
+            f'session {session} of project {project} belongs to subject {owner}, not to {subject}'
+        )
+        raise self._refusal(
+            element,
+            message,
+            f'/projects/{project}/subjects/{row.get("subject_label")}/experiments/{session}',
+        )
 
     def _check_assessor(self, element: Element, now: float) -> None:
         session = self._session_id(element, now)
         project = _names(element).get('projects') or self._project_of(element)
 
         def is_right(row: Row) -> bool:
-            return bool({row.get('session_ID'), row.get('session_label')} & {session, element.steps[-2].name})
+            return bool(
+                {row.get('session_ID'), row.get('session_label')}
+                & {session, element.steps[-2].name}
+            )
 
-        row = self._find_current(lambda moment: self.assessor(project, element.path_name, moment), is_right, now, now)
+        row = self._find_current(
+            lambda moment: self.assessor(project, element.path_name, moment), is_right, now, now
+        )
         if row is None or is_right(row):
             self._store_identity(element, 'assessors', row, self._lookups[project, 'assessors'])
             return
-        message = f'assessor {element.path_name} of project {project} belongs to session {row.get("session_label")} ({row.get("session_ID")})'
-        raise self._refusal(element, message, f'/experiments/{row.get("session_ID")}/assessors/{element.path_name}')
+        message = (
+            f'assessor {element.path_name} of project {project} belongs to session '
+            f'{row.get("session_label")} ({row.get("session_ID")})'
+        )
+        raise self._refusal(
+            element, message, f'/experiments/{row.get("session_ID")}/assessors/{element.path_name}'
+        )
 
     @staticmethod
     def _store_identity(element: Element, level: str, row: Row | None, lookup: _Lookup) -> None:
         """Store ID and label in an element whose name is unambiguous."""
         identity = element.row.get('ID', row.get('ID')) if row is not None else None
-        if row is not None and element.level.plural == level and identity == row.get('ID') and lookup.ids.get(element.path_name, row) is row:
+        if (
+            row is not None
+            and element.level.plural == level
+            and identity == row.get('ID')
+            and lookup.ids.get(element.path_name, row) is row
+        ):
             element.row.update({name: row[name] for name in ('ID', 'label') if row.get(name)})
 
     def _check_reconstruction(self, element: Element, now: float) -> None:
         try:
-            item = json.loads(self.host.connection.request(uris.with_query(element.uri, {'format': 'json'}), 'GET', expiration=0))
+            item = json.loads(
+                self.host.connection.request(
+                    uris.with_query(element.uri, {'format': 'json'}), 'GET', expiration=0
+                )
+            )
         except errors.NotFoundError:
             return
         owner = _field(item, 'image_session_ID')
         if owner and owner != self._session_id(element, now):
-            message = f'reconstruction {element.path_name} belongs to session {owner}: its ID is unique on the server'
-            raise self._refusal(element, message, f'/experiments/{owner}/reconstructions/{element.path_name}')
+            message = (
+                f'reconstruction {element.path_name} belongs to session {owner}: its ID is unique '
+                'on the server'
+            )
+            raise self._refusal(
+                element, message, f'/experiments/{owner}/reconstructions/{element.path_name}'
+            )
 
     def _session_id(self, element: Element, now: float) -> str:
         """Return the accession ID of the session on the path."""
@@ -284,7 +363,13 @@ class Owners:
         known = element.above.get('experiments', {}).get('ID')
         names = _names(element)
         batch_start = _BATCH_START.get()
-        row = None if known or 'projects' not in names else self.session(names['projects'], session, now if batch_start is None else batch_start)
+        row = (
+            None
+            if known or 'projects' not in names
+            else self.session(
+                names['projects'], session, now if batch_start is None else batch_start
+            )
+        )
         return known or (row or {}).get('ID') or session
 
     def _project_of(self, element: Element) -> str:
@@ -296,8 +381,17 @@ class Owners:
         return above.value_of('project') if above is not None else ''
 
     def _refusal(self, element: Element, message: str, path: str) -> errors.IntegrityError:
-        remedy = f'Use {path}, or create(move=True) to move it.' if element.steps[-1].name in path else f'Use a path below {path}.'
-        return errors.IntegrityError(f'{message}; XNAT would ignore the difference', uri=element.url, method='PUT', remedy=remedy)
+        remedy = (
+            f'Use {path}, or create(move=True) to move it.'
+            if element.steps[-1].name in path
+            else f'Use a path below {path}.'
+        )
+        return errors.IntegrityError(
+            f'{message}; XNAT would ignore the difference',
+            uri=element.url,
+            method='PUT',
+            remedy=remedy,
+        )
 
     def check_id(self, element: Element, identity: Any) -> None:
         """Raise an error if another element has the ID of a new element.
@@ -316,12 +410,25 @@ class Owners:
         DuplicateError
             Another element has this ID.
         """
-        if element.level.plural not in ('subjects', 'experiments') or not identity or str(identity) == element.row.get('ID'):
+        if (
+            element.level.plural not in ('subjects', 'experiments')
+            or not identity
+            or str(identity) == element.row.get('ID')
+        ):
             return
-        uri = uris.with_query(uris.join(uris.ENTRY, element.level.segment), {'ID': str(identity), 'columns': 'ID,label,project'})
+        uri = uris.with_query(
+            uris.join(uris.ENTRY, element.level.segment),
+            {'ID': str(identity), 'columns': 'ID,label,project'},
+        )
         for row in self.host.connection.rows(uri):
-            if row.get('ID') == str(identity) and element.path_name not in (row.get('label'), row.get('ID')):
-                message = f'{identity} is the ID of {element.level.singular} {row.get("label")} in project {row.get("project")}'
+            if row.get('ID') == str(identity) and element.path_name not in (
+                row.get('label'),
+                row.get('ID'),
+            ):
+                message = (
+                    f'{identity} is the ID of {element.level.singular} {row.get("label")} in '
+                    f'project {row.get("project")}'
+                )
                 remedy = 'Omit the ID: XNAT assigns one.'
                 raise errors.DuplicateError(message, uri=element.url, method='PUT', remedy=remedy)
 

@@ -31,8 +31,13 @@ class Parameters(Element):
         ProgrammingError
             XNAT cannot store the name or value, or cannot clear it.
         """
-        if not key or any(ord(char) < 32 or char in '\ufffe\uffff' or '\ud800' <= char <= '\udfff' for char in key):
-            raise ProgrammingError(f'{key!r} cannot be the name of a parameter', remedy='Use printable characters only.')
+        if not key or any(
+            ord(char) < 32 or char in '\ufffe\uffff' or '\ud800' <= char <= '\udfff' for char in key
+        ):
+            raise ProgrammingError(
+                f'{key!r} cannot be the name of a parameter',
+                remedy='Use printable characters only.',
+            )
         self.check_owner()
         write_picked(self, f'{self.datatype()}/parameters/addParam{{}}/addField', key, value)
 

@@ -66,7 +66,10 @@ class Pipelines(Hosted):
         rows = self.connection.rows(f'{self.project.uri}/pipelines')
         if pipeline_id is None:
             return rows
-        row = next((row for row in rows if pipeline_id in (row.get('Name'), _stem(row.get('Path', '')))), None)
+        row = next(
+            (row for row in rows if pipeline_id in (row.get('Name'), _stem(row.get('Path', '')))),
+            None,
+        )
         if row is None:
             raise self.missing(pipeline_id, (row.get('Name', '') for row in rows))
         return row
@@ -102,8 +105,14 @@ class Pipelines(Hosted):
             The pipelines that the project has, for the message.
         """
         uri = f'{self.connection.server}{self.project.uri}/pipelines'
-        remedy = 'pipelines.aliases() lists its pipelines' if known is None else f'The project has: {", ".join(filter(None, known)) or "none"}'
-        return PipelineNotFoundError(f'no pipeline {name!r}', uri=uri, remedy=f'{remedy}. Add others on its page.')
+        remedy = (
+            'pipelines.aliases() lists its pipelines'
+            if known is None
+            else f'The project has: {", ".join(filter(None, known)) or "none"}'
+        )
+        return PipelineNotFoundError(
+            f'no pipeline {name!r}', uri=uri, remedy=f'{remedy}. Add others on its page.'
+        )
 
 
 class Pipeline(Hosted):
@@ -133,7 +142,9 @@ class Pipeline(Hosted):
         """
         uri = uris.join(self._pipelines.project.uri, 'pipelines', uris.quote(self._id))
         try:
-            details: dict[str, Any] = json.loads(self.connection.request(uris.with_query(uri, {'format': 'json'})))
+            details: dict[str, Any] = json.loads(
+                self.connection.request(uris.with_query(uri, {'format': 'json'}))
+            )
         except errors.NotFoundError as error:
             raise self._pipelines.missing(self._id) from error
         except errors.InternalError:
@@ -163,12 +174,24 @@ class Pipeline(Hosted):
         XNAT queues the run and answers 200 even if it cannot start: check with `status`.
         """
         name = experiment if isinstance(experiment, str) else experiment.id()
-        uri = uris.join(self._pipelines.project.uri, 'pipelines', uris.quote(self._alias()), 'experiments', uris.quote(name))
-        query = {key: f'[{",".join(map(str, value))}]' if isinstance(value, (list, tuple)) else value for key, value in (params or {}).items()}
+        uri = uris.join(
+            self._pipelines.project.uri,
+            'pipelines',
+            uris.quote(self._alias()),
+            'experiments',
+            uris.quote(name),
+        )
+        query = {
+            key: f'[{",".join(map(str, value))}]' if isinstance(value, (list, tuple)) else value
+            for key, value in (params or {}).items()
+        }
         try:
             self.connection.request(uris.with_query(uri, query), 'POST')
         except (errors.NotFoundError, errors.ProgrammingError) as error:
-            error.remedy = f'Check that the project has an experiment {name!r} of a type that the pipeline accepts.'
+            error.remedy = (
+                f'Check that the project has an experiment {name!r} of a type that the pipeline '
+                'accepts.'
+            )
             raise
 
     def status(self, experiment: Any) -> list[Row]:
@@ -205,14 +228,26 @@ class Pipeline(Hosted):
         return self._runs(name, label) if name != self._id else []
 
     def _runs(self, name: str, experiment: str) -> list[Row]:
-        query = {'project': self._pipelines.project.path_name, 'experiment': experiment, 'display': 'ALL'}
-        rows = self.connection.rows(uris.with_query(uris.join(uris.ENTRY, 'services/workflows', uris.quote(name)), query))
-        mine = [row for row in rows if _stem(row.get('pipeline_name', name)) == name]  # XNAT also returns pipelines whose name contains this one
+        query = {
+            'project': self._pipelines.project.path_name,
+            'experiment': experiment,
+            'display': 'ALL',
+        }
+        rows = self.connection.rows(
+            uris.with_query(uris.join(uris.ENTRY, 'services/workflows', uris.quote(name)), query)
+        )
+        mine = [
+            row for row in rows if _stem(row.get('pipeline_name', name)) == name
+        ]  # XNAT also returns pipelines whose name contains this one
         return sorted(mine, key=lambda row: row.get('launch_time', ''), reverse=True)
 
     def _alias(self) -> str:
         aliases = self._pipelines.aliases()
-        alias = self._id if self._id in aliases else next((alias for alias, name in aliases.items() if name == self._id), None)
+        alias = (
+            self._id
+            if self._id in aliases
+            else next((alias for alias, name in aliases.items() if name == self._id), None)
+        )
         if alias is None:
             raise self._pipelines.missing(self._id, aliases)
         return alias

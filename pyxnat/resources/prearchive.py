@@ -24,7 +24,13 @@ from ..model.wildcards import ANY, is_wildcard, matches
 from ..tables.json_stream import parse_result_set
 from ..tables.table import Row
 from .host import Host
-from .prearchive_files import PrearchiveCollection, PrearchiveElement, PrearchiveGroup, PrearchiveResource, PrearchiveScan
+from .prearchive_files import (
+    PrearchiveCollection,
+    PrearchiveElement,
+    PrearchiveGroup,
+    PrearchiveResource,
+    PrearchiveScan,
+)
 
 __all__ = ['FINAL', 'UNASSIGNED', 'PrearchiveSession', 'PrearchiveSessions', 'select_prearchive']
 
@@ -58,7 +64,9 @@ class PrearchiveSession(PrearchiveElement):
     _id_column = 'folderName'
 
     @classmethod
-    def of(cls, interface: Host, project: str, timestamp: str, name: str, known: Row | None = None) -> PrearchiveSession:
+    def of(
+        cls, interface: Host, project: str, timestamp: str, name: str, known: Row | None = None
+    ) -> PrearchiveSession:
         """Return the session of a project, timestamp and folder. No request.
 
         Parameters
@@ -70,7 +78,11 @@ class PrearchiveSession(PrearchiveElement):
         known : dict, optional
             Its row in a listing.
         """
-        return cls(uris.join(_ROOT, 'projects', *map(uris.quote, (project, timestamp, name))), interface, known)
+        return cls(
+            uris.join(_ROOT, 'projects', *map(uris.quote, (project, timestamp, name))),
+            interface,
+            known,
+        )
 
     @classmethod
     def of_row(cls, interface: Host, row: Row) -> PrearchiveSession:
@@ -95,7 +107,11 @@ class PrearchiveSession(PrearchiveElement):
     def _fetch_row(self) -> Row:
         rows = self.connection.rows(self.uri)
         if not rows:
-            raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='It may be archived, moved or deleted.')
+            raise errors.NotFoundError(
+                'not in the prearchive',
+                uri=self.connection.server + self.uri,
+                remedy='It may be archived, moved or deleted.',
+            )
         self.row = rows[0]
         return self.row
 
@@ -166,7 +182,9 @@ class PrearchiveSession(PrearchiveElement):
             return
         for row in self._rows('resources'):
             holder = ('scans', uris.quote(row['cat_id'])) if row.get('category') == 'scans' else ()
-            resource = PrearchiveResource(uris.join(self.uri, *holder, 'resources', uris.quote(row['label'])), self.host, row)
+            resource = PrearchiveResource(
+                uris.join(self.uri, *holder, 'resources', uris.quote(row['label'])), self.host, row
+            )
             yield from [resource] if plural == 'resources' else resource.members(plural)
 
     def download(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:
@@ -187,7 +205,13 @@ class PrearchiveSession(PrearchiveElement):
         target = FilePath(dest_dir).expanduser() / f'{safe_name(self.path_name)}.zip'
         return self.host.transfer.download_level(self.uri, target, extract, keep=not extract)
 
-    def archive(self, project: str | None = None, subject: str | None = None, session: str | None = None, overwrite: str = 'none') -> Any:
+    def archive(
+        self,
+        project: str | None = None,
+        subject: str | None = None,
+        session: str | None = None,
+        overwrite: str = 'none',
+    ) -> Any:
         """Move the session into the archive.
 
         Parameters
@@ -214,9 +238,13 @@ class PrearchiveSession(PrearchiveElement):
         of the Interface, the requests of `wait`, too.
         """
         if overwrite not in _OVERWRITE:
-            raise errors.ProgrammingError(f'unknown overwrite={overwrite!r}', remedy=f'Use one of: {", ".join(_OVERWRITE)}.')
+            raise errors.ProgrammingError(
+                f'unknown overwrite={overwrite!r}', remedy=f'Use one of: {", ".join(_OVERWRITE)}.'
+            )
         if self.project() == UNASSIGNED and project is None:
-            raise errors.ProgrammingError(f'{self!r} belongs to no project', remedy='Pass project=, or move() it first.')
+            raise errors.ProgrammingError(
+                f'{self!r} belongs to no project', remedy='Pass project=, or move() it first.'
+            )
         form = {'src': self.path, 'overwrite': overwrite}
         if project or subject or session:
             form['dest'] = self._destination(project or self.project(), subject, session)
@@ -226,12 +254,19 @@ class PrearchiveSession(PrearchiveElement):
         """Send the request, and return the path of the experiment."""
         home = form.get('dest', '').removeprefix('/archive') or f'/projects/{self.project()}'
         try:
-            response = self.connection.request(f'{uris.ENTRY}/services/archive', 'POST', urlencode(form), _FORM)
+            response = self.connection.request(
+                f'{uris.ENTRY}/services/archive', 'POST', urlencode(form), _FORM
+            )
         except errors.NetworkTimeout:
             if self.wait() or 'name' not in self.row:
                 raise
             parts = home.split('/')
-            return '/'.join(parts + ['subjects', self.row['subject'], 'experiments', self.row['name']][len(parts) - 3 :])
+            return '/'.join(
+                parts
+                + ['subjects', self.row['subject'], 'experiments', self.row['name']][
+                    len(parts) - 3 :
+                ]
+            )
         return uris.strip_entry(uris.unquote(response.decode().split()[0]))
 
     def _destination(self, project: str, subject: str | None, session: str | None) -> str:
@@ -312,7 +347,9 @@ class PrearchiveSession(PrearchiveElement):
                 return status
             if time.monotonic() + pause_s > end:
                 uri = self.connection.server + self.uri
-                raise errors.NetworkTimeout(f'still {status} after {timeout_s:g} s', uri=uri, remedy='Increase timeout_s.')
+                raise errors.NetworkTimeout(
+                    f'still {status} after {timeout_s:g} s', uri=uri, remedy='Increase timeout_s.'
+                )
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -326,7 +363,9 @@ class PrearchiveSessions(PrearchiveGroup):
         Patterns (``*``, ``?``). `name` matches the folder or the future label of a session.
     """
 
-    def __init__(self, interface: Host, project: str = ANY, timestamp: str = ANY, name: str = ANY) -> None:
+    def __init__(
+        self, interface: Host, project: str = ANY, timestamp: str = ANY, name: str = ANY
+    ) -> None:
         self.host = interface
         self._wanted = (project, timestamp, name)
         self.path = '/'.join(('/prearchive/projects', *self._wanted))
@@ -337,11 +376,17 @@ class PrearchiveSessions(PrearchiveGroup):
         for row in self.connection.rows(uri):
             session = PrearchiveSession.of_row(self.host, row)
             found = session.triple
-            if matches(project, found[0]) and matches(timestamp, found[1]) and matches(name, found[2], row['name']):
+            if (
+                matches(project, found[0])
+                and matches(timestamp, found[1])
+                and matches(name, found[2], row['name'])
+            ):
                 yield session
 
 
-_PLURALS = {name: plural for plural in ('scans', 'resources', 'files') for name in (plural, plural[:-1])}
+_PLURALS = {
+    name: plural for plural in ('scans', 'resources', 'files') for name in (plural, plural[:-1])
+}
 
 
 def select_prearchive(path: str, interface: Host) -> Any:
@@ -365,17 +410,30 @@ def select_prearchive(path: str, interface: Host) -> Any:
     """
     tokens = [token for token in uris.strip_entry(path).split('/') if token][1:]
     if tokens and tokens.pop(0) not in ('projects', 'project'):
-        raise errors.ProgrammingError(f'in {path!r}: only projects are allowed below /prearchive', remedy=_REMEDY)
+        raise errors.ProgrammingError(
+            f'in {path!r}: only projects are allowed below /prearchive', remedy=_REMEDY
+        )
     project, timestamp, name = [*tokens[:3], ANY, ANY, ANY][:3]
     some = any(map(is_wildcard, (project, timestamp, name)))
-    here: Any = (PrearchiveSessions if some else PrearchiveSession.of)(interface, project, timestamp, name)
+    here: Any = (PrearchiveSessions if some else PrearchiveSession.of)(
+        interface, project, timestamp, name
+    )
     rest = tokens[3:]
     while rest:
         token = rest.pop(0)
         if token not in _PLURALS:
-            raise errors.ProgrammingError(f'in {path!r}: {token!r} is no level of the prearchive', remedy='Use scans, resources or files.')
+            raise errors.ProgrammingError(
+                f'in {path!r}: {token!r} is no level of the prearchive',
+                remedy='Use scans, resources or files.',
+            )
         plural = _PLURALS[token]
-        below = '/'.join(rest) if plural == 'files' else rest[0] if rest and rest[0] not in _PLURALS else ''
+        below = (
+            '/'.join(rest)
+            if plural == 'files'
+            else rest[0]
+            if rest and rest[0] not in _PLURALS
+            else ''
+        )
         del rest[: len(rest) if plural == 'files' else bool(below)]
         accessor = None if not below or is_wildcard(below) else getattr(here, plural[:-1], None)
         here = accessor(below) if accessor else here._below(plural, below or ANY)

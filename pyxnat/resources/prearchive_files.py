@@ -14,7 +14,14 @@ from .host import Host
 from .hosted import Hosted, Named
 from .lazy import LazyCollection
 
-__all__ = ['PrearchiveCollection', 'PrearchiveElement', 'PrearchiveFile', 'PrearchiveGroup', 'PrearchiveResource', 'PrearchiveScan']
+__all__ = [
+    'PrearchiveCollection',
+    'PrearchiveElement',
+    'PrearchiveFile',
+    'PrearchiveGroup',
+    'PrearchiveResource',
+    'PrearchiveScan',
+]
 
 _HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
 
@@ -53,7 +60,11 @@ class PrearchiveElement(Named):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveElement):
             return NotImplemented
-        return self.uri == other.uri and self.connection.server == other.connection.server and self.connection.user == other.connection.user
+        return (
+            self.uri == other.uri
+            and self.connection.server == other.connection.server
+            and self.connection.user == other.connection.user
+        )
 
     def __hash__(self) -> int:
         return hash((self.uri, self.connection.server))
@@ -92,7 +103,11 @@ class PrearchiveElement(Named):
         rows = self.connection.rows(uris.parent(self.uri))
         row = next((row for row in rows if row.get(self._id_column) == self.path_name), None)
         if row is None:
-            raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='Check the spelling.')
+            raise errors.NotFoundError(
+                'not in the prearchive',
+                uri=self.connection.server + self.uri,
+                remedy='Check the spelling.',
+            )
         self.row.update(row)
         return row
 
@@ -107,7 +122,10 @@ class PrearchiveElement(Named):
         ProgrammingError
             It has no such level.
         """
-        raise errors.ProgrammingError(f'{self.path} has no {plural}', remedy='Sessions have scans, scans have resources, resources have files.')
+        raise errors.ProgrammingError(
+            f'{self.path} has no {plural}',
+            remedy='Sessions have scans, scans have resources, resources have files.',
+        )
 
     def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
         return PrearchiveCollection(self, [self], plural, pattern)
@@ -124,9 +142,15 @@ class PrearchiveFile(PrearchiveElement):
 
     def _fetch_row(self) -> Row:
         resource = PrearchiveResource(self.uri.partition('/files/')[0], self.host)
-        row: Row | None = next((file.row for file in resource.files() if file.path_name == self.path_name), None)
+        row: Row | None = next(
+            (file.row for file in resource.files() if file.path_name == self.path_name), None
+        )
         if row is None:
-            raise errors.NotFoundError('not in the prearchive', uri=self.connection.server + self.uri, remedy='Check the spelling.')
+            raise errors.NotFoundError(
+                'not in the prearchive',
+                uri=self.connection.server + self.uri,
+                remedy='Check the spelling.',
+            )
         self.row.update(row)
         return row
 
@@ -170,7 +194,9 @@ class PrearchiveResource(PrearchiveElement):
             yield from super().members(plural)
         for row in self._rows('files'):
             path = uris.file_path(row.get('URI', '')) or row['Name']
-            yield PrearchiveFile(f'{self.uri}/files/{uris.quote_path(path)}', self.host, {**row, 'path': path})
+            yield PrearchiveFile(
+                f'{self.uri}/files/{uris.quote_path(path)}', self.host, {**row, 'path': path}
+            )
 
 
 class PrearchiveScan(PrearchiveElement):
@@ -197,7 +223,9 @@ class PrearchiveScan(PrearchiveElement):
         if plural == 'scans':
             yield from super().members(plural)
         for row in self._rows('resources'):
-            resource = PrearchiveResource(f'{self.uri}/resources/{uris.quote(row["label"])}', self.host, row)
+            resource = PrearchiveResource(
+                f'{self.uri}/resources/{uris.quote(row["label"])}', self.host, row
+            )
             yield from [resource] if plural == 'resources' else resource.members(plural)
 
 
@@ -212,7 +240,11 @@ class PrearchiveGroup(Hosted, LazyCollection[Any]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveGroup):
             return NotImplemented
-        return self.path == other.path and self.connection.server == other.connection.server and self.connection.user == other.connection.user
+        return (
+            self.path == other.path
+            and self.connection.server == other.connection.server
+            and self.connection.user == other.connection.user
+        )
 
     def __hash__(self) -> int:
         return hash((self.path, self.connection.server))

@@ -22,7 +22,17 @@ __all__ = ['Provenance']
 _PROV = 'http://www.nbirn.net/prov'
 _XNAT = 'http://nrg.wustl.edu/xnat'
 
-_FIELDS = ('program', 'timestamp', 'cvs', 'user', 'machine', 'platform', 'platform_version', 'compiler', 'compiler_version')
+_FIELDS = (
+    'program',
+    'timestamp',
+    'cvs',
+    'user',
+    'machine',
+    'platform',
+    'platform_version',
+    'compiler',
+    'compiler_version',
+)
 """Elements of a step, in the order of XNAT's schema."""
 
 _PARENT_ATTRIBUTES = {
@@ -47,9 +57,14 @@ class Provenance:
 
         Each is a dict with the keys of `set` that are known.
         """
-        return [_read_step(step) for step in parse_xml(self._element.get()).iter(f'{{{_PROV}}}processStep')]
+        return [
+            _read_step(step)
+            for step in parse_xml(self._element.get()).iter(f'{{{_PROV}}}processStep')
+        ]
 
-    def set(self, steps: Mapping[str, Any] | Sequence[Mapping[str, Any]], overwrite: bool = False) -> None:
+    def set(
+        self, steps: Mapping[str, Any] | Sequence[Mapping[str, Any]], overwrite: bool = False
+    ) -> None:
         """Add processing steps. Two requests.
 
         Parameters
@@ -103,7 +118,8 @@ class Provenance:
         there = len(self.get())
         if there > wanted:
             raise NotSupportedError(
-                f'XNAT kept {there - wanted} steps of the {self._element.level.singular} {self._element.path_name}',
+                f'XNAT kept {there - wanted} steps of the {self._element.level.singular} '
+                f'{self._element.path_name}',
                 uri=self._element.connection.server + self._element.uri,
                 remedy='Delete the element and create it again.',
             )
@@ -115,7 +131,9 @@ def _here_and_now() -> dict[str, str]:
     return {
         'timestamp': datetime.datetime.now().replace(microsecond=0).isoformat(),
         'user': getpass.getuser(),
-        'machine': system.machine if system else os.environ.get('PROCESSOR_ARCHITECTURE', 'unknown'),
+        'machine': system.machine
+        if system
+        else os.environ.get('PROCESSOR_ARCHITECTURE', 'unknown'),
         'platform': system.sysname if system else sys.platform,
         'platform_version': system.release if system else os.environ.get('OS', 'unknown'),
     }
@@ -131,7 +149,9 @@ def _provenance_node(root: Node) -> Node:
         return found
     made = etree.Element(f'{{{_XNAT}}}provenance', nsmap={'prov': _PROV})
     later = (
-        {f'{{{_XNAT}}}{name}' for name in ('in', 'out', 'imageSession_ID', 'parameters')} if root.tag != f'{{{_XNAT}}}ReconstructedImage' else set()
+        {f'{{{_XNAT}}}{name}' for name in ('in', 'out', 'imageSession_ID', 'parameters')}
+        if root.tag != f'{{{_XNAT}}}ReconstructedImage'
+        else set()
     )
     place = next((index for index, child in enumerate(root) if child.tag in later), len(root))
     root.insert(place, made)
@@ -142,12 +162,17 @@ def _write_step(holder: Node, step: Mapping[str, Any]) -> None:
     known = [*_FIELDS, *(name for name in _PARENT_ATTRIBUTES if name not in _FIELDS)]
     unknown = sorted(set(step) - set(known))
     if unknown or not step.get('program'):
-        raise ValueError(f'a step needs a program; unknown keys: {", ".join(unknown) or "none"}. Known keys: {", ".join(known)}')
+        raise ValueError(
+            f'a step needs a program; unknown keys: {", ".join(unknown) or "none"}. Known keys: '
+            f'{", ".join(known)}'
+        )
     node = etree.SubElement(holder, f'{{{_PROV}}}processStep')
     for name in _FIELDS:
         if name in step and name not in _PARENT_ATTRIBUTES:
             value = step[name]
-            etree.SubElement(node, f'{{{_PROV}}}{name}').text = value.isoformat() if hasattr(value, 'isoformat') else str(value)
+            etree.SubElement(node, f'{{{_PROV}}}{name}').text = (
+                value.isoformat() if hasattr(value, 'isoformat') else str(value)
+            )
     for name, (parent, attribute) in _PARENT_ATTRIBUTES.items():
         child = node.find(f'{{{_PROV}}}{parent}')
         if name in step and child is not None:
@@ -160,7 +185,11 @@ def _text_of(node: Node) -> str:
 
 
 def _read_step(step: Node) -> dict[str, str]:
-    found = {etree.QName(child).localname: _text_of(child) for child in step if isinstance(child.tag, str)}
+    found = {
+        etree.QName(child).localname: _text_of(child)
+        for child in step
+        if isinstance(child.tag, str)
+    }
     for name, (parent, attribute) in _PARENT_ATTRIBUTES.items():
         child = step.find(f'{{{_PROV}}}{parent}')
         if child is not None and child.get(attribute):

@@ -109,8 +109,16 @@ class SharedElement(Element):
         names = [row.get('ID', '') for row in self.connection.rows(uri)]  # its own project is first
         url = f'{self.connection.server}{uri}/{uris.quote(project)}'
         if project in names[:1]:
-            message = f'{project} owns {self.level.singular} {self.path_name!r}: XNAT would delete it with everything below'
-            raise errors.ProgrammingError(message, uri=url, method='DELETE', remedy='Use delete(), or share(…, primary=True) to change the owner.')
+            message = (
+                f'{project} owns {self.level.singular} {self.path_name!r}: XNAT would delete it '
+                'with everything below'
+            )
+            raise errors.ProgrammingError(
+                message,
+                uri=url,
+                method='DELETE',
+                remedy='Use delete(), or share(…, primary=True) to change the owner.',
+            )
         return project in names
 
     def _uri_of_shares(self) -> str:
@@ -166,7 +174,12 @@ class SharedElement(Element):
         rows = self.connection.rows(self.listing_uri())
         row = self.require_row(rows)
         self.row.update(row)
-        named_alike = (other for other in rows if self.path_name in (other.get('ID'), other.get('label')) and other.get('ID') != row['ID'])
+        named_alike = (
+            other
+            for other in rows
+            if self.path_name in (other.get('ID'), other.get('label'))
+            and other.get('ID') != row['ID']
+        )
         self._namesake = next(named_alike, None)
         return row
 
@@ -174,9 +187,13 @@ class SharedElement(Element):
         if 'ID' not in self.row:
             self._fetch_row()
         if self._namesake is not None:
-            first, other = (f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake))
+            first, other = (
+                f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake)
+            )
             remedy = 'Use the accession ID or the label of the one you mean.'
-            raise errors.ProgrammingError(f'{self.path_name!r} is ambiguous: {first} and {other}', uri=self.url, remedy=remedy)
+            raise errors.ProgrammingError(
+                f'{self.path_name!r} is ambiguous: {first} and {other}', uri=self.url, remedy=remedy
+            )
         return self.row['ID']
 
     def _uri_to_delete(self) -> str:

@@ -30,7 +30,11 @@ def read_definitions(document: bytes) -> dict[str, dict[str, dict[str, str]]]:
     found: dict[str, dict[str, dict[str, str]]] = {}
     for protocol in parse_xml(document).iter(_tag('studyProtocol')):
         for group in protocol.iter(_tag('definition')):
-            fields = {field.get('name', ''): field.get('datatype', '') for field in group.iter(_tag('field')) if field.get('type') == 'custom'}
+            fields = {
+                field.get('name', ''): field.get('datatype', '')
+                for field in group.iter(_tag('field'))
+                if field.get('type') == 'custom'
+            }
             if fields:
                 found.setdefault(protocol.get('name', ''), {})[group.get('ID', '')] = fields
     return found
@@ -57,11 +61,15 @@ def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
         The project has no such protocol.
     """
     root = parse_xml(document)
-    protocols = {protocol.get('name', ''): protocol for protocol in root.iter(_tag('studyProtocol'))}
+    protocols = {
+        protocol.get('name', ''): protocol for protocol in root.iter(_tag('studyProtocol'))
+    }
     changed = False
     for name, groups in wanted.items():
         if name not in protocols:
-            raise ValueError(f'the project has no protocol {name!r}; there are: {", ".join(protocols) or "none"}')
+            raise ValueError(
+                f'the project has no protocol {name!r}; there are: {", ".join(protocols) or "none"}'
+            )
         for group, fields in groups.items():
             changed = _add_fields(protocols[name], group, fields) or changed
     return etree.tostring(root) if changed else None
@@ -76,15 +84,37 @@ def _add_fields(protocol: Node, group: str, fields: Mapping[str, str]) -> bool:
     definition = protocol.find(f'.//xnat:definition[@ID="{group}"]', _NS)
     if definition is None:
         definitions = protocol.find('xnat:definitions', _NS)
-        parent = definitions if definitions is not None else etree.SubElement(protocol, _tag('definitions'))
-        attributes = {'ID': group, 'data-type': datatype, 'description': '', 'project-specific': '1'}
+        parent = (
+            definitions
+            if definitions is not None
+            else etree.SubElement(protocol, _tag('definitions'))
+        )
+        attributes = {
+            'ID': group,
+            'data-type': datatype,
+            'description': '',
+            'project-specific': '1',
+        }
         definition = etree.SubElement(parent, _tag('definition'), attributes)
     found = definition.find('xnat:fields', _NS)
     holder = found if found is not None else etree.SubElement(definition, _tag('fields'))
-    missing = {name: kind for name, kind in fields.items() if name not in {field.get('name') for field in holder}}
+    missing = {
+        name: kind
+        for name, kind in fields.items()
+        if name not in {field.get('name') for field in holder}
+    }
     for sequence, (name, kind) in enumerate(missing.items(), start=len(holder)):
         path = f'{datatype}/fields/field[name={name.lower()}]/field'
         etree.SubElement(
-            holder, _tag('field'), {'name': name, 'datatype': kind, 'type': 'custom', 'required': '0', 'sequence': str(sequence), 'xmlPath': path}
+            holder,
+            _tag('field'),
+            {
+                'name': name,
+                'datatype': kind,
+                'type': 'custom',
+                'required': '0',
+                'sequence': str(sequence),
+                'xmlPath': path,
+            },
         )
     return bool(missing)

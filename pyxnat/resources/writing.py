@@ -16,7 +16,16 @@ from ..model.short_names import LEVELS_WITH_NAMES
 from ..model.xml import parse_xml
 from .writable import Writable
 
-__all__ = ['XML', 'Fields', 'fields_above', 'is_field', 'read_fields', 'split_parameters', 'write_fields', 'write_picked']
+__all__ = [
+    'XML',
+    'Fields',
+    'fields_above',
+    'is_field',
+    'read_fields',
+    'split_parameters',
+    'write_fields',
+    'write_picked',
+]
 
 XML = {'content-type': 'text/xml; charset=UTF-8'}
 _ESCAPED = frozenset('&<>"\'')
@@ -84,7 +93,11 @@ class Fields:
 
         Empty for elements that the document cannot hold.
         """
-        if element.level.singular != 'scan' or self.registry is None or not self.registry.is_a(self.kind, 'xnat:imageScanData'):
+        if (
+            element.level.singular != 'scan'
+            or self.registry is None
+            or not self.registry.is_a(self.kind, 'xnat:imageScanData')
+        ):
             return []
         return [item_xml.write_inner(self.registry, self.kind, element.path_name, self.settings)]
 
@@ -94,7 +107,9 @@ class Fields:
             item_xml.check_required(self.registry, self.kind, self.settings)
 
 
-def _settings(element: Writable, kind: str, values: Mapping[str, Any]) -> tuple[Registry | None, list[Setting]]:
+def _settings(
+    element: Writable, kind: str, values: Mapping[str, Any]
+) -> tuple[Registry | None, list[Setting]]:
     """Return checked settings, by the standard or the server's schemas.
 
     No registry and no settings if neither has the type.
@@ -125,20 +140,31 @@ def _served(element: Writable) -> Registry | None:
 
 
 def _in_query(setting: Setting) -> str:
-    if any(char in name for name in setting.picks for char in '[]/.@=\'"') or any(name != name.rstrip() for name in setting.picks):
+    if any(char in name for name in setting.picks for char in '[]/.@=\'"') or any(
+        name != name.rstrip() for name in setting.picks
+    ):
         raise errors.ProgrammingError(
-            f'{setting.name!r} cannot be cleared', remedy='XNAT clears fields only by query string, which cannot hold this name.'
+            f'{setting.name!r} cannot be cleared',
+            remedy='XNAT clears fields only by query string, which cannot hold this name.',
         )
     if setting.value:
         if _ESCAPED & set(setting.value):
-            raise errors.ProgrammingError(f'{setting.name}: XNAT cannot store {setting.value!r}', remedy='Remove blank lines, or & < > and quotes.')
+            raise errors.ProgrammingError(
+                f'{setting.name}: XNAT cannot store {setting.value!r}',
+                remedy='Remove blank lines, or & < > and quotes.',
+            )
         return setting.value
     if setting.field.choices:
-        raise errors.ProgrammingError(f'{setting.name} cannot be cleared', remedy=f'Set one of: {", ".join(setting.field.choices)}.')
+        raise errors.ProgrammingError(
+            f'{setting.name} cannot be cleared',
+            remedy=f'Set one of: {", ".join(setting.field.choices)}.',
+        )
     return 'NULL'
 
 
-def split_parameters(element: Writable, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def split_parameters(
+    element: Writable, fields: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Split keyword arguments into fields of the item and query parameters.
 
     Parameters
@@ -172,8 +198,16 @@ def fields_above(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         Fields by short name or full path.
     """
     known = item_xml.bundled()
-    types = {name: name.partition('/')[0] for name in fields if '/' in name and ':' in name.partition('/')[0]}
-    return {name: fields[name] for name, other in types.items() if kind in known and other in known and not known.is_a(kind, other)}
+    types = {
+        name: name.partition('/')[0]
+        for name in fields
+        if '/' in name and ':' in name.partition('/')[0]
+    }
+    return {
+        name: fields[name]
+        for name, other in types.items()
+        if kind in known and other in known and not known.is_a(kind, other)
+    }
 
 
 def is_field(name: str) -> bool:
@@ -182,9 +216,29 @@ def is_field(name: str) -> bool:
 
 
 _PARAMETERS = frozenset(
-    {'xsiType', 'ID', 'label', 'format', 'req_format', 'inbody', 'allowDataDeletion', 'accessibility', 'activate', 'quarantine', 'overwrite',
-     'triggerPipelines', 'fixScanTypes', 'pullDataFromHeaders', 'XNAT_CSRF', '_lock', '_unlock', '_obsolete', 'primary', 'subject_ID'}
-)  # fmt: skip
+    {
+        'xsiType',
+        'ID',
+        'label',
+        'format',
+        'req_format',
+        'inbody',
+        'allowDataDeletion',
+        'accessibility',
+        'activate',
+        'quarantine',
+        'overwrite',
+        'triggerPipelines',
+        'fixScanTypes',
+        'pullDataFromHeaders',
+        'XNAT_CSRF',
+        '_lock',
+        '_unlock',
+        '_obsolete',
+        'primary',
+        'subject_ID',
+    }
+)
 
 
 def write_fields(element: Writable, values: Mapping[str, Any], query: Mapping[str, Any]) -> None:
@@ -226,7 +280,10 @@ def write_picked(element: Writable, path: str, name: str, value: Any) -> None:
     fields = Fields(element, element.datatype(), {path.format(''): value})
     if fields.is_checked:
         full = path.format(f'[name={name}]')
-        fields.values, fields.settings = {full: value}, [setting._replace(name=full, picks=(name,)) for setting in fields.settings]
+        fields.values, fields.settings = (
+            {full: value},
+            [setting._replace(name=full, picks=(name,)) for setting in fields.settings],
+        )
         _write(element, fields, {})
     else:
         write_fields(element, {path.format(f'[name={name}]'): value}, {})
@@ -236,9 +293,15 @@ def _write(element: Writable, fields: Fields, query: Mapping[str, Any]) -> None:
     uri = element.writing_uri()
     document, settings = fields.document(), fields.query()
     if document is None and not fields.is_checked:
-        settings = {'xsiType': fields.kind, **settings} if element.level.singular in ('scan', 'assessor') else settings
+        settings = (
+            {'xsiType': fields.kind, **settings}
+            if element.level.singular in ('scan', 'assessor')
+            else settings
+        )
     if document is not None:
-        element.connection.request(uris.with_query(uri, {**settings, **query}), 'PUT', document, XML)
+        element.connection.request(
+            uris.with_query(uri, {**settings, **query}), 'PUT', document, XML
+        )
     elif settings or query:
         element.connection.request(uris.with_query(uri, {**settings, **query}), 'PUT')
     _check_stored(element, fields, settings)
@@ -263,12 +326,18 @@ def read_fields(element: Writable, names: Sequence[str]) -> dict[str, str]:
     if not settings:
         return {}
     root = parse_xml(element.get())
-    return {setting.name: next(iter(item_xml.read_values(root, setting)), '') for setting in settings}
+    return {
+        setting.name: next(iter(item_xml.read_values(root, setting)), '') for setting in settings
+    }
 
 
 def _check_stored(element: Writable, fields: Fields, sent: Mapping[str, str]) -> None:
     """Read back fields of the query string, which XNAT may ignore."""
-    names = list(fields.values) if not fields.is_checked else [setting.name for setting in fields.settings if not setting.is_document]
+    names = (
+        list(fields.values)
+        if not fields.is_checked
+        else [setting.name for setting in fields.settings if not setting.is_document]
+    )
     if not names or not sent:
         return
     wanted = {name: item_xml.as_text(fields.values[name]) for name in names}
@@ -276,9 +345,12 @@ def _check_stored(element: Writable, fields: Fields, sent: Mapping[str, str]) ->
     lost = [name for name in names if not _same(wanted[name], stored[name])]
     if lost:
         raise errors.DataError(
-            f'{element.level.singular} {element.path_name}: {", ".join(lost)} {"was" if len(lost) == 1 else "were"} not stored',
-            uri=element.connection.server + element.uri, method='PUT', remedy='attrs() lists the fields of the type.',
-        )  # fmt: skip
+            f'{element.level.singular} {element.path_name}: {", ".join(lost)} '
+            f'{"was" if len(lost) == 1 else "were"} not stored',
+            uri=element.connection.server + element.uri,
+            method='PUT',
+            remedy='attrs() lists the fields of the type.',
+        )
 
 
 def _same(wanted: str, stored: Any) -> bool:

@@ -18,6 +18,8 @@ except ModuleNotFoundError as error:
     library = str(error.name).partition('.')[0]
     if library == 'pyxnat':
         raise
-    raise ModuleNotFoundError(f"pyxnat.server needs {library}: pip install 'pyxnat[server]'", name=library) from error
+    raise ModuleNotFoundError(
+        f"pyxnat.server needs {library}: pip install 'pyxnat[server]'", name=library
+    ) from error
 
 __all__ = ['ArchiveBusy', 'Server', 'serve']

@@ -29,7 +29,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         password = _password(options.password_file)
-        archive = ServedArchive(options.folder, site=options.site, require_login=not options.guests, schemas=options.schemas)
+        archive = ServedArchive(
+            options.folder,
+            site=options.site,
+            require_login=not options.guests,
+            schemas=options.schemas,
+        )
     except (ArchiveBusy, OSError, ValueError) as error:
         print(f'pyxnat.server: {error}', file=sys.stderr)
         return 1
@@ -42,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         server = Server(archive, options.host, options.port, options.user, password or '')
     except OSError as error:
         archive.close()
-        print(f'pyxnat.server: cannot listen on {options.host}:{options.port}: {error}', file=sys.stderr)
+        print(
+            f'pyxnat.server: cannot listen on {options.host}:{options.port}: {error}',
+            file=sys.stderr,
+        )
         return 1
     _greet(server, options.folder, options.host, made)
     _wait()
@@ -51,15 +59,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog='python -m pyxnat.server', description='Serve an XNAT-compatible archive from one folder.')
-    parser.add_argument('folder', metavar='DIR', type=Path, help='folder of the archive; created if missing')
-    parser.add_argument('--host', default='127.0.0.1', help='address to listen on (default: %(default)s, this machine only)')
-    parser.add_argument('--port', type=int, default=8080, help='port to listen on, 0 for a free one (default: %(default)s)')
-    parser.add_argument('--user', default='admin', help='login of the administrator (default: %(default)s)')
-    parser.add_argument('--password-file', type=Path, metavar='FILE', help=f"file with the administrator's password (default: ${PASSWORD_VARIABLE})")
-    parser.add_argument('--site', default='XNAT', help='site ID of a new archive; accession IDs start with it (default: %(default)s)')
-    parser.add_argument('--schemas', type=Path, metavar='PATH', action='append', default=[], help='further XSD file or folder; may be repeated')
-    parser.add_argument('--guests', action='store_true', help='let guests read public projects without a login')
+    parser = argparse.ArgumentParser(
+        prog='python -m pyxnat.server',
+        description='Serve an XNAT-compatible archive from one folder.',
+    )
+    parser.add_argument(
+        'folder', metavar='DIR', type=Path, help='folder of the archive; created if missing'
+    )
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on (default: %(default)s, this machine only)',
+    )
+    parser.add_argument(
+        '--port',
+        type=int,
+        default=8080,
+        help='port to listen on, 0 for a free one (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--user', default='admin', help='login of the administrator (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--password-file',
+        type=Path,
+        metavar='FILE',
+        help=f"file with the administrator's password (default: ${PASSWORD_VARIABLE})",
+    )
+    parser.add_argument(
+        '--site',
+        default='XNAT',
+        help='site ID of a new archive; accession IDs start with it (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--schemas',
+        type=Path,
+        metavar='PATH',
+        action='append',
+        default=[],
+        help='further XSD file or folder; may be repeated',
+    )
+    parser.add_argument(
+        '--guests', action='store_true', help='let guests read public projects without a login'
+    )
     return parser
 
 
@@ -78,7 +120,11 @@ def _password(path: Path | None) -> str | None:
 
 def _greet(server: Server, folder: Path, host: str, made: bool) -> None:
     if not _is_loopback(host):
-        print(f'Warning: {host} can be reached from other machines, and passwords are sent unencrypted. Use a TLS proxy.', file=sys.stderr)
+        print(
+            f'Warning: {host} can be reached from other machines, and passwords are sent '
+            'unencrypted. Use a TLS proxy.',
+            file=sys.stderr,
+        )
     if made:
         print(f'Administrator: {server.user}  password: {server.password}   (shown only once)')
     print(f'Serving {folder} at {server.url}  (stop with Ctrl-C)', flush=True)

@@ -59,12 +59,43 @@ _TUNNELLED = frozenset({'GET', 'PUT', 'DELETE'})
 ROUTES: tuple[Route, ...] = tuple(
     route
     for module in (
-        login, items, sharing, session_folders, projects, groups, invitations, protocols, pipelines, config, search, searchable_types,
-        saved_searches, prearchive, prearchive_batches, dicom_import, dicomdump, move_files, refresh_catalogue, workflows, audit, features,
-        mail, tokens, users, favorites, user_cache, progress, schemas, site, xapi_users, fields, forms, downloads,
+        login,
+        items,
+        sharing,
+        session_folders,
+        projects,
+        groups,
+        invitations,
+        protocols,
+        pipelines,
+        config,
+        search,
+        searchable_types,
+        saved_searches,
+        prearchive,
+        prearchive_batches,
+        dicom_import,
+        dicomdump,
+        move_files,
+        refresh_catalogue,
+        workflows,
+        audit,
+        features,
+        mail,
+        tokens,
+        users,
+        favorites,
+        user_cache,
+        progress,
+        schemas,
+        site,
+        xapi_users,
+        fields,
+        forms,
+        downloads,
     )
     for route in module.ROUTES
-)  # fmt: skip
+)
 
 
 class App:
@@ -108,11 +139,15 @@ class App:
             response = self._page(refusal_of(error))
         except Exception:  # noqa: BLE001  (last resort of a server: logged with its traceback, answered with 500)
             _log.exception('%s %s failed', request.method, raw)
-            response = self._page(InternalServerError('The server failed; see its log for the reason.'))
+            response = self._page(
+                InternalServerError('The server failed; see its log for the reason.')
+            )
         self._finish(response, cookies, root or '/')
         if self._seen is not None:
             self._seen(request.method, raw, response.status_code)
-        return response(environ, lambda status, headers, *more: start_response(f'{status[:3]} ', headers, *more))
+        return response(
+            environ, lambda status, headers, *more: start_response(f'{status[:3]} ', headers, *more)
+        )
 
     def _page(self, error: Refusal) -> Response:
         return page(error, self.archive.prefix)
@@ -132,7 +167,14 @@ class App:
         rest = raw_parts[above:]
         words = [*['data'] * bool(above), *filter(None, rest)]
         names = decoded(words)
-        call = Call(self.archive, parse_query(query), request=request, base=''.join(names[:1]), cookies=cookies, raw_parts=rest)
+        call = Call(
+            self.archive,
+            parse_query(query),
+            request=request,
+            base=''.join(names[:1]),
+            cookies=cookies,
+            raw_parts=rest,
+        )
         match = self.router.match(words, names)
         if not match.is_public:
             login.admit(call, call.base)
@@ -144,7 +186,8 @@ class App:
         for name, value in cookies:
             response.set_cookie(name, value, path=root, httponly=True)
         limit = int(self.archive.sessions.idle_limit_s * 1000)
-        moment = f'"{int(time.time() * 1000)},{limit}"'  # in quotes, as Tomcat writes a value with a comma
+        # in quotes, as Tomcat writes a value with a comma
+        moment = f'"{int(time.time() * 1000)},{limit}"'
         response.headers.add('Set-Cookie', f'SESSION_EXPIRATION_TIME={moment}; Path={root}')
         response.headers['X-Frame-Options'] = 'SAMEORIGIN'
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"

@@ -115,7 +115,9 @@ class Archive:
         """
         found = self._parts.get(kind)
         if not isinstance(found, kind):
-            raise LookupError(f'The archive was opened without {kind.__name__}: use startup.ServedArchive.')
+            raise LookupError(
+                f'The archive was opened without {kind.__name__}: use startup.ServedArchive.'
+            )
         return found
 
     @property

@@ -82,7 +82,10 @@ class Unauthorized(Refusal):
 class WrongCredentials(Unauthorized):
     """Wrong password or secret; the browser is not prompted for another."""
 
-    words = 'The login failed: wrong user or password, or the user has the maximum number of user sessions open.'
+    words = (
+        'The login failed: wrong user or password, or the user has the maximum number of user '
+        'sessions open.'
+    )
 
 
 class Forbidden(Refusal):

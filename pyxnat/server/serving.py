@@ -100,7 +100,15 @@ class Server:
         Path prefix of all URIs, like ``/xnat``.
     """
 
-    def __init__(self, archive: ServedArchive, host: str, port: int, user: str, password: str, context: str = '') -> None:
+    def __init__(
+        self,
+        archive: ServedArchive,
+        host: str,
+        port: int,
+        user: str,
+        password: str,
+        context: str = '',
+    ) -> None:
         self.archive = archive
         self.user = user
         self.password = password
@@ -108,7 +116,15 @@ class Server:
         self._seen: list[tuple[str, str, int]] = []
         self._lock = threading.Lock()
         app = App(archive, self._remember, self._context)
-        self._http = _Cheroot((host, port), app, THREADS, 'pyxnat.server', timeout=KEEP_ALIVE_S, shutdown_timeout=1, request_queue_size=128)
+        self._http = _Cheroot(
+            (host, port),
+            app,
+            THREADS,
+            'pyxnat.server',
+            timeout=KEEP_ALIVE_S,
+            shutdown_timeout=1,
+            request_queue_size=128,
+        )
         self._http.prepare()
         self.host, self.port = self._http.bind_addr[:2]
         self._thread = threading.Thread(target=self._http.serve, name='pyxnat.server', daemon=True)
@@ -165,7 +181,12 @@ class Server:
     def __enter__(self) -> Server:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.stop()
 
 
@@ -222,7 +243,13 @@ def serve(
     ArchiveBusy
         If another process serves the folder.
     """
-    archive = ServedArchive(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
+    archive = ServedArchive(
+        folder,
+        site=site,
+        require_login=require_login,
+        schemas=schemas,
+        silent_refusals=silent_refusals,
+    )
     try:
         secret = password if password is not None else new_password()
         archive.users.add(user, secret, admin=True)

@@ -46,7 +46,13 @@ class ServedArchive(Archive):
         silent_refusals : bool
             Whether an upload without the right to edit is answered with 200 and stores nothing.
         """
-        super().__init__(folder, site=site, require_login=require_login, schemas=schemas, silent_refusals=silent_refusals)
+        super().__init__(
+            folder,
+            site=site,
+            require_login=require_login,
+            schemas=schemas,
+            silent_refusals=silent_refusals,
+        )
         try:
             self._assemble()
         except BaseException:

@@ -43,7 +43,11 @@ class Table:
         """
         lower = [name.lower() for name in self.columns]
         places = [lower.index(key.lower()) for key in keys if key.lower() in lower]
-        rows = sorted(self.rows, key=lambda row: [_sort_key(row[place]) for place in places], reverse=descending)
+        rows = sorted(
+            self.rows,
+            key=lambda row: [_sort_key(row[place]) for place in places],
+            reverse=descending,
+        )
         return replace(self, rows=rows)
 
 

@@ -108,7 +108,17 @@ class ArrayData:
             If XNAT does not know one of `columns`.
         """
         first = ['ID', 'project', _subject_column(experiment_type), 'xsiType']
-        return self._table(experiment_type, first, columns, constraints, project_id, subject_id, subject_label, experiment_id, experiment_label)
+        return self._table(
+            experiment_type,
+            first,
+            columns,
+            constraints,
+            project_id,
+            subject_id,
+            subject_label,
+            experiment_id,
+            experiment_label,
+        )
 
     def mrsessions(
         self,
@@ -130,7 +140,16 @@ class ArrayData:
             As in `experiments`.
         """
         kind = 'xnat:mrSessionData'
-        return self.experiments(project_id, subject_id, subject_label, experiment_id, experiment_label, kind, columns, constraints)
+        return self.experiments(
+            project_id,
+            subject_id,
+            subject_label,
+            experiment_id,
+            experiment_label,
+            kind,
+            columns,
+            constraints,
+        )
 
     def scans(
         self,
@@ -157,7 +176,17 @@ class ArrayData:
             As in `experiments`.
         """
         first = ['ID', 'project', _subject_column(experiment_type), 'xsiType', f'{scan_type}/ID']
-        table = self._table(experiment_type, first, columns, constraints, project_id, subject_id, subject_label, experiment_id, experiment_label)
+        table = self._table(
+            experiment_type,
+            first,
+            columns,
+            constraints,
+            project_id,
+            subject_id,
+            subject_label,
+            experiment_id,
+            experiment_label,
+        )
         scan = find_column(table.headers(), first[-1])
         return JsonTable((row for row in table if scan is None or row[scan]), table.headers())
 
@@ -181,7 +210,16 @@ class ArrayData:
             As in `experiments`.
         """
         kinds = 'xnat:mrSessionData', 'xnat:mrScanData'
-        return self.scans(project_id, subject_id, subject_label, experiment_id, experiment_label, *kinds, columns, constraints)
+        return self.scans(
+            project_id,
+            subject_id,
+            subject_label,
+            experiment_id,
+            experiment_label,
+            *kinds,
+            columns,
+            constraints,
+        )
 
     def search_experiments(
         self,
@@ -211,13 +249,20 @@ class ArrayData:
             'xnat:subjectData/SUBJECT_LABEL': subject_label,
         }
         more = list(constraints or [])
-        criteria = [(field, '=', value) for field, value in fields.items() if value is not None] + ([more] if 'OR' in more else more)
+        criteria = [(field, '=', value) for field, value in fields.items() if value is not None] + (
+            [more] if 'OR' in more else more
+        )
         search = self._host.select(experiment_type, list(columns or []))
         table: JsonTable = search.where([*criteria, 'AND']) if criteria else search.all()
         return table
 
     def _table(
-        self, experiment_type: str, first: list[str], columns: Iterable[str] | None, constraints: Mapping[str, Any] | None, *names: str | None
+        self,
+        experiment_type: str,
+        first: list[str],
+        columns: Iterable[str] | None,
+        constraints: Mapping[str, Any] | None,
+        *names: str | None,
     ) -> JsonTable:
         project_id, subject_id, subject_label, experiment_id, experiment_label = names
         uri = listing(
@@ -230,11 +275,23 @@ class ArrayData:
             experiment_label=experiment_label,
         )
         table = JsonTable(self._host.connection.iter_rows(uri))
-        missing = [name for name in columns or () if table.data and find_column(table.headers(), name) is None]
+        missing = [
+            name
+            for name in columns or ()
+            if table.data and find_column(table.headers(), name) is None
+        ]
         if missing:
-            remedy = f'Give the full path with its type, such as xnat:imageScanData/type. The columns are: {", ".join(table.headers())}.'
-            raise ProgrammingError(f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy)
-        values = {find_column(table.headers(), name) or name: str(value) for name, value in (constraints or {}).items()}
+            remedy = (
+                'Give the full path with its type, such as xnat:imageScanData/type. The columns '
+                f'are: {", ".join(table.headers())}.'
+            )
+            raise ProgrammingError(
+                f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy
+            )
+        values = {
+            find_column(table.headers(), name) or name: str(value)
+            for name, value in (constraints or {}).items()
+        }
         return table.where(**values) if values and table else table
 
 

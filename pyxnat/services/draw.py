@@ -52,7 +52,14 @@ class Draw:
     def __repr__(self) -> str:
         return f'<Draw for {self._host.connection.server}>'
 
-    def architecture(self, with_count: bool = True, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
+    def architecture(
+        self,
+        with_count: bool = True,
+        project: str | None = None,
+        *,
+        ax: Any = None,
+        save: Any = None,
+    ) -> Any:
         """Draw the levels with the types in use and their counts.
 
         Parameters
@@ -69,9 +76,20 @@ class Draw:
         """
         if not with_count:
             return self._picture({(_ROOT, *chain): 0 for chain in chains()}, ax, save)
-        return self._picture({_branch(row): int(row['count']) for row in self._host.inspect.summary(project)}, ax, save)
+        return self._picture(
+            {_branch(row): int(row['count']) for row in self._host.inspect.summary(project)},
+            ax,
+            save,
+        )
 
-    def datatypes(self, pattern: str = ANY, fields_pattern: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
+    def datatypes(
+        self,
+        pattern: str = ANY,
+        fields_pattern: str | None = None,
+        *,
+        ax: Any = None,
+        save: Any = None,
+    ) -> Any:
         """Draw the types that can be searched, or their fields.
 
         Parameters
@@ -84,9 +102,13 @@ class Draw:
             File to write: PNG, PDF or SVG, by its suffix.
         """
         names = self._host.inspect.datatypes(pattern, fields_pattern)
-        return self._picture({('types', *name.partition(':')[:1], *name.split('/')): 0 for name in names}, ax, save)
+        return self._picture(
+            {('types', *name.partition(':')[:1], *name.split('/')): 0 for name in names}, ax, save
+        )
 
-    def rest_resource(self, name: str, project: str | None = None, *, ax: Any = None, save: Any = None) -> Any:
+    def rest_resource(
+        self, name: str, project: str | None = None, *, ax: Any = None, save: Any = None
+    ) -> Any:
         """Draw the types in use at a level, with their counts.
 
         Resources and files have no types: the levels that can hold them are drawn.
@@ -106,7 +128,9 @@ class Draw:
         plural = level(name).plural
         counts: Counter[_Branch] = Counter()
         if plural.endswith(('resources', 'files')):
-            counts.update({(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural})
+            counts.update(
+                {(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural}
+            )
         else:
             for row in self._host.inspect.summary(project):
                 if row['level'] == plural:
@@ -131,7 +155,9 @@ class Draw:
         counts = Counter((field, value) for row in table for value in row.values() if value)
         return self._picture(dict(sorted(counts.items())) or {(field,): 0}, ax, save)
 
-    def _picture(self, counts: Mapping[_Branch, int], ax: Any, save: str | os.PathLike[str] | None) -> Any:
+    def _picture(
+        self, counts: Mapping[_Branch, int], ax: Any, save: str | os.PathLike[str] | None
+    ) -> Any:
         figure = _draw_tree(_tree_of(counts), ax)
         if save is not None:
             figure.savefig(os.fspath(save), bbox_inches='tight')
@@ -179,7 +205,10 @@ def _positions(tree: Any) -> dict[_Branch, tuple[float, float]]:
         below = [positions[child][1] for child in tree.successors(node)]
         if not below:
             leaves += 1
-        positions[node] = (float(len(node)), (below[0] + below[-1]) / 2 if below else -float(leaves))
+        positions[node] = (
+            float(len(node)),
+            (below[0] + below[-1]) / 2 if below else -float(leaves),
+        )
     return positions
 
 
@@ -190,17 +219,35 @@ def _draw_tree(tree: Any, ax: Any = None) -> Any:
     depth = max(len(node) for node in tree)
     height = -min(y for _, y in positions.values())
     if ax is None:
-        figure = figures.Figure(figsize=(_INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2))))
+        figure = figures.Figure(
+            figsize=(_INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2)))
+        )
         ax = figure.add_subplot()
     counts = {node: tree.nodes[node]['count'] for node in tree}
     largest = max(counts.values()) or 1
     sizes = [_SMALLEST + _LARGEST * counts[node] / largest for node in tree]
     networkx.draw_networkx_edges(tree, positions, ax=ax, arrows=False, edge_color='0.7')
-    networkx.draw_networkx_nodes(tree, positions, ax=ax, node_size=sizes, node_color=[len(node) for node in tree], cmap='viridis', alpha=0.6)
+    networkx.draw_networkx_nodes(
+        tree,
+        positions,
+        ax=ax,
+        node_size=sizes,
+        node_color=[len(node) for node in tree],
+        cmap='viridis',
+        alpha=0.6,
+    )
     for node, size in zip(tree, sizes, strict=True):
         label = tree.nodes[node]['label'] + (f' ({counts[node]})' if counts[node] else '')
         offset = (size**0.5 / 2 + 3, 0)
-        ax.annotate(label, positions[node], offset, textcoords='offset points', va='center', fontsize=9, bbox=_BACKGROUND)
+        ax.annotate(
+            label,
+            positions[node],
+            offset,
+            textcoords='offset points',
+            va='center',
+            fontsize=9,
+            bbox=_BACKGROUND,
+        )
     ax.set_xlim(0.8, depth + 1.2)
     ax.set_ylim(-height - 0.8, -0.2)
     ax.set_axis_off()
@@ -213,5 +260,7 @@ def _extra() -> tuple[Any, Any]:
         import matplotlib.figure
         import networkx
     except ImportError as error:
-        raise ImportError(f"{error.name} is missing: pip install 'pyxnat[draw]'", name=error.name) from error
+        raise ImportError(
+            f"{error.name} is missing: pip install 'pyxnat[draw]'", name=error.name
+        ) from error
     return networkx, matplotlib.figure

@@ -70,10 +70,16 @@ class Inspector:
         types = [pattern] if not is_wildcard(pattern) else self._types(pattern)
         if fields_pattern is None:
             return types
-        return [field for datatype in types for field in self._plain_fields(datatype, fields_pattern)]
+        return [
+            field for datatype in types for field in self._plain_fields(datatype, fields_pattern)
+        ]
 
     def _plain_fields(self, datatype: str, pattern: str) -> list[str]:
-        return [field for field in self.fields(datatype, pattern) if '=' not in field and not field.endswith('SHARINGSHAREPROJECT')]
+        return [
+            field
+            for field in self.fields(datatype, pattern)
+            if '=' not in field and not field.endswith('SHARINGSHAREPROJECT')
+        ]
 
     def fields(self, datatype: str, pattern: str = ANY) -> list[str]:
         """Return the fields of a type that the server lists. One request.
@@ -95,8 +101,14 @@ class Inspector:
             ``SUB_PROJECT_IDENTIFIER=P``.
         """
         rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
-        names = {row['FIELD_ID'] + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '') for row in rows}
-        return sorted(f'{datatype}/{name}' for name in names if matches(pattern, name, f'{datatype}/{name}'))
+        names = {
+            row['FIELD_ID']
+            + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '')
+            for row in rows
+        }
+        return sorted(
+            f'{datatype}/{name}' for name in names if matches(pattern, name, f'{datatype}/{name}')
+        )
 
     def _types(self, pattern: str) -> list[str]:
         rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements')
@@ -139,7 +151,9 @@ class Inspector:
         project : str, optional
             ID of a project. Default: the whole archive.
         """
-        return self._values('experiments', 'ID', {'columns': 'ID', 'xsiType': datatype, 'project': project})
+        return self._values(
+            'experiments', 'ID', {'columns': 'ID', 'xsiType': datatype, 'project': project}
+        )
 
     def scan_values(self, experiment_type: str, project: str | None = None) -> list[str]:
         """Return the distinct IDs of scans in experiments of a type, sorted.
@@ -210,11 +224,17 @@ class Inspector:
 
         The listing has a row for each reconstruction of a session.
         """
-        rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{_RECONSTRUCTION}/ID'})
+        rows = self._rows(
+            'experiments',
+            project,
+            {'xsiType': 'xnat:imageSessionData', 'columns': f'ID,{_RECONSTRUCTION}/ID'},
+        )
         return [_RECONSTRUCTION] if any(cell(row, f'{_RECONSTRUCTION}/ID') for row in rows) else []
 
     def _types_of(self, experiment_type: str, column: str, project: str | None) -> list[str]:
-        rows = self._rows('experiments', project, {'xsiType': experiment_type, 'columns': f'ID,{column}'})
+        rows = self._rows(
+            'experiments', project, {'xsiType': experiment_type, 'columns': f'ID,{column}'}
+        )
         return sorted({cell(row, column) for row in rows} - {''})
 
     def summary(self, project: str | None = None) -> JsonTable:
@@ -230,20 +250,45 @@ class Inspector:
             the type of the session that scans, reconstructions and assessors belong to.
         """
         counts: Counter[tuple[str, str, str]] = Counter()
-        counts['projects', 'xnat:projectData', ''] = 1 if project is not None else len(self._host.connection.rows(f'{uris.ENTRY}/projects'))
-        counts['subjects', 'xnat:subjectData', ''] = len(self._rows('subjects', project, {'columns': 'ID'}))
-        experiments = self._rows('experiments', project, {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,xsiType'})
+        counts['projects', 'xnat:projectData', ''] = (
+            1 if project is not None else len(self._host.connection.rows(f'{uris.ENTRY}/projects'))
+        )
+        counts['subjects', 'xnat:subjectData', ''] = len(
+            self._rows('subjects', project, {'columns': 'ID'})
+        )
+        experiments = self._rows(
+            'experiments', project, {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,xsiType'}
+        )
         types = {cell(row, 'ID'): cell(row, 'xsiType') for row in experiments}
         counts.update(('experiments', kind, '') for kind in types.values())
         scans, reconstructions = ['xnat:imageScanData/ID', _SCAN_TYPE], [f'{_RECONSTRUCTION}/ID']
-        for plural, columns, constant in (('scans', scans, ''), ('reconstructions', reconstructions, _RECONSTRUCTION)):
-            rows = self._rows('experiments', project, {'xsiType': 'xnat:imageSessionData', 'columns': ','.join(['ID', *columns])})
+        for plural, columns, constant in (
+            ('scans', scans, ''),
+            ('reconstructions', reconstructions, _RECONSTRUCTION),
+        ):
+            rows = self._rows(
+                'experiments',
+                project,
+                {'xsiType': 'xnat:imageSessionData', 'columns': ','.join(['ID', *columns])},
+            )
             pairs = ((cell(row, 'ID'), cell(row, columns[-1])) for row in rows)
-            counts.update((plural, constant or of, types.get(session, '')) for session, of in pairs if of)
-        rows = self._rows('experiments', project, {'xsiType': 'xnat:imageAssessorData', 'columns': 'ID,xsiType,session_ID'})
-        counts.update(('assessors', cell(row, 'xsiType'), types.get(cell(row, 'session_ID'), '')) for row in rows)
+            counts.update(
+                (plural, constant or of, types.get(session, '')) for session, of in pairs if of
+            )
+        rows = self._rows(
+            'experiments',
+            project,
+            {'xsiType': 'xnat:imageAssessorData', 'columns': 'ID,xsiType,session_ID'},
+        )
+        counts.update(
+            ('assessors', cell(row, 'xsiType'), types.get(cell(row, 'session_ID'), ''))
+            for row in rows
+        )
         names = ('level', 'type', 'within', 'count')
-        return JsonTable([dict(zip(names, (*key, str(count)), strict=True)) for key, count in counts.items()], names)
+        return JsonTable(
+            [dict(zip(names, (*key, str(count)), strict=True)) for key, count in counts.items()],
+            names,
+        )
 
     def _rows(self, plural: str, project: str | None, query: dict[str, str]) -> list[Row]:
         place = plural if project is None else f'projects/{uris.quote(project)}/{plural}'
@@ -262,7 +307,12 @@ class Inspector:
         tick : int, optional
             Ignored.
         """
-        warnings.warn('set_autolearn has no effect: experiment_types() and similar methods request the types from the server', DeprecationWarning, 2)
+        warnings.warn(
+            'set_autolearn has no effect: experiment_types() and similar methods request the types '
+            'from the server',
+            DeprecationWarning,
+            2,
+        )
 
     def _below(self, experiment_type: str, path: str, project: str | None) -> list[str]:
         column = f'{experiment_type}/{path}'
@@ -288,7 +338,9 @@ class Structure:
     """
 
     def __iter__(self) -> Iterator[str]:
-        return (''.join(f'/{level(name).segment}' for name in chain) for chain in self._in_order(()))
+        return (
+            ''.join(f'/{level(name).segment}' for name in chain) for chain in self._in_order(())
+        )
 
     def _in_order(self, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         for chain in chains():
@@ -297,7 +349,10 @@ class Structure:
                 yield from self._in_order(chain)
 
     def __str__(self) -> str:
-        return '\n'.join(f'{"  " * (len(chain) - 1)}{"+" if chain[1:] else "-"} {chain[-1].upper()}' for chain in self._in_order(()))
+        return '\n'.join(
+            f'{"  " * (len(chain) - 1)}{"+" if chain[1:] else "-"} {chain[-1].upper()}'
+            for chain in self._in_order(())
+        )
 
     __repr__ = __str__
 
@@ -320,7 +375,12 @@ class Types:
 
     def __str__(self) -> str:
         if len(self) == 1:
-            return '\n'.join([self._line(self._names[0]), *map(_field_line, self._registry.fields(self._names[0]))])
+            return '\n'.join(
+                [
+                    self._line(self._names[0]),
+                    *map(_field_line, self._registry.fields(self._names[0])),
+                ]
+            )
         return '\n'.join(map(self._line, self._names)) or 'no such type'
 
     __repr__ = __str__
@@ -383,9 +443,18 @@ class SchemaInspector:
             # ['xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender']
         """
         registry = self._registry()
-        types = [row.name for row in registry if matches(datatype, row.name) and (row.root or datatype != ANY)]
+        types = [
+            row.name
+            for row in registry
+            if matches(datatype, row.name) and (row.root or datatype != ANY)
+        ]
         pattern = element.lower()
-        return [f'{name}/{field.path}' for name in sorted(types) for field in registry.fields(name) if matches(pattern, field.key.rpartition('/')[2])]
+        return [
+            f'{name}/{field.path}'
+            for name in sorted(types)
+            for field in registry.fields(name)
+            if matches(pattern, field.key.rpartition('/')[2])
+        ]
 
     def _registry(self) -> Registry:
         schemas: Schemas = self._host.manage.schemas

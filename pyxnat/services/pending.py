@@ -24,15 +24,23 @@ class PendingListing:
         Time before the request, as the cache records it.
     """
 
-    def __init__(self, interface: Host, uri: str, requested: Entry, pool: ThreadPoolExecutor | None) -> None:
+    def __init__(
+        self, interface: Host, uri: str, requested: Entry, pool: ThreadPoolExecutor | None
+    ) -> None:
         self._host, self._uri, self.requested = interface, uri, requested
-        self._future: Future[Iterable[Row]] | None = pool.submit(interface.connection.iter_rows, uri) if pool else None
+        self._future: Future[Iterable[Row]] | None = (
+            pool.submit(interface.connection.iter_rows, uri) if pool else None
+        )
         self._rows: Iterable[Row] | None = None
 
     def rows(self) -> Iterable[Row]:
         """Return the rows, waiting for the thread or making the request."""
         if self._rows is None:
-            self._rows = self._future.result() if self._future else self._host.connection.iter_rows(self._uri)
+            self._rows = (
+                self._future.result()
+                if self._future
+                else self._host.connection.iter_rows(self._uri)
+            )
         return self._rows
 
 

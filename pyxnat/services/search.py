@@ -24,9 +24,15 @@ _URI = f'{uris.ENTRY}/search'
 _SUBJECT = 'xnat:subjectData'
 _NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
 """Types above and below experiments; names of scan types follow a convention."""
-_ID_FIELDS = {_SUBJECT: 'SUBJECT_ID', **{f'xnat:{kind}SessionData': 'SESSION_ID' for kind in ('mr', 'pet', 'ct')}}
+_ID_FIELDS = {
+    _SUBJECT: 'SUBJECT_ID',
+    **{f'xnat:{kind}SessionData': 'SESSION_ID' for kind in ('mr', 'pet', 'ct')},
+}
 """Display field of the accession ID; EXPT_ID without a display document."""
-_REMEDY = 'Check that the fields exist (interface.inspect.datatypes) and that each value is of the kind of its field: a number, a date.'
+_REMEDY = (
+    'Check that the fields exist (interface.inspect.datatypes) and that each value is of the kind '
+    'of its field: a number, a date.'
+)
 
 
 class SearchEngine:
@@ -55,7 +61,9 @@ class SearchEngine:
         keys, rows = self._run(root, columns, criteria)
         return JsonTable(rows, keys)
 
-    def rows(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> Iterator[Row]:
+    def rows(
+        self, root: str, columns: Iterable[str], criteria: Group | Saved | None
+    ) -> Iterator[Row]:
         """Yield the rows of a search; memory holds only a few of them.
 
         Requests are made when the first row is taken: one, and those of `fields`.
@@ -72,7 +80,9 @@ class SearchEngine:
         _, rows = self._run(root, self.fields(root, columns), criteria)
         yield from rows
 
-    def _run(self, root: str, columns: Iterable[str], criteria: Group | Saved | None) -> tuple[list[str], Iterator[Row]]:
+    def _run(
+        self, root: str, columns: Iterable[str], criteria: Group | Saved | None
+    ) -> tuple[list[str], Iterator[Row]]:
         """Run a search; return the keys of the columns, and rows of these."""
         fields = list(dict.fromkeys([Field.parse(column, root) for column in columns]))
         result = self._post(Bundle(root, fields, self.resolved(criteria)))
@@ -85,7 +95,9 @@ class SearchEngine:
         uri = uris.with_query(_URI, query) if query else _URI
         constraints = bundle.criteria.constraints() if bundle.criteria else ()
         with _adding_remedy([*bundle.fields, *(constraint.field for constraint in constraints)]):
-            return self._host.connection.result_set(uri, 'POST', search_xml.write(bundle), search_xml.HEADERS)
+            return self._host.connection.result_set(
+                uri, 'POST', search_xml.write(bundle), search_xml.HEADERS
+            )
 
     def distinct(self, field: Field) -> list[str] | None:
         """Return the distinct values of a field. Two requests.
@@ -93,17 +105,23 @@ class SearchEngine:
         The first runs a search that the server caches, the second fetches the values of its
         column. `None` if the server does not cache searches or does not list values.
         """
-        result = self._post(Bundle(field.datatype, [field], None), {'cache': 'true', 'refresh': 'true'})
+        result = self._post(
+            Bundle(field.datatype, [field], None), {'cache': 'true', 'refresh': 'true'}
+        )
         list(result)
         identity, columns = result.members.get('ID'), _columns(result)
         if not identity or not columns:
             return None
         (key,) = keys_of(columns, [field], field.datatype, {})
         try:
-            rows = self._host.connection.rows(f'{_URI}/{uris.quote(str(identity))}/{uris.quote(key)}')
+            rows = self._host.connection.rows(
+                f'{_URI}/{uris.quote(str(identity))}/{uris.quote(key)}'
+            )
         except (errors.DatabaseError, errors.NotFoundError):
             return None
-        values = [{name.lower(): value for name, value in row.items()}.get('values') for row in rows]
+        values = [
+            {name.lower(): value for name, value in row.items()}.get('values') for row in rows
+        ]
         return None if None in values else [value for value in values if value]
 
     def saved(self, identity: str) -> JsonTable:
@@ -111,7 +129,9 @@ class SearchEngine:
 
         The server runs it by its ID: for a posted document with an ID it may send an older result.
         """
-        uri = uris.with_query(f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'})
+        uri = uris.with_query(
+            f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'}
+        )
         with _adding_remedy(()):
             result = self._host.connection.result_set(uri)
         rows = list(result)
@@ -130,16 +150,23 @@ class SearchEngine:
         columns : iterable of str
             Display fields or paths. If empty: all fields of the type.
         """
-        parsed = [Field.parse(column, root) for column in ([columns] if isinstance(columns, str) else columns)]
+        parsed = [
+            Field.parse(column, root)
+            for column in ([columns] if isinstance(columns, str) else columns)
+        ]
         if not parsed:
             return self._host.inspect.datatypes(root)
         types = dict.fromkeys(field.datatype for field in parsed if _may_be_display_field(field))
-        known = frozenset(name for datatype in types for name in self._host.inspect.datatypes(datatype, '*'))
+        known = frozenset(
+            name for datatype in types for name in self._host.inspect.datatypes(datatype, '*')
+        )
         return [_as_display_field(field, known) for field in parsed]
 
     def resolved(self, criteria: Group | Saved | None) -> Group | None:
         """Return criteria; two requests if they are saved on the server."""
-        return self._host.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
+        return (
+            self._host.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
+        )
 
     def ids(self, criteria: Group | Saved, level: str) -> frozenset[str]:
         """Return the accession IDs of the elements that satisfy criteria.
@@ -163,13 +190,23 @@ class SearchEngine:
         """
         group = self.resolved(criteria)
         if group is None:
-            raise errors.ProgrammingError('where: the saved search has no criteria', remedy='Leave the condition out.')
+            raise errors.ProgrammingError(
+                'where: the saved search has no criteria', remedy='Leave the condition out.'
+            )
         types = _experiment_types(group)
         return self._ids(group, level, types[0] if len(types) == 1 else '')
 
     def _ids(self, criteria: Group, level: str, default_type: str) -> frozenset[str]:
-        plain = tuple(member for member in criteria.members if isinstance(member, Constraint) or member.is_rewritten)
-        nested = [member for member in criteria.members if isinstance(member, Group) and not member.is_rewritten]
+        plain = tuple(
+            member
+            for member in criteria.members
+            if isinstance(member, Constraint) or member.is_rewritten
+        )
+        nested = [
+            member
+            for member in criteria.members
+            if isinstance(member, Group) and not member.is_rewritten
+        ]
         sets = [self._ids(member, level, default_type) for member in nested]
         if plain:
             own = Group(criteria.method, plain)
@@ -194,8 +231,10 @@ def _adding_remedy(fields: Iterable[Field]) -> Iterator[None]:
 
 
 _REPLACEMENTS = {
-    'xnat:subjectData/AGE': "criteria take 'xnat:subjectData/demographics/age' or 'xnat:mrSessionData/AGE', columns 'xnat:mrSessionData/AGE'",
-    'xnat:subjectData/YOB': "criteria take 'xnat:subjectData/demographics/yob', columns 'xnat:subjectData/DOB', which is the year",
+    'xnat:subjectData/AGE': "criteria take 'xnat:subjectData/demographics/age' or "
+    "'xnat:mrSessionData/AGE', columns 'xnat:mrSessionData/AGE'",
+    'xnat:subjectData/YOB': "criteria take 'xnat:subjectData/demographics/yob', columns "
+    "'xnat:subjectData/DOB', which is the year",
     'xnat:subjectData/GROUP': "use 'xnat:subjectData/SUB_GROUP'",
     'xnat:subjectData/LABEL': "use 'xnat:subjectData/SUBJECT_LABEL'",
     'xnat:subjectData/ID': "use 'xnat:subjectData/SUBJECT_ID'",
@@ -205,9 +244,19 @@ _REPLACEMENTS = {
 
 def _alternatives(fields: Iterable[Field]) -> list[str]:
     """Return remedies for fields that XNAT may not have."""
-    replacements = [f'For {field}: {_REPLACEMENTS[str(field)]}.' for field in dict.fromkeys(fields) if str(field) in _REPLACEMENTS]
+    replacements = [
+        f'For {field}: {_REPLACEMENTS[str(field)]}.'
+        for field in dict.fromkeys(fields)
+        if str(field) in _REPLACEMENTS
+    ]
     paths = [str(field) for field in dict.fromkeys(fields) if '[' in field.name]
-    return [*replacements, *(f"{path} cannot be a column: XNAT's searches leave out paths with '['." for path in paths)]
+    return [
+        *replacements,
+        *(
+            f"{path} cannot be a column: XNAT's searches leave out paths with '['."
+            for path in paths
+        ),
+    ]
 
 
 def _experiment_types(criteria: Group) -> list[str]:
@@ -220,7 +269,8 @@ def _experiment_type(criteria: Group, level: str, default_type: str) -> str:
     types = _experiment_types(criteria) or [default_type]
     if len(types) > 1 or not types[0]:
         raise errors.ProgrammingError(
-            f"where(level='{level}'): the criteria name {', '.join(filter(None, types)) or f'no type of {level}'}",
+            f"where(level='{level}'): the criteria name "
+            f'{", ".join(filter(None, types)) or f"no type of {level}"}',
             remedy=f'Name fields of one type of {level} in each list.',
         )
     return types[0]
@@ -257,8 +307,13 @@ def keys_of(columns: list[dict[str, Any]], fields: list[Field], root: str, row: 
     ProgrammingError
         If a field has no column.
     """
-    by_header = {str(column.get('header', '')): str(column['key']) for column in columns if 'id' in column}
-    by_id = {(column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key']) for column in columns}
+    by_header = {
+        str(column.get('header', '')): str(column['key']) for column in columns if 'id' in column
+    }
+    by_id = {
+        (column.get('element_name', ''), str(column.get('id', '')).upper()): str(column['key'])
+        for column in columns
+    }
     keys = []
     for field in fields:
         key = by_header.get(str(field)) or by_id.get((field.datatype, _column_id(field)))
@@ -268,7 +323,9 @@ def keys_of(columns: list[dict[str, Any]], fields: list[Field], root: str, row: 
     if missing:
         existing = ', '.join(by_header) or ', '.join(row) or 'none'
         remedy = ' '.join([*_alternatives(missing), f'The result has the columns {existing}.'])
-        raise errors.ProgrammingError(f'the result of the search comes without {", ".join(map(str, missing))}', remedy=remedy)
+        raise errors.ProgrammingError(
+            f'the result of the search comes without {", ".join(map(str, missing))}', remedy=remedy
+        )
     return _with_aliases([str(key) for key in keys], fields, row)
 
 
@@ -283,19 +340,30 @@ def _with_aliases(keys: list[str], fields: list[Field], row: Row) -> list[str]:
     aliases = [name for name in row if re.fullmatch(r'df_alias_\d+', name) and name not in keys]
     if len(long) != len(aliases) or len(long) > 1:
         names = ', '.join(str(fields[number]) for number in long)
-        raise errors.ProgrammingError(f'the names of {names} are too long to tell their columns apart', remedy='Use one of them at a time.')
+        raise errors.ProgrammingError(
+            f'the names of {names} are too long to tell their columns apart',
+            remedy='Use one of them at a time.',
+        )
     keys[long[0]] = aliases[0]
     return keys
 
 
 def _shown(columns: list[dict[str, Any]]) -> list[str]:
     """Return the keys of the columns that have an ID and are not hidden."""
-    return [str(column['key']) for column in columns if 'id' in column and column.get('visible') != 'false']
+    return [
+        str(column['key'])
+        for column in columns
+        if 'id' in column and column.get('visible') != 'false'
+    ]
 
 
 def _column_id(field: Field) -> str:
     """Return the ID that XNAT gives the column of a field."""
-    return field.name.upper() if field.is_display_field else str(field).replace(':', '_COL_').replace('/', '').upper()
+    return (
+        field.name.upper()
+        if field.is_display_field
+        else str(field).replace(':', '_COL_').replace('/', '').upper()
+    )
 
 
 def expected_key(field: Field, root: str) -> str:
@@ -350,7 +418,9 @@ class Search:
     def __repr__(self) -> str:
         return f'<Search of {self._row}: {", ".join(self._columns) or "all fields"}>'
 
-    def where(self, constraints: Any = None, template: Any = None, query: str | None = None) -> JsonTable:
+    def where(
+        self, constraints: Any = None, template: Any = None, query: str | None = None
+    ) -> JsonTable:
         """Return the rows that satisfy criteria. One request.
 
         Saved searches and templates take two more.
@@ -379,7 +449,9 @@ class Search:
         """Return all rows that this login may see. One request."""
         return self._host.search.table(self._row, self._fields(), None)
 
-    def rows(self, constraints: Any = None, template: Any = None, query: str | None = None) -> Iterator[Row]:
+    def rows(
+        self, constraints: Any = None, template: Any = None, query: str | None = None
+    ) -> Iterator[Row]:
         """Yield the rows that satisfy criteria, or all rows.
 
         Memory holds only a few rows, however long the table is. Requests are made when the first

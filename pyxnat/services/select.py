@@ -62,7 +62,10 @@ class Select:
         <Subject Object> S01
         """
         if not isinstance(path, (str, bytes)):
-            raise ProgrammingError(f'a path or a data type is text, not {type(path).__name__}', remedy="Select such as '/projects/P/subjects'.")
+            raise ProgrammingError(
+                f'a path or a data type is text, not {type(path).__name__}',
+                remedy="Select such as '/projects/P/subjects'.",
+            )
         path = six.ensure_text(path)
         if path.rstrip('/') in ('', uris.ENTRY, '/REST'):
             return self
@@ -75,7 +78,10 @@ class Select:
         if ':' in path and not path.startswith('/'):
             return Search(path, columns, self._host)
         if columns:
-            raise ProgrammingError('columns go with a data type, not with a path', remedy="Select such as 'xnat:subjectData'.")
+            raise ProgrammingError(
+                'columns go with a data type, not with a path',
+                remedy="Select such as 'xnat:subjectData'.",
+            )
         selection = paths.parse(path)
         cls = class_of(selection.paths[0][-1].level)
         if selection.is_element:
@@ -95,10 +101,14 @@ class Select:
         return [paths.spell(route) for route in paths.parse(path).paths]
 
     def _collection(self, plural: str, id_filter: str) -> Any:
-        return class_of(plural)([(Step(plural, as_name(level(plural), id_filter), False),)], self._host)
+        return class_of(plural)(
+            [(Step(plural, as_name(level(plural), id_filter), False),)], self._host
+        )
 
     def _element(self, plural: str, name: str) -> Any:
-        return class_of(plural).element_at(paths.uri_of((Step(plural, as_name(level(plural), name), True),)), self._host)
+        return class_of(plural).element_at(
+            paths.uri_of((Step(plural, as_name(level(plural), name), True),)), self._host
+        )
 
     def projects(self, id_filter: str = ANY) -> Projects:
         """Return the projects that this login may see."""

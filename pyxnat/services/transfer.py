@@ -98,7 +98,11 @@ class Transfer:
 
     def _prefetch(self, element: Any) -> int:
         self._fetch_listings_below(element)
-        files = [element] if element.level.plural == 'files' else list(self._host.select(f'{element.uri}//files'))
+        files = (
+            [element]
+            if element.level.plural == 'files'
+            else list(self._host.select(f'{element.uri}//files'))
+        )
         for file in files:
             self.download(file)
         return len(files)
@@ -132,7 +136,11 @@ class Transfer:
             except errors.NetworkError as error:
                 if self._host.cache.mode != 'fallback' or record is None:
                     raise
-                warnings.warn(f'{uri}: using the file in the cache, which may be outdated: {error.message}', UserWarning, stacklevel=4)
+                warnings.warn(
+                    f'{uri}: using the file in the cache, which may be outdated: {error.message}',
+                    UserWarning,
+                    stacklevel=4,
+                )
             if store.use(uri):
                 return path
             row = None  # it was removed meanwhile, and may have changed
@@ -198,7 +206,10 @@ class Transfer:
         resource = file.parent()
         resource._check_label()
         payload = source if isinstance(source, Payload) else Payload(source)
-        with self._locked(resource), file_upload(resource.uri, file.path_name, payload, about) as request:
+        with (
+            self._locked(resource),
+            file_upload(resource.uri, file.path_name, payload, about) as request,
+        ):
             self._send_below(file, request, types)
         return Sent(request.size, request.is_plain)
 
@@ -227,9 +238,13 @@ class Transfer:
         if duplicates:
             problem = f'{_some(duplicates)} is there already, and was left as it is'
             url = self._host.connection.server + file.uri
-            raise errors.DuplicateError(problem, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.')
+            raise errors.DuplicateError(
+                problem, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.'
+            )
 
-    def upload_archive(self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
+    def upload_archive(
+        self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]
+    ) -> None:
         """Upload a zip or tar; the server unpacks it with ``extract``.
 
         Parameters
@@ -246,7 +261,9 @@ class Transfer:
         if not about.get('extract'):
             self._verify(file, sent)
 
-    def upload_unpacked(self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]) -> None:
+    def upload_unpacked(
+        self, resource: Any, path: Path, about: dict[str, Any], types: dict[str, str]
+    ) -> None:
         """Upload a zip or tar that the server unpacks; verify its members.
 
         One listing is fetched after the upload.
@@ -269,7 +286,14 @@ class Transfer:
         check_names(list(members), self._host.connection.server + resource.uri)
         self.upload_archive(resource, _archive_name(path.name), path, about, types)
         listed = self._listed(resource)
-        self._raise_if_wrong(resource, [name for name, size in members.items() if listed.get(name, {}).get('Size') != str(size)])
+        self._raise_if_wrong(
+            resource,
+            [
+                name
+                for name, size in members.items()
+                if listed.get(name, {}).get('Size') != str(size)
+            ],
+        )
 
     def _listed(self, resource: Any) -> dict[str | None, Row]:
         return {row['path']: row for row in self._host.connection.rows(f'{resource.uri}/files')}
@@ -277,9 +301,17 @@ class Transfer:
     def _raise_if_wrong(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
             problem = f'{_some(wrong)} is not on the server as it is here'
-            raise errors.TransferError(problem, uri=self._host.connection.server + resource.uri, remedy='Send it again.')
+            raise errors.TransferError(
+                problem, uri=self._host.connection.server + resource.uri, remedy='Send it again.'
+            )
 
-    def upload_members(self, resource: Any, members: list[tuple[str, Path]], about: dict[str, Any], types: dict[str, str]) -> None:
+    def upload_members(
+        self,
+        resource: Any,
+        members: list[tuple[str, Path]],
+        about: dict[str, Any],
+        types: dict[str, str],
+    ) -> None:
         """Upload files as one zip, and verify them if it is unpacked.
 
         Parameters
@@ -298,11 +330,15 @@ class Transfer:
         """
         check_names([name for name, _ in members], self._host.connection.server + resource.uri)
         with zips.pack(members) as packed:
-            self.upload_archive(resource, _archive_name(f'{resource.path_name}.zip'), packed, about, types)
+            self.upload_archive(
+                resource, _archive_name(f'{resource.path_name}.zip'), packed, about, types
+            )
         if not about.get('extract'):
             return
         listed = self._listed(resource)
-        self._raise_if_wrong(resource, [name for name, path in members if not _is_same(listed.get(name), path)])
+        self._raise_if_wrong(
+            resource, [name for name, path in members if not _is_same(listed.get(name), path)]
+        )
 
     def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
         """Download all files of a resource as a zip, verified by its listing.
@@ -335,15 +371,28 @@ class Transfer:
             listed = own_rows(resource.steps, self._host.connection.rows(uri))
             # XNAT responds for an empty resource as for a missing one.
             if not listed and not resource.exists():
-                raise errors.NotFoundError('there is no such resource', uri=self._host.connection.server + resource.uri, remedy='Check the spelling.')
+                raise errors.NotFoundError(
+                    'there is no such resource',
+                    uri=self._host.connection.server + resource.uri,
+                    remedy='Check the spelling.',
+                )
             missing = zips.missing([row['path'] for row in listed], part)
             if missing:
-                problem = f'the server lists {_some(missing)}, but does not send it: it is gone from its disk'
+                problem = (
+                    f'the server lists {_some(missing)}, but does not send it: it is gone from its '
+                    'disk'
+                )
                 raise errors.TransferError(
-                    problem, uri=self._host.connection.server + uri, remedy='Download the other files singly; tell the administrators.'
+                    problem,
+                    uri=self._host.connection.server + uri,
+                    remedy='Download the other files singly; tell the administrators.',
                 )
             if extract:
-                return zips.unpack(part, dest / label, uri=self._host.connection.server + uri) if part else []
+                return (
+                    zips.unpack(part, dest / label, uri=self._host.connection.server + uri)
+                    if part
+                    else []
+                )
             if part:
                 zips.repack(part, target, self._host.connection.server + uri)
             else:
@@ -373,8 +422,16 @@ class Transfer:
         target.parent.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
             if part is None:
-                raise errors.NotFoundError('there are no such files', uri=self._host.connection.server + uri, remedy='Check the IDs or types.')
-            paths = zips.unpack(part, target.parent, str, self._host.connection.server + uri) if extract else []
+                raise errors.NotFoundError(
+                    'there are no such files',
+                    uri=self._host.connection.server + uri,
+                    remedy='Check the IDs or types.',
+                )
+            paths = (
+                zips.unpack(part, target.parent, str, self._host.connection.server + uri)
+                if extract
+                else []
+            )
             if keep:
                 os.replace(part, target)
         return paths if extract else str(target)
@@ -388,7 +445,11 @@ class Transfer:
         part = target.with_name(f'.{target.name}.{os.getpid()}.part')
         try:
             try:
-                fetch(self._host.connection.transport, uris.with_query(uri, {'format': 'zip'}), lambda headers: publish(part))
+                fetch(
+                    self._host.connection.transport,
+                    uris.with_query(uri, {'format': 'zip'}),
+                    lambda headers: publish(part),
+                )
             except errors.NotFoundError:
                 yield None
             else:
@@ -399,11 +460,18 @@ class Transfer:
 
     def _send(self, file: Any, request: FileUpload) -> list[str]:
         """Send the request, and return the files that the server had and kept."""
-        with self._host.connection.transport.stream('PUT', request.uri, request.payload, request.headers, accept_pages=True) as stream:
+        with self._host.connection.transport.stream(
+            'PUT', request.uri, request.payload, request.headers, accept_pages=True
+        ) as stream:
             body = stream.read()
             attempts = stream.record.attempt
         duplicates = duplicates_in(body)
-        if duplicates and attempts > 1 and request.is_plain and self._stored_size(file) == request.payload.length:
+        if (
+            duplicates
+            and attempts > 1
+            and request.is_plain
+            and self._stored_size(file) == request.payload.length
+        ):
             return []  # stored by the first attempt
         return duplicates
 
@@ -453,7 +521,11 @@ def duplicates_in(body: bytes) -> list[str]:
 
 def _archive_name(name: str) -> str:
     """Return a name for the upload of an archive that a URI can contain."""
-    return name if uris.is_carried(name) and not uris.why_unreachable(name) else 'upload' + ''.join(re.findall(r'\.tar\.\w+$|\.\w+$', name))
+    return (
+        name
+        if uris.is_carried(name) and not uris.why_unreachable(name)
+        else 'upload' + ''.join(re.findall(r'\.tar\.\w+$|\.\w+$', name))
+    )
 
 
 def _some(names: list[str]) -> str:

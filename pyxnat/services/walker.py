@@ -25,7 +25,13 @@ __all__ = ['Condition', 'Walker']
 log = logging.getLogger('pyxnat.services.walker')
 
 _HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
-_REFUSED = (errors.DataError, errors.ProgrammingError, errors.InternalError, errors.NotSupportedError, errors.UnexpectedAnswer)
+_REFUSED = (
+    errors.DataError,
+    errors.ProgrammingError,
+    errors.InternalError,
+    errors.NotSupportedError,
+    errors.UnexpectedAnswer,
+)
 _BATCH_AFTER = 4
 """Elements taken one by one before the rest are requested in batches."""
 
@@ -56,7 +62,12 @@ class Walker:
         self.without: frozenset[str] = frozenset()
 
     def walk(
-        self, routes: tuple[Path, ...], conditions: tuple[Condition, ...] = (), columns: tuple[Column, ...] = (), *, ahead: str = 'some'
+        self,
+        routes: tuple[Path, ...],
+        conditions: tuple[Condition, ...] = (),
+        columns: tuple[Column, ...] = (),
+        *,
+        ahead: str = 'some',
     ) -> Iterator[tuple[Found, Entry | None]]:
         """Yield the elements of paths in order, with the time of request.
 
@@ -83,7 +94,12 @@ class Walker:
                     for found in chunk.founds:
                         yield found, chunk.requested
 
-    def rows(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...]) -> Iterator[Row]:
+    def rows(
+        self,
+        routes: tuple[Path, ...],
+        conditions: tuple[Condition, ...],
+        columns: tuple[Column, ...],
+    ) -> Iterator[Row]:
         """Yield the rows of a table over the elements of paths, in order.
 
         Parameters
@@ -102,19 +118,32 @@ class Walker:
                     yield from rows
 
     def _walks(
-        self, routes: tuple[Path, ...], conditions: tuple[Condition, ...], columns: tuple[Column, ...], ahead: str
+        self,
+        routes: tuple[Path, ...],
+        conditions: tuple[Condition, ...],
+        columns: tuple[Column, ...],
+        ahead: str,
     ) -> Generator[tuple[_Walk, tuple[Stage, ...]], None, None]:
         """Yield the walk of each path, with its stages."""
         ids = self._ids(conditions)
         plans = self._plans(plan.answerable(routes, ids), ids, columns)
-        with Listings(self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1) as listings:
+        with Listings(
+            self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1
+        ) as listings:
             if ahead == 'all' and self.jobs > 1 and len(plans) > 1:
                 listings.prefetch(uri for stages in plans for uri in plan.first_requests(stages))
             for stages in plans:
                 yield _Walk(self._host, listings, ahead), stages
 
-    def _plans(self, routes: Sequence[Path], ids: dict[str, frozenset[str]], columns: tuple[Column, ...]) -> list[tuple[Stage, ...]]:
-        return plan.plans(routes, ids, self.without, [plan.wanted_columns(columns, route) if columns else {} for route in routes])
+    def _plans(
+        self, routes: Sequence[Path], ids: dict[str, frozenset[str]], columns: tuple[Column, ...]
+    ) -> list[tuple[Stage, ...]]:
+        return plan.plans(
+            routes,
+            ids,
+            self.without,
+            [plan.wanted_columns(columns, route) if columns else {} for route in routes],
+        )
 
     def _ids(self, conditions: tuple[Condition, ...]) -> dict[str, frozenset[str]]:
         """Return the IDs that satisfy conditions, by level."""
@@ -125,7 +154,12 @@ class Walker:
             passing[name] = passing[name] & ids if name in passing else ids
         return passing
 
-    def explain(self, routes: tuple[Path, ...], conditions: tuple[Condition, ...] = (), columns: tuple[Column, ...] = ()) -> str:
+    def explain(
+        self,
+        routes: tuple[Path, ...],
+        conditions: tuple[Condition, ...] = (),
+        columns: tuple[Column, ...] = (),
+    ) -> str:
         """Describe the requests of a walk. No request.
 
         Parameters
@@ -137,7 +171,12 @@ class Walker:
         lines = [line for condition in conditions for line in _searches(condition)]
         answerable = plan.answerable(routes, no_ids)
         shown: set[str] = set()
-        lines += [plan.explain(route, stages, shown) for route, stages in zip(answerable, self._plans(answerable, no_ids, columns), strict=True)]
+        lines += [
+            plan.explain(route, stages, shown)
+            for route, stages in zip(
+                answerable, self._plans(answerable, no_ids, columns), strict=True
+            )
+        ]
         return '\n'.join(lines)
 
 
@@ -239,10 +278,16 @@ class _Walk:
             if isinstance(stage, JoinSubjects):
                 chunks = self._join(stage, chunks)
             else:
-                chunks = self._run(stage, _Source(chunks)) if stage.has_requests else self._pass(stage, chunks)
+                chunks = (
+                    self._run(stage, _Source(chunks))
+                    if stage.has_requests
+                    else self._pass(stage, chunks)
+                )
         return chunks
 
-    def tables(self, stages: Sequence[Stage], columns: Sequence[Column], plural: str) -> Iterator[Iterable[Row]]:
+    def tables(
+        self, stages: Sequence[Stage], columns: Sequence[Column], plural: str
+    ) -> Iterator[Iterable[Row]]:
         """Return the rows of a table, one iterable per listing.
 
         Parameters
@@ -256,8 +301,13 @@ class _Walk:
         """
         *before, last = stages
         if not isinstance(last, JoinSubjects):
-            return (plan.table_rows(chunk.founds, columns, plural) for chunk in self.run(stages, _server()))
-        return self._ahead(self._joined(chunk, last, columns, plural) for chunk in self.run(before, _server()))
+            return (
+                plan.table_rows(chunk.founds, columns, plural)
+                for chunk in self.run(stages, _server())
+            )
+        return self._ahead(
+            self._joined(chunk, last, columns, plural) for chunk in self.run(before, _server())
+        )
 
     def _ahead(self, tables: Iterator[Iterable[Row]]) -> Iterator[Iterable[Row]]:
         """Yield tables in order, with the next ones requested ahead."""
@@ -268,16 +318,29 @@ class _Walk:
                 yield waiting.popleft()
         yield from waiting
 
-    def _joined(self, chunk: _Chunk, join: JoinSubjects, columns: Sequence[Column], plural: str) -> Iterable[Row]:
+    def _joined(
+        self, chunk: _Chunk, join: JoinSubjects, columns: Sequence[Column], plural: str
+    ) -> Iterable[Row]:
         """Return the rows of experiments with the columns of their subjects."""
         founds = chunk.founds
         if not isinstance(founds, plan.Listed):
-            return chain.from_iterable(plan.table_rows(joined.founds, columns, plural) for joined in self._join(join, iter([chunk])))
+            return chain.from_iterable(
+                plan.table_rows(joined.founds, columns, plural)
+                for joined in self._join(join, iter([chunk]))
+            )
         if founds.is_empty():
             return ()
         keys = [column.key for column in plan.subject_columns(columns)]
-        subjects = _SubjectRows(self._host, self._listings, join, founds.at.uri, lambda row: tuple(row.get(key, '') for key in keys))
-        return plan.table_rows(founds, columns, plural, lambda rows: subjects.of_experiments(rows, ('',) * len(keys)))
+        subjects = _SubjectRows(
+            self._host,
+            self._listings,
+            join,
+            founds.at.uri,
+            lambda row: tuple(row.get(key, '') for key in keys),
+        )
+        return plan.table_rows(
+            founds, columns, plural, lambda rows: subjects.of_experiments(rows, ('',) * len(keys))
+        )
 
     def _join(self, stage: JoinSubjects, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """Add the rows of their subjects to experiments."""
@@ -285,10 +348,17 @@ class _Walk:
         for chunk in chunks:
             yield chunk._replace(founds=self._with_subjects(stage, subjects, chunk.founds))
 
-    def _with_subjects(self, stage: JoinSubjects, subjects: dict[str, _SubjectRows[Row | None]], founds: Iterable[Found]) -> Iterator[Found]:
+    def _with_subjects(
+        self,
+        stage: JoinSubjects,
+        subjects: dict[str, _SubjectRows[Row | None]],
+        founds: Iterable[Found],
+    ) -> Iterator[Found]:
         for home, run in groupby(founds, lambda found: uris.parent(uris.parent(found.uri))):
             if home not in subjects:
-                subjects[home] = _SubjectRows(self._host, self._listings, stage, home, lambda row: row)
+                subjects[home] = _SubjectRows(
+                    self._host, self._listings, stage, home, lambda row: row
+                )
             while part := list(islice(run, stage.most_ids)):
                 rows = subjects[home].of_experiments([found.row for found in part], None)
                 for found, row in zip(part, rows, strict=True):
@@ -297,7 +367,9 @@ class _Walk:
     def _pass(self, stage: Stage, chunks: Iterator[_Chunk]) -> Iterator[_Chunk]:
         """Run a stage that makes no request."""
         for chunk in chunks:
-            yield chunk._replace(founds=chain.from_iterable(stage.rows(at, ()) for at in chunk.founds))
+            yield chunk._replace(
+                founds=chain.from_iterable(stage.rows(at, ()) for at in chunk.founds)
+            )
 
     def _run(self, stage: Stage, source: _Source) -> Iterator[_Chunk]:
         """Run a stage with several batches in flight, and yield them in order."""
@@ -305,8 +377,14 @@ class _Walk:
         in_flight: deque[_Batch] = deque()
         while True:
             window = self._window(passed)
-            while has_more and len(in_flight) < window and (self._eager or source.is_at_hand or not in_flight):
-                batches = list(self._start(stage, source, passed, window - len(in_flight), bool(in_flight)))
+            while (
+                has_more
+                and len(in_flight) < window
+                and (self._eager or source.is_at_hand or not in_flight)
+            ):
+                batches = list(
+                    self._start(stage, source, passed, window - len(in_flight), bool(in_flight))
+                )
                 in_flight.extend(batches)
                 has_more = bool(batches)
             if not in_flight:
@@ -321,9 +399,13 @@ class _Walk:
             return 1
         return 2 * self._listings.jobs if self._eager else min(passed + 1, self._listings.jobs)
 
-    def _start(self, stage: Stage, source: _Source, passed: int, room: int, others: bool) -> Iterator[_Batch]:
+    def _start(
+        self, stage: Stage, source: _Source, passed: int, room: int, others: bool
+    ) -> Iterator[_Batch]:
         """Request the next batches, with threads if there are several."""
-        batched = stage.batch_size > 1 and (self._eager or (passed >= _BATCH_AFTER and not self._lazy))
+        batched = stage.batch_size > 1 and (
+            self._eager or (passed >= _BATCH_AFTER and not self._lazy)
+        )
         founds = source.take(stage.batch_size if batched else room, self._eager)
         if not founds:
             return
@@ -331,7 +413,11 @@ class _Walk:
         now = self._host.cache.moment()
         for batch in batches:
             requests = stage.batch_requests(batch) if len(batch) > 1 else stage.requests(batch[0])
-            at_once = not self._lazy and self._listings.jobs > 1 and (others or len(batches) > 1 or len(requests) > 1)
+            at_once = (
+                not self._lazy
+                and self._listings.jobs > 1
+                and (others or len(batches) > 1 or len(requests) > 1)
+            )
             listings = [self._listings.get(uri, now, at_once) for uri in requests]
             yield _Batch(stage, batch, listings, listings[0].requested if listings else now)
 
@@ -350,7 +436,9 @@ class _Walk:
             if isinstance(elements, plan.Listed):
                 return elements
             below = iter(elements)
-            first = list(below if all(isinstance(table, list) for table in tables) else islice(below, 1))
+            first = list(
+                below if all(isinstance(table, list) for table in tables) else islice(below, 1)
+            )
             return chain(first, below)
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
             if len(stage.steps) != 1:
@@ -362,9 +450,13 @@ class _Walk:
             raise
 
     def _run_all(self, stages: Iterable[Stage], founds: list[Found]) -> list[Found]:
-        return [found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds]
+        return [
+            found for chunk in self.run(stages, iter([_Chunk(founds)])) for found in chunk.founds
+        ]
 
-    def _finish_batch(self, stage: Stage, founds: list[Found], listings: list[PendingListing]) -> list[Found]:
+    def _finish_batch(
+        self, stage: Stage, founds: list[Found], listings: list[PendingListing]
+    ) -> list[Found]:
         try:
             below = stage.batch_rows(founds, [listing.rows() for listing in listings])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
@@ -372,10 +464,14 @@ class _Walk:
             return self._run_all(stage.fallback(), founds)
         return self._with_unbatched(stage, founds, below)
 
-    def _with_unbatched(self, stage: Stage, founds: list[Found], below: list[list[Found] | None]) -> list[Found]:
+    def _with_unbatched(
+        self, stage: Stage, founds: list[Found], below: list[list[Found] | None]
+    ) -> list[Found]:
         """Return the elements of a batch, with those that need own requests."""
         elements: list[Found] = []
-        for is_missing, group in groupby(zip(founds, below, strict=True), lambda pair: pair[1] is None):
+        for is_missing, group in groupby(
+            zip(founds, below, strict=True), lambda pair: pair[1] is None
+        ):
             pairs = list(group)
             if is_missing:
                 elements += self._run_all([stage.unbatched()], [at for at, _ in pairs])
@@ -399,7 +495,14 @@ class _SubjectRows(Generic[_T]):
         Returns the part of a row that is kept.
     """
 
-    def __init__(self, interface: Host, listings: Listings, join: JoinSubjects, home: str, keep: Callable[[Row], _T]) -> None:
+    def __init__(
+        self,
+        interface: Host,
+        listings: Listings,
+        join: JoinSubjects,
+        home: str,
+        keep: Callable[[Row], _T],
+    ) -> None:
         self._host, self._listings, self._stage = interface, listings, join
         self.keep = keep
         self._pending = self._request(join.beside(home), listings.jobs > 1)
@@ -431,8 +534,15 @@ class _SubjectRows(Generic[_T]):
             self._known = self._read(self._pending)
             self._pending = []
         ids = [row.get('subject_ID', '') for row in rows]
-        missing = [identity for identity in dict.fromkeys(ids) if identity and identity not in self._known]
+        missing = [
+            identity for identity in dict.fromkeys(ids) if identity and identity not in self._known
+        ]
         for number in range(0, len(missing), self._stage.most_ids):
             part = missing[number : number + self._stage.most_ids]
-            self._known.update({**dict.fromkeys(part, default), **self._read(self._request(self._stage.named(part)))})
+            self._known.update(
+                {
+                    **dict.fromkeys(part, default),
+                    **self._read(self._request(self._stage.named(part))),
+                }
+            )
         return [self._known.get(identity, default) for identity in ids]

@@ -44,7 +44,9 @@ class XpathStore:
     def __len__(self) -> int:
         return len(self._roots)
 
-    def checkout(self, project: str | None = None, subjects: Iterable[str] | None = None) -> list[str]:
+    def checkout(
+        self, project: str | None = None, subjects: Iterable[str] | None = None
+    ) -> list[str]:
         """Fetch documents, and add them to the store.
 
         Parameters
@@ -71,8 +73,14 @@ class XpathStore:
         One request for each subject, and one for the list of a whole project.
         """
         if project is None and subjects is None:
-            raise errors.ProgrammingError('nothing to check out', remedy='Give project= or subjects=.')
-        root = uris.ENTRY if project is None else uris.join(uris.ENTRY, 'projects', uris.quote(project))
+            raise errors.ProgrammingError(
+                'nothing to check out', remedy='Give project= or subjects=.'
+            )
+        root = (
+            uris.ENTRY
+            if project is None
+            else uris.join(uris.ENTRY, 'projects', uris.quote(project))
+        )
         if subjects is None:
             subjects = [row['ID'] for row in self._host.connection.rows(f'{root}/subjects')]
         names = [subjects] if isinstance(subjects, str) else subjects
@@ -83,7 +91,10 @@ class XpathStore:
 
         One request for each, bypassing the cache: XNAT does not tell which documents have changed.
         """
-        return [self._fetch(uris.join(uris.ENTRY, 'subjects', uris.quote(subject)), expiration=0) for subject in self.subjects()]
+        return [
+            self._fetch(uris.join(uris.ENTRY, 'subjects', uris.quote(subject)), expiration=0)
+            for subject in self.subjects()
+        ]
 
     def clear(self) -> None:
         """Remove all documents. No request."""
@@ -94,7 +105,11 @@ class XpathStore:
         try:
             root = parse_xml(self._host.connection.request(uri, **options))
         except ValueError as error:
-            raise errors.UnexpectedAnswer(f'not an XML document: {error}', uri=self._host.connection.server + uri, remedy='Check the ID.') from error
+            raise errors.UnexpectedAnswer(
+                f'not an XML document: {error}',
+                uri=self._host.connection.server + uri,
+                remedy='Check the ID.',
+            ) from error
         identity = root.get('ID', '')
         self._roots[identity] = root
         return identity
@@ -112,7 +127,10 @@ class XpathStore:
             If the subject was not checked out.
         """
         if subject_id not in self._roots:
-            raise errors.NotFoundError(f'subject {subject_id!r} was not checked out', remedy='checkout(subjects=[…]) fetches it.')
+            raise errors.NotFoundError(
+                f'subject {subject_id!r} was not checked out',
+                remedy='checkout(subjects=[…]) fetches it.',
+            )
         store = XpathStore(self._host)
         store._roots = {subject_id: self._roots[subject_id]}
         return store
@@ -136,7 +154,12 @@ class XpathStore:
             If it is not a valid XPath, or has a prefix that no document has.
         """
         results: list[Any] = []
-        prefixes = {prefix: uri for root in self._roots.values() for prefix, uri in root.nsmap.items() if prefix}
+        prefixes = {
+            prefix: uri
+            for root in self._roots.values()
+            for prefix, uri in root.nsmap.items()
+            if prefix
+        }
         for root in self._roots.values():
             try:
                 result: Any = root.xpath(expression, namespaces=prefixes)
@@ -183,7 +206,14 @@ class XpathStore:
         key : str, optional
             Name of the attribute. Default: all attributes.
         """
-        return sorted({value for attributes in self.element_attrs(name) for attribute, value in attributes.items() if key in (None, attribute)})
+        return sorted(
+            {
+                value
+                for attributes in self.element_attrs(name)
+                for attribute, value in attributes.items()
+                if key in (None, attribute)
+            }
+        )
 
     def element_text(self, name: str) -> list[str]:
         """Return the text of each element with a name, if it has text."""
@@ -212,5 +242,7 @@ def _prefixed(node: Node, name: str) -> str:
     'a:b'
     """
     parts = etree.QName(name)
-    prefix = next((prefix for prefix, uri in node.nsmap.items() if uri == parts.namespace and prefix), None)
+    prefix = next(
+        (prefix for prefix, uri in node.nsmap.items() if uri == parts.namespace and prefix), None
+    )
     return f'{prefix}:{parts.localname}' if prefix else parts.localname

@@ -72,7 +72,10 @@ def header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
     def rows() -> Iterator[Row]:
         for cells in reader:
             if cells and len(cells) != len(header):
-                raise UnexpectedAnswer(f'row {reader.line_num} of the table has {len(cells)} cells, the header {len(header)}')
+                raise UnexpectedAnswer(
+                    f'row {reader.line_num} of the table has {len(cells)} cells, the header '
+                    f'{len(header)}'
+                )
             if cells:
                 yield dict(zip(header, cells, strict=True))
 
@@ -101,7 +104,12 @@ def iter_csv(source: CsvSource) -> Iterator[Row]:
         yield from parse_csv(lines)
 
 
-def write_csv(dest: CsvDest, rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = (), delimiter: str = ',') -> int:
+def write_csv(
+    dest: CsvDest,
+    rows: Iterable[Mapping[str, Any]],
+    columns: Iterable[str] = (),
+    delimiter: str = ',',
+) -> int:
     """Write rows as CSV with a header, one at a time.
 
     A list is written as JSON. :func:`iter_csv` reads all text back unchanged, line breaks included.
@@ -136,8 +144,13 @@ def write_csv(dest: CsvDest, rows: Iterable[Mapping[str, Any]], columns: Iterabl
     with open_dest(dest) as file:
         plain = csv.writer(file, delimiter=delimiter, lineterminator='\n')
         quoted = csv.writer(file, delimiter=delimiter, lineterminator='\n', quoting=csv.QUOTE_ALL)
-        for cells in chain([names], ([cell_text(row.get(name, '')) for name in names] for row in chain(first, rows))):
-            returns = '\r' in ''.join(cells)  # csv does not quote them, and readers would end the row there
+        for cells in chain(
+            [names],
+            ([cell_text(row.get(name, '')) for name in names] for row in chain(first, rows)),
+        ):
+            returns = '\r' in ''.join(
+                cells
+            )  # csv does not quote them, and readers would end the row there
             (quoted if returns else plain).writerow(cells)
             count += 1
     return count - 1

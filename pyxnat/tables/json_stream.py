@@ -32,7 +32,8 @@ _BLANKS = re.compile(r'[ \t\n\r]*')
 _BEGIN = 60
 _REMEDY = 'Check that the URL is that of an XNAT server.'
 _NOTHING = (
-    'XNAT sends an empty body when a query fails: check that each column belongs to the level and type, '
+    'XNAT sends an empty body when a query fails: check that each column belongs to the level and '
+    'type, '
     'that dates in filters are MM/dd/yyyy, and that the result of the search has not expired.'
 )
 _DECODER = json.JSONDecoder()
@@ -58,7 +59,9 @@ def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
     return list(iter_result_set([text], uri)) if rows is None else rows
 
 
-def iter_result_set(pieces: Iterable[bytes], uri: str | None = None, members: dict[str, Any] | None = None) -> Iterator[Row]:
+def iter_result_set(
+    pieces: Iterable[bytes], uri: str | None = None, members: dict[str, Any] | None = None
+) -> Iterator[Row]:
     """Yield the rows of a JSON table of any length.
 
     Cells are strings; `None` (SQL's NULL) becomes the empty string.
@@ -102,7 +105,9 @@ class ResultSet:
         ``totalRecords`` after them.
     """
 
-    def __init__(self, pieces: Iterable[bytes], uri: str | None = None, *, is_long: bool = True) -> None:
+    def __init__(
+        self, pieces: Iterable[bytes], uri: str | None = None, *, is_long: bool = True
+    ) -> None:
         self._pieces = pieces
         self._uri = uri
         self.is_long = is_long
@@ -110,7 +115,9 @@ class ResultSet:
 
     def __iter__(self) -> Iterator[Row]:
         rows = None if self.is_long else _decode(b''.join(self._pieces), self.members)
-        return iter_result_set(self._pieces, self._uri, self.members) if rows is None else iter(rows)
+        return (
+            iter_result_set(self._pieces, self._uri, self.members) if rows is None else iter(rows)
+        )
 
 
 def _decode(text: bytes, members: dict[str, Any]) -> list[Row] | None:
@@ -118,7 +125,9 @@ def _decode(text: bytes, members: dict[str, Any]) -> list[Row] | None:
 
     `iter_result_set` then reports the error. Members beside the rows are added to `members`.
     """
-    if text.count(b'"ResultSet"') != 1 or text.count(b'"Result"') != 1:  # json takes the last of two
+    if (
+        text.count(b'"ResultSet"') != 1 or text.count(b'"Result"') != 1
+    ):  # json takes the last of two
         return None
     try:
         table = json.loads(text.decode('utf-8-sig'))['ResultSet']
@@ -141,7 +150,9 @@ def _checked(text: _Text, uri: str | None, members: dict[str, Any]) -> Iterator[
         error.uri, error.remedy = uri, _REMEDY
         raise
     except (ValueError, TypeError, RecursionError) as error:
-        raise UnexpectedAnswer(f'not a JSON table of XNAT: {text.begin!r} ({error})', uri=uri, remedy=_REMEDY) from error
+        raise UnexpectedAnswer(
+            f'not a JSON table of XNAT: {text.begin!r} ({error})', uri=uri, remedy=_REMEDY
+        ) from error
 
 
 def _as_text(rows: list[Any]) -> list[Row]:
@@ -242,7 +253,10 @@ class _Text:
                     return value
 
     def _may_be_cut(self, error: json.JSONDecodeError) -> bool:
-        return error.msg.startswith('Unterminated string') or error.pos >= len(self._held) - _LONGEST_TOKEN
+        return (
+            error.msg.startswith('Unterminated string')
+            or error.pos >= len(self._held) - _LONGEST_TOKEN
+        )
 
     def only(self, wanted: str) -> Iterator[str]:
         """Yield the member names of an object that must have one of them once.

@@ -30,7 +30,18 @@ from .csv_stream import (
     write_csv,
 )
 
-__all__ = ['CsvDest', 'CsvSource', 'JsonTable', 'Row', 'csv_to_json', 'html_table', 'iter_csv', 'parse_csv', 'texts', 'write_csv']
+__all__ = [
+    'CsvDest',
+    'CsvSource',
+    'JsonTable',
+    'Row',
+    'csv_to_json',
+    'html_table',
+    'iter_csv',
+    'parse_csv',
+    'texts',
+    'write_csv',
+]
 
 _MOST_ROWS = 50
 _MOST_COLUMNS = 20
@@ -102,7 +113,11 @@ class JsonTable:
             There is no such column.
         """
         self._need([column])
-        values = [value for value in (row.get(column, '') for row in self.data) if val_pattern == '*' or matches(val_pattern, str(value))]
+        values = [
+            value
+            for value in (row.get(column, '') for row in self.data)
+            if val_pattern == '*' or matches(val_pattern, str(value))
+        ]
         return values[0] if len(self.data) == len(values) == 1 and not always_list else values
 
     def join(self, join_column: str, *tables: JsonTable) -> JsonTable:
@@ -123,9 +138,19 @@ class JsonTable:
         KeyError
             A table lacks the column.
         """
-        indexes = [{row[join_column]: row for row in reversed(table.data)} for table in (table._with(join_column) for table in tables)]
+        indexes = [
+            {row[join_column]: row for row in reversed(table.data)}
+            for table in (table._with(join_column) for table in tables)
+        ]
         rows = [
-            {**row, **{name: value for index in indexes for name, value in index[row[join_column]].items()}}
+            {
+                **row,
+                **{
+                    name: value
+                    for index in indexes
+                    for name, value in index[row[join_column]].items()
+                },
+            }
             for row in self._with(join_column)
             if all(row[join_column] in index for index in indexes)
         ]
@@ -139,7 +164,9 @@ class JsonTable:
         """Return a table of only these columns, in this order."""
         wanted = list(columns)
         self._need(wanted)
-        return JsonTable(({name: row.get(name, '') for name in wanted} for row in self.data), wanted)
+        return JsonTable(
+            ({name: row.get(name, '') for name in wanted} for row in self.data), wanted
+        )
 
     def sort(self, *columns: str, reverse: bool = False) -> JsonTable:
         """Return a table sorted by columns, the first one most significant.
@@ -162,7 +189,10 @@ class JsonTable:
         rows = self.data
         for name in reversed(columns):
             rows = sorted(rows, key=lambda row: _place(row.get(name, '')), reverse=reverse)
-            rows = [*(row for row in rows if row.get(name, '') != ''), *(row for row in rows if row.get(name, '') == '')]
+            rows = [
+                *(row for row in rows if row.get(name, '') != ''),
+                *(row for row in rows if row.get(name, '') == ''),
+            ]
         return JsonTable(rows, self.order_by)
 
     def where(self, *values: str, **columns: str) -> JsonTable:
@@ -202,7 +232,10 @@ class JsonTable:
     def _need(self, columns: Iterable[str]) -> None:
         missing = [name for name in columns if not self.has_header(name)]
         if missing and (self.data or self.order_by):  # an empty table accepts any column name
-            raise KeyError(f'no column {", ".join(map(repr, missing))}; there are: {", ".join(self.order_by) or "none"}')
+            raise KeyError(
+                f'no column {", ".join(map(repr, missing))}; there are: '
+                f'{", ".join(self.order_by) or "none"}'
+            )
 
     def _filtered(self, keep: Callable[[Row], bool]) -> JsonTable:
         return JsonTable((row for row in self.data if keep(row)), self.order_by)
@@ -224,7 +257,9 @@ class JsonTable:
         with open_dest(dest) as file:
             file.write('[')
             for start in range(0, len(self.data), _TOGETHER):
-                file.write((', ' if start else '') + json.dumps(self.data[start : start + _TOGETHER])[1:-1])
+                file.write(
+                    (', ' if start else '') + json.dumps(self.data[start : start + _TOGETHER])[1:-1]
+                )
             file.write(']')
 
     def dumps_csv(self, delimiter: str = ',') -> str:
@@ -264,13 +299,18 @@ class JsonTable:
             import pandas
         except ImportError as error:
             raise ImportError('to_pandas needs pandas: pip install pyxnat[pandas]') from error
-        frame = pandas.DataFrame({name: [row.get(name, '') for row in self.data] for name in self.order_by}, columns=self.order_by)
+        frame = pandas.DataFrame(
+            {name: [row.get(name, '') for row in self.data] for name in self.order_by},
+            columns=self.order_by,
+        )
         for name in self.order_by if convert else ():
             cells = [cell for cell in frame[name] if cell != '']
             if _all_are(_NUMBER, cells):
                 frame[name] = pandas.to_numeric(frame[name].where(frame[name] != ''))
             elif _all_are(_DATE, cells):
-                frame[name] = pandas.to_datetime(frame[name].where(frame[name] != ''), format='ISO8601')
+                frame[name] = pandas.to_datetime(
+                    frame[name].where(frame[name] != ''), format='ISO8601'
+                )
         return frame
 
     def __len__(self) -> int:
@@ -296,12 +336,18 @@ class JsonTable:
         return self.data[key]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, JsonTable) and (self.data, self.order_by) == (other.data, other.order_by)
+        return isinstance(other, JsonTable) and (self.data, self.order_by) == (
+            other.data,
+            other.order_by,
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f'<JsonTable {len(self)} rows, {len(self.order_by)} columns: {", ".join(islice(self.order_by, _MOST_COLUMNS))}{self._more_columns}>'
+        return (
+            f'<JsonTable {len(self)} rows, {len(self.order_by)} columns: '
+            f'{", ".join(islice(self.order_by, _MOST_COLUMNS))}{self._more_columns}>'
+        )
 
     @property
     def _more_columns(self) -> str:
@@ -310,7 +356,9 @@ class JsonTable:
     def _shown(self) -> tuple[list[str], list[list[str]]]:
         """Return the displayed columns and rows, with long cells shortened."""
         names = self.order_by[:_MOST_COLUMNS]
-        return names, [[_cut(str(row.get(name, ''))) for name in names] for row in self.data[:_MOST_ROWS]]
+        return names, [
+            [_cut(str(row.get(name, ''))) for name in names] for row in self.data[:_MOST_ROWS]
+        ]
 
     def _rest(self) -> str:
         """Return a note with the total size if not all is displayed."""
@@ -321,7 +369,9 @@ class JsonTable:
         """Return the first rows and columns as HTML, for a notebook."""
         names, rows = self._shown()
         rest = self._rest()
-        return html_table([dict(zip(names, row, strict=True)) for row in rows], names) + (f'<p>{rest}.</p>' if rest else '')
+        return html_table([dict(zip(names, row, strict=True)) for row in rows], names) + (
+            f'<p>{rest}.</p>' if rest else ''
+        )
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         """Print the first rows and columns in IPython."""
@@ -333,7 +383,10 @@ class JsonTable:
         names, rows = self._shown()
         shown = [list(map(_cut, names)), *rows]
         widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-        lines = ['  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]
+        lines = [
+            '  '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in shown
+        ]
         return '\n'.join([*lines, *filter(None, [self._rest() and f'… {self._rest()}'])])
 
 
@@ -365,10 +418,17 @@ def html_table(rows: Sequence[Row], columns: Iterable[str] = ()) -> str:
     """
     names = list(columns) or list(dict.fromkeys(name for row in rows for name in row))
     head = ''.join(f'<th>{html.escape(name)}</th>' for name in names)
-    body = ''.join('<tr>' + ''.join(f'<td>{html.escape(row.get(name, ""))}</td>' for name in names) + '</tr>' for row in rows)
+    body = ''.join(
+        '<tr>' + ''.join(f'<td>{html.escape(row.get(name, ""))}</td>' for name in names) + '</tr>'
+        for row in rows
+    )
     return f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _fits(row: Row, values: tuple[str, ...], columns: dict[str, str]) -> bool:
-    somewhere = all(any(matches(str(value), str(text)) for text in (*row, *row.values())) for value in values)
-    return somewhere and all(matches(str(pattern), str(row.get(name, ''))) for name, pattern in columns.items())
+    somewhere = all(
+        any(matches(str(value), str(text)) for text in (*row, *row.values())) for value in values
+    )
+    return somewhere and all(
+        matches(str(pattern), str(row.get(name, ''))) for name, pattern in columns.items()
+    )

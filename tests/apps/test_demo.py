@@ -35,7 +35,9 @@ ALL_IMAGES = f'/projects/{AGING.id}/subjects/*/experiments/*/scans/*/resources/*
 
 def first(kind: str) -> tuple[Subject, Session]:
     """The first session that holds a kind of image."""
-    return next((s, e) for s in cohort() for e in s.sessions for scan in e.scans if kind in scan.kinds)
+    return next(
+        (s, e) for s in cohort() for e in s.sessions for scan in e.scans if kind in scan.kinds
+    )
 
 
 def over_80(people: list[Subject]) -> list[Subject]:
@@ -43,7 +45,7 @@ def over_80(people: list[Subject]) -> list[Subject]:
     return [s for s in people if s.project == AGING.id and any(e.age > 80 for e in s.sessions)]
 
 
-# -- people -----------------------------------------------------------------------------------------------------------------------------------
+# -- people ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('seed', [0, 1, 2012])
@@ -68,16 +70,22 @@ def test_labels_and_titles_are_unique() -> None:
     people = cohort()
     labels = [s.label for s in people] + [e.label for s in people for e in s.sessions]
     assert len(labels) == len(set(labels))
-    assert len({project.name for project in PROJECTS}) == len({project.id for project in PROJECTS}) == 3
+    assert (
+        len({project.name for project in PROJECTS})
+        == len({project.id for project in PROJECTS})
+        == 3
+    )
 
 
 def test_every_kind_of_image_is_used_and_one_session_is_analyze() -> None:
-    kinds = Counter(kind for s in cohort() for e in s.sessions for scan in e.scans for kind in scan.kinds)
+    kinds = Counter(
+        kind for s in cohort() for e in s.sessions for scan in e.scans for kind in scan.kinds
+    )
     assert kinds.keys() == KINDS.keys()
     assert kinds['analyze'] == 1 and kinds['mr_series'] == 3
 
 
-# -- images -----------------------------------------------------------------------------------------------------------------------------------
+# -- images ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -89,7 +97,10 @@ def test_images_have_their_labels_and_the_same_bytes_each_time(kind: str) -> Non
     assert all(('made' in label) == made for label in files)
 
 
-@pytest.mark.parametrize(('kind', 'image_class'), [('pair', nibabel.Nifti1Pair), ('analyze', nibabel.AnalyzeImage), ('gz', nibabel.Nifti1Image)])
+@pytest.mark.parametrize(
+    ('kind', 'image_class'),
+    [('pair', nibabel.Nifti1Pair), ('analyze', nibabel.AnalyzeImage), ('gz', nibabel.Nifti1Image)],
+)
 def test_a_head_is_whole_and_read_by_nibabel(kind: str, image_class: type, tmp_path: Path) -> None:
     for label, body in contents(kind, *first(kind)).items():
         (tmp_path / label).write_bytes(body)
@@ -101,23 +112,36 @@ def test_a_head_is_whole_and_read_by_nibabel(kind: str, image_class: type, tmp_p
 
 
 def test_heads_differ_between_sessions() -> None:
-    bodies = {contents('pair', s, e)['head_made.img'] for s in over_80(cohort()) for e in s.sessions}
+    bodies = {
+        contents('pair', s, e)['head_made.img'] for s in over_80(cohort()) for e in s.sessions
+    }
     assert len(bodies) == 13
 
 
 @pytest.mark.parametrize(
     ('kind', 'modality', 'shape', 'spacing'),
-    [('mr_series', 'MR', (96, 128), 2.2), ('pt_series', 'PT', (54, 47), 3), ('ct_series', 'CT', (128, 128), 5)],
+    [
+        ('mr_series', 'MR', (96, 128), 2.2),
+        ('pt_series', 'PT', (54, 47), 3),
+        ('ct_series', 'CT', (128, 128), 5),
+    ],
 )
-def test_a_series_is_dicom_that_fits_together(kind: str, modality: str, shape: tuple[int, int], spacing: float) -> None:
+def test_a_series_is_dicom_that_fits_together(
+    kind: str, modality: str, shape: tuple[int, int], spacing: float
+) -> None:
     subject, session = first(kind)
-    slices = [pydicom.dcmread(io.BytesIO(body)) for body in contents(kind, subject, session).values()]
+    slices = [
+        pydicom.dcmread(io.BytesIO(body)) for body in contents(kind, subject, session).values()
+    ]
     assert {(d.Modality, d.pixel_array.shape, d.PatientID, d.StudyDate) for d in slices} == {
         (modality, shape, subject.label, session.date.replace('-', ''))
     }
     assert all('made' in d.SeriesDescription for d in slices)
     assert all(d.file_meta.MediaStorageSOPInstanceUID == d.SOPInstanceUID for d in slices)
-    assert len({d.SOPInstanceUID for d in slices}) == len(slices) and len({d.SeriesInstanceUID for d in slices}) == 1
+    assert (
+        len({d.SOPInstanceUID for d in slices}) == len(slices)
+        and len({d.SeriesInstanceUID for d in slices}) == 1
+    )
     row, column = np.reshape(slices[0].ImageOrientationPatient, (2, 3)).astype(float)
     heights = [float(np.dot(np.cross(row, column), d.ImagePositionPatient)) for d in slices]
     assert np.allclose(np.diff(heights), spacing, atol=1e-3)
@@ -132,19 +156,24 @@ def test_the_series_of_a_head_has_the_voxels_of_its_pair() -> None:
 
 
 def test_the_map_comes_back_from_its_pet_series() -> None:
-    slices = [pydicom.dcmread(io.BytesIO(body)) for body in contents('pt_series', *first('pt_series')).values()]
+    slices = [
+        pydicom.dcmread(io.BytesIO(body))
+        for body in contents('pt_series', *first('pt_series')).values()
+    ]
     assert len(slices) == 43
     assert 0.001 < max(float((d.pixel_array * d.RescaleSlope).max()) for d in slices) < 0.002
 
 
-# -- the example ------------------------------------------------------------------------------------------------------------------------------
+# -- the example -----------------------------------------------------------------------------------
 
 
 def test_otsu_parts_two_classes_and_a_mask_has_no_holes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
     import brain_masks
 
-    ball = np.hypot.reduce(np.indices((40, 40, 20)) - np.array([20, 20, 10]).reshape(3, 1, 1, 1)) < 9
+    ball = (
+        np.hypot.reduce(np.indices((40, 40, 20)) - np.array([20, 20, 10]).reshape(3, 1, 1, 1)) < 9
+    )
     head = np.where(ball, 100.0, 5.0)
     head[19:22, 19:22, 9:12] = 0
     head[36:38, 36:38, :] = 100
@@ -154,7 +183,7 @@ def test_otsu_parts_two_classes_and_a_mask_has_no_holes(monkeypatch: pytest.Monk
     assert mask.sum() > 0.98 * ball.sum()
 
 
-# -- end to end -------------------------------------------------------------------------------------------------------------------------------
+# -- end to end ------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope='module')
@@ -174,15 +203,33 @@ def connect(server: Any, cachedir: Path | None = None) -> pyxnat.Interface:
 def environment(server: Any) -> dict[str, str]:
     """For a script: the login, and this pyxnat."""
     path = os.pathsep.join([str(ROOT), str(EXAMPLES)])
-    alone = {'OMP_NUM_THREADS': '1', 'OPENBLAS_NUM_THREADS': '1'}  # many processes share few processors
-    return {**os.environ, **alone, 'PYTHONPATH': path, 'XNAT_HOST': server.url, 'XNAT_USER': server.user, 'XNAT_PASS': server.password}
+    alone = {
+        'OMP_NUM_THREADS': '1',
+        'OPENBLAS_NUM_THREADS': '1',
+    }  # many processes share few processors
+    return {
+        **os.environ,
+        **alone,
+        'PYTHONPATH': path,
+        'XNAT_HOST': server.url,
+        'XNAT_USER': server.user,
+        'XNAT_PASS': server.password,
+    }
 
 
 def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=10 * GENEROUS_S, **options)
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=10 * GENEROUS_S,
+        **options,
+    )
 
 
-def test_a_second_filling_adds_nothing_and_one_after_a_loss_only_what_is_lost(archive: Any, tmp_path: Path) -> None:
+def test_a_second_filling_adds_nothing_and_one_after_a_loss_only_what_is_lost(
+    archive: Any, tmp_path: Path
+) -> None:
     with connect(archive, tmp_path) as interface:
         assert fill(interface, cohort()) == 0
         interface.select.project('DEMO_CT').subject('CT01').delete()
@@ -196,28 +243,60 @@ def test_the_archive_has_what_the_cohort_says(archive: Any, tmp_path: Path) -> N
     with connect(archive, tmp_path) as interface:
         sessions = interface.select(f'/projects/{AGING.id}/subjects/*/experiments')
         over = sessions.where([('xnat:mrSessionData/AGE', '>', '80'), 'AND'])
-        assert sorted(over.get('label')) == sorted(e.label for s in over_80(cohort()) for e in s.sessions)
+        assert sorted(over.get('label')) == sorted(
+            e.label for s in over_80(cohort()) for e in s.sessions
+        )
         assert len(sessions.get()) == 49
         both = [[('xnat:mrSessionData/AGE', '=', 79)], [('xnat:mrSessionData/AGE', '=', 82)], 'AND']
         subjects = interface.select(f'/projects/{AGING.id}/subjects').where(both)
-        assert subjects.get('label') == [s.label for s in cohort() if {79, 82} <= {e.age for e in s.sessions}]
+        assert subjects.get('label') == [
+            s.label for s in cohort() if {79, 82} <= {e.age for e in s.sessions}
+        ]
         subject, session = first('analyze')
-        scan = interface.select.project(subject.project).subject(subject.label).experiment(session.label).scan('1')
+        scan = (
+            interface.select.project(subject.project)
+            .subject(subject.label)
+            .experiment(session.label)
+            .scan('1')
+        )
         got = scan.resource('ANALYZE').file('head_made.img').get(str(tmp_path / 'head.img'))
         assert Path(got).read_bytes() == contents('analyze', subject, session)['head_made.img']
 
 
-@pytest.mark.parametrize(('method', 'workers', 'over', 'images'), [('fork', 8, 0, 49), ('spawn', 3, 80, 13)])
+@pytest.mark.parametrize(
+    ('method', 'workers', 'over', 'images'), [('fork', 8, 0, 49), ('spawn', 3, 80, 13)]
+)
 def test_the_example_takes_each_image_once_over_one_session(
-    archive: Any, tmp_path: Path, method: str, workers: int, over: int, images: int, monkeypatch: pytest.MonkeyPatch
+    archive: Any,
+    tmp_path: Path,
+    method: str,
+    workers: int,
+    over: int,
+    images: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f'no {method} on this system')
     sessions, opened = archive.archive.sessions, []
-    monkeypatch.setattr(sessions, 'open', lambda caller, open_=sessions.open: opened.append(caller) or open_(caller))
+    monkeypatch.setattr(
+        sessions, 'open', lambda caller, open_=sessions.open: opened.append(caller) or open_(caller)
+    )
     before, left_open = len(archive.requests), sessions.count()
-    start = f'import multiprocessing, sys; multiprocessing.set_start_method({method!r}); import brain_masks; sys.exit(brain_masks.main())'
-    done = run('-c', start, '--over', str(over), '--workers', str(workers), '--cachedir', tmp_path, env=environment(archive))
+    start = (
+        f'import multiprocessing, sys; multiprocessing.set_start_method({method!r}); import '
+        'brain_masks; sys.exit(brain_masks.main())'
+    )
+    done = run(
+        '-c',
+        start,
+        '--over',
+        str(over),
+        '--workers',
+        str(workers),
+        '--cachedir',
+        tmp_path,
+        env=environment(archive),
+    )
     assert (done.returncode, done.stderr) == (0, '')
     asked = archive.requests[before:]
     assert all(status < 400 for _, _, status in asked)
@@ -226,7 +305,8 @@ def test_the_example_takes_each_image_once_over_one_session(
 
 
 def check_requests(asked: Counter[tuple[str, str]], images: int) -> None:
-    """Two files down and a mask up for each image, once; no listing twice, and one of them, at most, for the uploads."""
+    """Two files down and a mask up for each image, once; no listing twice, and one of them, at
+    most, for the uploads."""
     files = {call: count for call, count in asked.items() if re.search(r'/files/[^/]+$', call[1])}
     listings = [path for verb, path in asked.keys() - files.keys() if verb == 'GET']
     assert Counter(verb for verb, _ in files) == {'GET': 2 * images, 'PUT': images}
@@ -244,10 +324,19 @@ def test_what_goes_to_a_worker_has_no_password(archive: Any, tmp_path: Path) -> 
 def test_the_example_names_an_image_that_fails(archive: Any, tmp_path: Path) -> None:
     with connect(archive, tmp_path) as interface:
         project = interface.select.project('DEMO_BROKEN').create(name='Demo: broken')
-        scan = project.subject('B1').create().experiment('B1_MR1').create(experiments='xnat:mrSessionData', **{'xnat:mrSessionData/age': 90})
+        scan = (
+            project.subject('B1')
+            .create()
+            .experiment('B1_MR1')
+            .create(experiments='xnat:mrSessionData', **{'xnat:mrSessionData/age': 90})
+        )
         for label in ('head.img', 'head.hdr'):
-            scan.scan('1').create(scans='xnat:mrScanData').resource('NIFTI').file(label).put(b'no image')
-    done = run(EXAMPLES / 'brain_masks.py', 'DEMO_BROKEN', '--cachedir', tmp_path, env=environment(archive))
+            scan.scan('1').create(scans='xnat:mrScanData').resource('NIFTI').file(label).put(
+                b'no image'
+            )
+    done = run(
+        EXAMPLES / 'brain_masks.py', 'DEMO_BROKEN', '--cachedir', tmp_path, env=environment(archive)
+    )
     assert done.returncode == 1
     assert re.search(r'^FAILED B1_MR1 \S+/head\.img: ImageFileError', done.stderr)
 
@@ -255,12 +344,29 @@ def test_the_example_names_an_image_that_fails(archive: Any, tmp_path: Path) -> 
 def test_the_short_examples(archive: Any, tmp_path: Path) -> None:
     done = run(EXAMPLES / 'search_to_csv.py', env=environment(archive))
     assert (done.returncode, done.stderr) == (0, '')
-    wanted = [s for s in cohort() if s.handedness == 'left' or (s.gender, s.group) == ('female', 'patient')]
-    labels = sorted(e.label for s in wanted for e in s.sessions if e.age > 60 and e.datatype == 'xnat:mrSessionData')
+    wanted = [
+        s
+        for s in cohort()
+        if s.handedness == 'left' or (s.gender, s.group) == ('female', 'patient')
+    ]
+    labels = sorted(
+        e.label
+        for s in wanted
+        for e in s.sessions
+        if e.age > 60 and e.datatype == 'xnat:mrSessionData'
+    )
     assert sorted(line.split(',')[2] for line in done.stdout.splitlines()[1:]) == labels
     (tmp_path / 'T1' / 'sub').mkdir(parents=True)
     (tmp_path / 'T1' / 'sub' / 'note.txt').write_text('a note')
-    done = run(EXAMPLES / 'put_scan.py', tmp_path / 'T1', 'DEMO_AGING', 'NEW1', 'NEW1_MR1', '1', env=environment(archive))
+    done = run(
+        EXAMPLES / 'put_scan.py',
+        tmp_path / 'T1',
+        'DEMO_AGING',
+        'NEW1',
+        'NEW1_MR1',
+        '1',
+        env=environment(archive),
+    )
     assert (done.returncode, done.stderr) == (0, '')
     assert done.stdout.startswith('1 files put')
     with connect(archive, tmp_path) as interface:
@@ -271,7 +377,12 @@ def test_the_example_on_a_cluster(archive: Any, tmp_path: Path) -> None:
     pytest.importorskip('distributed')
     done = run(EXAMPLES / 'map_on_dask.py', 'DEMO_AGING', env=environment(archive))
     assert done.returncode == 0 and 'FAILED' not in done.stderr
-    wanted = [session.label for subject in cohort() if subject.project == 'DEMO_AGING' for session in subject.sessions]
+    wanted = [
+        session.label
+        for subject in cohort()
+        if subject.project == 'DEMO_AGING'
+        for session in subject.sessions
+    ]
     assert sorted(line.split('\t')[0] for line in done.stdout.splitlines()) == sorted(wanted)
 
 
@@ -293,24 +404,51 @@ def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) ->
 
 def check_offline(story: str, options: dict[str, Any]) -> None:
     """The second run with no network at all: it tells the same, and has nothing to ask."""
-    alone = ['unshare', '-rn'] if shutil.which('unshare') and not subprocess.run(['unshare', '-rn', 'true'], check=False).returncode else []
+    alone = (
+        ['unshare', '-rn']
+        if shutil.which('unshare')
+        and not subprocess.run(['unshare', '-rn', 'true'], check=False).returncode
+        else []
+    )
     environment = {**options['env'], 'PYXNAT_OFFLINE': '1'}
     words = [*alone, sys.executable, '-m', 'pyxnat.demo']
-    done = subprocess.run(words, capture_output=True, text=True, timeout=10 * GENEROUS_S, check=False, **{**options, 'env': environment})
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        timeout=10 * GENEROUS_S,
+        check=False,
+        **{**options, 'env': environment},
+    )
     assert (done.returncode, done.stderr) == (0, '')
-    assert re.findall(r'AG\d\d .*', done.stdout) == re.findall(r'AG\d\d .*', story), 'the search and the images are those of the first run'
+    assert re.findall(r'AG\d\d .*', done.stdout) == re.findall(r'AG\d\d .*', story), (
+        'the search and the images are those of the first run'
+    )
     assert 'Nothing to add' in done.stdout and '13 masks were not uploaded' in done.stdout
     assert set(re.findall(r'(\d+) requests?\b', done.stdout)) == {'0'}
 
 
 def check_commands(story: str, options: dict[str, Any]) -> None:
     """Serve the archive and open it, with the lines as printed."""
-    serve, opened = (re.search(rf'{words}:\n +(\S.*)', story)[1] for words in ('serve the archive again', 'open it in I?Python'))
-    with subprocess.Popen(f'exec {serve}', shell=True, stdout=subprocess.DEVNULL, **options) as serving:
+    serve, opened = (
+        re.search(rf'{words}:\n +(\S.*)', story)[1]
+        for words in ('serve the archive again', 'open it in I?Python')
+    )
+    with subprocess.Popen(
+        f'exec {serve}', shell=True, stdout=subprocess.DEVNULL, **options
+    ) as serving:
         try:
             wait_for(re.search(r'http://[\w.]+:\d+', opened)[0], serving)
             typed = "print(len(x.select('/projects/DEMO_AGING/subjects').get()), 'subjects')\n"
-            done = subprocess.run(opened, shell=True, input=typed, capture_output=True, text=True, timeout=GENEROUS_S, **options)
+            done = subprocess.run(
+                opened,
+                shell=True,
+                input=typed,
+                capture_output=True,
+                text=True,
+                timeout=GENEROUS_S,
+                **options,
+            )
         finally:
             serving.terminate()
     assert '44 subjects' in done.stdout, done.stderr
@@ -334,4 +472,8 @@ def test_the_demo_says_that_its_archive_is_being_served(tmp_path: Path) -> None:
     with server.serve(tmp_path / 'demo-archive' / 'archive'):
         done = run('-m', 'pyxnat.demo', cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT)})
     assert done.returncode == 1
-    assert done.stderr.startswith('pyxnat.demo: ') and 'another folder' in done.stderr and 'Traceback' not in done.stderr
+    assert (
+        done.stderr.startswith('pyxnat.demo: ')
+        and 'another folder' in done.stderr
+        and 'Traceback' not in done.stderr
+    )

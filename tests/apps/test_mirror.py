@@ -27,7 +27,9 @@ def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture
 def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
     """The administrator's connection to the second archive."""
-    with pyxnat.Interface(other_server.url, other_server.user, other_server.password, tmp_path / 'dest-cache') as interface:
+    with pyxnat.Interface(
+        other_server.url, other_server.user, other_server.password, tmp_path / 'dest-cache'
+    ) as interface:
         yield interface
 
 
@@ -36,13 +38,21 @@ def session(project: Any) -> Any:
     """A session with all there can be below it."""
     subject = project.subject('S1').create(gender='female', yob='1960')
     session = subject.experiment('MR_1').create(experiments='xnat:mrSessionData')
-    session.attrs.mset({'xnat:experimentData/date': '2020-02-29', 'xnat:mrSessionData/fieldStrength': '3.0'})
-    session.scan('1').create(type='T1', quality='usable', **{'xnat:mrScanData/parameters/tr': '2.3'})
+    session.attrs.mset(
+        {'xnat:experimentData/date': '2020-02-29', 'xnat:mrSessionData/fieldStrength': '3.0'}
+    )
+    session.scan('1').create(
+        type='T1', quality='usable', **{'xnat:mrScanData/parameters/tr': '2.3'}
+    )
     session.scan('2-MR1').create(type='T2 (ä)', quality='unusable')
     for name, content in FILES.items():
-        session.scan('1').resource('DICOM').file(name).put(content, format='DICOM', content='RAW', tags='t1,t2')
+        session.scan('1').resource('DICOM').file(name).put(
+            content, format='DICOM', content='RAW', tags='t1,t2'
+        )
     session.resource('NOTES').file('n.txt').put(b'note')
-    session.assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    session.assessor('QC').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     session.assessor('QC').out_resource('O').file('o.txt').put(b'o')
     session.assessor('QC').in_resource('I').file('i.txt').put(b'i')
     session.reconstruction(f'REC_{project.id()}').out_resource('O').file('o.txt').put(b'r')
@@ -59,18 +69,31 @@ def contents(session: Any) -> dict[str, tuple[str, str, str, str]]:
     """Every file below a session: size, digest, format, content; the server says them."""
     found = {}
     for chain in ('', 'scans/*/', 'reconstructions/*/', 'assessors/*/'):
-        for kind in ('in_resources', 'out_resources') if chain[:1] in 'ra' and chain else ('resources',):
-            base = '/'.join(['/projects', session.steps[0].name, 'subjects', session.steps[1].name, 'experiments', session.steps[2].name])
+        for kind in (
+            ('in_resources', 'out_resources') if chain[:1] in 'ra' and chain else ('resources',)
+        ):
+            base = '/'.join(
+                [
+                    '/projects',
+                    session.steps[0].name,
+                    'subjects',
+                    session.steps[1].name,
+                    'experiments',
+                    session.steps[2].name,
+                ]
+            )
             for file in session._intf.select(f'{base}/{chain}{kind}/*/files'):
                 row = file.attributes()
                 resource = file.parent()
                 holder = resource.parent()
-                name = f'{holder.level.singular}:{holder.label()}:{resource.level.singular}:{resource.label()}:{file.id()}'
+                name = f'{holder.level.singular}:{holder.label()}:{resource.level.singular}:{resource.label()}:{file.id()}'  # noqa: E501
                 found[name] = row['Size'], row['digest'], row['file_format'], row['file_content']
     return found
 
 
-def test_everything_below_a_session_is_copied(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_everything_below_a_session_is_copied(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     copied = mirror_session(xnat, dest, session.id(), target.id())
     assert (copied.items, copied.resources, copied.files) == (4, 5, 7)
     assert copied.bytes == sum(map(len, FILES.values())) + len(b'note') + len(b'oir')
@@ -80,7 +103,9 @@ def test_everything_below_a_session_is_copied(xnat: pyxnat.Interface, dest: pyxn
     assert contents(twin) == contents(session)
 
 
-def test_fields_are_copied(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_fields_are_copied(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     mirror_session(xnat, dest, session.id(), target.id())
     subject = target.subject('S1')
     assert subject.attrs.mget(['gender', 'yob']) == ['female', '1960']
@@ -88,12 +113,18 @@ def test_fields_are_copied(xnat: pyxnat.Interface, dest: pyxnat.Interface, sessi
     assert twin.datatype() == 'xnat:mrSessionData'
     wanted = ['xnat:experimentData/date', 'xnat:mrSessionData/fieldStrength']
     assert twin.attrs.mget(wanted) == session.attrs.mget(wanted)
-    assert twin.scan('1').attrs.mget(['type', 'quality', 'xnat:mrScanData/parameters/tr']) == ['T1', 'usable', '2.3']
+    assert twin.scan('1').attrs.mget(['type', 'quality', 'xnat:mrScanData/parameters/tr']) == [
+        'T1',
+        'usable',
+        '2.3',
+    ]
     assert twin.scan('2-MR1').attrs.get('type') == 'T2 (ä)'
     assert twin.assessor('QC').datatype() == 'xnat:qcManualAssessorData'
 
 
-def test_a_second_run_sends_no_file(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_a_second_run_sends_no_file(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     mirror_session(xnat, dest, session.id(), target.id())
     before = contents(target.subject('S1').experiment('MR_1'))
     copied = mirror_session(xnat, dest, session.id(), target.id())
@@ -101,7 +132,9 @@ def test_a_second_run_sends_no_file(xnat: pyxnat.Interface, dest: pyxnat.Interfa
     assert contents(target.subject('S1').experiment('MR_1')) == before
 
 
-def test_an_interrupted_copy_is_completed(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_an_interrupted_copy_is_completed(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     mirror_session(xnat, dest, session.id(), target.id())
     twin = target.subject('S1').experiment('MR_1')
     twin.scan('1').resource('DICOM').file('big.dcm').delete()
@@ -109,7 +142,9 @@ def test_an_interrupted_copy_is_completed(xnat: pyxnat.Interface, dest: pyxnat.I
     assert contents(twin) == contents(session)
 
 
-def test_a_file_that_differs_is_replaced_only_if_wanted(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_a_file_that_differs_is_replaced_only_if_wanted(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     note = target.subject('S1').experiment('MR_1').resource('NOTES').file('n.txt').put(b'mine')
     with pytest.raises(errors.DuplicateError):
         mirror_session(xnat, dest, session.id(), target.id())
@@ -118,7 +153,9 @@ def test_a_file_that_differs_is_replaced_only_if_wanted(xnat: pyxnat.Interface, 
     assert Path(note.get()).read_bytes() == b'note'
 
 
-def test_labels_can_be_others(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_labels_can_be_others(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     mirror_session(xnat, dest, session.id(), target.id(), subject='ANON', label='MR_ANON')
     assert target.subjects().get('label') == ['ANON']
     assert target.experiments().get('label') == ['MR_ANON']
@@ -132,7 +169,9 @@ def test_the_same_archive_can_be_both(xnat: pyxnat.Interface, project: Any, sess
     assert len(contents(goal.subject('S1').experiment('MR_1'))) == 6
 
 
-def test_a_project_or_session_that_is_not_there_is_an_error(xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any) -> None:
+def test_a_project_or_session_that_is_not_there_is_an_error(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
+) -> None:
     with pytest.raises(errors.NotFoundError, match="no project 'NOPE'"):
         mirror_session(xnat, dest, session.id(), 'NOPE')
     with pytest.raises(errors.NotFoundError, match="no session 'NOPE'"):
@@ -140,28 +179,51 @@ def test_a_project_or_session_that_is_not_there_is_an_error(xnat: pyxnat.Interfa
 
 
 def test_nothing_is_written_to_disk(
-    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    xnat: pyxnat.Interface,
+    dest: pyxnat.Interface,
+    session: Any,
+    target: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
     mirror_session(xnat, dest, session.id(), target.id())
     assert not (tmp_path / 'nowhere').exists()
-    assert not any(path.is_file() for path in tmp_path.rglob('*') if 'answers' not in path.parts and path.name not in ('stamp', 'looked'))
+    assert not any(
+        path.is_file()
+        for path in tmp_path.rglob('*')
+        if 'answers' not in path.parts and path.name not in ('stamp', 'looked')
+    )
 
 
-# -- the document -----------------------------------------------------------------------------------------------------------------------------
+# -- the document ----------------------------------------------------------------------------------
 
 DOCUMENT = b"""<?xml version="1.0"?>
 <xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ID="E1" project="P" label="A">
   <!--hidden_fields[a="1"]--><xnat:sharing><xnat:share project="Q"/></xnat:sharing><xnat:date>2020-01-01</xnat:date>
   <xnat:resources/><xnat:subject_ID>S1</xnat:subject_ID><xnat:scanner manufacturer="X">Y</xnat:scanner>
   <xnat:prearchivePath>/p</xnat:prearchivePath><xnat:scans/><xnat:reconstructions/><xnat:assessors/>
-</xnat:MRSession>"""
+</xnat:MRSession>"""  # noqa: E501
 
 
 def test_a_portable_document_keeps_fields_and_nothing_of_its_archive() -> None:
     text = portable(DOCUMENT, 'B').decode()
-    assert 'label="B"' in text and '<xnat:date>2020-01-01</xnat:date>' in text and 'manufacturer="X">Y<' in text
-    for gone in ('ID="E1"', 'project=', 'sharing', 'resources', 'subject_ID', 'prearchivePath', 'scans', 'hidden_fields', 'assessors'):
+    assert (
+        'label="B"' in text
+        and '<xnat:date>2020-01-01</xnat:date>' in text
+        and 'manufacturer="X">Y<' in text
+    )
+    for gone in (
+        'ID="E1"',
+        'project=',
+        'sharing',
+        'resources',
+        'subject_ID',
+        'prearchivePath',
+        'scans',
+        'hidden_fields',
+        'assessors',
+    ):
         assert gone not in text
 
 
@@ -171,7 +233,7 @@ def test_a_portable_scan_keeps_its_id() -> None:
     assert 'ID="1"' in text and 'type="T1"' in text and 'project' not in text
 
 
-# -- the command ------------------------------------------------------------------------------------------------------------------------------
+# -- the command -----------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -200,5 +262,23 @@ def test_the_command_fails_with_a_message(configs: list[str], target: Any) -> No
 
 
 def test_the_old_options_are_there() -> None:
-    options = create_parser().parse_args(['--source_config', 'a', '--dest_config', 'b', '--experiment_id', 'E', '--project_id', 'P', '--verbose'])
-    assert (options.source_config, options.dest_config, options.experiment_id, options.project_id, options.verbose) == ('a', 'b', 'E', 'P', True)
+    options = create_parser().parse_args(
+        [
+            '--source_config',
+            'a',
+            '--dest_config',
+            'b',
+            '--experiment_id',
+            'E',
+            '--project_id',
+            'P',
+            '--verbose',
+        ]
+    )
+    assert (
+        options.source_config,
+        options.dest_config,
+        options.experiment_id,
+        options.project_id,
+        options.verbose,
+    ) == ('a', 'b', 'E', 'P', True)

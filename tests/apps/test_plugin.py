@@ -1,4 +1,5 @@
-"""The fixtures that pytest has of this package, in runs of pytest of their own: the example of the page, isolation, settings, what they cost."""
+"""The fixtures that pytest has of this package, in runs of pytest of their own: the example of the
+page, isolation, settings, what they cost."""
 
 from __future__ import annotations
 
@@ -23,19 +24,27 @@ PAGE = ROOT / 'docs' / 'howto' / 'testing.rst'
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs pytest, with the plug-in, in a folder with these files."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT), prepend=os.pathsep)
-    monkeypatch.setenv('PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1')  # those of others take longer to load than these tests to run
+    monkeypatch.setenv(
+        'PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1'
+    )  # those of others take longer to load than these tests to run
 
     def start(*options: str, **files: str) -> pytest.RunResult:
         for name, text in files.items():
             pytester.path.joinpath(f'{name}.py').write_text(textwrap.dedent(text), encoding='utf-8')
-        return pytester.runpytest_subprocess('-p', 'pyxnat.apps.pytest_plugin', '-p', 'no:cacheprovider', *options, timeout=120)
+        return pytester.runpytest_subprocess(
+            '-p', 'pyxnat.apps.pytest_plugin', '-p', 'no:cacheprovider', *options, timeout=120
+        )
 
     return start
 
 
 def files_of(page: Path) -> dict[str, str]:
     """The files that a page shows, by their names without ``.py``."""
-    found = re.findall(r'^\.\. code-block:: python\n   :caption: (\w+)\.py\n\n((?:[ ]{3}.*\n|\n)+)', page.read_text(encoding='utf-8'), re.MULTILINE)
+    found = re.findall(
+        r'^\.\. code-block:: python\n   :caption: (\w+)\.py\n\n((?:[ ]{3}.*\n|\n)+)',
+        page.read_text(encoding='utf-8'),
+        re.MULTILINE,
+    )
     return {name: textwrap.dedent(text) for name, text in found}
 
 
@@ -65,12 +74,16 @@ def test_the_common_one_stays(xnat_server, time):
     with Interface(xnat_server.url, xnat_server.user, xnat_server.password) as xnat:
         assert xnat.select.projects().get() == ['COMMON'] * (time - 1)
         xnat.select.project('COMMON').create()
-"""
+"""  # noqa: E501
 
 
-def test_a_test_finds_nothing_of_another_and_leaves_nothing(run: Run, pytester: pytest.Pytester) -> None:
+def test_a_test_finds_nothing_of_another_and_leaves_nothing(
+    run: Run, pytester: pytest.Pytester
+) -> None:
     run('--basetemp=left', test_isolated=ISOLATED).assert_outcomes(passed=5)
-    assert [path.parent.parent.name for path in pytester.path.glob('left/**/archive.sqlite')] == ['xnat-first0']
+    assert [path.parent.parent.name for path in pytester.path.glob('left/**/archive.sqlite')] == [
+        'xnat-first0'
+    ]
 
 
 SEEDED = """
@@ -96,7 +109,7 @@ def test_the_common_one_has_it_too(xnat_server, tmp_path):
     import pyxnat
     with pyxnat.Interface(xnat_server.url, xnat_server.user, xnat_server.password, tmp_path) as xnat:
         assert xnat.select('/projects/P//files').get() == ['a.txt']
-"""
+"""  # noqa: E501
 
 
 def test_archives_are_copies_of_one_that_was_filled_once(run: Run) -> None:
@@ -139,7 +152,7 @@ def test_the_users(xnat_archive_server, login, password):
 def test_the_types(xnat_archive):
     visit = xnat_archive.select.project('P').subject('S').experiment('V').create(experiments='lab:visitData', **{'lab:visitData/weather': 'fair'})
     assert visit.attrs.get('lab:visitData/weather') == 'fair'
-"""
+"""  # noqa: E501
 
 
 def test_the_settings_are_heeded(run: Run, pytester: pytest.Pytester) -> None:
@@ -160,7 +173,7 @@ def test_options(xnat_archive, xnat_archive_server):
     assert xnat_archive.whoami() == 'root' and xnat_archive_server.password == 'given' and xnat_archive_server.url.endswith('/xnat')
     with urllib.request.urlopen(f'{xnat_archive_server.url}/data/projects?format=csv') as answer:
         assert answer.status == 200
-"""
+"""  # noqa: E501
 
 
 def test_options_can_be_overridden(run: Run) -> None:
@@ -178,12 +191,19 @@ def test_a_program_finds_the_archive(xnat_archive, xnat_environment):
 
 def test_the_environment_is_as_it_was():
     assert os.environ['XNAT_TOKEN'] == 'a:b' and 'XNAT_HOST' not in os.environ
-"""
+"""  # noqa: E501
 
 
-def test_programs_find_the_archive_by_the_environment(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_programs_find_the_archive_by_the_environment(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever it says otherwise: a token for the real server, no network, a proxy."""
-    for name, value in {'XNAT_TOKEN': 'a:b', 'PYXNAT_OFFLINE': '1', 'http_proxy': 'http://127.0.0.1:9', 'NO_PROXY': 'example.org'}.items():
+    for name, value in {
+        'XNAT_TOKEN': 'a:b',
+        'PYXNAT_OFFLINE': '1',
+        'http_proxy': 'http://127.0.0.1:9',
+        'NO_PROXY': 'example.org',
+    }.items():
         monkeypatch.setenv(name, value)
     for name in ('XNAT_HOST', 'XNAT_USER', 'XNAT_PASS', 'no_proxy'):
         monkeypatch.delenv(name, raising=False)
@@ -193,13 +213,16 @@ def test_programs_find_the_archive_by_the_environment(run: Run, monkeypatch: pyt
 def test_a_user_without_a_password_is_an_error(run: Run) -> None:
     result = run('-o', 'xnat_users=ann', test_one='def test_one(xnat_archive): pass')
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*xnat_users: 'ann' has no password; write each line as LOGIN:PASSWORD"])
+    result.stdout.fnmatch_lines(
+        ["*xnat_users: 'ann' has no password; write each line as LOGIN:PASSWORD"]
+    )
 
 
 def test_without_the_libraries_of_the_server_only_tests_with_archives_fail(run: Run) -> None:
     result = run(
         conftest="import sys\nsys.modules['werkzeug'] = None",
-        test_them='def test_with(xnat_archive): pass\n\ndef test_with_the_common_one(xnat_server): pass\n\ndef test_without(): pass',
+        test_them='def test_with(xnat_archive): pass\n\ndef test_with_the_common_one(xnat_server): '
+        'pass\n\ndef test_without(): pass',
     )
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(["*pyxnat.server needs werkzeug: pip install 'pyxnat[[]server]'*"])
@@ -213,12 +236,20 @@ def test_the_server_says_what_to_install() -> None:
         cwd=ROOT,
         check=False,
     )
-    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: pyxnat.server needs cheroot: pip install 'pyxnat[server]'"
+    assert (
+        done.stderr.splitlines()[-1]
+        == "ModuleNotFoundError: pyxnat.server needs cheroot: pip install 'pyxnat[server]'"
+    )
 
 
 def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
-    script = 'import sys, pytest; before = set(sys.modules); import pyxnat.apps.pytest_plugin; print(*sorted(set(sys.modules) - before))'
-    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, check=True, cwd=ROOT)
+    script = (
+        'import sys, pytest; before = set(sys.modules); import pyxnat.apps.pytest_plugin; '
+        'print(*sorted(set(sys.modules) - before))'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     loaded = {'pyxnat', 'pyxnat.apps', 'pyxnat.apps.pytest_plugin', 'pyxnat.core', 'pyxnat.version'}
     assert set(done.stdout.split()) == loaded
 
@@ -229,6 +260,11 @@ def test_pytest_is_told_of_the_plugin() -> None:
 
 
 def test_the_page_names_every_fixture_and_setting() -> None:
-    page, source = PAGE.read_text(encoding='utf-8'), (ROOT / 'pyxnat' / 'apps' / 'pytest_plugin.py').read_text(encoding='utf-8')
-    names = re.findall(r'^def (xnat_\w+)\(', source, re.MULTILINE) + re.findall(r"addini\('(\w+)'", source)
+    page, source = (
+        PAGE.read_text(encoding='utf-8'),
+        (ROOT / 'pyxnat' / 'apps' / 'pytest_plugin.py').read_text(encoding='utf-8'),
+    )
+    names = re.findall(r'^def (xnat_\w+)\(', source, re.MULTILINE) + re.findall(
+        r"addini\('(\w+)'", source
+    )
     assert len(names) == 9 and [name for name in names if not re.search(rf'\b{name}\b', page)] == []

@@ -1,8 +1,10 @@
 """What the archive of the benchmarks holds, and so what a right answer is.
 
-Some projects of subjects with two sessions of two scans each; the last session of a project is of PET, the others of MR. One subject with a session
-of it is shared into another project, and one session has an assessor: who takes either for what it is not is shown as wrong. One subject has files in
-its scans and beside them, and a session of another project has resources for transfers of many.
+Some projects of subjects with two sessions of two scans each; the last session of a project is of
+PET, the others of MR. One subject with a session of it is shared into another project, and one
+session has an assessor: who takes either for what it is not is shown as wrong. One subject has
+files in its scans and beside them, and a session of another project has resources for transfers of
+many.
 """
 
 from __future__ import annotations
@@ -43,12 +45,23 @@ class Size(NamedTuple):
     """Answers from the cache."""
 
 
-TINY = Size(projects=3, subjects=2, many=60, middling=4, big=2, big_bytes=2**20, huge_bytes=2**21, inserted=4, hits=50)
+TINY = Size(
+    projects=3,
+    subjects=2,
+    many=60,
+    middling=4,
+    big=2,
+    big_bytes=2**20,
+    huge_bytes=2**21,
+    inserted=4,
+    hits=50,
+)
 """For the test of the harness."""
 
 
 class Filled(NamedTuple):
-    """What is right, by the name of the task: rows, or the names or digests of files; and the folder of what is sent."""
+    """What is right, by the name of the task: rows, or the names or digests of files; and the
+    folder of what is sent."""
 
     rows: dict[str, Rows]
     sources: Path
@@ -75,7 +88,11 @@ class Session(NamedTuple):
     @property
     def kind(self) -> str:
         """Its data type."""
-        return 'xnat:petSessionData' if self.visit and self.number == self.size.subjects - 1 else 'xnat:mrSessionData'
+        return (
+            'xnat:petSessionData'
+            if self.visit and self.number == self.size.subjects - 1
+            else 'xnat:mrSessionData'
+        )
 
 
 def fill(interface: Any, folder: Path, size: Size) -> Filled:
@@ -89,11 +106,17 @@ def fill(interface: Any, folder: Path, size: Size) -> Filled:
             _put(interface, subject, _subject(number))
             for visit in range(2):
                 kind = 'pet' if visit and number == size.subjects - 1 else 'mr'
-                _put(interface, f'{subject}/experiments/{label}_E{visit}', _session(kind, number, visit))
+                _put(
+                    interface,
+                    f'{subject}/experiments/{label}_E{visit}',
+                    _session(kind, number, visit),
+                )
     first = interface.select.project(names[0]).subject(SUBJECT)
     first.share(ASKED)
     first.experiment(SESSION).share(ASKED)
-    first.experiment(f'{SUBJECT}_E1').assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    first.experiment(f'{SUBJECT}_E1').assessor('QC').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     rows = _files(interface, folder, size) | _metadata(interface, names, folder, size)
     return Filled(rows, folder)
 
@@ -115,11 +138,17 @@ def _session(kind: str, number: int, visit: int) -> Any:
         _element(session, field, value)
     scans = _element(session, 'scans')
     for scan in ('1', '2'):
-        _element(_element(scans, 'scan', kind=f'xnat:{kind}ScanData', ID=scan, type=f'T{scan}'), 'quality', 'usable')
+        _element(
+            _element(scans, 'scan', kind=f'xnat:{kind}ScanData', ID=scan, type=f'T{scan}'),
+            'quality',
+            'usable',
+        )
     return session
 
 
-def _element(parent: Any, name: str, text: str | None = None, kind: str | None = None, **attributes: str) -> Any:
+def _element(
+    parent: Any, name: str, text: str | None = None, kind: str | None = None, **attributes: str
+) -> Any:
     made = etree.SubElement(parent, f'{{{XNAT}}}{name}', attributes)
     made.text = text
     if kind is not None:
@@ -134,29 +163,52 @@ def gender(number: int) -> str:
 
 def fields(number: int, visit: int) -> dict[str, str]:
     """Of a session, in the order of the schema."""
-    return {'date': f'2020-01-{visit + 1:02}', 'time': f'10:{number:02}:00', 'note': f'visit {visit} of {number}'}
+    return {
+        'date': f'2020-01-{visit + 1:02}',
+        'time': f'10:{number:02}:00',
+        'note': f'visit {visit} of {number}',
+    }
 
 
 def _metadata(interface: Any, names: list[str], folder: Path, size: Size) -> dict[str, Rows]:
     ids = {
         row['label']: row['ID']
         for name in names
-        for row in interface._get_json(f'/data/projects/{name}/experiments?format=json&columns=ID,label,project')
+        for row in interface._get_json(
+            f'/data/projects/{name}/experiments?format=json&columns=ID,label,project'
+        )
     }
-    sessions = [Session(name, number, visit, size) for name in names for number in range(size.subjects) for visit in range(2)]
+    sessions = [
+        Session(name, number, visit, size)
+        for name in names
+        for number in range(size.subjects)
+        for visit in range(2)
+    ]
     shared = sessions[0]
     asked = [session for session in sessions if session.project == ASKED] + [shared]
     return {
         'sessions': Counter((ids[one.label], one.label, one.kind) for one in [*sessions, shared]),
-        'tree': Counter((ids[one.label], one.subject, gender(one.number)) for one in [*sessions, shared]),
-        'table': Counter((ids[one.label], one.label, gender(one.number)) for one in sessions if one.kind == 'xnat:mrSessionData'),
-        'fields': Counter((ids[one.label], *fields(one.number, one.visit).values()) for one in asked),
-        'scans': Counter((ids[one.label], scan, f'T{scan}', 'usable') for one in asked for scan in ('1', '2')),
+        'tree': Counter(
+            (ids[one.label], one.subject, gender(one.number)) for one in [*sessions, shared]
+        ),
+        'table': Counter(
+            (ids[one.label], one.label, gender(one.number))
+            for one in sessions
+            if one.kind == 'xnat:mrSessionData'
+        ),
+        'fields': Counter(
+            (ids[one.label], *fields(one.number, one.visit).values()) for one in asked
+        ),
+        'scans': Counter(
+            (ids[one.label], scan, f'T{scan}', 'usable') for one in asked for scan in ('1', '2')
+        ),
         'put': digests(_folder(folder / 'one', 1, SMALL)),
         'create': Counter([('1', 'xnat:mrScanData')]),
         'connect': Counter(),
         'hits': Counter({(): size.hits}),
-        'insert': Counter((f'{number:03}', gender(number), str(1950 + number)) for number in range(size.inserted)),
+        'insert': Counter(
+            (f'{number:03}', gender(number), str(1950 + number)) for number in range(size.inserted)
+        ),
     }
 
 
@@ -171,11 +223,21 @@ def _files(interface: Any, folder: Path, size: Size) -> dict[str, Rows]:
             rows['files'] += Counter((path.name,) for path in here.iterdir())
             rows['download'] += digests(here) if visit == 0 else Counter()
     session = subject.experiment(f'{SUBJECT}_E1')
-    for holder, name in ((subject, 'of_subject.txt'), (session, 'of_session.txt'), (session.assessor('QC'), 'of_assessor.txt')):
+    for holder, name in (
+        (subject, 'of_subject.txt'),
+        (session, 'of_session.txt'),
+        (session.assessor('QC'), 'of_assessor.txt'),
+    ):
         holder.resource('NOTES').file(name).put(b'note')
         rows['files'][name,] += 1
-    for label, count, each in (('many', size.many, SMALL), ('middling', size.middling, MIDDLE), ('huge', 1, size.huge_bytes)):
-        interface.select(TRANSFERS).resource(label.upper()).upload(_folder(folder / label, count, each)).check()
+    for label, count, each in (
+        ('many', size.many, SMALL),
+        ('middling', size.middling, MIDDLE),
+        ('huge', 1, size.huge_bytes),
+    ):
+        interface.select(TRANSFERS).resource(label.upper()).upload(
+            _folder(folder / label, count, each)
+        ).check()
         rows[label] = digests(folder / label)
     rows['big'] = digests(_folder(folder / 'big', size.big, size.big_bytes))
     return rows

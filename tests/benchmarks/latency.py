@@ -1,11 +1,13 @@
-"""A proxy in a process of its own that makes a server far away: each request waits a round trip, and is counted.
+"""A proxy in a process of its own that makes a server far away: each request waits a round trip,
+and is counted.
 
 ::
 
     python -m tests.benchmarks.latency URL
 
-It prints its own URL. ``GET /!count`` gives what it has seen since the last such question, as JSON: requests, connections, bytes in each direction;
-``GET /!delay/MS`` sets the milliseconds that each request waits. A new connection waits once more, as TCP's handshake does.
+It prints its own URL. ``GET /!count`` gives what it has seen since the last such question, as JSON:
+requests, connections, bytes in each direction; ``GET /!delay/MS`` sets the milliseconds that each
+request waits. A new connection waits once more, as TCP's handshake does.
 """
 
 from __future__ import annotations
@@ -65,7 +67,12 @@ class Proxy:
         return b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % len(body) + body
 
     async def exchange(
-        self, head: bytes, client: asyncio.StreamReader, back: asyncio.StreamWriter, server: asyncio.StreamReader, on: asyncio.StreamWriter
+        self,
+        head: bytes,
+        client: asyncio.StreamReader,
+        back: asyncio.StreamWriter,
+        server: asyncio.StreamReader,
+        on: asyncio.StreamWriter,
     ) -> None:
         """One request and its answer."""
         on.write(head)
@@ -84,9 +91,13 @@ class Proxy:
         await back.drain()
         await passing
 
-    async def body(self, head: bytes, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: str) -> None:
+    async def body(
+        self, head: bytes, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: str
+    ) -> None:
         """Pass a body on, whichever way it is delimited."""
-        fields = dict(line.lower().split(b':', 1) for line in head.split(b'\r\n')[1:] if b':' in line)
+        fields = dict(
+            line.lower().split(b':', 1) for line in head.split(b'\r\n')[1:] if b':' in line
+        )
         if fields.get(b'transfer-encoding', b'').strip() == b'chunked':
             while True:
                 line = await source.readuntil(b'\r\n')
@@ -97,7 +108,9 @@ class Proxy:
                     return
         await self.bytes(int(fields.get(b'content-length', b'0')), source, sink, count)
 
-    async def bytes(self, size: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: str) -> None:
+    async def bytes(
+        self, size: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: str
+    ) -> None:
         """Pass a number of bytes on."""
         while size:
             piece = await source.read(min(size, CHUNK))

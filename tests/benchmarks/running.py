@@ -1,4 +1,5 @@
-"""Runs the programs of the peers, each in a process of its own, on an archive in another, behind a proxy in a third."""
+"""Runs the programs of the peers, each in a process of its own, on an archive in another, behind a
+proxy in a third."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ PEERS = Path(__file__).with_name('peers')
 OLD = ROOT / '.bench' / 'pyxnat-1.6.4'
 PASSWORD = 'benchmark'
 PATIENCE_S = 12
-"""Who asks one after the other, and would wait longer than this for answers alone, is not waited for: it takes at least what its requests take."""
+"""Who asks one after the other, and would wait longer than this for answers alone, is not waited
+for: it takes at least what its requests take."""
 STALE_S = 1.1
 """Answers are kept for a second, and none may be left from the round before."""
 
@@ -54,9 +56,13 @@ CLIENTS = (
 
 
 def clients(names: tuple[str, ...] = ('',)) -> list[Client]:
-    """Those whose names begin like one of these. pyxnat 1.6.4 is installed where it is missing, from its source, into an environment of its own."""
+    """Those whose names begin like one of these. pyxnat 1.6.4 is installed where it is missing,
+    from its source, into an environment of its own."""
     chosen = [client for client in CLIENTS if client.name.startswith(names)]
-    return [client._replace(python=old_python()) if client.program == 'old.py' else client for client in chosen]
+    return [
+        client._replace(python=old_python()) if client.program == 'old.py' else client
+        for client in chosen
+    ]
 
 
 def old_python() -> str:
@@ -64,12 +70,25 @@ def old_python() -> str:
     executable = OLD / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
     if not executable.exists():
         subprocess.run([sys.executable, '-m', 'venv', str(OLD)], check=True)
-        subprocess.run([str(executable), '-m', 'pip', 'install', '--quiet', '--no-binary', 'pyxnat', 'pyxnat==1.6.4'], check=True)
+        subprocess.run(
+            [
+                str(executable),
+                '-m',
+                'pip',
+                'install',
+                '--quiet',
+                '--no-binary',
+                'pyxnat',
+                'pyxnat==1.6.4',
+            ],
+            check=True,
+        )
     return str(executable)
 
 
 class Row(NamedTuple):
-    """What one client took for one task at one distance: the quickest of some rounds, and the least processor time and memory of all."""
+    """What one client took for one task at one distance: the quickest of some rounds, and the least
+    processor time and memory of all."""
 
     task: str
     client: str
@@ -122,7 +141,16 @@ class Far:
 def archive(folder: Path) -> Iterator[Server]:
     """A served archive in a process of its own."""
     (folder / 'password').write_text(PASSWORD, encoding='ascii')
-    words = [sys.executable, '-m', 'pyxnat.server', str(folder / 'archive'), '--password-file', str(folder / 'password'), '--port', '0']
+    words = [
+        sys.executable,
+        '-m',
+        'pyxnat.server',
+        str(folder / 'archive'),
+        '--password-file',
+        str(folder / 'password'),
+        '--port',
+        '0',
+    ]
     with _serving(words, r'http://[\w.:]+') as url:
         yield url, 'admin', PASSWORD
 
@@ -130,7 +158,9 @@ def archive(folder: Path) -> Iterator[Server]:
 @contextmanager
 def far(server: Server) -> Iterator[Far]:
     """A proxy in a process of its own."""
-    with _serving([sys.executable, '-m', 'tests.benchmarks.latency', server[0]], r'http://\S+') as url:
+    with _serving(
+        [sys.executable, '-m', 'tests.benchmarks.latency', server[0]], r'http://\S+'
+    ) as url:
         yield Far(url)
 
 
@@ -148,29 +178,49 @@ def _serving(words: Sequence[str], pattern: str) -> Iterator[str]:
 class Runner:
     """Has clients do tasks.
 
-    Of an archive at no distance, requests and bytes are counted in a round through the proxy, and time is taken in others without it, since it would
-    take its part of a small machine's processors. Further away all is measured in the same rounds.
+    Of an archive at no distance, requests and bytes are counted in a round through the proxy, and
+    time is taken in others without it, since it would take its part of a small machine's
+    processors. Further away all is measured in the same rounds.
     """
 
-    def __init__(self, interface: Any, server: Server, proxy: Far, filled: Filled, folder: Path) -> None:
-        self.interface, self.server, self.proxy, self.filled, self.folder = interface, server, proxy, filled, folder
+    def __init__(
+        self, interface: Any, server: Server, proxy: Far, filled: Filled, folder: Path
+    ) -> None:
+        self.interface, self.server, self.proxy, self.filled, self.folder = (
+            interface,
+            server,
+            proxy,
+            filled,
+            folder,
+        )
         self._number = 0
         self._first: dict[str, int] = {}
         self._ended: dict[Path, float] = {}
         self._near: dict[tuple[str, str], Row] = {}
 
-    def rows(self, tasks: Sequence[Task], who: Sequence[Client], delay_ms: int, rounds: int) -> Iterator[Row]:
-        """One row for each task and client that can do it. They take turns, so that none has the quieter times."""
+    def rows(
+        self, tasks: Sequence[Task], who: Sequence[Client], delay_ms: int, rounds: int
+    ) -> Iterator[Row]:
+        """One row for each task and client that can do it.
+
+        They take turns, so that none has the quieter times.
+        """
         for task in tasks:
             if OURS in who and task.is_far and task.name not in ('connect', *self._first):
                 self._first[task.name] = self._learn(task)
         pairs = [(task, client) for task in tasks for client in who]
-        reckoned = {pair: row for pair in pairs if (row := self._reckoned(*pair, delay_ms)) is not None}
-        found: dict[tuple[Task, Client], list[Row]] = {pair: [] for pair in pairs if pair not in reckoned}
+        reckoned = {
+            pair: row for pair in pairs if (row := self._reckoned(*pair, delay_ms)) is not None
+        }
+        found: dict[tuple[Task, Client], list[Row]] = {
+            pair: [] for pair in pairs if pair not in reckoned
+        }
         for number in range(rounds + (delay_ms == 0)):
             direct = delay_ms == 0 and number > 0
             for task, client in found:
-                row = self._round(task, client, delay_ms, self.server[0] if direct else self.proxy.url)
+                row = self._round(
+                    task, client, delay_ms, self.server[0] if direct else self.proxy.url
+                )
                 if row is not None:
                     found[task, client].append(row)
         best = {pair: self._best(rows, pair[1], delay_ms) for pair, rows in found.items() if rows}
@@ -179,14 +229,22 @@ class Runner:
         yield from ((best | reckoned)[pair] for pair in pairs if pair in best or pair in reckoned)
 
     def _reckoned(self, task: Task, client: Client, delay_ms: int) -> Row | None:
-        """What a client takes at least, where that is too long to wait for. Of those that ask for several things at a time nothing can be said."""
+        """What a client takes at least, where that is too long to wait for.
+
+        Of those that ask for several things at a time nothing can be said.
+        """
         near = self._near.get((task.name, client.name))
         if near is None or client in PARALLEL or near.requests * delay_ms / 1000 <= PATIENCE_S:
             return None
-        return near._replace(delay_ms=delay_ms, seconds=near.requests * delay_ms / 1000, is_reckoned=True)
+        return near._replace(
+            delay_ms=delay_ms, seconds=near.requests * delay_ms / 1000, is_reckoned=True
+        )
 
     def _learn(self, task: Task) -> int:
-        """Requests of the very first time. What is seen then of either address of the archive is remembered in the cache folder."""
+        """Requests of the very first time.
+
+        What is seen then of either address of the archive is remembered in the cache folder.
+        """
         self._round(task, OURS, 0, self.server[0])
         row = self._round(task, OURS, 0, self.proxy.url)
         return row.requests if row else 0
@@ -196,7 +254,9 @@ class Runner:
         best = min(timed, key=lambda row: row.seconds)
         counted = best if delay_ms else rows[0]
         return counted._replace(
-            first_requests=self._first.get(best.task, counted.requests) if client == OURS else counted.requests,
+            first_requests=self._first.get(best.task, counted.requests)
+            if client == OURS
+            else counted.requests,
             found=min(row.found for row in rows),
             wrong=max(row.wrong for row in rows),
             seconds=best.seconds,
@@ -217,29 +277,65 @@ class Runner:
             done = task.done(Outcome(self.interface, place, said.pop('rows', [])))
         finally:
             shutil.rmtree(place)
-        print(f'{delay_ms} ms, {task.name}, {client.name}: {said["seconds"]:.3f} s', file=sys.stderr, flush=True)
+        print(
+            f'{delay_ms} ms, {task.name}, {client.name}: {said["seconds"]:.3f} s',
+            file=sys.stderr,
+            flush=True,
+        )
         right = self.filled.rows[task.right or task.name]
         asked = task.asked(self.filled)
-        return Row(task.name, client.name, delay_ms, asked, sum((done & right).values()), sum((done - right).values()), first_requests=0, **said)
+        return Row(
+            task.name,
+            client.name,
+            delay_ms,
+            asked,
+            sum((done & right).values()),
+            sum((done - right).values()),
+            first_requests=0,
+            **said,
+        )
 
-    def _run(self, name: str, task: Task, client: Client, url: str, delay_ms: int, place: Path) -> dict[str, Any] | None:
+    def _run(
+        self, name: str, task: Task, client: Client, url: str, delay_ms: int, place: Path
+    ) -> dict[str, Any] | None:
         """One program; nothing where the client has no such task."""
         cache = self.folder / f'cache_{Path(client.program).stem}_{task.name}'
-        environment = {**os.environ, 'PYXNAT_CACHEDIR': str(cache), 'XNAT_NO_UPDATE_CHECK': '1', 'HOME': str(self.folder)}
+        environment = {
+            **os.environ,
+            'PYXNAT_CACHEDIR': str(cache),
+            'XNAT_NO_UPDATE_CHECK': '1',
+            'HOME': str(self.folder),
+        }
         environment.pop('PYTHONPATH', None)
         if client == OURS:
             environment['PYTHONPATH'] = str(ROOT)
             time.sleep(max(0.0, self._ended.get(cache, 0.0) + STALE_S - time.monotonic()))
-        words = [client.python, str(PEERS / client.program), name, str(task.asked(self.filled)), url, *self.server[1:], str(place)]
+        words = [
+            client.python,
+            str(PEERS / client.program),
+            name,
+            str(task.asked(self.filled)),
+            url,
+            *self.server[1:],
+            str(place),
+        ]
         self.proxy.delay(delay_ms if name == 'connect' else 0)
         with (self.folder / 'errors.txt').open('w+') as errors:
-            pipes: dict[str, Any] = {'stdin': subprocess.PIPE, 'stdout': subprocess.PIPE, 'stderr': errors, 'text': True, 'env': environment}
+            pipes: dict[str, Any] = {
+                'stdin': subprocess.PIPE,
+                'stdout': subprocess.PIPE,
+                'stderr': errors,
+                'text': True,
+                'env': environment,
+            }
             with subprocess.Popen([*words, str(self.filled.sources)], **pipes) as process:
                 try:
                     return self._follow(process, name, delay_ms)
                 except EOFError:
                     errors.seek(0)
-                    raise RuntimeError(f'{client.name} failed to do {name}:\n{errors.read()}') from None
+                    raise RuntimeError(
+                        f'{client.name} failed to do {name}:\n{errors.read()}'
+                    ) from None
                 finally:
                     process.kill()
                     self._ended[cache] = time.monotonic()

@@ -4,8 +4,9 @@
 
     python -m tests.benchmarks.tables [--rows 100000,1000000] [--rounds N] [--rst FILE]
 
-A process of its own serves a listing of sessions, as JSON and as CSV, that it made beforehand. Each reader is a process, too: what it takes is the
-best of some rounds in several turns, after one that is not counted; its memory is what it has at most above that after a table of a hundred rows.
+A process of its own serves a listing of sessions, as JSON and as CSV, that it made beforehand. Each
+reader is a process, too: what it takes is the best of some rounds in several turns, after one that
+is not counted; its memory is what it has at most above that after a table of a hundred rows.
 """
 
 from __future__ import annotations
@@ -37,8 +38,17 @@ COLUMNS = ['ID', 'label', 'project', 'date', 'xsiType', 'subject_ID']
 ROUNDS, TURNS = 3, 3
 FEW = 100
 WIDTHS = 32, 8, 8, 7, 7
-HEAD = ' '.join([f'{"reader":32}', *(f'{name:>{width}}' for name, width in zip(('rows', 'seconds', 'to csv', 'MiB'), WIDTHS[1:], strict=True))])
-"""The columns of what is printed: one is the time beside that of the csv module, another the peak of memory above that after a small table."""
+HEAD = ' '.join(
+    [
+        f'{"reader":32}',
+        *(
+            f'{name:>{width}}'
+            for name, width in zip(('rows', 'seconds', 'to csv', 'MiB'), WIDTHS[1:], strict=True)
+        ),
+    ]
+)
+"""The columns of what is printed: one is the time beside that of the csv module, another the peak
+of memory above that after a small table."""
 PATH = '/data/projects/{}/experiments'
 """The project is called as it has rows."""
 
@@ -54,7 +64,7 @@ class Figure(NamedTuple):
     """Peak memory above that after a small table."""
 
 
-# -- the server -------------------------------------------------------------------------------------------------------------------------------
+# -- the server ------------------------------------------------------------------------------------
 
 
 def sessions(count: int) -> Iterator[dict[str, str]]:
@@ -90,7 +100,11 @@ def as_csv(count: int) -> bytes:
 
 def serve(counts: list[int]) -> None:
     """Answer from memory; says its port when all is ready."""
-    bodies = {(PATH.format(count), kind): make(count) for count in counts for kind, make in (('json', as_json), ('csv', as_csv))}
+    bodies = {
+        (PATH.format(count), kind): make(count)
+        for count in counts
+        for kind, make in (('json', as_json), ('csv', as_csv))
+    }
     listener = socket.create_server(('127.0.0.1', 0))
     print(listener.getsockname()[1], flush=True)
 
@@ -101,7 +115,11 @@ def serve(counts: list[int]) -> None:
                     pass
                 path, _, query = request[1].partition('?')
                 body = bodies.get((path, 'csv' if 'format=csv' in query else 'json'), b'')
-                connection.sendall(f'HTTP/1.1 200 OK\r\nSet-Cookie: JSESSIONID=A; Path=/\r\nContent-Length: {len(body)}\r\n\r\n'.encode() + body)
+                connection.sendall(
+                    'HTTP/1.1 200 OK\r\nSet-Cookie: JSESSIONID=A; Path=/\r\nContent-Length: '
+                    f'{len(body)}\r\n\r\n'.encode()
+                    + body
+                )
 
     while True:
         threading.Thread(target=answer, args=listener.accept()[:1], daemon=True).start()
@@ -110,7 +128,9 @@ def serve(counts: list[int]) -> None:
 @contextmanager
 def serving(counts: list[int]) -> Iterator[int]:
     """The port of a server of tables with so many rows."""
-    with subprocess.Popen([*PROGRAM, 'serve', *map(str, counts)], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+    with subprocess.Popen(
+        [*PROGRAM, 'serve', *map(str, counts)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())
@@ -118,7 +138,7 @@ def serving(counts: list[int]) -> Iterator[int]:
             process.terminate()
 
 
-# -- the readers ------------------------------------------------------------------------------------------------------------------------------
+# -- the readers -----------------------------------------------------------------------------------
 
 
 class Reader:
@@ -138,11 +158,17 @@ class Reader:
 
     def csv_module(self, count: int) -> int:
         """csv.DictReader of the CSV as it comes."""
-        return sum(sum(1 for _ in csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline=''))) for answer in self._fetched(count))
+        return sum(
+            sum(1 for _ in csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline='')))
+            for answer in self._fetched(count)
+        )
 
     def csv_held(self, count: int) -> int:
         """The same as a list."""
-        return sum(len(list(csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline='')))) for answer in self._fetched(count))
+        return sum(
+            len(list(csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline=''))))
+            for answer in self._fetched(count)
+        )
 
     def csv_read(self, count: int) -> int:
         """pyxnat's reader of CSV, on the same bytes."""
@@ -192,11 +218,14 @@ READERS = {
 
 
 def peak_kib() -> int:
-    """Most memory that this process has had, in KiB; what Linux says of itself, since getrusage counts what the parent had before exec."""
+    """Most memory that this process has had, in KiB; what Linux says of itself, since getrusage
+    counts what the parent had before exec."""
     status = Path('/proc/self/status')
     if status.exists():
         return int(re.search(r'VmHWM:\s+(\d+)', status.read_text())[1])  # type: ignore[index]
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**10 if sys.platform == 'darwin' else 1)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
+        2**10 if sys.platform == 'darwin' else 1
+    )
 
 
 def read(name: str, port: int, count: int, rounds: int) -> None:
@@ -215,8 +244,11 @@ def read(name: str, port: int, count: int, rounds: int) -> None:
     print(json.dumps([name, count, seconds, cpu_s, (peak_kib() - before) / 1024]))
 
 
-def measure(counts: list[int], rounds: int = ROUNDS, names: tuple[str, ...] = tuple(READERS), turns: int = 1) -> Iterator[Figure]:
-    """What readers take for tables with so many rows: they take turns, since others may be at work on the machine, and the best turn counts."""
+def measure(
+    counts: list[int], rounds: int = ROUNDS, names: tuple[str, ...] = tuple(READERS), turns: int = 1
+) -> Iterator[Figure]:
+    """What readers take for tables with so many rows: they take turns, since others may be at work
+    on the machine, and the best turn counts."""
     with serving([FEW, *counts]) as port:
         for count in counts:
             taken = [[_read(name, port, count, rounds) for name in names] for _ in range(turns)]
@@ -239,16 +271,23 @@ def main() -> int:
     chosen = parser.parse_args()
     lines, first = [], None
     print(HEAD)
-    for figure in measure([int(count) for count in chosen.rows.split(',')], chosen.rounds, turns=TURNS):
+    for figure in measure(
+        [int(count) for count in chosen.rows.split(',')], chosen.rounds, turns=TURNS
+    ):
         first = figure if figure.reader == next(iter(READERS)) else first
         assert first is not None
-        line = f'{figure.reader:32} {figure.rows:8} {figure.seconds:8.3f} {figure.seconds / first.seconds:7.2f} {figure.grown_mib:7.1f}'
+        line = (
+            f'{figure.reader:32} {figure.rows:8} {figure.seconds:8.3f} '
+            f'{figure.seconds / first.seconds:7.2f} {figure.grown_mib:7.1f}'
+        )
         print(line, flush=True)
         lines.append(line)
     if chosen.rst:
         rule = ' '.join('=' * width for width in WIDTHS)
         head = '.. Written by python -m tests.benchmarks.tables --rst; not to be edited.'
-        chosen.rst.write_text('\n'.join([head, '', rule, HEAD, rule, *lines, rule, '']), encoding='utf-8')
+        chosen.rst.write_text(
+            '\n'.join([head, '', rule, HEAD, rule, *lines, rule, '']), encoding='utf-8'
+        )
     return 0
 
 

@@ -21,7 +21,10 @@ class Outcome(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A row of the tables. The program of a peer has a function of its name, if the client can do it."""
+    """A row of the tables.
+
+    The program of a peer has a function of its name, if the client can do it.
+    """
 
     name: str
     title: str
@@ -55,7 +58,9 @@ def fetched(outcome: Outcome) -> Rows:
 def sent(outcome: Outcome) -> Rows:
     """The files of the new resource, which is deleted."""
     resource = outcome.interface.select(TRANSFERS).resource(outcome.folder.name)
-    rows = outcome.interface._get_json(f'/data{TRANSFERS}/resources/{outcome.folder.name}/files?format=json')
+    rows = outcome.interface._get_json(
+        f'/data{TRANSFERS}/resources/{outcome.folder.name}/files?format=json'
+    )
     resource.delete()
     return Counter((row['digest'],) for row in rows)
 
@@ -64,7 +69,9 @@ def created(outcome: Outcome) -> Rows:
     """The new scan, if it lies where it should; its subject is deleted."""
     name = outcome.folder.name
     subject = outcome.interface.select.project(NEW).subject(name)
-    rows = outcome.interface._get_json(f'/data/projects/{NEW}/subjects/{name}/experiments/{name}_E/scans?format=json')
+    rows = outcome.interface._get_json(
+        f'/data/projects/{NEW}/subjects/{name}/experiments/{name}_E/scans?format=json'
+    )
     subject.delete()
     return Counter((row['ID'], row['xsiType']) for row in rows)
 
@@ -72,7 +79,9 @@ def created(outcome: Outcome) -> Rows:
 def inserted(outcome: Outcome) -> Rows:
     """The new subjects, which are deleted."""
     interface, prefix = outcome.interface, f'{outcome.folder.name}_'
-    rows = interface._get_json(f'/data/projects/{NEW}/subjects?format=json&columns=ID,label,gender,yob')
+    rows = interface._get_json(
+        f'/data/projects/{NEW}/subjects?format=json&columns=ID,label,gender,yob'
+    )
     new = [row for row in rows if row['label'].startswith(prefix)]
     for row in new:
         interface.select.project(NEW).subject(row['ID']).delete()
@@ -101,7 +110,12 @@ TASKS = (
     Task('send_many', 'a folder of small files, 4 KiB each', sent, 'many'),
     Task('send_big', 'a folder of four files of 64 MiB', sent, 'big'),
     Task('send_huge', 'one file of 256 MiB', sent, 'huge', is_far=False),
-    Task('upload_many', 'the folder of small files by upload(), which looks first what is there', sent, 'many'),
+    Task(
+        'upload_many',
+        'the folder of small files by upload(), which looks first what is there',
+        sent,
+        'many',
+    ),
     Task('upload_again', 'the same, which is there', sent, 'many', before='upload_many'),
     Task('upload_big', 'the folder of four files of 64 MiB by upload()', sent, 'big'),
     Task('hits', 'the same small listing, from the cache', told, is_far=False),

@@ -1,4 +1,5 @@
-"""The benchmarks work, tell a wrong answer from a fast one, and the page about them shows what was measured."""
+"""The benchmarks work, tell a wrong answer from a fast one, and the page about them shows what was
+measured."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ BY_NAME = {task.name: task for task in TASKS}
 
 def generator() -> Any:
     """The module ``docs/make_performance.py``, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location('make_performance', ROOT / 'docs' / 'make_performance.py')
+    spec = importlib.util.spec_from_file_location(
+        'make_performance', ROOT / 'docs' / 'make_performance.py'
+    )
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
@@ -39,15 +42,21 @@ pages = generator()
 
 def test_the_tables_are_those_of_the_figures() -> None:
     measured = pages.Bench.read()
-    assert (FOLDER / 'tables.inc').read_text(encoding='utf-8') == pages.tables(measured), 'run: python docs/make_performance.py'
+    assert (FOLDER / 'tables.inc').read_text(encoding='utf-8') == pages.tables(measured), (
+        'run: python docs/make_performance.py'
+    )
 
 
 def test_the_plot_is_that_of_the_figures() -> None:
-    assert pages.Bench.read().digest in (FOLDER / 'plot.svg').read_text(encoding='utf-8'), 'run: python docs/make_performance.py'
+    assert pages.Bench.read().digest in (FOLDER / 'plot.svg').read_text(encoding='utf-8'), (
+        'run: python docs/make_performance.py'
+    )
 
 
 def test_the_page_lists_where_we_lose() -> None:
-    assert (FOLDER / 'losses.inc').read_text(encoding='utf-8') == pages.listed(pages.Bench.read()), 'run: python docs/make_performance.py'
+    assert (FOLDER / 'losses.inc').read_text(encoding='utf-8') == pages.listed(
+        pages.Bench.read()
+    ), 'run: python docs/make_performance.py'
 
 
 def test_all_tasks_and_all_clients_were_measured_and_ours_was_right() -> None:
@@ -63,9 +72,16 @@ def test_all_tasks_and_all_clients_were_measured_and_ours_was_right() -> None:
 
 
 def test_the_tests_that_the_page_names_are_there() -> None:
-    named = re.findall(r'``([\w/]+\.py)``:\s+``(test_\w+)``', (ROOT / 'docs' / 'performance.rst').read_text(encoding='utf-8'))
+    named = re.findall(
+        r'``([\w/]+\.py)``:\s+``(test_\w+)``',
+        (ROOT / 'docs' / 'performance.rst').read_text(encoding='utf-8'),
+    )
     assert len(named) > 10
-    assert [name for file, name in named if f'def {name}(' not in (ROOT / 'tests' / file).read_text(encoding='utf-8')] == []
+    assert [
+        name
+        for file, name in named
+        if f'def {name}(' not in (ROOT / 'tests' / file).read_text(encoding='utf-8')
+    ] == []
 
 
 def row(client: str, task: str = 'many', delay_ms: int = 0, **figures: Any) -> dict[str, Any]:
@@ -89,7 +105,11 @@ def row(client: str, task: str = 'many', delay_ms: int = 0, **figures: Any) -> d
         ({}, {'requests': 2}, ['many at 0 ms: 3 requests, other 2']),
         ({}, {'requests': 2, 'found': 1}, []),
         ({'seconds': 1.09}, {}, []),
-        ({'seconds': 1.2}, {}, ['many at 0 ms: 1.200 s (0.500 s CPU), other 1.000 s (0.500 s CPU): 1.20x']),
+        (
+            {'seconds': 1.2},
+            {},
+            ['many at 0 ms: 1.200 s (0.500 s CPU), other 1.000 s (0.500 s CPU): 1.20x'],
+        ),
         ({'seconds': 1.2, 'delay_ms': 20}, {'delay_ms': 20}, []),
         (
             {'seconds': 1.2, 'delay_ms': 20},
@@ -99,38 +119,74 @@ def row(client: str, task: str = 'many', delay_ms: int = 0, **figures: Any) -> d
         ({'found': 1}, {}, ['many at 0 ms: wrong, 1 of 2 found, 0 others']),
     ],
 )
-def test_what_counts_as_a_loss(ours: dict[str, Any], other: dict[str, Any], lost: list[str]) -> None:
-    measured = pages.Bench({}, {'many': 'many'}, [row(pages.OURS, **ours), row('other', **other)], '')
+def test_what_counts_as_a_loss(
+    ours: dict[str, Any], other: dict[str, Any], lost: list[str]
+) -> None:
+    measured = pages.Bench(
+        {}, {'many': 'many'}, [row(pages.OURS, **ours), row('other', **other)], ''
+    )
     assert list(pages.losses(measured)) == lost
 
 
 @pytest.mark.parametrize(('seconds', 'loses'), [(1.19, False), (1.21, True)])
 def test_many_files_are_compared_with_curl(seconds: float, loses: bool) -> None:
-    measured = pages.Bench({}, {'many': 'many'}, [row(pages.OURS, seconds=seconds), row(pages.CURL, requests=1)], '')
+    measured = pages.Bench(
+        {}, {'many': 'many'}, [row(pages.OURS, seconds=seconds), row(pages.CURL, requests=1)], ''
+    )
     assert bool(list(pages.losses(measured))) is loses
 
 
 def test_tables_show_what_is_missing_and_what_is_wrong() -> None:
-    rows = [row(pages.OURS, seconds=2.0), row('fast', seconds=1.0, found=1), row('other', task='else', seconds=1.0)]
+    rows = [
+        row(pages.OURS, seconds=2.0),
+        row('fast', seconds=1.0, found=1),
+        row('other', task='else', seconds=1.0),
+    ]
     lines = pages.table(
-        pages.Bench({}, {'many': '', 'else': ''}, rows, ''), 0, 'Seconds', lambda one: f'{one["seconds"]:.1f}', lambda one: one['seconds']
+        pages.Bench({}, {'many': '', 'else': ''}, rows, ''),
+        0,
+        'Seconds',
+        lambda one: f'{one["seconds"]:.1f}',
+        lambda one: one['seconds'],
     )
-    assert lines.splitlines()[-2:] == ['   "``many``", "**2.0**", "1.0 †", "–"', '   "``else``", "–", "–", "**1.0**"']
+    assert lines.splitlines()[-2:] == [
+        '   "``many``", "**2.0**", "1.0 †", "–"',
+        '   "``else``", "–", "–", "**1.0**"',
+    ]
 
 
 # -- the harness
 
 
-def test_our_client_is_measured_on_a_tiny_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_our_client_is_measured_on_a_tiny_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     target = tmp_path / 'bench.json'
-    words = ['--tiny', '--delays', '5', '--rounds', '1', '--tasks', 'connect,sessions,many', '--clients', OURS.name, '--json', str(target)]
+    words = [
+        '--tiny',
+        '--delays',
+        '5',
+        '--rounds',
+        '1',
+        '--tasks',
+        'connect,sessions,many',
+        '--clients',
+        OURS.name,
+        '--json',
+        str(target),
+    ]
     monkeypatch.setattr(sys, 'argv', ['bench', *words])
     assert main() == 0
     measured = pages.Bench.read(target)
     rows = {row['task']: row for row in measured.rows}
     assert list(rows) == list(measured.titles) == ['connect', 'sessions', 'many']
-    assert all(pages.is_right(row) and row['seconds'] > 0 and row['cpu_s'] > 0 for row in rows.values())
-    assert (rows['connect']['requests'], rows['sessions']['asked']) == (0, TINY.projects * TINY.subjects * 2 + 1)
+    assert all(
+        pages.is_right(row) and row['seconds'] > 0 and row['cpu_s'] > 0 for row in rows.values()
+    )
+    assert (rows['connect']['requests'], rows['sessions']['asked']) == (
+        0,
+        TINY.projects * TINY.subjects * 2 + 1,
+    )
     assert rows['many']['received'] > TINY.many * 4096
     assert capsys.readouterr().out.count(OURS.name) == 3
 
@@ -165,7 +221,12 @@ def test_who_is_wrong_is_shown_so_and_who_asks_too_often_is_not_waited_for(tmp_p
         ('table', 30_000, False, True),
     ]
     assert (rows[0].asked, rows[0].found, rows[0].wrong) == (2 * (2 * TINY.subjects + 1), 0, 1)
-    assert (rows[1].requests, rows[1].asked, rows[1].found, rows[1].wrong) == (2, TINY.projects * (2 * TINY.subjects - 1), 0, 0)
+    assert (rows[1].requests, rows[1].asked, rows[1].found, rows[1].wrong) == (
+        2,
+        TINY.projects * (2 * TINY.subjects - 1),
+        0,
+        0,
+    )
     assert rows[3] == rows[1]._replace(delay_ms=30_000, seconds=60.0, is_reckoned=True)
 
 

@@ -33,7 +33,8 @@ def content_of(scan: str, number: int) -> bytes:
 
 @pytest.fixture(scope='module')
 def filled(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A project with a session of three scans with 60 files each, a resource and an assessor, which hold one each."""
+    """A project with a session of three scans with 60 files each, a resource and an assessor, which
+    hold one each."""
     with pyxnat.Interface(server.url, server.user, server.password) as interface:
         session = interface.select.project('BULK').create().subject('S').experiment('E').create()
         for scan in SCANS:
@@ -43,7 +44,9 @@ def filled(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
             session.scan(scan).create(type='MR')
             session.scan(scan).resource('DICOM').put_dir(folder)
         session.resource('NOTES').file('sub/notes.txt').put(b'notes')
-        session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+        session.assessor('A').create(
+            assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+        )
         session.assessor('A').out_resource('MAPS').file('m.nii').put(b'map')
     return 'BULK'
 
@@ -60,47 +63,85 @@ def contents(trace: Trace) -> list[str]:
 
 
 def files_in(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file() and 'MD5SUMS' not in path.name}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file() and 'MD5SUMS' not in path.name
+    }
 
 
 def expected(above: str = 'BULK/S/E/') -> dict[str, bytes]:
-    scans = {f'{above}{scan}/DICOM/{number}.dcm': content_of(scan, number) for scan in SCANS for number in range(PER_SCAN)}
+    scans = {
+        f'{above}{scan}/DICOM/{number}.dcm': content_of(scan, number)
+        for scan in SCANS
+        for number in range(PER_SCAN)
+    }
     return {**scans, f'{above}NOTES/sub/notes.txt': b'notes', f'{above}A/MAPS/m.nii': b'map'}
 
 
-def test_a_session_comes_whole_and_a_second_time_nothing_comes(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_session_comes_whole_and_a_second_time_nothing_comes(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     with xnat.trace() as first:
         report = session.download(tmp_path / 'd')
-    assert report.is_complete and len(report.ok) == len(expected()) and report.bytes == sum(map(len, expected().values()))
+    assert (
+        report.is_complete
+        and len(report.ok) == len(expected())
+        and report.bytes == sum(map(len, expected().values()))
+    )
     assert files_in(tmp_path / 'd') == expected()
-    assert sum('scans' in uri for uri in contents(first)) == 2 and len(contents(first)) == 4  # a zip of 1 and 2, one of 1-MR; two lone files
+    assert (
+        sum('scans' in uri for uri in contents(first)) == 2 and len(contents(first)) == 4
+    )  # a zip of 1 and 2, one of 1-MR; two lone files
     with xnat.trace() as again:
         report = session.download(tmp_path / 'd')
     assert (len(report.ok), len(report.skipped), report.bytes) == (0, len(expected()), 0)
     assert contents(again) == [] and again.requests == first.requests - 4
 
 
-def test_all_scans_of_a_session_are_one_listing_and_one_zip(scan: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_all_scans_of_a_session_are_one_listing_and_one_zip(
+    scan: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     for number in ('1', '2'):
         for name in ('a.dcm', 'b.dcm'):
             scan.parent().scan(number).resource('DICOM').file(name).put(name.encode())
     xnat.cache.expiration = 0
     with xnat.trace() as trace:
         assert len(scan.parent().scans().download(tmp_path, layout='{scan}/{path}').ok) == 4
-    assert [record.uri.partition('/S1_MR')[2] for record in trace] == ['/scans/ALL/files?format=json', '/scans/ALL/files?format=zip&compression=0']
+    assert [record.uri.partition('/S1_MR')[2] for record in trace] == [
+        '/scans/ALL/files?format=json',
+        '/scans/ALL/files?format=zip&compression=0',
+    ]
 
 
 def kinds(trace: Trace) -> list[str]:
     """What was asked for, in words of the end of each URI."""
-    words = {'format=zip': 'zip', 'xsiType=': 'look', 'scans/ALL/files': 'scans', '/files/': 'file', '/files?': 'own', '/subjects?': 'subjects'}
-    return sorted(next((word for part, word in words.items() if part in record.uri), record.uri) for record in trace)
+    words = {
+        'format=zip': 'zip',
+        'xsiType=': 'look',
+        'scans/ALL/files': 'scans',
+        '/files/': 'file',
+        '/files?': 'own',
+        '/subjects?': 'subjects',
+    }
+    return sorted(
+        next((word for part, word in words.items() if part in record.uri), record.uri)
+        for record in trace
+    )
 
 
 @pytest.mark.parametrize('sessions', [1, 5])
-def test_a_session_that_has_scans_takes_four_listings_and_a_zip(project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int) -> None:
+def test_a_session_that_has_scans_takes_four_listings_and_a_zip(
+    project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int
+) -> None:
     for number in range(sessions):
         for scan in range(1, 2 * sessions + 1):
-            resource = project.subject(f'S{number}').experiment(f'E{number}').scan(str(scan)).resource('DICOM')
+            resource = (
+                project.subject(f'S{number}')
+                .experiment(f'E{number}')
+                .scan(str(scan))
+                .resource('DICOM')
+            )
             resource.file('a.dcm').put(b'a')
             resource.file('b.dcm').put(b'b')
     xnat.cache.expiration = 0
@@ -114,45 +155,85 @@ def test_a_session_that_has_scans_takes_four_listings_and_a_zip(project: Any, xn
     with xnat.trace() as trace:
         session.scan('1').download(tmp_path / 'scan')
         session.scan('1').resource('DICOM').download(tmp_path / 'resource')
-    assert trace.requests == 5  # a listing and a zip for each, and the label of the subject, which the listing of all resources does not tell
+    assert (
+        trace.requests == 5
+        # a listing and a zip for each, and the label of the subject, which the listing of all
+        # resources does not tell
+    )
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
 
-def test_sessions_of_a_project_are_listed_once_with_the_labels_of_their_subjects(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
-    for selection in (xnat.select.project('BULK').experiment('E').scans(), xnat.select('/projects/BULK/experiments/*/scans')):
+def test_sessions_of_a_project_are_listed_once_with_the_labels_of_their_subjects(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
+    for selection in (
+        xnat.select.project('BULK').experiment('E').scans(),
+        xnat.select('/projects/BULK/experiments/*/scans'),
+    ):
         with xnat.trace() as trace:
-            report = selection.download(tmp_path, layout='{project}/{subject}/{experiment}/{scan}/{path}')
-        assert len([*report.ok, *report.skipped]) == len(SCANS) * PER_SCAN and (tmp_path / 'BULK/S/E/1/0.dcm').is_file()
+            report = selection.download(
+                tmp_path, layout='{project}/{subject}/{experiment}/{scan}/{path}'
+            )
+        assert (
+            len([*report.ok, *report.skipped]) == len(SCANS) * PER_SCAN
+            and (tmp_path / 'BULK/S/E/1/0.dcm').is_file()
+        )
         assert len([record for record in trace if '/experiments?' in record.uri]) == 1
 
 
-def test_names_that_are_ids_are_asked_for_their_labels(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_names_that_are_ids_are_asked_for_their_labels(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     by_id = xnat.select.project('BULK').subject(session.parent().id()).experiment(session.id())
-    assert set(files_in(tmp_path / 'd')) == set() and by_id.scan('2').download(tmp_path / 'd').is_complete
-    assert set(files_in(tmp_path / 'd')) == {name for name in expected() if name.startswith('BULK/S/E/2/')}
+    assert (
+        set(files_in(tmp_path / 'd')) == set()
+        and by_id.scan('2').download(tmp_path / 'd').is_complete
+    )
+    assert set(files_in(tmp_path / 'd')) == {
+        name for name in expected() if name.startswith('BULK/S/E/2/')
+    }
 
 
-@pytest.mark.parametrize('has', ['', 'assessors', 'reconstructions', 'assessors reconstructions', 'subject assessor'])
-def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(project: Any, xnat: pyxnat.Interface, has: str) -> None:
+@pytest.mark.parametrize(
+    'has', ['', 'assessors', 'reconstructions', 'assessors reconstructions', 'subject assessor']
+)
+def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(
+    project: Any, xnat: pyxnat.Interface, has: str
+) -> None:
     subject, other = project.subject('S'), project.subject('S').experiment('OTHER')
-    session = subject.experiment('E').create(**{'experiments': 'xnat:subjectVariablesData'} if has.startswith('subject') else {})
+    session = subject.experiment('E').create(
+        **{'experiments': 'xnat:subjectVariablesData'} if has.startswith('subject') else {}
+    )
     for one in (other, session):
         if 'assessors' in has:
-            one.assessor(f'{one._urn}_A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+            one.assessor(f'{one._urn}_A').create(
+                assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+            )
             one.assessor(f'{one._urn}_A').out_resource('MAPS').file('m.nii').put(b'map')
         if 'reconstructions' in has:
             one.reconstruction(f'{project._urn}_{one._urn}_R').create()
-            one.reconstruction(f'{project._urn}_{one._urn}_R').out_resource('MAPS').file('r.nii').put(b'map')
-    other.assessor('B').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+            one.reconstruction(f'{project._urn}_{one._urn}_R').out_resource('MAPS').file(
+                'r.nii'
+            ).put(b'map')
+    other.assessor('B').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     xnat.cache.expiration = 0
-    for above in (f'/projects/{project._urn}/subjects/S/experiments/E', f'/experiments/{session.id()}', f'/projects/{project._urn}/experiments/E'):
+    for above in (
+        f'/projects/{project._urn}/subjects/S/experiments/E',
+        f'/experiments/{session.id()}',
+        f'/projects/{project._urn}/experiments/E',
+    ):
         xnat.walker.without = frozenset()
         with xnat.trace() as trace:
             found = [file._uri for file in xnat.select(f'{above}//files')]
         looks = sum('xsiType=' in record.uri for record in trace)
         xnat.walker.without = frozenset(SHORT_CUTS)
         assert found == [file._uri for file in xnat.select(f'{above}//files')]
-        assert (len(found), looks) == (len(has.split()) if has and not has.startswith('subject') else 0, 1)
+        assert (len(found), looks) == (
+            len(has.split()) if has and not has.startswith('subject') else 0,
+            1,
+        )
 
 
 @pytest.mark.parametrize(
@@ -167,13 +248,17 @@ def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(project: Any, 
         lambda x: x.select('/projects/BULK//files'),
     ],
 )
-def test_files_lie_in_one_place_however_they_were_selected(select: Any, session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_files_lie_in_one_place_however_they_were_selected(
+    select: Any, session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     session.download(tmp_path / 'd')
     report = select(xnat).download(tmp_path / 'd')
     assert report.is_complete and report.ok == [] and len(report.skipped) == len(expected())
 
 
-def test_what_is_shared_comes_with_the_project_that_it_is_shared_into(scan: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_what_is_shared_comes_with_the_project_that_it_is_shared_into(
+    scan: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     scan.resource('DICOM').file('a.dcm').put(b'a')
     other = xnat.select.project(f'{scan.parent().parent().parent()._urn}_OTHER').create()
     scan.parent().share(other._urn)
@@ -190,22 +275,39 @@ def test_what_is_in_the_way_is_a_failure(session: Any, tmp_path: Path) -> None:
     assert all(isinstance(failure.error, OSError) for failure in report.failed)
 
 
-def test_several_downloads_into_one_folder_do_not_disturb_each_other(session: Any, tmp_path: Path) -> None:
+def test_several_downloads_into_one_folder_do_not_disturb_each_other(
+    session: Any, tmp_path: Path
+) -> None:
     with ThreadPoolExecutor(3) as pool:
         reports = list(pool.map(lambda _: session.download(tmp_path / 'd'), range(3)))
     assert all(report.is_complete for report in reports)
-    assert verify(tmp_path / 'd').is_clean and len(verify(tmp_path / 'd').ok) == len(expected()) and files_in(tmp_path / 'd') == expected()
+    assert (
+        verify(tmp_path / 'd').is_clean
+        and len(verify(tmp_path / 'd').ok) == len(expected())
+        and files_in(tmp_path / 'd') == expected()
+    )
 
 
 def test_parts_of_a_session_are_downloaded_by_themselves(session: Any, tmp_path: Path) -> None:
     assert len(session.scan('2').download(tmp_path / 'scan').ok) == PER_SCAN
-    assert session.resource('NOTES').download(tmp_path / 'resource').ok == ['BULK/S/E/NOTES/sub/notes.txt']
-    assert len(session.scans('1*').resources('DICOM').files('1?.dcm').download(tmp_path / 'files').ok) == 20
-    assert session.assessor('A').download(tmp_path / 'assessor', layout='{assessor}/{side}/{resource}/{name}').ok == ['A/out/MAPS/m.nii']
-    assert session.resource('NOTES').file('sub/notes.txt').download(tmp_path / 'file').ok == ['BULK/S/E/NOTES/sub/notes.txt']
+    assert session.resource('NOTES').download(tmp_path / 'resource').ok == [
+        'BULK/S/E/NOTES/sub/notes.txt'
+    ]
+    assert (
+        len(session.scans('1*').resources('DICOM').files('1?.dcm').download(tmp_path / 'files').ok)
+        == 20
+    )
+    assert session.assessor('A').download(
+        tmp_path / 'assessor', layout='{assessor}/{side}/{resource}/{name}'
+    ).ok == ['A/out/MAPS/m.nii']
+    assert session.resource('NOTES').file('sub/notes.txt').download(tmp_path / 'file').ok == [
+        'BULK/S/E/NOTES/sub/notes.txt'
+    ]
 
 
-def test_few_holes_are_filled_singly_and_many_with_a_zip(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_few_holes_are_filled_singly_and_many_with_a_zip(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     scans, layout = session.scans(), '{scan}/{path}'
     scans.download(tmp_path, layout=layout)
     for count, kind in ((3, '/files/'), (49, '/files/'), (50, 'format=zip')):
@@ -217,7 +319,9 @@ def test_few_holes_are_filled_singly_and_many_with_a_zip(session: Any, xnat: pyx
         assert len(contents(trace)) == (count if count < 50 else 1)
 
 
-def test_a_changed_file_is_fetched_again_and_no_other(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_changed_file_is_fetched_again_and_no_other(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     scan, layout = session.scan('2'), '{path}'
     scan.download(tmp_path, layout=layout)
     (tmp_path / '7.dcm').write_bytes(bytes(len(content_of('2', 7))))
@@ -235,9 +339,13 @@ def test_the_manifest_is_one_that_md5sum_reads(session: Any, tmp_path: Path) -> 
     session.download(tmp_path)
     lines = (tmp_path / 'MD5SUMS').read_text().splitlines()
     assert len(lines) == len(expected()) and lines == sorted(lines, key=lambda line: line[34:])
-    assert all(line == f'{hashlib.md5(expected()[line[34:]]).hexdigest()}  {line[34:]}' for line in lines)
+    assert all(
+        line == f'{hashlib.md5(expected()[line[34:]]).hexdigest()}  {line[34:]}' for line in lines
+    )
     if os.name == 'posix':
-        subprocess.run(['md5sum', '--check', '--strict', '--quiet', 'MD5SUMS'], cwd=tmp_path, check=True)
+        subprocess.run(
+            ['md5sum', '--check', '--strict', '--quiet', 'MD5SUMS'], cwd=tmp_path, check=True
+        )
     (tmp_path / 'BULK/S/E/A/MAPS/m.nii').unlink()
     assert verify(tmp_path).missing == ('BULK/S/E/A/MAPS/m.nii',)
 
@@ -247,8 +355,15 @@ def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
-def test_two_files_of_one_place_are_an_error_before_anything_is_fetched(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
-    with xnat.trace() as trace, pytest.raises(errors.DataError, match=r'scans/1.*files/0\.dcm and .*scans/1-MR.*files/0\.dcm'):
+def test_two_files_of_one_place_are_an_error_before_anything_is_fetched(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
+    with (
+        xnat.trace() as trace,
+        pytest.raises(
+            errors.DataError, match=r'scans/1.*files/0\.dcm and .*scans/1-MR.*files/0\.dcm'
+        ),
+    ):
         session.download(tmp_path / 'd', layout='{experiment}/{name}')
     assert contents(trace) == [] and not (tmp_path / 'd').exists()
 
@@ -260,10 +375,16 @@ def test_hostile_names_stay_in_the_folder(project: Any, tmp_path: Path) -> None:
         resource.file(name).put(name.encode())
     report = project.download(tmp_path / 'in' / 'here', layout='{resource}/{path}')
     assert report.is_complete
-    assert sorted(path.read_bytes().decode() for path in (tmp_path / 'in/here/HOSTILE').iterdir()) == sorted(names)
-    assert {path.name for path in tmp_path.iterdir()} == {'in', 'cache'} and [path.name for path in (tmp_path / 'in').iterdir()] == ['here']
+    assert sorted(
+        path.read_bytes().decode() for path in (tmp_path / 'in/here/HOSTILE').iterdir()
+    ) == sorted(names)
+    assert {path.name for path in tmp_path.iterdir()} == {'in', 'cache'} and [
+        path.name for path in (tmp_path / 'in').iterdir()
+    ] == ['here']
     assert verify(tmp_path / 'in/here').is_clean
-    assert len(project.download(tmp_path / 'in/here', layout='{resource}/{path}').skipped) == len(names)
+    assert len(project.download(tmp_path / 'in/here', layout='{resource}/{path}').skipped) == len(
+        names
+    )
     with pytest.raises(errors.DataError, match='MD5SUMS'):
         project.download(tmp_path / 'other', layout='{path}')
 
@@ -277,14 +398,23 @@ def test_the_download_of_scans_has_both_ways(session: Any, tmp_path: Path) -> No
 
 
 def test_what_is_asked_wrongly_is_an_error(session: Any, tmp_path: Path) -> None:
-    for wrong in ({'existing': 'perhaps'}, {'layout': '{nobody}/{path}'}, {'layout': None}, {'jobs': 0}, {'jobs': '4'}, {'compression': 10}):
+    for wrong in (
+        {'existing': 'perhaps'},
+        {'layout': '{nobody}/{path}'},
+        {'layout': None},
+        {'jobs': 0},
+        {'jobs': '4'},
+        {'compression': 10},
+    ):
         with pytest.raises(errors.ProgrammingError) as raised:
             session.download(tmp_path / 'd', **wrong)
         assert raised.value.remedy
     assert not (tmp_path / 'd').exists()
 
 
-def test_names_that_differ_in_case_alone_are_two_files_where_the_disk_tells_them_apart(project: Any, tmp_path: Path) -> None:
+def test_names_that_differ_in_case_alone_are_two_files_where_the_disk_tells_them_apart(
+    project: Any, tmp_path: Path
+) -> None:
     for name in ('a.dcm', 'A.dcm'):
         project.resource('CASE').file(name).put(name.encode())
     (tmp_path / 'probe').touch()
@@ -295,14 +425,19 @@ def test_names_that_differ_in_case_alone_are_two_files_where_the_disk_tells_them
         assert sorted(project.download(tmp_path / 'd', layout='{path}').ok) == ['A.dcm', 'a.dcm']
 
 
-def test_a_place_that_can_be_no_folder_is_an_error_before_anything_is_asked(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_place_that_can_be_no_folder_is_an_error_before_anything_is_asked(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     (tmp_path / 'file').write_bytes(b'mine')
     with xnat.trace() as trace:
         for dest in (tmp_path / 'file', tmp_path / 'file/below', ''):
             with pytest.raises(errors.DataError, match='folder'):
                 session.download(dest)
     assert trace.requests == 0 and (tmp_path / 'file').read_bytes() == b'mine'
-    assert session.resource('NOTES').download(os.fsencode(tmp_path / 'bytes')).is_complete and (tmp_path / 'bytes').is_dir()
+    assert (
+        session.resource('NOTES').download(os.fsencode(tmp_path / 'bytes')).is_complete
+        and (tmp_path / 'bytes').is_dir()
+    )
 
 
 def test_what_was_kept_is_not_promised_by_the_manifest(session: Any, tmp_path: Path) -> None:
@@ -315,10 +450,15 @@ def test_what_was_kept_is_not_promised_by_the_manifest(session: Any, tmp_path: P
 def test_a_report_says_what_was_done(session: Any, tmp_path: Path) -> None:
     report = session.download(tmp_path)
     assert repr(report) == f'<Report: {len(expected())} downloaded, 0 skipped, 0 failed>'
-    assert str(report).startswith(f'{len(expected())} downloaded to {tmp_path} (') and report.check() is report
+    assert (
+        str(report).startswith(f'{len(expected())} downloaded to {tmp_path} (')
+        and report.check() is report
+    )
 
 
-def test_a_bar_is_shown_where_it_is_wished(session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bar_is_shown_where_it_is_wished(
+    session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pytest.importorskip('tqdm')
     session.download(tmp_path / 'a')
     assert capsys.readouterr().err == ''  # it is no terminal
@@ -341,7 +481,9 @@ def proxy(server: Any, filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
 @pytest.fixture
 def through(server: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[Any]:
     """The session, asked for through a proxy that spoils what it is told to."""
-    with pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'cache', timeout=GENEROUS_S, retries=1) as interface:
+    with pyxnat.Interface(
+        proxy.url, server.user, server.password, tmp_path / 'cache', timeout=GENEROUS_S, retries=1
+    ) as interface:
         interface._exec('/data/projects')
         interface.cache.expiration = 0
         yield interface.select.project('BULK').subject('S').experiment('E')
@@ -365,7 +507,9 @@ def is_zip(method: str, uri: str) -> bool:
         says(500, b'out of memory'),
     ],
 )
-def test_what_a_spoilt_zip_does_not_bring_comes_all_the_same(fault: Any, through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
+def test_what_a_spoilt_zip_does_not_bring_comes_all_the_same(
+    fault: Any, through: Any, proxy: FaultProxy, tmp_path: Path
+) -> None:
     proxy.applies, proxy.faults = is_zip, [fault]
     report = through.download(tmp_path / 'd')
     assert report.is_complete and files_in(tmp_path / 'd') == expected()
@@ -375,7 +519,10 @@ def test_the_bar_counts_each_byte_once_whatever_has_to_come_again(
     through: Any, proxy: FaultProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip('tqdm')
-    proxy.applies, proxy.faults = (lambda method, uri: is_zip(method, uri) or uri.endswith('notes.txt')), [cut(lambda length: length // 3)] * 3
+    proxy.applies, proxy.faults = (
+        (lambda method, uri: is_zip(method, uri) or uri.endswith('notes.txt')),
+        [cut(lambda length: length // 3)] * 3,
+    )
     assert through.download(tmp_path / 'd', progress=True).is_complete
     done, total = re.findall(r'(\S+)/(\S+) \[', capsys.readouterr().err)[-1]
     assert done == total
@@ -383,7 +530,9 @@ def test_the_bar_counts_each_byte_once_whatever_has_to_come_again(
     assert capsys.readouterr().err == ''  # nothing was to come
 
 
-def test_what_a_cut_zip_brought_is_not_asked_for_again(through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
+def test_what_a_cut_zip_brought_is_not_asked_for_again(
+    through: Any, proxy: FaultProxy, tmp_path: Path
+) -> None:
     proxy.applies, proxy.faults = is_zip, [cut(lambda length: length // 3)]
     assert through.scan('2').download(tmp_path, layout='{path}').is_complete
     singly = [line for line in proxy.seen if '/files/' in line]
@@ -402,9 +551,14 @@ def test_what_a_cut_zip_brought_is_not_asked_for_again(through: Any, proxy: Faul
 def test_failures_are_collected_and_only_those_are_fetched_the_next_time(
     fault: Any, error: type, through: Any, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    proxy.applies, proxy.faults = (lambda method, uri: uri.endswith(('notes.txt', 'm.nii'))), [fault] * 99
+    proxy.applies, proxy.faults = (
+        (lambda method, uri: uri.endswith(('notes.txt', 'm.nii'))),
+        [fault] * 99,
+    )
     report = through.download(tmp_path / 'd')
-    assert [type(failure.error) for failure in report.failed] == [error, error] and len(report.ok) == len(expected()) - 2
+    assert [type(failure.error) for failure in report.failed] == [error, error] and len(
+        report.ok
+    ) == len(expected()) - 2
     assert all('notes.txt' in failure.what or 'm.nii' in failure.what for failure in report.failed)
     assert 'notes.txt' in str(report) and not report.is_complete
     with pytest.raises(errors.DataError, match='2 of'):
@@ -421,7 +575,10 @@ def test_a_login_that_ended_ends_the_run(through: Any, proxy: FaultProxy, tmp_pa
 
 
 def test_a_server_that_is_gone_ends_the_run(xnat: pyxnat.Interface, tmp_path: Path) -> None:
-    with pyxnat.Interface('http://127.0.0.1:1', 'u', 'p', tmp_path / 'cache') as interface, pytest.raises(errors.NetworkError):
+    with (
+        pyxnat.Interface('http://127.0.0.1:1', 'u', 'p', tmp_path / 'cache') as interface,
+        pytest.raises(errors.NetworkError),
+    ):
         interface.select.project('BULK').download(tmp_path / 'd')
 
 
@@ -429,7 +586,11 @@ def test_without_checksums_what_was_downloaded_is_known_by_the_manifest(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listing = xnat._get_json
-    monkeypatch.setattr(xnat, '_get_json', lambda uri: [{**row, 'digest': ''} if 'Size' in row else row for row in listing(uri)])
+    monkeypatch.setattr(
+        xnat,
+        '_get_json',
+        lambda uri: [{**row, 'digest': ''} if 'Size' in row else row for row in listing(uri)],
+    )
     scan = session.scan('1')
     assert len(scan.download(tmp_path, layout='{path}').ok) == PER_SCAN
     assert len(scan.download(tmp_path, layout='{path}').skipped) == PER_SCAN
@@ -443,7 +604,10 @@ def test_what_a_killed_run_left_is_removed(session: Any, tmp_path: Path) -> None
     (tmp_path / '.mine.abcdefgh.part').write_bytes(b'mine')
     (tmp_path / 'MD5SUMS').write_bytes(b'0123')
     session.scan('1').download(tmp_path, layout=layout)
-    assert not (tmp_path / '.5.dcm.abcdefgh.part').exists() and (tmp_path / '.mine.abcdefgh.part').exists()
+    assert (
+        not (tmp_path / '.5.dcm.abcdefgh.part').exists()
+        and (tmp_path / '.mine.abcdefgh.part').exists()
+    )
     assert verify(tmp_path).is_clean and len(verify(tmp_path).ok) == PER_SCAN
 
 

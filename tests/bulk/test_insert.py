@@ -35,10 +35,14 @@ def test_a_subject_is_one_request(subjects: Any, project: Any, xnat: pyxnat.Inte
         report = subjects.insert(PEOPLE)
     assert report.is_complete and len(report.ok) == 6
     assert len(writes(trace)) == 6 and trace.requests == 7
-    assert table_of(project) == {f'S{number}': ('female', str(1980 + number)) for number in range(6)}
+    assert table_of(project) == {
+        f'S{number}': ('female', str(1980 + number)) for number in range(6)
+    }
 
 
-def test_those_that_are_there_are_left_or_updated_as_it_is_wished(subjects: Any, project: Any, xnat: pyxnat.Interface) -> None:
+def test_those_that_are_there_are_left_or_updated_as_it_is_wished(
+    subjects: Any, project: Any, xnat: pyxnat.Interface
+) -> None:
     subjects.insert(PEOPLE[:4])
     changed = [{**row, 'gender': 'male'} for row in PEOPLE]
     with xnat.trace() as trace, pytest.raises(errors.DuplicateError, match='4 exist already'):
@@ -66,38 +70,68 @@ def test_sessions_are_inserted_with_their_subjects(project: Any, xnat: pyxnat.In
         assert sessions.insert(rows).is_complete
     assert len(writes(trace)) == 4  # the server makes S2 with its first session
     found = {one.label(): (one.datatype(), one.attrs.get('date')) for one in sessions}
-    assert found['S1_MR'] == ('xnat:mrSessionData', '2020-01-02') and found['S1_PET'][0] == 'xnat:petSessionData' and len(found) == 4
-    report = sessions.insert([{'subject': 'S1', 'label': 'S1_PET', 'date': '2022-02-02'}], existing='update')
-    assert len(report.ok) == 1 and project.subject('S1').experiment('S1_PET').datatype() == 'xnat:petSessionData'
+    assert (
+        found['S1_MR'] == ('xnat:mrSessionData', '2020-01-02')
+        and found['S1_PET'][0] == 'xnat:petSessionData'
+        and len(found) == 4
+    )
+    report = sessions.insert(
+        [{'subject': 'S1', 'label': 'S1_PET', 'date': '2022-02-02'}], existing='update'
+    )
+    assert (
+        len(report.ok) == 1
+        and project.subject('S1').experiment('S1_PET').datatype() == 'xnat:petSessionData'
+    )
     assert len(sessions.insert(rows).skipped) == 4
 
 
 def test_scans_of_a_session_come_from_a_table_too(project: Any) -> None:
     session = project.subject('S').experiment('E').create()
-    assert session.scans().insert([{'ID': '1', 'type': 'T1'}, {'scan': '2', 'type': 'T2'}]).is_complete
+    assert (
+        session.scans().insert([{'ID': '1', 'type': 'T1'}, {'scan': '2', 'type': 'T2'}]).is_complete
+    )
     assert {one.id(): one.attrs.get('type') for one in session.scans()} == {'1': 'T1', '2': 'T2'}
 
 
 @pytest.mark.parametrize('is_there', [True, False])
-def test_scans_of_one_session_are_one_document_with_their_session(is_there: bool, project: Any, xnat: pyxnat.Interface) -> None:
+def test_scans_of_one_session_are_one_document_with_their_session(
+    is_there: bool, project: Any, xnat: pyxnat.Interface
+) -> None:
     xnat.cache.expiration = 0
     if is_there:
         project.subject('S').experiment('E').create(experiments='xnat:petSessionData', note='old')
     rows = [
-        {'subject': 'S', 'experiment': 'E', 'scan': str(number), 'type': f'T{number} & <more>', 'xsiType': 'xnat:petScanData'} for number in range(7)
+        {
+            'subject': 'S',
+            'experiment': 'E',
+            'scan': str(number),
+            'type': f'T{number} & <more>',
+            'xsiType': 'xnat:petScanData',
+        }
+        for number in range(7)
     ]
     with xnat.trace() as trace:
         assert len(project.subjects().experiments().scans().insert(rows).ok) == 7
     assert len(writes(trace)) == 1
     session = project.subject('S').experiment('E')
-    assert (session.datatype(), session.attrs.get('note')) == (('xnat:petSessionData', 'old') if is_there else ('xnat:mrSessionData', ''))
+    assert (session.datatype(), session.attrs.get('note')) == (
+        ('xnat:petSessionData', 'old') if is_there else ('xnat:mrSessionData', '')
+    )
     assert {one.id(): (one.datatype(), one.attrs.get('type')) for one in session.scans()} == {
         row['scan']: ('xnat:petScanData', row['type']) for row in rows
     }
 
 
 def test_one_bad_scan_leaves_the_others(project: Any) -> None:
-    rows = [{'subject': 'S', 'experiment': 'E', 'scan': str(number), 'frames': 'none' if number == 1 else '7'} for number in range(3)]
+    rows = [
+        {
+            'subject': 'S',
+            'experiment': 'E',
+            'scan': str(number),
+            'frames': 'none' if number == 1 else '7',
+        }
+        for number in range(3)
+    ]
     report = project.subjects().experiments().scans().insert(rows)
     assert len(report.ok) == 2 and [failure.what[-1] for failure in report.failed] == ['1']
 
@@ -107,14 +141,31 @@ def test_a_csv_file_and_a_frame_are_tables(subjects: Any, project: Any, tmp_path
     path = tmp_path / 'people.csv'
     path.write_text('\ufefflabel,gender,yob\nC1,female,1990\n"C2",,1991\n', encoding='utf-8')
     assert subjects.insert(path).is_complete
-    frame = pandas.DataFrame({'label': ['F1', 'F2'], 'gender': ['male', None], 'dob': pandas.to_datetime(['1990-05-06', None])})
+    frame = pandas.DataFrame(
+        {
+            'label': ['F1', 'F2'],
+            'gender': ['male', None],
+            'dob': pandas.to_datetime(['1990-05-06', None]),
+        }
+    )
     assert subjects.insert(frame).is_complete
-    assert {name: gender for name, (gender, _) in table_of(project).items()} == {'C1': 'female', 'C2': '', 'F1': 'male', 'F2': ''}
+    assert {name: gender for name, (gender, _) in table_of(project).items()} == {
+        'C1': 'female',
+        'C2': '',
+        'F1': 'male',
+        'F2': '',
+    }
     assert subjects['F1'].attrs.get('dob') == '1990-05-06'
 
 
 def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, project: Any) -> None:
-    report = subjects.insert([{'label': 'GOOD'}, {'label': 'not a label'}, {'label': 'ALSO_GOOD', 'project': project.id(), 'yob': 1990.0}])
+    report = subjects.insert(
+        [
+            {'label': 'GOOD'},
+            {'label': 'not a label'},
+            {'label': 'ALSO_GOOD', 'project': project.id(), 'yob': 1990.0},
+        ]
+    )
     assert set(table_of(project).items()) == {('GOOD', ('', '')), ('ALSO_GOOD', ('', '1990'))}
     assert [failure.what.rpartition('/')[2] for failure in report.failed] == ['not%20a%20label']
 
@@ -124,17 +175,28 @@ def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, proj
     [
         ([{'gender': 'male'}], 'row 1 names no subject'),
         ([{'label': 'A'}, {'label': 'A'}], 'rows 1 and 2'),
-        ([{'label': 'A', 'experiment': 'E'}], 'row 1: the column experiment names nothing above a subject'),
+        (
+            [{'label': 'A', 'experiment': 'E'}],
+            'row 1: the column experiment names nothing above a subject',
+        ),
         ([{'subject': 'A', 'label': 'B'}], 'row 1: label is B, but the element is A'),
         ([{'label': 'A', 'project': 'ANOTHER'}], 'row 1: project is ANOTHER, but'),
-        ([{'label': 'A'}, {'label': 'B', 'nothing_like_it': '1'}], "'nothing_like_it' is no short name"),
+        (
+            [{'label': 'A'}, {'label': 'B', 'nothing_like_it': '1'}],
+            "'nothing_like_it' is no short name",
+        ),
         ([{'label': 'A', 'insert_date': '2020-01-02'}], 'read-only'),
         ({'label': 'A', 'gender': 'male'}, 'rows of the table are not mappings'),
         (['label', 'gender'], 'rows of the table are not mappings'),
     ],
 )
-def test_what_a_table_lacks_is_an_error_before_anything_is_sent(rows: Any, message: str, subjects: Any, xnat: pyxnat.Interface) -> None:
-    with xnat.trace() as trace, pytest.raises((errors.DataError, errors.ProgrammingError), match=message):
+def test_what_a_table_lacks_is_an_error_before_anything_is_sent(
+    rows: Any, message: str, subjects: Any, xnat: pyxnat.Interface
+) -> None:
+    with (
+        xnat.trace() as trace,
+        pytest.raises((errors.DataError, errors.ProgrammingError), match=message),
+    ):
         subjects.insert(rows)
     assert trace.requests == 0
 

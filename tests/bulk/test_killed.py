@@ -1,4 +1,5 @@
-"""A download that is killed at any moment, and run again until it is done: the same bytes, and no published file asked for twice."""
+"""A download that is killed at any moment, and run again until it is done: the same bytes, and no
+published file asked for twice."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from tests.conftest import DEEP
 from tests.support.faults import Exchange, FaultProxy
 from tests.support.waiting import GENEROUS_S, wait_until
 
-pytestmark = pytest.mark.skipif(not hasattr(signal, 'SIGKILL'), reason='processes are killed as POSIX does it')
+pytestmark = pytest.mark.skipif(
+    not hasattr(signal, 'SIGKILL'), reason='processes are killed as POSIX does it'
+)
 
 FILES, KILLS = (2000, 50) if DEEP else (200, 3)
 SCANS = 4
@@ -36,7 +39,7 @@ with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
     print('begun', flush=True)
     report = interface.select('/projects/KILLED/subjects/S/experiments/E/scans').download(folder, layout='{scan}/{path}')
     sys.exit(0 if report.is_complete else 3)
-"""
+"""  # noqa: E501
 
 
 def content_of(scan: int, number: int) -> bytes:
@@ -45,7 +48,9 @@ def content_of(scan: int, number: int) -> bytes:
 
 @pytest.fixture
 def archive(server: Any, tmp_path: Path) -> Any:
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path / 'cache'
+    ) as interface:
         folder = tmp_path / 'source'
         for scan in range(1, SCANS + 1):
             (folder / f'{scan}/DICOM').mkdir(parents=True)
@@ -61,7 +66,10 @@ def published(folder: Path) -> set[str]:
 
 
 def run(proxy: FaultProxy, server: Any, folder: Path, kill_after_s: float | None) -> int:
-    process = subprocess.Popen([sys.executable, '-c', CLIENT, proxy.url, server.user, server.password, str(folder)], stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, '-c', CLIENT, proxy.url, server.user, server.password, str(folder)],
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None
     with process.stdout:
         process.stdout.readline()
@@ -86,7 +94,9 @@ def asked_whole(seen: list[str]) -> set[str]:
 
 def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> None:
     folder, chance, kills = tmp_path / 'd', random.Random(7), 0
-    everything = {f'{scan}/{number}.dcm' for scan in range(1, SCANS + 1) for number in range(FILES // SCANS)}
+    everything = {
+        f'{scan}/{number}.dcm' for scan in range(1, SCANS + 1) for number in range(FILES // SCANS)
+    }
     with FaultProxy(archive.url) as proxy:
         while kills < KILLS:
             before = published(folder)
@@ -96,12 +106,19 @@ def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> 
             assert singly & before == set()
             assert zipped <= {name.partition('/')[0] for name in everything - before}
             assert len(singly) < 50 or not zipped
-            assert all((folder / name).read_bytes() == content_of(*place(name)) for name in published(folder))
+            assert all(
+                (folder / name).read_bytes() == content_of(*place(name))
+                for name in published(folder)
+            )
             if published(folder) == everything:  # begin again, with some of it
                 for name in chance.sample(sorted(everything), FILES * 3 // 4):
                     (folder / name).unlink()
         assert run(proxy, archive, folder, None) == 0
-    assert published(folder) == everything and verify(folder).is_clean and len(verify(folder).ok) == FILES
+    assert (
+        published(folder) == everything
+        and verify(folder).is_clean
+        and len(verify(folder).ok) == FILES
+    )
     assert [path.name for path in folder.rglob('.*.part')] == []
 
 
@@ -115,7 +132,7 @@ with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
     except KeyboardInterrupt:
         print('interrupted', flush=True)
         raise
-"""
+"""  # noqa: E501
 
 
 def whole(exchange: Exchange) -> None:
@@ -135,16 +152,36 @@ def half_of_it(released: threading.Event) -> Callable[[Exchange], None]:
 
 
 @pytest.mark.parametrize('jobs', [1, 4])
-def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(archive: Any, tmp_path: Path, jobs: int) -> None:
+def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(
+    archive: Any, tmp_path: Path, jobs: int
+) -> None:
     folder, released = tmp_path / 'd', threading.Event()
     with FaultProxy(archive.url) as proxy:
-        proxy.applies, proxy.faults = (lambda method, uri: 'format=zip' in uri), [whole, *[half_of_it(released)] * (SCANS - 1)]
-        words = [sys.executable, '-c', INTERRUPTED, proxy.url, archive.user, archive.password, str(folder), str(jobs)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        proxy.applies, proxy.faults = (
+            (lambda method, uri: 'format=zip' in uri),
+            [whole, *[half_of_it(released)] * (SCANS - 1)],
+        )
+        words = [
+            sys.executable,
+            '-c',
+            INTERRUPTED,
+            proxy.url,
+            archive.user,
+            archive.password,
+            str(folder),
+            str(jobs),
+        ]
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
             try:
                 wait_until(lambda: len(published(folder)) >= 5, 'five files to be downloaded')
                 process.send_signal(signal.SIGINT)
-                assert process.stdout is not None and process.stdout.readline() == 'interrupted\n' and not released.is_set()
+                assert (
+                    process.stdout is not None
+                    and process.stdout.readline() == 'interrupted\n'
+                    and not released.is_set()
+                )
                 released.set()
                 _, said = process.communicate(timeout=GENEROUS_S)
             finally:
@@ -172,15 +209,33 @@ def nothing_of_it(released: threading.Event) -> Callable[[Exchange], None]:
 
 @pytest.mark.parametrize('stalled', [half_of_it, nothing_of_it])
 @pytest.mark.parametrize('jobs', [1, 2])
-def test_interrupted_it_ends_at_once_whatever_it_waits_for(archive: Any, tmp_path: Path, jobs: int, stalled: Any) -> None:
+def test_interrupted_it_ends_at_once_whatever_it_waits_for(
+    archive: Any, tmp_path: Path, jobs: int, stalled: Any
+) -> None:
     folder, released = tmp_path / 'd', threading.Event()
     with FaultProxy(archive.url) as proxy:
-        proxy.applies = lambda method, uri: method == 'GET' and ('format=zip' in uri or '/files/' in uri)
+        proxy.applies = lambda method, uri: (
+            method == 'GET' and ('format=zip' in uri or '/files/' in uri)
+        )
         proxy.faults = [whole, *[stalled(released)] * (2 * SCANS)]
-        words = [sys.executable, '-c', INTERRUPTED, proxy.url, archive.user, archive.password, str(folder), str(jobs)]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        words = [
+            sys.executable,
+            '-c',
+            INTERRUPTED,
+            proxy.url,
+            archive.user,
+            archive.password,
+            str(folder),
+            str(jobs),
+        ]
+        with subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
             try:
-                wait_until(lambda: len(published(folder)) >= 5 and len(proxy.faults) <= 2 * SCANS - jobs, 'all to be stalled')
+                wait_until(
+                    lambda: len(published(folder)) >= 5 and len(proxy.faults) <= 2 * SCANS - jobs,
+                    'all to be stalled',
+                )
                 begun = time.monotonic()
                 process.send_signal(signal.SIGINT)
                 _, said = process.communicate(timeout=GENEROUS_S)

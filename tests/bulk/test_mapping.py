@@ -16,7 +16,9 @@ from pyxnat import errors
 
 @pytest.fixture
 def subjects(project: Any) -> Any:
-    project.subjects().insert([{'label': f'S{number}', 'yob': 1980 + number} for number in range(8)], jobs=1)
+    project.subjects().insert(
+        [{'label': f'S{number}', 'yob': 1980 + number} for number in range(8)], jobs=1
+    )
     return project.subjects()
 
 
@@ -36,8 +38,15 @@ def year_and_process(subject: Any) -> tuple[int, int]:
 
 def test_results_come_in_order_with_their_elements(subjects: Any) -> None:
     mapped = subjects.map(year_of)
-    assert [(outcome.element.label(), outcome.result) for outcome in mapped] == [(f'S{number}', 1980 + number) for number in numbers(subjects)]
-    assert mapped.results == [1980 + number for number in numbers(subjects)] and mapped.is_complete and len(mapped) == 8 and mapped[2].ok
+    assert [(outcome.element.label(), outcome.result) for outcome in mapped] == [
+        (f'S{number}', 1980 + number) for number in numbers(subjects)
+    ]
+    assert (
+        mapped.results == [1980 + number for number in numbers(subjects)]
+        and mapped.is_complete
+        and len(mapped) == 8
+        and mapped[2].ok
+    )
 
 
 def test_as_many_threads_work_as_are_asked_for(subjects: Any) -> None:
@@ -47,7 +56,9 @@ def test_as_many_threads_work_as_are_asked_for(subjects: Any) -> None:
 
 def test_processes_share_the_session(subjects: Any) -> None:
     mapped = subjects.map(year_and_process, processes=2)
-    assert [result[0] for result in mapped.results] == [1980 + number for number in numbers(subjects)]
+    assert [result[0] for result in mapped.results] == [
+        1980 + number for number in numbers(subjects)
+    ]
     assert os.getpid() not in {result[1] for result in mapped.results}
 
 
@@ -58,9 +69,16 @@ def test_failures_are_collected(subjects: Any) -> None:
         return subject.label()
 
     mapped = subjects.map(fails_for_some)
-    assert mapped.results == [None if number in (1, 3) else f'S{number}' for number in numbers(subjects)]
-    assert sorted(str(failure.error) for failure in mapped.failed) == ['no S1', 'no S3'] and not mapped.is_complete
-    assert 'no S1' in str(mapped) and isinstance(mapped[numbers(subjects).index(1)].error, ValueError)
+    assert mapped.results == [
+        None if number in (1, 3) else f'S{number}' for number in numbers(subjects)
+    ]
+    assert (
+        sorted(str(failure.error) for failure in mapped.failed) == ['no S1', 'no S3']
+        and not mapped.is_complete
+    )
+    assert 'no S1' in str(mapped) and isinstance(
+        mapped[numbers(subjects).index(1)].error, ValueError
+    )
 
 
 @pytest.mark.parametrize('error', [errors.AuthenticationError('wrong'), KeyboardInterrupt()])
@@ -83,10 +101,18 @@ def test_the_log_says_what_need_not_be_done_again(subjects: Any, tmp_path: Path)
 
     assert not subjects.map(once, log=log).is_complete
     entries = {entry['uri']: entry for entry in map(json.loads, log.read_text().splitlines())}
-    assert len(entries) == 8 and [entry['error'] for entry in entries.values() if not entry['ok']] == ['ValueError: not yet']
+    assert len(entries) == 8 and [
+        entry['error'] for entry in entries.values() if not entry['ok']
+    ] == ['ValueError: not yet']
     mapped = subjects.map(once, log=log)
-    assert done[8:] == ['S5'] and mapped.is_complete and mapped.results == [f'S{number}' for number in numbers(subjects)]
-    assert (len(mapped.ok), len(mapped.skipped)) == (1, 7) and mapped[numbers(subjects).index(0)].is_earlier
+    assert (
+        done[8:] == ['S5']
+        and mapped.is_complete
+        and mapped.results == [f'S{number}' for number in numbers(subjects)]
+    )
+    assert (len(mapped.ok), len(mapped.skipped)) == (1, 7) and mapped[
+        numbers(subjects).index(0)
+    ].is_earlier
 
 
 def test_a_line_that_was_cut_is_done_again(subjects: Any, tmp_path: Path) -> None:
@@ -99,7 +125,9 @@ def test_a_line_that_was_cut_is_done_again(subjects: Any, tmp_path: Path) -> Non
 
 def test_results_that_json_cannot_hold_are_done_all_the_same(subjects: Any, tmp_path: Path) -> None:
     log = tmp_path / 'log.jsonl'
-    assert {type(result) for result in subjects.map(lambda subject: object(), log=log).results} == {object}
+    assert {type(result) for result in subjects.map(lambda subject: object(), log=log).results} == {
+        object
+    }
     assert subjects.map(lambda subject: object(), log=log).results == [None] * 8
 
 
@@ -109,10 +137,14 @@ def test_somebody_must_work(subjects: Any) -> None:
             subjects.map(year_of, **how)
 
 
-def test_what_cannot_be_called_or_sent_is_an_error_at_once(subjects: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_what_cannot_be_called_or_sent_is_an_error_at_once(
+    subjects: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     with pytest.raises(errors.ProgrammingError, match='cannot be called'):
         subjects.map('year')
-    with pytest.raises(errors.ProgrammingError, match='cannot be sent to other processes.*Define it in a module'):
+    with pytest.raises(
+        errors.ProgrammingError, match='cannot be sent to other processes.*Define it in a module'
+    ):
         subjects.map(lambda subject: subject.label(), processes=2, log=tmp_path / 'log')
     assert not (tmp_path / 'log').exists()
 
@@ -120,7 +152,9 @@ def test_what_cannot_be_called_or_sent_is_an_error_at_once(subjects: Any, xnat: 
 def test_elements_are_tasks_of_a_cluster(subjects: Any, xnat: pyxnat.Interface) -> None:
     distributed = pytest.importorskip('distributed')
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        ) as cluster,
         distributed.Client(cluster) as client,
     ):
         results = client.gather(client.map(year_and_process, list(iter(subjects))))

@@ -1,4 +1,4 @@
-"""Bulk upload: a folder goes to the resources that its layout names, verified, and no file twice."""
+"""Bulk upload: a folder goes to the resources that its layout names, verified, and no file twice."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -50,21 +50,36 @@ def stored(session: Any) -> dict[str, bytes]:
     return found
 
 
-def test_a_folder_goes_up_and_a_second_time_nothing_goes(session: Any, xnat: pyxnat.Interface, folder: Path) -> None:
+def test_a_folder_goes_up_and_a_second_time_nothing_goes(
+    session: Any, xnat: pyxnat.Interface, folder: Path
+) -> None:
     report = session.upload(folder)
-    assert report.is_complete and sorted(report.ok) == sorted(FILES) and report.bytes == sum(map(len, FILES.values()))
+    assert (
+        report.is_complete
+        and sorted(report.ok) == sorted(FILES)
+        and report.bytes == sum(map(len, FILES.values()))
+    )
     assert stored(session) == FILES
     with xnat.trace() as again:
         report = session.upload(folder)
     assert report.ok == [] and sorted(report.skipped) == sorted(FILES)
-    assert [record.method for record in again] == ['GET'] and 'scans/ALL/files' in next(iter(again)).uri
+    assert [record.method for record in again] == ['GET'] and 'scans/ALL/files' in next(
+        iter(again)
+    ).uri
 
 
-def test_one_resource_takes_a_listing_a_zip_and_a_listing(session: Any, xnat: pyxnat.Interface, folder: Path) -> None:
+def test_one_resource_takes_a_listing_a_zip_and_a_listing(
+    session: Any, xnat: pyxnat.Interface, folder: Path
+) -> None:
     scan = session.scan('1').create()
     with xnat.trace() as trace:
         assert scan.resource('DICOM').upload(folder / '1/DICOM').is_complete
-    assert [record.method for record in trace] == ['GET', 'PUT', 'PUT', 'GET']  # an empty file goes by itself
+    assert [record.method for record in trace] == [
+        'GET',
+        'PUT',
+        'PUT',
+        'GET',
+    ]  # an empty file goes by itself
 
 
 @pytest.mark.parametrize(('scans', 'files'), [(2, 1), (5, 10)])
@@ -78,19 +93,29 @@ def test_what_is_missing_is_created_first_and_nothing_sent_in_vain(
             path.write_bytes(b'x')
     with xnat.trace() as trace:
         assert session.upload(tmp_path / 'new').is_complete
-    # the files, twice the scans that are not there; whose the session is; the session, scan by scan a PUT and a zip; the files
+    # the files, twice the scans that are not there; whose the session is; the session, scan by scan
+    # a PUT and a zip; the files
     assert trace.requests == 6 + 2 * scans
     assert all(record.status in (200, 201) for record in trace if record.method == 'PUT')
     (tmp_path / 'new/0').rename(tmp_path / 'new/another')
     with xnat.trace() as trace:
         assert len(session.upload(tmp_path / 'new').ok) == files
-    assert [(record.method, record.status) for record in trace] == [*[('GET', 200)] * 2, ('PUT', 200), ('PUT', 200), ('GET', 200)]
+    assert [(record.method, record.status) for record in trace] == [
+        *[('GET', 200)] * 2,
+        ('PUT', 200),
+        ('PUT', 200),
+        ('GET', 200),
+    ]
     with xnat.trace() as trace:
-        assert session.upload({'another/DICOM/new.dcm': tmp_path / 'new/another/DICOM/0.dcm'}).is_complete
+        assert session.upload(
+            {'another/DICOM/new.dcm': tmp_path / 'new/another/DICOM/0.dcm'}
+        ).is_complete
     assert [record.method for record in trace] == ['GET', 'PUT', 'GET']
 
 
-def test_only_what_is_missing_or_different_is_sent(session: Any, xnat: pyxnat.Interface, folder: Path) -> None:
+def test_only_what_is_missing_or_different_is_sent(
+    session: Any, xnat: pyxnat.Interface, folder: Path
+) -> None:
     session.upload(folder)
     session.scan('2').resource('DICOM').file('a.dcm').delete()
     (folder / '1/NIFTI/t1.nii').write_bytes(b'm' * 500)
@@ -98,10 +123,18 @@ def test_only_what_is_missing_or_different_is_sent(session: Any, xnat: pyxnat.In
     report = session.upload(folder)
     assert sorted(report.ok) == ['1/NIFTI/new.nii', '2/DICOM/a.dcm']
     [failure] = report.failed
-    assert failure.what == '1/NIFTI/t1.nii' and isinstance(failure.error, errors.DuplicateError) and 'overwrite=True' in str(failure.error)
+    assert (
+        failure.what == '1/NIFTI/t1.nii'
+        and isinstance(failure.error, errors.DuplicateError)
+        and 'overwrite=True' in str(failure.error)
+    )
     with xnat.trace() as trace:
         assert session.upload(folder, overwrite=True).ok == ['1/NIFTI/t1.nii']
-    assert [record.uri.partition('?')[0].rpartition('/')[2] for record in trace if record.method == 'PUT'] == ['t1.nii']
+    assert [
+        record.uri.partition('?')[0].rpartition('/')[2]
+        for record in trace
+        if record.method == 'PUT'
+    ] == ['t1.nii']
     assert stored(session)['1/NIFTI/t1.nii'] == b'm' * 500
 
 
@@ -118,12 +151,18 @@ def test_big_files_go_singly_and_small_ones_in_zips_up_to_a_bound(
     with xnat.trace() as trace:
         members = {f'{path.name}': path for path in tmp_path.glob('*.bin')}
         assert session.scan('1').resource('R').upload(members).is_complete
-    puts = sorted(record.uri.partition('?')[0].rpartition('/')[2] for record in trace if record.method == 'PUT')
+    puts = sorted(
+        record.uri.partition('?')[0].rpartition('/')[2]
+        for record in trace
+        if record.method == 'PUT'
+    )
     assert len(puts) == 4 and puts.count('R.zip') == 2 and 'big.bin' in puts
     assert pieces.BIG == 16 * 2**20
 
 
-def test_what_was_downloaded_goes_up_again_by_its_manifest(session: Any, project: Any, folder: Path, tmp_path: Path) -> None:
+def test_what_was_downloaded_goes_up_again_by_its_manifest(
+    session: Any, project: Any, folder: Path, tmp_path: Path
+) -> None:
     session.upload(folder)
     session.download(tmp_path / 'down', layout='{scan}/{resource}/{path}')
     copy = project.subject('S2').experiment('E2')
@@ -134,7 +173,9 @@ def test_what_was_downloaded_goes_up_again_by_its_manifest(session: Any, project
         copy.upload(tmp_path / 'down/MD5SUMS')
 
 
-def test_a_project_takes_subjects_and_sessions_that_it_creates(project: Any, folder: Path, tmp_path: Path) -> None:
+def test_a_project_takes_subjects_and_sessions_that_it_creates(
+    project: Any, folder: Path, tmp_path: Path
+) -> None:
     for subject in ('S1', 'S2'):
         for name in ('1/DICOM/a.dcm', '2/DICOM/a.dcm'):
             path = tmp_path / 'tree' / subject / f'{subject}_MR' / name
@@ -145,17 +186,29 @@ def test_a_project_takes_subjects_and_sessions_that_it_creates(project: Any, fol
     assert {one.datatype() for one in project.subjects().experiments()} == {'xnat:petSessionData'}
 
 
-def test_resources_of_a_session_and_of_assessors_have_their_layouts(session: Any, tmp_path: Path) -> None:
+def test_resources_of_a_session_and_of_assessors_have_their_layouts(
+    session: Any, tmp_path: Path
+) -> None:
     (tmp_path / 'NOTES').mkdir()
     (tmp_path / 'NOTES/a.txt').write_bytes(b'note')
     session.create()
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
-    assert session.upload({'NOTES/a.txt': tmp_path / 'NOTES/a.txt'}, layout='{resource}/{path}').is_complete
-    assert session.upload({'A/out/M/a.txt': tmp_path / 'NOTES/a.txt'}, layout='{assessor}/{side}/{resource}/{path}').is_complete
-    assert session.resource('NOTES').files().get() == ['a.txt'] and session.assessor('A').out_resource('M').files().get() == ['a.txt']
+    session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
+    assert session.upload(
+        {'NOTES/a.txt': tmp_path / 'NOTES/a.txt'}, layout='{resource}/{path}'
+    ).is_complete
+    assert session.upload(
+        {'A/out/M/a.txt': tmp_path / 'NOTES/a.txt'}, layout='{assessor}/{side}/{resource}/{path}'
+    ).is_complete
+    assert session.resource('NOTES').files().get() == ['a.txt'] and session.assessor(
+        'A'
+    ).out_resource('M').files().get() == ['a.txt']
 
 
-def test_what_cannot_be_placed_is_an_error_before_anything_is_sent(session: Any, xnat: pyxnat.Interface, folder: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_placed_is_an_error_before_anything_is_sent(
+    session: Any, xnat: pyxnat.Interface, folder: Path, tmp_path: Path
+) -> None:
     wrong: list[tuple[Any, dict[str, Any]]] = [
         (folder, {'layout': '{experiment}/{scan}/{resource}/{path}'}),
         (folder, {'layout': '{scan}/{path}'}),
@@ -183,20 +236,34 @@ def test_what_cannot_be_placed_is_an_error_before_anything_is_sent(session: Any,
 
 
 @pytest.fixture
-def through(server: Any, project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, FaultProxy]]:
+def through(
+    server: Any, project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Any, FaultProxy]]:
     """A session, asked for through a proxy that spoils what it is told to."""
     monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
     with (
         FaultProxy(server.url) as proxy,
-        pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'other', timeout=GENEROUS_S, retries=1) as interface,
+        pyxnat.Interface(
+            proxy.url,
+            server.user,
+            server.password,
+            tmp_path / 'other',
+            timeout=GENEROUS_S,
+            retries=1,
+        ) as interface,
     ):
         interface.cache.expiration = 0
         yield interface.select.project(project._urn).subject('S').experiment('E').create(), proxy
         proxy.faults.clear()
 
 
-@pytest.mark.parametrize('fault', [faults.reset, faults.reset_after, cut(lambda length: 5), says(503, b'', 'Retry-After: 0')])
-def test_an_upload_that_breaks_is_made_good(fault: Any, through: tuple[Any, FaultProxy], folder: Path) -> None:
+@pytest.mark.parametrize(
+    'fault',
+    [faults.reset, faults.reset_after, cut(lambda length: 5), says(503, b'', 'Retry-After: 0')],
+)
+def test_an_upload_that_breaks_is_made_good(
+    fault: Any, through: tuple[Any, FaultProxy], folder: Path
+) -> None:
     session, proxy = through
     proxy.applies, proxy.faults = (lambda method, uri: method == 'PUT'), [fault]
     session.upload(folder)
@@ -204,18 +271,27 @@ def test_an_upload_that_breaks_is_made_good(fault: Any, through: tuple[Any, Faul
     assert session.upload(folder).is_complete and stored(session) == FILES
 
 
-def test_failures_are_collected_and_only_those_are_sent_the_next_time(through: tuple[Any, FaultProxy], folder: Path) -> None:
+def test_failures_are_collected_and_only_those_are_sent_the_next_time(
+    through: tuple[Any, FaultProxy], folder: Path
+) -> None:
     session, proxy = through
-    proxy.applies, proxy.faults = (lambda method, uri: method == 'PUT' and 'NIFTI' in uri), [says(500, b'broken')] * 99
+    proxy.applies, proxy.faults = (
+        (lambda method, uri: method == 'PUT' and 'NIFTI' in uri),
+        [says(500, b'broken')] * 99,
+    )
     report = session.upload(folder)
-    assert [failure.what for failure in report.failed] == ['1/NIFTI/t1.nii'] and isinstance(report.failed[0].error, errors.InternalError)
+    assert [failure.what for failure in report.failed] == ['1/NIFTI/t1.nii'] and isinstance(
+        report.failed[0].error, errors.InternalError
+    )
     assert len(report.ok) == len(FILES) - 1
     proxy.faults, proxy.seen[:] = [], []
     assert session.upload(folder).ok == ['1/NIFTI/t1.nii']
     assert len([line for line in proxy.seen if line.startswith('PUT')]) == 1
 
 
-def test_what_vanishes_meanwhile_is_a_failure_and_the_rest_goes_up(through: tuple[Any, FaultProxy], folder: Path) -> None:
+def test_what_vanishes_meanwhile_is_a_failure_and_the_rest_goes_up(
+    through: tuple[Any, FaultProxy], folder: Path
+) -> None:
     session, proxy = through
 
     def vanish(method: str, uri: str) -> bool:
@@ -225,7 +301,9 @@ def test_what_vanishes_meanwhile_is_a_failure_and_the_rest_goes_up(through: tupl
 
     proxy.applies, proxy.faults = vanish, [faults.reset]
     report = session.upload(folder)
-    assert [failure.what for failure in report.failed] == ['1/NIFTI/t1.nii'] and len(report.ok) == len(FILES) - 1
+    assert [failure.what for failure in report.failed] == ['1/NIFTI/t1.nii'] and len(
+        report.ok
+    ) == len(FILES) - 1
     assert 't1.nii' in str(report.failed[0].error)
 
 

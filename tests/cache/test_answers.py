@@ -34,10 +34,12 @@ def keeping(server: Any, cachedir: Path) -> pyxnat.Interface:
 
 
 def answering(*rows: dict[str, str]) -> ScriptedServer:
-    return ScriptedServer(lambda request: Reply(200, table(*rows), {'Set-Cookie': 'JSESSIONID=A; Path=/'}))
+    return ScriptedServer(
+        lambda request: Reply(200, table(*rows), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
+    )
 
 
-# -- freshness ------------------------------------------------------------------------------------------------------------------------------------
+# -- freshness -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -63,12 +65,33 @@ def test_what_is_kept_and_what_is_a_write() -> None:
         ('POST', '/data/search?format=json'),
         ('GET', '/xapi/siteConfig/buildInfo'),
     ]
-    passing = [('GET', '/data/JSESSION'), ('GET', '/data/services/tokens/issue'), ('GET', '/data/prearchive'), ('HEAD', '/data/projects')]
-    passing += [('POST', '/data/services/import'), ('PUT', '/data/search/saved/x'), ('POST', '/data/search/saved/x')]
+    passing = [
+        ('GET', '/data/JSESSION'),
+        ('GET', '/data/services/tokens/issue'),
+        ('GET', '/data/prearchive'),
+        ('HEAD', '/data/projects'),
+    ]
+    passing += [
+        ('POST', '/data/services/import'),
+        ('PUT', '/data/search/saved/x'),
+        ('POST', '/data/search/saved/x'),
+    ]
     assert all(is_kept(*asked) for asked in kept) and not any(is_kept(*asked) for asked in passing)
-    writes = [('PUT', '/data/projects/P'), ('DELETE', '/data/projects/P'), ('POST', '/data/services/import'), ('PUT', '/data/search/saved/x')]
-    others = [('DELETE', '/data/JSESSION'), ('POST', '/data/search'), ('PUT', '/data/services/auth'), ('GET', '/data/projects')]
-    assert all(is_write(*asked) for asked in writes) and not any(is_write(*asked) for asked in others)
+    writes = [
+        ('PUT', '/data/projects/P'),
+        ('DELETE', '/data/projects/P'),
+        ('POST', '/data/services/import'),
+        ('PUT', '/data/search/saved/x'),
+    ]
+    others = [
+        ('DELETE', '/data/JSESSION'),
+        ('POST', '/data/search'),
+        ('PUT', '/data/services/auth'),
+        ('GET', '/data/projects'),
+    ]
+    assert all(is_write(*asked) for asked in writes) and not any(
+        is_write(*asked) for asked in others
+    )
 
 
 def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Path) -> None:
@@ -79,16 +102,35 @@ def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Pat
         packed = store.get('key') or b''
         assert size == len(packed) > len(body)
         found = store.entry('key')
-        assert found is not None and found[0] == entry and found[1].read() == b''.join(found[1]) == body and found[1].size == len(body)
-        for damaged in (b'', packed[:-1], packed + b'x', packed.replace(b'search', b'sEarch'), b'garbage\n[]'):
+        assert (
+            found is not None
+            and found[0] == entry
+            and found[1].read() == b''.join(found[1]) == body
+            and found[1].size == len(body)
+        )
+        for damaged in (
+            b'',
+            packed[:-1],
+            packed + b'x',
+            packed.replace(b'search', b'sEarch'),
+            b'garbage\n[]',
+        ):
             store.set('key', damaged)
             assert store.entry('key') is None and store.get('key') is None
 
 
-def test_an_answer_is_given_again_for_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_is_given_again_for_a_second(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with answering({'ID': 'P'}) as server:
         interface, now, passed_s = connect(server, tmp_path), Moment.now(), 0.0
-        monkeypatch.setattr(Moment, 'now', classmethod(lambda cls: Moment(now.wall + passed_s, now.monotonic + passed_s, now.boot)))
+        monkeypatch.setattr(
+            Moment,
+            'now',
+            classmethod(
+                lambda cls: Moment(now.wall + passed_s, now.monotonic + passed_s, now.boot)
+            ),
+        )
         for passed_s, requests_sent in ((0, 1), (0.5, 1), (0.9, 1), (1.5, 2), (2.4, 2), (2.6, 3)):  # noqa: B007 - the clock shows it
             assert interface._get_json(PROJECTS) == [{'ID': 'P'}]
             assert len(server.requests) == requests_sent
@@ -113,7 +155,11 @@ def test_a_write_makes_answers_old_for_every_process(tmp_path: Path) -> None:
         for interface in (one, other):
             interface.cache.expiration = None
             interface._exec(PROJECTS, expiration=0)
-        for write in (lambda: one._exec(f'{PROJECTS}/P', 'PUT'), lambda: one.put(f'{PROJECTS}/P'), lambda: one.delete(f'{PROJECTS}/P')):
+        for write in (
+            lambda: one._exec(f'{PROJECTS}/P', 'PUT'),
+            lambda: one.put(f'{PROJECTS}/P'),
+            lambda: one.delete(f'{PROJECTS}/P'),
+        ):
             before = len(server.requests)
             other._exec(PROJECTS)
             write()
@@ -132,7 +178,11 @@ def test_a_search_is_kept_by_its_criteria(tmp_path: Path) -> None:
 
 def test_that_something_is_missing_is_an_answer(tmp_path: Path) -> None:
     def script(request: Any) -> Reply:
-        return Reply(404, b'<h3>no such project</h3>') if 'NONE' in request.uri else Reply(200, table(), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        return (
+            Reply(404, b'<h3>no such project</h3>')
+            if 'NONE' in request.uri
+            else Reply(200, table(), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        )
 
     with ScriptedServer(script) as server:
         interface = keeping(server, tmp_path)
@@ -169,7 +219,7 @@ def test_requests_answered_from_the_cache_are_traced_apart(tmp_path: Path) -> No
         assert 'from cache' in str(trace) and len(list(trace)) == 1
 
 
-# -- its bound ------------------------------------------------------------------------------------------------------------------------------------
+# -- its bound -------------------------------------------------------------------------------------
 
 
 def test_the_size_is_looked_at_once_an_hour_whichever_process_adds_first(tmp_path: Path) -> None:
@@ -189,20 +239,24 @@ def test_the_size_is_looked_at_once_an_hour_whichever_process_adds_first(tmp_pat
         assert left_after('/data/users') == 0
 
 
-# -- offline --------------------------------------------------------------------------------------------------------------------------------------
+# -- offline ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Any:
     """URL, user and cache of an archive that was asked, and is gone."""
     with serve(tmp_path / 'archive') as server:
-        with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
+        with pyxnat.Interface(
+            server.url, server.user, server.password, tmp_path / 'cache'
+        ) as interface:
             session = interface.select.project('P').subject('S').experiment('E')
             session.scan('1').create(**{'xnat:mrScanData/quality': 'usable'})
             session.scan('1').resource('R').file('a b.txt').put(b'content')
             assert interface.select.project('NONE').exists() is False
             assert interface.prefetch('/projects/P') == 1
-            interface.select('/projects/*/subjects').where([('xnat:subjectData/PROJECT', '=', 'P')]).get()
+            interface.select('/projects/*/subjects').where(
+                [('xnat:subjectData/PROJECT', '=', 'P')]
+            ).get()
         return server.url, server.user, tmp_path / 'cache'
 
 
@@ -221,21 +275,38 @@ def test_what_was_asked_is_answered_offline(asked: Any, tmp_path: Path) -> None:
     with pyxnat.Interface(url, user, cachedir=cachedir, offline=True) as interface:
         assert interface.select('/projects/P//files').get('label') == ['a b.txt']
         file = interface.select('/projects/P//files').first()
-        assert Path(file.get()).read_bytes() == Path(file.get(tmp_path / 'copy')).read_bytes() == b'content'
-        assert interface.select('/projects/*/subjects').where([('xnat:subjectData/PROJECT', '=', 'P')]).get('label') == ['S']
-        assert interface.select.project('P').exists() and not interface.select.project('NONE').exists()
+        assert (
+            Path(file.get()).read_bytes()
+            == Path(file.get(tmp_path / 'copy')).read_bytes()
+            == b'content'
+        )
+        assert interface.select('/projects/*/subjects').where(
+            [('xnat:subjectData/PROJECT', '=', 'P')]
+        ).get('label') == ['S']
+        assert (
+            interface.select.project('P').exists() and not interface.select.project('NONE').exists()
+        )
         pickle.loads(pickle.dumps(interface))
 
 
 @pytest.mark.usefixtures('no_sockets')
-def test_what_was_not_asked_is_an_error_that_says_what_there_is(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_not_asked_is_an_error_that_says_what_there_is(
+    asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url, user, cachedir = asked
     monkeypatch.setenv('PYXNAT_OFFLINE', '1')
     interface = pyxnat.Interface(url, user, cachedir=cachedir)
-    with pytest.raises(errors.OfflineError, match=r'/data/projects/Q/subjects.*no response to this request.*It holds') as caught:
+    with pytest.raises(
+        errors.OfflineError,
+        match=r'/data/projects/Q/subjects.*no response to this request.*It holds',
+    ) as caught:
         interface.select('/projects/Q/subjects').get()
     assert isinstance(caught.value, ConnectionError)
-    for ask in (lambda: interface.select.project('Q').create(), lambda: interface.get('/data/projects'), interface.whoami):
+    for ask in (
+        lambda: interface.select.project('Q').create(),
+        lambda: interface.get('/data/projects'),
+        interface.whoami,
+    ):
         with pytest.raises(errors.OfflineError, match='offline'):
             ask()
     interface.disconnect()
@@ -247,7 +318,10 @@ def test_a_broken_network_falls_back_to_older_answers_and_says_so(asked: Any) ->
     with pytest.raises(errors.NetworkError):
         interface._get_json(PROJECTS)
     interface.cache.mode = 'fallback'
-    with pytest.warns(UserWarning, match=r'GET /data/projects\?format=json: using the cached response of \d+ second'):
+    with pytest.warns(
+        UserWarning,
+        match=r'GET /data/projects\?format=json: using the cached response of \d+ second',
+    ):
         assert [row['ID'] for row in interface._get_json(PROJECTS)] == ['P']
     with warnings.catch_warnings(), pytest.raises(errors.NetworkError):
         warnings.simplefilter('error')
@@ -267,7 +341,9 @@ def test_a_broken_network_falls_back_to_the_file_in_the_cache(asked: Any) -> Non
     interface = pyxnat.Interface(url, user, cachedir=cachedir, offline=True)
     file = interface.select('/projects/P//files').first()
     interface.cache.mode = 'fallback'
-    with pytest.warns(UserWarning, match=r'a%20b\.txt: using the file in the cache, which may be outdated'):
+    with pytest.warns(
+        UserWarning, match=r'a%20b\.txt: using the file in the cache, which may be outdated'
+    ):
         assert Path(file.get()).read_bytes() == b'content'
 
 
@@ -279,7 +355,9 @@ def test_nobody_else_can_look_into_the_cache(asked: Any) -> None:
         assert mode & 0o077 == 0, f'{path} {mode:o}'
 
 
-def test_asking_consistently_asks_the_server(server: Any, xnat: pyxnat.Interface, project: Any) -> None:
+def test_asking_consistently_asks_the_server(
+    server: Any, xnat: pyxnat.Interface, project: Any
+) -> None:
     subject = project.subject('S')
     assert not subject.exists()
     body = f'{server.url}{subject._uri}'

@@ -1,4 +1,5 @@
-"""Many processes on one cache, some of them killed: no wrong byte, no error, and nothing damaged in the end."""
+"""Many processes on one cache, some of them killed: no wrong byte, no error, and nothing damaged in
+the end."""
 
 from __future__ import annotations
 
@@ -20,21 +21,41 @@ PROCESSES, KILLS, TASKS = (16, 120, 20_000) if DEEP else (4, 5, 100)
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='processes are killed with SIGKILL')
-def test_many_processes_read_write_and_prune_while_others_are_killed(server: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_many_processes_read_write_and_prune_while_others_are_killed(
+    server: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     resource = xnat.select.project('SHARED').create().resource('R')
     for name in cache_worker.NAMES:
         resource.file(name).put(cache_worker.content_of(name))
     cachedir, told, stop = tmp_path / 'shared', tmp_path / 'told', tmp_path / 'stop'
-    words = [sys.executable, '-m', 'tests.support.cache_worker', server.url, server.user, server.password, str(cachedir), str(stop)]
+    words = [
+        sys.executable,
+        '-m',
+        'tests.support.cache_worker',
+        server.url,
+        server.user,
+        server.password,
+        str(cachedir),
+        str(stop),
+    ]
     chance, workers, ended = random.Random(5), [], []
     with told.open('ab') as output:
 
         def start() -> None:
-            workers.append(subprocess.Popen(words, cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True))
+            workers.append(
+                subprocess.Popen(words, cwd=ROOT, stdout=output, stderr=subprocess.PIPE, text=True)
+            )
 
         def see_done(count: int) -> None:
-            """Wait until so many tasks were done in all, or one of the processes has ended by itself, which its error tells in the end."""
-            wait_until(lambda: told.stat().st_size >= count or any(worker.poll() is not None for worker in workers), f'{count} tasks to be done')
+            """Wait until so many tasks were done in all, or one of the processes has ended by
+            itself, which its error tells in the end."""
+            wait_until(
+                lambda: (
+                    told.stat().st_size >= count
+                    or any(worker.poll() is not None for worker in workers)
+                ),
+                f'{count} tasks to be done',
+            )
 
         for _ in range(PROCESSES):
             start()

@@ -1,4 +1,5 @@
-"""The cache against a model: whatever is asked, written, restarted or set back, an answer is never older than documented."""
+"""The cache against a model: whatever is asked, written, restarted or set back, an answer is never
+older than documented."""
 
 from __future__ import annotations
 
@@ -26,7 +27,8 @@ names = st.sampled_from(NAMES)
 class Machine(RuleBasedStateMachine):
     """An archive of numbered versions of a few things; programs that share a cache; and clocks.
 
-    Each write makes a new version. The model remembers when a version was replaced, in real time, which no clock of the machine shows.
+    Each write makes a new version. The model remembers when a version was replaced, in real time,
+    which no clock of the machine shows.
     """
 
     def __init__(self) -> None:
@@ -44,7 +46,13 @@ class Machine(RuleBasedStateMachine):
         self.server = ScriptedServer(self.answer)
         self.server.__enter__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(Moment, 'now', classmethod(lambda cls: Moment(self.offset + self.real, self.real - self.up, self.boot)))
+        self.patch.setattr(
+            Moment,
+            'now',
+            classmethod(
+                lambda cls: Moment(self.offset + self.real, self.real - self.up, self.boot)
+            ),
+        )
         self.patch.setattr(write_stamp.time, 'monotonic', lambda: self.real - self.up)
         self.programs: list[pyxnat.Interface] = []
 
@@ -52,7 +60,11 @@ class Machine(RuleBasedStateMachine):
         name = request.uri.partition('?')[0].rpartition('/')[2]
         if request.method == 'PUT':
             self.versions[name] += 1
-        return Reply(200, b'%s %d' % (name.encode(), self.versions.get(name, 0)), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        return Reply(
+            200,
+            b'%s %d' % (name.encode(), self.versions.get(name, 0)),
+            {'Set-Cookie': 'JSESSIONID=A; Path=/'},
+        )
 
     @initialize()
     def begin(self) -> None:
@@ -83,7 +95,9 @@ class Machine(RuleBasedStateMachine):
             return
         when, by_us = self.replaced[name, version]
         assert not by_us, 'what was written through the library is seen at once'
-        assert expiration is None or self.real - when <= expiration, 'an answer is no older than its expiration'
+        assert expiration is None or self.real - when <= expiration, (
+            'an answer is no older than its expiration'
+        )
 
     @rule(name=names, which=st.integers(0, 1))
     def write(self, name: str, which: int) -> None:
@@ -102,7 +116,10 @@ class Machine(RuleBasedStateMachine):
         self.replaced[name, self.versions[name]] = self.real, False
         self.versions[name] += 1
 
-    @rule(seconds=st.sampled_from([0.6, 1.1, 61]), correction=st.sampled_from([0, 0, -3600, -61, -1, 3600]))
+    @rule(
+        seconds=st.sampled_from([0.6, 1.1, 61]),
+        correction=st.sampled_from([0, 0, -3600, -61, -1, 3600]),
+    )
     def time_passes_and_the_clock_may_be_set(self, seconds: float, correction: float) -> None:
         self.real += seconds
         self.offset += correction
@@ -114,7 +131,9 @@ class Machine(RuleBasedStateMachine):
         correction=st.sampled_from([0, -61, -3600]),
         expiration=st.sampled_from([None, 60.0]),
     )
-    def others_write_between_two_questions(self, name: str, which: int, seconds: float, correction: float, expiration: float | None) -> None:
+    def others_write_between_two_questions(
+        self, name: str, which: int, seconds: float, correction: float, expiration: float | None
+    ) -> None:
         self.ask(name, which, expiration)
         self.others_write(name)
         self.time_passes_and_the_clock_may_be_set(seconds, correction)
@@ -139,7 +158,9 @@ class Machine(RuleBasedStateMachine):
     def an_entry_is_damaged(self, data: Any) -> None:
         path = data.draw(st.sampled_from(sorted(self.folder.rglob('answers/*/*'))))
         content = path.read_bytes()
-        path.write_bytes(data.draw(st.sampled_from([b'', content[:-1], content + b'x', b'foreign'])))
+        path.write_bytes(
+            data.draw(st.sampled_from([b'', content[:-1], content + b'x', b'foreign']))
+        )
         self.kept.clear()
 
     @invariant()

@@ -21,13 +21,36 @@ from pyxnat.model.uris import quote
 
 URI = '/data/experiments/E1/scans/1/resources/12/files/run 1/head.img'
 posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')
-anybody = pytest.mark.skipif(getattr(os, 'geteuid', lambda: 1)() == 0, reason='root may write everywhere')
+anybody = pytest.mark.skipif(
+    getattr(os, 'geteuid', lambda: 1)() == 0, reason='root may write everywhere'
+)
 
-DOTS = ['.', '..', '...', '../..', '/', '//', '/etc/passwd', '\\', '..\\..', 'C:\\x', 'a/../../b', '%2e%2e', '%2E%2E', '%', '%%', '\x00']
+DOTS = [
+    '.',
+    '..',
+    '...',
+    '../..',
+    '/',
+    '//',
+    '/etc/passwd',
+    '\\',
+    '..\\..',
+    'C:\\x',
+    'a/../../b',
+    '%2e%2e',
+    '%2E%2E',
+    '%',
+    '%%',
+    '\x00',
+]
 ODD = ['\n', '~', '~root', '-rf', '.bashrc', 'CON', 'a b', 'T1 (1).nii.gz', '$(id)', '*']
 LONG = ['a' * 300, 'é' * 150, 'x' * 195 + '%2F' * 3, '日' * 80]
 hostile = st.sampled_from(DOTS + ODD + LONG)
-names = hostile | st.text(st.characters(exclude_categories=['Cs']), min_size=1) | st.text('a./\\%2EFef\x00', min_size=1, max_size=300)
+names = (
+    hostile
+    | st.text(st.characters(exclude_categories=['Cs']), min_size=1)
+    | st.text('a./\\%2EFef\x00', min_size=1, max_size=300)
+)
 
 
 def store_of(cachedir: Path, server: str, login: str) -> FileStore:
@@ -39,7 +62,7 @@ def store(tmp_path: Path) -> FileStore:
     return store_of(tmp_path / 'cache', 'https://xnat.example.org/xnat', 'me')
 
 
-# -- names ------------------------------------------------------------------------------------------------------------------------------------
+# -- names -----------------------------------------------------------------------------------------
 
 
 @given(names)
@@ -61,13 +84,28 @@ def test_names_of_escapes_and_dots_stay_different(one: str, other: str) -> None:
     assert (safe_name(one) == safe_name(other)) == (one == other)
 
 
-@pytest.mark.parametrize('name', ['head.img', 'T1 (1).nii.gz', 'ä', '日本.dcm', '100%', '50% off', '.hidden', 'a+b=c', "it's"])
+@pytest.mark.parametrize(
+    'name',
+    ['head.img', 'T1 (1).nii.gz', 'ä', '日本.dcm', '100%', '50% off', '.hidden', 'a+b=c', "it's"],
+)
 def test_a_harmless_name_stays_itself(name: str) -> None:
     assert safe_name(name) == name
 
 
-@pytest.mark.parametrize(('name', 'other'), [('%2F', '/'), ('%2E%2E', '..'), ('%25', '%'), ('%5C', '\\'), ('a%2Fb', 'a/b'), ('%252F', '%2F')])
-def test_a_name_that_looks_encoded_is_not_the_name_it_would_stand_for(name: str, other: str) -> None:
+@pytest.mark.parametrize(
+    ('name', 'other'),
+    [
+        ('%2F', '/'),
+        ('%2E%2E', '..'),
+        ('%25', '%'),
+        ('%5C', '\\'),
+        ('a%2Fb', 'a/b'),
+        ('%252F', '%2F'),
+    ],
+)
+def test_a_name_that_looks_encoded_is_not_the_name_it_would_stand_for(
+    name: str, other: str
+) -> None:
     assert safe_name(name) != safe_name(other)
 
 
@@ -82,17 +120,29 @@ def test_a_shortened_name_is_not_the_name_of_another_file() -> None:
     assert safe_name(safe_name(long)) != safe_name(long)
 
 
-# -- places -----------------------------------------------------------------------------------------------------------------------------------
+# -- places ----------------------------------------------------------------------------------------
 
 
-def test_a_file_lies_under_its_real_name_beside_its_siblings(store: FileStore, tmp_path: Path) -> None:
+def test_a_file_lies_under_its_real_name_beside_its_siblings(
+    store: FileStore, tmp_path: Path
+) -> None:
     path = store.path('/data/experiments/E1/scans/1/resources/12/files/run%201/head.img')
-    assert path == tmp_path / 'cache/xnat.example.org~xnat/me/files/experiments/E1/scans/1/resources/12/files/run 1/head.img'
-    assert store.path('/data/experiments/E1/scans/1/resources/12/files/run%201/head.hdr').parent == path.parent
+    assert (
+        path
+        == tmp_path
+        / 'cache/xnat.example.org~xnat/me/files/experiments/E1/scans/1/resources/12/files/run '
+        '1/head.img'
+    )
+    assert (
+        store.path('/data/experiments/E1/scans/1/resources/12/files/run%201/head.hdr').parent
+        == path.parent
+    )
 
 
 def test_every_entry_point_and_query_means_the_same_file(store: FileStore) -> None:
-    uris = [f'{entry}/projects/P/resources/1/files/a' for entry in ('/data', '/REST', '/data/archive')]
+    uris = [
+        f'{entry}/projects/P/resources/1/files/a' for entry in ('/data', '/REST', '/data/archive')
+    ]
     assert len({store.path(uri) for uri in [*uris, uris[0] + '?format=zip']}) == 1
 
 
@@ -106,7 +156,15 @@ def test_no_uri_leads_out_of_the_folder(parts: list[str], encoded: bool) -> None
 
 
 @pytest.mark.parametrize(
-    'uri', ['/data/../../../etc/passwd', '/data/%2e%2e/%2e%2e/x', '/data/..%2F..%2Fx', '/../../x', '/data/a/%5C..%5Cx', '/data//etc/x']
+    'uri',
+    [
+        '/data/../../../etc/passwd',
+        '/data/%2e%2e/%2e%2e/x',
+        '/data/..%2F..%2Fx',
+        '/../../x',
+        '/data/a/%5C..%5Cx',
+        '/data//etc/x',
+    ],
 )
 def test_a_hostile_uri_stays_in_the_folder(uri: str, store: FileStore) -> None:
     assert store.folder in Path(os.path.normpath(store.path(uri))).parents
@@ -131,7 +189,10 @@ def test_servers_and_logins_have_folders_of_their_own() -> None:
 
 
 def test_a_port_is_not_a_context_path() -> None:
-    assert store_of(Path('/c'), 'https://host:80', 'me').folder != store_of(Path('/c'), 'https://host/80', 'me').folder
+    assert (
+        store_of(Path('/c'), 'https://host:80', 'me').folder
+        != store_of(Path('/c'), 'https://host/80', 'me').folder
+    )
 
 
 def test_a_name_of_300_characters_can_be_stored(store: FileStore) -> None:
@@ -141,10 +202,13 @@ def test_a_name_of_300_characters_can_be_stored(store: FileStore) -> None:
     assert store.path(uri).read_bytes() == b'content'
 
 
-# -- writing ----------------------------------------------------------------------------------------------------------------------------------
+# -- writing ---------------------------------------------------------------------------------------
 
 MODIFIED = 1_600_000_000
-HEADERS = {'last-modified': formatdate(MODIFIED, usegmt=True), 'date': formatdate(MODIFIED + 60, usegmt=True)}
+HEADERS = {
+    'last-modified': formatdate(MODIFIED, usegmt=True),
+    'date': formatdate(MODIFIED + 60, usegmt=True),
+}
 
 
 def put(store: FileStore, content: bytes = b'content', headers: dict[str, str] = HEADERS) -> Path:
@@ -175,7 +239,9 @@ def test_a_stored_file_has_the_servers_time_and_is_validated_by_it(store: FileSt
         {'last-modified': HEADERS['last-modified'], 'date': 'now'},
     ],
 )
-def test_a_time_that_proves_nothing_is_not_asked_with(headers: dict[str, str], store: FileStore) -> None:
+def test_a_time_that_proves_nothing_is_not_asked_with(
+    headers: dict[str, str], store: FileStore
+) -> None:
     put(store, headers=headers)
     assert not validator(store)
 
@@ -221,8 +287,18 @@ class _Broke(BaseException):
     """Something like KeyboardInterrupt."""
 
 
-@pytest.mark.parametrize(('error', 'seen'), [(ValueError, ValueError), (OSError, ConfigurationError), (NetworkError, NetworkError), (_Broke, _Broke)])
-def test_an_error_leaves_nothing_behind(error: type[BaseException], seen: type[BaseException], store: FileStore) -> None:
+@pytest.mark.parametrize(
+    ('error', 'seen'),
+    [
+        (ValueError, ValueError),
+        (OSError, ConfigurationError),
+        (NetworkError, NetworkError),
+        (_Broke, _Broke),
+    ],
+)
+def test_an_error_leaves_nothing_behind(
+    error: type[BaseException], seen: type[BaseException], store: FileStore
+) -> None:
     with pytest.raises(seen), store.writing(URI, HEADERS) as file:
         file.write(b'half of it')
         raise error('broke')
@@ -247,7 +323,10 @@ def test_nothing_is_seen_before_all_is_written(store: FileStore) -> None:
 def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     store = store_of(tmp_path / 'file', 'https://host', 'me')
-    with pytest.raises(ConfigurationError, match=r'cachedir=.*PYXNAT_CACHEDIR'), store.writing(URI, {}):
+    with (
+        pytest.raises(ConfigurationError, match=r'cachedir=.*PYXNAT_CACHEDIR'),
+        store.writing(URI, {}),
+    ):
         pass
     assert not validator(store)
 
@@ -256,7 +335,10 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path)
 @posix
 def test_a_cache_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Path) -> None:
     (tmp_path / 'cache').mkdir(mode=0o500)
-    with pytest.raises(ConfigurationError, match='PYXNAT_CACHEDIR'), store_of(tmp_path / 'cache', 'https://host', 'me').writing(URI, {}):
+    with (
+        pytest.raises(ConfigurationError, match='PYXNAT_CACHEDIR'),
+        store_of(tmp_path / 'cache', 'https://host', 'me').writing(URI, {}),
+    ):
         pass
 
 
@@ -264,7 +346,9 @@ def test_the_digest_of_the_listing_tells_whether_a_file_is_the_same(store: FileS
     digest = hashlib.md5(b'content').hexdigest()
     assert not store.holds(URI, store.record(URI), '7', digest)
     put(store)
-    assert store.holds(URI, store.record(URI), '7', digest) and store.holds(URI, store.record(URI), '7', digest.upper())
+    assert store.holds(URI, store.record(URI), '7', digest) and store.holds(
+        URI, store.record(URI), '7', digest.upper()
+    )
     assert not store.holds(URI, store.record(URI), '8', digest)
     assert not store.holds(URI, store.record(URI), '7', '0' * 32)
     assert not store.holds(URI, store.record(URI), '7', ''), 'without a digest nothing is sure'
@@ -275,7 +359,7 @@ def test_a_store_shows_its_folder(store: FileStore) -> None:
     assert repr(store) == f'<FileStore {store.folder}>'
 
 
-# -- publish, anywhere ------------------------------------------------------------------------------------------------------------------------
+# -- publish, anywhere -----------------------------------------------------------------------------
 
 
 @posix
@@ -318,7 +402,13 @@ def test_a_date_of_http_is_seconds_or_nothing(text: str | None, seconds: float |
     assert http_time(text) == seconds
 
 
-@given(st.text(max_size=60) | st.from_regex(r'\w{3}, \d{1,12} (Jan|Sep|Dec) \d{1,12} \d{1,3}:\d{1,3}:\d{1,3} (GMT|[+-]\d{1,8})', fullmatch=True))
+@given(
+    st.text(max_size=60)
+    | st.from_regex(
+        r'\w{3}, \d{1,12} (Jan|Sep|Dec) \d{1,12} \d{1,3}:\d{1,3}:\d{1,3} (GMT|[+-]\d{1,8})',
+        fullmatch=True,
+    )
+)
 def test_any_text_is_a_date_or_none(text: str) -> None:
     assert isinstance(http_time(text), float | None)
 
@@ -330,5 +420,7 @@ def test_a_private_file_gets_its_folders_back_when_they_are_removed(tmp_path: Pa
         with publish(path, mode=0o600, private=True) as file:
             file.write(content)
         assert path.read_bytes() == content
-        assert [stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, path.parent.parent)] == [0o700, 0o700]
+        assert [
+            stat.S_IMODE(folder.stat().st_mode) for folder in (path.parent, path.parent.parent)
+        ] == [0o700, 0o700]
         shutil.rmtree(tmp_path / 'a')

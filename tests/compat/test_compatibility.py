@@ -1,4 +1,5 @@
-"""What programs written for pyxnat 1.x find: old module names, old arguments, and the names that begin with an underscore."""
+"""What programs written for pyxnat 1.x find: old module names, old arguments, and the names that
+begin with an underscore."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ from pyxnat.tables import JsonTable, csv_to_json
 
 ROOT = Path(__file__).parents[2]
 
-# -- module names -----------------------------------------------------------------------------------------------------------------------------
+# -- module names ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(('old', 'new'), OLD_NAMES.items())
@@ -38,7 +39,8 @@ def test_an_old_module_is_the_new_one(old: str, new: str) -> None:
     'statement',
     [
         'from pyxnat.core.errors import DatabaseError, DataError, OperationalError, Error',
-        'from pyxnat.core.resources import Project, File, Scan, Subject, Experiment, Assessor, Reconstruction, Resource',
+        'from pyxnat.core.resources import Project, File, Scan, Subject, Experiment, Assessor, '
+        'Reconstruction, Resource',
         'from pyxnat.core.jsonutil import JsonTable, csv_to_json',
         'from pyxnat.core.interfaces import Interface',
         'from pyxnat.core import Interface, Inspector, SearchManager, Select, Users',
@@ -47,9 +49,12 @@ def test_an_old_module_is_the_new_one(old: str, new: str) -> None:
         'from pyxnat import Interface, Select, Inspector',
         'import pyxnat as px; px.jsonutil.JsonTable',
         'import pyxnat.jsonutil; pyxnat.jsonutil.csv_to_json',
-        'import pyxnat; pyxnat.core.errors.DatabaseError; pyxnat.core.xpass.find_token; pyxnat.compat.xpass.path',
-        'import pyxnat; pyxnat.__version__; pyxnat.interfaces.Interface; pyxnat.resources.Project; pyxnat.uriutil; pyxnat.attributes; pyxnat.help',
-        'from pyxnat import core, jsonutil, interfaces, resources, select, help, xpass, uriutil, attributes, manage',
+        'import pyxnat; pyxnat.core.errors.DatabaseError; pyxnat.core.xpass.find_token; '
+        'pyxnat.compat.xpass.path',
+        'import pyxnat; pyxnat.__version__; pyxnat.interfaces.Interface; pyxnat.resources.Project; '
+        'pyxnat.uriutil; pyxnat.attributes; pyxnat.help',
+        'from pyxnat import core, jsonutil, interfaces, resources, select, help, xpass, uriutil, '
+        'attributes, manage',
     ],
 )
 def test_an_old_import_works_in_a_fresh_interpreter(statement: str) -> None:
@@ -69,40 +74,61 @@ def test_errors_caught_under_the_old_name_are_those_raised(xnat: pyxnat.Interfac
 
 
 def test_a_pickle_under_the_old_name_is_read() -> None:
-    old = pickle.dumps(JsonTable([{'a': '1'}])).replace(b'pyxnat.tables.table', b'pyxnat.core.jsonutil')
+    old = pickle.dumps(JsonTable([{'a': '1'}])).replace(
+        b'pyxnat.tables.table', b'pyxnat.core.jsonutil'
+    )
     old = old.replace(b'\x8c\x13pyxnat.core.jsonutil', b'\x8c\x14pyxnat.core.jsonutil')
     frame = old.index(b'\x95')
     old = old[: frame + 1] + (len(old) - frame - 9).to_bytes(8, 'little') + old[frame + 9 :]
     assert pickle.loads(old).data == [{'a': '1'}]
 
 
-# -- Interface --------------------------------------------------------------------------------------------------------------------------------
+# -- Interface -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def config(server: Any, tmp_path: Path) -> Path:
     """A configuration file as pyxnat 1.x wrote it."""
     path = tmp_path / 'xnat.cfg'
-    path.write_text(json.dumps({'server': server.url, 'user': server.user, 'password': server.password, 'verify': True, 'proxy': None}))
+    path.write_text(
+        json.dumps(
+            {
+                'server': server.url,
+                'user': server.user,
+                'password': server.password,
+                'verify': True,
+                'proxy': None,
+            }
+        )
+    )
     path.chmod(0o600)
     return path
 
 
 def test_arguments_go_by_position(server: Any, tmp_path: Path, config: Path) -> None:
-    with pyxnat.Interface(server.url, server.user, server.password, str(tmp_path / 'cache')) as interface:
+    with pyxnat.Interface(
+        server.url, server.user, server.password, str(tmp_path / 'cache')
+    ) as interface:
         assert interface.select.projects().get() is not None and interface._user == server.user
-    with pytest.warns(DeprecationWarning, match='config='), pyxnat.Interface(server.url, 'nobody', 'wrong', str(config)) as interface:
+    with (
+        pytest.warns(DeprecationWarning, match='config='),
+        pyxnat.Interface(server.url, 'nobody', 'wrong', str(config)) as interface,
+    ):
         assert interface._user == server.user and interface.head('/data/projects').ok
 
 
-def test_a_configuration_in_the_home_folder_is_found(config: Path, monkeypatch: pytest.MonkeyPatch, server: Any) -> None:
+def test_a_configuration_in_the_home_folder_is_found(
+    config: Path, monkeypatch: pytest.MonkeyPatch, server: Any
+) -> None:
     monkeypatch.setenv('HOME', str(config.parent))
     monkeypatch.setenv('USERPROFILE', str(config.parent))
     with pyxnat.Interface(config='~/xnat.cfg') as interface:
         assert interface._server == server.url
 
 
-def test_a_configuration_is_saved_and_loaded(xnat: pyxnat.Interface, tmp_path: Path, server: Any) -> None:
+def test_a_configuration_is_saved_and_loaded(
+    xnat: pyxnat.Interface, tmp_path: Path, server: Any
+) -> None:
     place = tmp_path / 'new' / 'saved.cfg'
     xnat.save_config(str(place))
     assert os.name != 'posix' or place.stat().st_mode & 0o777 == 0o600
@@ -135,7 +161,8 @@ def test_a_wrong_password_with_a_colon_is_an_answer_too(server: Any) -> None:
 
 
 class Subclass(pyxnat.Interface):
-    """As dax has it: attributes before ``__init__``, which is called anew to connect again, and requests that are looked at."""
+    """As dax has it: attributes before ``__init__``, which is called anew to connect again, and
+    requests that are looked at."""
 
     def __init__(self, host: str, user: str, pwd: str) -> None:
         self.host, self.user, self.pwd = host, user, pwd
@@ -151,15 +178,27 @@ class Subclass(pyxnat.Interface):
         super().disconnect()
 
     def _exec(
-        self, uri: str, method: str = 'GET', body: Any = None, headers: Any = None, force_preemptive_auth: bool = False, **kwargs: Any
+        self,
+        uri: str,
+        method: str = 'GET',
+        body: Any = None,
+        headers: Any = None,
+        force_preemptive_auth: bool = False,
+        **kwargs: Any,
     ) -> bytes:
         self.asked.append(f'{method} {uri}')
-        return super()._exec(uri, method, body, headers, force_preemptive_auth, timeout=300, **kwargs)
+        return super()._exec(
+            uri, method, body, headers, force_preemptive_auth, timeout=300, **kwargs
+        )
 
 
 def test_a_subclass_sees_the_requests_and_keeps_its_attributes(server: Any, project: Any) -> None:
     with Subclass(server.url, server.user, server.password) as interface:
-        assert (interface.host, interface.user, interface.pwd) == (server.url, server.user, server.password)
+        assert (interface.host, interface.user, interface.pwd) == (
+            server.url,
+            server.user,
+            server.password,
+        )
         interface.select.project(project.id()).subject('S1').create()
         assert project.id() in interface.select.projects().get()
         assert interface.select(f'/projects/{project.id()}/subjects/S1').attrs.get('label') == 'S1'
@@ -194,7 +233,9 @@ def test_close_jsession_ends_the_session(server: Any) -> None:
     assert trace.requests == 1 and interface._jsession == ''
 
 
-def test_a_session_opened_elsewhere_can_be_used(xnat: pyxnat.Interface, server: Any, project: Any) -> None:
+def test_a_session_opened_elsewhere_can_be_used(
+    xnat: pyxnat.Interface, server: Any, project: Any
+) -> None:
     guest = pyxnat.Interface(server=server.url, verify=True, anonymous=True)
     with pytest.raises(errors.AuthenticationError):
         guest.select.projects().get()
@@ -203,13 +244,24 @@ def test_a_session_opened_elsewhere_can_be_used(xnat: pyxnat.Interface, server: 
 
 
 def test_names_with_an_underscore_are_kept(xnat: pyxnat.Interface, server: Any, scan: Any) -> None:
-    assert (xnat._server, xnat._user, xnat._anonymous, xnat._verify, xnat._entry) == (server.url, server.user, False, True, '/data')
+    assert (xnat._server, xnat._user, xnat._anonymous, xnat._verify, xnat._entry) == (
+        server.url,
+        server.user,
+        False,
+        True,
+        '/data',
+    )
     with xnat.trace() as trace:
         assert xnat._get_entry_point() == '/data'
     assert trace.requests == 0
     xnat._memtimeout = 5.0  # type: ignore[attr-defined]
     xnat._connect()
-    assert scan._intf is xnat and scan._urn == '1' and scan._uri.startswith('/data/projects/') and scan._uri.endswith('/experiments/S1_MR/scans/1')
+    assert (
+        scan._intf is xnat
+        and scan._urn == '1'
+        and scan._uri.startswith('/data/projects/')
+        and scan._uri.endswith('/experiments/S1_MR/scans/1')
+    )
     file = scan.resource('R').file('a.txt').put(b'a')
     assert xnat._get_head(file._uri)['Last-Modified'] == xnat._get_head(file._uri)['last-modified']
     with pytest.raises(errors.NotFoundError):
@@ -217,7 +269,12 @@ def test_names_with_an_underscore_are_kept(xnat: pyxnat.Interface, server: Any, 
 
 
 def test_exec_takes_what_it_took(xnat: pyxnat.Interface, project: Any) -> None:
-    assert isinstance(xnat._exec('/data/projects', 'GET', {'format': 'csv'}, {'Accept': '*/*'}, False, timeout=300), bytes)
+    assert isinstance(
+        xnat._exec(
+            '/data/projects', 'GET', {'format': 'csv'}, {'Accept': '*/*'}, False, timeout=300
+        ),
+        bytes,
+    )
     assert json.loads(xnat._exec('/data/projects', 'GET'))['ResultSet']['Result']
     assert xnat._exec(uri='xapi/siteConfig/buildInfo', method='GET').decode('utf-8').startswith('{')
     with pytest.raises(TypeError, match='nope'):
@@ -226,7 +283,10 @@ def test_exec_takes_what_it_took(xnat: pyxnat.Interface, project: Any) -> None:
 
 def test_get_json_gives_rows_of_text(xnat: pyxnat.Interface, project: Any) -> None:
     project.subject('S1').create(yob='1960')
-    for uri in ('/REST/projects/{}/subjects?columns=ID,label,yob', '/data/projects/{}/subjects?format=csv&columns=ID,label,yob'):
+    for uri in (
+        '/REST/projects/{}/subjects?columns=ID,label,yob',
+        '/data/projects/{}/subjects?format=csv&columns=ID,label,yob',
+    ):
         (row,) = xnat._get_json(uri.format(project.id()))
         assert (row['label'], row['yob']) == ('S1', '1960')
 
@@ -250,16 +310,22 @@ def test_logging_is_set(caplog: pytest.LogCaptureFixture, xnat: pyxnat.Interface
         logger.handlers[:] = before[1]
 
 
-# -- ~/.xnatPass ------------------------------------------------------------------------------------------------------------------------------
+# -- ~/.xnatPass -----------------------------------------------------------------------------------
 
 
-def test_the_file_of_passwords_is_read_by_the_old_functions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_of_passwords_is_read_by_the_old_functions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv('HOME', str(tmp_path))
     monkeypatch.setenv('USERPROFILE', str(tmp_path))
     assert xpass.path() == str(tmp_path / '.xnatPass')
     assert xpass.read_xnat_pass(xpass.path()) is None
     (tmp_path / '.xnatPass').write_text('-off@a=b\n+me@host:8080/xnat=se=cr@et\n+other@b=c\n')
-    assert xpass.read_xnat_pass(xpass.path()) == {'host': 'host:8080/xnat', 'u': 'me', 'p': 'se=cr@et'}
+    assert xpass.read_xnat_pass(xpass.path()) == {
+        'host': 'host:8080/xnat',
+        'u': 'me',
+        'p': 'se=cr@et',
+    }
 
 
 @pytest.mark.parametrize(
@@ -285,7 +351,7 @@ def test_tokens_are_found() -> None:
     assert xpass.find_plus_line(['a', '+b', '+c']) == 'b' and xpass.find_plus_line([]) is None
 
 
-# -- tables and arrays ------------------------------------------------------------------------------------------------------------------------
+# -- tables and arrays -----------------------------------------------------------------------------
 
 
 def test_csv_to_json_takes_text() -> None:
@@ -293,37 +359,91 @@ def test_csv_to_json_takes_text() -> None:
 
 
 def test_values_of_an_array_are_quoted() -> None:
-    uri = arrays.listing('xnat:mrSessionData', ['ID', 'ID', 'label'], project_id='A&B=1', subject_label='ü %')
-    assert uri == '/data/experiments?xsiType=xnat:mrSessionData&project=A%26B%3D1&xnat:subjectData/label=%C3%BC%20%25&columns=ID,label'
+    uri = arrays.listing(
+        'xnat:mrSessionData', ['ID', 'ID', 'label'], project_id='A&B=1', subject_label='ü %'
+    )
+    assert (
+        uri == '/data/experiments?xsiType=xnat:mrSessionData&project=A%26B%3D1&xnat:subjectData/'
+        'label=%C3%BC%20%25&columns=ID,label'
+    )
 
 
 @pytest.fixture
 def sessions(project: Any) -> Any:
     """An MR session with two scans and a PET session, of two subjects."""
-    session = project.subject('S1').experiment('MR').create(experiments='xnat:mrSessionData', date='2020-01-01')
+    session = (
+        project.subject('S1')
+        .experiment('MR')
+        .create(experiments='xnat:mrSessionData', date='2020-01-01')
+    )
     session.scan('1').create(type='T1', quality='usable')
     session.scan('2').create(type='T2', quality='unusable')
-    project.subject('S2').experiment('PET').create(experiments='xnat:petSessionData', date='2021-01-01')
+    project.subject('S2').experiment('PET').create(
+        experiments='xnat:petSessionData', date='2021-01-01'
+    )
     return project
 
 
 @pytest.mark.parametrize(
     ('ask', 'labels'),
     [
-        (lambda array, project: array.experiments(project_id=project, columns=['label']), ['MR', 'PET']),
+        (
+            lambda array, project: array.experiments(project_id=project, columns=['label']),
+            ['MR', 'PET'],
+        ),
         (lambda array, project: array.mrsessions(project_id=project, columns=['label']), ['MR']),
-        (lambda array, project: array.experiments(project_id=project, subject_label='S2', columns=['label']), ['PET']),
-        (lambda array, project: array.experiments(project, experiment_label='MR', columns=['label']), ['MR']),
-        (lambda array, project: array.experiments(project, experiment_type='xnat:petSessionData', columns=['label']), ['PET']),
-        (lambda array, project: array.experiments(project, columns=['label'], constraints={'date': '2021*'}), ['PET']),
-        (lambda array, project: array.experiments(project, experiment_label='nope', columns=['label']), []),
+        (
+            lambda array, project: array.experiments(
+                project_id=project, subject_label='S2', columns=['label']
+            ),
+            ['PET'],
+        ),
+        (
+            lambda array, project: array.experiments(
+                project, experiment_label='MR', columns=['label']
+            ),
+            ['MR'],
+        ),
+        (
+            lambda array, project: array.experiments(
+                project, experiment_type='xnat:petSessionData', columns=['label']
+            ),
+            ['PET'],
+        ),
+        (
+            lambda array, project: array.experiments(
+                project, columns=['label'], constraints={'date': '2021*'}
+            ),
+            ['PET'],
+        ),
+        (
+            lambda array, project: array.experiments(
+                project, experiment_label='nope', columns=['label']
+            ),
+            [],
+        ),
         (lambda array, project: array.scans(project, columns=['label']), ['MR', 'MR']),
         (lambda array, project: array.mrscans(project, columns=['label']), ['MR', 'MR']),
-        (lambda array, project: array.mrscans(project, columns=['label'], constraints={'xnat:mrScanData/type': 'T2'}), ['MR']),
-        (lambda array, project: array.scans(project, experiment_type='xnat:petSessionData', scan_type='xnat:petScanData', columns=['label']), []),
+        (
+            lambda array, project: array.mrscans(
+                project, columns=['label'], constraints={'xnat:mrScanData/type': 'T2'}
+            ),
+            ['MR'],
+        ),
+        (
+            lambda array, project: array.scans(
+                project,
+                experiment_type='xnat:petSessionData',
+                scan_type='xnat:petScanData',
+                columns=['label'],
+            ),
+            [],
+        ),
     ],
 )
-def test_an_array_is_one_request(xnat: pyxnat.Interface, sessions: Any, ask: Any, labels: list[str]) -> None:
+def test_an_array_is_one_request(
+    xnat: pyxnat.Interface, sessions: Any, ask: Any, labels: list[str]
+) -> None:
     name = sessions.id()
     with xnat.trace() as trace:
         table = ask(xnat.array, name)
@@ -342,17 +462,32 @@ def test_an_array_of_one_subject_goes_by_its_id(xnat: pyxnat.Interface, sessions
 
 def test_experiments_are_searched(xnat: pyxnat.Interface, sessions: Any) -> None:
     column = 'xnat:mrSessionData/LABEL'
-    found = xnat.array.search_experiments(project_id=sessions.id(), subject_label='S1', columns=[column])
+    found = xnat.array.search_experiments(
+        project_id=sessions.id(), subject_label='S1', columns=[column]
+    )
     assert found.items() == [('MR',)]
     either = [('xnat:mrSessionData/LABEL', '=', 'MR'), ('xnat:mrSessionData/LABEL', '=', 'x'), 'OR']
-    assert len(xnat.array.search_experiments(sessions.id(), columns=[column], constraints=either)) == 1
-    assert len(xnat.array.search_experiments(sessions.id(), columns=[column], constraints=[('xnat:mrSessionData/LABEL', '=', 'x')])) == 0
+    assert (
+        len(xnat.array.search_experiments(sessions.id(), columns=[column], constraints=either)) == 1
+    )
+    assert (
+        len(
+            xnat.array.search_experiments(
+                sessions.id(),
+                columns=[column],
+                constraints=[('xnat:mrSessionData/LABEL', '=', 'x')],
+            )
+        )
+        == 0
+    )
 
 
 def test_values_are_inspected(xnat: pyxnat.Interface, sessions: Any) -> None:
     project = sessions.id()
     session = sessions.subject('S1').experiment('MR')
-    assessor = session.assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    assessor = session.assessor('QC').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     session.reconstruction(f'REC_{project}').create()
     assert project in xnat.inspect.project_values()
     assert xnat.inspect.subject_values(project) == sorted(sessions.subjects().get())

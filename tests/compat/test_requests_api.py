@@ -1,4 +1,7 @@
-"""The plain requests: ``interface.get/put/post/delete/head`` in the words of requests, on a real socket."""
+"""The plain requests:
+
+``interface.get/put/post/delete/head`` in the words of requests, on a real socket.
+"""
 
 from __future__ import annotations
 
@@ -32,14 +35,27 @@ class _Echo(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         body = self._body()
         kept = body if len(body) < 100_000 else body[:20] + body[-20:]
-        self.seen.append({'method': self.command, 'path': self.path, 'headers': dict(self.headers), 'body': kept, 'length': len(body)})
+        self.seen.append(
+            {
+                'method': self.command,
+                'path': self.path,
+                'headers': dict(self.headers),
+                'body': kept,
+                'length': len(body),
+            }
+        )
         status, _, rest = self.path.lstrip('/').partition('/')
         code = int(status) if status.isdigit() else 200
         big = b'z' * 40_000_000 if rest == 'big' else b''
         self.send_response(code, 'Because' if code >= 400 else None)
         if 300 <= code < 400:
-            self.send_header('Location', '/200/there' if rest != 'away' else 'http://other.invalid/')
-        text = big or ('ä {"a": [1]}\nline2\r\nline3' if rest == 'text' else '{"a": [1, "ü"]}').encode()
+            self.send_header(
+                'Location', '/200/there' if rest != 'away' else 'http://other.invalid/'
+            )
+        text = (
+            big
+            or ('ä {"a": [1]}\nline2\r\nline3' if rest == 'text' else '{"a": [1, "ü"]}').encode()
+        )
         self.send_header('Content-Type', 'application/json;charset=UTF-8')
         self.send_header('X-Mixed-Case', 'Yes')
         self.send_header('Content-Length', str(len(text)))
@@ -69,7 +85,10 @@ def echo() -> Iterator[tuple[pyxnat.Interface, list[dict[str, Any]]]]:
     http = ThreadingHTTPServer(('127.0.0.1', 0), _Echo)
     _Echo.seen = []
     threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
-    yield pyxnat.Interface(f'http://127.0.0.1:{http.server_port}', anonymous=True, retries=0), _Echo.seen
+    yield (
+        pyxnat.Interface(f'http://127.0.0.1:{http.server_port}', anonymous=True, retries=0),
+        _Echo.seen,
+    )
     http.shutdown()
     http.server_close()
 
@@ -77,15 +96,23 @@ def echo() -> Iterator[tuple[pyxnat.Interface, list[dict[str, Any]]]]:
 Echoed = tuple[pyxnat.Interface, list[dict[str, Any]]]
 
 
-# -- answers ----------------------------------------------------------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 def test_an_answer_has_what_that_of_requests_has(echo: Echoed) -> None:
     interface, _ = echo
     answer = interface.get('/200/x')
     assert answer.ok and bool(answer) and answer.status_code == 200 and answer.reason == 'OK'
-    assert answer.json() == {'a': [1, 'ü']} and answer.text == '{"a": [1, "ü"]}' and answer.content == answer.text.encode()
-    assert answer.headers['content-TYPE'] == answer.headers['Content-Type'] == 'application/json;charset=UTF-8'
+    assert (
+        answer.json() == {'a': [1, 'ü']}
+        and answer.text == '{"a": [1, "ü"]}'
+        and answer.content == answer.text.encode()
+    )
+    assert (
+        answer.headers['content-TYPE']
+        == answer.headers['Content-Type']
+        == 'application/json;charset=UTF-8'
+    )
     assert 'x-mixed-case' in answer.headers and answer.headers.get('nope') is None
     assert answer.url == f'{interface._server}/200/x' and answer.encoding == 'UTF-8'
     assert repr(answer) == '<Response [200]>'
@@ -106,15 +133,25 @@ def test_no_status_is_an_error_until_asked(echo: Echoed, status: int) -> None:
 @pytest.mark.parametrize('method', ['get', 'put', 'post', 'delete', 'head'])
 def test_each_verb_is_sent(echo: Echoed, method: str) -> None:
     answer = getattr(echo[0], method)('/200/x')
-    assert (answer.status_code, echo[1][0]['method'], echo[1][0]['path']) == (200, method.upper(), '/200/x')
+    assert (answer.status_code, echo[1][0]['method'], echo[1][0]['path']) == (
+        200,
+        method.upper(),
+        '/200/x',
+    )
     assert bool(answer.content) == (method != 'head')
 
 
 def test_pieces_have_the_size_that_was_asked(echo: Echoed) -> None:
     with echo[0].get('/200/text', stream=True) as answer:
         pieces = list(answer.iter_content(5))
-    assert {len(piece) for piece in pieces[:-1]} == {5} and b''.join(pieces) == 'ä {"a": [1]}\nline2\r\nline3'.encode()
-    assert list(echo[0].get('/200/text').iter_lines(decode_unicode=True)) == ['ä {"a": [1]}', 'line2', 'line3']
+    assert {len(piece) for piece in pieces[:-1]} == {5} and b''.join(
+        pieces
+    ) == 'ä {"a": [1]}\nline2\r\nline3'.encode()
+    assert list(echo[0].get('/200/text').iter_lines(decode_unicode=True)) == [
+        'ä {"a": [1]}',
+        'line2',
+        'line3',
+    ]
 
 
 def test_a_streamed_answer_is_never_whole_in_memory(echo: Echoed) -> None:
@@ -123,14 +160,18 @@ def test_a_streamed_answer_is_never_whole_in_memory(echo: Echoed) -> None:
         received = sum(len(piece) for piece in answer.iter_content(64 * 1024))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-    assert received == 40_000_000 and peak < 50_000_000  # the server of this process holds 40 MB of it
+    assert (
+        received == 40_000_000 and peak < 50_000_000
+    )  # the server of this process holds 40 MB of it
 
 
 def test_others_can_be_asked_while_an_answer_is_read(echo: Echoed) -> None:
     with echo[0].get('/200/big', stream=True) as answer:
         pieces = answer.iter_content(1000)
         next(pieces)
-        assert echo[0].get('/200/x').ok and echo[0].get('/200/y', stream=True).json() == {'a': [1, 'ü']}
+        assert echo[0].get('/200/x').ok and echo[0].get('/200/y', stream=True).json() == {
+            'a': [1, 'ü']
+        }
         assert 1000 + sum(map(len, pieces)) == 40_000_000
 
 
@@ -145,7 +186,7 @@ def test_what_was_read_in_pieces_is_gone(echo: Echoed) -> None:
         _ = closed.content
 
 
-# -- what is sent -----------------------------------------------------------------------------------------------------------------------------
+# -- what is sent ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -177,7 +218,11 @@ def test_a_full_url_of_the_server_is_taken_and_of_another_refused(echo: Echoed) 
     [
         ({'data': 'täxt'}, 'täxt'.encode(), None),
         ({'data': b'bytes'}, b'bytes', None),
-        ({'data': {'a': 'x y', 'b': ['1', '2'], 'c': None}}, b'a=x+y&b=1&b=2', 'application/x-www-form-urlencoded'),
+        (
+            {'data': {'a': 'x y', 'b': ['1', '2'], 'c': None}},
+            b'a=x+y&b=1&b=2',
+            'application/x-www-form-urlencoded',
+        ),
         ({'data': [('a', '1'), ('a', '2')]}, b'a=1&a=2', 'application/x-www-form-urlencoded'),
         ({'json': {'a': 'ü'}}, b'{"a": "\\u00fc"}', 'application/json'),
         ({'json': []}, b'[]', 'application/json'),
@@ -187,23 +232,35 @@ def test_a_full_url_of_the_server_is_taken_and_of_another_refused(echo: Echoed) 
         ({}, b'', None),
     ],
 )
-def test_bodies_are_sent(echo: Echoed, options: dict[str, Any], body: bytes, content_type: str | None) -> None:
+def test_bodies_are_sent(
+    echo: Echoed, options: dict[str, Any], body: bytes, content_type: str | None
+) -> None:
     assert echo[0].post('/200/x', **options).ok
     seen = echo[1][0]
-    assert (seen['body'], {name.lower(): value for name, value in seen['headers'].items()}.get('content-type')) == (body, content_type)
+    assert (
+        seen['body'],
+        {name.lower(): value for name, value in seen['headers'].items()}.get('content-type'),
+    ) == (body, content_type)
 
 
 def test_files_are_sent_as_a_form(echo: Echoed, tmp_path: Path) -> None:
     path = tmp_path / 'ä.txt'
     path.write_bytes(b'from disk')
     with path.open('rb') as file:
-        files = {'one': file, 'two': ('b.bin', b'bytes', 'application/x'), 'three': ('c"\n.txt', 'text', None, {'X-A': 'b'})}
+        files = {
+            'one': file,
+            'two': ('b.bin', b'bytes', 'application/x'),
+            'three': ('c"\n.txt', 'text', None, {'X-A': 'b'}),
+        }
         assert echo[0].post('/200/x', data={'field': 'value'}, files=files).ok
     seen = echo[1][0]
     boundary = seen['headers']['content-type'].partition('boundary=')[2].encode()
     parts = seen['body'].split(b'--' + boundary)
     assert parts[1] == b'\r\nContent-Disposition: form-data; name="field"\r\n\r\nvalue\r\n'
-    assert parts[2] == '\r\nContent-Disposition: form-data; name="one"; filename="ä.txt"\r\n\r\nfrom disk\r\n'.encode()
+    assert (
+        parts[2]
+        == '\r\nContent-Disposition: form-data; name="one"; filename="ä.txt"\r\n\r\nfrom disk\r\n'.encode()  # noqa: E501
+    )
     assert parts[3].endswith(b'filename="b.bin"\r\nContent-Type: application/x\r\n\r\nbytes\r\n')
     assert b'filename="c%22%0A.txt"\r\nX-A: b\r\n\r\ntext' in parts[4]
     assert parts[5] == b'--\r\n' and 'content-length' in {name.lower() for name in seen['headers']}
@@ -226,8 +283,13 @@ def test_files_are_streamed(echo: Echoed, tmp_path: Path) -> None:
     assert echo[1][0]['length'] == sum(sizes) - len('big') + len('big')
 
 
-@given(st.lists(st.tuples(st.binary(max_size=50), st.integers(0, 5), st.booleans()), max_size=6), st.integers(1, 70))
-def test_a_form_reads_alike_twice_and_has_the_length_it_says(files: list[tuple[bytes, int, bool]], size: int) -> None:
+@given(
+    st.lists(st.tuples(st.binary(max_size=50), st.integers(0, 5), st.booleans()), max_size=6),
+    st.integers(1, 70),
+)
+def test_a_form_reads_alike_twice_and_has_the_length_it_says(
+    files: list[tuple[bytes, int, bool]], size: int
+) -> None:
     def opened(content: bytes, skip: int, as_file: bool) -> Any:
         if not as_file:
             return content
@@ -267,15 +329,26 @@ def test_an_unknown_option_is_an_error(echo: Echoed) -> None:
         echo[0].get('/200/x', auth=('a', 'b'))
 
 
-# -- redirects --------------------------------------------------------------------------------------------------------------------------------
+# -- redirects -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ('method', 'status', 'then'),
-    [('GET', 301, 'GET'), ('GET', 307, 'GET'), ('POST', 302, 'GET'), ('PUT', 303, 'GET'), ('PUT', 307, 'PUT'), ('POST', 308, 'POST')],
+    [
+        ('GET', 301, 'GET'),
+        ('GET', 307, 'GET'),
+        ('POST', 302, 'GET'),
+        ('PUT', 303, 'GET'),
+        ('PUT', 307, 'PUT'),
+        ('POST', 308, 'POST'),
+    ],
 )
-def test_redirects_are_followed_as_requests_does(echo: Echoed, method: str, status: int, then: str) -> None:
-    answer = getattr(echo[0], method.lower())(f'/{status}/x', **({} if method == 'GET' else {'data': b'body'}))
+def test_redirects_are_followed_as_requests_does(
+    echo: Echoed, method: str, status: int, then: str
+) -> None:
+    answer = getattr(echo[0], method.lower())(
+        f'/{status}/x', **({} if method == 'GET' else {'data': b'body'})
+    )
     assert answer.status_code == 200 and answer.url.endswith('/200/there')
     assert [one.status_code for one in answer.history] == [status]
     assert (echo[1][1]['method'], echo[1][1]['body']) == (then, b'' if then == 'GET' else b'body')
@@ -289,11 +362,15 @@ def test_redirects_can_be_left_alone_and_those_of_head_are(echo: Echoed) -> None
 
 def test_a_redirect_to_another_server_is_not_followed(echo: Echoed) -> None:
     answer = echo[0].get('/302/away')
-    assert answer.status_code == 302 and answer.is_redirect and answer.headers['location'] == 'http://other.invalid/'
+    assert (
+        answer.status_code == 302
+        and answer.is_redirect
+        and answer.headers['location'] == 'http://other.invalid/'
+    )
     assert len(echo[1]) == 1
 
 
-# -- errors of the network --------------------------------------------------------------------------------------------------------------------
+# -- errors of the network -------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -313,19 +390,32 @@ def nobody() -> Iterator[str]:
 
 def test_no_answer_in_time_is_the_timeout_of_both_libraries(silent: str) -> None:
     interface = pyxnat.Interface(silent, anonymous=True, retries=0)
-    for ask in (lambda: interface.get('/data', timeout=0.2), lambda: interface._exec('/data', timeout=0.2)):
+    for ask in (
+        lambda: interface.get('/data', timeout=0.2),
+        lambda: interface._exec('/data', timeout=0.2),
+    ):
         with pytest.raises(requests.Timeout) as raised:
             ask()
-        assert isinstance(raised.value, (errors.NetworkTimeout, TimeoutError)) and 'timeout=' in str(raised.value)
+        assert isinstance(
+            raised.value, (errors.NetworkTimeout, TimeoutError)
+        ) and 'timeout=' in str(raised.value)
         assert not isinstance(raised.value, requests.ConnectionError)
 
 
 def test_no_server_is_the_connection_error_of_both_libraries(nobody: str) -> None:
     interface = pyxnat.Interface(nobody, anonymous=True, retries=0)
-    for ask in (lambda: interface.get('/data'), lambda: interface._exec('/data'), lambda: interface._get_json('/data/projects')):
+    for ask in (
+        lambda: interface.get('/data'),
+        lambda: interface._exec('/data'),
+        lambda: interface._get_json('/data/projects'),
+    ):
         with pytest.raises(requests.ConnectionError) as raised:
             ask()
-        assert isinstance(raised.value, errors.NetworkError) and raised.value.uri and raised.value.remedy
+        assert (
+            isinstance(raised.value, errors.NetworkError)
+            and raised.value.uri
+            and raised.value.remedy
+        )
 
 
 def test_without_requests_loaded_errors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -336,12 +426,14 @@ def test_without_requests_loaded_errors_are_plain(monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_error_of_both_libraries_is_pickled_as_the_plain_one() -> None:
-    error = requests_api.also_of_requests(errors.NetworkTimeout('late', uri='u', method='GET', remedy='wait'))
+    error = requests_api.also_of_requests(
+        errors.NetworkTimeout('late', uri='u', method='GET', remedy='wait')
+    )
     back = pickle.loads(pickle.dumps(error))
     assert type(back) is errors.NetworkTimeout and str(back) == str(error) and back.uri == 'u'
 
 
-# -- what stands for the session of requests --------------------------------------------------------------------------------------------------
+# -- what stands for the session of requests -------------------------------------------------------
 
 
 def test_headers_and_cookies_go_with_every_request(echo: Echoed) -> None:
@@ -352,7 +444,10 @@ def test_headers_and_cookies_go_with_every_request(echo: Echoed) -> None:
     assert [one['headers']['x-me'] for one in seen] == ['you', 'you']
     assert seen[0]['headers']['cookie'] == 'JSESSIONID=abc; other=1'
     assert interface._http.cookies.get('JSESSIONID') == interface._jsession == 'abc'
-    assert interface._http.cookies.get('nope') is None and interface._http.cookies.get_dict() == {'JSESSIONID': 'abc', 'other': '1'}
+    assert interface._http.cookies.get('nope') is None and interface._http.cookies.get_dict() == {
+        'JSESSIONID': 'abc',
+        'other': '1',
+    }
     del interface._http.cookies['JSESSIONID']
     assert list(interface._http.cookies) == ['other'] and interface._jsession == ''
     with pytest.raises(KeyError):
@@ -361,7 +456,11 @@ def test_headers_and_cookies_go_with_every_request(echo: Echoed) -> None:
 
 def test_it_has_the_verbs_with_full_urls(echo: Echoed) -> None:
     http = echo[0]._http
-    assert http.get(f'{echo[0]._server}/200/x').ok and http.post('/200/x', json={}).ok and http.put('/200/x', b'').ok
+    assert (
+        http.get(f'{echo[0]._server}/200/x').ok
+        and http.post('/200/x', json={}).ok
+        and http.put('/200/x', b'').ok
+    )
     assert http.delete('/200/x').ok and http.head('/302/x').status_code == 302
     http.close()
     assert http.get('/200/x').ok
@@ -371,8 +470,18 @@ def test_secrets_do_not_show(server: Any) -> None:
     interface = pyxnat.Interface(server.url, server.user, server.password)
     answer = interface.get('/data/projects')
     secrets = [server.password, interface._jsession]
-    things = interface, answer, answer.headers, interface._http, interface._http.cookies, interface._transport, vars(interface)
+    things = (
+        interface,
+        answer,
+        answer.headers,
+        interface._http,
+        interface._http.cookies,
+        interface._transport,
+        vars(interface),
+    )
     shown = [repr(one) for one in things]
-    assert interface._jsession and not [text for text in shown for secret in secrets if secret in text]
+    assert interface._jsession and not [
+        text for text in shown for secret in secrets if secret in text
+    ]
     assert not hasattr(interface, '_pwd')
     interface.disconnect()

@@ -1,4 +1,5 @@
-"""``python -m tests.conformance [--url URL --user U --password P]``: how many facts hold, by section and by evidence, and which do not."""
+"""``python -m tests.conformance [--url URL --user U --password P]``: how many facts hold, by
+section and by evidence, and which do not."""
 
 from __future__ import annotations
 
@@ -22,9 +23,12 @@ SWEEP = 20
 
 
 def main() -> int:
-    """The exit status is 1 where a fact does not hold that the table says holds, or the other way round."""
+    """The exit status is 1 where a fact does not hold that the table says holds, or the other way
+    round."""
     parser = argparse.ArgumentParser(prog='python -m tests.conformance', description=__doc__)
-    parser.add_argument('--url', help='a server that is there for tests; without it archives are served here')
+    parser.add_argument(
+        '--url', help='a server that is there for tests; without it archives are served here'
+    )
     parser.add_argument('--user', default='admin', help='its administrator, best one of that name')
     parser.add_argument('--password', help='by default what CONFORMANCE_PASSWORD holds')
     parser.add_argument('--only', default='', help='facts whose numbers begin so')
@@ -33,7 +37,9 @@ def main() -> int:
     if not options.url:
         with World() as world:
             return _report(facts, dict(_asked(world, facts)), elsewhere=False)
-    remote = Remote(options.url, options.user, options.password or os.environ['CONFORMANCE_PASSWORD'])
+    remote = Remote(
+        options.url, options.user, options.password or os.environ['CONFORMANCE_PASSWORD']
+    )
     with World(remote) as world, contextlib.closing(remote):
         return _report(facts, dict(_asked(world, facts)), elsewhere=True)
 
@@ -53,13 +59,23 @@ def _asked(world: World, facts: Sequence[Fact]) -> Iterator[tuple[str, bool]]:
 
 
 def _report(facts: Sequence[Fact], held: Mapping[str, bool], elsewhere: bool) -> int:
-    """Print the table and what does not hold. Of a server elsewhere every fact is expected to hold, whatever this archive leaves out."""
+    """Print the table and what does not hold.
+
+    Of a server elsewhere every fact is expected to hold, whatever this archive leaves out.
+    """
     print(_table(facts, held))
     missing = [fact for fact in facts if held.get(fact.number) is False]
     print(f'\n{"not held" if elsewhere else "left out"}: {len(missing)}')
     for fact in missing:
-        print(f'  {fact.number:8} {fact.evidence:3} {fact.words}{"" if elsewhere else ": " + (fact.left_out or "FAILED")}')
-    wrong = [fact.number for fact in facts if fact.number in held and held[fact.number] is (bool(fact.left_out) and not elsewhere)]
+        print(
+            f'  {fact.number:8} {fact.evidence:3} '
+            f'{fact.words}{"" if elsewhere else ": " + (fact.left_out or "FAILED")}'
+        )
+    wrong = [
+        fact.number
+        for fact in facts
+        if fact.number in held and held[fact.number] is (bool(fact.left_out) and not elsewhere)
+    ]
     if wrong:
         print(f'\nnot as the table says: {", ".join(wrong)}')
     return 1 if wrong else 0
@@ -73,7 +89,10 @@ def _holds(world: World, fact: Fact) -> bool:
         raise
     except Exception as error:
         if not fact.left_out or world.remote is not None:
-            print(f'{fact.number}: {"".join(traceback.format_exception_only(error)).strip()[:2000]}', file=sys.stderr)
+            print(
+                f'{fact.number}: {"".join(traceback.format_exception_only(error)).strip()[:2000]}',
+                file=sys.stderr,
+            )
         return False
     return True
 
@@ -83,17 +102,32 @@ def _table(facts: Sequence[Fact], held: Mapping[str, bool]) -> str:
     sections = sorted({fact.section for fact in facts})
     lines = [['section', *EVIDENCE.values(), 'all', '', 'unseen']]
     for section in sections:
-        lines.append([str(section), *_counts([fact for fact in facts if fact.section == section], held)])
+        lines.append(
+            [str(section), *_counts([fact for fact in facts if fact.section == section], held)]
+        )
     lines.append(['all', *_counts(facts, held)])
     proved = [fact for fact in facts if 2 <= fact.section <= 6 and set(fact.evidence) & {'S', 'T'}]
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    drawn = '\n'.join('  '.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
-    return f'{drawn}\n\nsections 2 to 6, source or rest-tests: {_count(proved, held)}, {_share(proved, held)}'
+    drawn = '\n'.join(
+        '  '.join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+    return (
+        f'{drawn}\n\nsections 2 to 6, source or rest-tests: {_count(proved, held)}, '
+        f'{_share(proved, held)}'
+    )
 
 
 def _counts(facts: Sequence[Fact], held: Mapping[str, bool]) -> list[str]:
-    by_evidence = [_count([fact for fact in facts if letter in fact.evidence], held) for letter in EVIDENCE]
-    return [*by_evidence, _count(facts, held), _share(facts, held), str(sum(1 for fact in facts if fact.check is None))]
+    by_evidence = [
+        _count([fact for fact in facts if letter in fact.evidence], held) for letter in EVIDENCE
+    ]
+    return [
+        *by_evidence,
+        _count(facts, held),
+        _share(facts, held),
+        str(sum(1 for fact in facts if fact.check is None)),
+    ]
 
 
 def _seen(facts: Iterable[Fact], held: Mapping[str, bool]) -> list[bool]:

@@ -1,10 +1,12 @@
 """What one row of the conformance tables is, and what its requests can expect of an answer.
 
-A fact has the number that the reference on XNAT's REST API gives it. Where the reference has a table without numbers, the number is made
-of the section and of the row, counted through the tables of that section: ``2.8/7``. Sentences between the tables that are facts of
-their own have letters: ``1.3/a``. The evidence is the reference's: S (XNAT's source), T (its REST tests), R (a recorded answer),
-B (belief); ``ST`` has both. M, beside them, says that a real server was asked and answered so (``spec/measured.md``
-of the reference): such a row holds even where the reference says otherwise.
+A fact has the number that the reference on XNAT's REST API gives it. Where the reference has a
+table without numbers, the number is made of the section and of the row, counted through the tables
+of that section: ``2.8/7``. Sentences between the tables that are facts of their own have letters:
+``1.3/a``. The evidence is the reference's: S (XNAT's source), T (its REST tests), R (a recorded
+answer), B (belief); ``ST`` has both. M, beside them, says that a real server was asked and answered
+so (``spec/measured.md`` of the reference): such a row holds even where the reference says
+otherwise.
 """
 
 from __future__ import annotations
@@ -52,7 +54,9 @@ class Facts(list[Fact]):
 
         self.append(Fact(number, evidence, words, check, left_out=left_out))
 
-    def shown(self, number: str, evidence: str, words: str, left_out: str = '') -> Callable[[Check], Check]:
+    def shown(
+        self, number: str, evidence: str, words: str, left_out: str = ''
+    ) -> Callable[[Check], Check]:
         """A fact that the function below shows; several can stand above one function."""
 
         def add(check: Check) -> Check:
@@ -84,9 +88,16 @@ class Ask(NamedTuple):
         path = case.fill(self.path)
         client = case.client(self.by)
         send = case.fill(self.send) if isinstance(self.send, str) else self.send
-        answer = client(self.method, path, iter(send) if isinstance(send, tuple) else send, {**self.headers})
-        told = f'{self.method} {path} by {self.by} -> {answer.status} {dict(answer.headers)} {answer.body[:1500]!r}'
-        assert answer.status in (self.status if isinstance(self.status, tuple) else (self.status,)), f'not {self.status}: {told}'
+        answer = client(
+            self.method, path, iter(send) if isinstance(send, tuple) else send, {**self.headers}
+        )
+        told = (
+            f'{self.method} {path} by {self.by} -> {answer.status} {dict(answer.headers)} '
+            f'{answer.body[:1500]!r}'
+        )
+        assert answer.status in (
+            self.status if isinstance(self.status, tuple) else (self.status,)
+        ), f'not {self.status}: {told}'
         for name, value in self.wanted.items():
             seen = EXPECTATIONS[name](answer, _filled(case, value))
             assert seen is True, f'{name} {value!r}: {seen!r} in {told}'
@@ -137,7 +148,10 @@ def _same(seen: Any, wanted: Any) -> Any:
 def _headers(answer: Answer, wanted: Mapping[str, str | None]) -> Any:
     """Each header matches its pattern from the start; None for one that must not be there."""
     seen = {name: answer.headers.get(name) for name in wanted}
-    fits = all(seen[name] is None if text is None else re.match(text, seen[name] or '') for name, text in wanted.items())
+    fits = all(
+        seen[name] is None if text is None else re.match(text, seen[name] or '')
+        for name, text in wanted.items()
+    )
     return True if fits else seen
 
 
@@ -153,7 +167,9 @@ def _ordered(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
 
 
 def _cells(answer: Answer, wanted: Mapping[str, list[str]]) -> dict[str, list[str | None]]:
-    rows = answer.csv if (answer.headers['Content-Type'] or '').startswith('text/csv') else answer.rows
+    rows = (
+        answer.csv if (answer.headers['Content-Type'] or '').startswith('text/csv') else answer.rows
+    )
     return {name: [row.get(name) for row in rows] for name in wanted}
 
 
@@ -163,7 +179,9 @@ def _lines(columns: Mapping[str, Any]) -> list[str]:
 
 def _values(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
     """The values of some columns, in any order: XNAT keeps none."""
-    seen = {name: sorted(cell or '' for cell in cells) for name, cells in _cells(answer, wanted).items()}
+    seen = {
+        name: sorted(cell or '' for cell in cells) for name, cells in _cells(answer, wanted).items()
+    }
     return _same(seen, {name: sorted(values) for name, values in wanted.items()})
 
 
@@ -187,7 +205,11 @@ EXPECTATIONS: Mapping[str, Callable[[Answer, Any], Any]] = {
     'count': lambda answer, wanted: _same(len(answer.rows), wanted),
     'meta': lambda answer, wanted: _part(answer.result, wanted),
     'item': lambda answer, wanted: _part(answer.item['data_fields'], wanted),
-    'json': lambda answer, wanted: _part(answer.json, wanted) if isinstance(wanted, dict) else _same(answer.json, wanted),
-    'named': lambda answer, wanted: bool(re.search(wanted, '\n'.join(answer.names))) or answer.names,
+    'json': lambda answer, wanted: (
+        _part(answer.json, wanted) if isinstance(wanted, dict) else _same(answer.json, wanted)
+    ),
+    'named': lambda answer, wanted: (
+        bool(re.search(wanted, '\n'.join(answer.names))) or answer.names
+    ),
     'names': lambda answer, wanted: _same(sorted(answer.names), sorted(wanted)),
 }

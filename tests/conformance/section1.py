@@ -23,16 +23,26 @@ T = '/data/services/tokens'
 @facts.shown('1.1.1', 'SM', '/REST answers as /data does, and URIs say /data')
 @facts.shown('1.1.2', 'SM', 'data elements answer below /archive too')
 def every_base_answers_alike(case: Case) -> None:
-    for path in ('/projects', '/projects/P/subjects/S1/experiments', f'{E}/scans/1/resources/DATA/files'):
+    for path in (
+        '/projects',
+        '/projects/P/subjects/S1/experiments',
+        f'{E}/scans/1/resources/DATA/files',
+    ):
         expected = case.admin.get(f'/data{path}?format=csv', **{'X': case.fill('{M1}')}).text
         assert '/data/' in expected and '/REST/' not in expected
         for base in ('/REST', '/data/archive', '/REST/archive'):
             assert case.admin.get(f'{base}{path}?format=csv').text == expected, base
 
 
-@facts.shown('1.1.3', 'SM', 'services, searches, users, the prearchive and sessions do not answer below /archive')
+@facts.shown(
+    '1.1.3',
+    'SM',
+    'services, searches, users, the prearchive and sessions do not answer below /archive',
+)
 def no_archive_for_services(case: Case) -> None:
-    assert case.admin('PUT', '/data/config/tool/path?inbody=true', 'x', {'Content-Type': 'text/plain'}).status in (200, 201)
+    assert case.admin(
+        'PUT', '/data/config/tool/path?inbody=true', 'x', {'Content-Type': 'text/plain'}
+    ).status in (200, 201)
     services = ('services/tokens/show', 'user/cache/resources', 'config', 'pars')
     for path in ('users', 'search/elements', 'JSESSION', 'auth', 'prearchive', *services):
         assert case.admin.get(f'/data/{path}').status == 200, path
@@ -46,7 +56,9 @@ facts.row(
 )  # fmt: skip
 
 
-@facts.shown('1.1.5', 'S', 'the application may live below a context path, which URIs in listings leave out')
+@facts.shown(
+    '1.1.5', 'S', 'the application may live below a context path, which URIs in listings leave out'
+)
 def context_path(case: Case) -> None:
     case.client('guest')
     admin = case.world.connect(case.world.below, 'admin')
@@ -58,10 +70,15 @@ def context_path(case: Case) -> None:
 
 facts.row('1.1.6', 'SBM', '/data/version is gone since 1.7', get('/data/version', 404))
 facts.row(
-    '1.1.7', 'SM', 'the version is in buildInfo, which guests may ask for',
+    '1.1.7',
+    'SM',
+    'the version is in buildInfo, which guests may ask for',
     get('/xapi/siteConfig/buildInfo', like='"version": ?"1.8'),
-    *(get('/xapi/siteConfig/buildInfo', by='guest', like=f'"{name}"') for name in ('buildNumber', 'buildDate', 'commit', 'timestamp')),
-)  # fmt: skip
+    *(
+        get('/xapi/siteConfig/buildInfo', by='guest', like=f'"{name}"')
+        for name in ('buildNumber', 'buildDate', 'commit', 'timestamp')
+    ),
+)
 facts.row(
     '1.1.8', 'SM', 'single build values, build attributes, and how long the site is up',
     get('/xapi/siteConfig/buildInfo/version', like=r'^"?1\.8'),
@@ -70,12 +87,17 @@ facts.row(
     get('/xapi/siteConfig/uptime/display', like=r'\d'),
 )  # fmt: skip
 facts.row(
-    '1.1.9', 'SM', 'site preferences: all for administrators, one, some',
+    '1.1.9',
+    'SM',
+    'site preferences: all for administrators, one, some',
     get('/xapi/siteConfig', like='"requireLogin": ?true'),
     get('/xapi/siteConfig', (200, 403), by='outsider', unlike='sessionTimeout'),
     get('/xapi/siteConfig/requireLogin', text='true'),
-    get('/xapi/siteConfig/values/requireLogin,sessionTimeout', json={'requireLogin': True, 'sessionTimeout': '15 minutes'}),
-)  # fmt: skip
+    get(
+        '/xapi/siteConfig/values/requireLogin,sessionTimeout',
+        json={'requireLogin': True, 'sessionTimeout': '15 minutes'},
+    ),
+)
 facts.row(
     '1.1.10', 'SM', 'segments after an item are its sub-path, so they do not always give a 404',
     get('/data/projects/P/experiments/M1/nothing/at/all?format=json', item={'ID': '{M1}'}),
@@ -93,49 +115,87 @@ def basic_opens_a_session(case: Case) -> None:
 @facts.shown('1.2.2', 'SM', 'the session of the same user wins over Basic')
 def the_session_wins(case: Case) -> None:
     key = case.admin.get('/data/JSESSION').text
-    wrong = {'Authorization': 'Basic ' + base64.b64encode(b'admin:not the password').decode(), 'Cookie': f'JSESSIONID={key}'}
+    wrong = {
+        'Authorization': 'Basic ' + base64.b64encode(b'admin:not the password').decode(),
+        'Cookie': f'JSESSIONID={key}',
+    }
     assert case.client('nobody')('GET', '/data/JSESSION', headers=wrong).text == key
 
 
-@facts.shown('1.2.3', 'SM', "wrong credentials: 401 with the container's page and without WWW-Authenticate, for browsers too")
+@facts.shown(
+    '1.2.3',
+    'SM',
+    "wrong credentials: 401 with the container's page and without WWW-Authenticate, for browsers "
+    'too',
+)
 def wrong_credentials(case: Case) -> None:
     for headers in ({}, BROWSER):
         answer = case.client('wrong').get('/data/projects', **headers)
         assert answer.status == 401 and answer.headers['WWW-Authenticate'] is None
-        assert answer.headers['Content-Type'].startswith('text/html') and '<b>Message</b>' in answer.text
+        assert (
+            answer.headers['Content-Type'].startswith('text/html')
+            and '<b>Message</b>' in answer.text
+        )
         assert 'maximum number of user sessions' in answer.text
 
 
-facts.row('1.2.4', 'SM', 'the realm is some text', get('/data/projects', 401, by='nobody', header={'WWW-Authenticate': r'Basic realm="[^"]+"'}))
 facts.row(
-    '1.2.5', 'SM', 'without credentials: 401 for scripts on data paths, else the login page; a guest where the site is open',
+    '1.2.4',
+    'SM',
+    'the realm is some text',
+    get('/data/projects', 401, by='nobody', header={'WWW-Authenticate': r'Basic realm="[^"]+"'}),
+)
+facts.row(
+    '1.2.5',
+    'SM',
+    'without credentials: 401 for scripts on data paths, else the login page; a guest where the '
+    'site is open',
     get('/data/projects', 401, by='nobody'),
     get('/data/projects', 302, by='nobody', headers=BROWSER, header=dict([LOGIN])),
     get('/app/action/Nothing', 302, by='nobody', header=dict([LOGIN])),
     get('/data/auth', by='guest', text="User 'guest' is logged in"),
-)  # fmt: skip
+)
 facts.row(
-    '1.2.6', 'SM', 'data paths are those below /xapi, /data, /REST and /fs',
+    '1.2.6',
+    'SM',
+    'data paths are those below /xapi, /data, /REST and /fs',
     *(get(f'/{base}/nothing', 401, by='nobody') for base in ('xapi', 'data', 'REST', 'fs')),
-)  # fmt: skip
+)
 facts.row(
-    '1.2.7', 'SM', 'a browser is known by its User-Agent',
-    *(get('/data/projects', 302, by='nobody', headers={'User-Agent': f'x {name} y'}) for name in ('MSIE', 'Mozilla', 'AppleWebKit', 'Opera')),
-    *(get('/data/projects', 401, by='nobody', headers={'User-Agent': name}) for name in ('', 'Mozilla XNATDesktopClient', 'python-requests/2.31')),
-)  # fmt: skip
+    '1.2.7',
+    'SM',
+    'a browser is known by its User-Agent',
+    *(
+        get('/data/projects', 302, by='nobody', headers={'User-Agent': f'x {name} y'})
+        for name in ('MSIE', 'Mozilla', 'AppleWebKit', 'Opera')
+    ),
+    *(
+        get('/data/projects', 401, by='nobody', headers={'User-Agent': name})
+        for name in ('', 'Mozilla XNATDesktopClient', 'python-requests/2.31')
+    ),
+)
 
 
-@facts.shown('1.2.8', 'SM', 'what is not user:password once decoded is an error; an empty payload is none at all')
+@facts.shown(
+    '1.2.8',
+    'SM',
+    'what is not user:password once decoded is an error; an empty payload is none at all',
+)
 def malformed_basic(case: Case) -> None:
     for payload, statuses in ((b'admin', (400, 500)), (b'admin:se:cret', (401,)), (b'', (401,))):
         header = {'Authorization': 'Basic ' + base64.b64encode(payload).decode()}
-        assert case.client('nobody')('GET', '/data/projects', headers=header).status in statuses, payload
+        assert case.client('nobody')('GET', '/data/projects', headers=header).status in statuses, (
+            payload
+        )
 
 
 facts.row(
-    '1.2.9', 'SM', 'an expired password: 403',
-    get('/xapi/siteConfig/passwordExpirationInterval', like='1 year'), left_out='passwords of this archive do not expire',
-)  # fmt: skip
+    '1.2.9',
+    'SM',
+    'an expired password: 403',
+    get('/xapi/siteConfig/passwordExpirationInterval', like='1 year'),
+    left_out='passwords of this archive do not expire',
+)
 facts.row('1.2.10', 'TM', 'a bad password: 401', get('/data/projects', 401, by='wrong'))
 
 
@@ -159,35 +219,58 @@ def a_disabled_user(case: Case) -> None:
 
 
 facts.row(
-    '1.2.13', 'TM', 'wrong credentials on a closed site: 401 for every verb, whatever the accessibility',
+    '1.2.13',
+    'TM',
+    'wrong credentials on a closed site: 401 for every verb, whatever the accessibility',
     made('/data/projects/{new}?accessibility=public'),
     get('/data/projects/{new}', 401, by='wrong'),
     put('/data/projects/{new}/subjects/S', 401, by='wrong'),
     post('/data/projects/{new}/subjects', 401, by='wrong'),
     delete('/data/projects/{new}', 401, by='wrong'),
-)  # fmt: skip
+)
 
 # -- 1.3 sessions
 
-facts.row('1.3/1', 'STM', 'GET JSESSION: the id alone', get('/data/JSESSION', type='text/plain', like=SESSION))
+facts.row(
+    '1.3/1',
+    'STM',
+    'GET JSESSION: the id alone',
+    get('/data/JSESSION', type='text/plain', like=SESSION),
+)
 facts.row('1.3/2', 'SM', 'POST JSESSION: as GET', post('/data/JSESSION', like=SESSION))
-facts.row('1.3/3', 'SM', 'with CSRF=true a token follows', get('/data/JSESSION?CSRF=true', like=r'^[0-9A-F]{32}; XNAT_CSRF=\S+$'))
+facts.row(
+    '1.3/3',
+    'SM',
+    'with CSRF=true a token follows',
+    get('/data/JSESSION?CSRF=true', like=r'^[0-9A-F]{32}; XNAT_CSRF=\S+$'),
+)
 facts.shown('1.3/4', 'STM', 'DELETE JSESSION ends the session')(a_closed_session)
 facts.row(
-    '1.3/5', 'STM', 'GET auth: who is logged in, and a session',
-    get('/data/auth', text="User 'admin' is logged in", type='text/plain', header={'Set-Cookie': 'JSESSIONID='}),
+    '1.3/5',
+    'STM',
+    'GET auth: who is logged in, and a session',
+    get(
+        '/data/auth',
+        text="User 'admin' is logged in",
+        type='text/plain',
+        header={'Set-Cookie': 'JSESSIONID='},
+    ),
     get('/data/auth?CSRF=true', like=r"^User 'admin' is logged in\W+XNAT_CSRF=\S+$"),
-)  # fmt: skip
+)
 facts.row(
-    '1.3/6', 'SM', 'services/auth takes a form, and needs no login before',
+    '1.3/6',
+    'SM',
+    'services/auth takes a form, and needs no login before',
     *(
         ask('/data/services/auth', by='nobody', send=body, headers=FORM, like=SESSION)
         for ask in (put, post)
         for body in ('username=member&password=m', 'j_username=member&j_password=m')
     ),
     put('/data/services/auth', 401, by='nobody', send='username=member&password=x', headers=FORM),
-)  # fmt: skip
-facts.row('1.3/7', 'SM', 'how many sessions a user has', get('/data/user/admin/sessions', like=r'\d'))
+)
+facts.row(
+    '1.3/7', 'SM', 'how many sessions a user has', get('/data/user/admin/sessions', like=r'\d')
+)
 
 
 @facts.shown('1.3/8', 'STM', 'administrators see and end the sessions of a user')
@@ -196,10 +279,20 @@ def active_sessions(case: Case) -> None:
     assert key in case.admin.get('/xapi/users/active/outsider').text
     answer = case.admin.delete('/xapi/users/active/outsider')
     assert answer.status == 200 and key in answer.json
-    assert case.client('nobody')('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
+    assert (
+        case.client('nobody')(
+            'GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}
+        ).status
+        == 401
+    )
 
 
-facts.row('1.3/a', 'SM', 'a guest of an open site has a session too', get('/data/JSESSION', by='guest', like=SESSION))
+facts.row(
+    '1.3/a',
+    'SM',
+    'a guest of an open site has a session too',
+    get('/data/JSESSION', by='guest', like=SESSION),
+)
 
 # -- 1.4 how long a session lives
 
@@ -208,7 +301,10 @@ facts.row('1.3/a', 'SM', 'a guest of an open site has a session too', get('/data
 def the_expiration_cookie(case: Case) -> None:
     for path in ('/data/projects', '/xapi/siteConfig/buildInfo', '/data/nothing'):
         cookies = case.admin.get(path).headers.get_all('Set-Cookie') or []
-        assert any(re.match(r'"?SESSION_EXPIRATION_TIME="?\d{13},900000"?; .*Path=/[\w/]*$', one) for one in cookies), cookies
+        assert any(
+            re.match(r'"?SESSION_EXPIRATION_TIME="?\d{13},900000"?; .*Path=/[\w/]*$', one)
+            for one in cookies
+        ), cookies
 
 
 @facts.shown('1.4.2', 'SM', 'the idle limit is a site preference, 15 minutes by default')
@@ -221,7 +317,11 @@ def the_idle_limit(case: Case) -> None:
     assert ',3600000' in cookies
 
 
-@facts.shown('1.4.3', 'SM', 'a user has 1000 sessions at most, or as many as the site says: then every login is refused')
+@facts.shown(
+    '1.4.3',
+    'SM',
+    'a user has 1000 sessions at most, or as many as the site says: then every login is refused',
+)
 def most_sessions(case: Case) -> None:
     assert case.admin.get('/xapi/siteConfig/concurrentMaxSessions').json >= 1000
     archive, login = case.world.below.archive, f'u{case.world.number()}'
@@ -233,32 +333,51 @@ def most_sessions(case: Case) -> None:
     client.close()
     archive.prefer('concurrentMaxSessions', 1000)
     assert [answer.status for answer in answers] == [200, 200, 200, 401]
-    assert 'maximum number of user sessions' in answers[3].text and answers[3].headers['WWW-Authenticate'] is None
+    assert (
+        'maximum number of user sessions' in answers[3].text
+        and answers[3].headers['WWW-Authenticate'] is None
+    )
 
 
 @facts.shown('1.4.4', 'SM', 'logging in gives another JSESSIONID')
 def a_login_gives_another_session(case: Case) -> None:
     key = case.guest.get('/data/JSESSION').text
     secret = base64.b64encode(b'admin:secret').decode()
-    other = case.guest.get('/data/JSESSION', Cookie=f'JSESSIONID={key}', Authorization=f'Basic {secret}').text
+    other = case.guest.get(
+        '/data/JSESSION', Cookie=f'JSESSIONID={key}', Authorization=f'Basic {secret}'
+    ).text
     assert re.match(SESSION, other) and other != key
 
 
 facts.row(
-    '1.4.5', 'SM', 'answers may not be framed elsewhere; nothing is said of caching',
+    '1.4.5',
+    'SM',
+    'answers may not be framed elsewhere; nothing is said of caching',
     get(
         '/data/projects',
-        header={'X-Frame-Options': 'SAMEORIGIN', 'Content-Security-Policy': "frame-ancestors 'self'", 'Cache-Control': None,
-                'Strict-Transport-Security': None},
+        header={
+            'X-Frame-Options': 'SAMEORIGIN',
+            'Content-Security-Policy': "frame-ancestors 'self'",
+            'Cache-Control': None,
+            'Strict-Transport-Security': None,
+        },
     ),
-)  # fmt: skip
+)
 
 # -- 1.5 CSRF
 
 
-@facts.shown('1.5.1', 'SM', 'a browser that writes needs the token of its session, whether it had one before or not')
+@facts.shown(
+    '1.5.1',
+    'SM',
+    'a browser that writes needs the token of its session, whether it had one before or not',
+)
 @facts.shown('1.5.2', 'SM', 'programs need none')
-@facts.shown('1.5.3', 'SBM', 'the token goes in XNAT_CSRF, in the query alone; without it the answer is a server error')
+@facts.shown(
+    '1.5.3',
+    'SBM',
+    'the token goes in XNAT_CSRF, in the query alone; without it the answer is a server error',
+)
 @facts.shown('1.5.4', 'SM', 'so a Python client needs none unless it calls itself Mozilla')
 def csrf_tokens(case: Case) -> None:
     key, _, token = case.admin.get('/data/JSESSION?CSRF=true').text.partition('; XNAT_CSRF=')
@@ -267,10 +386,14 @@ def csrf_tokens(case: Case) -> None:
     assert nobody('PUT', f'{path}/subjects/B', headers=browser).status == 500
     assert nobody('PUT', f'{path}/subjects/B?XNAT_CSRF=wrong', headers=browser).status == 500
     assert nobody('PUT', f'{path}/subjects/B?XNAT_CSRF={token}', headers=browser).status == 201
-    assert nobody('PUT', f'{path}/subjects/C', f'XNAT_CSRF={token}', {**browser, **FORM}).status == 500
+    assert (
+        nobody('PUT', f'{path}/subjects/C', f'XNAT_CSRF={token}', {**browser, **FORM}).status == 500
+    )
     assert nobody('GET', f'{path}/subjects', headers=browser).status == 200
     for agent in ('', 'XNATDesktopClient Mozilla', 'python-requests/2.31', 'curl/8.0', 'Java/17'):
-        assert nobody('PUT', f'{path}/subjects/C', headers={**cookie, 'User-Agent': agent}).status in (200, 201), agent
+        assert nobody(
+            'PUT', f'{path}/subjects/C', headers={**cookie, 'User-Agent': agent}
+        ).status in (200, 201), agent
     assert case.admin.put(f'{path}/subjects/C', **BROWSER).status == 500  # Basic, no session yet
 
 
@@ -280,10 +403,27 @@ def csrf_tokens(case: Case) -> None:
 @facts.shown('1.6/1', 'STM', 'issue: an alias and a secret for a login')
 def issue(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
-    assert token['xdatUserId'] == 'member' and len(token['secret']) == 64 and token['secret'].isalnum()
+    assert (
+        token['xdatUserId'] == 'member' and len(token['secret']) == 64 and token['secret'].isalnum()
+    )
     assert re.fullmatch(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', token['alias'])
-    names = {'alias', 'secret', 'singleUse', 'estimatedExpirationTime', 'id', 'enabled', 'expired', 'created', 'timestamp', 'disabled'}
-    assert names <= set(token) and 'validIPAddresses' not in token and token['estimatedExpirationTime'] - token['created'] == 2 * 86400 * 1000
+    names = {
+        'alias',
+        'secret',
+        'singleUse',
+        'estimatedExpirationTime',
+        'id',
+        'enabled',
+        'expired',
+        'created',
+        'timestamp',
+        'disabled',
+    }
+    assert (
+        names <= set(token)
+        and 'validIPAddresses' not in token
+        and token['estimatedExpirationTime'] - token['created'] == 2 * 86400 * 1000
+    )
 
 
 facts.row(
@@ -303,52 +443,89 @@ def show(case: Case) -> None:
 @facts.shown('1.6/4', 'STM', 'validate: whose a pair is')
 def validate(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
-    assert case.member.get(f'{T}/validate/{token["alias"]}/{token["secret"]}').json == {'valid': 'member'}
+    assert case.member.get(f'{T}/validate/{token["alias"]}/{token["secret"]}').json == {
+        'valid': 'member'
+    }
     assert case.member.get(f'{T}/validate/{token["alias"]}/wrong').json.get('valid') is None
     assert case.member.get(f'{T}/validate').status == 401
 
 
 @facts.shown('1.6/5', 'STM', 'invalidate: the owner alone')
-@facts.shown('1.6/a', 'STM', 'a token logs in like a user and a password; no more once it is invalidated')
+@facts.shown(
+    '1.6/a', 'STM', 'a token logs in like a user and a password; no more once it is invalidated'
+)
 def invalidate(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
     alias = Client(case.world.closed, token['alias'], token['secret'])
     assert alias.get('/data/auth').text == "User 'member' is logged in"
     assert case.outsider.get(f'{T}/invalidate/{token["alias"]}').status == 403
     assert case.member.get(f'{T}/invalidate/nobody').status == 404
-    assert case.member.get(f'{T}/invalidate/{token["alias"]}/{token["secret"]}').json == {'result': 'OK'}
+    assert case.member.get(f'{T}/invalidate/{token["alias"]}/{token["secret"]}').json == {
+        'result': 'OK'
+    }
     assert alias.get('/data/auth').status == 401
     alias.close()
 
 
 facts.row('1.6/6', 'SM', 'another operation: 400', get(f'{T}/nonsense', 400))
-facts.row('1.6/7', 'TM', 'guests have no tokens', get(f'{T}/issue', 403, by='guest'), get(f'{T}/issue', 401, by='nobody'))
+facts.row(
+    '1.6/7',
+    'TM',
+    'guests have no tokens',
+    get(f'{T}/issue', 403, by='guest'),
+    get(f'{T}/issue', 401, by='nobody'),
+)
 
 # -- 1.7 who may do what
 
 SEEN_OR_NOT = (403, 404)
 
 facts.row(
-    '1.7/1', 'STM', 'wrong credentials, closed site: 401',
-    *(get(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/accessibility', '/subjects/S1')),
-    *(put(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/accessibility/public', '/subjects/S1')),
+    '1.7/1',
+    'STM',
+    'wrong credentials, closed site: 401',
+    *(
+        get(f'/data/projects/P{more}', 401, by='wrong')
+        for more in ('', '/accessibility', '/subjects/S1')
+    ),
+    *(
+        put(f'/data/projects/P{more}', 401, by='wrong')
+        for more in ('', '/accessibility/public', '/subjects/S1')
+    ),
     *(delete(f'/data/projects/P{more}', 401, by='wrong') for more in ('', '/subjects/S1')),
-)  # fmt: skip
+)
 facts.row(
-    '1.7/2', 'SM', 'no credentials, closed site: 401',
-    get('/data/projects', 401, by='nobody'), put('/data/projects/P', 401, by='nobody'), delete('/data/projects/P', 401, by='nobody'),
-)  # fmt: skip
+    '1.7/2',
+    'SM',
+    'no credentials, closed site: 401',
+    get('/data/projects', 401, by='nobody'),
+    put('/data/projects/P', 401, by='nobody'),
+    delete('/data/projects/P', 401, by='nobody'),
+)
 facts.row(
-    '1.7/3', 'SM', 'a guest reads public data, and changes nothing',
+    '1.7/3',
+    'SM',
+    'a guest reads public data, and changes nothing',
     get('/data/projects/public/subjects/S?format=json', by='guest'),
     put('/data/projects/public?name=x', 403, by='guest'),
     put('/data/projects/public/subjects/S?group=g', 403, by='guest'),
     delete('/data/projects/public/subjects/S', (403, 500), by='guest'),
-)  # fmt: skip
+)
 facts.row(
-    '1.7/4', 'SM', 'what a guest may not read is not there for his browser either',
-    *(get('/data/projects/private?format=json', 404, by='guest', headers=headers, header={'Location': None}) for headers in ({}, BROWSER)),
-)  # fmt: skip
+    '1.7/4',
+    'SM',
+    'what a guest may not read is not there for his browser either',
+    *(
+        get(
+            '/data/projects/private?format=json',
+            404,
+            by='guest',
+            headers=headers,
+            header={'Location': None},
+        )
+        for headers in ({}, BROWSER)
+    ),
+)
 facts.row(
     '1.7/5', 'SM', 'a private project is hidden from a user without rights',
     made('/data/projects/{new}?accessibility=private'),
@@ -374,16 +551,24 @@ facts.row(
     put('/data/projects/P/subjects/X', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/9', 'TM', "what is in another's private project is not there; nothing can be put there: 422",
+    '1.7/9',
+    'TM',
+    "what is in another's private project is not there; nothing can be put there: 422",
     made('/data/projects/{new}?accessibility=private'),
     made('/data/projects/{new}/subjects/S/experiments/E?xsiType=xnat:mrSessionData', keep='id'),
-    *(get(f'/data/projects/{{new}}/subjects/S{more}?format=json', 404, by='outsider') for more in ('', '/experiments/E')),
+    *(
+        get(f'/data/projects/{{new}}/subjects/S{more}?format=json', 404, by='outsider')
+        for more in ('', '/experiments/E')
+    ),
     get('/data/experiments/{id}?format=json', 404, by='outsider'),
     put('/data/projects/{new}/subjects/S?label=X', 422, by='outsider'),
     delete('/data/projects/{new}/subjects/S/experiments/E', 404, by='outsider'),
-)  # fmt: skip
+)
 facts.row(
-    '1.7/10', 'TM', 'a reader by share does not change what the other project owns; a share without a label is not found by it',
+    '1.7/10',
+    'TM',
+    'a reader by share does not change what the other project owns; a share without a label is not '
+    'found by it',
     made('/data/projects/{new}?accessibility=private'),
     made('/data/projects/{new}/subjects/X'),
     put('/data/projects/{new}/subjects/X/projects/Q'),
@@ -392,19 +577,22 @@ facts.row(
     get('/data/projects/{new}/subjects/X?format=json', (200, 404), by='outsider'),
     delete('/data/projects/{new}/subjects/X', SEEN_OR_NOT, by='outsider'),
     put('/data/projects/Q/subjects/X?group=x', 201, by='outsider'),
-    put('/data/projects/Q/subjects/X?label=NEW', by='outsider'), get('/data/projects/{new}/subjects/X?format=json', item={'label': 'X'}),
+    put('/data/projects/Q/subjects/X?label=NEW', by='outsider'),
+    get('/data/projects/{new}/subjects/X?format=json', item={'label': 'X'}),
     put('/data/projects/Q/subjects/X/resources/R', SEEN_OR_NOT, by='outsider'),
     delete('/data/projects/Q/users/member/outsider'),
     delete('/data/projects/{new}/subjects/X/projects/Q'),
-)  # fmt: skip
+)
 facts.row(
-    '1.7/11', 'SM', 'the subjects of a project that is private or unknown: 404; nothing can be put there: 422',
+    '1.7/11',
+    'SM',
+    'the subjects of a project that is private or unknown: 404; nothing can be put there: 422',
     made('/data/projects/{new}?accessibility=private'),
     get('/data/projects/{new}/subjects', 404, by='outsider'),
     put('/data/projects/{new}/subjects/S', 422, by='outsider'),
     get('/data/projects/NOWHERE/subjects', 404),
     put('/data/projects/NOWHERE/subjects/S', 422),
-)  # fmt: skip
+)
 
 
 @facts.shown('1.7/12', 'TM', 'a member reads, makes and changes, and deletes nothing')
@@ -436,50 +624,93 @@ facts.row(
     delete('{s}', by='owner'),
 )  # fmt: skip
 facts.row(
-    '1.7/15', 'TM', 'what was deleted or never was: 404',
+    '1.7/15',
+    'TM',
+    'what was deleted or never was: 404',
     made('{e}/assessors/A?{qc}'),
-    *(ask(f'{{e}}{more}', status) for more in ('/assessors/A', '') for ask, status in ((delete, 200), (get, 404), (delete, 404))),
+    *(
+        ask(f'{{e}}{more}', status)
+        for more in ('/assessors/A', '')
+        for ask, status in ((delete, 200), (get, 404), (delete, 404))
+    ),
     *(ask('{s}', status) for ask, status in ((delete, 200), (get, 404), (delete, 404))),
     delete('{p}'),
     get('{p}', 404),
     get('/data/projects/NEVER', 404),
-)  # fmt: skip
+)
 
 # -- 1.8 users
 
 facts.row(
-    '1.8/1', 'SM', 'the table of users, by last name, the guest among them; guests see none',
-    get('/data/users?format=csv', by='outsider', columns='xdat_user_id,login,firstname,lastname,email'),
+    '1.8/1',
+    'SM',
+    'the table of users, by last name, the guest among them; guests see none',
+    get(
+        '/data/users?format=csv',
+        by='outsider',
+        columns='xdat_user_id,login,firstname,lastname,email',
+    ),
     get('/data/users', meta={'title': 'Projects'}),
     get('/data/users', 403, by='guest'),
-)  # fmt: skip
+)
 facts.row(
     '1.8/2', 'SM', 'the logins, for administrators: JSON that is called a text',
     get('/data/user', like='"member"', type='text/plain'), get('/data/user', 403, by='member'),
 )  # fmt: skip
 facts.row(
-    '1.8/3', 'SM', 'one user, for administrators alone',
-    get('/data/user/member', like='"userAuths"', type='text/plain'), *(get(f'/data/user/{who}', 403, by='member') for who in ('member', 'owner')),
-)  # fmt: skip
-facts.row('1.8/4', 'SM', 'his roles', get('/data/user/admin/roles', like='Administrator'), get('/data/user/admin/roles', 404, by='member'))
+    '1.8/3',
+    'SM',
+    'one user, for administrators alone',
+    get('/data/user/member', like='"userAuths"', type='text/plain'),
+    *(get(f'/data/user/{who}', 403, by='member') for who in ('member', 'owner')),
+)
+facts.row(
+    '1.8/4',
+    'SM',
+    'his roles',
+    get('/data/user/admin/roles', like='Administrator'),
+    get('/data/user/admin/roles', 404, by='member'),
+)
 
 
 @facts.shown('1.8/5', 'STM', 'xapi: the logins')
 def logins(case: Case) -> None:
-    assert {'admin', 'collaborator', 'member', 'outsider', 'owner'} <= set(case.admin.get('/xapi/users').json)
+    assert {'admin', 'collaborator', 'member', 'outsider', 'owner'} <= set(
+        case.admin.get('/xapi/users').json
+    )
 
 
 @facts.shown('1.8/6', 'STM', 'xapi: profiles, all, own and one')
 @facts.shown('1.8/a', 'SM', 'what a profile holds')
 def profiles(case: Case) -> None:
-    names = {'id', 'username', 'firstName', 'lastName', 'email', 'secured', 'lastModified', 'enabled', 'verified', 'authorization'}
+    names = {
+        'id',
+        'username',
+        'firstName',
+        'lastName',
+        'email',
+        'secured',
+        'lastModified',
+        'enabled',
+        'verified',
+        'authorization',
+    }
     profile = case.admin.get('/xapi/users/profile/member').json
-    assert names - {'authorization'} <= set(profile) and 'password' not in profile and profile['username'] == 'member'
+    assert (
+        names - {'authorization'} <= set(profile)
+        and 'password' not in profile
+        and profile['username'] == 'member'
+    )
     assert 'member' in [one['username'] for one in case.admin.get('/xapi/users/profiles').json]
     assert case.member.get('/xapi/users/profile').json['username'] == 'member'
 
 
-facts.row('1.8/7', 'STM', 'xapi: own login', get('/xapi/users/username', by='member', text='member', type='text/plain'))
+facts.row(
+    '1.8/7',
+    'STM',
+    'xapi: own login',
+    get('/xapi/users/username', by='member', text='member', type='text/plain'),
+)
 
 
 @facts.shown('1.8/8', 'ST', 'xapi: administrators read, make and change users')
@@ -497,9 +728,16 @@ def users_are_made(case: Case) -> None:
     sent = {'Content-Type': 'application/json'}
     assert case.admin('POST', '/xapi/users', json.dumps(body), sent).status == 201
     assert case.admin.get(f'/xapi/users/{login}').json['lastName'] == 'L'
-    assert case.admin('PUT', f'/xapi/users/{login}', json.dumps({'lastName': 'M'}), sent).status == 200
+    assert (
+        case.admin('PUT', f'/xapi/users/{login}', json.dumps({'lastName': 'M'}), sent).status == 200
+    )
     assert case.admin.get(f'/xapi/users/{login}').json['lastName'] == 'M'
-    assert case.member('POST', '/xapi/users', json.dumps({**body, 'username': login + 'x'}), sent).status == 403
+    assert (
+        case.member(
+            'POST', '/xapi/users', json.dumps({**body, 'username': login + 'x'}), sent
+        ).status
+        == 403
+    )
 
 
 facts.row(
@@ -511,10 +749,13 @@ facts.row(
     put('/xapi/users/member/enabled/true', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.8/10', 'SM', 'xapi: roles of a user',
-    put('/xapi/users/outsider/roles/DataManager'), get('/xapi/users/outsider/roles', like='DataManager'),
+    '1.8/10',
+    'SM',
+    'xapi: roles of a user',
+    put('/xapi/users/outsider/roles/DataManager'),
+    get('/xapi/users/outsider/roles', like='DataManager'),
     get('/xapi/users/admin/roles', like='Administrator'),
-)  # fmt: skip
+)
 
 
 @facts.shown('1.8/11', 'STM', 'xapi: groups of a user')
@@ -527,20 +768,33 @@ def groups_of_a_user(case: Case) -> None:
     assert f'{project}_member' not in case.admin.get('/xapi/users/outsider/groups').json
 
 
-facts.row('1.8/12', 'SM', 'xapi: who has a session', get('/xapi/users/current', like='admin'), get('/xapi/users/active', like='admin'))
 facts.row(
-    '1.8/13', 'SM', 'xapi: who has which role',
+    '1.8/12',
+    'SM',
+    'xapi: who has a session',
+    get('/xapi/users/current', like='admin'),
+    get('/xapi/users/active', like='admin'),
+)
+facts.row(
+    '1.8/13',
+    'SM',
+    'xapi: who has which role',
     get('/xapi/users/rolemap', like='Administrator'),
     get('/xapi/users/roles', like='Administrator'),
     get('/xapi/users/roles/Administrator', like='admin'),
     get('/xapi/users/rolemap', 403, by='member'),
-)  # fmt: skip
+)
 
 
 @facts.shown('1.8/14', 'SM', 'xapi: a user changes his own e-mail address and password')
 def a_user_changes_himself(case: Case) -> None:
     sent = {'Content-Type': 'application/json'}
-    assert case.outsider('PUT', '/xapi/users/update', json.dumps({'email': 'out@example.org'}), sent).status == 200
+    assert (
+        case.outsider(
+            'PUT', '/xapi/users/update', json.dumps({'email': 'out@example.org'}), sent
+        ).status
+        == 200
+    )
     assert case.outsider.get('/xapi/users/profile').json['email'] == 'out@example.org'
 
 

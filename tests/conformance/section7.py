@@ -24,9 +24,20 @@ facts.row(
     get(ONE, header={'Last-Modified': r'\w{3}, \d\d', 'Cache-Control': 'must-revalidate'}),
 )  # fmt: skip
 facts.row(
-    '7.2', 'SM', 'tables, items and texts say nothing of caching',
-    *(get(path, header=UNDATED) for path in ('/data/projects', f'{M1}?format=xml', f'{M1}?format=json', '/data/JSESSION', f'{P}/accessibility')),
-)  # fmt: skip
+    '7.2',
+    'SM',
+    'tables, items and texts say nothing of caching',
+    *(
+        get(path, header=UNDATED)
+        for path in (
+            '/data/projects',
+            f'{M1}?format=xml',
+            f'{M1}?format=json',
+            '/data/JSESSION',
+            f'{P}/accessibility',
+        )
+    ),
+)
 
 
 @facts.shown('7.3', 'SM', 'a listing without a table: nothing, out of date at once')
@@ -38,22 +49,33 @@ def listings_without_a_table(case: Case) -> None:
 
 
 facts.row(
-    '7.4', 'SM', 'If-Modified-Since does nothing for tables and items',
-    *(get(path, headers=FUTURE, like='.') for path in ('/data/projects', f'{M1}?format=json', f'{M1}/files')),
-)  # fmt: skip
+    '7.4',
+    'SM',
+    'If-Modified-Since does nothing for tables and items',
+    *(
+        get(path, headers=FUTURE, like='.')
+        for path in ('/data/projects', f'{M1}?format=json', f'{M1}/files')
+    ),
+)
 
 
 @facts.shown('7.5', 'SM', 'for files: 304 and nothing')
 def unchanged_files(case: Case) -> None:
-    answer = case.admin('GET', ONE, None, {'If-Modified-Since': case.admin.get(ONE).headers['Last-Modified']})
+    answer = case.admin(
+        'GET', ONE, None, {'If-Modified-Since': case.admin.get(ONE).headers['Last-Modified']}
+    )
     assert (answer.status, answer.body, answer.headers['Last-Modified']) == (304, b'', None)
 
 
 facts.row(
-    '7.6', 'SM', 'redirects: browsers to the login page of a closed site; prearchive and archive services; no others',
+    '7.6',
+    'SM',
+    'redirects: browsers to the login page of a closed site; prearchive and archive services; no '
+    'others',
     get('/data/projects', 302, by='nobody', headers=BROWSER, header=dict([LOGIN])),
-    get('/data/projects/private', 404, by='guest', headers=BROWSER, header={'Location': None}), get('/data/projects', header={'Location': None}),
-)  # fmt: skip
+    get('/data/projects/private', 404, by='guest', headers=BROWSER, header={'Location': None}),
+    get('/data/projects', header={'Location': None}),
+)
 
 
 @facts.shown('7.7', 'BM', 'connections are kept; a length for files')
@@ -66,56 +88,136 @@ def kept_connections(case: Case) -> None:
 
 
 facts.row(
-    '7.8', 'BM', 'nothing is compressed', get('/data/projects', headers={'Accept-Encoding': 'gzip, deflate'}, header={'Content-Encoding': None})
+    '7.8',
+    'BM',
+    'nothing is compressed',
+    get(
+        '/data/projects',
+        headers={'Accept-Encoding': 'gzip, deflate'},
+        header={'Content-Encoding': None},
+    ),
 )
 
 
-@facts.shown('7.9', 'SBM', "errors: a small page with the message in <h3>, or the container's with it after <b>Message</b>; no reason phrase")
+@facts.shown(
+    '7.9',
+    'SBM',
+    "errors: a small page with the message in <h3>, or the container's with it after "
+    '<b>Message</b>; no reason phrase',
+)
 def error_pages(case: Case) -> None:
     answer = case.admin.get('/data/projects/NONE')
     assert answer.status == 404 and answer.headers['Content-Type'].startswith('text/html')
-    assert re.search('<h3>Unable to find the specified .*</h3>', answer.text) and answer.reason == ''
+    assert (
+        re.search('<h3>Unable to find the specified .*</h3>', answer.text) and answer.reason == ''
+    )
     answer = case.client('wrong').get('/data/projects')
     assert re.search('<b>Message</b> .*login.*</p>', answer.text) and answer.reason == ''
     assert case.admin.get('/data/projects').reason == ''
 
 
 facts.row(
-    '7.10', 'SM', 'errors of xapi: a text or JSON, with its status',
-    get('/xapi/users/nobody', (404, 500), unlike='<html'), get('/xapi/siteConfig/nonsense', 404, unlike='<html'),
-)  # fmt: skip
+    '7.10',
+    'SM',
+    'errors of xapi: a text or JSON, with its status',
+    get('/xapi/users/nobody', (404, 500), unlike='<html'),
+    get('/xapi/siteConfig/nonsense', 404, unlike='<html'),
+)
 facts.row('7.11', 'BM', '401: a page', get('/data/projects', 401, by='nobody', type='text/html'))
 facts.row(
-    '7.12', 'SM', '405 for verbs a route lacks, 404 for no route',
-    *(Ask(method, path, 405) for method, path in (('PUT', '/data/projects'), ('DELETE', '/data/projects'), ('POST', P), ('POST', '/data/experiments'),
-                                                  ('GET', '/data/search'), ('PUT', '/data/users'))),
-    *(get(path, 404) for path in ('/nothing', '/data', '/data/nothing', '/data/version', '/xapi/nothing')),
-)  # fmt: skip
+    '7.12',
+    'SM',
+    '405 for verbs a route lacks, 404 for no route',
+    *(
+        Ask(method, path, 405)
+        for method, path in (
+            ('PUT', '/data/projects'),
+            ('DELETE', '/data/projects'),
+            ('POST', P),
+            ('POST', '/data/experiments'),
+            ('GET', '/data/search'),
+            ('PUT', '/data/users'),
+        )
+    ),
+    *(
+        get(path, 404)
+        for path in ('/nothing', '/data', '/data/nothing', '/data/version', '/xapi/nothing')
+    ),
+)
 facts.row(
-    '7.13', 'SM', 'a body of the wrong type: 400, 406 or 422, never 415',
-    put('{s}', (400, 422), send='{"a": 1}', headers=XML), put('{e}/resources/R/files/f?inbody=true', 400, send=multipart(('f', b'x'))[0],
-        headers=multipart()[1]),
+    '7.13',
+    'SM',
+    'a body of the wrong type: 400, 406 or 422, never 415',
+    put('{s}', (400, 422), send='{"a": 1}', headers=XML),
+    put(
+        '{e}/resources/R/files/f?inbody=true',
+        400,
+        send=multipart(('f', b'x'))[0],
+        headers=multipart()[1],
+    ),
     post('/data/search', (400, 422), send='nonsense', headers={'Content-Type': 'application/json'}),
-)  # fmt: skip
+)
 
 
 @facts.shown('7.14', 'SM', 'the codes in use')
 def codes(case: Case) -> None:
-    known = {200, 201, 204, 206, 301, 302, 303, 304, 307, 400, 401, 403, 404, 405, 406, 409, 410, 412, 413, 417, 422, 500, 501, 503}
-    assert {status for _, path, status in case.world.closed.requests if path.startswith('/data')} <= known
+    known = {
+        200,
+        201,
+        204,
+        206,
+        301,
+        302,
+        303,
+        304,
+        307,
+        400,
+        401,
+        403,
+        404,
+        405,
+        406,
+        409,
+        410,
+        412,
+        413,
+        417,
+        422,
+        500,
+        501,
+        503,
+    }
+    assert {
+        status for _, path, status in case.world.closed.requests if path.startswith('/data')
+    } <= known
 
 
-facts.unseen('7.15', 'S', 'while starting: redirected, or 503', 'this archive answers from its first moment on; there is no set-up to wait for')
+facts.unseen(
+    '7.15',
+    'S',
+    'while starting: redirected, or 503',
+    'this archive answers from its first moment on; there is no set-up to wait for',
+)
 facts.row(
-    '7.16', 'BM', 'texts: text/plain in ISO-8859-1; tables say no charset, and are in UTF-8',
+    '7.16',
+    'BM',
+    'texts: text/plain in ISO-8859-1; tables say no charset, and are in UTF-8',
     get('/data/JSESSION', header={'Content-Type': '(?i)text/plain; ?charset=iso-8859-1$'}),
     get('/data/projects?format=csv', header={'Content-Type': '(?i)text/csv$'}),
-)  # fmt: skip
+)
 facts.row(
-    '7.17', 'BM', 'method=PUT on a POST counts as PUT', post('{p}/subjects/X?method=PUT', 201), post('{p}/subjects/X?method=DELETE'),
+    '7.17',
+    'BM',
+    'method=PUT on a POST counts as PUT',
+    post('{p}/subjects/X?method=PUT', 201),
+    post('{p}/subjects/X?method=DELETE'),
     get('{p}/subjects/X?format=json', 404),
-)  # fmt: skip
+)
 facts.row(
-    '7.18', 'BM', 'HEAD on listings: GET without the body',
-    head('/data/projects', body=b'', type='application/json'), get('/data/projects'), head(f'{M1}?format=json', body=b''),
-)  # fmt: skip
+    '7.18',
+    'BM',
+    'HEAD on listings: GET without the body',
+    head('/data/projects', body=b'', type='application/json'),
+    get('/data/projects'),
+    head(f'{M1}?format=json', body=b''),
+)

@@ -1,4 +1,5 @@
-"""The archive server against the facts: one test a fact, by its number; and the table against the reference that it is made from."""
+"""The archive server against the facts: one test a fact, by its number; and the table against the
+reference that it is made from."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ def test_fact(world: World, fact: Fact) -> None:
 
 
 def test_the_table_says_one_thing_of_each_fact() -> None:
-    assert [number for number, times in Counter(fact.number for fact in FACTS).items() if times > 1] == []
+    assert [
+        number for number, times in Counter(fact.number for fact in FACTS).items() if times > 1
+    ] == []
     for fact in FACTS:
         assert set(fact.evidence) <= set('STRBM') and fact.evidence, fact
         assert (fact.check is None) is bool(fact.unseen), fact
@@ -38,15 +41,22 @@ def test_the_table_is_that_of_the_reference(reference: Path) -> None:
     if not path.is_file():
         pytest.skip('the reference has no spec/xnat-rest.md')
     wanted = dict(told(path.read_text(encoding='utf-8')))
-    ours = {fact.number: frozenset(fact.evidence) - {'M'} for fact in FACTS if not fact.number[-1].isalpha() or fact.number in wanted}
+    ours = {
+        fact.number: frozenset(fact.evidence) - {'M'}
+        for fact in FACTS
+        if not fact.number[-1].isalpha() or fact.number in wanted
+    }
     sections = {fact.section for fact in FACTS}
     assert {number for number in wanted if int(number[0]) in sections} - set(ours) == set()
     assert set(ours) - set(wanted) == set()
-    assert {number: set(evidence) for number, evidence in ours.items() if evidence != wanted[number]} == {}
+    assert {
+        number: set(evidence) for number, evidence in ours.items() if evidence != wanted[number]
+    } == {}
 
 
 def told(text: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """The numbers and the evidence of all rows of the reference's tables in sections 1 to 7, as `facts` numbers them."""
+    """The numbers and the evidence of all rows of the reference's tables in sections 1 to 7, as
+    `facts` numbers them."""
     section, header, counts = '', None, Counter[str]()
     for line in text.splitlines():
         if line.startswith('#'):
@@ -74,4 +84,6 @@ def _evidence(header: list[str], cells: list[str]) -> frozenset[str]:
     column = next((place for place, name in enumerate(header) if name.startswith('Ev')), None)
     if column is None or column >= len(cells):
         return frozenset('S')
-    return frozenset(re.findall(r'\b([STRB])\b', re.sub(r'\([^)]*\)', '', cells[column]))) or frozenset('S')
+    return frozenset(
+        re.findall(r'\b([STRB])\b', re.sub(r'\([^)]*\)', '', cells[column]))
+    ) or frozenset('S')

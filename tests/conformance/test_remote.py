@@ -1,4 +1,5 @@
-"""The table asked of a server that runs elsewhere: here an archive below a context path, so that nothing of it is at hand but its URL."""
+"""The table asked of a server that runs elsewhere: here an archive below a context path, so that
+nothing of it is at hand but its URL."""
 
 from __future__ import annotations
 
@@ -22,14 +23,20 @@ def elsewhere(tmp_path: Path) -> Server:
 
 
 def run(monkeypatch: pytest.MonkeyPatch, server: Server, only: str) -> int:
-    monkeypatch.setattr(sys, 'argv', ['conformance', '--url', server.url, '--password', 'word', '--only', only])
+    monkeypatch.setattr(
+        sys, 'argv', ['conformance', '--url', server.url, '--password', 'word', '--only', only]
+    )
     return main()
 
 
-def test_facts_are_asked_of_a_url(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], elsewhere: Server) -> None:
+def test_facts_are_asked_of_a_url(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], elsewhere: Server
+) -> None:
     assert run(monkeypatch, elsewhere, '5.2/') == 0
     told = capsys.readouterr().out
-    assert '100.0 %' in told and '5.2/5' in told.partition('need an archive that is served here')[2], 'guests are elsewhere'
+    assert (
+        '100.0 %' in told and '5.2/5' in told.partition('need an archive that is served here')[2]
+    ), 'guests are elsewhere'
     assert elsewhere.archive.sessions.count() < 200
     assert run(monkeypatch, elsewhere, '5.2/2') == 0, 'and again, with what is there'
 
@@ -52,6 +59,11 @@ def test_no_password_of_somebody_else_is_changed(elsewhere: Server) -> None:
 
 def test_what_lies_inside_is_not_there(elsewhere: Server) -> None:
     world = World(Remote(elsewhere.url, 'admin', 'word'))
-    for inside in (lambda: world.closed.archive, lambda: world.closed.requests, lambda: world.open, lambda: world.below):
+    for inside in (
+        lambda: world.closed.archive,
+        lambda: world.closed.requests,
+        lambda: world.open,
+        lambda: world.below,
+    ):
         with pytest.raises(Inside):
             inside()

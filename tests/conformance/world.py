@@ -1,4 +1,5 @@
-"""The archives that the facts are looked for in: what they hold, who may use them, and items of its own for each fact."""
+"""The archives that the facts are looked for in: what they hold, who may use them, and items of its
+own for each fact."""
 
 from __future__ import annotations
 
@@ -20,21 +21,32 @@ from .remote import Inside, Remote
 
 PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
 ROLES = ('owner', 'member', 'collaborator')
-BROWSER = {'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36'}
+BROWSER = {
+    'User-Agent': 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) '
+    'Chrome/120.0 Safari/537.36'
+}
 
 
 class World:
-    """Archives. One is closed to guests and holds `seed`; the other is open to them and answers as XNAT where this server is kinder.
+    """Archives. One is closed to guests and holds `seed`; the other is open to them and answers as
+    XNAT where this server is kinder.
 
-    Or a server that runs elsewhere, in place of the first: the others are not there then, and what needs them raises `Inside`.
+    Or a server that runs elsewhere, in place of the first: the others are not there then, and what
+    needs them raises `Inside`.
     """
 
     def __init__(self, remote: Remote | None = None) -> None:
         self.remote = remote
         self._stack = ExitStack()
-        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(dir=quick_folder(), prefix='conformance-')))
+        self._folder = Path(
+            self._stack.enter_context(
+                tempfile.TemporaryDirectory(dir=quick_folder(), prefix='conformance-')
+            )
+        )
         self._clients: dict[tuple[bool, str], Client] = {}
-        self._numbers = itertools.count(1 if remote is None else int(time.time()) * 100)  # IDs of deleted projects are not free again
+        self._numbers = itertools.count(
+            1 if remote is None else int(time.time()) * 100
+        )  # IDs of deleted projects are not free again
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     @cached_property
@@ -47,7 +59,13 @@ class World:
     @cached_property
     def open(self) -> Server:
         self._served_here('open to guests')
-        server = serve(self._folder / 'open', password='secret', users=PASSWORDS, require_login=False, silent_refusals=True)
+        server = serve(
+            self._folder / 'open',
+            password='secret',
+            users=PASSWORDS,
+            require_login=False,
+            silent_refusals=True,
+        )
         return self._served(server)
 
     def _served_here(self, what: str) -> None:
@@ -64,7 +82,9 @@ class World:
     def below(self) -> Server:
         """An archive below a context path."""
         self._served_here('below a context path')
-        return self._stack.enter_context(serve(self._folder / 'below', password='secret', context='/xnat', site="A ^b-c'"))
+        return self._stack.enter_context(
+            serve(self._folder / 'below', password='secret', context='/xnat', site="A ^b-c'")
+        )
 
     @cached_property
     def ids(self) -> dict[str, str]:
@@ -77,7 +97,10 @@ class World:
         admin = self.client('admin', site_open=True)
         for access in ('private', 'protected', 'public'):
             admin.ok('PUT', f'/data/projects/{access}?accessibility={access}')
-            admin.ok('PUT', f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
+            admin.ok(
+                'PUT',
+                f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData',
+            )
             admin.ok('PUT', f'/data/projects/{access}/resources/R/files/f.txt?inbody=true', b'x')
 
     def client(self, login: str, site_open: bool = False) -> Client:
@@ -93,7 +116,9 @@ class World:
         if login in ('nobody', 'guest'):
             return Client(server, headers=headers)
         words = {**PASSWORDS, 'admin': server.password, 'wrong': 'wrong'}
-        return Client(server, server.user if login in ('admin', 'wrong') else login, words[login], headers)
+        return Client(
+            server, server.user if login in ('admin', 'wrong') else login, words[login], headers
+        )
 
     def fields(self, element: str) -> dict[str, dict[str, str]]:
         """What can be searched of a data type, by field ID."""
@@ -108,7 +133,12 @@ class World:
     def __enter__(self) -> World:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         for client in self._clients.values():
             client.close()
         self._stack.close()
@@ -117,11 +147,12 @@ class World:
 class Case:
     """What the check of one fact works with.
 
-    Paths in its requests may hold names in braces: accession IDs of the seed (``{M1}``), what an earlier request kept, and paths of items
-    that are made for this fact when they are first named: ``{p}`` a project, ``{q}`` another, ``{s}`` a subject S in ``{p}``, ``{e}`` its
-    MR session E, ``{n}`` the session's scan 1; ``{p_id}`` and ``{q_id}`` are IDs. ``{new}`` is the ID of no
-    project yet. Owner, member and collaborator have these roles in
-    such projects. ``guest`` is somebody without a login at the archive that is open to guests.
+    Paths in its requests may hold names in braces: accession IDs of the seed (``{M1}``), what an
+    earlier request kept, and paths of items that are made for this fact when they are first named:
+    ``{p}`` a project, ``{q}`` another, ``{s}`` a subject S in ``{p}``, ``{e}`` its MR session E,
+    ``{n}`` the session's scan 1; ``{p_id}`` and ``{q_id}`` are IDs. ``{new}`` is the ID of no
+    project yet. Owner, member and collaborator have these roles in such projects. ``guest`` is
+    somebody without a login at the archive that is open to guests.
     """
 
     def __init__(self, world: World) -> None:
@@ -176,7 +207,9 @@ class Case:
 
     def fill(self, text: str) -> str:
         """A text with its names in braces replaced."""
-        return re.sub(r'\{(\w+)\}', lambda found: self._named(found.group(1)) or found.group(), text)
+        return re.sub(
+            r'\{(\w+)\}', lambda found: self._named(found.group(1)) or found.group(), text
+        )
 
     def _named(self, name: str) -> str:
         if name not in self.names:
@@ -217,24 +250,62 @@ class Case:
 
 
 def seed(admin: Client) -> dict[str, str]:
-    """Projects P and Q, and in P two subjects, three sessions, scans, a reconstruction, an assessor and files; IDs by label."""
+    """Projects P and Q, and in P two subjects, three sessions, scans, a reconstruction, an assessor
+    and files; IDs by label."""
     ids: dict[str, str] = {}
     admin.ok('PUT', '/data/projects/P?description=a%20study&pi_firstname=Ada&pi_lastname=Long')
     admin.ok('PUT', '/data/projects/Q')
     for role in ROLES:
         admin.ok('PUT', f'/data/projects/P/users/{role}/{role}')
-    ids['S1'] = admin.ok('PUT', '/data/projects/P/subjects/S1?gender=female&age=81&handedness=left&group=control')
+    ids['S1'] = admin.ok(
+        'PUT', '/data/projects/P/subjects/S1?gender=female&age=81&handedness=left&group=control'
+    )
     ids['S2'] = admin.ok('PUT', '/data/projects/P/subjects/S2?gender=male&dob=1950-06-30')
     base = '/data/projects/P/subjects'
-    ids['M1'] = admin.ok('PUT', f'{base}/S1/experiments/M1?xsiType=xnat:mrSessionData&date=2020-01-31&xnat:mrSessionData/age=79')
-    ids['M2'] = admin.ok('PUT', f'{base}/S1/experiments/M2?xsiType=xnat:mrSessionData&date=2023-02-19&fieldStrength=3.0&xnat:mrSessionData/age=82')
-    ids['T1'] = admin.ok('PUT', f'{base}/S2/experiments/T1?xsiType=xnat:petSessionData&date=2021-05-05&tracer_name=FDG')
+    ids['M1'] = admin.ok(
+        'PUT',
+        f'{base}/S1/experiments/M1?xsiType=xnat:mrSessionData&date=2020-01-31&xnat:mrSessionData/'
+        'age=79',
+    )
+    ids['M2'] = admin.ok(
+        'PUT',
+        f'{base}/S1/experiments/M2?xsiType=xnat:mrSessionData&date=2023-02-19&fieldStrength=3.0&'
+        'xnat:mrSessionData/age=82',
+    )
+    ids['T1'] = admin.ok(
+        'PUT',
+        f'{base}/S2/experiments/T1?xsiType=xnat:petSessionData&date=2021-05-05&tracer_name=FDG',
+    )
     session = f'{base}/S1/experiments/M1'
-    admin.ok('PUT', f'{session}/scans/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/parameters/tr=2.3&scanner=Trio')
-    admin.ok('PUT', f'{session}/scans/2?xsiType=xnat:mrScanData&type=T2&quality=questionable&series_description=t2')
+    admin.ok(
+        'PUT',
+        f'{session}/scans/1?xsiType=xnat:mrScanData&type=T1%20w&quality=usable&xnat:mrScanData/'
+        'parameters/tr=2.3&scanner=Trio',
+    )
+    admin.ok(
+        'PUT',
+        f'{session}/scans/2?xsiType=xnat:mrScanData&type=T2&quality=questionable&'
+        'series_description=t2',
+    )
     admin.ok('PUT', f'{session}/reconstructions/R1?type=bias')
-    ids['A1'] = admin.ok('PUT', f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
-    for holder in (f'{session}/scans/1', f'{session}/scans/2', session, f'{base}/S1', '/data/projects/P'):
-        admin.ok('PUT', f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes&tags=x,y', b'one')
-    admin.ok('PUT', f'{session}/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two')
+    ids['A1'] = admin.ok(
+        'PUT',
+        f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1',
+    )
+    for holder in (
+        f'{session}/scans/1',
+        f'{session}/scans/2',
+        session,
+        f'{base}/S1',
+        '/data/projects/P',
+    ):
+        admin.ok(
+            'PUT',
+            f'{holder}/resources/DATA/files/a/one.txt?inbody=true&format=TEXT&content=notes&tags=x,'
+            'y',
+            b'one',
+        )
+    admin.ok(
+        'PUT', f'{session}/assessors/A1/out/resources/OUT/files/two.nii.gz?inbody=true', b'two'
+    )
     return ids

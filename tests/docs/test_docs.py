@@ -40,9 +40,24 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / 'docs').rglob('*.rst'))
 TEXTS = [ROOT / 'README.rst', *PAGES]
 
-GENERATED = [getattr(resources, name) for row in LEVELS for name in (row.element_class, row.collection_class)]
+GENERATED = [
+    getattr(resources, name) for row in LEVELS for name in (row.element_class, row.collection_class)
+]
 PUBLIC = [pyxnat.Interface, resources.Element, resources.Collection, *GENERATED]
-PUBLIC += [Select, Search, SearchEngine, Inspector, JsonTable, Trace, Attributes, ArrayData, Manager, Cursor, Provenance, Response]
+PUBLIC += [
+    Select,
+    Search,
+    SearchEngine,
+    Inspector,
+    JsonTable,
+    Trace,
+    Attributes,
+    ArrayData,
+    Manager,
+    Cursor,
+    Provenance,
+    Response,
+]
 PUBLIC += [SchemaInspector, Schemas, SearchManager, Users, XpathStore]
 each_class = pytest.mark.parametrize('cls', PUBLIC, ids=lambda cls: cls.__name__)
 
@@ -57,22 +72,40 @@ def members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
 def attributes(cls: type[Any]) -> set[str]:
     """Public attributes that the class itself sets on its instances."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-    stores = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
-    return {node.attr for node in stores if isinstance(node.value, ast.Name) and node.value.id == 'self' and not node.attr.startswith('_')}
+    stores = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
+    ]
+    return {
+        node.attr
+        for node in stores
+        if isinstance(node.value, ast.Name)
+        and node.value.id == 'self'
+        and not node.attr.startswith('_')
+    }
 
 
 @each_class
 def test_every_public_method_has_a_docstring(cls: type[Any]) -> None:
     assert cls.__doc__
-    assert [name for name, member in members(cls) if not (getattr(member, '__doc__', None) or '').strip()] == []
+    assert [
+        name
+        for name, member in members(cls)
+        if not (getattr(member, '__doc__', None) or '').strip()
+    ] == []
 
 
-@pytest.mark.parametrize('cls', [cls for cls in PUBLIC if cls not in GENERATED], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    'cls', [cls for cls in PUBLIC if cls not in GENERATED], ids=lambda cls: cls.__name__
+)
 def test_every_public_attribute_is_named_in_the_docstring_of_its_class(cls: type[Any]) -> None:
-    assert {name for name in attributes(cls) if not re.search(rf'\b{name}\b', cls.__doc__ or '')} == set()
+    assert {
+        name for name in attributes(cls) if not re.search(rf'\b{name}\b', cls.__doc__ or '')
+    } == set()
 
 
-# -- the pages --------------------------------------------------------------------------------------------------------------------------------
+# -- the pages -------------------------------------------------------------------------------------
 
 
 @functools.cache
@@ -86,7 +119,11 @@ def shown() -> set[str]:
     found = set()
     for name in re.findall(r'^\.\. automodule:: (\S+)\n\s+:members:', pages(), re.MULTILINE):
         module = importlib.import_module(name)
-        found |= {f'{getattr(module, one).__module__}.{one}' for one in module.__all__ if hasattr(getattr(module, one), '__module__')}
+        found |= {
+            f'{getattr(module, one).__module__}.{one}'
+            for one in module.__all__
+            if hasattr(getattr(module, one), '__module__')
+        }
     return found
 
 
@@ -107,13 +144,22 @@ def test_every_exported_name_is_documented(name: str) -> None:
 
 @pytest.mark.parametrize('row', LEVELS, ids=lambda row: row.plural)
 def test_every_level_is_documented(row: Level) -> None:
-    assert all(is_documented(getattr(resources, name)) for name in (row.element_class, row.collection_class))
+    assert all(
+        is_documented(getattr(resources, name))
+        for name in (row.element_class, row.collection_class)
+    )
     assert row.segment in pages()
 
 
-@pytest.mark.parametrize('cls', [pyxnat.Interface, resources.Collection, resources.File], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize(
+    'cls', [pyxnat.Interface, resources.Collection, resources.File], ids=lambda cls: cls.__name__
+)
 def test_every_method_is_documented(cls: type[Any]) -> None:
-    undocumented = [name for name, member in members(cls) if not (is_documented(cls) and member.__doc__) and not is_mentioned(name)]
+    undocumented = [
+        name
+        for name, member in members(cls)
+        if not (is_documented(cls) and member.__doc__) and not is_mentioned(name)
+    ]
     assert undocumented == []
 
 
@@ -123,7 +169,9 @@ def modules() -> list[str]:
     for path in sorted((ROOT / 'pyxnat').rglob('*.py')):
         if path.name == '__init__.py' and len(ast.parse(path.read_text(encoding='utf-8')).body) < 2:
             continue
-        parts = [part for part in path.relative_to(ROOT).with_suffix('').parts if part != '__init__']
+        parts = [
+            part for part in path.relative_to(ROOT).with_suffix('').parts if part != '__init__'
+        ]
         if len(parts) > 1 and parts[1] not in ('server', 'demo', 'version'):
             names.append('.'.join(parts))
     return names
@@ -131,7 +179,9 @@ def modules() -> list[str]:
 
 @pytest.mark.parametrize('name', modules())
 def test_every_module_has_its_place_in_the_reference(name: str) -> None:
-    pages = '\n'.join(path.read_text(encoding='utf-8') for path in (ROOT / 'docs' / 'reference').glob('*.rst'))
+    pages = '\n'.join(
+        path.read_text(encoding='utf-8') for path in (ROOT / 'docs' / 'reference').glob('*.rst')
+    )
     assert re.search(rf'^\.\. automodule:: {re.escape(name)}$', pages, re.MULTILINE)
 
 
@@ -140,8 +190,15 @@ def blocks() -> list[Any]:
     found = []
     for path in TEXTS:
         text = path.read_text(encoding='utf-8')
-        for number, block in enumerate(re.findall(r'^\.\. code-block:: python\n\n((?:[ \t]+\S.*\n|\s*\n)+)', text, re.MULTILINE), 1):
-            found.append(pytest.param(textwrap.dedent(block), id=f'{path.relative_to(ROOT)}:{number}'))
+        for number, block in enumerate(
+            re.findall(
+                r'^\.\. code-block:: python\n\n((?:[ \t]+\S.*\n|\s*\n)+)', text, re.MULTILINE
+            ),
+            1,
+        ):
+            found.append(
+                pytest.param(textwrap.dedent(block), id=f'{path.relative_to(ROOT)}:{number}')
+            )
     return found
 
 
@@ -153,18 +210,29 @@ def test_python_in_the_documentation_compiles(block: str) -> None:
 def test_the_readme_has_python_and_the_two_commands() -> None:
     text = (ROOT / 'README.rst').read_text(encoding='utf-8')
     first_screen = '\n'.join(text.splitlines()[:45])
-    assert '.. code-block:: python' in first_screen and 'make demo' in first_screen and 'make test' in first_screen
+    assert (
+        '.. code-block:: python' in first_screen
+        and 'make demo' in first_screen
+        and 'make test' in first_screen
+    )
 
 
-# -- coming from 1.6: what the page says is so ------------------------------------------------------------------------------------------------
+# -- coming from 1.6: what the page says is so -----------------------------------------------------
 
 COMING = (ROOT / 'docs' / 'coming-from-1.6.rst').read_text(encoding='utf-8')
 
 
 def test_the_old_modules_that_the_page_names_are_those_there_are() -> None:
-    kept, gone = (re.findall(r'``(?:pyxnat\.core)?\.(\w+)``', row) for row in re.findall(r'\* - (``pyxnat\.core\.[^-]*)', COMING))
+    kept, gone = (
+        re.findall(r'``(?:pyxnat\.core)?\.(\w+)``', row)
+        for row in re.findall(r'\* - (``pyxnat\.core\.[^-]*)', COMING)
+    )
     assert set(kept) == set(core.OLD_NAMES)
-    assert {name for name in gone if importlib.util.find_spec(f'pyxnat.core.{name}') or hasattr(core, name)} == set()
+    assert {
+        name
+        for name in gone
+        if importlib.util.find_spec(f'pyxnat.core.{name}') or hasattr(core, name)
+    } == set()
 
 
 @pytest.mark.parametrize('table', re.findall(r'\.\. list-table::\n((?:[ ]{3}.*\n|\n)+)', COMING))
@@ -176,8 +244,14 @@ def test_every_row_of_the_page_has_all_cells(table: str) -> None:
 def test_failures_are_no_emptiness(server: Any) -> None:
     wrong = pyxnat.Interface(server.url, server.user, 'wrong')
     nobody = pyxnat.Interface('http://127.0.0.1:1', 'me', 'x', retries=0)
-    for interface, error in ((wrong, pyxnat.errors.AuthenticationError), (nobody, pyxnat.errors.NetworkError)):
-        for ask in (lambda it: it.select.projects().get(), lambda it: it.select.project('P').exists()):
+    for interface, error in (
+        (wrong, pyxnat.errors.AuthenticationError),
+        (nobody, pyxnat.errors.NetworkError),
+    ):
+        for ask in (
+            lambda it: it.select.projects().get(),
+            lambda it: it.select.project('P').exists(),
+        ):
             with pytest.raises(error):
                 ask(interface)
 
@@ -199,7 +273,9 @@ def test_files_are_as_the_page_says(scan: Any, tmp_path: Path) -> None:
     with pytest.raises(pyxnat.errors.DataError, match='no file'):
         file.put('mistyped.txt')
     for number, text in enumerate(('two\nlines', '{"a": 1}', '[1]', '<a/>')):
-        assert Path(scan.resource('NIFTI').file(f'{number}.txt').put(text).get()).read_text() == text
+        assert (
+            Path(scan.resource('NIFTI').file(f'{number}.txt').put(text).get()).read_text() == text
+        )
     assert Path(scan.resource('NIFTI').file('empty.txt').put(b'').get()).read_bytes() == b''
     with pytest.warns(UserWarning, match='nonsense'):
         assert file.put(b'content', nonsense=1) is file
@@ -211,5 +287,9 @@ def test_settings_are_text_and_numbers(project: Any) -> None:
     project.set_prearchive_code('4')
     project.set_quarantine_code(1)
     project.set_subfolder_in_current_arc('more')
-    assert (project.accessibility(), project.prearchive_code(), project.quarantine_code()) == ('protected', 4, 1)
+    assert (project.accessibility(), project.prearchive_code(), project.quarantine_code()) == (
+        'protected',
+        4,
+        1,
+    )
     assert project.current_arc().endswith('more') and isinstance(project.get(), bytes)

@@ -1,4 +1,7 @@
-"""The examples of the paper (Schwartz et al. 2012, Front. Neuroinform. 6:12), with what typesetting lost put back, on an archive of their own."""
+"""The examples of the paper (Schwartz et al. 2012, Front.
+
+Neuroinform. 6:12), with what typesetting lost put back, on an archive of their own.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +25,17 @@ PEOPLE = [
 @pytest.fixture(scope='module')
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with serve(tmp_path_factory.mktemp('paper'), users={'user': 'secret'}) as server:
-        with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('cache')) as interface:
+        with pyxnat.Interface(
+            server.url, server.user, server.password, tmp_path_factory.mktemp('cache')
+        ) as interface:
             for project, label, gender, ages in PEOPLE:
-                subject = interface.select.project(project).create().subject(label).create(gender=gender)
+                subject = (
+                    interface.select.project(project).create().subject(label).create(gender=gender)
+                )
                 for number, age in enumerate(ages):
-                    session = subject.experiment(f'{label}_MR{number}').create(**{'xnat:mrSessionData/age': age})
+                    session = subject.experiment(f'{label}_MR{number}').create(
+                        **{'xnat:mrSessionData/age': age}
+                    )
                     for name in (f'{label}.img', f'{label}.hdr'):
                         session.scan('1').resource('T1').file(name).put(b'image')
         yield server
@@ -38,15 +47,23 @@ def interface(archive: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
         yield connection
 
 
-# -- 3.1.1 object mapper ----------------------------------------------------------------------------------------------------------------------
+# -- 3.1.1 object mapper ---------------------------------------------------------------------------
 
 
-def test_select_gives_identifiers_of_a_collection_and_an_element_by_its_name(interface: pyxnat.Interface) -> None:
-    assert sorted(interface.select('/projects').get()) == ['ANOTHER', 'CENTRAL_OASIS_CS', 'MY_PROJECT']
+def test_select_gives_identifiers_of_a_collection_and_an_element_by_its_name(
+    interface: pyxnat.Interface,
+) -> None:
+    assert sorted(interface.select('/projects').get()) == [
+        'ANOTHER',
+        'CENTRAL_OASIS_CS',
+        'MY_PROJECT',
+    ]
     assert interface.select('/project/PROJID').exists() is False
 
 
-def test_elements_are_created_and_deleted_and_projects_have_permissions(interface: pyxnat.Interface) -> None:
+def test_elements_are_created_and_deleted_and_projects_have_permissions(
+    interface: pyxnat.Interface,
+) -> None:
     p = interface.select('/project/PROJID')
     p.create()
     p.set_accessibility('private')
@@ -55,7 +72,9 @@ def test_elements_are_created_and_deleted_and_projects_have_permissions(interfac
     assert not p.exists()
 
 
-def test_a_loop_over_the_subjects_of_all_projects_asks_for_one_project_at_a_time(interface: pyxnat.Interface) -> None:
+def test_a_loop_over_the_subjects_of_all_projects_asks_for_one_project_at_a_time(
+    interface: pyxnat.Interface,
+) -> None:
     s = interface.select('/projects/*/subjects')
     with interface.trace() as trace:
         subject = next(iter(s))
@@ -63,18 +82,31 @@ def test_a_loop_over_the_subjects_of_all_projects_asks_for_one_project_at_a_time
     assert sorted(subject.label() for subject in s) == ['A1', 'OAS1_0001', 'OAS1_0002', 'SUBJ']
 
 
-def test_several_syntaxes_give_all_files_of_the_experiments_of_a_subject_in_any_project(interface: pyxnat.Interface) -> None:
-    paths = ['/projects/*/subjects/SUBJ/experiments/*//files', '/projects/*/subject/SUBJ//experiments//files', '//subjects/SUBJ/experiments//files']
+def test_several_syntaxes_give_all_files_of_the_experiments_of_a_subject_in_any_project(
+    interface: pyxnat.Interface,
+) -> None:
+    paths = [
+        '/projects/*/subjects/SUBJ/experiments/*//files',
+        '/projects/*/subject/SUBJ//experiments//files',
+        '//subjects/SUBJ/experiments//files',
+    ]
     chained = interface.select.projects().subjects('SUBJ').experiments().scans().resources().files()
     selections = [*map(interface.select, paths), chained]
-    found = [sorted(file._uri.partition('/experiments/')[2] for file in selection) for selection in selections]
+    found = [
+        sorted(file._uri.partition('/experiments/')[2] for file in selection)
+        for selection in selections
+    ]
     assert len(found[0]) == 4 and all(one == found[0] for one in found)
 
 
-# -- 3.1.2 search integration -----------------------------------------------------------------------------------------------------------------
+# -- 3.1.2 search integration ----------------------------------------------------------------------
 
 ROW = 'xnat:mrSessionData'
-COLUMNS = ['xnat:mrSessionData/SESSION_ID', 'xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/AGE']
+COLUMNS = [
+    'xnat:mrSessionData/SESSION_ID',
+    'xnat:subjectData/SUBJECT_LABEL',
+    'xnat:mrSessionData/AGE',
+]
 CRITERIA = [
     ('xnat:mrSessionData/AGE', '>', '80'),
     [
@@ -92,20 +124,27 @@ def test_a_search_gives_a_table(interface: pyxnat.Interface) -> None:
     assert sorted(float(age) for age in table['age']) == [81, 83, 85]
 
 
-def test_the_same_criteria_choose_the_subjects_whose_objects_come(interface: pyxnat.Interface) -> None:
+def test_the_same_criteria_choose_the_subjects_whose_objects_come(
+    interface: pyxnat.Interface,
+) -> None:
     found = interface.select('//experiments').where(CRITERIA)
     assert sorted(found.get('label')) == ['OAS1_0002_MR0', 'OAS1_0002_MR1', 'SUBJ_MR0', 'SUBJ_MR1']
     assert {type(experiment).__name__ for experiment in found} == {'Experiment'}
 
 
-# -- 3.3 database management ------------------------------------------------------------------------------------------------------------------
+# -- 3.3 database management -----------------------------------------------------------------------
 
 
-def test_a_search_is_saved_shared_and_used(interface: pyxnat.Interface, archive: Any, tmp_path: Any) -> None:
+def test_a_search_is_saved_shared_and_used(
+    interface: pyxnat.Interface, archive: Any, tmp_path: Any
+) -> None:
     users = ['user']
     criteria = [('xnat:subjectData/GENDER', '=', 'male'), 'AND']
     interface.manage.search.save('search_name', ROW, COLUMNS, criteria, users)
-    assert interface.manage.search.get('search_name')['xnat_subjectdata_subject_label'] == ['OAS1_0002', 'OAS1_0002']
+    assert interface.manage.search.get('search_name')['xnat_subjectdata_subject_label'] == [
+        'OAS1_0002',
+        'OAS1_0002',
+    ]
     with pyxnat.Interface(archive.url, 'user', 'secret', tmp_path / 'other') as colleague:
         assert colleague.manage.search.saved() == ['search_name']
         assert colleague.manage.search.get('search_name', 'query')['constraints'] == criteria
@@ -117,11 +156,14 @@ def test_a_template_is_saved_and_used(interface: pyxnat.Interface) -> None:
     criteria = [('xnat:subjectData/GENDER', '=', 'gender'), 'AND']
     interface.manage.search.save_template('template_name', ROW, COLUMNS, criteria, users)
     assert len(interface.manage.search.use_template('template_name', {'gender': 'male'})) == 2
-    assert len(interface.select(ROW, COLUMNS).where(template=('template_name', {'gender': 'female'}))) == 4
+    assert (
+        len(interface.select(ROW, COLUMNS).where(template=('template_name', {'gender': 'female'})))
+        == 4
+    )
     interface.manage.search.delete_template('template_name')
 
 
-# -- appendix ---------------------------------------------------------------------------------------------------------------------------------
+# -- appendix --------------------------------------------------------------------------------------
 
 
 def test_images_of_those_over_80_come_in_pairs(interface: pyxnat.Interface) -> None:
@@ -135,7 +177,7 @@ def test_images_of_those_over_80_come_in_pairs(interface: pyxnat.Interface) -> N
     assert {open(f.get(), 'rb').read() for f in images['OAS1_0002']} == {b'image'}
 
 
-# -- 3.2 database introspection ---------------------------------------------------------------------------------------------------------------
+# -- 3.2 database introspection --------------------------------------------------------------------
 
 
 def test_the_data_model_and_the_values_in_use_are_explored(interface: pyxnat.Interface) -> None:
@@ -154,14 +196,27 @@ def test_values_that_introspection_gives_build_queries(interface: pyxnat.Interfa
 def test_the_rest_structure_cannot_be_discovered_and_is_known(interface: pyxnat.Interface) -> None:
     with interface.trace() as trace:
         tree = str(interface.inspect.structure())
-    assert len(trace) == 0 and all(level in tree for level in ('PROJECTS', 'SUBJECTS', 'EXPERIMENTS', 'ASSESSORS', 'SCANS', 'RESOURCES', 'FILES'))
+    assert len(trace) == 0 and all(
+        level in tree
+        for level in (
+            'PROJECTS',
+            'SUBJECTS',
+            'EXPERIMENTS',
+            'ASSESSORS',
+            'SCANS',
+            'RESOURCES',
+            'FILES',
+        )
+    )
 
 
-# -- 3.3 database management: users, projects, pipelines; and the prearchive, which section 4 promises ----------------------------------------
+# -- 3.3 database management: users, projects, pipelines; and the prearchive, which section 4 promis
 
 
 @pytest.mark.parametrize('role', ['owner', 'member', 'collaborator'])
-def test_owners_add_users_and_set_who_may_see_a_project(interface: pyxnat.Interface, role: str) -> None:
+def test_owners_add_users_and_set_who_may_see_a_project(
+    interface: pyxnat.Interface, role: str
+) -> None:
     project = interface.manage.project('MY_PROJECT')
     assert 'user' in interface.manage.users()
     project.add_user('user', role)
@@ -178,4 +233,8 @@ def test_the_pipelines_of_a_project_are_listed(interface: pyxnat.Interface) -> N
 
 
 def test_the_prearchive_is_browsed_like_the_archive(interface: pyxnat.Interface) -> None:
-    assert interface.select('/prearchive').get() == interface.select('/prearchive/projects/MY_PROJECT/*/*').get() == []
+    assert (
+        interface.select('/prearchive').get()
+        == interface.select('/prearchive/projects/MY_PROJECT/*/*').get()
+        == []
+    )

@@ -1,7 +1,8 @@
-"""The tutorial, the page on searching and the how-to pages are true: their examples are typed in, in order, and must answer what the page shows.
+"""The tutorial, the page on searching and the how-to pages are true: their examples are typed in,
+in order, and must answer what the page shows.
 
-Examples with ``>>>`` run against an archive with the people of the demo. The tutorial connects itself; the other pages find ``xnat``, and files to
-send in the current folder.
+Examples with ``>>>`` run against an archive with the people of the demo. The tutorial connects
+itself; the other pages find ``xnat``, and files to send in the current folder.
 """
 
 from __future__ import annotations
@@ -26,7 +27,14 @@ pytest.importorskip('pydicom')
 
 DOCS = Path(__file__).parents[2] / 'docs'
 TUTORIAL = DOCS / 'tutorial.rst'
-PAGES = [DOCS / 'searching.rst', *(path for path in sorted((DOCS / 'howto').glob('*.rst')) if '>>> ' in path.read_text(encoding='utf-8'))]
+PAGES = [
+    DOCS / 'searching.rst',
+    *(
+        path
+        for path in sorted((DOCS / 'howto').glob('*.rst'))
+        if '>>> ' in path.read_text(encoding='utf-8')
+    ),
+]
 ADDRESS = 'http://127.0.0.1:8080'
 """Where the pages say that the demo's archive is."""
 
@@ -38,7 +46,9 @@ def without_files(subject: Subject) -> Subject:
     """The same person, with scans that hold nothing."""
 
     def emptied(session: Session) -> Session:
-        return dataclasses.replace(session, scans=tuple(dataclasses.replace(scan, kinds=()) for scan in session.scans))
+        return dataclasses.replace(
+            session, scans=tuple(dataclasses.replace(scan, kinds=()) for scan in session.scans)
+        )
 
     return dataclasses.replace(subject, sessions=tuple(map(emptied, subject.sessions)))
 
@@ -51,7 +61,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     (folder / 'password').write_text('a secret\n', encoding='ascii')
     with serve(folder / 'archive', password='a secret') as server:
         with pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as xnat:
-            fill(xnat, [subject if subject.label in WITH_FILES else without_files(subject) for subject in cohort()])
+            fill(
+                xnat,
+                [
+                    subject if subject.label in WITH_FILES else without_files(subject)
+                    for subject in cohort()
+                ],
+            )
         yield server
 
 
@@ -82,10 +98,18 @@ def checked(page: Path, names: dict[str, Any], demo: Any) -> None:
         run(page, names, demo)
     except doctest.DocTestFailure as failure:
         wanted, got = failure.example.want, failure.got
-        pytest.fail(f'{page.name}, line {failure.example.lineno + 1}: {failure.example.source}shows {wanted}but answers {got}', pytrace=False)
+        pytest.fail(
+            f'{page.name}, line {failure.example.lineno + 1}: {failure.example.source}shows '
+            f'{wanted}but answers {got}',
+            pytrace=False,
+        )
     except doctest.UnexpectedException as failure:
         error = failure.exc_info[1]
-        pytest.fail(f'{page.name}, line {failure.example.lineno + 1}: {failure.example.source}{type(error).__name__}: {error}', pytrace=False)
+        pytest.fail(
+            f'{page.name}, line {failure.example.lineno + 1}: '
+            f'{failure.example.source}{type(error).__name__}: {error}',
+            pytrace=False,
+        )
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='the pages show paths with slashes')

@@ -15,8 +15,16 @@ from hypothesis import strategies as st
 from pyxnat import errors
 from pyxnat.files.unzip_stream import unzip
 
-NAMES = st.text(st.characters(exclude_categories=('Cs', 'Cc'), exclude_characters='/\\'), min_size=1, max_size=8)
-FILES = st.dictionaries(NAMES, st.tuples(st.binary(max_size=300) | st.integers(1, 9).map(lambda n: bytes(n * 10_000)), st.booleans()), max_size=5)
+NAMES = st.text(
+    st.characters(exclude_categories=('Cs', 'Cc'), exclude_characters='/\\'), min_size=1, max_size=8
+)
+FILES = st.dictionaries(
+    NAMES,
+    st.tuples(
+        st.binary(max_size=300) | st.integers(1, 9).map(lambda n: bytes(n * 10_000)), st.booleans()
+    ),
+    max_size=5,
+)
 
 
 class Pipe(io.RawIOBase):
@@ -49,14 +57,21 @@ def cut_up(body: bytes, step: int) -> Iterator[bytes]:
 
 
 @given(FILES, st.booleans(), st.booleans(), st.integers(1, 4000))
-def test_what_comes_out_is_what_went_in(files: dict[str, tuple[bytes, bool]], streamed: bool, long: bool, step: int) -> None:
+def test_what_comes_out_is_what_went_in(
+    files: dict[str, tuple[bytes, bool]], streamed: bool, long: bool, step: int
+) -> None:
     body = packed(files, streamed=streamed, long=long)
-    found = {one.name: b''.join(one) for one in unzip(cut_up(body, step), lambda name: len(files[name][0]))}
+    found = {
+        one.name: b''.join(one)
+        for one in unzip(cut_up(body, step), lambda name: len(files[name][0]))
+    }
     assert found == {name: content for name, (content, _) in files.items()}
 
 
 @given(FILES.filter(bool), st.booleans(), st.integers(0, 10**9))
-def test_a_zip_cut_anywhere_gives_whole_files_and_then_an_error(files: dict[str, tuple[bytes, bool]], streamed: bool, at: int) -> None:
+def test_a_zip_cut_anywhere_gives_whole_files_and_then_an_error(
+    files: dict[str, tuple[bytes, bool]], streamed: bool, at: int
+) -> None:
     body = packed(files, streamed=streamed, long=False)
     body = body[: at % body.index(b'PK\x01\x02')]
     found = {}
@@ -66,9 +81,15 @@ def test_a_zip_cut_anywhere_gives_whole_files_and_then_an_error(files: dict[str,
     assert found.items() <= {name: content for name, (content, _) in files.items()}.items()
 
 
-@given(FILES.filter(lambda files: any(len(content) > 3 for content, _ in files.values())), st.data())
-def test_a_changed_byte_of_content_is_seen(files: dict[str, tuple[bytes, bool]], data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from([name for name, (content, _) in files.items() if len(content) > 3]))
+@given(
+    FILES.filter(lambda files: any(len(content) > 3 for content, _ in files.values())), st.data()
+)
+def test_a_changed_byte_of_content_is_seen(
+    files: dict[str, tuple[bytes, bool]], data: st.DataObject
+) -> None:
+    name = data.draw(
+        st.sampled_from([name for name, (content, _) in files.items() if len(content) > 3])
+    )
     body = bytearray(packed({name: (files[name][0], False)}, streamed=False, long=False))
     body[30 + len(name.encode()) + 1] ^= 1
     with pytest.raises(errors.TransferError, match='checksum'):
@@ -82,7 +103,9 @@ def test_descriptors_of_all_four_forms_are_read(signed: bool, form: str) -> None
     squeeze = zlib.compressobj(6, zlib.DEFLATED, -15)
     deflated = squeeze.compress(content) + squeeze.flush()
     head = b'PK\x03\x04' + struct.pack('<5H3L2H', 20, 8, 8, 0, 0, 0, 0, 0, 1, 0) + b'a'
-    descriptor = (b'PK\x07\x08' if signed else b'') + struct.pack(form, zlib.crc32(content), len(deflated), len(content))
+    descriptor = (b'PK\x07\x08' if signed else b'') + struct.pack(
+        form, zlib.crc32(content), len(deflated), len(content)
+    )
     body = head + deflated + descriptor + b'PK\x05\x06' + bytes(18)
     assert [b''.join(one) for one in unzip(iter([body]))] == [content]
 

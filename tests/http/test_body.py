@@ -95,7 +95,12 @@ def test_a_source_of_unknown_length_is_sent_in_chunks_once(kind: str, tmp_path: 
 
 def test_no_source_is_no_body() -> None:
     payload = Payload(None)
-    assert payload.is_empty and payload.length == 0 and payload.open() is None and payload.may_repeat('GET')
+    assert (
+        payload.is_empty
+        and payload.length == 0
+        and payload.open() is None
+        and payload.may_repeat('GET')
+    )
 
 
 def test_an_empty_body_is_a_body() -> None:
@@ -176,7 +181,9 @@ def test_a_file_is_opened_only_when_it_is_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('by', [1, CHUNK, 3 * CHUNK])
-def test_a_file_that_grows_is_an_error_and_no_byte_too_many_is_sent(by: int, tmp_path: Path) -> None:
+def test_a_file_that_grows_is_an_error_and_no_byte_too_many_is_sent(
+    by: int, tmp_path: Path
+) -> None:
     path = file_of(b'x' * (2 * CHUNK), tmp_path)
     payload = Payload(path)
     with path.open('ab') as file:
@@ -210,7 +217,9 @@ def test_a_file_that_shrinks_is_an_error(size: int, tmp_path: Path) -> None:
         ('PATCH', False, False),
     ],
 )
-def test_a_request_may_be_repeated_if_it_does_nothing_twice_and_its_body_rewinds(method: str, known: bool, unknown: bool) -> None:
+def test_a_request_may_be_repeated_if_it_does_nothing_twice_and_its_body_rewinds(
+    method: str, known: bool, unknown: bool
+) -> None:
     for source in (None, b'x', io.BytesIO(b'x')):
         assert Payload(source).may_repeat(method) is known
     assert Payload(iter([b'x'])).may_repeat(method) is unknown

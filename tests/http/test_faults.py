@@ -1,4 +1,5 @@
-"""What happens when the network fails: the right data or an error of its own class; never wrong data, never a write twice, never a long wait."""
+"""What happens when the network fails: the right data or an error of its own class; never wrong
+data, never a write twice, never a long wait."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from tests.support.waiting import GENEROUS_S
 CONTENT = bytes(range(256)) * 40
 TIMEOUT_S = 0.4
 LONGEST_S = GENEROUS_S
-"""More than all repeats of a stalled request can take, and less than what waits for an answer that does not come."""
+"""More than all repeats of a stalled request can take, and less than what waits for an answer that
+does not come."""
 
 
 class Operation(NamedTuple):
@@ -34,7 +36,9 @@ class Operation(NamedTuple):
 
 
 def _file(interface: pyxnat.Interface) -> Any:
-    return interface.select('/projects/FAULTS/subjects/S/experiments/E/scans/1/resources/R/files/a.*').first()
+    return interface.select(
+        '/projects/FAULTS/subjects/S/experiments/E/scans/1/resources/R/files/a.*'
+    ).first()
 
 
 def _to_cache(interface: pyxnat.Interface, folder: Path) -> bytes:
@@ -47,7 +51,10 @@ def _to_place(interface: pyxnat.Interface, folder: Path) -> bytes:
 
 def _unzipped(interface: pyxnat.Interface, folder: Path) -> dict[str, bytes]:
     resource = interface.select('/projects/FAULTS/subjects/S/experiments/E/scans/1/resources/R')
-    return {Path(path).name: Path(path).read_bytes() for path in resource.get(folder / 'zip', extract=True)}
+    return {
+        Path(path).name: Path(path).read_bytes()
+        for path in resource.get(folder / 'zip', extract=True)
+    }
 
 
 def _put(interface: pyxnat.Interface, folder: Path) -> Any:
@@ -63,17 +70,27 @@ def _create(interface: pyxnat.Interface, folder: Path) -> Any:
 
 def _is_put_once(result: Any, folder: Path) -> bool:
     interface, resource = result
-    rows = [row for row in interface._get_json(f'{resource._uri}/files') if row['Name'] == f'{folder.name}.bin']
+    rows = [
+        row
+        for row in interface._get_json(f'{resource._uri}/files')
+        if row['Name'] == f'{folder.name}.bin'
+    ]
     return len(rows) == 1 and interface.get(rows[0]['URI']).content == CONTENT
 
 
 def _is_there_once(result: Any, folder: Path) -> bool:
     interface, label = result
-    return [row['label'] for row in interface._get_json('/data/projects/FAULTS/subjects')].count(label) == 1
+    return [row['label'] for row in interface._get_json('/data/projects/FAULTS/subjects')].count(
+        label
+    ) == 1
 
 
 def _search(interface: pyxnat.Interface, folder: Path) -> list[str]:
-    return interface.select('/projects/FAULTS/subjects').where([('xnat:subjectData/PROJECT', '=', 'FAULTS')]).get('label')
+    return (
+        interface.select('/projects/FAULTS/subjects')
+        .where([('xnat:subjectData/PROJECT', '=', 'FAULTS')])
+        .get('label')
+    )
 
 
 def _is_file(method: str, uri: str) -> bool:
@@ -82,14 +99,24 @@ def _is_file(method: str, uri: str) -> bool:
 
 OPERATIONS = {
     'listing': Operation(
-        lambda i, f: [row['ID'] for row in i._get_json('/data/projects/FAULTS/subjects/S/experiments/E/scans')], lambda r, f: r == ['1']
+        lambda i, f: [
+            row['ID'] for row in i._get_json('/data/projects/FAULTS/subjects/S/experiments/E/scans')
+        ],
+        lambda r, f: r == ['1'],
     ),
     'exists': Operation(lambda i, f: i.select.project('FAULTS').exists(), lambda r, f: r is True),
-    'item': Operation(lambda i, f: i.select.project('FAULTS').get(), lambda r, f: b'ID="FAULTS"' in r and r.rstrip().endswith(b'>')),
+    'item': Operation(
+        lambda i, f: i.select.project('FAULTS').get(),
+        lambda r, f: b'ID="FAULTS"' in r and r.rstrip().endswith(b'>'),
+    ),
     'search': Operation(_search, lambda r, f: 'S' in r, lambda method, uri: 'search' in uri),
     'to cache': Operation(_to_cache, lambda r, f: r == CONTENT, _is_file),
     'to place': Operation(_to_place, lambda r, f: r == CONTENT, _is_file),
-    'zip': Operation(_unzipped, lambda r, f: r == {'a.bin': CONTENT, 'b.bin': CONTENT}, lambda method, uri: 'format=zip' in uri),
+    'zip': Operation(
+        _unzipped,
+        lambda r, f: r == {'a.bin': CONTENT, 'b.bin': CONTENT},
+        lambda method, uri: 'format=zip' in uri,
+    ),
     'put': Operation(_put, _is_put_once, lambda method, uri: method == 'PUT', True),
     'create': Operation(_create, _is_there_once, lambda method, uri: method == 'PUT', True),
 }
@@ -97,7 +124,8 @@ OPERATIONS = {
 
 NETWORK = errors.NetworkError
 FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
-    # a search is a POST, which is not repeated once a byte of it is sent; an upload's answer is never read, but its listing is
+    # a search is a POST, which is not repeated once a byte of it is sent; an upload's answer is
+    # never read, but its listing is
     'reset': (faults.reset, 1, ()),
     'reset for ever': (faults.reset, 99, (NETWORK,)),
     'reset after': (faults.reset_after, 1, ()),
@@ -116,12 +144,17 @@ FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
     '429 for ever': (says(429), 99, (errors.BusyError,)),
     '401 in mid-session': (says(401, b'<html>please log in</html>'), 1, ()),
     'a login page with 200': (says(200, LOGIN_PAGE), 1, (errors.AuthenticationError,)),
-    'a portal with 200': (says(200, b'<html>Welcome to the hotel</html>'), 1, (errors.UnexpectedAnswer,)),
+    'a portal with 200': (
+        says(200, b'<html>Welcome to the hotel</html>'),
+        1,
+        (errors.UnexpectedAnswer,),
+    ),
     'gzip bomb': (faults.bomb, 99, (errors.DatabaseError,)),
     'garbage': (faults.garbage, 99, (errors.DatabaseError,)),
     'redirect loop': (faults.redirect_loop, 99, (errors.UnexpectedAnswer,)),
 }
-"""What befalls, how many requests in a row, and the errors that may come of it besides the right data."""
+"""What befalls, how many requests in a row, and the errors that may come of it besides the right
+data."""
 
 
 @pytest.fixture(scope='module')
@@ -142,7 +175,14 @@ def proxy(archive: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]
 
 @pytest.fixture
 def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxnat.Interface]:
-    interface = pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path / 'cache', timeout=2 * LONGEST_S, retries=2)
+    interface = pyxnat.Interface(
+        proxy.url,
+        archive.user,
+        archive.password,
+        tmp_path / 'cache',
+        timeout=2 * LONGEST_S,
+        retries=2,
+    )
     interface._exec('/data/projects')  # logs in
     interface.cache.expiration = 0
     yield interface
@@ -152,7 +192,9 @@ def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxna
 
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('operation', OPERATIONS)
-def test_the_right_data_or_an_error(operation: str, fault: str, interface: pyxnat.Interface, proxy: FaultProxy, tmp_path: Path) -> None:
+def test_the_right_data_or_an_error(
+    operation: str, fault: str, interface: pyxnat.Interface, proxy: FaultProxy, tmp_path: Path
+) -> None:
     done, (what, times, allowed) = OPERATIONS[operation], FAULTS[fault]
     proxy.applies, proxy.faults, proxy.writes[:] = done.applies, [what] * times, []
     patient = interface._transport.timeouts
@@ -162,7 +204,13 @@ def test_the_right_data_or_an_error(operation: str, fault: str, interface: pyxna
     try:
         result = done.run(interface, tmp_path)
     except errors.DatabaseError as error:
-        more = (NETWORK, errors.BusyError) if operation == 'search' else (errors.PermissionDenied,) if operation == 'put' else ()
+        more = (
+            (NETWORK, errors.BusyError)
+            if operation == 'search'
+            else (errors.PermissionDenied,)
+            if operation == 'put'
+            else ()
+        )
         assert isinstance(error, allowed + more), f'{type(error).__name__}: {error}'
         assert error.uri and error.remedy and 'JSESSIONID' not in str(error)
         assert not (tmp_path / 'place.bin').exists()

@@ -33,7 +33,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
 
 
-# -- TLS ------------------------------------------------------------------------------------------------------------------------------------------
+# -- TLS -------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope='module')
@@ -47,7 +47,9 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> str:
     return str(tmp_path / 'ca.pem')
 
 
-def secured(server: Any, certificate: trustme.LeafCert, clients: trustme.CA | None = None) -> FaultProxy:
+def secured(
+    server: Any, certificate: trustme.LeafCert, clients: trustme.CA | None = None
+) -> FaultProxy:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
     if clients is not None:
@@ -56,32 +58,59 @@ def secured(server: Any, certificate: trustme.LeafCert, clients: trustme.CA | No
     return FaultProxy(server.url, context)
 
 
-def test_a_site_with_its_own_authority_is_asked_with_its_bundle(server: Any, authority: trustme.CA, bundle: str, tmp_path: Path) -> None:
+def test_a_site_with_its_own_authority_is_asked_with_its_bundle(
+    server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
     with secured(server, authority.issue_cert('127.0.0.1')) as proxy:
-        assert pyxnat.Interface(proxy.url, server.user, server.password, tmp_path, verify=bundle).whoami() == server.user
-        assert pyxnat.Interface(proxy.url, server.user, server.password, tmp_path, verify=False).whoami() == server.user
+        assert (
+            pyxnat.Interface(
+                proxy.url, server.user, server.password, tmp_path, verify=bundle
+            ).whoami()
+            == server.user
+        )
+        assert (
+            pyxnat.Interface(
+                proxy.url, server.user, server.password, tmp_path, verify=False
+            ).whoami()
+            == server.user
+        )
         with pytest.raises(errors.NetworkError, match='certificate cannot be trusted.*verify='):
             pyxnat.Interface(proxy.url, server.user, server.password, tmp_path).whoami()
 
 
 @pytest.mark.parametrize('wrong', ['name', 'expired'])
-def test_a_certificate_that_is_wrong_is_refused_at_once(wrong: str, server: Any, authority: trustme.CA, bundle: str, tmp_path: Path) -> None:
+def test_a_certificate_that_is_wrong_is_refused_at_once(
+    wrong: str, server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
     past = datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc)
-    certificate = authority.issue_cert('example.org') if wrong == 'name' else authority.issue_cert('127.0.0.1', not_after=past)
+    certificate = (
+        authority.issue_cert('example.org')
+        if wrong == 'name'
+        else authority.issue_cert('127.0.0.1', not_after=past)
+    )
     with secured(server, certificate) as proxy:
         with pytest.raises(errors.NetworkError, match='certificate cannot be trusted'):
-            pyxnat.Interface(proxy.url, server.user, server.password, tmp_path, verify=bundle).whoami()
+            pyxnat.Interface(
+                proxy.url, server.user, server.password, tmp_path, verify=bundle
+            ).whoami()
         assert proxy.seen == []
 
 
-def test_a_server_that_wants_a_certificate_gets_it(server: Any, authority: trustme.CA, bundle: str, tmp_path: Path) -> None:
+def test_a_server_that_wants_a_certificate_gets_it(
+    server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
     own = authority.issue_cert('client@example.org')
     own.private_key_and_cert_chain_pem.write_to_path(tmp_path / 'client.pem')
     with secured(server, authority.issue_cert('127.0.0.1'), clients=authority) as proxy:
         given = {'verify': bundle, 'cert': tmp_path / 'client.pem'}
-        assert pyxnat.Interface(proxy.url, server.user, server.password, tmp_path, **given).whoami() == server.user
+        assert (
+            pyxnat.Interface(proxy.url, server.user, server.password, tmp_path, **given).whoami()
+            == server.user
+        )
         with pytest.raises(errors.NetworkError):
-            pyxnat.Interface(proxy.url, server.user, server.password, tmp_path, verify=bundle, retries=0).whoami()
+            pyxnat.Interface(
+                proxy.url, server.user, server.password, tmp_path, verify=bundle, retries=0
+            ).whoami()
     with pytest.raises(errors.ConfigurationError, match='certificate'):
         pyxnat.Interface(server.url, 'me', 'x', cert=tmp_path / 'missing.pem')
 
@@ -92,7 +121,7 @@ def test_a_host_that_is_not_known_is_an_error() -> None:
     assert 'xnat.invalid' in str(caught.value)
 
 
-# -- redirects ------------------------------------------------------------------------------------------------------------------------------------
+# -- redirects -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -117,7 +146,9 @@ def test_a_redirect_on_the_same_server_is_followed_with_the_session(tmp_path: Pa
         assert server.requests[-1].headers['cookie'] == 'JSESSIONID=A1'
 
 
-def test_another_host_is_shown_nothing_of_the_login(elsewhere: ScriptedServer, tmp_path: Path) -> None:
+def test_another_host_is_shown_nothing_of_the_login(
+    elsewhere: ScriptedServer, tmp_path: Path
+) -> None:
     with led_to(f'{elsewhere.url}/bucket/key?signature=s3cret') as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path)
         with interface.trace() as trace:
@@ -137,14 +168,18 @@ def test_another_host_is_shown_nothing_of_the_login(elsewhere: ScriptedServer, t
         ('file:///etc/passwd', errors.UnexpectedAnswer),
     ],
 )
-def test_a_redirect_that_leads_nowhere_good_is_an_error(location: str, error: type[Exception], tmp_path: Path) -> None:
+def test_a_redirect_that_leads_nowhere_good_is_an_error(
+    location: str, error: type[Exception], tmp_path: Path
+) -> None:
     with led_to(location) as server, pytest.raises(error):
         pyxnat.Interface(server.url, 'me', 'secret', tmp_path)._exec('/data/projects')
     assert len(server.requests) <= 12
 
 
 @pytest.mark.parametrize(('status', 'sent'), [(302, 0), (307, 1), (308, 1)])
-def test_a_write_is_sent_again_only_where_the_method_stays(status: int, sent: int, tmp_path: Path) -> None:
+def test_a_write_is_sent_again_only_where_the_method_stays(
+    status: int, sent: int, tmp_path: Path
+) -> None:
     with led_to('/data/there', status) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path)
         if sent:
@@ -152,16 +187,23 @@ def test_a_write_is_sent_again_only_where_the_method_stays(status: int, sent: in
         else:
             with pytest.raises(errors.UnexpectedAnswer, match='nothing was written'):
                 interface._exec('/data/projects/P', 'PUT', b'<x/>')
-        assert [request.body for request in server.requests if '/there' in request.uri] == [b'<x/>'] * sent
+        assert [request.body for request in server.requests if '/there' in request.uri] == [
+            b'<x/>'
+        ] * sent
 
 
 def test_a_write_is_never_led_to_another_host(elsewhere: ScriptedServer, tmp_path: Path) -> None:
-    with led_to(f'{elsewhere.url}/data/projects/P', 307) as server, pytest.raises(errors.UnexpectedAnswer, match='nothing was written'):
-        pyxnat.Interface(server.url, 'me', 'secret', tmp_path)._exec('/data/projects/P', 'PUT', b'<x/>')
+    with (
+        led_to(f'{elsewhere.url}/data/projects/P', 307) as server,
+        pytest.raises(errors.UnexpectedAnswer, match='nothing was written'),
+    ):
+        pyxnat.Interface(server.url, 'me', 'secret', tmp_path)._exec(
+            '/data/projects/P', 'PUT', b'<x/>'
+        )
     assert elsewhere.requests == []
 
 
-# -- downloads that break -------------------------------------------------------------------------------------------------------------------------
+# -- downloads that break --------------------------------------------------------------------------
 
 
 class Breaking:
@@ -177,7 +219,11 @@ class Breaking:
         self.asked.append(wanted)
         start = int(wanted[6:-1]) if wanted and self.ranges and not self.changes else 0
         body = CONTENT[start:]
-        dates = {'Last-Modified': MODIFIED, 'Date': formatdate(usegmt=True), 'Accept-Ranges': 'bytes' if self.ranges else 'none'}
+        dates = {
+            'Last-Modified': MODIFIED,
+            'Date': formatdate(usegmt=True),
+            'Accept-Ranges': 'bytes' if self.ranges else 'none',
+        }
         if start:
             dates['Content-Range'] = f'bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}'
         cut = body if len(self.asked) > 3 else body[: len(body) // 2]
@@ -188,29 +234,45 @@ class Breaking:
 def test_a_broken_download_is_taken_up_where_it_broke(dest: str | None, tmp_path: Path) -> None:
     script = Breaking(ranges=True)
     with ScriptedServer(script) as server:
-        file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache').select('/projects/P/resources/R/files/f')
+        file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache').select(
+            '/projects/P/resources/R/files/f'
+        )
         path = file.get(*(tmp_path / dest,) if dest else ())
     assert Path(path).read_bytes() == CONTENT
     assert script.asked == ['', 'bytes=5120-', 'bytes=7680-', 'bytes=8960-']
 
 
 @pytest.mark.parametrize(('ranges', 'changes'), [(False, False), (True, True)])
-def test_where_the_rest_is_not_to_be_had_it_begins_anew(ranges: bool, changes: bool, tmp_path: Path) -> None:
+def test_where_the_rest_is_not_to_be_had_it_begins_anew(
+    ranges: bool, changes: bool, tmp_path: Path
+) -> None:
     script = Breaking(ranges=ranges, changes=changes)
     with ScriptedServer(script) as server:
-        path = pyxnat.Interface(server.url, 'me', 'secret', tmp_path).select('/projects/P/resources/R/files/f').get()
+        path = (
+            pyxnat.Interface(server.url, 'me', 'secret', tmp_path)
+            .select('/projects/P/resources/R/files/f')
+            .get()
+        )
     assert Path(path).read_bytes() == CONTENT
     assert script.asked[-1] == '' or changes
 
 
 def test_a_download_that_always_breaks_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
-    with ScriptedServer(lambda request: Reply(200, CONTENT[:100], COOKIE, length=1000, close=True)) as server:
-        file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache', retries=2).select('/projects/P/resources/R/files/f')
+    with ScriptedServer(
+        lambda request: Reply(200, CONTENT[:100], COOKIE, length=1000, close=True)
+    ) as server:
+        file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache', retries=2).select(
+            '/projects/P/resources/R/files/f'
+        )
         for dest in ((), (tmp_path / 'place',)):
             with pytest.raises(errors.TransferError, match='100 of 1000'):
                 file.get(*dest)
         assert len(server.requests) == 6
-    assert not [path for path in tmp_path.rglob('*') if path.is_file() and path.name not in ('stamp', 'looked')]
+    assert not [
+        path
+        for path in tmp_path.rglob('*')
+        if path.is_file() and path.name not in ('stamp', 'looked')
+    ]
 
 
 def test_retry_after_may_be_a_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -220,14 +282,18 @@ def test_retry_after_may_be_a_date(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
 
     def script(request: Request) -> Reply:
         retry_after = next(answers, None)
-        return Reply(503, b'', {'Retry-After': retry_after}) if retry_after else Reply(200, table(), COOKIE)
+        return (
+            Reply(503, b'', {'Retry-After': retry_after})
+            if retry_after
+            else Reply(200, table(), COOKIE)
+        )
 
     with ScriptedServer(script) as server:
         pyxnat.Interface(server.url, 'me', 'secret', tmp_path)._get_json('/data/projects')
     assert pauses[0] == transport.MAX_RETRY_AFTER_S and all(0 < pause < 1 for pause in pauses[1:])
 
 
-# -- disks ----------------------------------------------------------------------------------------------------------------------------------------
+# -- disks -----------------------------------------------------------------------------------------
 
 FULL = """
 import sys, pyxnat
@@ -252,12 +318,16 @@ import os
 left = [name for _, _, names in os.walk(disk) for name in names if name.endswith('.part') or 'big' in name or 'place' in name]
 assert left == [], left
 print('well')
-"""
+"""  # noqa: E501
 
 
-@pytest.mark.skipif(not shutil.which('unshare') or sys.platform != 'linux', reason='needs name spaces of Linux')
+@pytest.mark.skipif(
+    not shutil.which('unshare') or sys.platform != 'linux', reason='needs name spaces of Linux'
+)
 @pytest.mark.parametrize(('mount', 'outcome'), [('size=2m', 'No space left'), ('ro', 'Read-only')])
-def test_a_disk_that_is_full_or_read_only(mount: str, outcome: str, server: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_disk_that_is_full_or_read_only(
+    mount: str, outcome: str, server: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     if subprocess.run(['unshare', '-rm', 'true'], check=False).returncode:
         pytest.skip('name spaces are not allowed here')
     project = xnat.select.project('DISK')
@@ -267,6 +337,21 @@ def test_a_disk_that_is_full_or_read_only(mount: str, outcome: str, server: Any,
     disk = tmp_path / 'disk'
     disk.mkdir()
     command = f'mount -t tmpfs -o {mount} none "$1" && exec "$2" -c "$3" "$4" "$5" "$6" "$1" "$7"'
-    words = ['unshare', '-rm', 'sh', '-c', command, 'sh', str(disk), sys.executable, textwrap.dedent(FULL)]
-    done = subprocess.run([*words, server.url, server.user, server.password, outcome], capture_output=True, text=True, check=False)
+    words = [
+        'unshare',
+        '-rm',
+        'sh',
+        '-c',
+        command,
+        'sh',
+        str(disk),
+        sys.executable,
+        textwrap.dedent(FULL),
+    ]
+    done = subprocess.run(
+        [*words, server.url, server.user, server.password, outcome],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.stdout == 'well\n', done.stderr

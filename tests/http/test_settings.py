@@ -17,7 +17,14 @@ import pytest
 from pyxnat.errors import ConfigurationError
 from pyxnat.http import settings as config
 from pyxnat.http.session import Credentials
-from pyxnat.http.settings import Settings, cache_folder, parse_xnat_pass, read_config, resolve, write_config
+from pyxnat.http.settings import (
+    Settings,
+    cache_folder,
+    parse_xnat_pass,
+    read_config,
+    resolve,
+    write_config,
+)
 
 URL = 'https://xnat.example.org'
 posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')
@@ -49,12 +56,16 @@ def login(settings: Settings) -> tuple[str, str, str]:
     return settings.server, settings.credentials.login, settings.credentials.secret
 
 
-# -- each source by itself --------------------------------------------------------------------------------------------------------------------
+# -- each source by itself -------------------------------------------------------------------------
 
 
 def test_arguments_are_enough() -> None:
-    settings = resolve(URL + '/', 'me', 'secret', provider='ldap', verify='/ca.pem', proxy='http://proxy:3128')
-    assert settings == Settings(URL, Credentials('me', 'secret', 'ldap'), '/ca.pem', 'http://proxy:3128', prompted=False)
+    settings = resolve(
+        URL + '/', 'me', 'secret', provider='ldap', verify='/ca.pem', proxy='http://proxy:3128'
+    )
+    assert settings == Settings(
+        URL, Credentials('me', 'secret', 'ldap'), '/ca.pem', 'http://proxy:3128', prompted=False
+    )
 
 
 def test_certificates_are_checked_unless_told_otherwise() -> None:
@@ -86,12 +97,19 @@ def test_what_is_no_token_is_an_error_that_does_not_show_it(wrong: Any) -> None:
 
 
 def test_netrc_is_read(home: Path) -> None:
-    write(home / '.netrc', 'machine other.org login you password theirs\nmachine xnat.example.org login me password secret\n')
+    write(
+        home / '.netrc',
+        'machine other.org login you password theirs\nmachine xnat.example.org login me password '
+        'secret\n',
+    )
     assert login(resolve(URL + ':8443/xnat')) == (URL + ':8443/xnat', 'me', 'secret')
 
 
 def test_netrc_may_lie_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('NETRC', str(write(home / 'elsewhere', 'machine xnat.example.org login me password secret\n')))
+    monkeypatch.setenv(
+        'NETRC',
+        str(write(home / 'elsewhere', 'machine xnat.example.org login me password secret\n')),
+    )
     assert login(resolve(URL)) == (URL, 'me', 'secret')
 
 
@@ -102,7 +120,10 @@ def test_a_netrc_that_cannot_be_read_is_an_error_that_names_it(home: Path) -> No
 
 
 def test_xnat_pass_is_read(home: Path) -> None:
-    write(home / '.xnatPass', '-old@xnat.example.org=x\n+me@xnat.example.org:8443/xnat=se=cret\n+you@other.org=y\n')
+    write(
+        home / '.xnatPass',
+        '-old@xnat.example.org=x\n+me@xnat.example.org:8443/xnat=se=cret\n+you@other.org=y\n',
+    )
     assert login(resolve()) == (URL + ':8443/xnat', 'me', 'se=cret')
     assert login(resolve(URL + ':8443/xnat')) == (URL + ':8443/xnat', 'me', 'se=cret')
 
@@ -159,7 +180,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
     monkeypatch.setattr('getpass.getpass', lambda: 'typed')
 
 
-# -- precedence, item by item -----------------------------------------------------------------------------------------------------------------
+# -- precedence, item by item ----------------------------------------------------------------------
 
 SOURCES = ('arguments', 'environment', 'netrc', 'xnatPass')
 
@@ -201,7 +222,11 @@ def test_a_password_goes_with_its_user_only(home: Path, monkeypatch: pytest.Monk
 
 
 def test_a_password_goes_to_its_server_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {'XNAT_HOST': 'https://other.org', 'XNAT_USER': 'me', 'XNAT_PASS': 'secret'}.items():
+    for name, value in {
+        'XNAT_HOST': 'https://other.org',
+        'XNAT_USER': 'me',
+        'XNAT_PASS': 'secret',
+    }.items():
         monkeypatch.setenv(name, value)
     write(home / '.netrc', 'machine third.org login me password secret\n')
     write(home / '.xnatPass', '+me@fourth.org=secret\n')
@@ -217,17 +242,25 @@ def test_a_token_goes_to_its_server_only(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_the_same_server_may_be_spelled_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {'XNAT_HOST': 'XNAT.example.org/', 'XNAT_USER': 'me', 'XNAT_PASS': 'secret'}.items():
+    for name, value in {
+        'XNAT_HOST': 'XNAT.example.org/',
+        'XNAT_USER': 'me',
+        'XNAT_PASS': 'secret',
+    }.items():
         monkeypatch.setenv(name, value)
     assert login(resolve(URL)) == (URL, 'me', 'secret')
 
 
-def test_a_user_argument_wins_over_a_token_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_argument_wins_over_a_token_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv('XNAT_TOKEN', 'alias:secret')
     assert login(resolve(URL, 'me', 'mine')) == (URL, 'me', 'mine')
 
 
-def test_a_guest_has_no_credentials_whatever_is_found(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_has_no_credentials_whatever_is_found(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv('XNAT_HOST', URL)
     monkeypatch.setenv('XNAT_USER', 'me')
     monkeypatch.setenv('XNAT_PASS', 'secret')
@@ -242,13 +275,15 @@ def test_files_are_not_read_when_everything_is_given(home: Path) -> None:
 
 
 @pytest.mark.parametrize('name', ['XNAT_HOST', 'XNAT_USER', 'XNAT_PASS'])
-def test_an_empty_variable_is_not_set(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_is_not_set(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(name, '')
     write(home / '.netrc', 'machine xnat.example.org login me password secret\n')
     assert login(resolve(URL)) == (URL, 'me', 'secret')
 
 
-# -- nothing found ----------------------------------------------------------------------------------------------------------------------------
+# -- nothing found ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -260,7 +295,9 @@ def test_an_empty_variable_is_not_set(name: str, home: Path, monkeypatch: pytest
         ({'user': 'me'}, 'server, password'),
     ],
 )
-def test_without_a_terminal_the_error_names_what_is_missing_and_every_source(arguments: dict[str, str], missing: str) -> None:
+def test_without_a_terminal_the_error_names_what_is_missing_and_every_source(
+    arguments: dict[str, str], missing: str
+) -> None:
     with pytest.raises(ConfigurationError, match=f'No {missing} to connect with') as caught:
         resolve(**arguments)  # type: ignore[arg-type]
     text = str(caught.value)
@@ -292,13 +329,15 @@ def test_nobody_is_asked_where_nobody_may_be(monkeypatch: pytest.MonkeyPatch) ->
         resolve(URL, 'me', prompt=False)
 
 
-# -- permissions and plain http ---------------------------------------------------------------------------------------------------------------
+# -- permissions and plain http --------------------------------------------------------------------
 
 
 @posix
 @pytest.mark.parametrize('name', ['.netrc', '.xnatPass', 'config.json'])
 @pytest.mark.parametrize('mode', [0o644, 0o640, 0o604])
-def test_a_file_that_others_can_read_warns_with_the_remedy(name: str, mode: int, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_others_can_read_warns_with_the_remedy(
+    name: str, mode: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, ask = private_file(home, name, mode)
     with pytest.warns(UserWarning, match=f'chmod 600 {path}') as caught:
         assert login(ask()) == (URL, 'me', 'secret')
@@ -310,7 +349,9 @@ def test_a_file_that_others_can_read_warns_with_the_remedy(name: str, mode: int,
 
 @posix
 @pytest.mark.parametrize('name', ['.netrc', '.xnatPass', 'config.json'])
-def test_a_file_of_its_owner_alone_does_not_warn(name: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_of_its_owner_alone_does_not_warn(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, ask = private_file(home, name, 0o600)
     monkeypatch.setenv('PYXNAT_STRICT', '1')
     with warnings.catch_warnings():
@@ -329,7 +370,9 @@ def private_file(home: Path, name: str, mode: int) -> tuple[Path, Any]:
 
 
 @posix
-def test_a_netrc_that_has_nothing_for_this_server_is_nobodys_business(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_netrc_that_has_nothing_for_this_server_is_nobodys_business(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(home / '.netrc', 'machine other.org login you password theirs\n', 0o644)
     write(home / '.xnatPass', '+me@xnat.example.org=secret\n')
     monkeypatch.setenv('PYXNAT_STRICT', '1')
@@ -341,11 +384,17 @@ def test_plain_http_warns_unless_it_stays_on_this_computer() -> None:
         resolve('http://xnat.example.org', 'me', 'secret')
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        for url in ('http://localhost:8080', 'http://127.0.0.1:1', 'http://127.0.0.9', 'http://[::1]:8080', URL):
+        for url in (
+            'http://localhost:8080',
+            'http://127.0.0.1:1',
+            'http://127.0.0.9',
+            'http://[::1]:8080',
+            URL,
+        ):
             resolve(url, 'me', 'secret')
 
 
-# -- the configuration file -------------------------------------------------------------------------------------------------------------------
+# -- the configuration file ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -360,7 +409,9 @@ def test_plain_http_warns_unless_it_stays_on_this_computer() -> None:
 def test_what_was_written_is_read_again(settings: Settings, tmp_path: Path) -> None:
     path = write_config(tmp_path / 'new' / 'folder' / 'xnat.json', settings)
     assert read_config(path) == read_config(str(path)) == settings
-    assert [one.name for one in path.parent.iterdir()] == ['xnat.json'], 'nothing else is left beside it'
+    assert [one.name for one in path.parent.iterdir()] == ['xnat.json'], (
+        'nothing else is left beside it'
+    )
 
 
 @posix
@@ -384,7 +435,10 @@ def test_a_file_that_does_not_exist_is_an_error_that_names_it(tmp_path: Path) ->
         read_config(tmp_path / 'nowhere.json')
 
 
-@pytest.mark.parametrize('text', ['', 'server = x', '{"user": "me"}', '"text"', '[1]', 'null', '{"server": "ftp://host"}'])
+@pytest.mark.parametrize(
+    'text',
+    ['', 'server = x', '{"user": "me"}', '"text"', '[1]', 'null', '{"server": "ftp://host"}'],
+)
 def test_a_file_that_is_no_configuration_is_an_error(text: str, home: Path) -> None:
     with pytest.raises(ConfigurationError):
         read_config(write(home / 'c.json', text))
@@ -400,7 +454,7 @@ def test_a_user_without_a_password_is_an_error(home: Path) -> None:
         read_config(write(home / 'c.json', json.dumps({'server': URL, 'user': 'me'})))
 
 
-# -- secrets and the cache folder -------------------------------------------------------------------------------------------------------------
+# -- secrets and the cache folder ------------------------------------------------------------------
 
 
 def test_no_text_shows_a_secret() -> None:
@@ -421,7 +475,9 @@ def test_credentials_still_pickle_for_those_who_mean_to() -> None:
     assert pickle.loads(pickle.dumps(Credentials('me', 'secret'))) == Credentials('me', 'secret')
 
 
-def test_the_cache_folder_is_the_argument_or_the_variable_or_the_systems(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_is_the_argument_or_the_variable_or_the_systems(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert home in cache_folder().parents
     if sys.platform == 'linux':
         assert cache_folder() == home / '.cache' / 'pyxnat'
@@ -429,10 +485,16 @@ def test_the_cache_folder_is_the_argument_or_the_variable_or_the_systems(home: P
         assert cache_folder() == tmp_path / 'xdg' / 'pyxnat'
     monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path / 'variable'))
     assert cache_folder() == tmp_path / 'variable'
-    assert cache_folder(tmp_path / 'argument') == cache_folder(str(tmp_path / 'argument')) == tmp_path / 'argument'
+    assert (
+        cache_folder(tmp_path / 'argument')
+        == cache_folder(str(tmp_path / 'argument'))
+        == tmp_path / 'argument'
+    )
     assert cache_folder('~/x') == home / 'x'
 
 
-def test_a_relative_cache_folder_does_not_move_with_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_cache_folder_does_not_move_with_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert cache_folder('here') == tmp_path / 'here' and cache_folder('here').is_absolute()

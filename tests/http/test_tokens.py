@@ -14,13 +14,17 @@ from pyxnat import errors
 from pyxnat.errors import without_secrets
 
 
-def test_a_token_is_issued_used_renewed_and_revoked(server: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_token_is_issued_used_renewed_and_revoked(
+    server: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     tokens = xnat.manage.tokens
     token = tokens.issue()
     assert token.login == server.user and token.expires > 1.7e9
     assert token.secret not in repr(token) + str(token) + f'{token}'
     assert tokens.validate(token) == server.user and tokens.validate((token.alias, 'wrong')) is None
-    assert [one.alias for one in tokens()].count(token.alias) == 1 and not any(one.secret for one in tokens())
+    assert [one.alias for one in tokens()].count(token.alias) == 1 and not any(
+        one.secret for one in tokens()
+    )
     with pyxnat.Interface(server.url, token=token, cachedir=tmp_path / 'other') as other:
         assert other.whoami() == server.user
         other.select.projects().get()
@@ -44,10 +48,15 @@ def test_a_token_of_another_takes_an_administrator(server: Any, xnat: pyxnat.Int
             other.manage.tokens.issue(server.user)
 
 
-def test_the_account_of_a_token_is_asked_once_and_known_offline(server: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_the_account_of_a_token_is_asked_once_and_known_offline(
+    server: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     token = xnat.manage.tokens.issue()
     for requests in (2, 1):
-        with pyxnat.Interface(server.url, token=token, cachedir=tmp_path) as interface, interface.trace() as trace:
+        with (
+            pyxnat.Interface(server.url, token=token, cachedir=tmp_path) as interface,
+            interface.trace() as trace,
+        ):
             interface._exec('/data/projects')
         assert trace.requests == requests, trace
     offline = pyxnat.Interface(server.url, token=token, cachedir=tmp_path, offline=True)
@@ -61,9 +70,14 @@ def test_a_guest_is_a_guest(tmp_path: Path) -> None:
         assert pyxnat.Interface(server.url, anonymous=True).whoami() == 'guest'
 
 
-def test_no_secret_is_traced_logged_or_told(server: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_secret_is_traced_logged_or_told(
+    server: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     lines = tmp_path / 'requests.jsonl'
-    with caplog.at_level(logging.DEBUG, 'pyxnat'), pyxnat.Interface(server.url, server.user, server.password) as interface:
+    with (
+        caplog.at_level(logging.DEBUG, 'pyxnat'),
+        pyxnat.Interface(server.url, server.user, server.password) as interface,
+    ):
         interface.cache.expiration = 60
         with interface.trace(lines) as trace:
             token = interface.manage.tokens.issue()
@@ -71,7 +85,11 @@ def test_no_secret_is_traced_logged_or_told(server: Any, tmp_path: Path, caplog:
             interface._exec('/data/projects')
             interface._exec('/data/projects')
             with pytest.raises(errors.DatabaseError) as caught:
-                interface._exec(f'/data/services/tokens/validate/{token.alias}/{token.secret}/more?password=hunter2', 'DELETE')
+                interface._exec(
+                    f'/data/services/tokens/validate/{token.alias}/{token.secret}/'
+                    'more?password=hunter2',
+                    'DELETE',
+                )
         cookie = interface._jsession
     told = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [one['from_cache'] for one in told] == [False] * 3 + [True, False]

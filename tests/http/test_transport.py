@@ -19,8 +19,13 @@ from pyxnat import errors
 from tests.support.scripted import Reply, Request, ScriptedServer, table
 from tests.support.waiting import GENEROUS_S
 
-LOGIN_PAGE = b'<!DOCTYPE html><html><body><form><input name="j_username"><input type="password"></form></body></html>'
-PAGE = b'\n <HTML><head><title>Portal</title></head><body>Welcome to the hotel network</body></html>'
+LOGIN_PAGE = (
+    b'<!DOCTYPE html><html><body><form><input name="j_username"><input '
+    b'type="password"></form></body></html>'
+)
+PAGE = (
+    b'\n <HTML><head><title>Portal</title></head><body>Welcome to the hotel network</body></html>'
+)
 
 
 def connect(server: ScriptedServer, **options) -> pyxnat.Interface:
@@ -30,12 +35,22 @@ def connect(server: ScriptedServer, **options) -> pyxnat.Interface:
 
 
 def with_session(reply: Reply) -> Reply:
-    return Reply(reply.status, reply.body, {'Set-Cookie': 'JSESSIONID=A1; Path=/; HttpOnly', **reply.headers}, reply.length, reply.close)
+    return Reply(
+        reply.status,
+        reply.body,
+        {'Set-Cookie': 'JSESSIONID=A1; Path=/; HttpOnly', **reply.headers},
+        reply.length,
+        reply.close,
+    )
 
 
 def asks(interface: pyxnat.Interface):
     """The two questions that must never take an error for emptiness."""
-    return [lambda: list(interface.select.projects()), interface.select.project('P').exists, interface.select('/projects/P/subjects/S').exists]
+    return [
+        lambda: list(interface.select.projects()),
+        interface.select.project('P').exists,
+        interface.select('/projects/P/subjects/S').exists,
+    ]
 
 
 def test_connecting_and_showing_ask_nothing():
@@ -53,7 +68,9 @@ def test_a_server_that_is_not_there_is_an_error():
         port = listener.getsockname()[1]
     interface = pyxnat.Interface(f'http://127.0.0.1:{port}', 'me', 'secret')
     for ask in asks(interface):
-        with pytest.raises(errors.NetworkError, match=rf'http://127\.0\.0\.1:{port}/.*Check the URL') as caught:
+        with pytest.raises(
+            errors.NetworkError, match=rf'http://127\.0\.0\.1:{port}/.*Check the URL'
+        ) as caught:
             ask()
         assert isinstance(caught.value, ConnectionError)
         assert caught.value.status is None
@@ -62,13 +79,19 @@ def test_a_server_that_is_not_there_is_an_error():
 def test_a_wrong_password_is_an_error(server):
     interface = pyxnat.Interface(server.url, server.user, 'wrong')
     for ask in asks(interface):
-        with pytest.raises(errors.AuthenticationError, match=rf'{server.url}.*401.*Check user and password'):
+        with pytest.raises(
+            errors.AuthenticationError, match=rf'{server.url}.*401.*Check user and password'
+        ):
             ask()
 
 
-@pytest.mark.parametrize(('page', 'error'), [(PAGE, errors.UnexpectedAnswer), (LOGIN_PAGE, errors.AuthenticationError)])
+@pytest.mark.parametrize(
+    ('page', 'error'), [(PAGE, errors.UnexpectedAnswer), (LOGIN_PAGE, errors.AuthenticationError)]
+)
 def test_a_page_with_status_200_is_an_error(page, error):
-    with ScriptedServer(lambda request: with_session(Reply(200, page, {'Content-Type': 'application/json'}))) as server:
+    with ScriptedServer(
+        lambda request: with_session(Reply(200, page, {'Content-Type': 'application/json'}))
+    ) as server:
         for ask in asks(connect(server)):
             with pytest.raises(error, match=rf'{server.url}.*200.*Check'):
                 ask()
@@ -76,7 +99,9 @@ def test_a_page_with_status_200_is_an_error(page, error):
 
 def test_a_page_in_place_of_a_file_leaves_nothing(tmp_path):
     with ScriptedServer(lambda request: with_session(Reply(200, LOGIN_PAGE))) as server:
-        file = connect(server, cachedir=tmp_path / 'cache').select('/projects/P/resources/R/files/head.nii')
+        file = connect(server, cachedir=tmp_path / 'cache').select(
+            '/projects/P/resources/R/files/head.nii'
+        )
         with pytest.raises(errors.AuthenticationError):
             file.get()
         with pytest.raises(errors.AuthenticationError):
@@ -85,11 +110,20 @@ def test_a_page_in_place_of_a_file_leaves_nothing(tmp_path):
 
 
 def test_an_error_carries_the_servers_own_words():
-    page = b'<html><head><title>Status</title></head><body><h3>The subject label is taken</h3><p>more</p></body></html>'
+    page = (
+        b'<html><head><title>Status</title></head><body><h3>The subject label is '
+        b'taken</h3><p>more</p></body></html>'
+    )
     with ScriptedServer(lambda request: with_session(Reply(409, page))) as server:
-        with pytest.raises(errors.DuplicateError, match='409: The subject label is taken') as caught:
+        with pytest.raises(
+            errors.DuplicateError, match='409: The subject label is taken'
+        ) as caught:
             connect(server)._exec('/data/projects/P', 'PUT')
-        assert (caught.value.status, caught.value.method, caught.value.uri) == (409, 'PUT', f'{server.url}/data/projects/P')
+        assert (caught.value.status, caught.value.method, caught.value.uri) == (
+            409,
+            'PUT',
+            f'{server.url}/data/projects/P',
+        )
 
 
 @pytest.mark.parametrize('method', ['PUT', 'POST'])
@@ -104,7 +138,11 @@ def test_a_write_on_a_kept_connection_that_was_closed_arrives_once(method):
 
 
 def test_a_post_that_may_have_arrived_is_not_sent_again():
-    with ScriptedServer(lambda request: Reply(silent=True) if request.method == 'POST' else with_session(Reply(200, table()))) as server:
+    with ScriptedServer(
+        lambda request: (
+            Reply(silent=True) if request.method == 'POST' else with_session(Reply(200, table()))
+        )
+    ) as server:
         interface = connect(server)
         interface._exec('/data/projects')
         with pytest.raises(errors.NetworkError):
@@ -115,12 +153,19 @@ def test_a_post_that_may_have_arrived_is_not_sent_again():
 def test_a_put_is_repeated_whole_when_the_connection_breaks(tmp_path):
     (tmp_path / 'body').write_bytes(b'x' * 100_000)
     replies = iter([Reply(silent=True), Reply(200)])
-    with ScriptedServer(lambda request: with_session(Reply(200, table())) if request.method == 'GET' else next(replies, Reply())) as server:
+    with ScriptedServer(
+        lambda request: (
+            with_session(Reply(200, table())) if request.method == 'GET' else next(replies, Reply())
+        )
+    ) as server:
         interface = connect(server)
         interface._exec('/data/projects')
         with (tmp_path / 'body').open('rb') as body:
             interface._exec('/data/projects/P/resources/R/files/f', 'PUT', body)
-        assert [len(request.body) for request in server.requests if request.method == 'PUT'] == [100_000, 100_000]
+        assert [len(request.body) for request in server.requests if request.method == 'PUT'] == [
+            100_000,
+            100_000,
+        ]
 
 
 def test_a_busy_server_is_asked_again_and_a_post_is_not():
@@ -154,15 +199,21 @@ def test_a_cut_answer_is_asked_for_again_and_then_an_error():
     replies = iter([Reply(200, table()[:20], length=500, close=True)])
     with ScriptedServer(lambda request: with_session(next(replies, Reply(200, table())))) as server:
         assert connect(server)._get_json('/data/projects') == []
-    with ScriptedServer(lambda request: with_session(Reply(200, table()[:20], length=500, close=True))) as server:
+    with ScriptedServer(
+        lambda request: with_session(Reply(200, table()[:20], length=500, close=True))
+    ) as server:
         with pytest.raises(errors.TransferError, match='20 of 500 bytes'):
             connect(server, retries=1)._get_json('/data/projects')
         assert len(server.requests) == 2
 
 
 def test_a_cut_file_leaves_nothing(tmp_path):
-    with ScriptedServer(lambda request: with_session(Reply(200, b'x' * 1000, length=5000, close=True))) as server:
-        file = connect(server, cachedir=tmp_path / 'cache', retries=0).select('/projects/P/resources/R/files/head.nii')
+    with ScriptedServer(
+        lambda request: with_session(Reply(200, b'x' * 1000, length=5000, close=True))
+    ) as server:
+        file = connect(server, cachedir=tmp_path / 'cache', retries=0).select(
+            '/projects/P/resources/R/files/head.nii'
+        )
         with pytest.raises(errors.TransferError):
             file.get()
         with pytest.raises(errors.TransferError):
@@ -173,7 +224,11 @@ def test_a_cut_file_leaves_nothing(tmp_path):
 def test_threads_that_start_together_log_in_once():
     def script(request: Request) -> Reply:
         time.sleep(0.05)
-        return with_session(Reply(200, table())) if 'authorization' in request.headers else Reply(200, table())
+        return (
+            with_session(Reply(200, table()))
+            if 'authorization' in request.headers
+            else Reply(200, table())
+        )
 
     with ScriptedServer(script) as server:
         interface = connect(server)
@@ -181,7 +236,9 @@ def test_threads_that_start_together_log_in_once():
             list(pool.map(lambda _: interface._get_json('/data/projects'), range(16)))
         assert sum('authorization' in request.headers for request in server.requests) == 1
         assert len(server.requests) == 16
-        assert all('JSESSIONID=A1' in request.headers.get('cookie', '') for request in server.requests[1:])
+        assert all(
+            'JSESSIONID=A1' in request.headers.get('cookie', '') for request in server.requests[1:]
+        )
         assert all(request.uri == '/data/projects?format=json' for request in server.requests)
 
 
@@ -195,13 +252,18 @@ def test_a_thread_takes_over_the_connection_of_one_that_has_ended():
 
 
 def test_a_connection_whose_answer_is_not_read_to_its_end_is_not_taken_over():
-    with ScriptedServer(lambda request: with_session(Reply(200, request.uri.encode() * 50_000))) as server:
+    with ScriptedServer(
+        lambda request: with_session(Reply(200, request.uri.encode() * 50_000))
+    ) as server:
         transport = connect(server)._transport
         opened = transport.stream('GET', '/data/first')
         with ThreadPoolExecutor(1) as pool:
             stream = pool.submit(opened.__enter__).result()
         with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(transport.request, 'GET', '/data/second').result().body == b'/data/second' * 50_000
+            assert (
+                pool.submit(transport.request, 'GET', '/data/second').result().body
+                == b'/data/second' * 50_000
+            )
         assert stream.read() == b'/data/first' * 50_000
         assert server.connections == 2
 
@@ -223,7 +285,10 @@ def test_a_dead_session_is_renewed_once_by_all_threads_together():
         interface._get_json('/data/projects')
         valid.clear()
         with ThreadPoolExecutor(8) as pool:
-            assert list(pool.map(lambda _: interface._get_json('/data/projects'), range(16))) == [[]] * 16
+            assert (
+                list(pool.map(lambda _: interface._get_json('/data/projects'), range(16)))
+                == [[]] * 16
+            )
         assert sum('authorization' in request.headers for request in server.requests) == 2
 
 
@@ -258,14 +323,21 @@ def test_a_provider_or_a_colon_logs_in_through_the_service():
 
 
 def test_a_server_without_sessions_is_asked_with_the_password_each_time():
-    with ScriptedServer(lambda request: Reply(200 if 'authorization' in request.headers else 401, table())) as server:
+    with ScriptedServer(
+        lambda request: Reply(200 if 'authorization' in request.headers else 401, table())
+    ) as server:
         interface = connect(server)
         with ThreadPoolExecutor(4) as pool:
-            assert list(pool.map(lambda _: interface._get_json('/data/projects'), range(8))) == [[]] * 8
+            assert (
+                list(pool.map(lambda _: interface._get_json('/data/projects'), range(8)))
+                == [[]] * 8
+            )
 
 
 def test_ending_a_session_survives_a_connection_that_was_closed_meanwhile():
-    with ScriptedServer(lambda request: with_session(Reply(200, table(), close=request.method == 'GET'))) as server:
+    with ScriptedServer(
+        lambda request: with_session(Reply(200, table(), close=request.method == 'GET'))
+    ) as server:
         interface = connect(server)
         interface._get_json('/data/projects')
         interface.disconnect()
@@ -273,8 +345,12 @@ def test_ending_a_session_survives_a_connection_that_was_closed_meanwhile():
 
 
 def test_cookies_of_a_gateway_come_along():
-    reply = Reply(200, table(), {'Set-Cookie': 'AWSALB=x9; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Path=/'})
-    with ScriptedServer(lambda request: reply if server.requests[1:] else with_session(Reply(200, table()))) as server:
+    reply = Reply(
+        200, table(), {'Set-Cookie': 'AWSALB=x9; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Path=/'}
+    )
+    with ScriptedServer(
+        lambda request: reply if server.requests[1:] else with_session(Reply(200, table()))
+    ) as server:
         interface = connect(server)
         for _ in range(3):
             interface._get_json('/data/projects')
@@ -317,7 +393,10 @@ def test_an_interface_that_is_dropped_ends_its_session(server):
 
 
 def test_requests_are_counted_and_logged_without_secrets(server, caplog):
-    with caplog.at_level(logging.DEBUG, 'pyxnat'), pyxnat.Interface(server.url, server.user, server.password) as interface:
+    with (
+        caplog.at_level(logging.DEBUG, 'pyxnat'),
+        pyxnat.Interface(server.url, server.user, server.password) as interface,
+    ):
         with interface.trace() as trace:
             interface.select.projects().get()
         assert trace.requests == 1
@@ -332,26 +411,42 @@ def test_requests_are_counted_and_logged_without_secrets(server, caplog):
 def test_plain_http_goes_through_a_proxy(monkeypatch):
     with ScriptedServer(lambda request: with_session(Reply(200, table()))) as proxy:
         port = proxy.url.rpartition(':')[2]
-        interface = pyxnat.Interface('http://xnat.example.org/xnat', 'me', 'secret', proxy=f'http://us%40er:pa%3Ass@127.0.0.1:{port}')
+        interface = pyxnat.Interface(
+            'http://xnat.example.org/xnat',
+            'me',
+            'secret',
+            proxy=f'http://us%40er:pa%3Ass@127.0.0.1:{port}',
+        )
         assert interface._get_json('/data/projects') == []
         assert proxy.requests[0].uri == 'http://xnat.example.org/xnat/data/projects?format=json'
         assert proxy.requests[0].headers['host'] == 'xnat.example.org'
-        assert b64decode(proxy.requests[0].headers['proxy-authorization'].partition(' ')[2]) == b'us@er:pa:ss'
-        assert 'pa:ss' not in repr(interface._transport) and b'pa%3Ass' not in pickle.dumps(interface)
+        assert (
+            b64decode(proxy.requests[0].headers['proxy-authorization'].partition(' ')[2])
+            == b'us@er:pa:ss'
+        )
+        assert 'pa:ss' not in repr(interface._transport) and b'pa%3Ass' not in pickle.dumps(
+            interface
+        )
         monkeypatch.setenv('http_proxy', proxy.url)
         pyxnat.Interface('http://other.example.org', 'me', 'secret')._get_json('/data/projects')
         assert proxy.requests[-1].uri.startswith('http://other.example.org/')
         monkeypatch.setenv('no_proxy', 'localhost,.example.org')
         with pytest.raises(errors.NetworkError):
-            pyxnat.Interface('http://other.example.org', 'me', 'secret', timeout=(0.5, 1), retries=0)._get_json('/data/projects')
+            pyxnat.Interface(
+                'http://other.example.org', 'me', 'secret', timeout=(0.5, 1), retries=0
+            )._get_json('/data/projects')
 
 
 def test_https_goes_through_a_tunnel():
     with ScriptedServer(lambda request: Reply(403, b'not for you', close=True)) as proxy:
-        interface = pyxnat.Interface('https://xnat.example.org', 'me', 'secret', proxy=proxy.url, retries=0)
+        interface = pyxnat.Interface(
+            'https://xnat.example.org', 'me', 'secret', proxy=proxy.url, retries=0
+        )
         with pytest.raises(errors.NetworkError, match='403'):
             interface._get_json('/data/projects')
-        assert [(request.method, request.uri) for request in proxy.requests] == [('CONNECT', 'xnat.example.org:443')]
+        assert [(request.method, request.uri) for request in proxy.requests] == [
+            ('CONNECT', 'xnat.example.org:443')
+        ]
         assert 'authorization' not in proxy.requests[0].headers
 
 
@@ -361,12 +456,16 @@ def test_a_uri_of_another_server_is_refused(xnat):
 
 
 @pytest.mark.parametrize('part', ['.', '..', '%2e', '.%2E', '%2E%2e'])
-@pytest.mark.parametrize('uri', ['/data/{}/projects', '/data/projects/{}', '/data/projects/{}?format=json', '{}'])
+@pytest.mark.parametrize(
+    'uri', ['/data/{}/projects', '/data/projects/{}', '/data/projects/{}?format=json', '{}']
+)
 def test_a_uri_with_a_segment_that_means_another_place_is_refused(xnat, uri, part):
     with pytest.raises(errors.ProgrammingError, match='part that means|segment'):
         xnat._transport.relative(uri.format(part))
 
 
-@pytest.mark.parametrize('uri', ['/data/projects/...', '/data/.a/b..', '/data/%2e%2e%2e', '/data/projects?a=/../b'])
+@pytest.mark.parametrize(
+    'uri', ['/data/projects/...', '/data/.a/b..', '/data/%2e%2e%2e', '/data/projects?a=/../b']
+)
 def test_dots_within_a_uri_are_kept(xnat, uri):
     assert xnat._transport.relative(uri) == uri

@@ -18,7 +18,10 @@ def test_the_table_has_a_row_for_each_level():
     assert set(labels.NAMES) == {row.plural for row in LEVELS}
 
 
-@given(st.sampled_from(STRICT), st.text(WORD, min_size=1, max_size=200).filter(lambda name: name.upper() != 'NULL'))
+@given(
+    st.sampled_from(STRICT),
+    st.text(WORD, min_size=1, max_size=200).filter(lambda name: name.upper() != 'NULL'),
+)
 def test_letters_digits_and_dashes_are_taken(plural, name):
     assert labels.why_not_new(plural, name) == ''
 
@@ -26,7 +29,9 @@ def test_letters_digits_and_dashes_are_taken(plural, name):
 @given(
     st.sampled_from(STRICT),
     st.text(WORD, max_size=5),
-    st.characters().filter(lambda char: char not in WORD and not (char.isascii() and char.isalnum())),
+    st.characters().filter(
+        lambda char: char not in WORD and not (char.isascii() and char.isalnum())
+    ),
 )
 def test_any_other_character_is_named(plural, start, char):
     name = f'x{start}{char}y'
@@ -60,7 +65,14 @@ def test_what_is_not_taken_says_why(plural, name, why):
 
 
 @pytest.mark.parametrize(
-    ('plural', 'name'), [('resources', 'DICOM.1'), ('files', 'a b/é (1).txt'), ('reconstructions', 'a b'), ('subjects', '-_1'), ('scans', 'ALL')]
+    ('plural', 'name'),
+    [
+        ('resources', 'DICOM.1'),
+        ('files', 'a b/é (1).txt'),
+        ('reconstructions', 'a b'),
+        ('subjects', '-_1'),
+        ('scans', 'ALL'),
+    ],
 )
 def test_what_is_taken(plural, name):
     assert labels.why_not_new(plural, name) == ''
@@ -78,9 +90,14 @@ NEW = {
 @pytest.mark.parametrize('name', ['a b', 'a.b', 'é', 'a:b', 'a,b', 'x' * 256])
 def test_nothing_is_made_of_a_name_that_xnat_does_not_take(xnat, project, level, name):
     project.subject('S').experiment('E').create()
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'new {level}.*accepts'):
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match=f'new {level}.*accepts'),
+    ):
         NEW[level](project, name).create()
-    assert [record.method for record in trace] == ['GET']  # it might be there: a rename takes any name
+    assert [record.method for record in trace] == [
+        'GET'
+    ]  # it might be there: a rename takes any name
 
 
 @pytest.mark.parametrize('level', NEW)
@@ -88,12 +105,29 @@ def test_nothing_is_made_of_a_name_that_xnat_does_not_take(xnat, project, level,
 def test_what_no_path_can_hold_is_not_sent(xnat, project, level, name):
     with xnat.trace() as trace:
         for act in ('create', 'exists', 'delete', 'id'):
-            with pytest.raises(errors.ProgrammingError, match='cannot be the name of .* in a request.*XNAT refuses'):
+            with pytest.raises(
+                errors.ProgrammingError, match='cannot be the name of .* in a request.*XNAT refuses'
+            ):
                 getattr(NEW[level](project, name), act)()
     assert trace.requests == 0
 
 
-ODD = ['a.b', 'a~b', 'a b', ' a', 'é', '日本', 'a:b', 'a,b', 'a+b', 'a=b', 'a?b', 'a(1)', 'a@b#c', '[a]']
+ODD = [
+    'a.b',
+    'a~b',
+    'a b',
+    ' a',
+    'é',
+    '日本',
+    'a:b',
+    'a,b',
+    'a+b',
+    'a=b',
+    'a?b',
+    'a(1)',
+    'a@b#c',
+    '[a]',
+]
 QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
 
 
@@ -118,12 +152,28 @@ def test_a_rename_takes_any_name_and_what_bears_it_is_found(xnat, project, label
     with open(found.scan('1').resource('R').file('f').get(), 'rb') as file:
         assert file.read() == b'content'
     path = f'/projects/{project._urn}/subjects/{label}'
-    for of, below in (('', 'experiments'), (f'/experiments/{label}', 'scans'), (f'/experiments/{label}', 'assessors')):
+    for of, below in (
+        ('', 'experiments'),
+        (f'/experiments/{label}', 'scans'),
+        (f'/experiments/{label}', 'assessors'),
+    ):
         assert [one.exists() for one in xnat.select(f'{path}{of}/{below}')] == [True]
-        assert len(xnat.select(f'{path}{of}/{below}').table(['ID', 'project' if below != 'scans' else 'type'])) == 1
+        assert (
+            len(
+                xnat.select(f'{path}{of}/{below}').table(
+                    ['ID', 'project' if below != 'scans' else 'type']
+                )
+            )
+            == 1
+        )
     if '?' not in label and '[' not in label:
         assert sorted(file._urn for file in xnat.select(f'{path}//files')) == ['f', 'g']
-        assert [file._urn for file in xnat.select(f'{path}/experiments/{label}/assessors/{label}x/out/resources/*/files')] == ['g']
+        assert [
+            file._urn
+            for file in xnat.select(
+                f'{path}/experiments/{label}/assessors/{label}x/out/resources/*/files'
+            )
+        ] == ['g']
     found.delete()
     assert not found.exists() and not project.subject(label).experiments().get()
     project.subject(label).delete()
@@ -133,9 +183,18 @@ def test_a_rename_takes_any_name_and_what_bears_it_is_found(xnat, project, label
 @pytest.mark.parametrize('label', ODD)
 def test_what_no_item_has_as_a_label_is_not_there(xnat, project, label):
     project.subject('S').experiment('E').create()
-    for element in (project.subject(label), project.subject(label).experiment('E'), project.subject('S').experiment(label).scan('1')):
+    for element in (
+        project.subject(label),
+        project.subject(label).experiment('E'),
+        project.subject('S').experiment(label).scan('1'),
+    ):
         assert not element.exists()
-        for act in (element.id, element.delete, element.get, lambda element=element: element.attrs.get('ID')):
+        for act in (
+            element.id,
+            element.delete,
+            element.get,
+            lambda element=element: element.attrs.get('ID'),
+        ):
             with pytest.raises((errors.NotFoundError, errors.DatabaseError)):
                 act()
     assert len(project.subjects().get()) == len(project.experiments().get()) == 1
@@ -154,6 +213,9 @@ def test_a_label_that_has_to_be_quoted_costs_one_listing(xnat, project):
 @pytest.mark.parametrize('label', ['a%b', 'a;b', 'a/b', 'a\\b', 'a&b', "a'b", '<a>', 'a"b'])
 def test_a_rename_to_what_xnat_cannot_keep_is_refused(xnat, project, label):
     subject = project.subject('S').create()
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='XNAT refuses|XNAT would store'):
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match='XNAT refuses|XNAT would store'),
+    ):
         subject.rename(label)
     assert trace.requests == 0

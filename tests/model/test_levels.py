@@ -1,4 +1,5 @@
-"""The table of levels: walked, and held against literals copied by hand from the facts (sections 2.1 and 2.6)."""
+"""The table of levels: walked, and held against literals copied by hand from the facts (sections
+2.1 and 2.6)."""
 
 from __future__ import annotations
 
@@ -7,13 +8,24 @@ import inspect
 import pytest
 
 from pyxnat import resources
-from pyxnat.model.levels import GAPS, LEVELS, SERVER, Level, chains, children, is_route, level, level_names
+from pyxnat.model.levels import (
+    GAPS,
+    LEVELS,
+    SERVER,
+    Level,
+    chains,
+    children,
+    is_route,
+    level,
+    level_names,
+)
 from pyxnat.resources import Collection, Element
 from pyxnat.resources.base import class_of
 
 each_row = pytest.mark.parametrize('row', LEVELS, ids=lambda row: row.plural)
 
-# Written out by hand, from the route table of XNATApplication: one line for each collection that a client lists.
+# Written out by hand, from the route table of XNATApplication: one line for each collection that a
+# client lists.
 ROUTES = """
 /projects
 /projects/resources
@@ -72,13 +84,18 @@ ROUTES = """
 COLUMNS = {
     'projects': 'ID, secondary_ID, name, description, pi_firstname, pi_lastname, URI',
     'subjects': 'ID, project, label, insert_date, insert_user, URI',
-    'experiments': 'xnat:subjectassessordata/id, ID, project, date, xsiType, label, insert_date, URI',
+    'experiments': 'xnat:subjectassessordata/id, ID, project, date, xsiType, label, insert_date, '
+    'URI',
     'scans': 'xnat_imagescandata_id, ID, type, quality, xsiType, note, series_description, URI',
     'reconstructions': 'xnat_reconstructedimagedata_id, ID, type, baseScanType, URI',
-    'assessors': 'xnat:imageassessordata/id, ID, project, label, date, xsiType, insert_date, session_ID, session_label, URI',
-    'resources': 'xnat_abstractresource_id, label, element_name, category, cat_id, cat_desc, file_count, file_size, tags, content, format',
-    'in_resources': 'xnat_abstractresource_id, label, element_name, category, cat_id, cat_desc, file_count, file_size, tags, content, format',
-    'out_resources': 'xnat_abstractresource_id, label, element_name, category, cat_id, cat_desc, file_count, file_size, tags, content, format',
+    'assessors': 'xnat:imageassessordata/id, ID, project, label, date, xsiType, insert_date, '
+    'session_ID, session_label, URI',
+    'resources': 'xnat_abstractresource_id, label, element_name, category, cat_id, cat_desc, '
+    'file_count, file_size, tags, content, format',
+    'in_resources': 'xnat_abstractresource_id, label, element_name, category, cat_id, cat_desc, '
+    'file_count, file_size, tags, content, format',
+    'out_resources': 'xnat_abstractresource_id, label, element_name, category, cat_id, cat_desc, '
+    'file_count, file_size, tags, content, format',
     'files': 'Name, Size, URI, collection, file_tags, file_format, file_content, cat_ID, digest',
 }
 
@@ -111,7 +128,9 @@ def test_what_xnat_answers_with_the_parent_is_no_route() -> None:
     assert not is_route(('projects', 'experiments', 'scans'))
     assert not is_route(('projects', 'experiments', 'scans', 'resources'))
     assert is_route(('projects', 'experiments', 'resources'))
-    assert all(gap[-1] in {row.plural for row in children(gap[-2])} for gap in GAPS), 'a gap closes a route that the parents would allow'
+    assert all(gap[-1] in {row.plural for row in children(gap[-2])} for gap in GAPS), (
+        'a gap closes a route that the parents would allow'
+    )
 
 
 def test_default_columns_are_those_of_xnat() -> None:
@@ -142,7 +161,10 @@ def test_a_row_is_found_by_both_names(row: Level) -> None:
 
 @each_row
 def test_the_listing_holds_id_and_label(row: Level) -> None:
-    columns = {*row.columns, *(('path',) if row.plural == 'files' else ())}  # the path is made of the URI
+    columns = {
+        *row.columns,
+        *(('path',) if row.plural == 'files' else ()),
+    }  # the path is made of the URI
     assert {row.id_column, row.label_column} <= columns
 
 
@@ -153,16 +175,24 @@ def test_a_level_without_a_column_for_types_knows_its_type(row: Level) -> None:
 
 @each_row
 def test_a_row_has_a_class_for_elements_and_one_for_collections(row: Level) -> None:
-    element, collection = getattr(resources, row.element_class), getattr(resources, row.collection_class)
+    element, collection = (
+        getattr(resources, row.element_class),
+        getattr(resources, row.collection_class),
+    )
     assert issubclass(element, Element) and issubclass(collection, Collection)
     assert class_of(row.singular) is element and class_of(row.plural) is collection
     assert element.level is collection.level is row
     for cls in (element, collection):
-        assert cls.__module__ == 'pyxnat.resources' and row.doc in cls.__doc__[:1].lower() + cls.__doc__[1:]
+        assert (
+            cls.__module__ == 'pyxnat.resources'
+            and row.doc in cls.__doc__[:1].lower() + cls.__doc__[1:]
+        )
 
 
 @pytest.mark.parametrize(
-    ('parent', 'row'), [(parent, row) for row in LEVELS for parent in row.parents if parent], ids=lambda x: getattr(x, 'plural', x)
+    ('parent', 'row'),
+    [(parent, row) for row in LEVELS for parent in row.parents if parent],
+    ids=lambda x: getattr(x, 'plural', x),
 )
 def test_a_parent_has_documented_accessors(parent: str, row: Level) -> None:
     element, collection = class_of(level(parent).singular), class_of(parent)

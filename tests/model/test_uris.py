@@ -10,7 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyxnat.errors import ConfigurationError
-from pyxnat.model.uris import file_path, join, normalise_server, parent, quote, quote_path, segments, strip_entry, unquote, with_query
+from pyxnat.model.uris import (
+    file_path,
+    join,
+    normalise_server,
+    parent,
+    quote,
+    quote_path,
+    segments,
+    strip_entry,
+    unquote,
+    with_query,
+)
 
 text = st.text(st.characters(exclude_categories=['Cs']))
 names = text.filter(bool)
@@ -57,7 +68,9 @@ def test_each_entry_point_is_taken_off(entry: str) -> None:
     assert segments(f'{entry}/projects/P') == ['projects', 'P']
 
 
-@pytest.mark.parametrize('path', ['/projects/data/subjects', '/database/projects', '/RESTful', '/datax/archive'])
+@pytest.mark.parametrize(
+    'path', ['/projects/data/subjects', '/database/projects', '/RESTful', '/datax/archive']
+)
 def test_what_only_looks_like_an_entry_point_stays(path: str) -> None:
     assert strip_entry(path) == path
 
@@ -91,7 +104,10 @@ def test_the_path_of_a_file_is_what_follows_its_resource(uri: str, expected: str
 
 @given(names.filter(lambda name: '/' not in name), names)
 def test_the_path_of_any_file_comes_back(resource: str, path: str) -> None:
-    assert file_path(f'/data/experiments/E/resources/{quote(resource)}/files/{quote_path(path)}') == path
+    assert (
+        file_path(f'/data/experiments/E/resources/{quote(resource)}/files/{quote_path(path)}')
+        == path
+    )
 
 
 @given(st.dictionaries(names, text, max_size=4))
@@ -144,7 +160,17 @@ def test_the_url_of_a_server_has_one_form(given_url: str, expected: str) -> None
 
 @pytest.mark.parametrize(
     'url',
-    ['', '   ', 'ftp://host', 'https://', 'file:///srv/archive', 'http://[x', 'https://me:secret@host', 'me:secret@host', 'ftp://me:secret@host'],
+    [
+        '',
+        '   ',
+        'ftp://host',
+        'https://',
+        'file:///srv/archive',
+        'http://[x',
+        'https://me:secret@host',
+        'me:secret@host',
+        'ftp://me:secret@host',
+    ],
 )
 def test_what_is_no_server_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,5 @@
-"""Columns of tables: whose they are, what is asked for them, and what the answers are put together to. No server."""
+"""Columns of tables: whose they are, what is asked for them, and what the answers are put together
+to. No server."""
 
 from __future__ import annotations
 
@@ -6,7 +7,16 @@ import pytest
 
 from pyxnat.errors import ProgrammingError
 from pyxnat.query.paths import parse
-from pyxnat.query.plan import Column, Found, JoinSubjects, ListLevel, ListSessions, columns_of, plan, wanted_columns
+from pyxnat.query.plan import (
+    Column,
+    Found,
+    JoinSubjects,
+    ListLevel,
+    ListSessions,
+    columns_of,
+    plan,
+    wanted_columns,
+)
 from pyxnat.tables.table import Row
 
 
@@ -25,12 +35,36 @@ def columns(text: str, *names: str) -> list[tuple[str, str]]:
         ('/projects/P/experiments/*', 'subjects/label', ('subjects', 'label')),
         ('/projects/P/experiments/*', 'project/name', ('projects', 'name')),
         ('/projects/P/experiments/*', 'name', ('projects', 'name')),
-        ('/projects/P/experiments/*', 'xnat:subjectData/group', ('subjects', 'xnat:subjectData/group')),
-        ('/projects/P/experiments/*', 'subject/xnat:subjectData/group', ('subjects', 'xnat:subjectData/group')),
-        ('/projects/P/experiments/*', 'xnat:mrSessionData/fieldStrength', ('experiments', 'xnat:mrSessionData/fieldStrength')),
-        ('/projects/P/experiments/*', 'my:sessionThings/field', ('experiments', 'my:sessionThings/field')),
-        ('/projects/P//assessors', 'xnat:mrSessionData/fieldStrength', ('experiments', 'xnat:mrSessionData/fieldStrength')),
-        ('/projects/P//assessors', 'xnat:qcManualAssessorData/pass', ('assessors', 'xnat:qcManualAssessorData/pass')),
+        (
+            '/projects/P/experiments/*',
+            'xnat:subjectData/group',
+            ('subjects', 'xnat:subjectData/group'),
+        ),
+        (
+            '/projects/P/experiments/*',
+            'subject/xnat:subjectData/group',
+            ('subjects', 'xnat:subjectData/group'),
+        ),
+        (
+            '/projects/P/experiments/*',
+            'xnat:mrSessionData/fieldStrength',
+            ('experiments', 'xnat:mrSessionData/fieldStrength'),
+        ),
+        (
+            '/projects/P/experiments/*',
+            'my:sessionThings/field',
+            ('experiments', 'my:sessionThings/field'),
+        ),
+        (
+            '/projects/P//assessors',
+            'xnat:mrSessionData/fieldStrength',
+            ('experiments', 'xnat:mrSessionData/fieldStrength'),
+        ),
+        (
+            '/projects/P//assessors',
+            'xnat:qcManualAssessorData/pass',
+            ('assessors', 'xnat:qcManualAssessorData/pass'),
+        ),
         ('/projects/P//scans', 'type', ('scans', 'type')),
         ('/projects/P//scans', 'handedness', ('subjects', 'handedness')),
         ('/projects/P//files', 'Size', ('files', 'Size')),
@@ -40,7 +74,9 @@ def columns(text: str, *names: str) -> list[tuple[str, str]]:
         ('/projects/*', 'keywords', ('projects', 'keywords')),
     ],
 )
-def test_a_name_is_that_of_the_elements_or_of_the_nearest_above(text: str, name: str, expected: tuple[str, str]) -> None:
+def test_a_name_is_that_of_the_elements_or_of_the_nearest_above(
+    text: str, name: str, expected: tuple[str, str]
+) -> None:
     assert columns(text, name) == [expected]
 
 
@@ -63,7 +99,9 @@ def test_what_is_no_column_is_an_error_that_names_it(text: str, name: str) -> No
 
 
 def test_one_name_alone_is_not_taken_letter_by_letter() -> None:
-    with pytest.raises(ProgrammingError, match=r"'label' is one name, not a list of names. Pass \['label'\]"):
+    with pytest.raises(
+        ProgrammingError, match=r"'label' is one name, not a list of names. Pass \['label'\]"
+    ):
         columns_of(parse('/projects/P/experiments/*').paths, 'label')
 
 
@@ -72,7 +110,11 @@ def test_a_column_is_asked_for_once_and_of_the_levels_of_its_route() -> None:
     found = columns_of(routes, ['path', 'scan/type', 'subject/age', 'path'])
     assert [column.name for column in found] == ['path', 'scan/type', 'subject/age']
     wanted = [wanted_columns(found, route) for route in routes]
-    assert {} in wanted and {'scans': ('type',), 'subjects': ('age',)} in wanted and {'subjects': ('age',)} in wanted
+    assert (
+        {} in wanted
+        and {'scans': ('type',), 'subjects': ('age',)} in wanted
+        and {'subjects': ('age',)} in wanted
+    )
 
 
 def test_full_paths_are_answered_in_lower_case() -> None:
@@ -86,15 +128,29 @@ def test_full_paths_are_answered_in_lower_case() -> None:
 def requests(text: str, *names: str) -> list[str]:
     (path,) = parse(text).paths
     stages = plan(path, columns=wanted_columns(columns_of([path], names), path))
-    return [uri for stage in stages if stage.has_requests for uri in stage.requests(Found('/data/projects/P/experiments/E', {'subject_ID': 'S'}))]
+    return [
+        uri
+        for stage in stages
+        if stage.has_requests
+        for uri in stage.requests(Found('/data/projects/P/experiments/E', {'subject_ID': 'S'}))
+    ]
 
 
-def test_what_all_have_comes_with_the_listing_and_what_one_type_has_with_a_listing_of_that_type() -> None:
+def test_what_all_have_comes_with_the_listing_and_what_one_type_has_with_a_listing_of_that_type() -> (  # noqa: E501
+    None
+):
     uri = '/data/projects/P/experiments/E/experiments'
     own = 'ID,project,date,xsiType,label,insert_date'
     assert requests('/projects/P/experiments/*', 'label', 'date') == [uri]
-    assert requests('/projects/P/experiments/*', 'note', 'xnat:experimentData/time') == [f'{uri}?columns={own},note,xnat:experimentData/time']
-    assert requests('/projects/P/experiments/*', 'fieldStrength', 'xnat:mrSessionData/coil', 'xnat:petSessionData/tracer/name') == [
+    assert requests('/projects/P/experiments/*', 'note', 'xnat:experimentData/time') == [
+        f'{uri}?columns={own},note,xnat:experimentData/time'
+    ]
+    assert requests(
+        '/projects/P/experiments/*',
+        'fieldStrength',
+        'xnat:mrSessionData/coil',
+        'xnat:petSessionData/tracer/name',
+    ) == [
         uri,
         f'{uri}?xsiType=xnat:mrSessionData&columns=ID,fieldStrength,xnat:mrSessionData/coil',
         f'{uri}?xsiType=xnat:petSessionData&columns=ID,xnat:petSessionData/tracer/name',
@@ -103,11 +159,16 @@ def test_what_all_have_comes_with_the_listing_and_what_one_type_has_with_a_listi
 
 def test_a_name_that_two_types_have_is_asked_of_both() -> None:
     asked = requests('/projects/P/experiments/*', 'stabilization')
-    assert [uri.partition('xsiType=')[2].partition('&')[0] for uri in asked[1:]] == ['xnat:petSessionData', 'xnat:mrSessionData']
+    assert [uri.partition('xsiType=')[2].partition('&')[0] for uri in asked[1:]] == [
+        'xnat:petSessionData',
+        'xnat:mrSessionData',
+    ]
 
 
 def test_a_literal_name_above_is_looked_up_where_something_is_wanted_of_it() -> None:
-    assert requests('/projects/P/subjects/S/resources/*', 'label') == ['/data/projects/P/experiments/E/resources']
+    assert requests('/projects/P/subjects/S/resources/*', 'label') == [
+        '/data/projects/P/experiments/E/resources'
+    ]
     assert len(requests('/projects/P/subjects/S/resources/*', 'subject/age')) == 2
 
 
@@ -125,20 +186,39 @@ def test_subjects_are_joined_to_experiments_that_are_not_reached_through_them() 
 
 
 def session(number: int, **more: str) -> Row:
-    return {'ID': f'E{number}', 'label': f'L{number}', 'subject_ID': f'S{number}', 'xsiType': 'xnat:mrSessionData', **more}
+    return {
+        'ID': f'E{number}',
+        'label': f'L{number}',
+        'subject_ID': f'S{number}',
+        'xsiType': 'xnat:mrSessionData',
+        **more,
+    }
 
 
 def test_answers_are_put_together_by_id() -> None:
     step = parse('/projects/P/experiments/*').paths[0][1:]
-    stage = ListLevel(step, None, {'experiments': ('note', 'fieldStrength', 'xnat:mrSessionData/scans/scan/type')})
+    stage = ListLevel(
+        step, None, {'experiments': ('note', 'fieldStrength', 'xnat:mrSessionData/scans/scan/type')}
+    )
     typed = {'xnat:mrsessiondata/scans/scan/type': 'T1', 'fieldStrength': '3.0'}
     tables: list[list[Row]] = [
         [session(1, note='a'), session(2, note='')],
-        [{'ID': 'E1', **typed}, {'ID': 'E1', **typed, 'xnat:mrsessiondata/scans/scan/type': 'T2'}, {'ID': 'E9', **typed}],
+        [
+            {'ID': 'E1', **typed},
+            {'ID': 'E1', **typed, 'xnat:mrsessiondata/scans/scan/type': 'T2'},
+            {'ID': 'E9', **typed},
+        ],
     ]
     first, second = stage.rows(Found('/data/projects/P'), tables)
-    assert (first.row['note'], first.row['fieldStrength'], first.row['xnat:mrsessiondata/scans/scan/type']) == ('a', '3.0', ['T1', 'T2'])
-    assert (second.row['fieldStrength'], second.row['xnat:mrsessiondata/scans/scan/type']) == ('', '')
+    assert (
+        first.row['note'],
+        first.row['fieldStrength'],
+        first.row['xnat:mrsessiondata/scans/scan/type'],
+    ) == ('a', '3.0', ['T1', 'T2'])
+    assert (second.row['fieldStrength'], second.row['xnat:mrsessiondata/scans/scan/type']) == (
+        '',
+        '',
+    )
 
 
 def test_a_column_that_does_not_come_is_an_error_that_names_it() -> None:
@@ -154,7 +234,9 @@ def test_a_column_that_does_not_come_is_an_error_that_names_it() -> None:
 def test_subjects_are_asked_for_beside_the_experiments_and_by_their_ids() -> None:
     join = JoinSubjects((), None, {'subjects': ('age',)})
     beside, named = join.beside('/data/projects/P'), join.named(['S0', 'S2'])
-    assert beside[0].startswith('/data/projects/P/subjects?columns=') and named[0].startswith('/data/subjects?ID=S0,S2&columns=')
+    assert beside[0].startswith('/data/projects/P/subjects?columns=') and named[0].startswith(
+        '/data/subjects?ID=S0,S2&columns='
+    )
     assert beside[0].endswith(',age') and named[0].endswith(',age')
     row = {'ID': 'S1', 'age': '9'}
     assert [*join.subjects([[row]])] == [('S1', row)]

@@ -13,9 +13,22 @@ from hypothesis import given as given_
 from hypothesis import strategies as st
 
 from pyxnat.errors import ProgrammingError
-from pyxnat.query.criteria import Constraint, Field, Group, Saved, is_rewriting, parse, parse_where, spell
+from pyxnat.query.criteria import (
+    Constraint,
+    Field,
+    Group,
+    Saved,
+    is_rewriting,
+    parse,
+    parse_where,
+    spell,
+)
 
-AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
+AGE, GENDER, HAND = (
+    'xnat:mrSessionData/AGE',
+    'xnat:subjectData/GENDER',
+    'xnat:subjectData/HANDEDNESS',
+)
 FIELD = Field('xnat:mrSessionData', 'AGE')
 
 
@@ -32,7 +45,7 @@ def plain(member: Constraint | Group) -> Any:
     return (member.method, *map(plain, member.members))
 
 
-# -- operators and values ---------------------------------------------------------------------------------------------------------------------
+# -- operators and values --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('operator', ['=', '!=', '<', '<=', '>', '>='])
@@ -41,15 +54,32 @@ def test_an_operator_stays_as_it_is(operator: str) -> None:
 
 
 NO_TEXTS = (
-    AGE, 'xnat:mrSessionData/GEN_AGE', 'xnat:mrSessionData/DATE', 'xnat:mrSessionData/INSERT_DATE', 'xnat:mrSessionData/LAST_MODIFIED',
-    'xnat:mrSessionData/date', 'xnat:mrSessionData/time', 'xnat:mrSessionData/age', 'xnat:mrSessionData/meta/insert_date',
-    'xnat:mrSessionData/scans/scan/frames', 'xnat:subjectData/DOB', 'xnat:subjectData/demographics/yob', 'xnat:subjectData/MR_COUNT',
-    'xnat:mrSessionData/SCAN_COUNT_TYPE=T1', 'wrk:workflowData/LAUNCH_TIME',
-)  # fmt: skip
+    AGE,
+    'xnat:mrSessionData/GEN_AGE',
+    'xnat:mrSessionData/DATE',
+    'xnat:mrSessionData/INSERT_DATE',
+    'xnat:mrSessionData/LAST_MODIFIED',
+    'xnat:mrSessionData/date',
+    'xnat:mrSessionData/time',
+    'xnat:mrSessionData/age',
+    'xnat:mrSessionData/meta/insert_date',
+    'xnat:mrSessionData/scans/scan/frames',
+    'xnat:subjectData/DOB',
+    'xnat:subjectData/demographics/yob',
+    'xnat:subjectData/MR_COUNT',
+    'xnat:mrSessionData/SCAN_COUNT_TYPE=T1',
+    'wrk:workflowData/LAUNCH_TIME',
+)
 TEXTS = (
-    GENDER, 'xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/DATE_CHAR', 'xnat:mrSessionData/scanner', 'xnat:mrSessionData/label',
-    'xnat:subjectData/XNAT_SUBJECTDATA_FIELD_MAP=age', 'xnat:subjectData/fields/field[name=age]/field', 'xnat:mrSessionData/scans/scan/type',
-)  # fmt: skip
+    GENDER,
+    'xnat:subjectData/SUBJECT_LABEL',
+    'xnat:mrSessionData/DATE_CHAR',
+    'xnat:mrSessionData/scanner',
+    'xnat:mrSessionData/label',
+    'xnat:subjectData/XNAT_SUBJECTDATA_FIELD_MAP=age',
+    'xnat:subjectData/fields/field[name=age]/field',
+    'xnat:mrSessionData/scans/scan/type',
+)
 
 
 @pytest.mark.parametrize('operator', ['LIKE', 'NOT LIKE'])
@@ -61,7 +91,10 @@ def test_texts_are_compared_with_a_pattern_and_nothing_else_is(operator: str) ->
             parse([(field, operator, 80)])
 
 
-@pytest.mark.parametrize(('written', 'meant'), [('==', '='), ('<>', '!='), ('like', 'LIKE'), (' not   like ', 'NOT LIKE'), ('is not', '!=')])
+@pytest.mark.parametrize(
+    ('written', 'meant'),
+    [('==', '='), ('<>', '!='), ('like', 'LIKE'), (' not   like ', 'NOT LIKE'), ('is not', '!=')],
+)
 def test_an_operator_may_be_spelled_otherwise(written: str, meant: str) -> None:
     assert plain(one(GENDER, written, 'x')) == (meant, 'x')
 
@@ -99,20 +132,40 @@ def test_a_star_is_a_wildcard_of_like_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    'constraint', [('=', None), ('IS', None), ('IS NULL', None), ('IS NULL',), ('=', 'NULL'), ('is', 'null'), ('=', ''), ('=', b' ')]
+    'constraint',
+    [
+        ('=', None),
+        ('IS', None),
+        ('IS NULL', None),
+        ('IS NULL',),
+        ('=', 'NULL'),
+        ('is', 'null'),
+        ('=', ''),
+        ('=', b' '),
+    ],
 )
 def test_nothing_is_asked_for_as_null(constraint: tuple[Any, ...]) -> None:
     assert one(AGE, *constraint) == Constraint(FIELD, 'IS NULL', 'NULL', raw=True)
 
 
 @pytest.mark.parametrize(
-    'constraint', [('!=', None), ('IS NOT', None), ('IS NOT NULL',), ('<>', 'NULL'), ('IS', 'not null'), ('!=', ''), ('=', '*'), ('=', ' * ')]
+    'constraint',
+    [
+        ('!=', None),
+        ('IS NOT', None),
+        ('IS NOT NULL',),
+        ('<>', 'NULL'),
+        ('IS', 'not null'),
+        ('!=', ''),
+        ('=', '*'),
+        ('=', ' * '),
+    ],
 )
 def test_something_is_asked_for_as_not_null(constraint: tuple[Any, ...]) -> None:
     assert one(AGE, *constraint) == Constraint(FIELD, 'IS NOT NULL', 'NULL', raw=True)
 
 
-# -- lists and ranges -------------------------------------------------------------------------------------------------------------------------
+# -- lists and ranges ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -130,17 +183,23 @@ def test_something_is_asked_for_as_not_null(constraint: tuple[Any, ...]) -> None
         ('!=', ['a', 'b'], ('AND', ('!=', 'a'), ('!=', 'b'))),
         ('BETWEEN', (70, 80), ('AND', ('>=', '70'), ('<=', '80'))),
         ('between', '70 and 80', ('AND', ('>=', '70'), ('<=', '80'))),
-        ('BETWEEN', (datetime.date(2009, 1, 1), datetime.date(2009, 12, 31)), ('AND', ('>=', '2009-01-01'), ('<=', '2009-12-31'))),
+        (
+            'BETWEEN',
+            (datetime.date(2009, 1, 1), datetime.date(2009, 12, 31)),
+            ('AND', ('>=', '2009-01-01'), ('<=', '2009-12-31')),
+        ),
     ],
 )
-def test_lists_and_ranges_are_rewritten_to_comparisons(operator: str, value: Any, meant: Any) -> None:
+def test_lists_and_ranges_are_rewritten_to_comparisons(
+    operator: str, value: Any, meant: Any
+) -> None:
     group = one(AGE, operator, value)
     assert plain(group) == meant
     assert isinstance(group, Group) and group.is_rewritten
     assert {constraint.field for constraint in group.constraints()} == {FIELD}
 
 
-# -- nesting ----------------------------------------------------------------------------------------------------------------------------------
+# -- nesting ---------------------------------------------------------------------------------------
 
 
 def test_constraints_are_joined_by_and_unless_or_is_said() -> None:
@@ -164,7 +223,9 @@ def test_lists_nest_as_deep_as_wanted() -> None:
 
 
 def test_tuples_may_stand_for_lists() -> None:
-    assert parse(((AGE, '>', 80), (GENDER, '=', 'female'), 'OR')) == parse([(AGE, '>', 80), (GENDER, '=', 'female'), 'OR'])
+    assert parse(((AGE, '>', 80), (GENDER, '=', 'female'), 'OR')) == parse(
+        [(AGE, '>', 80), (GENDER, '=', 'female'), 'OR']
+    )
     assert parse([((AGE, '>', 80), 'AND')]) == parse([[(AGE, '>', 80), 'AND']])
 
 
@@ -179,7 +240,7 @@ def test_parsing_leaves_the_criteria_as_they_were() -> None:
     assert repr(criteria) == before
 
 
-# -- fields -----------------------------------------------------------------------------------------------------------------------------------
+# -- fields ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -201,12 +262,21 @@ def test_parsing_leaves_the_criteria_as_they_were() -> None:
             'xnat:subjectData/demographics[@xsi:type=my:demographicData]/iq',
         ),
         (
-            'xnat:subjectData/XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD',
+            'xnat:subjectData/'
+            'XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD',
             '',
-            ('xnat:subjectData', 'XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD'),
+            (
+                'xnat:subjectData',
+                'XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD',
+            ),
             'XNAT:SUBJECTDATA_CUSTOM-FORM_89CE5943-5721-482D-AFD4-AD2E9061D235_MOOD',
         ),
-        ('xnat:mrSessionData/label', 'xnat:subjectData', ('xnat:mrSessionData', 'label'), 'xnat:mrSessionData/label'),
+        (
+            'xnat:mrSessionData/label',
+            'xnat:subjectData',
+            ('xnat:mrSessionData', 'label'),
+            'xnat:mrSessionData/label',
+        ),
         (
             'xnat:mrSessionData/sharing/share/project',
             '',
@@ -221,14 +291,16 @@ def test_parsing_leaves_the_criteria_as_they_were() -> None:
         ),
     ],
 )
-def test_a_field_is_a_data_type_and_a_name(text: str, default: str, field: tuple[str, str], field_id: str) -> None:
+def test_a_field_is_a_data_type_and_a_name(
+    text: str, default: str, field: tuple[str, str], field_id: str
+) -> None:
     found = Field.parse(text, default)
     assert (found.datatype, found.name) == field
     assert found.field_id == field_id
     assert Field.parse(str(found)) == found
 
 
-# -- what cannot be ---------------------------------------------------------------------------------------------------------------------------
+# -- what cannot be --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -316,7 +388,11 @@ def test_whole_numbers_of_numpy_are_numbers() -> None:
 
 @pytest.mark.parametrize(
     ('value', 'remedy'),
-    [('back\\', 'LIKE, with .* backslash'), ("DROP 'x", 'LIKE, with .* blank'), ('*', "'=' or '!=' with None")],
+    [
+        ('back\\', 'LIKE, with .* backslash'),
+        ("DROP 'x", 'LIKE, with .* blank'),
+        ('*', "'=' or '!=' with None"),
+    ],
 )
 def test_a_value_that_xnat_would_refuse_is_named_with_what_to_do(value: str, remedy: str) -> None:
     with pytest.raises(ProgrammingError, match='GENDER') as caught:
@@ -337,25 +413,47 @@ def test_a_missing_time_of_pandas_is_no_value() -> None:
         parse([(AGE, '=', pandas.NaT)])
 
 
-# -- and back ---------------------------------------------------------------------------------------------------------------------------------
+# -- and back --------------------------------------------------------------------------------------
 
 values = (
     st.none()
     | st.integers()
     | st.dates()
-    | st.text(min_size=1).filter(lambda text: text.strip() not in ('', '*') and not text.endswith('\\') and not re.search('[A-Z]{4} ', text))
+    | st.text(min_size=1).filter(
+        lambda text: (
+            text.strip() not in ('', '*')
+            and not text.endswith('\\')
+            and not re.search('[A-Z]{4} ', text)
+        )
+    )
 )
 constraints = st.one_of(
     st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['=', '!=']), values),
-    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['<', '<=', '>', '>=']), values.filter(lambda value: value is not None)),
-    st.tuples(st.just(GENDER), st.sampled_from(['LIKE', 'NOT LIKE']), values.filter(lambda value: value is not None)),
-    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['IN', 'NOT IN']), st.lists(values, min_size=1, max_size=3)),
-    st.tuples(st.sampled_from([AGE, GENDER]), st.just('BETWEEN'), st.tuples(st.integers(), st.integers())),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]),
+        st.sampled_from(['<', '<=', '>', '>=']),
+        values.filter(lambda value: value is not None),
+    ),
+    st.tuples(
+        st.just(GENDER),
+        st.sampled_from(['LIKE', 'NOT LIKE']),
+        values.filter(lambda value: value is not None),
+    ),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]),
+        st.sampled_from(['IN', 'NOT IN']),
+        st.lists(values, min_size=1, max_size=3),
+    ),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]), st.just('BETWEEN'), st.tuples(st.integers(), st.integers())
+    ),
 )
 
 
 def lists(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.tuples(st.lists(inner, min_size=1, max_size=3), st.sampled_from(['AND', 'OR'])).map(lambda pair: [*pair[0], pair[1]])
+    return st.tuples(st.lists(inner, min_size=1, max_size=3), st.sampled_from(['AND', 'OR'])).map(
+        lambda pair: [*pair[0], pair[1]]
+    )
 
 
 criteria = lists(st.recursive(constraints, lists, max_leaves=10))
@@ -368,25 +466,48 @@ def test_criteria_come_back_as_tuples(written: Any) -> None:
 
 
 def test_what_stands_for_a_list_is_told_by_its_members() -> None:
-    for operator, value in (('IN', [1, None]), ('IN', [1]), ('NOT IN', [1, 2, None]), ('BETWEEN', (1, 2))):
+    for operator, value in (
+        ('IN', [1, None]),
+        ('IN', [1]),
+        ('NOT IN', [1, 2, None]),
+        ('BETWEEN', (1, 2)),
+    ):
         group = one(AGE, operator, value)
         assert isinstance(group, Group) and is_rewriting(group)
-    for other in ([(AGE, '=', 1), (GENDER, '=', 1), 'OR'], [(AGE, '=', 1)], [(AGE, '<=', 1), (AGE, '>=', 2)], [(AGE, '>', 1)], [[(AGE, '!=', 1)]]):
+    for other in (
+        [(AGE, '=', 1), (GENDER, '=', 1), 'OR'],
+        [(AGE, '=', 1)],
+        [(AGE, '<=', 1), (AGE, '>=', 2)],
+        [(AGE, '>', 1)],
+        [[(AGE, '!=', 1)]],
+    ):
         assert not is_rewriting(parse(other))
 
 
-# -- what where is given ----------------------------------------------------------------------------------------------------------------------
+# -- what where is given ---------------------------------------------------------------------------
 
 
 def test_where_is_given_criteria_or_the_name_of_some() -> None:
-    assert parse_where([('AGE', '>', 80)], default='xnat:subjectData') == parse([('xnat:subjectData/AGE', '>', 80)])
+    assert parse_where([('AGE', '>', 80)], default='xnat:subjectData') == parse(
+        [('xnat:subjectData/AGE', '>', 80)]
+    )
     assert parse_where(query='old') == Saved('old')
-    assert parse_where(template=('of', {'g': ['a', 'b'], 'n': None})) == Saved('of', (('g', ('a', 'b')), ('n', None)))
+    assert parse_where(template=('of', {'g': ['a', 'b'], 'n': None})) == Saved(
+        'of', (('g', ('a', 'b')), ('n', None))
+    )
     assert hash(parse_where(template=('of', {'g': ['a', 'b']})))
 
 
 @pytest.mark.parametrize(
-    'wrong', [{}, {'constraints': [(AGE, '=', 1)], 'query': 'x'}, {'template': 'x'}, {'template': ('x',)}, {'template': ('x', ['y'])}, {'query': 1}]
+    'wrong',
+    [
+        {},
+        {'constraints': [(AGE, '=', 1)], 'query': 'x'},
+        {'template': 'x'},
+        {'template': ('x',)},
+        {'template': ('x', ['y'])},
+        {'query': 1},
+    ],
 )
 def test_anything_else_is_an_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ProgrammingError) as caught:

@@ -1,4 +1,5 @@
-"""Search criteria as text: what each form stands for, and that every list of tuples can be written as text, in both orders."""
+"""Search criteria as text: what each form stands for, and that every list of tuples can be written
+as text, in both orders."""
 
 from __future__ import annotations
 
@@ -62,7 +63,9 @@ def test_text_stands_for_a_list(text: str, meant: list[Any]) -> None:
         ('ü', 'ü'),
     ],
 )
-@pytest.mark.parametrize('frame', ['a:b/A = {}', 'a:b/A = {} AND', '(a:b/A = {})', 'a:b/A = {} AND a:b/A = {}'])
+@pytest.mark.parametrize(
+    'frame', ['a:b/A = {}', 'a:b/A = {} AND', '(a:b/A = {})', 'a:b/A = {} AND a:b/A = {}']
+)
 def test_values_are_quoted_where_they_must(frame: str, text: str, value: str) -> None:
     assert parse_text(frame.replace('{}', text))[0] == ('a:b/A', '=', value)
 
@@ -80,12 +83,19 @@ def test_values_are_quoted_where_they_must(frame: str, text: str, value: str) ->
         ('a:b/A is null', ('a:b/A', 'IS NULL', None)),
         ('a:b/A IS NOT NULL', ('a:b/A', 'IS NOT NULL', None)),
         ('a:b/SUB=P = x', ('a:b/SUB=P', '=', 'x')),
-        ('a:b/demographics[@xsi:type=a:c]/age = 3', ('a:b/demographics[@xsi:type=a:c]/age', '=', '3')),
+        (
+            'a:b/demographics[@xsi:type=a:c]/age = 3',
+            ('a:b/demographics[@xsi:type=a:c]/age', '=', '3'),
+        ),
     ],
 )
 def test_operators_are_read(text: str, meant: Any) -> None:
     assert parse_text(text) == [meant]
-    assert parse_text(f'{text} AND a:b/A = a') == [meant, A, 'AND'] == parse_text(f'{text} a:b/A = a AND')
+    assert (
+        parse_text(f'{text} AND a:b/A = a')
+        == [meant, A, 'AND']
+        == parse_text(f'{text} a:b/A = a AND')
+    )
 
 
 @pytest.mark.parametrize(
@@ -117,7 +127,12 @@ def test_what_cannot_be_is_an_error_that_shows_the_place(text: str, named: str) 
         parse_text(text)
 
 
-@given(st.text(max_size=60) | st.lists(st.sampled_from(['a:b/A', '=', 'x', "'", '(', ')', 'AND', 'OR', 'IN', ' ', ','])).map(' '.join))
+@given(
+    st.text(max_size=60)
+    | st.lists(
+        st.sampled_from(['a:b/A', '=', 'x', "'", '(', ')', 'AND', 'OR', 'IN', ' ', ','])
+    ).map(' '.join)
+)
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         found = parse_text(text)
@@ -126,20 +141,31 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     assert isinstance(found, list) and found
 
 
-values = st.text(st.characters(exclude_categories=['Cs', 'Cc']), max_size=8) | st.sampled_from(['AND', "'", '"', '(x', 'or', 'a b', ''])
+values = st.text(st.characters(exclude_categories=['Cs', 'Cc']), max_size=8) | st.sampled_from(
+    ['AND', "'", '"', '(x', 'or', 'a b', '']
+)
 
 
 def can_be(constraint: Any) -> bool:
-    """Whether XNAT takes a value with an operator: nothing, for one, is not smaller than anything."""
+    """Whether XNAT takes a value with an operator: nothing, for one, is not smaller than anything."""  # noqa: E501
     try:
         return bool(parse([constraint]))
     except ProgrammingError:
         return False
 
 
-leaves = st.tuples(st.sampled_from(['a:b/A', 'a:b/B', 'c:d/e/f']), st.sampled_from(['=', '!=', '<', 'LIKE', 'NOT LIKE']), values).filter(can_be)
+leaves = st.tuples(
+    st.sampled_from(['a:b/A', 'a:b/B', 'c:d/e/f']),
+    st.sampled_from(['=', '!=', '<', 'LIKE', 'NOT LIKE']),
+    values,
+).filter(can_be)
 joiners = st.sampled_from(['AND', 'OR'])
-trees = st.recursive(leaves, lambda inner: st.tuples(st.lists(inner, min_size=2, max_size=3), joiners).map(lambda made: [*made[0], made[1]]))
+trees = st.recursive(
+    leaves,
+    lambda inner: st.tuples(st.lists(inner, min_size=2, max_size=3), joiners).map(
+        lambda made: [*made[0], made[1]]
+    ),
+)
 
 
 def quoted(value: str, quote: str) -> str:
@@ -149,7 +175,10 @@ def quoted(value: str, quote: str) -> str:
 def infix(tree: Any, quote: str) -> str:
     if isinstance(tree, tuple):
         return f'{tree[0]} {tree[1]} {quoted(tree[2], quote)}'
-    return f' {tree[-1]} '.join(f'({infix(one, quote)})' if isinstance(one, list) else infix(one, quote) for one in tree[:-1])
+    return f' {tree[-1]} '.join(
+        f'({infix(one, quote)})' if isinstance(one, list) else infix(one, quote)
+        for one in tree[:-1]
+    )
 
 
 def postfix(tree: Any, quote: str) -> str:
@@ -164,7 +193,10 @@ def bare(tree: Any, quote: str) -> str:
     if isinstance(tree, tuple):
         return infix(tree, quote)
     needs = [isinstance(one, list) and tree[-1] == 'AND' and one[-1] == 'OR' for one in tree[:-1]]
-    parts = [f'({bare(one, quote)})' if need else bare(one, quote) for one, need in zip(tree[:-1], needs, strict=True)]
+    parts = [
+        f'({bare(one, quote)})' if need else bare(one, quote)
+        for one, need in zip(tree[:-1], needs, strict=True)
+    ]
     return f' {tree[-1].lower()} '.join(parts)
 
 
@@ -184,7 +216,9 @@ def truths(group: Group, data: st.DataObject) -> dict[Any, bool]:
 def test_parentheses_give_back_any_list(tree: Any, quote: str) -> None:
     meant = tree if isinstance(tree, list) else [tree]
     assert parse_text(infix(tree, quote)) == meant
-    assert parse(infix(tree, quote) + f' {tree[-1] if isinstance(tree, list) else "AND"}', 'x:y') == parse(meant)
+    assert parse(
+        infix(tree, quote) + f' {tree[-1] if isinstance(tree, list) else "AND"}', 'x:y'
+    ) == parse(meant)
 
 
 @given(trees, st.sampled_from('\'"'), st.data())

@@ -12,9 +12,20 @@ from pyxnat import errors
 from pyxnat.files.disk import alike, names_on
 from pyxnat.query.layouts import LAYOUT, Layout, check_places, default_for
 
-ANYTHING = st.text(min_size=1, max_size=12) | st.sampled_from(['..', '.', '/', '../..', '/etc/passwd', 'a\x00b', '~', 'a\\b', 'x' * 300])
-ORDINARY = st.text(st.sampled_from('abcAB019-_ é'), min_size=1, max_size=8).map(lambda text: f'x{text}x')
-VALUES = {'project': 'P', 'subject': 'S', 'experiment': 'E', 'scan': '1', 'resource': 'DICOM', 'path': 'a/b.dcm'}
+ANYTHING = st.text(min_size=1, max_size=12) | st.sampled_from(
+    ['..', '.', '/', '../..', '/etc/passwd', 'a\x00b', '~', 'a\\b', 'x' * 300]
+)
+ORDINARY = st.text(st.sampled_from('abcAB019-_ é'), min_size=1, max_size=8).map(
+    lambda text: f'x{text}x'
+)
+VALUES = {
+    'project': 'P',
+    'subject': 'S',
+    'experiment': 'E',
+    'scan': '1',
+    'resource': 'DICOM',
+    'path': 'a/b.dcm',
+}
 
 
 def test_files_lie_by_level() -> None:
@@ -35,10 +46,18 @@ def test_text_and_fields_mix() -> None:
     assert Layout('{subject}_{experiment}/{scan}-{name}').place(VALUES) == 'S_E/1-b.dcm'
 
 
-@given(st.fixed_dictionaries(dict.fromkeys(VALUES, ANYTHING)), st.sampled_from([LAYOUT, '{path}', '{subject}_{path}', 'x/{scan}{name}']))
+@given(
+    st.fixed_dictionaries(dict.fromkeys(VALUES, ANYTHING)),
+    st.sampled_from([LAYOUT, '{path}', '{subject}_{path}', 'x/{scan}{name}']),
+)
 def test_no_name_leads_out_of_the_folder(values: dict[str, str], layout: str) -> None:
     place = PurePosixPath(Layout(layout).place(values))
-    assert not place.is_absolute() and not {'..', '.'} & set(place.parts) and '\x00' not in str(place) and '\\' not in str(place)
+    assert (
+        not place.is_absolute()
+        and not {'..', '.'} & set(place.parts)
+        and '\x00' not in str(place)
+        and '\\' not in str(place)
+    )
 
 
 @given(st.fixed_dictionaries(dict.fromkeys(VALUES, ORDINARY)))
@@ -47,7 +66,9 @@ def test_a_place_is_read_back(values: dict[str, str]) -> None:
     assert layout.values(layout.place(values)) == values
 
 
-@pytest.mark.parametrize('text', ['{person}/{path}', '{path', '{project}/{resource}', '{path!r}', '{path:>3}', '', '{}'])
+@pytest.mark.parametrize(
+    'text', ['{person}/{path}', '{path', '{project}/{resource}', '{path!r}', '{path:>3}', '', '{}']
+)
 def test_what_is_no_layout_is_an_error(text: str) -> None:
     with pytest.raises(errors.ProgrammingError) as raised:
         Layout(text)
@@ -65,7 +86,9 @@ def test_a_file_where_the_folder_of_another_would_be_is_an_error(places: tuple[s
         check_places((f'/data/{number}', place) for number, place in enumerate(places))
 
 
-@pytest.mark.parametrize('places', [('a/B.dcm', 'a/b.dcm'), ('A', 'a/b'), ('caf\u00e9', 'cafe\u0301')])
+@pytest.mark.parametrize(
+    'places', [('a/B.dcm', 'a/b.dcm'), ('A', 'a/b'), ('caf\u00e9', 'cafe\u0301')]
+)
 def test_what_some_disk_takes_for_one_name_is_an_error_there(places: tuple[str, str]) -> None:
     pairs = [(f'/data/{number}', place) for number, place in enumerate(places)]
     check_places(pairs)
@@ -77,7 +100,9 @@ class Folding(type(Path())):  # type: ignore[misc]
     """A path on a disk that does not tell upper from lower case."""
 
     def exists(self) -> bool:
-        return super().exists() or self.name.casefold() in {path.name.casefold() for path in self.parent.iterdir()}
+        return super().exists() or self.name.casefold() in {
+            path.name.casefold() for path in self.parent.iterdir()
+        }
 
 
 def test_how_a_disk_takes_names_is_seen(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def spelled(text: str) -> list[str]:
     return [spell(path) for path in parse(text).paths]
 
 
-# -- the table --------------------------------------------------------------------------------------------------------------------------------
+# -- the table -------------------------------------------------------------------------------------
 
 ONE_PATH = {
     '/projects': '/projects/*',
@@ -26,16 +26,20 @@ ONE_PATH = {
     '/projects/P': '/projects/P',
     '/projects/P/subjects': '/projects/P/subjects/*',
     '/projects/P*/subjects/S?/experiments': '/projects/P*/subjects/S?/experiments/*',
-    '/project/P/subject/S/experiment/E/scan/1/resource/NIFTI/file/a.nii': '/projects/P/subjects/S/experiments/E/scans/1/resources/NIFTI/files/a.nii',
+    '/project/P/subject/S/experiment/E/scan/1/resource/NIFTI/file/a.nii': '/projects/P/subjects/S/'
+    'experiments/E/scans/1/resources/NIFTI/files/a.nii',
     '/projects/P/subjects/S/experiments/E/scans/1/resources/NIFTI/files/run 1/a.nii': (
         '/projects/P/subjects/S/experiments/E/scans/1/resources/NIFTI/files/run 1/a.nii'
     ),
     '/projects/P/experiments': '/projects/P/experiments/*',
     '/projects/P/experiments/E/scans': '/projects/P/experiments/E/scans/*',
     '/experiments/E/assessors/A/out/resources': '/experiments/E/assessors/A/out/resources/*',
-    '/experiments/E/assessors/A/in/resource/R/file/f': '/experiments/E/assessors/A/in/resources/R/files/f',
-    '/experiments/E/reconstructions/R/out/files': '/experiments/E/reconstructions/R/out/resources/*/files/*',
-    '/experiments/E/reconstructions/R/in/files/f': '/experiments/E/reconstructions/R/in/resources/*/files/f',
+    '/experiments/E/assessors/A/in/resource/R/file/f': '/experiments/E/assessors/A/in/resources/R/'
+    'files/f',
+    '/experiments/E/reconstructions/R/out/files': '/experiments/E/reconstructions/R/out/resources/'
+    '*/files/*',
+    '/experiments/E/reconstructions/R/in/files/f': '/experiments/E/reconstructions/R/in/resources/'
+    '*/files/f',
     '/experiments/E/assessors/in': '/experiments/E/assessors/in',
     '/projects/P/files': '/projects/P/resources/*/files/*',
     '/projects/P/files/a': '/projects/P/resources/*/files/a',
@@ -43,7 +47,8 @@ ONE_PATH = {
     '/projects/subjects': '/projects/*/subjects/*',
     '/projects/P/subjects/experiments': '/projects/P/subjects/*/experiments/*',
     '/projects/data': '/projects/data',
-    '/projects/P/resources/R/files/files/resources/x': '/projects/P/resources/R/files/files/resources/x',
+    '/projects/P/resources/R/files/files/resources/x': '/projects/P/resources/R/files/files/'
+    'resources/x',
     '/projects/P//experiments': '/projects/P/subjects/*/experiments/*',
     '/projects/P//scans': '/projects/P/subjects/*/experiments/*/scans/*',
     '//scans/1': '/projects/*/subjects/*/experiments/*/scans/1',
@@ -87,7 +92,7 @@ def test_an_element_has_every_name_literal() -> None:
     assert not parse('/projects/P//files/a').is_element
 
 
-# -- spellings --------------------------------------------------------------------------------------------------------------------------------
+# -- spellings -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize('text', ONE_PATH)
@@ -96,7 +101,16 @@ def test_an_entry_point_before_the_path_means_nothing(text: str, entry: str) -> 
     assert parse(entry + text) == parse(text)
 
 
-@pytest.mark.parametrize('text', ['/projects', '/projects/P', '/projects/P/subjects', '/projects/P//scans', '/projects/P/resources/R/files/a'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '/projects',
+        '/projects/P',
+        '/projects/P/subjects',
+        '/projects/P//scans',
+        '/projects/P/resources/R/files/a',
+    ],
+)
 def test_a_slash_at_the_end_means_nothing(text: str) -> None:
     assert parse(text + '/') == parse(text)
 
@@ -105,7 +119,9 @@ def test_a_slash_at_the_end_means_nothing(text: str) -> None:
 def test_singular_and_plural_mean_the_same(chain: tuple[str, ...]) -> None:
     def written(singular: bool) -> str:
         words = [level(plural).segment for plural in chain]
-        return ''.join(f'/{word[:-1] if singular else word}/x{number}' for number, word in enumerate(words))
+        return ''.join(
+            f'/{word[:-1] if singular else word}/x{number}' for number, word in enumerate(words)
+        )
 
     assert parse(written(True)) == parse(written(False))
     assert chain_of(parse(written(True)).paths[0]) == chain
@@ -114,14 +130,16 @@ def test_singular_and_plural_mean_the_same(chain: tuple[str, ...]) -> None:
 @pytest.mark.parametrize('chain', ROUTES, ids='/'.join)
 def test_a_level_without_a_name_means_all_of_its_elements(chain: tuple[str, ...]) -> None:
     words = [level(plural).segment for plural in chain]
-    assert parse(''.join(f'/{word}' for word in words)) == parse(''.join(f'/{word}/*' for word in words))
+    assert parse(''.join(f'/{word}' for word in words)) == parse(
+        ''.join(f'/{word}/*' for word in words)
+    )
 
 
 def test_bytes_are_read_as_text() -> None:
     assert parse('/projects/Ä'.encode()) == parse('/projects/Ä')
 
 
-# -- what cannot be ---------------------------------------------------------------------------------------------------------------------------
+# -- what cannot be --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -154,17 +172,48 @@ def test_the_error_names_the_levels_that_are_there() -> None:
         parse('/projects/P/subjects/S/scans')
 
 
-@pytest.mark.parametrize('uri', ['/data', '/data/projects', '/data/projects/P/subjects', '/data/projects/P/nonsense/x', '/data/services/x', ''])
+@pytest.mark.parametrize(
+    'uri',
+    [
+        '/data',
+        '/data/projects',
+        '/data/projects/P/subjects',
+        '/data/projects/P/nonsense/x',
+        '/data/services/x',
+        '',
+    ],
+)
 def test_what_is_not_the_uri_of_an_element_is_an_error(uri: str) -> None:
     with pytest.raises(ProgrammingError, match='not the URI of an element'):
         read(uri)
 
 
-# -- properties -------------------------------------------------------------------------------------------------------------------------------
+# -- properties ------------------------------------------------------------------------------------
 
 nasty = st.one_of(
     st.sampled_from(
-        ['a b', 'a%20b', '%', '%2F', 'ä', '日本', '+', '&a=b', '#', ';', 'a:b', '[x]', '"', "'", '~', 'data', 'archive', 'ALL', '\n', ' ']
+        [
+            'a b',
+            'a%20b',
+            '%',
+            '%2F',
+            'ä',
+            '日本',
+            '+',
+            '&a=b',
+            '#',
+            ';',
+            'a:b',
+            '[x]',
+            '"',
+            "'",
+            '~',
+            'data',
+            'archive',
+            'ALL',
+            '\n',
+            ' ',
+        ]
     ),
     st.text(st.characters(exclude_categories=['Cs'], exclude_characters='/\0'), min_size=1),
 ).filter(lambda name: name not in ('.', '..'))
@@ -172,10 +221,14 @@ folders = st.lists(nasty, min_size=1, max_size=3).map('/'.join)
 
 
 @st.composite
-def literal_paths(draw: st.DrawFn, names: st.SearchStrategy[str] = nasty, files: st.SearchStrategy[str] = folders) -> Path:
+def literal_paths(
+    draw: st.DrawFn, names: st.SearchStrategy[str] = nasty, files: st.SearchStrategy[str] = folders
+) -> Path:
     """A path of a real route whose names are all literal."""
     chain = draw(st.sampled_from(ROUTES))
-    return tuple(Step(plural, draw(files if plural == 'files' else names), True) for plural in chain)
+    return tuple(
+        Step(plural, draw(files if plural == 'files' else names), True) for plural in chain
+    )
 
 
 @given(literal_paths())
@@ -190,7 +243,9 @@ def test_the_uri_of_an_element_reads_back_below_every_entry_point(path: Path, en
     assert read(uri_of(path).replace('/data', entry, 1)) == read(uri_of(path))
 
 
-plain = nasty.filter(lambda name: name not in level_names() | {'in', 'out'} and not is_wildcard(name))
+plain = nasty.filter(
+    lambda name: name not in level_names() | {'in', 'out'} and not is_wildcard(name)
+)
 plain_folders = st.lists(plain, min_size=1, max_size=3).map('/'.join)
 
 
@@ -207,7 +262,25 @@ def test_a_pattern_parses_back(path: Path, data: st.DataObject) -> None:
     assert parse(spell(changed)).paths == (changed,)
 
 
-@given(st.lists(st.sampled_from(['projects', 'subject', 'scans', 'in', 'out', 'resources', 'files', 'P', '', '*', 'data'])).map('/'.join))
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                'projects',
+                'subject',
+                'scans',
+                'in',
+                'out',
+                'resources',
+                'files',
+                'P',
+                '',
+                '*',
+                'data',
+            ]
+        )
+    ).map('/'.join)
+)
 def test_any_text_gives_real_routes_or_a_programming_error(text: str) -> None:
     try:
         selection = parse(f'/{text}')
@@ -215,10 +288,12 @@ def test_any_text_gives_real_routes_or_a_programming_error(text: str) -> None:
         return
     for path in selection.paths:
         written = chain_of(path)
-        assert written in chains() or (written[:2] == ('projects', 'experiments') and written[1:] in chains())
+        assert written in chains() or (
+            written[:2] == ('projects', 'experiments') and written[1:] in chains()
+        )
 
 
-# -- patterns ---------------------------------------------------------------------------------------------------------------------------------
+# -- patterns --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -237,7 +312,9 @@ def test_any_text_gives_real_routes_or_a_programming_error(text: str) -> None:
         ('exact', 'exactly', False),
     ],
 )
-def test_a_pattern_has_two_wildcards_and_nothing_else(pattern: str, name: str, expected: bool) -> None:
+def test_a_pattern_has_two_wildcards_and_nothing_else(
+    pattern: str, name: str, expected: bool
+) -> None:
     assert matches(pattern, name) is expected
 
 
@@ -268,6 +345,8 @@ def test_a_name_without_wildcards_matches_itself_alone(name: str) -> None:
         ('/projects/P/experiments/E/scans/1/resources/R', False),
     ],
 )
-def test_a_path_is_as_routed_unless_a_gap_or_a_name_stands_in_the_way(path: str, expected: bool) -> None:
+def test_a_path_is_as_routed_unless_a_gap_or_a_name_stands_in_the_way(
+    path: str, expected: bool
+) -> None:
     (steps,) = parse(path).paths
     assert is_as_routed(steps) is expected

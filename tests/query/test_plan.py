@@ -1,4 +1,5 @@
-"""Plans: stages as pure functions of rows, held against an archive that is a few tables in this file."""
+"""Plans: stages as pure functions of rows, held against an archive that is a few tables in this
+file."""
 
 from __future__ import annotations
 
@@ -34,7 +35,9 @@ from pyxnat.tables.table import Row
 
 Ask = Callable[[str], list[Row]]
 ALL_SHORT_CUTS = frozenset(SHORT_CUTS)
-SEVERAL = frozenset(name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.batch_size > 1)
+SEVERAL = frozenset(
+    name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.batch_size > 1
+)
 """Short cuts that ask for several elements at once."""
 
 
@@ -52,14 +55,17 @@ def walk(stages: tuple[Stage, ...], ask: Ask, at: Found | None = None) -> list[F
     return [last for one in found for last in walk(stages[1:], ask, one)]
 
 
-def select(text: str, ask: Ask, conditions: Conditions | None = None, without: frozenset[str] = frozenset()) -> list[str]:
+def select(
+    text: str, ask: Ask, conditions: Conditions | None = None, without: frozenset[str] = frozenset()
+) -> list[str]:
     return [found.uri for found in walk(plan(path_of(text), conditions, without), ask)]
 
 
-# -- an archive -------------------------------------------------------------------------------------------------------------------------------
+# -- an archive ------------------------------------------------------------------------------------
 
-# P has the subjects S1 (its own), S2 (shared from Q, where it has another label) and S3 (no sessions). Of the experiments listed for P, E1 and E2
-# are of S1, E3 of S2, and E9 was shared into P without its subject S9.
+# P has the subjects S1 (its own), S2 (shared from Q, where it has another label) and S3 (no
+# sessions). Of the experiments listed for P, E1 and E2 are of S1, E3 of S2, and E9 was shared into
+# P without its subject S9.
 SUBJECTS = [
     {'ID': 'S1', 'project': 'P', 'label': 'one', 'URI': '/data/subjects/S1'},
     {'ID': 'S2', 'project': 'Q', 'label': 'two_in_P', 'URI': '/data/subjects/S2'},
@@ -124,29 +130,47 @@ def test_a_session_shared_without_its_subject_is_below_no_subject_but_below_the_
         '/projects/EMPTY/subjects/*/experiments/*',
     ],
 )
-@pytest.mark.parametrize('ids', [None, {'S1', 'S9'}, {'S2'}, set()], ids=lambda ids: str(ids and sorted(ids)))
-def test_the_short_cut_to_sessions_finds_what_the_walk_finds(text: str, ids: set[str] | None) -> None:
+@pytest.mark.parametrize(
+    'ids', [None, {'S1', 'S9'}, {'S2'}, set()], ids=lambda ids: str(ids and sorted(ids))
+)
+def test_the_short_cut_to_sessions_finds_what_the_walk_finds(
+    text: str, ids: set[str] | None
+) -> None:
     conditions = {'subjects': frozenset(ids)} if ids is not None else {}
     short, long = plan(path_of(text), conditions), plan(path_of(text), conditions, ALL_SHORT_CUTS)
     kinds = (ListSessions, ListOfAll)
-    assert any(isinstance(stage, kinds) for stage in short) and not any(isinstance(stage, kinds) for stage in long)
-    assert [found.uri for found in walk(short, archive)] == [found.uri for found in walk(long, archive)]
+    assert any(isinstance(stage, kinds) for stage in short) and not any(
+        isinstance(stage, kinds) for stage in long
+    )
+    assert [found.uri for found in walk(short, archive)] == [
+        found.uri for found in walk(long, archive)
+    ]
 
 
 def test_the_short_cut_takes_two_requests() -> None:
     asked: list[str] = []
     select(SESSIONS, lambda uri: asked.append(uri) or archive(uri))  # type: ignore[func-returns-value]
-    assert [uri.partition('?')[0] for uri in asked] == ['/data/projects/P/subjects', '/data/projects/P/experiments']
+    assert [uri.partition('?')[0] for uri in asked] == [
+        '/data/projects/P/subjects',
+        '/data/projects/P/experiments',
+    ]
 
 
 def test_conditions_on_experiments_hold_for_themselves() -> None:
     for without in (frozenset[str](), ALL_SHORT_CUTS):
-        assert select(SESSIONS, archive, {'experiments': frozenset({'E2', 'E9'})}, without) == FOUND[1:2]
+        assert (
+            select(SESSIONS, archive, {'experiments': frozenset({'E2', 'E9'})}, without)
+            == FOUND[1:2]
+        )
 
 
 def test_both_conditions_hold_together() -> None:
     both = {'subjects': frozenset({'S1'}), 'experiments': frozenset({'E2', 'E3'})}
-    assert select(SESSIONS, archive, both) == select(SESSIONS, archive, both, ALL_SHORT_CUTS) == FOUND[1:2]
+    assert (
+        select(SESSIONS, archive, both)
+        == select(SESSIONS, archive, both, ALL_SHORT_CUTS)
+        == FOUND[1:2]
+    )
 
 
 def test_conditions_on_subjects_are_checked_on_experiments_where_the_path_has_no_subjects() -> None:
@@ -155,8 +179,14 @@ def test_conditions_on_subjects_are_checked_on_experiments_where_the_path_has_no
 
 
 def test_conditions_hold_for_a_literal_name_too() -> None:
-    assert select('/projects/P/subjects/S1/experiments/*', archive, {'subjects': frozenset({'S2'})}) == []
-    assert select('/projects/P/subjects/one/experiments/*', archive, {'subjects': frozenset({'S1'})}) == FOUND[:2]
+    assert (
+        select('/projects/P/subjects/S1/experiments/*', archive, {'subjects': frozenset({'S2'})})
+        == []
+    )
+    assert (
+        select('/projects/P/subjects/one/experiments/*', archive, {'subjects': frozenset({'S1'})})
+        == FOUND[:2]
+    )
 
 
 def test_a_refused_short_cut_is_walked_with_its_conditions() -> None:
@@ -171,23 +201,38 @@ def test_a_refused_short_cut_is_walked_with_its_conditions() -> None:
 ids = st.sampled_from(['A', 'B', 'C', 'D'])
 
 
-@given(st.sets(ids), st.lists(st.tuples(ids, ids), unique_by=lambda pair: pair[0]), st.none() | st.sets(ids), st.none() | st.sets(ids))
+@given(
+    st.sets(ids),
+    st.lists(st.tuples(ids, ids), unique_by=lambda pair: pair[0]),
+    st.none() | st.sets(ids),
+    st.none() | st.sets(ids),
+)
 def test_the_short_cut_finds_what_the_walk_finds_in_any_project(
-    subjects: set[str], owners: list[tuple[str, str]], some_subjects: set[str] | None, some_experiments: set[str] | None
+    subjects: set[str],
+    owners: list[tuple[str, str]],
+    some_subjects: set[str] | None,
+    some_experiments: set[str] | None,
 ) -> None:
     def ask(uri: str) -> list[Row]:
         parts = uris.segments(uri)
         if parts[-1] == 'subjects':
             return [{'ID': subject, 'label': subject.lower()} for subject in sorted(subjects)]
         below = parts[3] if 'subjects' in parts else None
-        return [{'ID': f'E{one}', 'label': one, 'subject_ID': owner} for one, owner in owners if below in (None, owner)]
+        return [
+            {'ID': f'E{one}', 'label': one, 'subject_ID': owner}
+            for one, owner in owners
+            if below in (None, owner)
+        ]
 
-    conditions = {'subjects': some_subjects, 'experiments': some_experiments and {f'E{one}' for one in some_experiments}}
+    conditions = {
+        'subjects': some_subjects,
+        'experiments': some_experiments and {f'E{one}' for one in some_experiments},
+    }
     wanted = {name: frozenset(ids) for name, ids in conditions.items() if ids is not None}
     assert select(SESSIONS, ask, wanted) == select(SESSIONS, ask, wanted, ALL_SHORT_CUTS)
 
 
-# -- files of scans ---------------------------------------------------------------------------------------------------------------------------
+# -- files of scans --------------------------------------------------------------------------------
 
 SCAN_FILES = {
     ('1', '11', 'NIFTI'): ['a.img', 'a.hdr', 'sub dir/a.txt'],
@@ -199,22 +244,43 @@ SCAN_FILES = {
 
 def file_row(base: str, scan: str, number: str, label: str, path: str) -> Row:
     uri = f'{base}/scans/{uris.quote(scan)}/resources/{number}/files/{uris.quote_path(path)}'
-    return {'Name': path.rpartition('/')[2], 'Size': '1', 'URI': uri, 'collection': label, 'cat_ID': number}
+    return {
+        'Name': path.rpartition('/')[2],
+        'Size': '1',
+        'URI': uri,
+        'collection': label,
+        'cat_ID': number,
+    }
 
 
 def scans(uri: str) -> list[Row]:
-    """The rows of a listing below session E: scans, their resources, and files of one resource or of all scans."""
+    """The rows of a listing below session E: scans, their resources, and files of one resource or
+    of all scans."""
     base = '/data/experiments/E'
     match uris.segments(uri)[2:]:
         case ['scans']:
             return [{'ID': scan} for scan in dict.fromkeys(scan for scan, _, _ in SCAN_FILES)]
         case ['scans', scan, 'resources']:
-            return [{'xnat_abstractresource_id': number, 'label': label} for one, number, label in SCAN_FILES if one == scan]
+            return [
+                {'xnat_abstractresource_id': number, 'label': label}
+                for one, number, label in SCAN_FILES
+                if one == scan
+            ]
         case ['scans', 'ALL', *_, 'files'] as parts:
             wanted = parts[3] if len(parts) > 3 else None
-            return [file_row(base, *key, path) for key, paths in SCAN_FILES.items() if wanted in (None, *key[1:]) for path in paths]
+            return [
+                file_row(base, *key, path)
+                for key, paths in SCAN_FILES.items()
+                if wanted in (None, *key[1:])
+                for path in paths
+            ]
         case ['scans', scan, 'resources', resource, 'files']:
-            return [file_row(base, *key, path) for key, paths in SCAN_FILES.items() if key[0] == scan and resource in key[1:] for path in paths]
+            return [
+                file_row(base, *key, path)
+                for key, paths in SCAN_FILES.items()
+                if key[0] == scan and resource in key[1:]
+                for path in paths
+            ]
     raise AssertionError(f'nothing asks for {uri}')
 
 
@@ -232,23 +298,34 @@ def scans(uri: str) -> list[Row]:
 def test_the_short_cut_to_files_finds_what_the_walk_finds(text: str) -> None:
     (path,) = [path for path in parse(text).paths if 'scans' in chain_of(path)]
     short, long = plan(path), plan(path, without=ALL_SHORT_CUTS)
-    assert any(isinstance(stage, ListFiles) for stage in short) and not any(isinstance(stage, ListFiles) for stage in long)
+    assert any(isinstance(stage, ListFiles) for stage in short) and not any(
+        isinstance(stage, ListFiles) for stage in long
+    )
     found = [found.uri for found in walk(short, scans)]
     assert found == [found.uri for found in walk(long, scans)] != []
 
 
 def test_a_literal_resource_is_asked_for_by_its_name_and_keeps_it() -> None:
     stages = plan(path_of('/experiments/E/scans/*/resources/NIFTI/files'))
-    assert stages[1].requests(Found('/data/experiments/E')) == ('/data/experiments/E/scans/ALL/resources/NIFTI/files',)
+    assert stages[1].requests(Found('/data/experiments/E')) == (
+        '/data/experiments/E/scans/ALL/resources/NIFTI/files',
+    )
     found = [uris.segments(found.uri) for found in walk(stages, scans)]
     assert {(parts[3], parts[5]) for parts in found} == {('1', 'NIFTI'), ('2', 'NIFTI')}
 
 
 def test_files_carry_their_path_in_the_row() -> None:
-    rows = [found.row for found in walk(plan(path_of('/experiments/E/scans/2/files'), without=ALL_SHORT_CUTS), scans)]
+    rows = [
+        found.row
+        for found in walk(
+            plan(path_of('/experiments/E/scans/2/files'), without=ALL_SHORT_CUTS), scans
+        )
+    ]
     assert [row['path'] for row in rows] == ['b.img', 'files/b']
     rows = [found.row for found in walk(plan(path_of('/experiments/E/scans/*/files')), scans)]
-    assert [row['path'] for row in rows] == [path for paths in SCAN_FILES.values() for path in paths]
+    assert [row['path'] for row in rows] == [
+        path for paths in SCAN_FILES.values() for path in paths
+    ]
 
 
 def test_a_project_may_be_called_scans() -> None:
@@ -258,7 +335,7 @@ def test_a_project_may_be_called_scans() -> None:
     assert found.uri == f'{base}/scans/7/resources/11/files/a'
 
 
-# -- the walk ---------------------------------------------------------------------------------------------------------------------------------
+# -- the walk --------------------------------------------------------------------------------------
 
 
 def rows_for_all(uri: str) -> list[Row]:
@@ -267,10 +344,23 @@ def rows_for_all(uri: str) -> list[Row]:
     parts = uris.segments(path)
     if parts[-1] == 'files':
         holder = path.removesuffix('/files').replace('/ALL', '/X')
-        file = f'{holder}/files/X' if parts[-3].endswith('resources') else f'{holder}/resources/X/files/X'
+        file = (
+            f'{holder}/files/X'
+            if parts[-3].endswith('resources')
+            else f'{holder}/resources/X/files/X'
+        )
         return [{'URI': file, 'Name': 'X', 'cat_ID': 'X', 'collection': 'X'}]
     asked = {name.lower(): 'X' for name in query.split(',') if '/' in name}
-    return [{'ID': 'X', 'label': 'X', 'xnat_abstractresource_id': 'X', 'subject_ID': 'X', 'project': 'X', **asked}]
+    return [
+        {
+            'ID': 'X',
+            'label': 'X',
+            'xnat_abstractresource_id': 'X',
+            'subject_ID': 'X',
+            'project': 'X',
+            **asked,
+        }
+    ]
 
 
 def listed(uri: str) -> tuple[str, ...]:
@@ -298,12 +388,18 @@ def everything(chain: tuple[str, ...]) -> Path:
 
 @pytest.mark.parametrize('chain', chains(), ids='/'.join)
 @pytest.mark.parametrize('without', [frozenset[str](), ALL_SHORT_CUTS], ids=['short', 'walk'])
-def test_every_listing_that_a_plan_asks_for_is_a_route_of_xnat(chain: tuple[str, ...], without: frozenset[str]) -> None:
+def test_every_listing_that_a_plan_asks_for_is_a_route_of_xnat(
+    chain: tuple[str, ...], without: frozenset[str]
+) -> None:
     assert set(asked_by(everything(chain), without)) <= set(chains())
 
 
-@pytest.mark.parametrize('below', ['scans', 'assessors', 'reconstructions', 'scans/1/resources', 'assessors/A/out/files'])
-def test_what_has_no_route_below_a_projects_experiments_is_asked_for_below_the_server(below: str) -> None:
+@pytest.mark.parametrize(
+    'below', ['scans', 'assessors', 'reconstructions', 'scans/1/resources', 'assessors/A/out/files']
+)
+def test_what_has_no_route_below_a_projects_experiments_is_asked_for_below_the_server(
+    below: str,
+) -> None:
     path = path_of(f'/projects/P/experiments/*/{below}')
     stages = plan(path)
     assert [type(stage) for stage in stages[:3]] == [Name, ListLevel, Rebase]
@@ -312,15 +408,28 @@ def test_what_has_no_route_below_a_projects_experiments_is_asked_for_below_the_s
 
 
 @pytest.mark.parametrize(
-    'text', ['/subjects/X/experiments', '/subjects/*/experiments', '/subjects/*/experiments/*/scans', '/subjects/X/experiments/X/files']
+    'text',
+    [
+        '/subjects/X/experiments',
+        '/subjects/*/experiments',
+        '/subjects/*/experiments/*/scans',
+        '/subjects/X/experiments/X/files',
+    ],
 )
-def test_experiments_below_a_subject_of_the_server_are_asked_for_below_its_project(text: str) -> None:
+def test_experiments_below_a_subject_of_the_server_are_asked_for_below_its_project(
+    text: str,
+) -> None:
     assert set(asked_by(path_of(text), frozenset())) <= set(chains())
-    assert all(found.uri.startswith('/data/projects/X/subjects/X/experiments/X') for found in walk(plan(path_of(text)), rows_for_all))
+    assert all(
+        found.uri.startswith('/data/projects/X/subjects/X/experiments/X')
+        for found in walk(plan(path_of(text)), rows_for_all)
+    )
 
 
 def test_resources_of_a_projects_experiments_have_a_route_of_their_own() -> None:
-    assert not any(isinstance(stage, Rebase) for stage in plan(path_of('/projects/P/experiments/*/resources')))
+    assert not any(
+        isinstance(stage, Rebase) for stage in plan(path_of('/projects/P/experiments/*/resources'))
+    )
 
 
 def test_a_literal_name_on_the_way_asks_nothing() -> None:
@@ -333,32 +442,47 @@ def test_a_literal_name_on_the_way_asks_nothing() -> None:
 
 @pytest.mark.parametrize('name', ['S 1', 'é', 'a:b', 'a,b', 'a+b'])
 @pytest.mark.parametrize(
-    'path', ['/projects/P/subjects/{}/resources', '/projects/P/subjects/{}/experiments/E/scans', '/experiments/E/assessors/{}/files']
+    'path',
+    [
+        '/projects/P/subjects/{}/resources',
+        '/projects/P/subjects/{}/experiments/E/scans',
+        '/experiments/E/assessors/{}/files',
+    ],
 )
 def test_a_label_that_has_to_be_quoted_is_looked_up(name: str, path: str) -> None:
     """XNAT compares labels with paths as they were sent."""
     stages = plan(path_of(path.format(name)))
     assert [type(stage) for stage in stages if stage.steps[0].name == name] == [ListNamed]
-    assert not any(isinstance(stage, ListNamed) for stage in plan(path_of(path.format('S_1.a~b-c'))))
+    assert not any(
+        isinstance(stage, ListNamed) for stage in plan(path_of(path.format('S_1.a~b-c')))
+    )
 
 
 def test_a_literal_name_at_the_end_is_looked_up() -> None:
     rows = [{'ID': 'S1', 'label': 'one'}, {'ID': 'S2', 'label': 'two'}]
     for name in ('S2', 'two'):
-        assert select(f'/projects/P/subjects/{name}', lambda uri: rows) == ['/data/projects/P/subjects/S2']
+        assert select(f'/projects/P/subjects/{name}', lambda uri: rows) == [
+            '/data/projects/P/subjects/S2'
+        ]
     assert select('/projects/P/subjects/three', lambda uri: rows) == []
 
 
 def test_what_was_reached_by_a_wildcard_is_guessed() -> None:
     stages = plan(path_of('/projects/*/subjects/S/resources'))
     assert all(found.guessed for found in walk(stages, rows_for_all))
-    assert not walk(plan(path_of('/projects/P/subjects/S')), lambda uri: [{'ID': 'S', 'label': 'S'}])[0].guessed
+    assert not walk(
+        plan(path_of('/projects/P/subjects/S')), lambda uri: [{'ID': 'S', 'label': 'S'}]
+    )[0].guessed
 
 
 def test_rows_are_chosen_by_id_and_by_label() -> None:
     rows = [{'ID': 'XNAT_1', 'label': 'alpha'}, {'ID': 'XNAT_2', 'label': 'beta'}]
-    assert select('/projects/P/subjects/XNAT*', lambda uri: rows) == [f'/data/projects/P/subjects/XNAT_{n}' for n in (1, 2)]
-    assert select('/projects/P/subjects/a*', lambda uri: rows) == ['/data/projects/P/subjects/XNAT_1']
+    assert select('/projects/P/subjects/XNAT*', lambda uri: rows) == [
+        f'/data/projects/P/subjects/XNAT_{n}' for n in (1, 2)
+    ]
+    assert select('/projects/P/subjects/a*', lambda uri: rows) == [
+        '/data/projects/P/subjects/XNAT_1'
+    ]
     assert select('/projects/P/subjects/A*', lambda uri: rows) == []
 
 
@@ -382,16 +506,24 @@ def test_the_name_of_a_file_is_its_path_in_the_resource() -> None:
     row = {'Name': 'a.txt', 'URI': '/data/experiments/E/resources/1/files/x/a.txt'}
     assert names_of('files', row) == ('x/a.txt', 'x/a.txt')
     assert names_of('scans', {'ID': '4', 'type': 'T1'}) == ('4', '4')
-    assert names_of('resources', {'xnat_abstractresource_id': '12', 'label': 'NIFTI'}) == ('12', 'NIFTI')
+    assert names_of('resources', {'xnat_abstractresource_id': '12', 'label': 'NIFTI'}) == (
+        '12',
+        'NIFTI',
+    )
 
 
-# -- conditions -------------------------------------------------------------------------------------------------------------------------------
+# -- conditions ------------------------------------------------------------------------------------
 
 SUBJECT, EXPERIMENT = {'subjects': frozenset({'S'})}, {'experiments': frozenset({'E'})}
 
 
-@pytest.mark.parametrize(('text', 'conditions'), [('/projects', SUBJECT), ('/projects/P/files', SUBJECT), ('/projects/P/subjects', EXPERIMENT)])
-def test_conditions_on_a_level_that_no_path_has_are_an_error(text: str, conditions: Conditions) -> None:
+@pytest.mark.parametrize(
+    ('text', 'conditions'),
+    [('/projects', SUBJECT), ('/projects/P/files', SUBJECT), ('/projects/P/subjects', EXPERIMENT)],
+)
+def test_conditions_on_a_level_that_no_path_has_are_an_error(
+    text: str, conditions: Conditions
+) -> None:
     with pytest.raises(ProgrammingError, match='where') as caught:
         answerable(parse(text).paths, conditions)
     assert caught.value.remedy
@@ -405,12 +537,15 @@ def test_of_many_routes_those_are_kept_that_conditions_can_be_asked_of() -> None
     assert answerable(routes, {}) == routes
 
 
-# -- in words ---------------------------------------------------------------------------------------------------------------------------------
+# -- in words --------------------------------------------------------------------------------------
 
 
 def explained(text: str, without: frozenset[str] = SEVERAL) -> list[str]:
     path = path_of(text)
-    return [line.partition('   (')[0].strip() for line in explain(path, plan(path, without=without)).splitlines()]
+    return [
+        line.partition('   (')[0].strip()
+        for line in explain(path, plan(path, without=without)).splitlines()
+    ]
 
 
 def test_known_requests_are_explained_literally_and_later_ones_as_templates() -> None:
@@ -434,8 +569,14 @@ def test_every_short_cut_says_what_it_rests_on() -> None:
 
 
 def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> None:
-    assert explained('/projects/P/experiments/*/scans')[1:] == ['GET /data/projects/P/experiments', 'GET /data/experiments/{ID}/scans']
-    assert explained('/subjects/S/experiments')[1:] == ['GET /data/subjects', 'GET /data/projects/{project}/subjects/{ID}/experiments']
+    assert explained('/projects/P/experiments/*/scans')[1:] == [
+        'GET /data/projects/P/experiments',
+        'GET /data/experiments/{ID}/scans',
+    ]
+    assert explained('/subjects/S/experiments')[1:] == [
+        'GET /data/subjects',
+        'GET /data/projects/{project}/subjects/{ID}/experiments',
+    ]
 
 
 @pytest.mark.parametrize('chain', chains(), ids='/'.join)

@@ -16,14 +16,22 @@ from pyxnat.query import search_xml
 from pyxnat.query.criteria import OPERATORS, Field, Group, parse, spell
 from pyxnat.query.search_xml import NAMESPACE, Bundle
 
-AGE, GENDER, HAND = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/HANDEDNESS'
+AGE, GENDER, HAND = (
+    'xnat:mrSessionData/AGE',
+    'xnat:subjectData/GENDER',
+    'xnat:subjectData/HANDEDNESS',
+)
 
 XDAT = f'{{{NAMESPACE}}}'
 
 
-def document(criteria: Any = None, fields: tuple[str, ...] = (AGE,), root: str = 'xnat:mrSessionData') -> etree._Element:
+def document(
+    criteria: Any = None, fields: tuple[str, ...] = (AGE,), root: str = 'xnat:mrSessionData'
+) -> etree._Element:
     group = parse(criteria) if criteria is not None else None
-    return etree.fromstring(search_xml.write(Bundle(root, [Field.parse(text) for text in fields], group)))
+    return etree.fromstring(
+        search_xml.write(Bundle(root, [Field.parse(text) for text in fields], group))
+    )
 
 
 def texts(node: etree._Element, name: str) -> list[str | None]:
@@ -31,7 +39,10 @@ def texts(node: etree._Element, name: str) -> list[str | None]:
 
 
 def test_the_document_is_as_xnat_reads_it() -> None:
-    columns = [Field.parse('xnat:mrSessionData/AGE'), Field.parse('xnat:mrSessionData/scanner/model')]
+    columns = [
+        Field.parse('xnat:mrSessionData/AGE'),
+        Field.parse('xnat:mrSessionData/scanner/model'),
+    ]
     criteria = parse([(AGE, '>', 80), [(GENDER, '=', 'female'), (HAND, '=', None), 'OR'], 'AND'])
     body = search_xml.write(Bundle('xnat:mrSessionData', columns, criteria))
     expected = """<?xml version='1.0' encoding='UTF-8'?>
@@ -72,7 +83,9 @@ def test_the_document_is_as_xnat_reads_it() -> None:
       </xdat:search_where>
     </xdat:bundle>"""
     wanted = etree.fromstring(expected.encode(), etree.XMLParser(remove_blank_text=True))
-    assert etree.tostring(etree.fromstring(body), method='c14n') == etree.tostring(wanted, method='c14n')
+    assert etree.tostring(etree.fromstring(body), method='c14n') == etree.tostring(
+        wanted, method='c14n'
+    )
 
 
 def test_without_criteria_the_document_has_no_where() -> None:
@@ -84,28 +97,63 @@ def test_the_document_has_no_id_that_xnat_could_have_an_older_answer_for() -> No
 
 
 def test_fields_keep_their_order() -> None:
-    names = ('xnat:mrSessionData/LABEL', AGE, 'xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/DATE')
+    names = (
+        'xnat:mrSessionData/LABEL',
+        AGE,
+        'xnat:subjectData/SUBJECT_LABEL',
+        'xnat:mrSessionData/DATE',
+    )
     node = document(fields=names)
     assert texts(node, 'sequence') == ['0', '1', '2', '3']
-    assert [f'{a}/{b}' for a, b in zip(texts(node, 'element_name'), texts(node, 'field_ID'), strict=True)] == list(names)
+    assert [
+        f'{a}/{b}'
+        for a, b in zip(texts(node, 'element_name'), texts(node, 'field_ID'), strict=True)
+    ] == list(names)
 
 
 def test_a_field_with_an_argument_carries_it_as_a_value() -> None:
-    (field,) = document(fields=('xnat:subjectData/SUB_PROJECT_IDENTIFIER=a=b',)).findall(XDAT + 'search_field')
-    assert texts(field, 'field_ID') == ['SUB_PROJECT_IDENTIFIER=a=b'] and texts(field, 'value') == ['a=b']
+    (field,) = document(fields=('xnat:subjectData/SUB_PROJECT_IDENTIFIER=a=b',)).findall(
+        XDAT + 'search_field'
+    )
+    assert texts(field, 'field_ID') == ['SUB_PROJECT_IDENTIFIER=a=b'] and texts(field, 'value') == [
+        'a=b'
+    ]
 
 
 def test_only_null_is_written_as_sql() -> None:
-    criteria = [(AGE, operator, 1) for operator in ('=', '!=', '<', '<=', '>', '>=')] + [(AGE, 'IN', [1, 2]), (AGE, 'BETWEEN', (1, 2))]
-    nodes = document([*criteria, (GENDER, 'LIKE', "x' OR 1=1 --"), (GENDER, '!=', None)]).iter(XDAT + 'criteria')
-    raw = {texts(node, 'value')[0] for node in nodes if node.get('override_value_formatting') == '1'}
+    criteria = [(AGE, operator, 1) for operator in ('=', '!=', '<', '<=', '>', '>=')] + [
+        (AGE, 'IN', [1, 2]),
+        (AGE, 'BETWEEN', (1, 2)),
+    ]
+    nodes = document([*criteria, (GENDER, 'LIKE', "x' OR 1=1 --"), (GENDER, '!=', None)]).iter(
+        XDAT + 'criteria'
+    )
+    raw = {
+        texts(node, 'value')[0] for node in nodes if node.get('override_value_formatting') == '1'
+    }
     assert raw == {'NULL'}
 
 
 def test_the_engine_gets_only_operators_that_it_has_for_all_fields() -> None:
     values: dict[str, Any] = {'IN': [1, 2], 'NOT IN': [1, 2], 'BETWEEN': (1, 2)}
-    node = document([(HAND if 'LIKE' in operator else AGE, operator, values.get(operator, '1')) for operator in OPERATORS])
-    assert set(texts(node, 'comparison_type')) == {'=', '!=', '<', '<=', '>', '>=', 'LIKE', 'NOT LIKE', 'IS NULL', 'IS NOT NULL'}
+    node = document(
+        [
+            (HAND if 'LIKE' in operator else AGE, operator, values.get(operator, '1'))
+            for operator in OPERATORS
+        ]
+    )
+    assert set(texts(node, 'comparison_type')) == {
+        '=',
+        '!=',
+        '<',
+        '<=',
+        '>',
+        '>=',
+        'LIKE',
+        'NOT LIKE',
+        'IS NULL',
+        'IS NOT NULL',
+    }
 
 
 @pytest.mark.parametrize('value', ['\x00', 'a\x08b', '\x1f', '\ufffe', '\ud800'], ids=ascii)
@@ -115,44 +163,99 @@ def test_a_character_that_xml_cannot_carry_is_an_error(value: str) -> None:
 
 
 nasty = st.one_of(
-    st.sampled_from(['<', '&', ']]>', '<![CDATA[x]]>', '<!--', '"\'', '%', '&amp;', '\r', '\r\n', '\t', ' x ', '\u2028', '\x85', "' OR 1=1", '日本']),
+    st.sampled_from(
+        [
+            '<',
+            '&',
+            ']]>',
+            '<![CDATA[x]]>',
+            '<!--',
+            '"\'',
+            '%',
+            '&amp;',
+            '\r',
+            '\r\n',
+            '\t',
+            ' x ',
+            '\u2028',
+            '\x85',
+            "' OR 1=1",
+            '日本',
+        ]
+    ),
     st.text(),
 ).filter(lambda text: text.strip() not in ('', '*') and text.upper() != 'NULL')
 
 
 @given(nasty, st.sampled_from(['=', '!=', '<', '>=']))
-def test_any_value_stands_in_the_document_as_it_is_or_is_an_error(value: str, operator: str) -> None:
+def test_any_value_stands_in_the_document_as_it_is_or_is_an_error(
+    value: str, operator: str
+) -> None:
     try:
-        body = search_xml.write(Bundle('xnat:subjectData', [Field.parse(GENDER)], parse([(GENDER, operator, value)])))
+        body = search_xml.write(
+            Bundle('xnat:subjectData', [Field.parse(GENDER)], parse([(GENDER, operator, value)]))
+        )
     except ProgrammingError:
-        unwritable = any(ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 or ord(char) in (0xFFFE, 0xFFFF) for char in value)
+        unwritable = any(
+            ord(char) < 32 or 0xD800 <= ord(char) < 0xE000 or ord(char) in (0xFFFE, 0xFFFF)
+            for char in value
+        )
         assert unwritable or value.endswith('\\') or re.search('[A-Z] ', value)
         return
     node = etree.fromstring(body)
     (criteria,) = node.iter(XDAT + 'criteria')
-    assert [child.tag for child in criteria] == [XDAT + 'schema_field', XDAT + 'comparison_type', XDAT + 'value']
-    assert (texts(criteria, 'value')[0] or '', texts(criteria, 'comparison_type')[0]) == (value, operator)
+    assert [child.tag for child in criteria] == [
+        XDAT + 'schema_field',
+        XDAT + 'comparison_type',
+        XDAT + 'value',
+    ]
+    assert (texts(criteria, 'value')[0] or '', texts(criteria, 'comparison_type')[0]) == (
+        value,
+        operator,
+    )
 
 
-# -- and back ---------------------------------------------------------------------------------------------------------------------------------
+# -- and back --------------------------------------------------------------------------------------
 
 leaf = st.one_of(
     st.tuples(st.just(GENDER), st.just('LIKE'), st.sampled_from(['1', 'a, "b"', ' < & '])),
-    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['=', '!=', '>=', '<=']), st.sampled_from(['1', '2', 'a, "b"', ' < & '])),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]),
+        st.sampled_from(['=', '!=', '>=', '<=']),
+        st.sampled_from(['1', '2', 'a, "b"', ' < & ']),
+    ),
     st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['=', '!=']), st.none()),
-    st.tuples(st.sampled_from([AGE, GENDER]), st.sampled_from(['IN', 'NOT IN']), st.lists(st.sampled_from(['1', '2', None]), min_size=1, max_size=3)),
-    st.tuples(st.sampled_from([AGE, GENDER]), st.just('BETWEEN'), st.tuples(st.sampled_from(['1', '2']), st.sampled_from(['1', '2']))),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]),
+        st.sampled_from(['IN', 'NOT IN']),
+        st.lists(st.sampled_from(['1', '2', None]), min_size=1, max_size=3),
+    ),
+    st.tuples(
+        st.sampled_from([AGE, GENDER]),
+        st.just('BETWEEN'),
+        st.tuples(st.sampled_from(['1', '2']), st.sampled_from(['1', '2'])),
+    ),
 )
 
 
 def joined(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.tuples(st.lists(inner, min_size=1, max_size=2), st.sampled_from(['AND', 'OR'])).map(lambda pair: [*pair[0], pair[1]])
+    return st.tuples(st.lists(inner, min_size=1, max_size=2), st.sampled_from(['AND', 'OR'])).map(
+        lambda pair: [*pair[0], pair[1]]
+    )
 
 
 searches = st.builds(
     Bundle,
     st.just('xnat:subjectData'),
-    st.lists(st.sampled_from([Field.parse(AGE), Field.parse('xnat:subjectData/SUB_PROJECT_IDENTIFIER=P'), Field('xnat:subjectData', 'a/b')])),
+    st.lists(
+        st.sampled_from(
+            [
+                Field.parse(AGE),
+                Field.parse('xnat:subjectData/SUB_PROJECT_IDENTIFIER=P'),
+                Field('xnat:subjectData', 'a/b'),
+            ]
+        )
+    ),
     st.none() | joined(st.recursive(leaf, joined, max_leaves=6)).map(parse),
     st.text(st.characters(exclude_categories=['Cs', 'Cc']), min_size=1),
     st.text(st.characters(exclude_categories=['Cs', 'Cc'])),
@@ -168,7 +271,9 @@ def test_a_search_comes_back_from_its_document(search: Bundle) -> None:
 
 @given(joined(st.recursive(leaf, joined, max_leaves=6)))
 def test_criteria_come_back_as_tuples(criteria: Any) -> None:
-    found = search_xml.read(search_xml.write(Bundle('xnat:subjectData', [], parse(criteria)))).criteria
+    found = search_xml.read(
+        search_xml.write(Bundle('xnat:subjectData', [], parse(criteria)))
+    ).criteria
     assert found is not None and parse(spell(found)) == found == parse(criteria)
 
 
@@ -185,8 +290,16 @@ def test_criteria_come_back_as_tuples(criteria: Any) -> None:
     ],
 )
 def test_a_list_and_a_nested_list_that_means_the_same_are_told_apart(nested: Any) -> None:
-    found = search_xml.read(search_xml.write(Bundle('xnat:subjectData', [], parse([(GENDER, '=', 'female'), nested, 'AND']))))
-    assert found.criteria is not None and spell(found.criteria) == [(GENDER, '=', 'female'), nested, 'AND']
+    found = search_xml.read(
+        search_xml.write(
+            Bundle('xnat:subjectData', [], parse([(GENDER, '=', 'female'), nested, 'AND']))
+        )
+    )
+    assert found.criteria is not None and spell(found.criteria) == [
+        (GENDER, '=', 'female'),
+        nested,
+        'AND',
+    ]
 
 
 def foreign(*criteria: str, where: str = 'AND') -> bytes:
@@ -196,13 +309,15 @@ def foreign(*criteria: str, where: str = 'AND') -> bytes:
         <xdat:search_field><xdat:element_name>xnat:subjectData</xdat:element_name><xdat:field_ID>SUB_PROJECT_IDENTIFIER</xdat:field_ID>
         <xdat:sequence>1</xdat:sequence><xdat:value>P</xdat:value></xdat:search_field>
         <xdat:search_field><xdat:field_ID>xnat:subjectData/group</xdat:field_ID><xdat:sequence>0</xdat:sequence></xdat:search_field>
-        <xdat:search_where method="{where}">{found}</xdat:search_where><xdat:search_where method="AND"/></xdat:search>""".encode()
+        <xdat:search_where method="{where}">{found}</xdat:search_where><xdat:search_where method="AND"/></xdat:search>""".encode()  # noqa: E501
 
 
 def criterion(field: str, comparison: str, value: str, override: int = 0) -> str:
     return (
-        f'<xdat:criteria override_value_formatting="{override}"><!-- x --><xdat:schema_field> {field} </xdat:schema_field>'
-        f'<xdat:comparison_type> {comparison} </xdat:comparison_type><xdat:value>{value}</xdat:value></xdat:criteria>'
+        f'<xdat:criteria override_value_formatting="{override}"><!-- x --><xdat:schema_field> '
+        f'{field} </xdat:schema_field>'
+        f'<xdat:comparison_type> {comparison} '
+        f'</xdat:comparison_type><xdat:value>{value}</xdat:value></xdat:criteria>'
     )
 
 
@@ -225,13 +340,19 @@ def criterion(field: str, comparison: str, value: str, override: int = 0) -> str
 def test_criteria_of_other_programs_are_told_as_tuples(written: str, meant: Any) -> None:
     found = search_xml.read(foreign(written, '<xdat:child_set method="OR"/>', where='or'))
     assert found.criteria is not None and spell(found.criteria) == [meant, 'OR']
-    assert [str(field) for field in found.fields] == ['xnat:subjectData/group', 'xnat:subjectData/SUB_PROJECT_IDENTIFIER=P']
+    assert [str(field) for field in found.fields] == [
+        'xnat:subjectData/group',
+        'xnat:subjectData/SUB_PROJECT_IDENTIFIER=P',
+    ]
     assert not found.is_public
 
 
 def test_several_wheres_hold_together() -> None:
     body = foreign(criterion(GENDER, '=', 'a')).replace(b'<xdat:search_where method="AND"/>', b'')
-    more = f'<xdat:search_where method="OR">{criterion(GENDER, "=", "b")}</xdat:search_where></xdat:search>'.encode()
+    more = (
+        '<xdat:search_where '
+        f'method="OR">{criterion(GENDER, "=", "b")}</xdat:search_where></xdat:search>'
+    ).encode()
     found = search_xml.read(body.replace(b'</xdat:search>', more)).criteria
     assert found == Group('AND', (parse([(GENDER, '=', 'a')]), parse([(GENDER, '=', 'b'), 'OR'])))
 
@@ -254,4 +375,8 @@ def test_documents_of_real_sites_are_read(reference: Path) -> None:
         if b'<xdat:search_where' in path.read_bytes() and 'default_project' in path.name:
             assert found.criteria is not None and len(list(found.criteria.constraints())) == 2
         again = search_xml.read(search_xml.write(found))
-        assert (again.root, again.fields, again.criteria) == (found.root, found.fields, found.criteria)
+        assert (again.root, again.fields, again.criteria) == (
+            found.root,
+            found.fields,
+            found.criteria,
+        )

@@ -1,4 +1,5 @@
-"""Short cuts that ask for several elements at once: what they ask, and how answers come apart again. No server."""
+"""Short cuts that ask for several elements at once: what they ask, and how answers come apart
+again. No server."""
 
 from __future__ import annotations
 
@@ -31,12 +32,27 @@ def tail(text: str, levels: int) -> Path:
 
 
 def session(number: int, above: str = '/data/projects/P/subjects/S') -> Found:
-    return Found(f'{above}/experiments/E{number}', {'ID': f'E{number}', 'label': f'L{number}', 'project': 'P'}, True, {}, 'experiments')
+    return Found(
+        f'{above}/experiments/E{number}',
+        {'ID': f'E{number}', 'label': f'L{number}', 'project': 'P'},
+        True,
+        {},
+        'experiments',
+    )
 
 
 def file_row(experiment: str, path: str, scan: str = '') -> Row:
-    holder = f'/data/experiments/{experiment}/scans/{scan}' if scan else f'/data/experiments/{experiment}'
-    return {'Name': path.rpartition('/')[2], 'URI': f'{holder}/resources/7/files/{uris.quote_path(path)}', 'cat_ID': '7', 'collection': 'R'}
+    holder = (
+        f'/data/experiments/{experiment}/scans/{scan}'
+        if scan
+        else f'/data/experiments/{experiment}'
+    )
+    return {
+        'Name': path.rpartition('/')[2],
+        'URI': f'{holder}/resources/7/files/{uris.quote_path(path)}',
+        'cat_ID': '7',
+        'collection': 'R',
+    }
 
 
 FILES = tail('/experiments/*/scans/*/resources/*/files/*', 3)
@@ -48,7 +64,10 @@ def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
     stage = ListFiles(FILES)
     units = list(stage.batches([session(number) for number in range(120)]))
     assert [len(unit) for unit in units] == [50, 50, 20]
-    long = [Found('/data/experiments/x', {'ID': f'{number:0200}'}, True, {}, 'experiments') for number in range(30)]
+    long = [
+        Found('/data/experiments/x', {'ID': f'{number:0200}'}, True, {}, 'experiments')
+        for number in range(30)
+    ]
     units = list(stage.batches(long))
     assert [found for unit in units for found in unit] == long
     assert all(len(stage.batch_requests(unit)[0]) < 2100 for unit in units)
@@ -60,7 +79,9 @@ def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_
     assert stage.batch_requests(unit) == ('/data/experiments/E2,E1,E3/scans/ALL/files',)
     table = [file_row('E1', 'a', '1'), file_row('E2', 'b/c d', '1'), file_row('E1', 'd', '2')]
     second, first, third = stage.batch_rows(unit, [table])
-    assert [found.uri for found in second or ()] == ['/data/projects/P/subjects/S/experiments/E2/scans/1/resources/7/files/b/c%20d']
+    assert [found.uri for found in second or ()] == [
+        '/data/projects/P/subjects/S/experiments/E2/scans/1/resources/7/files/b/c%20d'
+    ]
     assert [found.row['path'] for found in first or ()] == ['a', 'd'] and third == []
     assert [found.row['URI'] for found in first or ()] == [found.uri for found in first or ()]
 
@@ -70,7 +91,12 @@ def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> Non
     unit = [session(1), session(1, '/data/projects/Q/subjects/S')]
     assert stage.batch_requests(unit) == ('/data/experiments/E1/scans/ALL/files',)
     first, second = stage.batch_rows(unit, [[file_row('E1', 'a', '1')]])
-    assert first and second and first[0].uri.startswith('/data/projects/P/') and second[0].uri.startswith('/data/projects/Q/')
+    assert (
+        first
+        and second
+        and first[0].uri.startswith('/data/projects/P/')
+        and second[0].uri.startswith('/data/projects/Q/')
+    )
 
 
 @pytest.mark.parametrize('row', [file_row('E9', 'a', '1'), file_row('E1,E2', 'a', '1')])
@@ -80,41 +106,76 @@ def test_a_file_of_something_else_is_not_believed(row: Row) -> None:
 
 
 def test_a_literal_resource_is_asked_for_by_its_name() -> None:
-    for name, asked in (('R_1', '/resources/R_1'), ('R 1', '')):  # a name that XNAT stores otherwise is looked for among all
+    for name, asked in (
+        ('R_1', '/resources/R_1'),
+        ('R 1', ''),
+    ):  # a name that XNAT stores otherwise is looked for among all
         stage = ListOwnFiles(tail(f'/experiments/*/resources/{name}/files/*', 2))
-        assert stage.batch_requests([session(1), session(2)]) == (f'/data/experiments/E1,E2{asked}/files',)
+        assert stage.batch_requests([session(1), session(2)]) == (
+            f'/data/experiments/E1,E2{asked}/files',
+        )
 
 
 def test_files_of_sessions_are_listed_by_session_where_more_of_the_scans_is_wanted() -> None:
-    assert (ListFiles(FILES).batch_size, ListFiles(FILES, None, {'scans': ('type',)}).batch_size) == (50, 1)
+    assert (
+        ListFiles(FILES).batch_size,
+        ListFiles(FILES, None, {'scans': ('type',)}).batch_size,
+    ) == (50, 1)
 
 
 def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> None:
-    assert ListOwnFiles(OWN_FILES).requests(session(1, '/data/projects/P')) == ('/data/experiments/E1/files',)
+    assert ListOwnFiles(OWN_FILES).requests(session(1, '/data/projects/P')) == (
+        '/data/experiments/E1/files',
+    )
 
 
 DERIVED = tail('/experiments/*/assessors/*/resources/*/files/*', 3)
 
 
-def derived_row(resource: str, direction: str = '', above: str = '/data/experiments/E1/assessors/A1') -> Row:
-    return {'Name': 'f', 'URI': f'{above}{direction}/resources/{resource}/files/f', 'cat_ID': resource, 'collection': 'R'}
+def derived_row(
+    resource: str, direction: str = '', above: str = '/data/experiments/E1/assessors/A1'
+) -> Row:
+    return {
+        'Name': 'f',
+        'URI': f'{above}{direction}/resources/{resource}/files/f',
+        'cat_ID': resource,
+        'collection': 'R',
+    }
 
 
 def test_files_of_all_assessors_are_those_of_the_resources_that_are_listed_as_theirs() -> None:
     stage, at = ListDerivedFiles(DERIVED), session(1)
-    assert stage.requests(at) == (f'{at.uri}/assessors/ALL/files', f'{at.uri}/assessors/ALL/resources')
-    rows = [derived_row('1'), derived_row('2', '/out'), derived_row('9', above='/data/projects/P/subjects/S')]  # the last: where there is no assessor
+    assert stage.requests(at) == (
+        f'{at.uri}/assessors/ALL/files',
+        f'{at.uri}/assessors/ALL/resources',
+    )
+    rows = [
+        derived_row('1'),
+        derived_row('2', '/out'),
+        derived_row('9', above='/data/projects/P/subjects/S'),
+    ]  # the last: where there is no assessor
     own, mixed = ([{'xnat_abstractresource_id': resource}] for resource in '12')
-    assert [found.uri for found in stage.rows(at, [rows, own])] == [f'{at.uri}/assessors/A1/resources/1/files/f']
-    assert [found.uri for found in stage.rows(at, [rows, mixed])] == [f'{at.uri}/assessors/A1/resources/2/files/f']
+    assert [found.uri for found in stage.rows(at, [rows, own])] == [
+        f'{at.uri}/assessors/A1/resources/1/files/f'
+    ]
+    assert [found.uri for found in stage.rows(at, [rows, mixed])] == [
+        f'{at.uri}/assessors/A1/resources/2/files/f'
+    ]
     with pytest.raises(UnexpectedAnswer):
         list(stage.rows(at, [[derived_row('1', above='/data/experiments/E1')], own]))
 
 
 @pytest.mark.parametrize(
-    ('text', 'asked'), [('in/resources/*', 'in/files'), ('out/resources/R', 'out/resources/R/files'), ('resources/R', 'resources/R/files')]
+    ('text', 'asked'),
+    [
+        ('in/resources/*', 'in/files'),
+        ('out/resources/R', 'out/resources/R/files'),
+        ('resources/R', 'resources/R/files'),
+    ],
 )
-def test_what_went_in_or_came_out_and_a_literal_resource_are_one_listing(text: str, asked: str) -> None:
+def test_what_went_in_or_came_out_and_a_literal_resource_are_one_listing(
+    text: str, asked: str
+) -> None:
     stage, at = ListDerivedFiles(tail(f'/experiments/*/assessors/*/{text}/files/*', 3)), session(1)
     assert stage.requests(at) == (f'{at.uri}/assessors/ALL/{asked}',)
 
@@ -135,41 +196,73 @@ def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
 def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
     stage = ListScansTogether(SCANS)
     unit = [session(1), session(2), session(3)]
-    assert stage.batch_requests(unit)[0].startswith('/data/projects/P/experiments?xsiType=xnat:imageSessionData&columns=ID,')
-    first, second, third = stage.batch_rows(unit, [[scan_row('E1', '1'), scan_row('E1', '2', 'T2'), scan_row('E9', '1'), scan_row('E3', '')]])
-    assert [found.uri for found in first or ()] == [f'/data/projects/P/subjects/S/experiments/E1/scans/{name}' for name in '12']
+    assert stage.batch_requests(unit)[0].startswith(
+        '/data/projects/P/experiments?xsiType=xnat:imageSessionData&columns=ID,'
+    )
+    first, second, third = stage.batch_rows(
+        unit,
+        [[scan_row('E1', '1'), scan_row('E1', '2', 'T2'), scan_row('E9', '1'), scan_row('E3', '')]],
+    )
+    assert [found.uri for found in first or ()] == [
+        f'/data/projects/P/subjects/S/experiments/E1/scans/{name}' for name in '12'
+    ]
     assert first and first[1].row['type'] == 'T2' and first[1].row['xsiType'] == 'xnat:mrScanData'
-    assert second is None and third == []  # not spoken of: to be asked by itself; spoken of: it has none
+    assert (
+        second is None and third == []
+    )  # not spoken of: to be asked by itself; spoken of: it has none
 
 
 LOOK = 'xsiType=xnat:imageSessionData&columns=ID,label,' + ','.join(
-    f'xnat:imageSessionData/{path}/ID' for path in ('assessors/assessor', 'reconstructions/reconstructedImage')
+    f'xnat:imageSessionData/{path}/ID'
+    for path in ('assessors/assessor', 'reconstructions/reconstructedImage')
 )
 
 
 def any_row(identity: str, label: str, assessor: str = '', reconstruction: str = '') -> Row:
     path = 'xnat:imagesessiondata/{}/id'.format
-    return {'ID': identity, 'label': label, path('assessors/assessor'): assessor, path('reconstructions/reconstructedimage'): reconstruction}
+    return {
+        'ID': identity,
+        'label': label,
+        path('assessors/assessor'): assessor,
+        path('reconstructions/reconstructedimage'): reconstruction,
+    }
 
 
 def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions() -> None:
     assessors, reconstructions = (KeepWhereAny(level) for level in ('assessors', 'reconstructions'))
     unit = [session(1), session(2), session(3)]
-    assert assessors.batch_requests(unit) == reconstructions.batch_requests(unit) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
+    assert (
+        assessors.batch_requests(unit)
+        == reconstructions.batch_requests(unit)
+        == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
+    )
     table = [any_row('E1', 'L1'), any_row('E2', 'L2', 'A'), any_row('E2', 'L2', '', 'R')]
-    assert assessors.batch_rows(unit, [table]) == reconstructions.batch_rows(unit, [table]) == [[], [unit[1]], [unit[2]]]  # the last is not spoken of
+    assert (
+        assessors.batch_rows(unit, [table])
+        == reconstructions.batch_rows(unit, [table])
+        == [[], [unit[1]], [unit[2]]]
+    )  # the last is not spoken of
     assert reconstructions.batch_rows(unit[1:2], [[any_row('E2', 'L2', 'A')]]) == [[]]
     elsewhere = session(4, '/data/projects/P/subjects/T')
     assert assessors.batch_requests([*unit, elsewhere]) == (f'/data/projects/P/experiments?{LOOK}',)
-    assert assessors.batch_requests([session(1, '/data')]) == (f'/data/projects/P/experiments?{LOOK}',)
+    assert assessors.batch_requests([session(1, '/data')]) == (
+        f'/data/projects/P/experiments?{LOOK}',
+    )
 
 
 def test_a_session_by_its_name_is_looked_for_by_its_id_and_its_label() -> None:
     stage = KeepWhereAny('assessors', for_one=True)
-    named, by_id = Found('/data/projects/P/subjects/S/experiments/L1'), Found('/data/experiments/E1')
+    named, by_id = (
+        Found('/data/projects/P/subjects/S/experiments/L1'),
+        Found('/data/experiments/E1'),
+    )
     assert stage.requests(named) == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
     assert stage.requests(by_id) == (f'/data/experiments?ID=E1&{LOOK}',)
-    table = [any_row('E1', 'L1', assessor='A1'), any_row('E1', 'L1', assessor='A2'), any_row('E2', 'L2')]
+    table = [
+        any_row('E1', 'L1', assessor='A1'),
+        any_row('E1', 'L1', assessor='A2'),
+        any_row('E2', 'L2'),
+    ]
     for name, kept in (('E1', True), ('L1', True), ('E2', False), ('L2', False), ('E3', True)):
         at = Found(f'/data/projects/P/subjects/S/experiments/{name}')
         assert list(stage.rows(at, [table])) == ([at] if kept else [])
@@ -180,12 +273,24 @@ def test_a_session_by_its_name_is_looked_for_by_its_id_and_its_label() -> None:
 
 def test_subjects_that_have_no_resources_are_left_out() -> None:
     stage = KeepWhereAny('resources')
-    unit = [Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects') for number in range(4)]
+    unit = [
+        Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects')
+        for number in range(4)
+    ]
     path = 'xnat:subjectData/resources/resource'
     columns = f'ID,label,{path}/label,{path}/xnat_abstractResource_id'
     assert stage.batch_requests(unit) == (f'/data/projects/P/subjects?columns={columns}',)
     cells = [('S0', '', ''), ('S1', 'R', '1'), ('S2', '', '2')]
-    table = [dict(zip(columns.lower().replace('id,', 'ID,', 1).split(','), [name, name, *rest], strict=True)) for name, *rest in cells]
+    table = [
+        dict(
+            zip(
+                columns.lower().replace('id,', 'ID,', 1).split(','),
+                [name, name, *rest],
+                strict=True,
+            )
+        )
+        for name, *rest in cells
+    ]
     assert stage.batch_rows(unit, [table]) == [[], *([found] for found in unit[1:])]
     assert stage.requests(unit[0]) == () and list(stage.rows(unit[0], [])) == unit[:1]
 
@@ -196,7 +301,9 @@ def test_where_a_look_is_refused_nothing_is_left_out() -> None:
     assert [type(stage) for stage in ListFiles(FILES).fallback()] == [KeepWhereAny, ListFiles]
 
 
-def stages_below(path: str, levels: tuple[str, ...], without: frozenset[str] = frozenset()) -> list[tuple[Stage, ...]]:
+def stages_below(
+    path: str, levels: tuple[str, ...], without: frozenset[str] = frozenset()
+) -> list[tuple[Stage, ...]]:
     routes = [parse(f'{path}/{level}/*/out/resources/*/files/*').paths[0] for level in levels]
     return plans(routes, {}, without, [{}] * len(routes))
 
@@ -207,15 +314,26 @@ def looks(stages: tuple[Stage, ...]) -> list[str]:
 
 def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
     both, off = ('assessors', 'reconstructions'), frozenset({'elements that have any'})
-    for path in ('/projects/P/subjects/S/experiments/E', '/experiments/E', '/projects/P/experiments/E'):
+    for path in (
+        '/projects/P/subjects/S/experiments/E',
+        '/experiments/E',
+        '/projects/P/experiments/E',
+    ):
         assert [looks(stages) for stages in stages_below(path, both)] == [[level] for level in both]
         assert [looks(stages) for stages in stages_below(path, both[:1])] == [[]]
         assert [looks(stages) for stages in stages_below(path, both, off)] == [[], []]
         assert {type(stages[-1]) for stages in stages_below(path, both)} == {ListDerivedFiles}
         walked = stages_below(path, both, frozenset({'files of derived data'}))
-        assert [looks(stages) for stages in walked] == [[level] for level in both] and {type(stages[-2]) for stages in walked} == {ListLevel}
-    assert [looks(stages) for stages in stages_below('/projects/P/experiments/*', both)] == [[level] for level in both]
-    (one, other) = (first_requests(stages) for stages in stages_below('/projects/P/subjects/S/experiments/E', both))
+        assert [looks(stages) for stages in walked] == [[level] for level in both] and {
+            type(stages[-2]) for stages in walked
+        } == {ListLevel}
+    assert [looks(stages) for stages in stages_below('/projects/P/experiments/*', both)] == [
+        [level] for level in both
+    ]
+    (one, other) = (
+        first_requests(stages)
+        for stages in stages_below('/projects/P/subjects/S/experiments/E', both)
+    )
     assert one == other == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
 
 
@@ -232,7 +350,10 @@ TAKEN = {
     '/projects/*/subjects/*/experiments/*/scans/*': [SITE, 'scans of all projects'],
     '/projects/P*/subjects/*/experiments/*/scans/*': [SESSIONS, 'scans of a project'],
     '/projects/P/subjects/*/experiments/*': [SESSIONS],
-    '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': [SESSIONS, 'files of scans'],
+    '/projects/P/subjects/*/experiments/*/scans/*/resources/*/files/*': [
+        SESSIONS,
+        'files of scans',
+    ],
     '/experiments/E/scans/*/resources/*/files/*': ['files of scans'],
     '/projects/P/experiments/*/resources/R/files/*': ['files of an element'],
     '/projects/P/subjects/*/resources/*/files/*': [LOOKS, 'files of an element'],
@@ -244,7 +365,10 @@ TAKEN = {
     '/experiments/E/assessors/*/out/resources/*/files/*': ['files of derived data'],
     '/experiments/*/assessors/*/out/resources/*/files/*': ['files of derived data'],
     '/experiments/E/assessors/A*/out/resources/*/files/*': ['files of an element'],
-    '/projects/P/subjects/S/experiments/*/assessors/*/resources/*/files/*': [LOOKS, 'files of derived data'],
+    '/projects/P/subjects/S/experiments/*/assessors/*/resources/*/files/*': [
+        LOOKS,
+        'files of derived data',
+    ],
     '/projects/P/subjects/S/experiments/*/scans/*': [],
     '/projects/P/experiments/*/scans/1': [],
     '/experiments/*/scans/*': [],
@@ -258,7 +382,9 @@ def test_which_short_cuts_are_taken_and_that_each_can_be_switched_off(text: str)
     names = {short_cut.stage: name for name, short_cut in SHORT_CUTS.items()}
     assert [names[type(stage)] for stage in plan(path) if type(stage) in names] == TAKEN[text]
     for name in TAKEN[text]:
-        assert name not in [names.get(type(stage)) for stage in plan(path, without=frozenset({name}))]
+        assert name not in [
+            names.get(type(stage)) for stage in plan(path, without=frozenset({name}))
+        ]
     assert all(type(stage) not in names for stage in plan(path, without=frozenset(SHORT_CUTS)))
 
 
@@ -281,21 +407,37 @@ def test_only_experiments_are_asked_for_files_together(text: str) -> None:
 def test_an_explanation_names_what_is_asked_of_some_alone() -> None:
     (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*').paths
     first, second = [line.split()[1] for line in explain(path, plan(path)).splitlines()[-2:]]
-    assert first.startswith('/data/projects/P/experiments?xsiType=') and second == '/data/projects/P/subjects/{ID}/experiments/{ID}/assessors'
+    assert (
+        first.startswith('/data/projects/P/experiments?xsiType=')
+        and second == '/data/projects/P/subjects/{ID}/experiments/{ID}/assessors'
+    )
 
 
 def test_an_explanation_of_all_projects_names_the_listings_of_the_site() -> None:
     (path,) = parse('/projects/*/subjects/*/experiments/*/scans/*').paths
-    assert [line.split()[1].partition('?')[0] for line in explain(path, plan(path)).splitlines()[1:]] == [
-        '/data/projects', '/data/subjects', '/data/experiments', '/data/experiments',
-    ]  # fmt: skip
+    assert [
+        line.split()[1].partition('?')[0] for line in explain(path, plan(path)).splitlines()[1:]
+    ] == [
+        '/data/projects',
+        '/data/subjects',
+        '/data/experiments',
+        '/data/experiments',
+    ]
     (path,) = parse('/projects/P*/subjects/*/experiments/*/scans/*').paths
-    assert explain(path, plan(path)).splitlines()[-1].split()[1].startswith('/data/projects/{ID}/experiments?')
+    assert (
+        explain(path, plan(path))
+        .splitlines()[-1]
+        .split()[1]
+        .startswith('/data/projects/{ID}/experiments?')
+    )
 
 
 def test_an_explanation_of_derived_files_names_the_look_and_what_follows() -> None:
     (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*/resources/*/files/*').paths
     look, files, resources = explain(path, plan(path)).splitlines()[-3:]
     assert 'assessors/assessor/ID,' in look and '(1 per project; ' in look
-    assert 'GET /data/experiments/{ID},{ID}…/assessors/ALL/files   (1 per 50 elements of experiments; ' in files
+    assert (
+        'GET /data/experiments/{ID},{ID}…/assessors/ALL/files   (1 per 50 elements of experiments; '
+        in files
+    )
     assert '/assessors/ALL/resources ' in resources

@@ -1,5 +1,6 @@
 """Replay recorded answers of a real XNAT against a server, and compare.
 
-``python -m tests.replay FILE...`` prints a report. The files are JSON lines, one exchange a line, or one fact with its exchanges a line
-(``recorded/xnat-1.8.11`` of the reference). Without ``XNAT_REPLAY_URL`` the server is the embedded archive, new for each file.
+``python -m tests.replay FILE...`` prints a report. The files are JSON lines, one exchange a line,
+or one fact with its exchanges a line (``recorded/xnat-1.8.11`` of the reference). Without
+``XNAT_REPLAY_URL`` the server is the embedded archive, new for each file.
 """

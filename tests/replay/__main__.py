@@ -1,4 +1,5 @@
-"""``python -m tests.replay [--all] FILE...``: how many recorded answers this server gives alike, and which it does not."""
+"""``python -m tests.replay [--all] FILE...``: how many recorded answers this server gives alike,
+and which it does not."""
 
 from __future__ import annotations
 
@@ -21,7 +22,10 @@ def main() -> int:
     width = max(len(path.stem) for path in options.files)
     print(f'{"file".ljust(width)}  alike  on purpose  different')
     for path, count in counts.items():
-        print(f'{path.stem.ljust(width)}  {count["alike"]:5}  {count["meant"]:10}  {count["different"]:9}')
+        print(
+            f'{path.stem.ljust(width)}  {count["alike"]:5}  {count["meant"]:10}  '
+            f'{count["different"]:9}'
+        )
     total = sum(counts.values(), Counter())
     print(f'{"all".ljust(width)}  {total["alike"]:5}  {total["meant"]:10}  {total["different"]:9}')
     return 1 if total['different'] else 0
@@ -32,7 +36,11 @@ def _shown(outcomes: list[Outcome], options: argparse.Namespace) -> Counter[str]
     for outcome in outcomes:
         kind = 'alike' if outcome.alike else 'meant' if outcome.reason else 'different'
         count[kind] += 1
-        if kind == 'different' and not options.quiet and outcome.exchange.place.startswith(options.only):
+        if (
+            kind == 'different'
+            and not options.quiet
+            and outcome.exchange.place.startswith(options.only)
+        ):
             exchange = outcome.exchange
             print(f'\n{exchange.place} ({exchange.by}) {exchange.method} {exchange.path}')
             for difference in outcome.differences:

@@ -1,7 +1,7 @@
 """Compare an answer with the recorded one: status class, media type, keys, columns and rows.
 
-What no two servers share is passed over: given names are matched, moments, hosts and numbers of database rows masked, rows and children
-have no order. Of a refusal the status class alone counts.
+What no two servers share is passed over: given names are matched, moments, hosts and numbers of
+database rows masked, rows and children have no order. Of a refusal the status class alone counts.
 """
 
 from __future__ import annotations
@@ -30,9 +30,18 @@ _EVENT = re.compile(r'(?<![^|])\d+:')
 """The number of an event, in what a catalogue tells of its files."""
 PASSED_OVER = frozenset({'lastSuccessfulLogin'})
 """Told of users only who logged in since the server was started."""
-NOISE = frozenset({
-    'create_event_id', 'modified_event_id', 'totalRecords', 'file_size', 'xdat_user_id', 'quarantine_status', 'extension', 'schemaLocation',
-})  # fmt: skip
+NOISE = frozenset(
+    {
+        'create_event_id',
+        'modified_event_id',
+        'totalRecords',
+        'file_size',
+        'xdat_user_id',
+        'quarantine_status',
+        'extension',
+        'schemaLocation',
+    }
+)
 """What hangs on the server and its age: numbers of its own, and which schemas it has."""
 
 
@@ -47,16 +56,38 @@ class Difference(NamedTuple):
         return f'{self.kind}: recorded {self.recorded[:400]} | here {self.here[:400]}'
 
 
-def compare(exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]) -> list[Difference]:
-    """All differences; `ours` are the projects and users that the recording made, for rows of others are no matter of it."""
+def compare(
+    exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]
+) -> list[Difference]:
+    """All differences;
+
+    `ours` are the projects and users that the recording made, for rows of others are no matter of
+    it.
+    """
     if exchange.status // 100 != answer.status // 100:
-        fault = answer.status // 100 >= 4 and exchange.status >= 500  # a defect of XNAT's own: any refusal will do
-        return [] if fault else [Difference('status', f'{exchange.status} {_start(exchange.body)}', f'{answer.status} {_start(answer.body)}')]
+        fault = (
+            answer.status // 100 >= 4 and exchange.status >= 500
+        )  # a defect of XNAT's own: any refusal will do
+        return (
+            []
+            if fault
+            else [
+                Difference(
+                    'status',
+                    f'{exchange.status} {_start(exchange.body)}',
+                    f'{answer.status} {_start(answer.body)}',
+                )
+            ]
+        )
     if exchange.status >= 300 or exchange.method == 'HEAD':
         return []
     kind = (answer.headers.get('Content-Type') or '').partition(';')[0].strip().lower()
     empty = not exchange.body and not exchange.content_type  # nothing has no type
-    found = [] if empty or kind == exchange.content_type else [Difference('type', exchange.content_type, kind)]
+    found = (
+        []
+        if empty or kind == exchange.content_type
+        else [Difference('type', exchange.content_type, kind)]
+    )
     return found + _bodies(exchange, answer, names, ours)
 
 
@@ -64,25 +95,36 @@ def _start(body: bytes | None) -> str:
     return ' '.join((body or b'').decode('utf-8', 'replace').split())[:200]
 
 
-def _bodies(exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]) -> list[Difference]:
+def _bodies(
+    exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]
+) -> list[Difference]:
     if exchange.names is not None:
         return _compare_members(exchange.names, answer, names)
     if exchange.body is None:
         return []
     theirs, here = _text(exchange.body), _text(answer.body)
     if theirs is None or here is None:
-        return [] if exchange.body == answer.body else [Difference('bytes', repr(exchange.body[:40]), repr(answer.body[:40]))]
+        return (
+            []
+            if exchange.body == answer.body
+            else [Difference('bytes', repr(exchange.body[:40]), repr(answer.body[:40]))]
+        )
     if exchange.content_type == 'text/plain' or names.tells_one(theirs):
         names.learn(theirs, here)
-    whole = not exchange.path.startswith(('/data/projects/', '/data/archive/projects/', '/REST/projects/')) and not names.knows(exchange.path)
+    whole = not exchange.path.startswith(
+        ('/data/projects/', '/data/archive/projects/', '/REST/projects/')
+    ) and not names.knows(exchange.path)
     comparing = _Comparing(names, frozenset(ours) if whole else None, _is_page(exchange.path))
     return comparing.texts(theirs, here, exchange.content_type)
 
 
 def _is_page(path: str) -> bool:
-    """Whether a request wants some rows of a listing: which ones these are nobody knows, as rows have no order."""
+    """Whether a request wants some rows of a listing: which ones these are nobody knows, as rows
+    have no order."""
     query = path.partition('?')[2]
-    return path.startswith(('/data/projects', '/data/subjects', '/data/experiments')) and bool(re.search(r'(^|&)(limit|offset)=\d', query))
+    return path.startswith(('/data/projects', '/data/subjects', '/data/experiments')) and bool(
+        re.search(r'(^|&)(limit|offset)=\d', query)
+    )
 
 
 def _text(body: bytes) -> str | None:
@@ -119,7 +161,8 @@ _OF_USER = re.compile(r'(user_role|last_accessed)_\d+$')
 
 
 class _Comparing:
-    """One comparison: the names, whose rows count (None: all rows), and whether they are any rows of more."""
+    """One comparison: the names, whose rows count (None: all rows), and whether they are any rows
+    of more."""
 
     def __init__(self, names: Names, ours: frozenset[str] | None, any_rows: bool = False) -> None:
         self._names = names
@@ -129,11 +172,21 @@ class _Comparing:
     def texts(self, theirs: str, here: str, kind: str) -> list[Difference]:
         """Compare two bodies of one kind."""
         readers: Mapping[str, Callable[[str, str], list[Difference]]] = {
-            'application/json': self._json, 'text/csv': self._csv, 'application/vnd.ms-excel': self._csv, 'text/xml': self._xml,
-            'application/xml': self._xml, 'application/xcat': self._xml, 'text/html': self._html, 'application/xhtml+xml': self._html,
-        }  # fmt: skip
+            'application/json': self._json,
+            'text/csv': self._csv,
+            'application/vnd.ms-excel': self._csv,
+            'text/xml': self._xml,
+            'application/xml': self._xml,
+            'application/xcat': self._xml,
+            'text/html': self._html,
+            'application/xhtml+xml': self._html,
+        }
         if not theirs.strip() or not here.strip():
-            return [] if theirs.strip() == here.strip() else [Difference('body', repr(theirs[:200]), repr(here[:200]))]
+            return (
+                []
+                if theirs.strip() == here.strip()
+                else [Difference('body', repr(theirs[:200]), repr(here[:200]))]
+            )
         try:
             return readers.get(kind, self._plain)(theirs, here)
         except (ValueError, KeyError, etree.XMLSyntaxError):
@@ -143,43 +196,68 @@ class _Comparing:
 
     def _csv(self, theirs: str, here: str) -> list[Difference]:
         one, other = (list(csv.reader(io.StringIO(text))) for text in (theirs, here))
-        rows = [[dict(zip(table[0], row, strict=False)) for row in table[1:]] for table in (one, other)]
-        headers = [[_OF_USER.sub(r'\1_<user>', name) for name in table[0]] for table in (one, other)]
-        found = [] if sorted(headers[0]) == sorted(headers[1]) else [Difference('columns', *_only(*headers))]
+        rows = [
+            [dict(zip(table[0], row, strict=False)) for row in table[1:]] for table in (one, other)
+        ]
+        headers = [
+            [_OF_USER.sub(r'\1_<user>', name) for name in table[0]] for table in (one, other)
+        ]
+        found = (
+            []
+            if sorted(headers[0]) == sorted(headers[1])
+            else [Difference('columns', *_only(*headers))]
+        )
         return found + self._rows(rows[0], rows[1])
 
     def _rows(self, theirs: list[Any], here: list[Any]) -> list[Difference]:
         if not all(isinstance(row, dict) for row in [*theirs, *here]):
             return []
         theirs, here = ([_unnumbered(row) for row in rows] for rows in (theirs, here))
-        theirs, here = ([{key: row[key] for key in row if key not in PASSED_OVER} for row in rows] for rows in (theirs, here))
+        theirs, here = (
+            [{key: row[key] for key in row if key not in PASSED_OVER} for row in rows]
+            for rows in (theirs, here)
+        )
         theirs = [row for row in theirs if self._counts(row, self._names.knows)]
         here = [row for row in here if self._counts(row, self._names.gave)]
         if theirs and here and (set(theirs[0]) != set(here[0])):
             shared = set(theirs[0]) & set(here[0])
             found = [Difference('columns', *_only(theirs[0], here[0]))]
-            theirs, here = ([{key: row.get(key, '') for key in shared} for row in rows] for rows in (theirs, here))
+            theirs, here = (
+                [{key: row.get(key, '') for key in shared} for row in rows]
+                for rows in (theirs, here)
+            )
         else:
             found = []
         if self._any_rows:
-            return found if len(theirs) == len(here) else [*found, Difference('rows', f'{len(theirs)} rows', f'{len(here)} rows')]
+            return (
+                found
+                if len(theirs) == len(here)
+                else [*found, Difference('rows', f'{len(theirs)} rows', f'{len(here)} rows')]
+            )
         self._learn(theirs, here)
         one = [self._row(row, self._names.from_record) for row in theirs]
         other = [self._row(row, self._names.from_answer) for row in here]
-        return found if Counter(one) == Counter(other) else [*found, Difference('rows', *_only(one, other))]
+        return (
+            found
+            if Counter(one) == Counter(other)
+            else [*found, Difference('rows', *_only(one, other))]
+        )
 
     def _counts(self, row: Row, known: Callable[[str], bool]) -> bool:
-        """Whether a row is of a project or user that the recording made; of rows that name none, whether it is of an item that was met."""
+        """Whether a row is of a project or user that the recording made; of rows that name none,
+        whether it is of an item that was met."""
         if self._ours is None:
             return True
         texts = [str(value) for value in row.values()]
         owner = row.get('project') or row.get('Project') or ''
         if owner:
             return owner in self._ours
-        return any(text in self._ours or set(text.split('/')) & self._ours or known(text) for text in texts)
+        return any(
+            text in self._ours or set(text.split('/')) & self._ours or known(text) for text in texts
+        )
 
     def _learn(self, theirs: list[Row], here: list[Row]) -> None:
-        """Pair names by rows that are alike but for them, where there is one such row on each side."""
+        """Pair names by rows that are alike but for them, where there is one such row on each side."""  # noqa: E501
         places: list[dict[str, list[Row]]] = [{}, {}]
         for place, rows in zip(places, (theirs, here), strict=True):
             for row in rows:
@@ -195,7 +273,9 @@ class _Comparing:
     def _row(self, row: Row, show: Callable[[str], str]) -> str:
         if 'pipeline_name' in row and str(row.get('id', '')).isdecimal():
             row = {**row, 'id': '<number>'}  # a workflow of what has no ID of its own
-        return json.dumps({key: self._cell(key, row[key], show) for key in sorted(row)}, ensure_ascii=False)
+        return json.dumps(
+            {key: self._cell(key, row[key], show) for key in sorted(row)}, ensure_ascii=False
+        )
 
     @staticmethod
     def _cell(key: str, value: Any, show: Callable[[str], str]) -> Any:
@@ -212,9 +292,18 @@ class _Comparing:
 
     def _json(self, theirs: str, here: str) -> list[Difference]:
         one, other = json.loads(theirs), json.loads(here)
-        if isinstance(one, dict) and isinstance(other, dict) and isinstance(one.get('ResultSet'), dict):
+        if (
+            isinstance(one, dict)
+            and isinstance(other, dict)
+            and isinstance(one.get('ResultSet'), dict)
+        ):
             return self._result_sets(one['ResultSet'], other.get('ResultSet') or {})
-        if isinstance(one, list) and isinstance(other, list) and all(isinstance(row, dict) for row in [*one, *other]) and one:
+        if (
+            isinstance(one, list)
+            and isinstance(other, list)
+            and all(isinstance(row, dict) for row in [*one, *other])
+            and one
+        ):
             return self._rows(one, other)
         if self._ours is not None and isinstance(one, list):
             return [] if isinstance(other, list) else [Difference('body', 'a list', here[:200])]
@@ -224,14 +313,21 @@ class _Comparing:
         found = [] if set(theirs) == set(here) else [Difference('keys', *_only(theirs, here))]
         if isinstance(theirs.get('ID'), str) and isinstance(here.get('ID'), str):
             self._names.pair(theirs['ID'], here['ID'])
-        columns = [[column.get('key') for column in one.get('Columns') or []] for one in (theirs, here)]
+        columns = [
+            [column.get('key') for column in one.get('Columns') or []] for one in (theirs, here)
+        ]
         if 'Columns' in theirs and 'Columns' in here and columns[0] != columns[1]:
             found.append(Difference('columns', f'{columns[0]}', f'{columns[1]}'))
         return found + self._rows(theirs.get('Result') or [], here.get('Result') or [])
 
     def _values(self, theirs: Any, here: Any) -> list[Difference]:
-        one, other = self._leaves(theirs, self._names.from_record), self._leaves(here, self._names.from_answer)
-        return [] if one == other else [Difference('fields', *_only(one.elements(), other.elements()))]
+        one, other = (
+            self._leaves(theirs, self._names.from_record),
+            self._leaves(here, self._names.from_answer),
+        )
+        return (
+            [] if one == other else [Difference('fields', *_only(one.elements(), other.elements()))]
+        )
 
     def _leaves(self, value: Any, show: Callable[[str], str], path: str = '') -> Counter[str]:
         """All values of a document by their path, without the places of list members."""
@@ -240,7 +336,11 @@ class _Comparing:
             if not value:
                 found[f'{path}={{}}'] += 1
             for key, inner in value.items():
-                at = f'{path}/{inner}' if key in ('field', 'xsi:type') and isinstance(inner, str) else f'{path}/{show(key)}'
+                at = (
+                    f'{path}/{inner}'
+                    if key in ('field', 'xsi:type') and isinstance(inner, str)
+                    else f'{path}/{show(key)}'
+                )
                 if isinstance(inner, (dict, list)):
                     found += self._leaves(inner, show, at)
                 else:
@@ -259,19 +359,30 @@ class _Comparing:
             return self._cells(theirs, here)
         one = self._nodes(theirs, self._names.from_record)
         other = self._nodes(here, self._names.from_answer)
-        return [] if one == other else [Difference('elements', *_only(one.elements(), other.elements()))]
+        return (
+            []
+            if one == other
+            else [Difference('elements', *_only(one.elements(), other.elements()))]
+        )
 
     def _cells(self, theirs: str, here: str) -> list[Difference]:
         """Tables in XML, row by row."""
         roots = [etree.fromstring(text.encode()) for text in (theirs, here)]
         names = [[column.text or '' for column in root.iter('column')] for root in roots]
         rows = [
-            [dict(zip(one, [cell.text or '' for cell in row], strict=False)) for row in root.iter('row')]
+            [
+                dict(zip(one, [cell.text or '' for cell in row], strict=False))
+                for row in root.iter('row')
+            ]
             for one, root in zip(names, roots, strict=True)
         ]
-        found = [] if names[0] == names[1] else [Difference('columns', f'{names[0]}', f'{names[1]}')]
+        found = (
+            [] if names[0] == names[1] else [Difference('columns', f'{names[0]}', f'{names[1]}')]
+        )
         titles = [root.get('title') for root in roots]
-        found += [] if titles[0] == titles[1] else [Difference('keys', f'{titles[0]}', f'{titles[1]}')]
+        found += (
+            [] if titles[0] == titles[1] else [Difference('keys', f'{titles[0]}', f'{titles[1]}')]
+        )
         return found + self._rows(rows[0], rows[1])
 
     def _nodes(self, text: str, show: Callable[[str], str]) -> Counter[str]:
@@ -281,8 +392,14 @@ class _Comparing:
                 continue
             name = etree.QName(node).localname
             inner = ''.join(node.itertext(with_tail=False)).strip() if not len(node) else ''
-            inner = '|'.join(sorted(_EVENT.sub('', inner).split('|'))) if node.get('name') == 'AUDIT' else inner
-            attributes = {etree.QName(key).localname: value for key, value in sorted(node.attrib.items())}
+            inner = (
+                '|'.join(sorted(_EVENT.sub('', inner).split('|')))
+                if node.get('name') == 'AUDIT'
+                else inner
+            )
+            attributes = {
+                etree.QName(key).localname: value for key, value in sorted(node.attrib.items())
+            }
             kept = {key: self._cell(key, value, show) for key, value in attributes.items()}
             found[f'{name} {kept} {show(inner)}'] += 1
         return found

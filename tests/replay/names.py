@@ -1,4 +1,5 @@
-"""Match the names that servers give: what the recorded server called a thing, and what this one calls it."""
+"""Match the names that servers give: what the recorded server called a thing, and what this one
+calls it."""
 
 from __future__ import annotations
 
@@ -7,10 +8,13 @@ from collections.abc import Iterator
 
 UUID = r'(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
 GIVEN = re.compile(
-    rf'XNAT_[SE]\d{{5,}}|{UUID}|(?<=resources/)\d+|(?<=downloads/)[\w-]+|\bxs\d{{10,}}\b|(?<![0-9A-Za-z])[0-9A-F]{{32}}(?![0-9A-Za-z])'
-    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b|\b\w+-20\d{6}_\d{6}\b'
+    rf'XNAT_[SE]\d{{5,}}|{UUID}|(?<=resources/)\d+|(?<=downloads/)[\w-]+|\bxs\d{{10,}}\b|'
+    rf'(?<![0-9A-Za-z])[0-9A-F]{{32}}(?![0-9A-Za-z])'
+    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b|'
+    r'\b\w+-20\d{6}_\d{6}\b'
 )
-"""Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets: no two servers give the same."""
+"""Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets: no
+two servers give the same."""
 MOMENT = re.compile(
     r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?'
     r'|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \w+ \d{4}'
@@ -38,7 +42,8 @@ class Names:
 
     @staticmethod
     def tells_one(text: str) -> bool:
-        """Whether a text has one given name, however often: of several, in any order, it does not tell which is which."""
+        """Whether a text has one given name, however often: of several, in any order, it does not
+        tell which is which."""
         return len(set(GIVEN.findall(text))) == 1
 
     def pair(self, recorded: str, here: str) -> None:
@@ -47,7 +52,8 @@ class Names:
         self._there.add(here)
 
     def rename(self, recorded: str, here: str) -> None:
-        """Pair two names, whatever the recorded one was before: downloads of one second have one ID, and the last counts."""
+        """Pair two names, whatever the recorded one was before: downloads of one second have one
+        ID, and the last counts."""
         self._here[recorded] = here
         self._there.add(here)
 
@@ -56,7 +62,10 @@ class Names:
         return GIVEN.sub(lambda found: self._ours(found.group()) or found.group(), recorded)
 
     def _ours(self, name: str) -> str:
-        """The name of this server for a recorded one, empty where it is unknown. Search fields have the UUIDs of forms in capitals."""
+        """The name of this server for a recorded one, empty where it is unknown.
+
+        Search fields have the UUIDs of forms in capitals.
+        """
         return self._here.get(name) or self._here.get(name.lower(), '').upper()
 
     def knows(self, text: str) -> bool:
@@ -73,7 +82,16 @@ class Names:
 
     def from_answer(self, text: str) -> str:
         """A text of this server as it is compared."""
-        return plain(GIVEN.sub(lambda found: found.group() if {found.group(), found.group().lower()} & self._there else '<given>', text))
+        return plain(
+            GIVEN.sub(
+                lambda found: (
+                    found.group()
+                    if {found.group(), found.group().lower()} & self._there
+                    else '<given>'
+                ),
+                text,
+            )
+        )
 
     def recorded(self) -> Iterator[str]:
         """All recorded names that are known."""

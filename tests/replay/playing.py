@@ -63,13 +63,20 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def site(guests: bool = False) -> Iterator[Site]:
-    """The server named by XNAT_REPLAY_URL, XNAT_REPLAY_USER and XNAT_REPLAY_PASSWORD, else a new embedded archive."""
+    """The server named by XNAT_REPLAY_URL, XNAT_REPLAY_USER and XNAT_REPLAY_PASSWORD, else a new
+    embedded archive."""
     if url := os.environ.get('XNAT_REPLAY_URL'):
         yield Site.at(url, os.environ['XNAT_REPLAY_USER'], os.environ['XNAT_REPLAY_PASSWORD'])
         return
     with (
         tempfile.TemporaryDirectory(dir=quick_folder(), prefix='replay-') as folder,
-        serve(folder, password=ADMIN[1], users=PASSWORDS, require_login=not guests, silent_refusals=True) as server,
+        serve(
+            folder,
+            password=ADMIN[1],
+            users=PASSWORDS,
+            require_login=not guests,
+            silent_refusals=True,
+        ) as server,
     ):
         yield Site.at(server.url, server.user, server.password)
 
@@ -110,30 +117,53 @@ class _Player:
         if seeded:
             self._ours |= {'P', 'Q'}
             self._seed()
-        return [outcome for exchange in self._exchanges if exchange.sent_whole and (outcome := self._one(recording, exchange))]
+        return [
+            outcome
+            for exchange in self._exchanges
+            if exchange.sent_whole and (outcome := self._one(recording, exchange))
+        ]
 
     def _enrol(self) -> None:
         """Make the users that the recording found there, and give them the names that it tells."""
         admin = self._caller('admin')
         profiles = _profiles(self._exchanges)
         for login in sorted(_callers(self._exchanges) - set(PASSWORDS)):
-            profile = {'username': login, 'password': f'pw-{login}', 'firstName': login, 'lastName': 'X', 'email': f'{login}@example.org'}
-            admin('POST', '/xapi/users', json.dumps({**profile, **profiles.get(login, {}), 'enabled': True, 'verified': True}), JSON)
+            profile = {
+                'username': login,
+                'password': f'pw-{login}',
+                'firstName': login,
+                'lastName': 'X',
+                'email': f'{login}@example.org',
+            }
+            admin(
+                'POST',
+                '/xapi/users',
+                json.dumps(
+                    {**profile, **profiles.get(login, {}), 'enabled': True, 'verified': True}
+                ),
+                JSON,
+            )
         for login, profile in profiles.items():
             if login in (*PASSWORDS, 'admin'):
                 admin('PUT', f'/xapi/users/{login}', json.dumps(profile), JSON)
         self._callers.clear()
 
     def _seed(self) -> None:
-        """Make what the facts were asked of, and learn its IDs from the recorded rows that tell them."""
+        """Make what the facts were asked of, and learn its IDs from the recorded rows that tell
+        them."""
         client = self._caller('admin')
         ids = seed(client)
         guests = self._exchanges and self._exchanges[0].guests
         if guests:
             for access in ('private', 'protected', 'public'):
                 client.ok('PUT', f'/data/projects/{access}?accessibility={access}')
-                client.ok('PUT', f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
-                client.ok('PUT', f'/data/projects/{access}/resources/R/files/f.txt?inbody=true', b'x')
+                client.ok(
+                    'PUT',
+                    f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData',
+                )
+                client.ok(
+                    'PUT', f'/data/projects/{access}/resources/R/files/f.txt?inbody=true', b'x'
+                )
         for label, recorded in RECORDED_SEED.items():
             self._names.pair(recorded, ids[label])
 
@@ -144,10 +174,16 @@ class _Player:
         differences = tuple(compare(exchange, answer, self._names, self._owners(exchange)))
         if not exchange.evidence:
             return None
-        return Outcome(exchange, differences, reason(recording, exchange, differences) if differences else '', answer)
+        return Outcome(
+            exchange,
+            differences,
+            reason(recording, exchange, differences) if differences else '',
+            answer,
+        )
 
     def _keep_apart(self, exchange: Exchange) -> None:
-        """Let a second pass where a download was of another second than the one before, which is asked for later: within one they are one."""
+        """Let a second pass where a download was of another second than the one before, which is
+        asked for later: within one they are one."""
         name = _download(exchange)
         if name in ('', self._download):
             return
@@ -157,29 +193,48 @@ class _Player:
         self._download = name
 
     def _owners(self, exchange: Exchange) -> set[str]:
-        """The projects and users whose rows count in a list of the whole site: those of a fact itself, as others may have been tidied away."""
+        """The projects and users whose rows count in a list of the whole site: those of a fact
+        itself, as others may have been tidied away."""
         fact = exchange.place.partition('#')[0]
-        return self._ours if fact == exchange.place else self._of_facts[fact] | {'P', 'Q', *PASSWORDS}
+        return (
+            self._ours if fact == exchange.place else self._of_facts[fact] | {'P', 'Q', *PASSWORDS}
+        )
 
     def _ask(self, exchange: Exchange) -> Answer:
         caller = self._caller('wrong' if _wrong(exchange) else exchange.by)
         send = exchange.send
         if send is not None and b'\x00' not in send[:1000]:
-            send = self._names.here(send.decode('utf-8', 'surrogateescape')).encode('utf-8', 'surrogateescape')
-        headers = {key: self._names.here(value) for key, value in exchange.headers.items() if key.lower() not in ('content-length', 'authorization')}
+            send = self._names.here(send.decode('utf-8', 'surrogateescape')).encode(
+                'utf-8', 'surrogateescape'
+            )
+        headers = {
+            key: self._names.here(value)
+            for key, value in exchange.headers.items()
+            if key.lower() not in ('content-length', 'authorization')
+        }
         if 'Authorization' in exchange.headers:
             headers['Authorization'] = self._credentials(exchange.headers['Authorization'])
-        headers |= {key: self._dates.get(value, value) for key, value in headers.items() if key in ('If-Modified-Since', 'If-Range')}
+        headers |= {
+            key: self._dates.get(value, value)
+            for key, value in headers.items()
+            if key in ('If-Modified-Since', 'If-Range')
+        }
         if NO_SESSION in headers.get('Cookie', ''):
             headers['Cookie'] = headers['Cookie'].replace(NO_SESSION, self._session)
         if 'browser' in exchange.place:
             headers.setdefault('User-Agent', BROWSER['User-Agent'])
-        path = quote(self._names.here(self._numbered(exchange.path)), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\')
+        path = quote(
+            self._names.here(self._numbered(exchange.path)), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\'
+        )
         return caller(exchange.method, path, send, headers)
 
     def _numbered(self, path: str) -> str:
         """A path with the numbers that users have here."""
-        return re.sub(r'(/users/\w+/)(\d+)$', lambda found: found.group(1) + self._numbers.get(found.group(2), found.group(2)), path)
+        return re.sub(
+            r'(/users/\w+/)(\d+)$',
+            lambda found: found.group(1) + self._numbers.get(found.group(2), found.group(2)),
+            path,
+        )
 
     def _credentials(self, header: str) -> str:
         """A Basic header with the names of this server."""
@@ -217,16 +272,31 @@ class _Player:
         return _Caller(self._where, by, self._passwords.get(by, f'pw-{by}'))
 
     def _remember(self, exchange: Exchange, answer: Answer) -> None:
-        """Keep the tokens that are issued, passwords that are set, and the session that was told last."""
-        if exchange.method in ('GET', 'POST') and re.match(r'[0-9A-F]{32}\b', answer.body.decode('utf-8', 'replace')):
+        """Keep the tokens that are issued, passwords that are set, and the session that was told
+        last."""
+        if exchange.method in ('GET', 'POST') and re.match(
+            r'[0-9A-F]{32}\b', answer.body.decode('utf-8', 'replace')
+        ):
             self._session = answer.text[:32]
         if b'"xdat_user_id"' in (exchange.body or b'') and answer.status == 200:
             here = {row['login']: row['xdat_user_id'] for row in answer.rows if 'login' in row}
             told = json.loads(exchange.body or b'')['ResultSet']['Result']
-            self._numbers.update((row['xdat_user_id'], here[row['login']]) for row in told if row.get('login') in here)
-        if dates := (exchange.answer_headers.get('Last-Modified'), answer.headers.get('Last-Modified')):
+            self._numbers.update(
+                (row['xdat_user_id'], here[row['login']])
+                for row in told
+                if row.get('login') in here
+            )
+        if dates := (
+            exchange.answer_headers.get('Last-Modified'),
+            answer.headers.get('Last-Modified'),
+        ):
             self._dates.update({str(dates[0]): str(dates[1])} if all(dates) else {})
-        if '/tokens/issue' in exchange.path and answer.status == 200 and exchange.status == 200 and exchange.body:
+        if (
+            '/tokens/issue' in exchange.path
+            and answer.status == 200
+            and exchange.status == 200
+            and exchange.body
+        ):
             recorded, here = json.loads(exchange.body), answer.json
             for key in ('alias', 'secret'):
                 self._names.pair(recorded[key], here[key])
@@ -240,26 +310,41 @@ class _Player:
             if told.get('password') and login:
                 self._passwords[unquote(login)] = told['password']
                 known = self._callers.pop(unquote(login), None)
-                self._callers[unquote(login)] = _Caller(self._where, unquote(login), told['password'], known.cookies if known else None)
+                self._callers[unquote(login)] = _Caller(
+                    self._where, unquote(login), told['password'], known.cookies if known else None
+                )
 
 
 JSON = {'Content-Type': 'application/json'}
 NO_SESSION = '0' * 32
 """What stands in the recordings for the ID of any session."""
-RECORDED_SEED = {'S1': 'XNAT_S00001', 'S2': 'XNAT_S00002', 'M1': 'XNAT_E00001', 'M2': 'XNAT_E00002', 'T1': 'XNAT_E00003', 'A1': 'XNAT_E00005'}
+RECORDED_SEED = {
+    'S1': 'XNAT_S00001',
+    'S2': 'XNAT_S00002',
+    'M1': 'XNAT_E00001',
+    'M2': 'XNAT_E00002',
+    'T1': 'XNAT_E00003',
+    'A1': 'XNAT_E00005',
+}
 """Accession IDs of the items that `seed` makes, on the recorded server."""
 
 
 def _download(exchange: Exchange) -> str:
     """The ID that was given to a download; empty where none was."""
-    is_one = exchange.method == 'POST' and exchange.path.startswith('/xapi/archive/download') and exchange.status == 200
+    is_one = (
+        exchange.method == 'POST'
+        and exchange.path.startswith('/xapi/archive/download')
+        and exchange.status == 200
+    )
     return str(GIVEN.findall((exchange.body or b'').decode())[0]) if is_one else ''
 
 
 def _made(exchanges: list[Exchange]) -> Iterator[str]:
     """The projects that a recording makes."""
     for exchange in exchanges:
-        if exchange.method == 'PUT' and (found := re.match(r'/(?:data|REST)(?:/archive)?/projects/([^/?]+)', exchange.path)):
+        if exchange.method == 'PUT' and (
+            found := re.match(r'/(?:data|REST)(?:/archive)?/projects/([^/?]+)', exchange.path)
+        ):
             yield found.group(1)
 
 
@@ -273,10 +358,24 @@ def _by_fact(exchanges: list[Exchange]) -> dict[str, set[str]]:
 
 def _callers(exchanges: list[Exchange]) -> set[str]:
     """Those who ask in a recording, or get a part in a project, and were there before it."""
-    made = {json.loads(one.send)['username'] for one in exchanges if one.path == '/xapi/users' and one.method == 'POST' and one.send}
-    asking = {exchange.by for exchange in exchanges if re.fullmatch(r'[A-Za-z]\w{1,15}', exchange.by)}
-    added = [(_JOINING.match(one.path), one) for one in exchanges if one.method == 'PUT' and one.status == 200]
-    joining = {found.group(1) for found, one in added if found and f'"{found.group(1)}"'.encode() in (one.body or b'')}
+    made = {
+        json.loads(one.send)['username']
+        for one in exchanges
+        if one.path == '/xapi/users' and one.method == 'POST' and one.send
+    }
+    asking = {
+        exchange.by for exchange in exchanges if re.fullmatch(r'[A-Za-z]\w{1,15}', exchange.by)
+    }
+    added = [
+        (_JOINING.match(one.path), one)
+        for one in exchanges
+        if one.method == 'PUT' and one.status == 200
+    ]
+    joining = {
+        found.group(1)
+        for found, one in added
+        if found and f'"{found.group(1)}"'.encode() in (one.body or b'')
+    }
     return (asking | joining) - made - {'admin', 'nobody', 'nosuchuser'}
 
 
@@ -289,13 +388,22 @@ def _profiles(exchanges: list[Exchange]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for exchange in exchanges:
         text = (exchange.body or b'').decode('utf-8', 'replace')
-        rows = list(csv.DictReader(io.StringIO(text))) if re.match(r'[\w,]*\blogin\b[\w,]*\n', text) else []
+        rows = (
+            list(csv.DictReader(io.StringIO(text)))
+            if re.match(r'[\w,]*\blogin\b[\w,]*\n', text)
+            else []
+        )
         for row in re.findall(r'\{[^{}]*"(?:login|username)":[^{}]*\}', text):
             with contextlib.suppress(ValueError):
-                rows.append({PROFILE.get(key, key): value for key, value in json.loads(row).items()})
+                rows.append(
+                    {PROFILE.get(key, key): value for key, value in json.loads(row).items()}
+                )
         for told in rows:
             if {'login', 'firstname', 'lastname', 'email'} <= set(told):
-                found.setdefault(told['login'], {new: told[old] for new, old in PROFILE.items() if new != 'username'})
+                found.setdefault(
+                    told['login'],
+                    {new: told[old] for new, old in PROFILE.items() if new != 'username'},
+                )
     return found
 
 
@@ -304,23 +412,37 @@ PROFILE = {'username': 'login', 'firstName': 'firstname', 'lastName': 'lastname'
 
 
 def _wrong(exchange: Exchange) -> bool:
-    """Whether a request was sent with a wrong password, which no recording holds: the refusal asks for no other."""
+    """Whether a request was sent with a wrong password, which no recording holds: the refusal asks
+    for no other."""
     asked = exchange.answer_headers.get('WWW-Authenticate')
-    known = exchange.by == 'admin' or 'wrong-password' in exchange.place or 'old-password' in exchange.place
-    return exchange.status == 401 and not asked and known and 'Authorization' not in exchange.headers
+    known = (
+        exchange.by == 'admin'
+        or 'wrong-password' in exchange.place
+        or 'old-password' in exchange.place
+    )
+    return (
+        exchange.status == 401 and not asked and known and 'Authorization' not in exchange.headers
+    )
 
 
 class _Caller(Client):
     """A user's connection that keeps its cookies, as the recorded callers did."""
 
     def __init__(
-        self, where: Site, login: str | None = None, password: str | None = None, cookies: dict[str, str] | None = None, keeping: bool = True
+        self,
+        where: Site,
+        login: str | None = None,
+        password: str | None = None,
+        cookies: dict[str, str] | None = None,
+        keeping: bool = True,
     ) -> None:
         self.cookies: dict[str, str] = {} if cookies is None else cookies
         self._keeping = keeping
         super().__init__(where, login, password)
 
-    def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         sent = dict(headers or {})
         if self.cookies and 'Cookie' not in sent:
             sent['Cookie'] = '; '.join(f'{name}={value}' for name, value in self.cookies.items())

@@ -1,4 +1,7 @@
-"""Read recordings: JSON lines in either of their two forms, as exchanges in the order they were asked."""
+"""Read recordings:
+
+JSON lines in either of their two forms, as exchanges in the order they were asked.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ NOT_EVIDENCE = frozenset({'stub', 'unsure'})
 
 
 MADE_AGAIN = {'observed': {'6-search': ('0-setup/022', '0-setup/023')}}
-"""By recording: exchanges that stand with others of their group, and were asked right before the group that is named."""
+"""By recording: exchanges that stand with others of their group, and were asked right before the
+group that is named."""
 
 
 class Exchange(NamedTuple):
@@ -46,7 +50,8 @@ class Exchange(NamedTuple):
 
 
 def read(path: Path) -> Iterator[Exchange]:
-    """The exchanges of a file in the order they were asked; requests that failed to be sent are left out."""
+    """The exchanges of a file in the order they were asked; requests that failed to be sent are
+    left out."""
     later: dict[str, Exchange] = {}
     made_again = MADE_AGAIN.get(path.stem, {})
     late = {place for places in made_again.values() for place in places}
@@ -72,19 +77,28 @@ def _lines(path: Path) -> Iterator[Exchange]:
             for count, one in enumerate(found['exchanges'], 1):
                 if 'status' in one:
                     evidence = found['verdict'] not in NOT_EVIDENCE
-                    yield _exchange(one, f'{found["number"]}#{count}')._replace(guests=found['guests'], evidence=evidence)
+                    yield _exchange(one, f'{found["number"]}#{count}')._replace(
+                        guests=found['guests'], evidence=evidence
+                    )
 
 
 def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
     text = found.get('sent', found.get('send'))
-    send = base64.b64decode(found['sent_base64']) if found.get('sent_base64') else _bytes(text) if text is not None else None
+    send = (
+        base64.b64decode(found['sent_base64'])
+        if found.get('sent_base64')
+        else _bytes(text)
+        if text is not None
+        else None
+    )
     body, names = _body(found)
     return Exchange(
         place=place,
         by=found['by'] or 'nobody',
         method=found['method'],
         path=found['path'],
-        headers=found.get('sent_headers', found.get('headers') if 'answer_headers' in found else {}) or {},
+        headers=found.get('sent_headers', found.get('headers') if 'answer_headers' in found else {})
+        or {},
         send=send,
         status=found['status'],
         answer_headers=found.get('answer_headers', found['headers']),
@@ -95,14 +109,17 @@ def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether a body that was sent stands there byte by byte; long documents were cut, and one that ends in a tag may be broken on purpose."""
+    """Whether a body that was sent stands there byte by byte; long documents were cut, and one that
+    ends in a tag may be broken on purpose."""
     cut = text.lstrip().startswith('<') and len(text) > 1400 and not text.rstrip().endswith('>')
     return '\ufffd' not in text and not text.startswith('<chunks>') and not cut
 
 
 def _bytes(text: str) -> bytes:
     """A body that was sent; that of a packed file stands there a character a byte."""
-    return text.encode('latin-1' if text.startswith(('PK\x03\x04', '\x1f\x8b')) else 'utf-8', 'replace')
+    return text.encode(
+        'latin-1' if text.startswith(('PK\x03\x04', '\x1f\x8b')) else 'utf-8', 'replace'
+    )
 
 
 def _body(found: Mapping[str, Any]) -> tuple[bytes | None, tuple[str, ...] | None]:

@@ -29,10 +29,17 @@ def rows(body: bytes | None) -> list[Mapping[str, str]]:
 def marks(place: str, body: bytes | None) -> dict[tuple[str, str, str], str]:
     """What a listing tells: its kind, the item and the column -> the mark."""
     kind = place.rpartition('-')[2]
-    return {(kind, row.get('label') or row.get('ID', ''), key): row[key] for row in rows(body) for key in row if MARK in key}
+    return {
+        (kind, row.get('label') or row.get('ID', ''), key): row[key]
+        for row in rows(body)
+        for key in row
+        if MARK in key
+    }
 
 
-def moved(outcomes: list[Outcome]) -> Iterator[tuple[str, set[tuple[str, str, str]], set[tuple[str, str, str]]]]:
+def moved(
+    outcomes: list[Outcome],
+) -> Iterator[tuple[str, set[tuple[str, str, str]], set[tuple[str, str, str]]]]:
     """Each change, and the marks that were other ones after it: recorded, here."""
     change, known = 'setup', ({}, {})  # type: tuple[str, tuple[dict[tuple[str, str, str], str], dict[tuple[str, str, str], str]]]
     seen: tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]] = (set(), set())
@@ -56,14 +63,24 @@ def outcomes() -> list[Outcome]:
     return play(RECORDING)
 
 
-def test_a_change_moves_the_marks_that_it_moves_on_the_recorded_server(outcomes: list[Outcome]) -> None:
+def test_a_change_moves_the_marks_that_it_moves_on_the_recorded_server(
+    outcomes: list[Outcome],
+) -> None:
     found = list(moved(outcomes))
     assert len(found) > 60
-    differing = [(change, sorted(there - here), sorted(here - there)) for change, there, here in found if there != here]
+    differing = [
+        (change, sorted(there - here), sorted(here - there))
+        for change, there, here in found
+        if there != here
+    ]
     assert [one for one in differing if not one[0].endswith(REFUSED_THERE)] == []
 
 
 def test_marks_are_told_to_the_microsecond(outcomes: list[Outcome]) -> None:
-    bodies = [(outcome.exchange.place, outcome.answer.body) for outcome in outcomes if outcome.answer is not None]
+    bodies = [
+        (outcome.exchange.place, outcome.answer.body)
+        for outcome in outcomes
+        if outcome.answer is not None
+    ]
     texts = [mark for place, body in bodies for mark in marks(place, body).values()]
     assert any(len(text.rpartition('.')[2]) > 3 for text in texts)

@@ -19,19 +19,27 @@ EXPECTED_OPEN: frozenset[str] = frozenset()
 
 def each() -> list[object]:
     """A parameter a file."""
-    return [pytest.param(path, id=f'{path.parent.name}-{path.stem}', marks=marks_of(path.stem)) for path in FILES]
+    return [
+        pytest.param(path, id=f'{path.parent.name}-{path.stem}', marks=marks_of(path.stem))
+        for path in FILES
+    ]
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
     """What is known of a file before it is played."""
-    return [pytest.mark.xfail(raises=AssertionError, strict=True, reason='still to be mended')] if name in EXPECTED_OPEN else []
+    return (
+        [pytest.mark.xfail(raises=AssertionError, strict=True, reason='still to be mended')]
+        if name in EXPECTED_OPEN
+        else []
+    )
 
 
 @pytest.mark.parametrize('path', each())
 def test_nothing_is_different_that_is_not_meant_to_be(path: Path) -> None:
     outcomes = play(path)
     different = [
-        f'{outcome.exchange.place} {outcome.exchange.method} {outcome.exchange.path}: {"; ".join(map(str, outcome.differences))}'
+        f'{outcome.exchange.place} {outcome.exchange.method} {outcome.exchange.path}: '
+        f'{"; ".join(map(str, outcome.differences))}'
         for outcome in outcomes
         if not outcome.alike and not outcome.reason
     ]

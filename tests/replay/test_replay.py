@@ -15,9 +15,21 @@ from .names import Names
 from .recordings import Exchange
 
 
-def exchange(body: Any, kind: str = 'application/json', path: str = '/data/projects/P/subjects', **more: Any) -> Exchange:
+def exchange(
+    body: Any, kind: str = 'application/json', path: str = '/data/projects/P/subjects', **more: Any
+) -> Exchange:
     text = body if isinstance(body, str) else json.dumps(body)
-    values = {'place': 'x', 'by': 'admin', 'method': 'GET', 'path': path, 'headers': {}, 'send': None, 'status': 200, 'names': None, **more}
+    values = {
+        'place': 'x',
+        'by': 'admin',
+        'method': 'GET',
+        'path': path,
+        'headers': {},
+        'send': None,
+        'status': 200,
+        'names': None,
+        **more,
+    }
     return Exchange(answer_headers={'Content-Type': kind}, body=text.encode(), **values)
 
 
@@ -39,9 +51,13 @@ def kinds(recorded: Exchange, here: Answer, names: Names | None = None) -> list[
 
 def test_order_ids_and_moments_do_not_count() -> None:
     theirs = table(
-        {'ID': 'XNAT_S00400', 'label': 'A', 'insert_date': '2026-11-28 04:07:04.72'}, {'ID': 'XNAT_S00401', 'label': 'B', 'insert_date': ''}
+        {'ID': 'XNAT_S00400', 'label': 'A', 'insert_date': '2026-11-28 04:07:04.72'},
+        {'ID': 'XNAT_S00401', 'label': 'B', 'insert_date': ''},
     )
-    ours = table({'ID': 'XNAT_S00002', 'label': 'B', 'insert_date': ''}, {'ID': 'XNAT_S00001', 'label': 'A', 'insert_date': '2020-01-01 00:00:00.1'})
+    ours = table(
+        {'ID': 'XNAT_S00002', 'label': 'B', 'insert_date': ''},
+        {'ID': 'XNAT_S00001', 'label': 'A', 'insert_date': '2020-01-01 00:00:00.1'},
+    )
     names = Names()
     assert kinds(exchange(theirs), answer(ours), names) == []
     assert names.here('/data/subjects/XNAT_S00401') == '/data/subjects/XNAT_S00002'
@@ -50,8 +66,13 @@ def test_order_ids_and_moments_do_not_count() -> None:
 def test_an_id_that_was_met_is_told_from_others() -> None:
     names = Names()
     names.pair('XNAT_S00400', 'XNAT_S00001')
-    assert kinds(exchange('XNAT_S00400', 'text/plain'), answer('XNAT_S00001', 'text/plain'), names) == []
-    assert kinds(exchange('XNAT_S00400', 'text/plain'), answer('XNAT_S00002', 'text/plain'), names) == ['text']
+    assert (
+        kinds(exchange('XNAT_S00400', 'text/plain'), answer('XNAT_S00001', 'text/plain'), names)
+        == []
+    )
+    assert kinds(
+        exchange('XNAT_S00400', 'text/plain'), answer('XNAT_S00002', 'text/plain'), names
+    ) == ['text']
 
 
 @pytest.mark.parametrize(
@@ -69,9 +90,18 @@ def test_rows_columns_and_keys_count(ours: Any, wanted: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ('recorded', 'here', 'wanted'), [(200, 404, ['status']), (404, 403, []), (500, 400, []), (404, 500, ['status']), (500, 200, ['status'])]
+    ('recorded', 'here', 'wanted'),
+    [
+        (200, 404, ['status']),
+        (404, 403, []),
+        (500, 400, []),
+        (404, 500, ['status']),
+        (500, 200, ['status']),
+    ],
 )
-def test_of_refusals_the_class_of_the_status_counts(recorded: int, here: int, wanted: list[str]) -> None:
+def test_of_refusals_the_class_of_the_status_counts(
+    recorded: int, here: int, wanted: list[str]
+) -> None:
     assert kinds(exchange('x', status=recorded), answer('y', status=here)) == wanted
 
 
@@ -84,18 +114,34 @@ def test_items_are_compared_by_their_fields() -> None:
     def item(**fields: Any) -> dict[str, Any]:
         return {'items': [{'data_fields': fields, 'children': [], 'meta': {'create_event_id': 4}}]}
 
-    assert kinds(exchange(item(label='A', xnat_subjectData_id=4)), answer(item(label='A', xnat_subjectData_id=7))) == []
+    assert (
+        kinds(
+            exchange(item(label='A', xnat_subjectData_id=4)),
+            answer(item(label='A', xnat_subjectData_id=7)),
+        )
+        == []
+    )
     assert kinds(exchange(item(label='A')), answer(item(label='A', more='x'))) == ['fields']
 
 
 def test_documents_are_compared_by_their_elements() -> None:
-    assert kinds(exchange('<a><b c="1">x</b><d/></a>', 'text/xml'), answer('<a><d/><b c="1">x</b></a>', 'text/xml')) == []
-    assert kinds(exchange('<a><b c="1">x</b></a>', 'text/xml'), answer('<a><b c="1">y</b></a>', 'text/xml')) == ['elements']
+    assert (
+        kinds(
+            exchange('<a><b c="1">x</b><d/></a>', 'text/xml'),
+            answer('<a><d/><b c="1">x</b></a>', 'text/xml'),
+        )
+        == []
+    )
+    assert kinds(
+        exchange('<a><b c="1">x</b></a>', 'text/xml'), answer('<a><b c="1">y</b></a>', 'text/xml')
+    ) == ['elements']
 
 
 def page(*rows: dict[str, str]) -> list[str]:
     theirs = table({'label': 'A'}, {'label': 'B'})
-    return kinds(exchange(theirs, path='/data/projects/P/subjects?limit=2&offset=2'), answer(table(*rows)))
+    return kinds(
+        exchange(theirs, path='/data/projects/P/subjects?limit=2&offset=2'), answer(table(*rows))
+    )
 
 
 def test_any_rows_make_a_page_but_as_many() -> None:
@@ -116,9 +162,16 @@ def test_an_item_that_was_met_counts_on_both_sides() -> None:
     names = Names()
     names.pair('XNAT_S00400', 'XNAT_S00001')
     asked = exchange(table({'ID': 'XNAT_S00400'}), path='/data/subjects?columns=ID')
-    assert compare(asked, answer(table({'ID': 'XNAT_S00001'}, {'ID': 'XNAT_S00009'})), names, ()) == []
+    assert (
+        compare(asked, answer(table({'ID': 'XNAT_S00001'}, {'ID': 'XNAT_S00009'})), names, ()) == []
+    )
     assert compare(asked, answer(table({'ID': 'XNAT_S00009'})), names, ()) != []
 
 
 def test_numbers_of_users_in_names_of_columns_do_not_count() -> None:
-    assert kinds(exchange('a,user_role_7\nx,\n', 'text/csv'), answer('a,user_role_1\nx,\n', 'text/csv')) == []
+    assert (
+        kinds(
+            exchange('a,user_role_7\nx,\n', 'text/csv'), answer('a,user_role_1\nx,\n', 'text/csv')
+        )
+        == []
+    )

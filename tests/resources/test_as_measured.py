@@ -1,4 +1,5 @@
-"""What the client makes of the answers of a real XNAT that scripts get wrong: a few tests for each, in the order of the measured table.
+"""What the client makes of the answers of a real XNAT that scripts get wrong: a few tests for each,
+in the order of the measured table.
 
 The archive's half of each is replayed from recorded answers by tests/replay.
 """
@@ -16,7 +17,18 @@ from pyxnat import errors
 from tests.support.plain import Client
 
 MR, PET, QC = 'xnat:mrSessionData', 'xnat:petSessionData', 'xnat:qcManualAssessorData'
-SPECIAL = ['a & b', '<b>', 'x > y', 'say "so"', "it's", 'a &amp; b', 'ü é ß', 'two\nlines', 'p;q#r?s=t%20u+v', '日本 🧠']
+SPECIAL = [
+    'a & b',
+    '<b>',
+    'x > y',
+    'say "so"',
+    "it's",
+    'a &amp; b',
+    'ü é ß',
+    'two\nlines',
+    'p;q#r?s=t%20u+v',
+    '日本 🧠',
+]
 
 
 @pytest.fixture
@@ -32,7 +44,11 @@ def other(xnat: pyxnat.Interface, project: Any) -> Any:
 
 @pytest.fixture
 def study(xnat: pyxnat.Interface, project: Any) -> Any:
-    """A project with subjects S1 and S2; S1 has the sessions M (MR) and T (PET), M a scan 1, an assessor A and a reconstruction; files in all."""
+    """A project with subjects S1 and S2;
+
+    S1 has the sessions M (MR) and T (PET), M a scan 1, an assessor A and a reconstruction; files in
+    all.
+    """
     s1 = project.subject('S1').create(gender='female')
     project.subject('S2').create()
     m = s1.experiment('M').create(experiments=MR, date='2020-01-31')
@@ -41,7 +57,9 @@ def study(xnat: pyxnat.Interface, project: Any) -> Any:
     assessor = m.assessor('A').create(assessors=QC, **{f'{QC}/pass': '1'})
     reconstruction = m.reconstruction(f'R_{project.id()}').create()
     for holder in (project, s1, m, scan):
-        holder.resource('DATA').file(f'{holder.level.singular}.txt').put(holder.level.singular.encode())
+        holder.resource('DATA').file(f'{holder.level.singular}.txt').put(
+            holder.level.singular.encode()
+        )
     assessor.out_resource('OUT').file('o.txt').put(b'assessor')
     reconstruction.out_resource('OUT').file('r.txt').put(b'reconstruction')
     return project
@@ -64,7 +82,9 @@ def items(study: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
 @pytest.mark.parametrize('by_id', [False, True])
-def test_nothing_is_unshared_from_its_own_project(xnat: pyxnat.Interface, study: Any, level: str, by_id: bool) -> None:
+def test_nothing_is_unshared_from_its_own_project(
+    xnat: pyxnat.Interface, study: Any, level: str, by_id: bool
+) -> None:
     item = items(study)[level]
     if by_id and level != 'assessor':
         item = xnat.select(f'/{level}s/{item.id()}')
@@ -88,7 +108,9 @@ WRITES: dict[str, Callable[[Any], object]] = {
 
 
 @pytest.mark.parametrize('write', WRITES.values(), ids=WRITES)
-def test_a_session_is_not_moved_by_writing_below_another_subject(study: Any, write: Callable[[Any], object]) -> None:
+def test_a_session_is_not_moved_by_writing_below_another_subject(
+    study: Any, write: Callable[[Any], object]
+) -> None:
     with pytest.raises(errors.DatabaseError, match='S1'):
         write(study.subject('S2').experiment('M'))
     assert sorted(study.subject('S1').experiments().get('label')) == ['M', 'T']
@@ -99,14 +121,21 @@ def test_a_session_is_not_moved_by_writing_below_another_subject(study: Any, wri
 
 
 MISSING = [
-    'experiments/NOPE/resources', 'experiments/NOPE/resources/DATA/files', 'experiments/NOPE/scans/1/resources/DATA/files',
-    'experiments/M/scans/NOPE/resources', 'experiments/M/scans/NOPE/resources/DATA/files', 'experiments/M/assessors/NOPE/out/resources',
-    'experiments/M/assessors/NOPE/out/resources/DATA/files', 'experiments/M/reconstructions/NOPE/out/resources',
-]  # fmt: skip
+    'experiments/NOPE/resources',
+    'experiments/NOPE/resources/DATA/files',
+    'experiments/NOPE/scans/1/resources/DATA/files',
+    'experiments/M/scans/NOPE/resources',
+    'experiments/M/scans/NOPE/resources/DATA/files',
+    'experiments/M/assessors/NOPE/out/resources',
+    'experiments/M/assessors/NOPE/out/resources/DATA/files',
+    'experiments/M/reconstructions/NOPE/out/resources',
+]
 
 
 @pytest.mark.parametrize('path', MISSING)
-def test_nothing_that_is_not_there_has_the_files_of_its_subject(xnat: pyxnat.Interface, study: Any, path: str) -> None:
+def test_nothing_that_is_not_there_has_the_files_of_its_subject(
+    xnat: pyxnat.Interface, study: Any, path: str
+) -> None:
     try:
         found = xnat.select(f'/projects/{study.id()}/subjects/S1/{path}').get()
     except errors.NotFoundError:
@@ -124,11 +153,21 @@ def test_nothing_that_is_not_there_has_the_files_of_its_subject(xnat: pyxnat.Int
         'experiments/M/reconstructions/NOPE',
     ],
 )
-def test_files_and_resources_of_what_is_not_there_are_not_there(xnat: pyxnat.Interface, study: Any, path: str, tmp_path: Any) -> None:
+def test_files_and_resources_of_what_is_not_there_are_not_there(
+    xnat: pyxnat.Interface, study: Any, path: str, tmp_path: Any
+) -> None:
     item = xnat.select(f'/projects/{study.id()}/subjects/S1/{path}')
-    resource = item.resource('DATA') if 'assessors' not in path and 'reconstructions' not in path else item.out_resource('DATA')
+    resource = (
+        item.resource('DATA')
+        if 'assessors' not in path and 'reconstructions' not in path
+        else item.out_resource('DATA')
+    )
     assert not item.exists() and not resource.exists() and not resource.file('subject.txt').exists()
-    for get in (resource.file('subject.txt').get, lambda: resource.get(tmp_path), lambda: item.download(tmp_path)):
+    for get in (
+        resource.file('subject.txt').get,
+        lambda: resource.get(tmp_path),
+        lambda: item.download(tmp_path),
+    ):
         with pytest.raises(errors.NotFoundError):
             get()
 
@@ -136,7 +175,14 @@ def test_files_and_resources_of_what_is_not_there_are_not_there(xnat: pyxnat.Int
 # -- 4 an empty answer is no table
 
 
-@pytest.mark.parametrize('query', ['date=2020-01-01', 'limit=abc', 'columns=ID,xnat:mrSessionData/nonsense&xsiType=xnat:mrSessionData'])
+@pytest.mark.parametrize(
+    'query',
+    [
+        'date=2020-01-01',
+        'limit=abc',
+        'columns=ID,xnat:mrSessionData/nonsense&xsiType=xnat:mrSessionData',
+    ],
+)
 def test_an_empty_answer_is_no_table(xnat: pyxnat.Interface, study: Any, query: str) -> None:
     with pytest.raises(errors.DatabaseError):
         xnat._get_json(f'/data/projects/{study.id()}/experiments?{query}')
@@ -145,14 +191,18 @@ def test_an_empty_answer_is_no_table(xnat: pyxnat.Interface, study: Any, query: 
 # -- 5 assessors have each resource once
 
 
-def test_files_of_assessors_and_reconstructions_are_there_once(xnat: pyxnat.Interface, study: Any, tmp_path: Any) -> None:
+def test_files_of_assessors_and_reconstructions_are_there_once(
+    xnat: pyxnat.Interface, study: Any, tmp_path: Any
+) -> None:
     found = xnat.select(f'/projects/{study.id()}/subjects/S1//files').get()
     assert sorted(found) == sorted(['subject.txt', 'experiment.txt', 'scan.txt', 'o.txt', 'r.txt'])
     assert len(study.subject('S1').experiment('M').assessor('A').out_resources().get()) == 1
 
 
 @pytest.mark.parametrize('level', ['project', 'subject', 'experiment', 'assessor'])
-def test_what_has_files_of_assessors_can_be_downloaded(study: Any, level: str, tmp_path: Any) -> None:
+def test_what_has_files_of_assessors_can_be_downloaded(
+    study: Any, level: str, tmp_path: Any
+) -> None:
     items(study)[level].download(tmp_path)
     bodies = [path.read_bytes() for path in tmp_path.rglob('*.txt')]
     assert bodies.count(b'assessor') == 1
@@ -161,8 +211,13 @@ def test_what_has_files_of_assessors_can_be_downloaded(study: Any, level: str, t
 # -- 6, 7, 8 fields
 
 
-@pytest.mark.parametrize('path', ['/projects/{p}/subjects/S1/experiments/M', '/projects/{p}/experiments/M', '/experiments/{id}'])
-def test_fields_of_a_session_can_be_set_whatever_it_is_selected_by(xnat: pyxnat.Interface, study: Any, path: str) -> None:
+@pytest.mark.parametrize(
+    'path',
+    ['/projects/{p}/subjects/S1/experiments/M', '/projects/{p}/experiments/M', '/experiments/{id}'],
+)
+def test_fields_of_a_session_can_be_set_whatever_it_is_selected_by(
+    xnat: pyxnat.Interface, study: Any, path: str
+) -> None:
     identity = items(study)['experiment'].id()
     session = xnat.select(path.format(p=study.id(), id=identity))
     session.attrs.set('note', 'one')
@@ -172,14 +227,22 @@ def test_fields_of_a_session_can_be_set_whatever_it_is_selected_by(xnat: pyxnat.
     assert again.id() == identity and again.label() == 'M'
 
 
-FIELDS = {'project': 'description', 'subject': 'group', 'experiment': 'note', 'assessor': 'note', 'scan': 'note'}
+FIELDS = {
+    'project': 'description',
+    'subject': 'group',
+    'experiment': 'note',
+    'assessor': 'note',
+    'scan': 'note',
+}
 
 
 @pytest.mark.parametrize('level', FIELDS)
 @pytest.mark.parametrize('text', SPECIAL)
 def test_texts_are_stored_as_given(study: Any, plain: Client, level: str, text: str) -> None:
     items(study)[level].attrs.set(FIELDS[level], text)
-    assert items(study)[level].attrs.get(FIELDS[level]).split() == text.split()  # tables show line breaks as blanks
+    assert (
+        items(study)[level].attrs.get(FIELDS[level]).split() == text.split()
+    )  # tables show line breaks as blanks
     uri = items(study)[level]._uri
     stored = plain.item(uri)['data_fields'][FIELDS[level]]
     assert stored.split() == text.split()
@@ -217,7 +280,9 @@ def test_an_unknown_field_is_refused_and_nothing_is_lost(study: Any) -> None:
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
 @pytest.mark.parametrize('label', [None, 'THERE'])
-def test_what_is_shared_has_its_label_there(xnat: pyxnat.Interface, study: Any, other: Any, level: str, label: str | None) -> None:
+def test_what_is_shared_has_its_label_there(
+    xnat: pyxnat.Interface, study: Any, other: Any, level: str, label: str | None
+) -> None:
     item = items(study)[level]
     if level == 'assessor':
         items(study)['experiment'].share(other.id())
@@ -236,13 +301,23 @@ def test_what_is_shared_has_its_label_there(xnat: pyxnat.Interface, study: Any, 
 @pytest.mark.parametrize(
     ('level', 'path'),
     [
-        ('subject', 'xnat:subjectData/group'), ('subject', 'group'), ('subject', 'gender'),
-        ('subject', 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender'), ('experiment', 'xnat:experimentData/date'),
-        ('experiment', f'{MR}/date'), ('experiment', 'date'), ('experiment', 'xnat:imageSessionData/label'), ('experiment', f'{MR}/fieldStrength'),
-        ('experiment', 'fieldStrength'), ('project', 'xnat:projectData/PI/lastname'), ('project', 'pi_lastname'),
-        ('scan', 'xnat:imageScanData/type'), ('scan', 'xnat:mrScanData/parameters/tr'), ('assessor', f'{QC}/pass'),
+        ('subject', 'xnat:subjectData/group'),
+        ('subject', 'group'),
+        ('subject', 'gender'),
+        ('subject', 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/gender'),
+        ('experiment', 'xnat:experimentData/date'),
+        ('experiment', f'{MR}/date'),
+        ('experiment', 'date'),
+        ('experiment', 'xnat:imageSessionData/label'),
+        ('experiment', f'{MR}/fieldStrength'),
+        ('experiment', 'fieldStrength'),
+        ('project', 'xnat:projectData/PI/lastname'),
+        ('project', 'pi_lastname'),
+        ('scan', 'xnat:imageScanData/type'),
+        ('scan', 'xnat:mrScanData/parameters/tr'),
+        ('assessor', f'{QC}/pass'),
     ],
-)  # fmt: skip
+)
 def test_columns_are_found_by_either_key(study: Any, level: str, path: str) -> None:
     item = items(study)[level]
     assert isinstance(item.attrs.get(path), str)
@@ -252,15 +327,24 @@ def test_columns_are_found_by_either_key(study: Any, level: str, path: str) -> N
 def test_a_column_of_one_type_does_not_hide_the_others(xnat: pyxnat.Interface, study: Any) -> None:
     items(study)['experiment'].attrs.set('fieldStrength', '3.0')
     for column in ('fieldStrength', f'{MR}/fieldStrength'):
-        table = xnat.select(f'/projects/{study.id()}/experiments').table(['ID', 'label', 'xsiType', column])
+        table = xnat.select(f'/projects/{study.id()}/experiments').table(
+            ['ID', 'label', 'xsiType', column]
+        )
         assert {row['label']: row[column] for row in table} == {'M': '3.0', 'T': ''}
 
 
-def test_a_session_is_found_by_its_id_alone(xnat: pyxnat.Interface, study: Any, tmp_path: Any) -> None:
+def test_a_session_is_found_by_its_id_alone(
+    xnat: pyxnat.Interface, study: Any, tmp_path: Any
+) -> None:
     session = xnat.select.experiment(items(study)['experiment'].id())
     assert session.attrs.mget(['label', 'subject_label', 'date']) == ['M', 'S1', '2020-01-31']
     session.download(tmp_path)
-    assert {path.read_bytes() for path in tmp_path.rglob('*.txt')} == {b'experiment', b'scan', b'assessor', b'reconstruction'}
+    assert {path.read_bytes() for path in tmp_path.rglob('*.txt')} == {
+        b'experiment',
+        b'scan',
+        b'assessor',
+        b'reconstruction',
+    }
 
 
 # -- 13, 14, 15, 16 names
@@ -268,31 +352,57 @@ def test_a_session_is_found_by_its_id_alone(xnat: pyxnat.Interface, study: Any, 
 
 def test_types_are_asked_for_by_their_name(xnat: pyxnat.Interface) -> None:
     assert f'{MR}/AGE' in xnat.inspect.datatypes(MR, '*')
-    assert xnat.select(MR, [f'{MR}/LABEL', f'{MR}/DATE']).where([(f'{MR}/PROJECT', '=', 'NOPE')]) is not None
+    assert (
+        xnat.select(MR, [f'{MR}/LABEL', f'{MR}/DATE']).where([(f'{MR}/PROJECT', '=', 'NOPE')])
+        is not None
+    )
 
 
 @pytest.mark.parametrize('name', ['a%b', 'a;b', 'a b', 'ü', 'a:b', 'a.b', "a'b", 'a+b', 'a&b'])
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'scan'])
-def test_names_that_xnat_does_not_take_are_refused_before_anything_is_sent(xnat: pyxnat.Interface, study: Any, level: str, name: str) -> None:
-    makes = {'subject': study.subject, 'experiment': study.subject('S1').experiment, 'scan': study.subject('S1').experiment('M').scan}
+def test_names_that_xnat_does_not_take_are_refused_before_anything_is_sent(
+    xnat: pyxnat.Interface, study: Any, level: str, name: str
+) -> None:
+    makes = {
+        'subject': study.subject,
+        'experiment': study.subject('S1').experiment,
+        'scan': study.subject('S1').experiment('M').scan,
+    }
     with xnat.trace() as trace, pytest.raises(errors.DatabaseError) as caught:
         makes[level](name).create()
     assert 'PUT' not in [record.method for record in trace]
-    assert next(char for char in name if not char.isascii() or not char.isalnum()) in str(caught.value)
+    assert next(char for char in name if not char.isascii() or not char.isalnum()) in str(
+        caught.value
+    )
 
 
 def test_labels_of_resources_with_blanks_are_not_made_but_found(study: Any, plain: Client) -> None:
     session = study.subject('S1').experiment('M')
     plain.ok('PUT', f'{session._uri}/resources/old%20res/files/f.txt?inbody=true', b'old')
     assert 'old res' in session.resources().get('label')
-    assert session.resource('old res').exists() and session.resource('old res').file('f.txt').exists()
+    assert (
+        session.resource('old res').exists() and session.resource('old res').file('f.txt').exists()
+    )
     with open(session.resource('old res').file('f.txt').get(), 'rb') as file:
         assert file.read() == b'old'
     with pytest.raises(errors.DatabaseError, match='my res'):
         session.resource('my res').create()
 
 
-NAMES = ['a b.txt', 'ü é.txt', 'a+b.txt', 'a%b.txt', 'a(b).txt', "a'b.txt", 'a,b.txt', 'a&b.txt', 'a#b?.txt', 'a[b].txt', 'a=b;c.txt', 'd/e f/g.txt']
+NAMES = [
+    'a b.txt',
+    'ü é.txt',
+    'a+b.txt',
+    'a%b.txt',
+    'a(b).txt',
+    "a'b.txt",
+    'a,b.txt',
+    'a&b.txt',
+    'a#b?.txt',
+    'a[b].txt',
+    'a=b;c.txt',
+    'd/e f/g.txt',
+]
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -301,9 +411,18 @@ def test_files_keep_their_names_and_their_bytes(study: Any, name: str, tmp_path:
     try:
         resource.file(name).put(name.encode())
     except errors.DataError as error:
-        assert set(name) & set('%;') and f"'{next(char for char in name if char in '%;')}'" in str(error)
+        assert set(name) & set('%;') and f"'{next(char for char in name if char in '%;')}'" in str(
+            error
+        )
         return
-    [row] = [dict(found) for found in study.subject('S1').experiment('M').resource('NAMES').files().table(['Name', 'URI'])]
+    [row] = [
+        dict(found)
+        for found in study.subject('S1')
+        .experiment('M')
+        .resource('NAMES')
+        .files()
+        .table(['Name', 'URI'])
+    ]
     assert row['Name'] == name.rpartition('/')[2]
     assert resource.file(name).exists()
     with open(resource.file(name).get(), 'rb') as file:
@@ -316,7 +435,9 @@ def test_files_keep_their_names_and_their_bytes(study: Any, name: str, tmp_path:
 # -- 18, 19, 25 what is missing above
 
 
-@pytest.mark.parametrize('above', ['', '/subjects/S', '/subjects/S/experiments/E', '/subjects/S/experiments/E/scans/1'])
+@pytest.mark.parametrize(
+    'above', ['', '/subjects/S', '/subjects/S/experiments/E', '/subjects/S/experiments/E/scans/1']
+)
 def test_what_is_missing_above_is_made(xnat: pyxnat.Interface, project: Any, above: str) -> None:
     if above:
         xnat.select(f'/projects/{project.id()}{above}').create()
@@ -326,8 +447,16 @@ def test_what_is_missing_above_is_made(xnat: pyxnat.Interface, project: Any, abo
     assert new.exists() and xnat.select.project(f'{project.id()}_NEW').exists()
 
 
-@pytest.mark.parametrize('path', ['NOPE', 'NOPE/subjects/S', 'NOPE/subjects/S/experiments/E', 'NOPE/subjects/S/experiments/E/scans/1',
-                                  'NOPE/experiments/E/scans/1/resources/R/files/f'])  # fmt: skip
+@pytest.mark.parametrize(
+    'path',
+    [
+        'NOPE',
+        'NOPE/subjects/S',
+        'NOPE/subjects/S/experiments/E',
+        'NOPE/subjects/S/experiments/E/scans/1',
+        'NOPE/experiments/E/scans/1/resources/R/files/f',
+    ],
+)
 def test_nothing_exists_below_a_project_that_does_not(xnat: pyxnat.Interface, path: str) -> None:
     assert xnat.select(f'/projects/{path}').exists() is False
 
@@ -355,13 +484,21 @@ def test_bodies_of_unknown_length_and_none(study: Any) -> None:
 
 def test_the_age_of_subjects_is_no_display_field(xnat: pyxnat.Interface, study: Any) -> None:
     with pytest.raises(errors.ProgrammingError, match='demographics'):
-        xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_ID']).where([('xnat:subjectData/AGE', '>', '1'), 'AND'])
+        xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_ID']).where(
+            [('xnat:subjectData/AGE', '>', '1'), 'AND']
+        )
 
 
 @pytest.mark.parametrize(('wanted', 'found'), [(['S1', 'S2'], 2), (['S1'], 1), (['NOPE'], 0)])
-def test_lists_in_criteria(xnat: pyxnat.Interface, study: Any, wanted: list[str], found: int) -> None:
+def test_lists_in_criteria(
+    xnat: pyxnat.Interface, study: Any, wanted: list[str], found: int
+) -> None:
     table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL']).where(
-        [('xnat:subjectData/SUBJECT_LABEL', 'IN', wanted), ('xnat:subjectData/PROJECT', '=', study.id()), 'AND']
+        [
+            ('xnat:subjectData/SUBJECT_LABEL', 'IN', wanted),
+            ('xnat:subjectData/PROJECT', '=', study.id()),
+            'AND',
+        ]
     )
     assert len(table) == found
 
@@ -369,7 +506,9 @@ def test_lists_in_criteria(xnat: pyxnat.Interface, study: Any, wanted: list[str]
 # -- 23, 24 scans
 
 
-@pytest.mark.parametrize('columns', [['type'], ['quality', 'series_description'], ['xnat:mrScanData/parameters/tr']])
+@pytest.mark.parametrize(
+    'columns', [['type'], ['quality', 'series_description'], ['xnat:mrScanData/parameters/tr']]
+)
 def test_scans_are_told_by_any_columns(study: Any, columns: list[str]) -> None:
     study.subject('S1').experiment('M').scan('2').create(scans='xnat:mrScanData', type='T2')
     table = study.subject('S1').experiment('M').scans().table(columns)
@@ -379,7 +518,9 @@ def test_scans_are_told_by_any_columns(study: Any, columns: list[str]) -> None:
 # -- 29 to 32, 34
 
 
-def test_the_message_of_a_refused_login_is_not_the_name_of_the_web_server(server: Any, tmp_path: Any) -> None:
+def test_the_message_of_a_refused_login_is_not_the_name_of_the_web_server(
+    server: Any, tmp_path: Any
+) -> None:
     with pytest.raises(errors.AuthenticationError) as caught:
         pyxnat.Interface(server.url, server.user, 'wrong', tmp_path).select.projects().get()
     assert 'Tomcat' not in str(caught.value)
@@ -407,11 +548,17 @@ def test_dates_that_are_none_are_refused(study: Any, date: str) -> None:
     assert study.subject('S1').experiment('M').attrs.get('date') == '2020-01-31'
 
 
-def test_the_one_resource_below_several_scans_is_that_of_its_scan(xnat: pyxnat.Interface, project: Any) -> None:
+def test_the_one_resource_below_several_scans_is_that_of_its_scan(
+    xnat: pyxnat.Interface, project: Any
+) -> None:
     session = project.subject('S').experiment('E')
     for scan in '123':
         session.scan(scan).create(type='T1')
     session.scan('2').resource('NIFTI').file('2.nii').put(b'x')
-    for below in ('experiments/*/scans/*/resources/NIFTI/files', '/files', 'subjects/S/experiments/*/scans/*/resources/*/files'):
+    for below in (
+        'experiments/*/scans/*/resources/NIFTI/files',
+        '/files',
+        'subjects/S/experiments/*/scans/*/resources/*/files',
+    ):
         [found] = xnat.select(f'/projects/{project.id()}/{below}').get('obj')
         assert '/scans/2/' in found._uri  # XNAT's listing says /scans/1,2,3/

@@ -17,7 +17,12 @@ def test_an_element_exists_once_it_was_created_and_not_after_it_was_deleted(proj
 
 
 def test_exists_is_false_below_what_does_not_exist(xnat):
-    for path in ('/projects/NOPE', '/projects/NOPE/subjects/S', '/projects/NOPE/subjects/S/experiments/E/scans/1', '/experiments/NOPE'):
+    for path in (
+        '/projects/NOPE',
+        '/projects/NOPE/subjects/S',
+        '/projects/NOPE/subjects/S/experiments/E/scans/1',
+        '/experiments/NOPE',
+    ):
         assert xnat.select(path).exists() is False, path
     assert xnat.select('/projects/NOPE/resources/R/files/a/b.txt').exists() is False
 
@@ -25,8 +30,16 @@ def test_exists_is_false_below_what_does_not_exist(xnat):
 def test_ids_labels_and_types(scan):
     session, subject = scan.parent(), scan.parent().parent()
     assert (scan.id(), scan.label(), scan.datatype()) == ('1', '1', 'xnat:mrScanData')
-    assert session.label() == 'S1_MR' and session.id().startswith('XNAT_E') and session.datatype() == 'xnat:mrSessionData'
-    assert subject.label() == 'S1' and subject.id().startswith('XNAT_S') and subject.datatype() == 'xnat:subjectData'
+    assert (
+        session.label() == 'S1_MR'
+        and session.id().startswith('XNAT_E')
+        and session.datatype() == 'xnat:mrSessionData'
+    )
+    assert (
+        subject.label() == 'S1'
+        and subject.id().startswith('XNAT_S')
+        and subject.datatype() == 'xnat:subjectData'
+    )
 
 
 def test_above_an_experiment_is_its_subject_whatever_it_was_selected_by(xnat, project):
@@ -37,7 +50,12 @@ def test_above_an_experiment_is_its_subject_whatever_it_was_selected_by(xnat, pr
     with xnat.trace() as trace:
         assert session.parent().label() == 'S1' and session.parent() != subject
     assert trace.requests <= 1  # the label
-    for same in (project.experiment('S1_MR'), xnat.select.experiment(session.id()), guests.experiment('S1_MR'), *project.experiments()):
+    for same in (
+        project.experiment('S1_MR'),
+        xnat.select.experiment(session.id()),
+        guests.experiment('S1_MR'),
+        *project.experiments(),
+    ):
         assert same.parent() == subject and same.scan('1').parent().parent() == subject
     with pytest.raises(errors.NotFoundError):
         project.experiment('NOPE').parent()
@@ -51,10 +69,18 @@ def test_an_element_is_found_by_its_id_as_by_its_label(project):
     assert same.exists() and same.label() == 'S1'
 
 
-def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_exists(xnat, project):
+def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_exists(
+    xnat, project
+):
     xnat.cache.expiration = 0
     subject = project.subject('S1')
-    for ask in (subject.create, subject.exists, project.subject('S1').id, project.subject('S1').label, lambda: subject.attrs.mget(['age', 'group'])):
+    for ask in (
+        subject.create,
+        subject.exists,
+        project.subject('S1').id,
+        project.subject('S1').label,
+        lambda: subject.attrs.mget(['age', 'group']),
+    ):
         with xnat.trace() as trace:
             ask()
         assert trace.requests == 1, f'{ask}\n{trace}'
@@ -64,7 +90,14 @@ def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_
             ask()
     assert trace.requests == 0, 'what was just asked is known'
     with xnat.trace() as trace:
-        repr(subject), subject.parent(), subject.children(), subject.id(), subject.datatype(), subject == project.subject('S1')
+        (
+            repr(subject),
+            subject.parent(),
+            subject.children(),
+            subject.id(),
+            subject.datatype(),
+            subject == project.subject('S1'),
+        )
     assert trace.requests == 0
 
 
@@ -73,7 +106,9 @@ def test_a_scan_with_its_session_and_subject_takes_two_requests(xnat, project):
     with xnat.trace() as trace:
         scan.create(experiments='xnat:petSessionData', scans='xnat:petScanData', quality='usable')
     assert trace.requests == 2, trace
-    assert scan.datatype() == 'xnat:petScanData' and scan.parent().datatype() == 'xnat:petSessionData'
+    assert (
+        scan.datatype() == 'xnat:petScanData' and scan.parent().datatype() == 'xnat:petSessionData'
+    )
     assert scan.attrs.get('quality') == 'usable'
 
 
@@ -88,13 +123,17 @@ def test_creating_never_touches_a_parent_that_exists(xnat, project):
 def test_a_label_the_server_refuses_creates_nothing(project):
     with pytest.raises(errors.DatabaseError) as caught:
         project.subject('S 1').experiment('E1').create()
-    assert caught.value.status is None and "' '" in caught.value.message  # it is known before anything is put
+    assert (
+        caught.value.status is None and "' '" in caught.value.message
+    )  # it is known before anything is put
     assert len(project.subjects()) == 0
 
 
 def test_fields_of_creation_and_their_odd_values(project):
     title = 'a & b = "c" / 100% ünïcode'
-    subject = project.subject('S1').create(group=title, gender='female', params={'event_reason': 'because'})
+    subject = project.subject('S1').create(
+        group=title, gender='female', params={'event_reason': 'because'}
+    )
     assert subject.attrs.get('group') == title
     assert subject.attrs.mget(['gender', 'group', 'label']) == ['female', title, 'S1']
 
@@ -151,7 +190,16 @@ def test_a_session_straight_below_its_project_has_children(xnat, scan):
 
 def test_elements_compare_by_what_they_are(xnat, project):
     assert project.subject('S1') == xnat.select(f'{project._uri}/subject/S1')
-    assert len({project.subject('S1'), xnat.select(f'{project._uri}/subject/S1'), project.subject('S2')}) == 2
+    assert (
+        len(
+            {
+                project.subject('S1'),
+                xnat.select(f'{project._uri}/subject/S1'),
+                project.subject('S2'),
+            }
+        )
+        == 2
+    )
 
 
 @pytest.mark.parametrize('name', ['', None, 'a/b', 'a\x00b'])
@@ -167,15 +215,25 @@ def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
     assert other.exists() and other.attrs.get('type') == 'odd'
     assert name in scan.parent().scans().get()
     other.resource('R_s').file(f'f {name}.txt').put(b'content')
-    assert [open(file.get()).read() for file in scan.parent().scans().resources().files() if file.label() == f'f {name}.txt'] == ['content']
+    assert [
+        open(file.get()).read()
+        for file in scan.parent().scans().resources().files()
+        if file.label() == f'f {name}.txt'
+    ] == ['content']
 
 
 def test_what_a_listing_said_of_the_elements_above_is_known(xnat, project):
     project.subject('S1').experiment('S1_MR').scan('1').resource('NIFTI').file('f').put(b'content')
-    (file,) = xnat.select(f'/projects/{project._urn}/subjects/*/experiments/*/scans/*/resources/*/files')
+    (file,) = xnat.select(
+        f'/projects/{project._urn}/subjects/*/experiments/*/scans/*/resources/*/files'
+    )
     with xnat.trace() as trace:
         session = file.parent().parent().parent()
-        assert (session.label(), session.parent().label(), session.datatype()) == ('S1_MR', 'S1', 'xnat:mrSessionData')
+        assert (session.label(), session.parent().label(), session.datatype()) == (
+            'S1_MR',
+            'S1',
+            'xnat:mrSessionData',
+        )
         assert (file.parent().label(), file.parent().parent().id()) == ('NIFTI', '1')
     assert trace.requests == 0
 
@@ -190,7 +248,10 @@ def test_a_subject_of_the_server_has_its_experiments(xnat, scan):
 def test_a_repeated_field_is_a_list(scan):
     session = scan.parent()
     session.scan('2').create(type='T2')
-    assert session.attrs.mget(['label', 'xnat:mrSessionData/scans/scan/type']) == ['S1_MR', ['T1', 'T2']]
+    assert session.attrs.mget(['label', 'xnat:mrSessionData/scans/scan/type']) == [
+        'S1_MR',
+        ['T1', 'T2'],
+    ]
 
 
 def test_a_field_that_would_not_be_set_is_an_error(xnat, project):
@@ -206,4 +267,7 @@ def test_the_fields_there_are(project):
 
 
 def test_old_arguments_have_no_effect(project):
-    assert project.exists(consistent=True) and project.resource('R').file('f').exists(consistent=True) is False
+    assert (
+        project.exists(consistent=True)
+        and project.resource('R').file('f').exists(consistent=True) is False
+    )

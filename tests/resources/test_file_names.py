@@ -1,4 +1,5 @@
-"""Names and labels that XNAT keeps, those that it would not, and files that are not where they are asked for."""
+"""Names and labels that XNAT keeps, those that it would not, and files that are not where they are
+asked for."""
 
 from __future__ import annotations
 
@@ -44,46 +45,83 @@ NAMES = [
 @pytest.mark.parametrize('name', NAMES)
 def test_a_file_keeps_its_name_whatever_it_takes(resource, name, content):
     file = resource.file(name).put(content)
-    assert resource.files().get() == [name] and file.exists() and not resource.file(name + 'x').exists()
-    assert Path(file.get()).read_bytes() == content == Path(resource.files().first().get()).read_bytes()
+    assert (
+        resource.files().get() == [name]
+        and file.exists()
+        and not resource.file(name + 'x').exists()
+    )
+    assert (
+        Path(file.get()).read_bytes()
+        == content
+        == Path(resource.files().first().get()).read_bytes()
+    )
     with pytest.raises(errors.DuplicateError):
         file.put(b'other')
     assert Path(file.put(b'other', overwrite=True).get()).read_bytes() == b'other'
 
 
 @pytest.mark.parametrize('name', ['100%.txt', 'a;b', 'a\\b', 'a\nb', 'd/%41'])
-def test_a_name_that_xnat_would_not_give_back_is_refused_before_it_is_sent(xnat, resource, name, tmp_path):
+def test_a_name_that_xnat_would_not_give_back_is_refused_before_it_is_sent(
+    xnat, resource, name, tmp_path
+):
     (tmp_path / 'in').mkdir()
     (tmp_path / 'in' / name.rpartition('/')[2]).write_bytes(b'x')
     with xnat.trace() as trace:
-        for send in (lambda: resource.file(name).put(b'x'), lambda: resource.put_dir(tmp_path / 'in')):
+        for send in (
+            lambda: resource.file(name).put(b'x'),
+            lambda: resource.put_dir(tmp_path / 'in'),
+        ):
             with pytest.raises(errors.DataError, match='cannot be the name'):
                 send()
     assert trace.requests == 0
 
 
-def test_what_is_stored_encoded_is_read_as_it_is_and_called_by_its_meaning(xnat, resource, tmp_path):
+def test_what_is_stored_encoded_is_read_as_it_is_and_called_by_its_meaning(
+    xnat, resource, tmp_path
+):
     """As other clients leave it: XNAT does not decode what they quote."""
     resource.file('c d').put(b'plain')
     for name in ('a%28b%29.txt', 'x%26y', 'a(b).txt'):
-        xnat.put(f'{resource._uri}/files/{quote(name)}?inbody=true', data=name.encode(), headers={'Content-Type': 'application/octet-stream'})
+        xnat.put(
+            f'{resource._uri}/files/{quote(name)}?inbody=true',
+            data=name.encode(),
+            headers={'Content-Type': 'application/octet-stream'},
+        )
     assert sorted(resource.files().get()) == ['a%28b%29.txt', 'a(b).txt', 'c d', 'x%26y']
     for file in resource.files():
-        assert Path(file.get()).read_bytes() == (b'plain' if file.id() == 'c d' else file.id().encode())
+        assert Path(file.get()).read_bytes() == (
+            b'plain' if file.id() == 'c d' else file.id().encode()
+        )
     paths = resource.get(tmp_path / 'zip', extract=True)
-    assert sorted(os.path.basename(path) for path in paths) == ['a%2528b%2529.txt', 'a(b).txt', 'c d', 'x&y']
-    assert sorted(resource.download(tmp_path / 'bulk', layout='{path}').ok) == ['a%2528b%2529.txt', 'a(b).txt', 'c d', 'x&y']
+    assert sorted(os.path.basename(path) for path in paths) == [
+        'a%2528b%2529.txt',
+        'a(b).txt',
+        'c d',
+        'x&y',
+    ]
+    assert sorted(resource.download(tmp_path / 'bulk', layout='{path}').ok) == [
+        'a%2528b%2529.txt',
+        'a(b).txt',
+        'c d',
+        'x&y',
+    ]
 
 
 @pytest.mark.parametrize('label', ['my res', "it's", 'a&b', 'ü', '(1)', 'a,b', 'L' * 120])
 def test_labels_that_xnat_would_store_otherwise_are_not_made(scan, label):
-    for make in (lambda: scan.resource(label).create(), lambda: scan.resource(label).file('f').put(b'x')):
+    for make in (
+        lambda: scan.resource(label).create(),
+        lambda: scan.resource(label).file('f').put(b'x'),
+    ):
         with pytest.raises(errors.DataError, match='label'):
             make()
     assert scan.resources().get() == []
 
 
-@pytest.mark.parametrize(('sent', 'label'), [('my%20res', 'my res'), ("it's", "it's"), ('a%26b', 'a&b'), ('%C3%BC', 'ü'), ('(1)', '(1)')])
+@pytest.mark.parametrize(
+    ('sent', 'label'),
+    [('my%20res', 'my res'), ("it's", "it's"), ('a%26b', 'a&b'), ('%C3%BC', 'ü'), ('(1)', '(1)')],
+)
 def test_labels_that_are_there_are_found_by_their_meaning(xnat, scan, sent, label, tmp_path):
     xnat.put(f'{scan._uri}/resources/{sent}')
     resource = scan.resource(label)
@@ -96,7 +134,13 @@ def test_labels_that_are_there_are_found_by_their_meaning(xnat, scan, sent, labe
 
 
 @pytest.mark.parametrize(
-    'below', ['experiment/NOPE', 'experiment/{E}/scan/NOPE', 'experiment/{E}/assessor/NOPE', 'experiment/{E}/reconstruction/NOPE']
+    'below',
+    [
+        'experiment/NOPE',
+        'experiment/{E}/scan/NOPE',
+        'experiment/{E}/assessor/NOPE',
+        'experiment/{E}/reconstruction/NOPE',
+    ],
 )
 def test_what_is_not_there_has_no_files(xnat, scan, below, tmp_path):
     """XNAT gives those of the subject."""
@@ -104,7 +148,11 @@ def test_what_is_not_there_has_no_files(xnat, scan, below, tmp_path):
     subject = session.parent()
     subject.resource('SUB').file('s.txt').put(b'subject')
     missing = xnat.select(f'{subject._uri}/{below.format(E=session._urn)}')
-    assert not missing.exists() and not missing.resource('SUB').exists() and not missing.resource('SUB').file('s.txt').exists()
+    assert (
+        not missing.exists()
+        and not missing.resource('SUB').exists()
+        and not missing.resource('SUB').file('s.txt').exists()
+    )
     for get in (
         lambda: missing.resource('SUB').file('s.txt').get(),
         lambda: missing.resource('SUB').get(tmp_path),
@@ -121,19 +169,36 @@ def test_what_is_not_there_has_no_files(xnat, scan, below, tmp_path):
 def test_what_has_no_side_is_out_and_there_once(xnat, scan, tmp_path):
     session = scan.parent()
     for holder in (session.assessor('A').create(), session.reconstruction('R').create()):
-        for resource in (holder.resource('PLAIN'), holder.out_resource('OUT'), holder.in_resource('IN')):
+        for resource in (
+            holder.resource('PLAIN'),
+            holder.out_resource('OUT'),
+            holder.in_resource('IN'),
+        ):
             resource.file('f.txt').put(b'x')
-        assert sorted(one.label() for one in holder.out_resources()) == ['OUT', 'PLAIN'] == sorted(one.label() for one in holder.resources())
+        assert (
+            sorted(one.label() for one in holder.out_resources())
+            == ['OUT', 'PLAIN']
+            == sorted(one.label() for one in holder.resources())
+        )
         report = holder.download(tmp_path / holder._urn)
         assert report.is_complete and len(report.ok) == 3
     assert len(xnat.select(f'{session._uri}//files').get()) == 6
-    assert sorted(one.label() for one in xnat.select(f'{session._uri}//resources')) == ['OUT', 'OUT', 'PLAIN', 'PLAIN']
+    assert sorted(one.label() for one in xnat.select(f'{session._uri}//resources')) == [
+        'OUT',
+        'OUT',
+        'PLAIN',
+        'PLAIN',
+    ]
 
 
 def test_a_file_that_is_gone_from_the_disk_is_named(server, resource, tmp_path):
     for name in ('a.txt', 'b.txt'):
         resource.file(name).put(b'x')
-    next(path for path in server.archive.folder.rglob('a.txt') if resource.parent()._urn in path.parts).unlink()
+    next(
+        path
+        for path in server.archive.folder.rglob('a.txt')
+        if resource.parent()._urn in path.parts
+    ).unlink()
     for extract in (True, False):
         with pytest.raises(errors.TransferError, match='a.txt'):
             resource.get(tmp_path / 'zip', extract=extract)
@@ -156,5 +221,9 @@ def test_a_delete_takes_no_other_file_along(resource):
 
 def test_uploads_into_one_resource_wait_for_each_other(resource):
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: resource.file(f'{number}.txt').put(str(number).encode()), range(16)))
+        list(
+            pool.map(
+                lambda number: resource.file(f'{number}.txt').put(str(number).encode()), range(16)
+            )
+        )
     assert len(resource.files().get()) == 16

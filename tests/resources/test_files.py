@@ -24,12 +24,23 @@ def resource(scan):
 def test_a_file_comes_back_as_it_went(resource, tmp_path):
     content = os.urandom(300_000)
     (tmp_path / 'head.img').write_bytes(content)
-    sources = [str(tmp_path / 'head.img'), tmp_path / 'head.img', content, io.BytesIO(content), iter([content[:9], content[9:]])]
+    sources = [
+        str(tmp_path / 'head.img'),
+        tmp_path / 'head.img',
+        content,
+        io.BytesIO(content),
+        iter([content[:9], content[9:]]),
+    ]
     for number, source in enumerate(sources):
         file = resource.file(f'sub dir/head {number}.img')
         assert file.put(source, 'NIFTI', 'T1_RAW', 'a,b') is file
         assert open(file.get(), 'rb').read() == content
-        assert (file.size(), file.format(), file.content(), file.tags()) == (str(len(content)), 'NIFTI', 'T1_RAW', 'a,b')
+        assert (file.size(), file.format(), file.content(), file.tags()) == (
+            str(len(content)),
+            'NIFTI',
+            'T1_RAW',
+            'a,b',
+        )
         assert file.attributes()['digest'] == hashlib.md5(content).hexdigest()
 
 
@@ -39,7 +50,11 @@ def test_putting_a_file_takes_one_request_into_a_new_resource_and_an_old_one(xna
     scan.resource('FIRST').file('f').put(b'proves once that uploads are stored')
     session = scan.parent()
     listed = xnat.select(f'/projects/{session.steps[0].name}//scans').first()
-    found = {'names': scan, 'listing': listed, 'ID': xnat.select.experiment(session.id()).scan('1')}[by]
+    found = {
+        'names': scan,
+        'listing': listed,
+        'ID': xnat.select.experiment(session.id()).scan('1'),
+    }[by]
     found.resource('FIRST').file('g').put(b'the same, below another path')
     for name in ('first.txt', 'second.txt'):
         with xnat.trace() as trace:
@@ -71,16 +86,33 @@ def test_a_mistyped_path_is_an_error_and_not_content(resource):
 
 def test_an_upload_that_the_server_answers_and_does_not_store_is_an_error():
     listing = Reply(200, table(), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
-    with ScriptedServer(lambda request: listing if request.method == 'GET' else Reply(200, b'')) as server:
-        file = pyxnat.Interface(server.url, 'me', 'secret').select('/projects/P/resources/R/files/f')
+    with ScriptedServer(
+        lambda request: listing if request.method == 'GET' else Reply(200, b'')
+    ) as server:
+        file = pyxnat.Interface(server.url, 'me', 'secret').select(
+            '/projects/P/resources/R/files/f'
+        )
         with pytest.raises(errors.PermissionDenied, match='stored nothing'):
             file.put(b'content')
 
 
 def test_a_repeated_upload_that_meets_itself_succeeded():
-    replies = iter([Reply(silent=True), Reply(200, b'{"duplicates":["f"]}', {'Content-Type': 'text/html'})])
-    row = {'Name': 'f', 'Size': '7', 'URI': '/data/projects/P/resources/1/files/f', 'cat_ID': '1', 'collection': 'R', 'digest': ''}
-    with ScriptedServer(lambda request: next(replies, Reply()) if request.method == 'PUT' else Reply(200, table(row))) as server:
+    replies = iter(
+        [Reply(silent=True), Reply(200, b'{"duplicates":["f"]}', {'Content-Type': 'text/html'})]
+    )
+    row = {
+        'Name': 'f',
+        'Size': '7',
+        'URI': '/data/projects/P/resources/1/files/f',
+        'cat_ID': '1',
+        'collection': 'R',
+        'digest': '',
+    }
+    with ScriptedServer(
+        lambda request: (
+            next(replies, Reply()) if request.method == 'PUT' else Reply(200, table(row))
+        )
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret')
         interface.select('/projects/P/resources/R/files/f').put(b'content')
         assert server.count('PUT') == 2
@@ -90,7 +122,9 @@ def test_the_cached_file_lies_under_its_name_and_cannot_be_written(xnat, resourc
     for name in ('head.img', 'head.hdr'):
         resource.file(name).put(b'content')
     image, header = (resource.file(name).get() for name in ('head.img', 'head.hdr'))
-    assert os.path.dirname(image) == os.path.dirname(header) and os.path.basename(image) == 'head.img'
+    assert (
+        os.path.dirname(image) == os.path.dirname(header) and os.path.basename(image) == 'head.img'
+    )
     host = xnat._server.removeprefix('http://').replace(':', '+')
     assert image.startswith(str(tmp_path / 'cache' / host / 'admin' / 'files' / 'projects'))
     mode = stat.S_IMODE(os.stat(image).st_mode)
@@ -103,7 +137,9 @@ def test_the_second_download_moves_no_content(xnat, resource):
     with xnat.trace() as trace:
         assert resource.file('f').get() == first
     assert trace.requests <= 1, trace
-    assert all(record.status == 304 or record.uri.endswith('/files?format=json') for record in trace), trace
+    assert all(
+        record.status == 304 or record.uri.endswith('/files?format=json') for record in trace
+    ), trace
 
 
 def test_a_file_changed_on_the_server_is_fetched_anew_even_in_the_same_second(resource):
@@ -115,16 +151,28 @@ def test_a_file_changed_on_the_server_is_fetched_anew_even_in_the_same_second(re
 
 
 def test_a_settled_file_is_asked_about_by_its_date(tmp_path):
-    dates = {'Last-Modified': 'Mon, 02 Nov 2026 10:00:00 GMT', 'Date': 'Mon, 02 Nov 2026 10:00:05 GMT'}
+    dates = {
+        'Last-Modified': 'Mon, 02 Nov 2026 10:00:00 GMT',
+        'Date': 'Mon, 02 Nov 2026 10:00:05 GMT',
+    }
 
     def script(request):
         since = request.headers.get('if-modified-since')
-        return Reply(304, b'', dates) if since == dates['Last-Modified'] else Reply(200, b'content', dates)
+        return (
+            Reply(304, b'', dates)
+            if since == dates['Last-Modified']
+            else Reply(200, b'content', dates)
+        )
 
     with ScriptedServer(script) as server:
-        file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path).select('/projects/P/resources/R/files/f')
+        file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path).select(
+            '/projects/P/resources/R/files/f'
+        )
         assert open(file.get()).read() == open(file.get()).read() == 'content'
-        assert [request.headers.get('if-modified-since') for request in server.requests] == [None, dates['Last-Modified']]
+        assert [request.headers.get('if-modified-since') for request in server.requests] == [
+            None,
+            dates['Last-Modified'],
+        ]
 
 
 def test_a_cached_file_that_was_tampered_with_is_not_served(resource):
@@ -142,8 +190,14 @@ def test_a_place_gets_the_file_whole_and_replaces_what_was_there(resource, tmp_p
     (tmp_path / 'mine' / 'f.txt').write_text('old')
     (tmp_path / 'mine' / 'other').write_text('untouched')
     assert resource.file('dir/f.txt').get(tmp_path / 'mine') == str(tmp_path / 'mine' / 'f.txt')
-    assert resource.file('dir/f.txt').get(tmp_path / 'new' / 'g.txt') == str(tmp_path / 'new' / 'g.txt')
-    assert (tmp_path / 'mine' / 'f.txt').read_text() == (tmp_path / 'new' / 'g.txt').read_text() == 'content'
+    assert resource.file('dir/f.txt').get(tmp_path / 'new' / 'g.txt') == str(
+        tmp_path / 'new' / 'g.txt'
+    )
+    assert (
+        (tmp_path / 'mine' / 'f.txt').read_text()
+        == (tmp_path / 'new' / 'g.txt').read_text()
+        == 'content'
+    )
     assert (tmp_path / 'mine' / 'other').read_text() == 'untouched'
     assert sorted(path.name for path in (tmp_path / 'mine').iterdir()) == ['f.txt', 'other']
 
@@ -159,8 +213,17 @@ def test_a_file_that_is_not_there_is_a_data_error(resource, tmp_path):
 
 
 def test_a_digest_that_does_not_fit_is_an_error(tmp_path):
-    row = {'Name': 'f', 'Size': '7', 'URI': '/data/projects/P/resources/1/files/f', 'cat_ID': '1', 'collection': 'R', 'digest': '0' * 32}
-    with ScriptedServer(lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')) as server:
+    row = {
+        'Name': 'f',
+        'Size': '7',
+        'URI': '/data/projects/P/resources/1/files/f',
+        'cat_ID': '1',
+        'collection': 'R',
+        'digest': '0' * 32,
+    }
+    with ScriptedServer(
+        lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         file = interface.select('/projects/P/resources/R/files').first()
         with pytest.raises(errors.TransferError, match='MD5'):
@@ -170,8 +233,17 @@ def test_a_digest_that_does_not_fit_is_an_error(tmp_path):
 
 @pytest.mark.parametrize('name', ['../../etc/passwd', 'a/../../b', '..', 'a/.'])
 def test_a_name_that_means_another_place_is_never_asked_for(tmp_path, name):
-    row = {'Name': name, 'Size': '7', 'URI': f'/data/projects/P/resources/1/files/{name}', 'cat_ID': '1', 'collection': 'R', 'digest': ''}
-    with ScriptedServer(lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')) as server:
+    row = {
+        'Name': name,
+        'Size': '7',
+        'URI': f'/data/projects/P/resources/1/files/{name}',
+        'cat_ID': '1',
+        'collection': 'R',
+        'digest': '',
+    }
+    with ScriptedServer(
+        lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         (file,) = interface.select('/projects/P/resources/R/files')
         for act in (file.get, lambda: file.get(tmp_path), file.delete):
@@ -179,15 +251,28 @@ def test_a_name_that_means_another_place_is_never_asked_for(tmp_path, name):
                 act()
         assert len(server.requests) == 1
     select = interface.select
-    for make in (lambda: select('/projects/P/subjects/..'), lambda: select.project('P').subject('.'), lambda: select.project('..')):
+    for make in (
+        lambda: select('/projects/P/subjects/..'),
+        lambda: select.project('P').subject('.'),
+        lambda: select.project('..'),
+    ):
         with pytest.raises(errors.ProgrammingError):
             make()
 
 
 @pytest.mark.parametrize('name', ['/etc/passwd', 'C:\\x', 'a\\..\\b', 'con', 'a' * 300])
 def test_a_hostile_name_never_leaves_the_cache(tmp_path, name):
-    row = {'Name': name, 'Size': '7', 'URI': f'/data/projects/P/resources/1/files/{name}', 'cat_ID': '1', 'collection': 'R', 'digest': ''}
-    with ScriptedServer(lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')) as server:
+    row = {
+        'Name': name,
+        'Size': '7',
+        'URI': f'/data/projects/P/resources/1/files/{name}',
+        'cat_ID': '1',
+        'collection': 'R',
+        'digest': '',
+    }
+    with ScriptedServer(
+        lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         for file in interface.select('/projects/P/resources/R/files'):
             path = os.path.realpath(file.get())
@@ -205,7 +290,12 @@ def test_listed_files_know_what_the_listing_said(xnat, resource):
     resource.file('a/b.txt').put(b'content', format='TXT')
     file = resource.files().first()
     with xnat.trace() as trace:
-        assert (file.id(), file.label(), file.size(), file.format()) == ('a/b.txt', 'a/b.txt', '7', 'TXT')
+        assert (file.id(), file.label(), file.size(), file.format()) == (
+            'a/b.txt',
+            'a/b.txt',
+            '7',
+            'TXT',
+        )
     assert trace.requests == 0
 
 
@@ -219,7 +309,11 @@ def folder(tmp_path):
 
 
 def contents(root):
-    return {path.relative_to(root).as_posix(): path.read_text() for path in root.rglob('*') if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_text()
+        for path in root.rglob('*')
+        if path.is_file()
+    }
 
 
 def test_a_folder_goes_up_in_one_request_and_comes_down_as_it_was(xnat, resource, folder, tmp_path):
@@ -240,7 +334,9 @@ def test_a_resource_comes_as_a_zip_named_after_it(resource, folder, tmp_path):
 
     resource.put_dir(folder)
     path = resource.get(tmp_path / 'dest')
-    assert path == str(tmp_path / 'dest' / 'NIFTI.zip') and os.listdir(tmp_path / 'dest') == ['NIFTI.zip']
+    assert path == str(tmp_path / 'dest' / 'NIFTI.zip') and os.listdir(tmp_path / 'dest') == [
+        'NIFTI.zip'
+    ]
     assert len(zipfile.ZipFile(path).namelist()) == 3
 
 
@@ -250,7 +346,10 @@ def test_unpacking_touches_nothing_else(resource, folder, tmp_path):
         (tmp_path / 'dest' / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / 'dest' / name).write_text('mine')
     resource.get(tmp_path / 'dest', extract=True)
-    assert all((tmp_path / 'dest' / name).read_text() == 'mine' for name in ('S1_MR/scans/mine.txt', 'NIFTI/mine.txt', 'scans/mine.txt'))
+    assert all(
+        (tmp_path / 'dest' / name).read_text() == 'mine'
+        for name in ('S1_MR/scans/mine.txt', 'NIFTI/mine.txt', 'scans/mine.txt')
+    )
 
 
 def test_files_by_name_and_by_glob(resource, folder):
@@ -311,20 +410,36 @@ def test_hostile_names_in_a_zip_stay_below(tmp_path):
 
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, 'w') as archive:
-        for name in ('../../escaped', '/absolute', 'P/resources/R/files/../../../up', 'P/resources/R/files/fine.txt'):
+        for name in (
+            '../../escaped',
+            '/absolute',
+            'P/resources/R/files/../../../up',
+            'P/resources/R/files/fine.txt',
+        ):
             archive.writestr(name, b'content')
-    listing = table({'Name': 'fine.txt', 'Size': '7', 'URI': '/data/projects/P/resources/1/files/fine.txt'})
-    with ScriptedServer(lambda request: Reply(200, packed.getvalue() if 'format=zip' in request.uri else listing)) as server:
+    listing = table(
+        {'Name': 'fine.txt', 'Size': '7', 'URI': '/data/projects/P/resources/1/files/fine.txt'}
+    )
+    with ScriptedServer(
+        lambda request: Reply(200, packed.getvalue() if 'format=zip' in request.uri else listing)
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         paths = interface.select('/projects/P/resources/R').get(tmp_path / 'dest', extract=True)
-    assert all(os.path.realpath(path).startswith(str(tmp_path / 'dest' / 'R') + os.sep) for path in paths)
+    assert all(
+        os.path.realpath(path).startswith(str(tmp_path / 'dest' / 'R') + os.sep) for path in paths
+    )
     assert (tmp_path / 'dest' / 'R' / 'fine.txt').exists()
 
 
 def test_text_that_cannot_be_a_path_is_content(resource):
     for number, text in enumerate(['{"a": 1}', '<x/>', 'two\nlines', io.StringIO('ünïcode')]):
         expected = text.getvalue() if isinstance(text, io.StringIO) else text
-        assert open(resource.file(f'{number}.txt').put(text).get(), encoding='utf-8', newline='').read() == expected
+        assert (
+            open(
+                resource.file(f'{number}.txt').put(text).get(), encoding='utf-8', newline=''
+            ).read()
+            == expected
+        )
 
 
 def test_what_a_file_says_of_itself(resource):
@@ -381,7 +496,9 @@ def test_an_archive_that_the_server_did_not_unpack_is_an_error(tmp_path):
 
     with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as archive:
         archive.writestr('in.txt', 'content')
-    with ScriptedServer(lambda request: Reply(200, table() if request.method == 'GET' else b'')) as server:
+    with ScriptedServer(
+        lambda request: Reply(200, table() if request.method == 'GET' else b'')
+    ) as server:
         resource = pyxnat.Interface(server.url, 'me', 'secret').select('/projects/P/resources/R')
         with pytest.raises(errors.TransferError, match=r'in\.txt is not on the server'):
             resource.put_zip(tmp_path / 'a.zip')

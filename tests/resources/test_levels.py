@@ -1,4 +1,5 @@
-"""What single levels can do besides: projects' settings and users, parameters, provenance, triggers, XML documents."""
+"""What single levels can do besides: projects' settings and users, parameters, provenance,
+triggers, XML documents."""
 
 from __future__ import annotations
 
@@ -22,9 +23,15 @@ def test_users_and_roles(server, project):
     project.add_user('ann', 'owner')
     project.add_user('bob', 'collaborator')
     assert {'ann', 'bob'} <= set(project.users())
-    assert 'ann' in project.owners() and project.collaborators() == ['bob'] and project.members() == []
+    assert (
+        'ann' in project.owners() and project.collaborators() == ['bob'] and project.members() == []
+    )
     project.add_user('bob')
-    assert (project.user_role('bob'), project.user_role('ann'), project.user_role('nobody')) == ('member', 'owner', '')
+    assert (project.user_role('bob'), project.user_role('ann'), project.user_role('nobody')) == (
+        'member',
+        'owner',
+        '',
+    )
     project.remove_user('bob')
     assert project.user_role('bob') == ''
     with pytest.raises(errors.NotFoundError, match='no role'):
@@ -56,13 +63,19 @@ def test_when_subjects_were_changed(project):
 
 
 def test_parameters_of_scans_and_assessors(scan):
-    assessor = scan.parent().assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    assessor = (
+        scan.parent()
+        .assessor('A1')
+        .create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    )
     for element in (scan, assessor):
         assert element.params() == [] and element.get_param('k') is None
         element.set_param('k', 'value & more')
         element.set_param('n', '3')
         assert element.get_param('k') == 'value & more'
-        assert element.get_params(['n', 'nope', 'k']) == ['3', None, 'value & more'] and sorted(element.params()) == ['k', 'n']
+        assert element.get_params(['n', 'nope', 'k']) == ['3', None, 'value & more'] and sorted(
+            element.params()
+        ) == ['k', 'n']
 
 
 ODD_NAMES = [
@@ -88,11 +101,17 @@ ODD_NAMES = [
 
 @pytest.mark.parametrize('level', ['scan', 'assessor'])
 def test_names_and_values_of_parameters_may_be_any_text(scan, level):
-    assessor = scan.parent().assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    assessor = (
+        scan.parent()
+        .assessor('A1')
+        .create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    )
     element = {'scan': scan, 'assessor': assessor}[level]
     for name in ODD_NAMES:
         element.set_param(name, f'[{name}]')
-    assert {name: element.get_param(name) for name in ODD_NAMES} == {name: f'[{name}]' for name in ODD_NAMES}
+    assert {name: element.get_param(name) for name in ODD_NAMES} == {
+        name: f'[{name}]' for name in ODD_NAMES
+    }
     element.set_param('a[b]', 'again')
     assert element.get_param('a[b]') == 'again' and sorted(element.params()) == sorted(ODD_NAMES)
     element.set_param('plain', 'x')
@@ -118,15 +137,26 @@ def test_a_parameter_that_no_query_can_name_is_not_cleared(xnat, scan, name):
 def test_provenance(scan):
     session = scan.parent()
     for element in (
-        session.assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}),
+        session.assessor('A1').create(
+            assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+        ),
         session.reconstruction('R1').create(),
     ):
         assert element.provenance.get() == []
         element.provenance.set({'program': 'young', 'program_version': '1.0'})
         (step,) = element.provenance.get()
-        assert step['program'] == 'young' and step['program_version'] == '1.0' and step['machine'] and step['timestamp']
+        assert (
+            step['program'] == 'young'
+            and step['program_version'] == '1.0'
+            and step['machine']
+            and step['timestamp']
+        )
         element.provenance.set([{'program': 'second'}, {'program': 'third', 'machine': 'big'}])
-        assert [step['program'] for step in element.provenance.get()] == ['young', 'second', 'third']
+        assert [step['program'] for step in element.provenance.get()] == [
+            'young',
+            'second',
+            'third',
+        ]
         with pytest.raises(ValueError, match='program'):
             element.provenance.set({'machine': 'x'})
     assessor, reconstruction = session.assessor('A1'), session.reconstruction('R1')
@@ -134,14 +164,25 @@ def test_provenance(scan):
     assert [step['program'] for step in assessor.provenance.get()] == ['alone']
     assessor.provenance.delete()
     assert assessor.provenance.get() == []
-    with pytest.raises(errors.NotSupportedError, match='kept 3 steps'):  # as XNAT does with those of reconstructions
+    with pytest.raises(
+        errors.NotSupportedError, match='kept 3 steps'
+    ):  # as XNAT does with those of reconstructions
         reconstruction.provenance.delete()
-    assert [step['program'] for step in reconstruction.provenance.get()] == ['young', 'second', 'third']
+    assert [step['program'] for step in reconstruction.provenance.get()] == [
+        'young',
+        'second',
+        'third',
+    ]
 
 
 def test_triggers(xnat, scan):
     session = scan.parent()
-    for act in (session.trigger_pipelines, session.fix_scan_types, session.pull_data_from_headers, session.trigger):
+    for act in (
+        session.trigger_pipelines,
+        session.fix_scan_types,
+        session.pull_data_from_headers,
+        session.trigger,
+    ):
         act()
     with xnat.trace() as trace:
         session.trigger(False, False, False)
@@ -152,7 +193,10 @@ def test_custom_variable_values(project):
     subject = project.subject('S1').create()
     path = 'xnat:subjectData/fields/field[name=smoker]/field'
     subject.attrs.set(path, 'no')
-    assert b'>no<' in subject.get() and subject.xpath('//xnat:field[@name="smoker"]/text()')[-1] == 'no'
+    assert (
+        b'>no<' in subject.get()
+        and subject.xpath('//xnat:field[@name="smoker"]/text()')[-1] == 'no'
+    )
 
 
 def test_an_xml_document_goes_out_and_in(project, tmp_path):
@@ -167,7 +211,10 @@ def test_an_xml_document_goes_out_and_in(project, tmp_path):
 
 
 def test_an_xml_document_creates_what_is_new(xnat, project, tmp_path):
-    document = '<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" project="{}" label="E1"><xnat:date>2020-01-02</xnat:date></xnat:MRSession>'
+    document = (
+        '<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" project="{}" '
+        'label="E1"><xnat:date>2020-01-02</xnat:date></xnat:MRSession>'
+    )
     (tmp_path / 'session.xml').write_text(document.format(project._urn))
     session = project.subject('S1').experiment('E1').create(xml=tmp_path / 'session.xml')
     assert session.datatype() == 'xnat:mrSessionData' and session.attrs.get('date') == '2020-01-02'
@@ -176,12 +223,19 @@ def test_an_xml_document_creates_what_is_new(xnat, project, tmp_path):
 def test_definitions_of_custom_variables(xnat, project, tmp_path):
     with pytest.raises(ValueError, match='no protocol'):
         project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean'}}})
-    protocol = '<xnat:studyProtocol xsi:type="xnat:datatypeProtocol" ID="X_subjectData" name="Subjects" data-type="xnat:subjectData"/></xnat:Project>'
-    (tmp_path / 'project.xml').write_text(project.get().decode().replace('</xnat:Project>', protocol))
+    protocol = (
+        '<xnat:studyProtocol xsi:type="xnat:datatypeProtocol" ID="X_subjectData" name="Subjects" '
+        'data-type="xnat:subjectData"/></xnat:Project>'
+    )
+    (tmp_path / 'project.xml').write_text(
+        project.get().decode().replace('</xnat:Project>', protocol)
+    )
     project.create(xml=tmp_path / 'project.xml')
     project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer'}}})
     project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})
-    assert project.get_custom_variables() == {'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer', 'tea': 'string'}}}
+    assert project.get_custom_variables() == {
+        'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer', 'tea': 'string'}}
+    }
     xnat.cache.expiration = 0
     with xnat.trace() as trace:
         project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})

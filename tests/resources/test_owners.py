@@ -12,7 +12,8 @@ QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass'
 
 @pytest.fixture
 def filled(xnat, project):
-    """Subjects S1 and S2 with sessions E1 and E2, a scan, an assessor and a reconstruction of the first."""
+    """Subjects S1 and S2 with sessions E1 and E2, a scan, an assessor and a reconstruction of the
+    first."""
     session = project.subject('S1').experiment('E1').create()
     project.subject('S2').experiment('E2').create()
     session.scan('1').create()
@@ -45,7 +46,10 @@ WRITES = {
 def test_a_session_of_another_subject_is_not_written_to(xnat, filled, write, by):
     name = filled.subject('S1').experiment('E1').id() if by == 'ID' else 'E1'
     wrong = filled.subject('S2').experiment(name)
-    with xnat.trace() as trace, pytest.raises((errors.IntegrityError, errors.NotFoundError)) as raised:
+    with (
+        xnat.trace() as trace,
+        pytest.raises((errors.IntegrityError, errors.NotFoundError)) as raised,
+    ):
         WRITES[write](wrong)
     assert set(methods(trace)) == {'GET'}
     if isinstance(raised.value, errors.IntegrityError):
@@ -69,15 +73,23 @@ CHANGES = {
     'unshare an assessor': lambda wrong, other: wrong.assessor('A').unshare(other),
     'rename an assessor': lambda wrong, other: wrong.assessor('A').rename('NEW'),
     'set of an assessor': lambda wrong, other: wrong.assessor('A').attrs.set('note', 'x'),
-    'provenance of an assessor': lambda wrong, other: wrong.assessor('A').provenance.set({'program': 'x'}),
-    'delete a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong.steps[0].name}_R').delete(),
-    'set of a reconstruction': lambda wrong, other: wrong.reconstruction(f'{wrong.steps[0].name}_R').attrs.set('type', 'x'),
+    'provenance of an assessor': lambda wrong, other: wrong.assessor('A').provenance.set(
+        {'program': 'x'}
+    ),
+    'delete a reconstruction': lambda wrong, other: wrong.reconstruction(
+        f'{wrong.steps[0].name}_R'
+    ).delete(),
+    'set of a reconstruction': lambda wrong, other: wrong.reconstruction(
+        f'{wrong.steps[0].name}_R'
+    ).attrs.set('type', 'x'),
     'delete a resource': lambda wrong, other: wrong.resource('R').delete(),
     'delete a file': lambda wrong, other: wrong.resource('R').file('f').delete(),
     'put a folder': lambda wrong, other: wrong.resource('R').put_dir(_folder(wrong)),
     'upload': lambda wrong, other: wrong.resource('R').upload(_folder(wrong)).check(),
     'insert scans': lambda wrong, other: wrong.scans().insert([{'ID': '7'}, {'ID': '8'}]).check(),
-    'insert assessors': lambda wrong, other: wrong.assessors().insert([{'label': 'B', **QC}]).check(),
+    'insert assessors': lambda wrong, other: (
+        wrong.assessors().insert([{'label': 'B', **QC}]).check()
+    ),
 }
 
 
@@ -92,7 +104,9 @@ def state(project):
     """All that a project has, as XNAT lists it."""
     found = {}
     for session in project._intf.select(f'/projects/{project._urn}/subjects/*/experiments/*'):
-        document = session.xpath('//@*[not(starts-with(name(), "xsi"))] | //text()[normalize-space()]')
+        document = session.xpath(
+            '//@*[not(starts-with(name(), "xsi"))] | //text()[normalize-space()]'
+        )
         found[session.attrs.get('subject_label'), session.label()] = (
             sorted(map(str, document)),
             sorted(scan._urn for scan in session.scans()),
@@ -137,7 +151,11 @@ def test_nothing_is_changed_below_a_wrong_subject(xnat, filled, other, by):
 
 def test_nothing_is_changed_below_a_wrong_session(xnat, filled, other):
     before = state(filled)
-    names = [name for name in CHANGES if ('assessor' in name and 'insert' not in name) or 'reconstruction' in name]
+    names = [
+        name
+        for name in CHANGES
+        if ('assessor' in name and 'insert' not in name) or 'reconstruction' in name
+    ]
     check_refused(xnat, names, filled.subject('S2').experiment('E2'), other)
     assert state(filled) == before
 
@@ -164,7 +182,9 @@ def test_a_session_moves_where_it_is_asked_to(filled):
     filled.subject('S2').experiment('E1').create(move=True)
     assert filled.subject('S1').experiments().get('label') == []
     assert sorted(filled.subject('S2').experiments().get('label')) == ['E1', 'E2']
-    assert open(filled.subject('S2').experiment('E1').resource('R').file('f').get()).read() == 'first'
+    assert (
+        open(filled.subject('S2').experiment('E1').resource('R').file('f').get()).read() == 'first'
+    )
     with pytest.raises(errors.IntegrityError, match=r'subject S2 \('):
         filled.subject('S1').experiment('E1').create()
 
@@ -173,21 +193,38 @@ def test_a_session_moves_where_it_is_asked_to(filled):
 def test_an_assessor_of_another_session_is_not_moved_unasked(xnat, filled, by):
     first = filled.subject('S1').experiment('E1').assessor('A')
     second = filled.subject('S2').experiment('E2').assessor('A' if by == 'label' else first.id())
-    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=r'assessor .* belongs to session E1'):
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.IntegrityError, match=r'assessor .* belongs to session E1'),
+    ):
         second.create(**QC)
     assert set(methods(trace)) == {'GET'} and first.exists(consistent=True)
     second.create(move=True, **QC)
-    assert filled.subject('S2').experiment('E2').assessors().get('label') == ['A'] and not first.exists(consistent=True)
+    assert filled.subject('S2').experiment('E2').assessors().get('label') == [
+        'A'
+    ] and not first.exists(consistent=True)
 
 
 def test_a_reconstruction_of_another_session_is_not_moved_unasked(xnat, filled):
     name = f'{filled._urn}_R'
-    first, second = (filled.subject(subject).experiment(session).reconstruction(name) for subject, session in (('S1', 'E1'), ('S2', 'E2')))
-    with xnat.trace() as trace, pytest.raises(errors.IntegrityError, match=f'reconstruction {name} belongs to session {first.parent().id()}'):
+    first, second = (
+        filled.subject(subject).experiment(session).reconstruction(name)
+        for subject, session in (('S1', 'E1'), ('S2', 'E2'))
+    )
+    with (
+        xnat.trace() as trace,
+        pytest.raises(
+            errors.IntegrityError,
+            match=f'reconstruction {name} belongs to session {first.parent().id()}',
+        ),
+    ):
         second.create(type='second')
     assert set(methods(trace)) == {'GET'} and first.attrs.get('type') == 'first'
     second.create(type='second', move=True)
-    assert second.attrs.get('type') == 'second' and filled.subject('S1').experiment('E1').reconstructions().get() == []
+    assert (
+        second.attrs.get('type') == 'second'
+        and filled.subject('S1').experiment('E1').reconstructions().get() == []
+    )
     second.create(type='third')  # it is there now
     assert second.attrs.get('type') == 'third'
 
@@ -197,18 +234,28 @@ def test_an_id_that_another_has_is_not_given(xnat, filled, level):
     taken = filled.subject('S1') if level == 'subject' else filled.subject('S1').experiment('E1')
     new = filled.subject('NEW') if level == 'subject' else filled.subject('S1').experiment('NEW')
     identity = taken.id()
-    with xnat.trace() as trace, pytest.raises(errors.DuplicateError, match=f'{identity} is the ID of {level} {taken._urn}'):
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.DuplicateError, match=f'{identity} is the ID of {level} {taken._urn}'),
+    ):
         new.create(ID=identity)
     assert set(methods(trace)) == {'GET'} and taken.exists(consistent=True)
     new.create(ID=f'{filled._urn}_{level}')
     assert new.id() == f'{filled._urn}_{level}'
 
 
-def test_each_write_that_could_move_or_delete_is_preceded_by_a_look_and_those_below_by_one_a_minute(xnat, project):
+def test_each_write_that_could_move_or_delete_is_preceded_by_a_look_and_those_below_by_one_a_minute(
+    xnat, project
+):
     subject = project.subject('S').create()
     for number in range(2):
         session = subject.experiment(f'E{number}')
-        for write, looks in ((session.create, 1), (session.scan('1').create, 0), (session.resource('R').create, 0), (session.scan('1').delete, 1)):
+        for write, looks in (
+            (session.create, 1),
+            (session.scan('1').create, 0),
+            (session.resource('R').create, 0),
+            (session.scan('1').delete, 1),
+        ):
             with xnat.trace() as trace:
                 write()
             assert methods(trace)[:-1] == ['GET'] * looks and methods(trace)[-1] != 'GET'
@@ -229,7 +276,11 @@ def test_one_look_serves_work_on_many(xnat, project, jobs):
     rows = [{'subject': f'S{number}', 'label': f'E{number}'} for number in range(4)]
     with xnat.trace() as trace:
         assert len(project.subjects().experiments().insert(rows, jobs=jobs).ok) == 4
-    looks = [record for record in trace if f'/{project._urn}/experiments?columns=ID,label,subject_ID' in record.uri]
+    looks = [
+        record
+        for record in trace
+        if f'/{project._urn}/experiments?columns=ID,label,subject_ID' in record.uri
+    ]
     assert methods(trace).count('PUT') == 4 and len(looks) <= 2
 
 
@@ -257,11 +308,19 @@ def test_what_is_missing_above_is_created(xnat, project, there, level):
     subject = home.subject('S')
     session = subject.experiment('E')
     for name, element in (('project', home), ('subject', subject), ('session', session)):
-        if there in ('project', 'subject', 'session')[('project', 'subject', 'session').index(name) :]:
+        if (
+            there
+            in ('project', 'subject', 'session')[('project', 'subject', 'session').index(name) :]
+        ):
             element.create()
     xnat.owners.invalidate()
-    made = {'scan': session.scan('1'), 'assessor': session.assessor('A'), 'reconstruction': session.reconstruction(f'{home._urn}_1'),
-            'session': session, 'subject': subject}[level]  # fmt: skip
+    made = {
+        'scan': session.scan('1'),
+        'assessor': session.assessor('A'),
+        'reconstruction': session.reconstruction(f'{home._urn}_1'),
+        'session': session,
+        'subject': subject,
+    }[level]
     with xnat.trace() as trace:
         made.create(**(QC if level == 'assessor' else {}))
     assert made.exists(consistent=True)
@@ -285,6 +344,13 @@ def test_nothing_is_made_in_a_project_of_others(tmp_path, level):
             owner.select.project('PRIVATE').subject('S').experiment('E').create()
         with Interface(server.url, 'stranger', 'pw') as stranger:
             session = stranger.select.project('PRIVATE').subject('S').experiment('E')
-            made = {'subject': session.parent(), 'experiment': session, 'scan': session.scan('1'), 'assessor': session.assessor('A')}[level]
-            with pytest.raises((errors.PermissionDenied, errors.IntegrityError, errors.NotFoundError)):
+            made = {
+                'subject': session.parent(),
+                'experiment': session,
+                'scan': session.scan('1'),
+                'assessor': session.assessor('A'),
+            }[level]
+            with pytest.raises(
+                (errors.PermissionDenied, errors.IntegrityError, errors.NotFoundError)
+            ):
                 made.create(**(QC if level == 'assessor' else {}))

@@ -1,4 +1,5 @@
-"""Interfaces, elements and collections in other processes: the same session, no password, nothing left open."""
+"""Interfaces, elements and collections in other processes: the same session, no password, nothing
+left open."""
 
 from __future__ import annotations
 
@@ -25,12 +26,16 @@ def fetch(file):
 def images(project):
     for subject in ('S1', 'S2'):
         for scan in ('1', '2', '3'):
-            project.subject(subject).experiment(f'{subject}_MR').scan(scan).resource('NIFTI').file(f'{subject}_{scan}.img').put(scan.encode())
+            project.subject(subject).experiment(f'{subject}_MR').scan(scan).resource('NIFTI').file(
+                f'{subject}_{scan}.img'
+            ).put(scan.encode())
     return list(project._intf.select(f'/projects/{project._urn}//files'))
 
 
 @pytest.mark.parametrize('method', multiprocessing.get_all_start_methods())
-def test_a_pool_downloads_every_image_once_with_no_listing_and_one_session(server, xnat, images, method):
+def test_a_pool_downloads_every_image_once_with_no_listing_and_one_session(
+    server, xnat, images, method
+):
     tasks = pickle.dumps(images)
     assert server.password.encode() not in tasks
     start, sessions = len(server.requests), server.archive.sessions.count()
@@ -69,12 +74,22 @@ def test_names_that_need_quoting_survive(xnat, project):
     assert pickle.loads(pickle.dumps(subject)).exists()
 
 
-CHILD = 'import pickle, sys; project = pickle.load(sys.stdin.buffer); sys.stdout.write(str(project.exists()))'
+CHILD = (
+    'import pickle, sys; project = pickle.load(sys.stdin.buffer); '
+    'sys.stdout.write(str(project.exists()))'
+)
 
 
 def run_child(data: bytes, **environ: str) -> subprocess.CompletedProcess:
     env = {'PATH': os.environ['PATH'], 'PYTHONPATH': os.getcwd(), 'HOME': os.devnull, **environ}
-    return subprocess.run([sys.executable, '-c', CHILD], input=data, capture_output=True, env=env, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, '-c', CHILD],
+        input=data,
+        capture_output=True,
+        env=env,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_a_program_without_credentials_rides_on_the_session(project):
@@ -92,7 +107,9 @@ def test_a_dead_session_needs_credentials_and_says_where_from(server, project, t
 
 
 def test_without_sharing_the_cookie_stays_out(server, project, tmp_path):
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path, share_session=False) as interface:
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path, share_session=False
+    ) as interface:
         interface.select.project(project._urn).exists()
         cookie = interface._transport.session.cookies()['JSESSIONID']
         data = pickle.dumps(interface.select.project(project._urn))
@@ -101,7 +118,9 @@ def test_without_sharing_the_cookie_stays_out(server, project, tmp_path):
 
 
 def test_errors_cross_processes():
-    error = errors.DuplicateError('there', uri='http://x/y', method='PUT', status=409, remedy='Rename it.')
+    error = errors.DuplicateError(
+        'there', uri='http://x/y', method='PUT', status=409, remedy='Rename it.'
+    )
     again = pickle.loads(pickle.dumps(error))
     assert (str(again), again.status, type(again)) == (str(error), 409, errors.DuplicateError)
 

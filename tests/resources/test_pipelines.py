@@ -14,23 +14,39 @@ from tests.support.scripted import Reply, Request, ScriptedServer, table
 from tests.support.waiting import wait_until
 
 PATH = '/data/xnat/pipeline/catalog/mricron/DicomToNifti.xml'
-ROW = {'Applies To': 'MR Session', 'Generates': '', 'Name': 'DicomToNifti', 'Description': '', 'Path': PATH, 'Datatype': 'xnat:mrSessionData'}
+ROW = {
+    'Applies To': 'MR Session',
+    'Generates': '',
+    'Name': 'DicomToNifti',
+    'Description': '',
+    'Path': PATH,
+    'Datatype': 'xnat:mrSessionData',
+}
 SPEC = f"""<?xml version="1.0" encoding="UTF-8"?>
 <arc:project id="P" xmlns:arc="http://nrg.wustl.edu/arc"><arc:pipelines><arc:descendants>
 <arc:descendant xsiType="xnat:mrSessionData">
 <arc:pipeline stepId="nifti_once"><arc:name>DicomToNifti</arc:name><arc:location>{PATH}</arc:location></arc:pipeline>
 <arc:pipeline stepId="nifti_twice"><arc:name>DicomToNifti</arc:name><arc:location>{PATH}</arc:location></arc:pipeline>
-</arc:descendant></arc:descendants></arc:pipelines></arc:project>"""
-DETAILS = {'path': PATH, 'steps': [{'id': '1'}], 'inputParameters': [{'name': 'overwrite', 'values': {'csv': 'N'}}]}
+</arc:descendant></arc:descendants></arc:pipelines></arc:project>"""  # noqa: E501
+DETAILS = {
+    'path': PATH,
+    'steps': [{'id': '1'}],
+    'inputParameters': [{'name': 'overwrite', 'values': {'csv': 'N'}}],
+}
 RUNS = [
     {'pipeline_name': PATH, 'status': 'Complete', 'launch_time': '2024-01-31 12:00:00.0'},
     {'pipeline_name': PATH, 'status': 'Running', 'launch_time': '2024-02-01 12:00:00.0'},
-    {'pipeline_name': '/data/xnat/pipeline/DicomToNiftiBIDS.xml', 'status': 'Failed', 'launch_time': '2024-03-01 12:00:00.0'},
+    {
+        'pipeline_name': '/data/xnat/pipeline/DicomToNiftiBIDS.xml',
+        'status': 'Failed',
+        'launch_time': '2024-03-01 12:00:00.0',
+    },
 ]
 
 
 def xnat_with_pipelines(request: Request) -> Reply:
-    """What XNAT answers: details of a name it does not know are an error of the server's own, an unknown experiment a 400 without words."""
+    """What XNAT answers: details of a name it does not know are an error of the server's own, an
+    unknown experiment a 400 without words."""
     path = urlsplit(request.uri).path
     answers = {
         '/data/projects/P/pipelines': table(ROW),
@@ -64,7 +80,9 @@ def test_the_table_of_pipelines(pipelines: Any) -> None:
 
 def test_aliases_stand_for_names(pipelines: Any) -> None:
     assert pipelines.aliases() == {'nifti_once': 'DicomToNifti', 'nifti_twice': 'DicomToNifti'}
-    assert [pipelines.pipeline(name).exists() for name in ('DicomToNifti', 'nifti_twice', 'nothing')] == [True, True, False]
+    assert [
+        pipelines.pipeline(name).exists() for name in ('DicomToNifti', 'nifti_twice', 'nothing')
+    ] == [True, True, False]
 
 
 def test_the_description_of_a_pipeline(pipelines: Any) -> None:
@@ -76,7 +94,10 @@ def test_the_description_of_a_pipeline(pipelines: Any) -> None:
 def test_a_pipeline_is_started_under_its_alias(scripted: ScriptedServer, pipelines: Any) -> None:
     pipelines.pipeline('DicomToNifti').run('E', {'overwrite': 'Y & N', 'scans': [1, 2]})
     sent = scripted.requests[-1]
-    assert (sent.method, urlsplit(sent.uri).path) == ('POST', '/data/projects/P/pipelines/nifti_once/experiments/E')
+    assert (sent.method, urlsplit(sent.uri).path) == (
+        'POST',
+        '/data/projects/P/pipelines/nifti_once/experiments/E',
+    )
     assert parse_qs(urlsplit(sent.uri).query) == {'overwrite': ['Y & N'], 'scans': ['[1,2]']}
     assert len(scripted.requests) == 2
     with pytest.raises(pyxnat.errors.ProgrammingError, match="has an experiment 'nobody'"):
@@ -85,13 +106,18 @@ def test_a_pipeline_is_started_under_its_alias(scripted: ScriptedServer, pipelin
         pipelines.pipeline('nothing').run('E')
 
 
-def test_runs_are_those_of_the_pipeline_the_latest_first(scripted: ScriptedServer, pipelines: Any) -> None:
-    assert [run['status'] for run in pipelines.pipeline('DicomToNifti').status('E')] == ['Running', 'Complete']
+def test_runs_are_those_of_the_pipeline_the_latest_first(
+    scripted: ScriptedServer, pipelines: Any
+) -> None:
+    assert [run['status'] for run in pipelines.pipeline('DicomToNifti').status('E')] == [
+        'Running',
+        'Complete',
+    ]
     query = parse_qs(urlsplit(scripted.requests[-1].uri).query)
     assert (query['project'], query['experiment'], query['display']) == (['P'], ['E'], ['ALL'])
 
 
-# -- an archive with pipelines of its own -----------------------------------------------------------------------------------------------------
+# -- an archive with pipelines of its own ----------------------------------------------------------
 
 
 @pytest.fixture
@@ -100,17 +126,30 @@ def converting(server: Any, project: Any) -> Any:
     project.subject('S').experiment('E').create(experiments='xnat:mrSessionData')
     project.subject('S').experiment('PET').create(experiments='xnat:petSessionData')
     pipelines = server.archive.pipelines
-    pipelines.add(PATH, 'xnat:mrSessionData', steps={'1': 'Convert'}, version='1.0', run=lambda launch: launch.tell('converting', 50))
+    pipelines.add(
+        PATH,
+        'xnat:mrSessionData',
+        steps={'1': 'Convert'},
+        version='1.0',
+        run=lambda launch: launch.tell('converting', 50),
+    )
     pipelines.enable(project.id(), PATH, parameters=[{'name': 'overwrite', 'csvValues': 'N'}])
     pipelines.enable(project.id(), PATH, step='nifti_twice')
     return project
 
 
 def test_pipelines_of_a_project(converting: Any) -> None:
-    assert converting.pipelines.aliases() == {'DicomToNifti': 'DicomToNifti', 'nifti_twice': 'DicomToNifti'}
+    assert converting.pipelines.aliases() == {
+        'DicomToNifti': 'DicomToNifti',
+        'nifti_twice': 'DicomToNifti',
+    }
     assert [row['Path'] for row in converting.pipelines.info()] == [PATH, PATH]
     details = converting.pipelines.pipeline('DicomToNifti').info()
-    assert (details['path'], details['version'], details['steps']) == (PATH, '1.0', [{'id': '1', 'description': 'Convert'}])
+    assert (details['path'], details['version'], details['steps']) == (
+        PATH,
+        '1.0',
+        [{'id': '1', 'description': 'Convert'}],
+    )
     assert details['inputParameters'] == [{'name': 'overwrite', 'values': {'csv': 'N'}}]
 
 
@@ -119,13 +158,21 @@ def test_a_pipeline_runs(converting: Any, name: str) -> None:
     pipeline = converting.pipelines.pipeline(name)
     assert pipeline.exists() and pipeline.status('E') == []
     pipeline.run(converting.subject('S').experiment('E'), {'overwrite': 'Y'})
-    wait_until(lambda: [run['status'] for run in pipeline.status('E')] == ['Complete'], 'the pipeline to have run')
+    wait_until(
+        lambda: [run['status'] for run in pipeline.status('E')] == ['Complete'],
+        'the pipeline to have run',
+    )
     assert pipeline.status('E')[0]['pipeline_name'] == PATH
 
 
 @pytest.mark.parametrize('experiment', ['nobody', 'PET'])
-def test_an_experiment_that_a_pipeline_is_not_for_is_an_error(converting: Any, experiment: str) -> None:
-    with pytest.raises(pyxnat.errors.DatabaseError, match=f"has an experiment '{experiment}' of a type that the pipeline accepts"):
+def test_an_experiment_that_a_pipeline_is_not_for_is_an_error(
+    converting: Any, experiment: str
+) -> None:
+    with pytest.raises(
+        pyxnat.errors.DatabaseError,
+        match=f"has an experiment '{experiment}' of a type that the pipeline accepts",
+    ):
         converting.pipelines.pipeline('DicomToNifti').run(experiment)
 
 
@@ -134,7 +181,12 @@ def test_a_project_without_pipelines(project: Any) -> None:
     assert project.pipelines.info() == [] and project.pipelines.aliases() == {}
     pipeline = project.pipelines.pipeline('DicomToNifti')
     assert not pipeline.exists()
-    for ask in (lambda: project.pipelines.info('DicomToNifti'), pipeline.info, lambda: pipeline.run('E'), lambda: pipeline.status(session)):
+    for ask in (
+        lambda: project.pipelines.info('DicomToNifti'),
+        pipeline.info,
+        lambda: pipeline.run('E'),
+        lambda: pipeline.status(session),
+    ):
         with pytest.raises(pyxnat.errors.PipelineNotFoundError, match='DicomToNifti'):
             ask()
 

@@ -1,4 +1,5 @@
-"""Sessions that wait to be archived, and images on their way in; the archive at the other end reads real DICOM."""
+"""Sessions that wait to be archived, and images on their way in; the archive at the other end reads
+real DICOM."""
 
 from __future__ import annotations
 
@@ -25,8 +26,17 @@ def written(folder: Path, files: dict[str, bytes]) -> Path:
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
     """A folder with a study of two files."""
-    first = changed('MR_small.dcm', PatientID='P1', PatientName='Doe^Jane', SeriesNumber='3', InstanceNumber='1')
-    second = changed('MR_small.dcm', PatientID='P1', PatientName='Doe^Jane', SeriesNumber='3', InstanceNumber='2', SOPInstanceUID='1.2.3.4.5')
+    first = changed(
+        'MR_small.dcm', PatientID='P1', PatientName='Doe^Jane', SeriesNumber='3', InstanceNumber='1'
+    )
+    second = changed(
+        'MR_small.dcm',
+        PatientID='P1',
+        PatientName='Doe^Jane',
+        SeriesNumber='3',
+        InstanceNumber='2',
+        SOPInstanceUID='1.2.3.4.5',
+    )
     return written(tmp_path / 'images', {'series 3/a.dcm': first, 'series 3/sub/b.dcm': second})
 
 
@@ -38,22 +48,31 @@ def waiting(project: Any, images: Path) -> PrearchiveSession:
     return imported.element
 
 
-# -- images in --------------------------------------------------------------------------------------------------------------------------------
+# -- images in -------------------------------------------------------------------------------------
 
 
-def test_a_folder_is_archived_in_one_request(xnat: pyxnat.Interface, project: Any, images: Path) -> None:
+def test_a_folder_is_archived_in_one_request(
+    xnat: pyxnat.Interface, project: Any, images: Path
+) -> None:
     with xnat.trace() as trace:
         [imported] = project.import_dicom(images, 'S1', 'S1_MR', dest='archive')
     assert [record.method for record in trace] == ['POST']
-    assert (imported.status, imported.ok) == (ARCHIVED, True) and imported.uri == imported.element._uri
+    assert (imported.status, imported.ok) == (
+        ARCHIVED,
+        True,
+    ) and imported.uri == imported.element._uri
     session = project.subject('S1').experiment('S1_MR')
     assert imported.element == session and session.exists()
-    assert session.scans().get() == ['3'] and sorted(session.scan('3').resource('DICOM').files().get()) == ['a.dcm', 'b.dcm']
+    assert session.scans().get() == ['3'] and sorted(
+        session.scan('3').resource('DICOM').files().get()
+    ) == ['a.dcm', 'b.dcm']
 
 
 @pytest.mark.parametrize('ending', ['zip', 'tar.gz', 'files', 'file'])
 def test_what_can_be_sent(project: Any, images: Path, tmp_path: Path, ending: str) -> None:
-    files = {path.relative_to(images).as_posix(): path.read_bytes() for path in images.rglob('*.dcm')}
+    files = {
+        path.relative_to(images).as_posix(): path.read_bytes() for path in images.rglob('*.dcm')
+    }
     source: Any = tmp_path / f'images.{ending}'
     if ending in ('zip', 'tar.gz'):
         source.write_bytes(zipped(files) if ending == 'zip' else tarred(files))
@@ -61,15 +80,21 @@ def test_what_can_be_sent(project: Any, images: Path, tmp_path: Path, ending: st
         source = sorted(images.rglob('*.dcm'))
         source = str(source[0]) if ending == 'file' else source
     [imported] = project.import_dicom(source, 'S1', 'S1_MR', dest='archive')
-    assert len(imported.element.scan('3').resource('DICOM').files()) == (1 if ending == 'file' else 2)
+    assert len(imported.element.scan('3').resource('DICOM').files()) == (
+        1 if ending == 'file' else 2
+    )
 
 
-def test_the_headers_name_what_is_not_named(xnat: pyxnat.Interface, project: Any, images: Path) -> None:
+def test_the_headers_name_what_is_not_named(
+    xnat: pyxnat.Interface, project: Any, images: Path
+) -> None:
     [imported] = xnat.manage.import_dicom(str(images), project.id(), dest='archive')
     assert imported.element.parent().label() == 'Doe_Jane' and imported.element.label() == 'P1'
 
 
-def test_the_setting_of_the_project_decides_where_nothing_is_said(project: Any, images: Path) -> None:
+def test_the_setting_of_the_project_decides_where_nothing_is_said(
+    project: Any, images: Path
+) -> None:
     project.set_prearchive_code(0)
     [imported] = project.import_dicom(images, 'S1', 'S1_MR')
     assert (imported.status, imported.ok) == ('READY', True)
@@ -79,10 +104,14 @@ def test_the_setting_of_the_project_decides_where_nothing_is_said(project: Any, 
 
 
 def test_several_studies_are_several_sessions(project: Any, tmp_path: Path) -> None:
-    folder = written(tmp_path / 'two', {'a/1.dcm': content('MR_small.dcm'), 'b/1.dcm': content('CT_small.dcm')})
+    folder = written(
+        tmp_path / 'two', {'a/1.dcm': content('MR_small.dcm'), 'b/1.dcm': content('CT_small.dcm')}
+    )
     imported = project.import_dicom(folder, dest='prearchive')
     assert len(imported) == 2 and {one.status for one in imported} == {'READY'}
-    assert sorted(one.uri for one in imported) == sorted(session._uri for session in project._intf.manage.prearchive.sessions(project.id()))
+    assert sorted(one.uri for one in imported) == sorted(
+        session._uri for session in project._intf.manage.prearchive.sessions(project.id())
+    )
 
 
 def test_a_session_that_is_archived_is_a_duplicate(project: Any, images: Path) -> None:
@@ -99,7 +128,9 @@ def test_what_is_no_dicom_is_refused_or_passed_over(project: Any, images: Path) 
     assert len(imported.element.scan('3').resource('DICOM').files()) == 2
 
 
-def test_nothing_is_sent_of_what_is_not_there(xnat: pyxnat.Interface, project: Any, tmp_path: Path) -> None:
+def test_nothing_is_sent_of_what_is_not_there(
+    xnat: pyxnat.Interface, project: Any, tmp_path: Path
+) -> None:
     (tmp_path / 'empty').mkdir()
     with xnat.trace() as trace:
         for source in (tmp_path / 'nothing', tmp_path / 'empty', [], [tmp_path / 'nothing.dcm']):
@@ -123,25 +154,51 @@ def test_an_import_that_cannot_be_sent_does_not_say_it_may_have_been(images: Pat
     assert 'taken it' not in str(caught.value)
 
 
-def test_further_parameters_are_passed_on(xnat: pyxnat.Interface, project: Any, images: Path) -> None:
+def test_further_parameters_are_passed_on(
+    xnat: pyxnat.Interface, project: Any, images: Path
+) -> None:
     [imported] = project.import_dicom(images, dest='prearchive', wait=False, SOURCE='scanner 2')
     assert imported.element.attributes()['SOURCE'] == 'scanner 2'
 
 
-# -- the prearchive: selecting ----------------------------------------------------------------------------------------------------------------
+# -- the prearchive: selecting ---------------------------------------------------------------------
 
 
 def test_selecting_asks_nothing(xnat: pyxnat.Interface) -> None:
     with xnat.trace() as trace:
         session = xnat.select('/prearchive/projects/P/20240131_120000123/S01_MR')
-        assert repr(session) == '<PrearchiveSession Object> S01_MR' and session.triple == ('P', '20240131_120000123', 'S01_MR')
-        assert session == xnat.select('/data/prearchive/project/P/20240131_120000123/S01_MR/') and len({session, session}) == 1
-        assert repr(xnat.select('/prearchive')) == repr(xnat.select('/prearchive/projects')) == '<PrearchiveSessions /prearchive/projects/*/*/*>'
-        assert xnat.select('/prearchive/projects/P/*/S*') == xnat.select('/prearchive/projects/P/*/S*') != xnat.select('/prearchive/projects/P')
-        file = xnat.select('/prearchive/projects/P/20240131_120000123/S01_MR/scans/1/resources/DICOM/files/a/b c.dcm')
-        assert file._uri.endswith('/scans/1/resources/DICOM/files/a/b%20c.dcm') and file.id() == 'a/b c.dcm'
+        assert repr(session) == '<PrearchiveSession Object> S01_MR' and session.triple == (
+            'P',
+            '20240131_120000123',
+            'S01_MR',
+        )
+        assert (
+            session == xnat.select('/data/prearchive/project/P/20240131_120000123/S01_MR/')
+            and len({session, session}) == 1
+        )
+        assert (
+            repr(xnat.select('/prearchive'))
+            == repr(xnat.select('/prearchive/projects'))
+            == '<PrearchiveSessions /prearchive/projects/*/*/*>'
+        )
+        assert (
+            xnat.select('/prearchive/projects/P/*/S*')
+            == xnat.select('/prearchive/projects/P/*/S*')
+            != xnat.select('/prearchive/projects/P')
+        )
+        file = xnat.select(
+            '/prearchive/projects/P/20240131_120000123/S01_MR/scans/1/resources/DICOM/files/a/b '
+            'c.dcm'
+        )
+        assert (
+            file._uri.endswith('/scans/1/resources/DICOM/files/a/b%20c.dcm')
+            and file.id() == 'a/b c.dcm'
+        )
         scans = xnat.select('/prearchive/projects/P/*/S01_MR/scans')
-        assert repr(scans.resources('D*')) == '<PrearchiveCollection /prearchive/projects/P/*/S01_MR/scans/*/resources/D*>'
+        assert (
+            repr(scans.resources('D*'))
+            == '<PrearchiveCollection /prearchive/projects/P/*/S01_MR/scans/*/resources/D*>'
+        )
         twin = pickle.loads(pickle.dumps(scans))
         assert twin == scans
     assert [record.uri for record in trace if 'prearchive' in record.uri] == []
@@ -149,7 +206,10 @@ def test_selecting_asks_nothing(xnat: pyxnat.Interface) -> None:
 
 @pytest.mark.parametrize(
     ('path', 'says'),
-    [('/prearchive/subjects', 'only projects are allowed'), ('/prearchive/projects/P/T/S/assessors', "'assessors' is no level")],
+    [
+        ('/prearchive/subjects', 'only projects are allowed'),
+        ('/prearchive/projects/P/T/S/assessors', "'assessors' is no level"),
+    ],
 )
 def test_a_path_that_cannot_be_names_the_part(xnat: pyxnat.Interface, path: str, says: str) -> None:
     with pytest.raises(pyxnat.errors.ProgrammingError, match=says):
@@ -158,24 +218,44 @@ def test_a_path_that_cannot_be_names_the_part(xnat: pyxnat.Interface, path: str,
         list(xnat.select('/prearchive/projects/P/T/S/scans/1/scans'))
 
 
-def test_sessions_are_listed_with_one_request(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
+def test_sessions_are_listed_with_one_request(
+    xnat: pyxnat.Interface, waiting: PrearchiveSession
+) -> None:
     project, timestamp, name = waiting.triple
-    for path in ('', f'/projects/{project}', f'/projects/{project}/{timestamp}', f'/projects/*/*/{name}', f'/projects/{project[:-1]}?/*/S1*'):
+    for path in (
+        '',
+        f'/projects/{project}',
+        f'/projects/{project}/{timestamp}',
+        f'/projects/*/*/{name}',
+        f'/projects/{project[:-1]}?/*/S1*',
+    ):
         with xnat.trace() as trace:
             assert waiting in xnat.select(f'/prearchive{path}')
         assert len(trace) == 1
     assert xnat.select(f'/prearchive/projects/{project}/*/nobody*').get() == []
     sessions = xnat.select(f'/prearchive/projects/{project}')
-    assert (sessions.get(), sessions.get('label'), len(sessions), sessions['S1_MR']) == (['S1_MR'], ['S1_MR'], 1, waiting)
+    assert (sessions.get(), sessions.get('label'), len(sessions), sessions['S1_MR']) == (
+        ['S1_MR'],
+        ['S1_MR'],
+        1,
+        waiting,
+    )
 
 
 def test_what_a_session_is(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
     assert waiting.exists() and waiting.status() == 'READY'
     with xnat.trace() as trace:
-        assert (waiting.subject(), waiting.name(), waiting.label(), waiting.id()) == ('S1', 'S1_MR', 'S1_MR', 'S1_MR')
+        assert (waiting.subject(), waiting.name(), waiting.label(), waiting.id()) == (
+            'S1',
+            'S1_MR',
+            'S1_MR',
+            'S1_MR',
+        )
     assert len(trace) == 0
     assert waiting.attributes()['tag'] and b'<xnat:MRSession' in waiting.get() and waiting.log()
-    assert not xnat.select(f'/prearchive/projects/{waiting.project()}/20240131_120000123/NOBODY').exists()
+    assert not xnat.select(
+        f'/prearchive/projects/{waiting.project()}/20240131_120000123/NOBODY'
+    ).exists()
 
 
 def test_scans_resources_files(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
@@ -184,18 +264,32 @@ def test_scans_resources_files(xnat: pyxnat.Interface, waiting: PrearchiveSessio
     assert scan.exists() and not waiting.scan('4').exists() and waiting.scans().first() == scan
     assert waiting.scans().first().datatype() == 'xnat:mrScanData'
     assert waiting.resources().first() == scan.resource('DICOM') == scan.resources()['DICOM']
-    assert scan.resource('DICOM').exists() and scan.resource('DICOM').attributes()['file_count'] == '2'
+    assert (
+        scan.resource('DICOM').exists() and scan.resource('DICOM').attributes()['file_count'] == '2'
+    )
     names = ['a.dcm', 'b.dcm']
-    assert sorted(waiting.files().get()) == sorted(scan.files().get()) == sorted(scan.resource('DICOM').files().get()) == names
+    assert (
+        sorted(waiting.files().get())
+        == sorted(scan.files().get())
+        == sorted(scan.resource('DICOM').files().get())
+        == names
+    )
     assert xnat.select(f'{waiting.path}//files/a*').get() == ['a.dcm']
-    assert xnat.select(f'{waiting.path}/scans/*/resources/*/files').get() == waiting.scans().resources().files().get()
+    assert (
+        xnat.select(f'{waiting.path}/scans/*/resources/*/files').get()
+        == waiting.scans().resources().files().get()
+    )
 
 
-def test_files_are_downloaded_as_those_of_the_archive(waiting: PrearchiveSession, images: Path, tmp_path: Path) -> None:
+def test_files_are_downloaded_as_those_of_the_archive(
+    waiting: PrearchiveSession, images: Path, tmp_path: Path
+) -> None:
     image = (images / 'series 3' / 'a.dcm').read_bytes()
     file = waiting.scan('3').resource('DICOM').file('a.dcm')
     assert file.exists() and file.size() == str(len(image)) and file.attributes()['Name'] == 'a.dcm'
-    assert Path(file.get()).read_bytes() == Path(file.get(tmp_path / 'mine.dcm')).read_bytes() == image
+    assert (
+        Path(file.get()).read_bytes() == Path(file.get(tmp_path / 'mine.dcm')).read_bytes() == image
+    )
     missing = waiting.scan('3').resource('DICOM').file('nothing.dcm')
     assert not missing.exists()
     with pytest.raises(pyxnat.errors.NotFoundError):
@@ -205,29 +299,41 @@ def test_files_are_downloaded_as_those_of_the_archive(waiting: PrearchiveSession
 def test_a_session_is_downloaded_whole(waiting: PrearchiveSession, tmp_path: Path) -> None:
     assert waiting.download(tmp_path / 'zip') == str(tmp_path / 'zip' / 'S1_MR.zip')
     paths = waiting.download(tmp_path / 'files', extract=True)
-    assert sorted(Path(path).name for path in paths) == ['a.dcm', 'b.dcm'] and all(Path(path).is_file() for path in paths)
+    assert sorted(Path(path).name for path in paths) == ['a.dcm', 'b.dcm'] and all(
+        Path(path).is_file() for path in paths
+    )
 
 
-# -- the prearchive: doing --------------------------------------------------------------------------------------------------------------------
+# -- the prearchive: doing -------------------------------------------------------------------------
 
 
-def test_a_session_is_archived(xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession) -> None:
+def test_a_session_is_archived(
+    xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession
+) -> None:
     with xnat.trace() as trace:
         session = waiting.archive()
     assert len(trace) == 1
-    assert session == project.subject('S1').experiment('S1_MR') and session.exists() and not waiting.exists()
+    assert (
+        session == project.subject('S1').experiment('S1_MR')
+        and session.exists()
+        and not waiting.exists()
+    )
     with pytest.raises(pyxnat.errors.NotFoundError):
         waiting.status()
     assert waiting.wait() == ''
 
 
-def test_a_session_is_archived_under_other_names(xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession) -> None:
+def test_a_session_is_archived_under_other_names(
+    xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession
+) -> None:
     other = xnat.select.project(f'{project.id()}_OTHER').create()
     assert waiting.archive(other.id(), 'S9', 'S9_MR') == other.subject('S9').experiment('S9_MR')
     assert other.subject('S9').experiment('S9_MR').exists() and project.experiments().get() == []
 
 
-def test_a_session_of_the_archive_is_not_overwritten_unasked(project: Any, images: Path, waiting: PrearchiveSession) -> None:
+def test_a_session_of_the_archive_is_not_overwritten_unasked(
+    project: Any, images: Path, waiting: PrearchiveSession
+) -> None:
     waiting.archive()
     [again] = project.import_dicom(images, 'S1', 'S1_MR', dest='prearchive')
     with pytest.raises(pyxnat.errors.DuplicateError, match="overwrite='append'"):
@@ -241,7 +347,9 @@ def test_overwrite_is_one_of_three(waiting: PrearchiveSession) -> None:
         waiting.archive(overwrite='yes')
 
 
-def test_a_session_without_a_project_needs_one(xnat: pyxnat.Interface, project: Any, images: Path) -> None:
+def test_a_session_without_a_project_needs_one(
+    xnat: pyxnat.Interface, project: Any, images: Path
+) -> None:
     [imported] = xnat.manage.import_dicom(images, dest='prearchive')
     session = imported.element
     assert session.project() == 'Unassigned'
@@ -254,12 +362,18 @@ def test_a_session_without_a_project_needs_one(xnat: pyxnat.Interface, project: 
 def test_a_session_moves(xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession) -> None:
     other = xnat.select.project(f'{project.id()}_OTHER').create()
     moved = waiting.move(other.id())
-    assert moved.triple == (other.id(), *waiting.triple[1:]) and moved.status() == 'READY' and not waiting.exists()
+    assert (
+        moved.triple == (other.id(), *waiting.triple[1:])
+        and moved.status() == 'READY'
+        and not waiting.exists()
+    )
     with pytest.raises(pyxnat.errors.NotFoundError):
         moved.move('NOBODYS')
 
 
-def test_a_session_is_rebuilt_reset_and_deleted(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
+def test_a_session_is_rebuilt_reset_and_deleted(
+    xnat: pyxnat.Interface, waiting: PrearchiveSession
+) -> None:
     assert waiting.rebuild() == 'READY'
     waiting.reset()
     assert waiting.wait() == 'READY'
@@ -280,15 +394,19 @@ def test_waiting_has_an_end(xnat: pyxnat.Interface, project: Any, images: Path) 
         session.wait(0.1)
 
 
-# -- in the words of 1.6 ----------------------------------------------------------------------------------------------------------------------
+# -- in the words of 1.6 ---------------------------------------------------------------------------
 
 
-def test_the_methods_of_the_manager(xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession) -> None:
+def test_the_methods_of_the_manager(
+    xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession
+) -> None:
     prearchive = xnat.manage.prearchive
     triple = list(waiting.triple)
     assert triple in prearchive.get() and prearchive.status(triple) == 'READY'
     assert prearchive.get_uri(triple) == waiting._uri
-    assert prearchive.get_scans(triple) == ['3'] and prearchive.get_resources(triple, '3') == ['DICOM']
+    assert prearchive.get_scans(triple) == ['3'] and prearchive.get_resources(triple, '3') == [
+        'DICOM'
+    ]
     assert sorted(prearchive.get_files(triple, '3', 'DICOM')) == ['a.dcm', 'b.dcm']
     assert prearchive.table(project.id()).get('folderName') == 'S1_MR'
     assert prearchive.rebuild(triple) == prearchive.rebuild([triple]) == ['READY']
@@ -308,7 +426,9 @@ def test_what_is_no_triple_is_an_error(xnat: pyxnat.Interface, wrong: Any) -> No
         xnat.manage.prearchive.status(wrong)
 
 
-def test_a_session_is_deleted_by_its_uri(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
+def test_a_session_is_deleted_by_its_uri(
+    xnat: pyxnat.Interface, waiting: PrearchiveSession
+) -> None:
     xnat.manage.prearchive.delete(f'/prearchive/projects/{"/".join(waiting.triple)}')
     assert not waiting.exists()
 

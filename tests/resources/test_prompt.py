@@ -47,25 +47,44 @@ def test_elements_by_name(subjects):
 
 def test_a_callback_sees_every_element(xnat, subjects):
     seen = []
-    xnat.manage.register_callback(lambda collection, element: seen.append((collection, element.label())))
+    xnat.manage.register_callback(
+        lambda collection, element: seen.append((collection, element.label()))
+    )
     subjects.get()
     xnat.manage.unregister_callback()
     subjects.get()
-    assert sorted(label for _, label in seen) == ['S0', 'S1', 'S2', 'S3', 'S4'] and seen[0][0] == subjects
+    assert (
+        sorted(label for _, label in seen) == ['S0', 'S1', 'S2', 'S3', 'S4']
+        and seen[0][0] == subjects
+    )
 
 
 def test_reprs_ask_nothing_and_say_what_it_is(xnat, project, subjects):
     with xnat.trace() as trace:
         assert repr(project.subject('S1')) == '<Subject Object> S1'
         assert repr(subjects) == f'<Subjects /projects/{project._urn}/subjects/*>'
-        assert repr(subjects.where([('xnat:subjectData/GENDER', '=', 'female')])).endswith('where …>')
-        assert all(repr(thing) for thing in (xnat, xnat.select, xnat.inspect, xnat.manage, project.attrs, project.resource('R').file('f')))
+        assert repr(subjects.where([('xnat:subjectData/GENDER', '=', 'female')])).endswith(
+            'where …>'
+        )
+        assert all(
+            repr(thing)
+            for thing in (
+                xnat,
+                xnat.select,
+                xnat.inspect,
+                xnat.manage,
+                project.attrs,
+                project.resource('R').file('f'),
+            )
+        )
     assert trace.requests == 0
 
 
 def test_completion_offers_names(subjects, project):
     assert subjects._ipython_key_completions_() == ['S0', 'S1', 'S2', 'S3', 'S4']
-    assert {'subjects', 'subject', 'resource', 'experiments', 'attrs', 'create', 'users'} <= set(dir(project))
+    assert {'subjects', 'subject', 'resource', 'experiments', 'attrs', 'create', 'users'} <= set(
+        dir(project)
+    )
 
 
 def test_a_notebook_shows_tables_bounded_and_escaped(xnat, project, subjects):
@@ -74,7 +93,9 @@ def test_a_notebook_shows_tables_bounded_and_escaped(xnat, project, subjects):
     assert page.count('<tr>') == 6 and '&lt;Subjects' in page and '<Subjects' not in page
     assert '<td>S1</td>' in project.subject('S1')._repr_html_()
     assert 'not on the server' in project.subject('NOPE')._repr_html_()
-    table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUB_GROUP']).where([('xnat:subjectData/SUB_GROUP', '=', '<b>')])
+    table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUB_GROUP']).where(
+        [('xnat:subjectData/SUB_GROUP', '=', '<b>')]
+    )
     assert '<td>&lt;b&gt;</td>' in table._repr_html_()
     with xnat.trace() as trace:
         xnat.select('/projects/*/subjects/*/experiments/*/scans')._repr_html_()
@@ -84,17 +105,30 @@ def test_a_notebook_shows_tables_bounded_and_escaped(xnat, project, subjects):
 def test_scans_are_downloaded_as_a_zip_a_session(project, tmp_path):
     for session in ('E1', 'E2'):
         for scan in ('1', '2'):
-            project.subject('S1').experiment(session).scan(scan).create(type='T1' if scan == '1' else 'T2')
-            project.subject('S1').experiment(session).scan(scan).resource('NIFTI').file(f'{session}_{scan}.nii').put(b'image')
+            project.subject('S1').experiment(session).scan(scan).create(
+                type='T1' if scan == '1' else 'T2'
+            )
+            project.subject('S1').experiment(session).scan(scan).resource('NIFTI').file(
+                f'{session}_{scan}.nii'
+            ).put(b'image')
     scans = project.subject('S1').experiment('E1').scans()
     path = scans.download(str(tmp_path), type='ALL')
-    assert os.path.basename(path) == 'E1_scans_ALL.zip' and len(zipfile.ZipFile(path).namelist()) == 2
+    assert (
+        os.path.basename(path) == 'E1_scans_ALL.zip' and len(zipfile.ZipFile(path).namelist()) == 2
+    )
     with pytest.raises(errors.DataError, match='already'):
         scans.download(tmp_path, safe=True)
     (file,) = scans.download(tmp_path, type='T2', name='second', extract=True, removeZip=True)
-    assert file == str(tmp_path / 'E1' / 'scans' / '2-T2' / 'resources' / 'NIFTI' / 'files' / 'E1_2.nii') and not (tmp_path / 'second.zip').exists()
+    assert (
+        file
+        == str(tmp_path / 'E1' / 'scans' / '2-T2' / 'resources' / 'NIFTI' / 'files' / 'E1_2.nii')
+        and not (tmp_path / 'second.zip').exists()
+    )
     both = project.subjects().experiments().scans().download(tmp_path / 'all')
-    assert sorted(os.path.basename(path) for path in both) == ['E1_scans_ALL.zip', 'E2_scans_ALL.zip']
+    assert sorted(os.path.basename(path) for path in both) == [
+        'E1_scans_ALL.zip',
+        'E2_scans_ALL.zip',
+    ]
     with pytest.raises(errors.NotFoundError):
         scans.download(tmp_path, type='NOPE')
     with pytest.raises(errors.NotFoundError, match='condition'):
@@ -107,7 +141,9 @@ def test_tags_are_kept_on_the_server(server, xnat, project, subjects, tmp_path):
     assert xnat.select.tag('nobody').get() == []
     project.subject('S1').tag('old')
     subjects.where([('xnat:subjectData/SUBJECT_LABEL', 'IN', ['S2', 'S3'])]).tag('old')
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'elsewhere') as other:
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path / 'elsewhere'
+    ) as other:
         assert 'old' in other.select.tags() and 'old' in other.select('/tags')
         assert sorted(element.label() for element in other.select('/tag/old')) == ['S1', 'S2', 'S3']
         assert len(other.select.tag('old')) == 3 and other.manage.tags.get('old').exists()

@@ -38,7 +38,9 @@ def test_sharing_takes_one_request_and_one_for_the_id(xnat, project, other):
     with xnat.trace() as trace:
         project.subject('S1').share(other._urn)
     assert [record.method for record in trace] == ['GET', 'PUT']
-    assert 'format=json' in [*trace][-1].uri and 'label=S1' in [*trace][-1].uri  # without one it would have no label there
+    assert (
+        'format=json' in [*trace][-1].uri and 'label=S1' in [*trace][-1].uri
+    )  # without one it would have no label there
 
 
 def test_sharing_twice_and_into_the_own_project(xnat, project, other):
@@ -55,24 +57,41 @@ def test_sharing_twice_and_into_the_own_project(xnat, project, other):
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
 @pytest.mark.parametrize('through', ['own', 'other'])
-def test_unsharing_from_the_own_project_is_refused_before_it_is_sent(xnat, project, other, level, through):
+def test_unsharing_from_the_own_project_is_refused_before_it_is_sent(
+    xnat, project, other, level, through
+):
     subject, element = shared(project, other, level)
     if through == 'other':
-        element = {'subject': other.subject('SX'), 'experiment': other.subject('SX').experiment('EX'),
-                   'assessor': other.subject('SX').experiment('EX').assessor('AX')}[level]  # fmt: skip
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=f'{project._urn} owns .*delete'):
+        element = {
+            'subject': other.subject('SX'),
+            'experiment': other.subject('SX').experiment('EX'),
+            'assessor': other.subject('SX').experiment('EX').assessor('AX'),
+        }[level]
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match=f'{project._urn} owns .*delete'),
+    ):
         element.unshare(project._urn)
-    assert {record.method for record in trace} == {'GET'} and trace.requests <= (3 if level == 'assessor' else 2)
+    assert {record.method for record in trace} == {'GET'} and trace.requests <= (
+        3 if level == 'assessor' else 2
+    )
     assert element.exists(consistent=True) and subject.exists(consistent=True)
     element.unshare(other._urn)
-    assert element.shares().get() == [project._urn] if through == 'own' else not element.exists(consistent=True)
+    assert (
+        element.shares().get() == [project._urn]
+        if through == 'own'
+        else not element.exists(consistent=True)
+    )
 
 
 def shared(project, other, level):
-    """A subject S with a session E and an assessor A, shared into another project as SX, EX and AX; the subject, and the element of a level."""
+    """A subject S with a session E and an assessor A, shared into another project as SX, EX and AX;
+    the subject, and the element of a level."""
     subject = project.subject('S').create()
     session = subject.experiment('E').create()
-    assessor = session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    assessor = session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     elements = {'subject': subject, 'experiment': session, 'assessor': assessor}
     for element, label in zip(elements.values(), ('SX', 'EX', 'AX'), strict=True):
         element.share(other._urn, label)
@@ -90,13 +109,20 @@ def test_what_is_not_shared_is_not_taken_out(xnat, project, other):
 @pytest.mark.parametrize('label', [None, 'OTHER', 'with blank'])
 def test_sharing_gives_the_label_to_find_it_by(xnat, project, other, level, label):
     session = project.subject('S').create().experiment('E').create()
-    assessor = session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    assessor = session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     element = {'subject': project.subject('S'), 'experiment': session, 'assessor': assessor}[level]
     with xnat.trace() as trace:
         element.share(other._urn, label)
-    assert [record.method for record in trace if record.method != 'GET'] == ['PUT'] and trace.requests <= (3 if level == 'assessor' else 2)
+    assert [record.method for record in trace if record.method != 'GET'] == [
+        'PUT'
+    ] and trace.requests <= (3 if level == 'assessor' else 2)
     rows = xnat._get_json(f'{element._uri_of_shares()}')
-    assert [(row['ID'], row['label']) for row in rows] == [(project._urn, element.label()), (other._urn, label or element.label())]
+    assert [(row['ID'], row['label']) for row in rows] == [
+        (project._urn, element.label()),
+        (other._urn, label or element.label()),
+    ]
     with pytest.raises(errors.DuplicateError, match='Already assigned'):
         element.share(other._urn, label)
 
@@ -140,7 +166,9 @@ def test_moving_changes_the_owner(project, other):
 
 def test_experiments_and_assessors_are_shared(project, other):
     session = project.subject('S1').experiment('E1').create()
-    assessor = session.assessor('A1').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    assessor = session.assessor('A1').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     project.subject('S1').share(other._urn)
     session.share(other._urn, label='F1')
     assert other.subject('S1').experiments().get('label') == ['F1']
@@ -171,7 +199,10 @@ def test_renaming_moves_files_along(project, tmp_path):
     session.resource('R').file('f').put(b'content')
     session.rename('E2')
     assert session.label() == 'E2' and not project.subject('S1').experiment('E1').exists()
-    assert open(project.subject('S1').experiment('E2').resource('R').file('f').get()).read() == 'content'
+    assert (
+        open(project.subject('S1').experiment('E2').resource('R').file('f').get()).read()
+        == 'content'
+    )
     project.subject('S1').experiment('E3').create()
     with pytest.raises(errors.DuplicateError):
         session.rename('E3')
@@ -183,9 +214,18 @@ def test_a_name_that_is_one_elements_id_and_anothers_label_is_an_error_naming_bo
     second.rename(first.id())
     ambiguous = project.subject(first.id())
     assert ambiguous.label() == 'S1'  # reading takes the ID first, as the server does
-    for act in (ambiguous.delete, lambda: project.subject(first.id()).attrs.set('group', 'x'), lambda: project.subject(first.id()).rename('S9')):
-        with pytest.raises(errors.ProgrammingError, match=rf'is ambiguous: {first.id()} \(S1\) and {second.id()}'):
+    for act in (
+        ambiguous.delete,
+        lambda: project.subject(first.id()).attrs.set('group', 'x'),
+        lambda: project.subject(first.id()).rename('S9'),
+    ):
+        with pytest.raises(
+            errors.ProgrammingError, match=rf'is ambiguous: {first.id()} \(S1\) and {second.id()}'
+        ):
             act()
     project.subject('S1').attrs.set('group', 'mine')
     assert project.subject('S1').attrs.get('group') == 'mine'
-    assert {subject.id(): subject.attrs.get('group') for subject in project.subjects()} == {first.id(): 'mine', second.id(): ''}
+    assert {subject.id(): subject.attrs.get('group') for subject in project.subjects()} == {
+        first.id(): 'mine',
+        second.id(): '',
+    }

@@ -1,4 +1,5 @@
-"""What type checkers see of the generated classes: the stub is in step with the table, and says what the classes do."""
+"""What type checkers see of the generated classes: the stub is in step with the table, and says
+what the classes do."""
 
 from __future__ import annotations
 
@@ -38,22 +39,30 @@ def test_the_stub_has_every_public_name_in_the_same_order() -> None:
     assert ast.literal_eval(listed) == resources.__all__
 
 
-@pytest.mark.parametrize('name', [name for row in LEVELS for name in (row.element_class, row.collection_class)])
+@pytest.mark.parametrize(
+    'name', [name for row in LEVELS for name in (row.element_class, row.collection_class)]
+)
 def test_a_class_of_the_stub_has_the_members_and_arguments_of_the_real_one(name: str) -> None:
     tree = ast.parse(STUB.read_text(encoding='utf-8'))
-    stubbed = next(node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name)
+    stubbed = next(
+        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == name
+    )
     cls = getattr(resources, name)
     for member in stubbed.body:
         if isinstance(member, ast.FunctionDef) and member.decorator_list == []:
             written = [arg.arg for arg in (*member.args.args, *member.args.kwonlyargs)]
-            assert [one for one in inspect.signature(getattr(cls, member.name)).parameters if one not in ('params', 'fields')] == written
+            assert [
+                one
+                for one in inspect.signature(getattr(cls, member.name)).parameters
+                if one not in ('params', 'fields')
+            ] == written
         elif isinstance(member, ast.Assign):
             assert hasattr(cls, member.targets[0].id)  # type: ignore[attr-defined]
     own = {one for one in vars(cls) if not one.startswith('_')} - {'level'}
     assert own <= {member.name for member in stubbed.body if isinstance(member, ast.FunctionDef)}
 
 
-# -- what a checker says ----------------------------------------------------------------------------------------------------------------------
+# -- what a checker says ---------------------------------------------------------------------------
 
 SNIPPET = """
 from pyxnat.resources import File, Project
@@ -83,7 +92,7 @@ def use(project: Project, file: File) -> None:
     reveal_type(file.parent())  # Resource | In_Resource | Out_Resource
     project.subject_typo('x')
     project.subject(nonsense=1)
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope='module')
@@ -92,8 +101,18 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     api = pytest.importorskip('mypy.api')
     folder = tmp_path_factory.mktemp('mypy')
     (folder / 'snippet.py').write_text(SNIPPET, encoding='utf-8')
-    (folder / 'mypy.ini').write_text(f'[mypy]\nmypy_path = {ROOT}\nfollow_imports = silent\nignore_missing_imports = true\n', encoding='utf-8')
-    options = ['--config-file', str(folder / 'mypy.ini'), '--cache-dir', str(folder / 'cache'), '--python-executable', sys.executable]
+    (folder / 'mypy.ini').write_text(
+        f'[mypy]\nmypy_path = {ROOT}\nfollow_imports = silent\nignore_missing_imports = true\n',
+        encoding='utf-8',
+    )
+    options = [
+        '--config-file',
+        str(folder / 'mypy.ini'),
+        '--cache-dir',
+        str(folder / 'cache'),
+        '--python-executable',
+        sys.executable,
+    ]
     said, wrong, _ = api.run([*options, str(folder / 'snippet.py')])
     assert wrong == ''
     return str(said)
@@ -102,7 +121,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_checker_knows_what_generated_members_return(told: str) -> None:
     revealed = re.findall(r'Revealed type is "([^"]+)"', told)
     expected = re.findall(r'reveal_type.*# (.*)', SNIPPET)
-    assert [re.sub(r'\b(?:pyxnat\.resources|builtins)\.', '', kind) for kind in revealed] == expected
+    assert [
+        re.sub(r'\b(?:pyxnat\.resources|builtins)\.', '', kind) for kind in revealed
+    ] == expected
 
 
 def test_a_checker_finds_misspelt_members_and_arguments(told: str) -> None:

@@ -1,4 +1,5 @@
-"""The fewest requests: what it costs to bring files and elements there and back, whatever the size of the archive."""
+"""The fewest requests: what it costs to bring files and elements there and back, whatever the size
+of the archive."""
 
 from __future__ import annotations
 
@@ -32,42 +33,60 @@ def content_asked(trace: Any) -> list[str]:
     return [record.uri for record in trace if 'format=zip' in record.uri or '/files/' in record.uri]
 
 
-def test_a_file_takes_one_and_the_first_of_a_level_a_listing_besides(session: Any, xnat: pyxnat.Interface) -> None:
+def test_a_file_takes_one_and_the_first_of_a_level_a_listing_besides(
+    session: Any, xnat: pyxnat.Interface
+) -> None:
     there, scan = session.resource('NOTES'), session.scan('1')
     assert (
         cost(xnat, lambda: there.file(new('f')).put(b'1'))[0] == 1 + 1 + 1
-    )  # whose the session is, once a project and minute; that uploads are stored, once a login, project and level
+        # whose the session is, once a project and minute; that uploads are stored, once a login,
+        # project and level
+    )
     assert cost(xnat, lambda: there.file(new('f')).put(b'1'))[0] == 1
     assert cost(xnat, lambda: session.resource(new('R')).file(new('f')).put(b'1'))[0] == 1
     assert cost(xnat, lambda: scan.resource(new('R')).file(new('f')).put(b'1'))[0] == 1 + 1
     assert cost(xnat, lambda: session.scan('2').resource('NIFTI').file(new('f')).put(b'1'))[0] == 1
-    (listed,) = (one for one in xnat.select('/projects/P0/subjects/S0/experiments') if one.label() == 'S0_0')
+    (listed,) = (
+        one for one in xnat.select('/projects/P0/subjects/S0/experiments') if one.label() == 'S0_0'
+    )
     assert cost(xnat, lambda: listed.resource(new('R')).file(new('f')).put(b'1'))[0] == 1
     assert cost(xnat, lambda: listed.scan('2').resource('NIFTI').file(new('f')).put(b'1'))[0] == 1
 
 
-def test_three_new_levels_take_three_and_a_level_that_has_its_parents_one(xnat: pyxnat.Interface) -> None:
+def test_three_new_levels_take_three_and_a_level_that_has_its_parents_one(
+    xnat: pyxnat.Interface,
+) -> None:
     subject = xnat.select.project('P1').subject(new('S'))
     scan = subject.experiment('E').scan('1')
-    assert cost(xnat, scan.create)[0] == 2  # the look at the sessions of the project; subject and scan come with the session
+    assert (
+        cost(xnat, scan.create)[0] == 2
+    )  # the look at the sessions of the project; subject and scan come with the session
     assert cost(xnat, subject.experiment('E').scan('2').create)[0] == 1
-    assert cost(xnat, subject.experiment(new('E')).scan('2').create)[0] == 1 + 1  # a session is looked for each time: it could be moved
+    assert (
+        cost(xnat, subject.experiment(new('E')).scan('2').create)[0] == 1 + 1
+    )  # a session is looked for each time: it could be moved
     assert cost(xnat, subject.experiment(new('E')).create)[0] == 1 + 1
     assert cost(xnat, xnat.select.project('P1').subject(new('S')).create)[0] == 1
     assert sorted(found.label() for found in subject.experiment('E').scans()) == ['1', '2']
 
 
-def test_a_session_takes_four_listings_and_one_request_a_group_and_again_the_listings(xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_session_takes_four_listings_and_one_request_a_group_and_again_the_listings(
+    xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     session = xnat.select('/projects/P0/subjects/S0/experiments/S0_1')
     with xnat.trace() as first:
         assert session.download(tmp_path / 'down').is_complete
-    assert first.requests == 4 + len(content_asked(first)) and len(content_asked(first)) <= 2  # its own, and its scans'; the label of its subject
+    assert (
+        first.requests == 4 + len(content_asked(first)) and len(content_asked(first)) <= 2
+    )  # its own, and its scans'; the label of its subject
     with xnat.trace() as second:
         assert session.download(tmp_path / 'down').is_complete
     assert second.requests == 4 and content_asked(second) == []
 
 
-def test_a_download_of_all_sessions_of_a_subject_takes_no_more_listings(xnat: pyxnat.Interface, size: Any, tmp_path: Path) -> None:
+def test_a_download_of_all_sessions_of_a_subject_takes_no_more_listings(
+    xnat: pyxnat.Interface, size: Any, tmp_path: Path
+) -> None:
     sessions = xnat.select('/projects/P0/subjects/S0/experiments')
     with xnat.trace() as first:
         assert sessions.download(tmp_path / 'down').is_complete
@@ -78,9 +97,13 @@ def test_a_download_of_all_sessions_of_a_subject_takes_no_more_listings(xnat: py
     assert len(report.skipped) >= size.sessions * 3
 
 
-def test_a_file_is_fetched_once_and_with_one_where_a_listing_told_of_it(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_file_is_fetched_once_and_with_one_where_a_listing_told_of_it(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     file = session.resource('NOTES').file('note.txt')
-    assert cost(xnat, lambda: file.get(str(tmp_path / 'note.txt')))[0] == 2  # of a session that is not there XNAT gives the subject's
+    assert (
+        cost(xnat, lambda: file.get(str(tmp_path / 'note.txt')))[0] == 2
+    )  # of a session that is not there XNAT gives the subject's
     assert cost(xnat, file.get)[0] == 1
     with xnat.trace() as trace:
         file.get()
@@ -88,18 +111,26 @@ def test_a_file_is_fetched_once_and_with_one_where_a_listing_told_of_it(session:
     assert record.status == 304 or content_asked(trace) == []
 
 
-def test_a_folder_goes_up_with_two_and_again_with_one(session: Any, xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_folder_goes_up_with_two_and_again_with_one(
+    session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     folder = tmp_path / 'up'
     folder.mkdir()
     for number in range(30):
         (folder / f'{number}.txt').write_text(str(number))
-    assert cost(xnat, lambda: session.resource(new('DIR')).put_dir(folder))[0] == 3  # the look at the sessions, the zip, what is there
+    assert (
+        cost(xnat, lambda: session.resource(new('DIR')).put_dir(folder))[0] == 3
+    )  # the look at the sessions, the zip, what is there
     resource = session.resource(new('UP'))
-    assert cost(xnat, lambda: resource.upload(folder))[0] == 3  # what is there, all of it as a zip, what is there
+    assert (
+        cost(xnat, lambda: resource.upload(folder))[0] == 3
+    )  # what is there, all of it as a zip, what is there
     assert cost(xnat, lambda: resource.upload(folder))[0] == 1
 
 
-def test_a_table_of_subjects_takes_one_listing_and_one_request_for_each_that_is_new(xnat: pyxnat.Interface) -> None:
+def test_a_table_of_subjects_takes_one_listing_and_one_request_for_each_that_is_new(
+    xnat: pyxnat.Interface,
+) -> None:
     rows = [{'label': new('I')} for _ in range(5)]
     subjects = xnat.select.project('P1').subjects()
     assert cost(xnat, lambda: subjects.insert(rows))[0] == 1 + len(rows)

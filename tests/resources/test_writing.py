@@ -1,4 +1,5 @@
-"""Fields are written by document: any text, any name, on all levels and types; what XNAT would lose is an error before it is sent."""
+"""Fields are written by document: any text, any name, on all levels and types; what XNAT would lose
+is an error before it is sent."""
 
 from __future__ import annotations
 
@@ -15,12 +16,43 @@ from pyxnat.http.tracing import Trace
 from pyxnat.model.item_xml import as_text, bundled, find_setting, settings_of, write_document
 
 TEXTS = [
-    'a & b', '<b>', '"q" \'a\'', 'Zürich é',
-    'a\nb', 'two  blanks', '🧠', '50%+1;c', ' lead and trail ', 'x > < y', ']]> end', '&amp;', 'NULLS', '[1]',
-]  # fmt: skip
+    'a & b',
+    '<b>',
+    '"q" \'a\'',
+    'Zürich é',
+    'a\nb',
+    'two  blanks',
+    '🧠',
+    '50%+1;c',
+    ' lead and trail ',
+    'x > < y',
+    ']]> end',
+    '&amp;',
+    'NULLS',
+    '[1]',
+]
 NAMES = [
-    'plain', 'two words', 'a,b', 'a[b', 'a]b', "a'b", 'a"b', 'a/b', 'a=b', 'a.b', 'a@b', 'é', 'a&b', 'a+b', 'a%b', 'a<b', 'UPPER', '*', '1', 'trail ',
-]  # fmt: skip
+    'plain',
+    'two words',
+    'a,b',
+    'a[b',
+    'a]b',
+    "a'b",
+    'a"b',
+    'a/b',
+    'a=b',
+    'a.b',
+    'a@b',
+    'é',
+    'a&b',
+    'a+b',
+    'a%b',
+    'a<b',
+    'UPPER',
+    '*',
+    '1',
+    'trail ',
+]
 """Names of variables, as XNAT was asked to keep them."""
 FIELDS = {
     'project': ('description', 'xnat:projectData/fields/field[name={}]/field'),
@@ -42,7 +74,9 @@ def elements(project: Any, xnat: pyxnat.Interface) -> dict[str, Any]:
         'scan': session.scan('1').create(),
         'subject': project.subject('S'),
         'experiment': session,
-        'assessor': session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}),
+        'assessor': session.assessor('A').create(
+            assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+        ),
         'reconstruction': session.reconstruction(f'R_{project.id()}').create(),
     }
 
@@ -53,7 +87,9 @@ def writes(trace: Trace) -> list[str]:
 
 def stored(element: Any, name: str) -> str:
     """The text of the variable or parameter of a name in the element's document."""
-    (node,) = (one for one in element.xpath('//xnat:field|//xnat:addParam') if one.get('name') == name)
+    (node,) = (
+        one for one in element.xpath('//xnat:field|//xnat:addParam') if one.get('name') == name
+    )
     return ''.join(node.itertext()).removeprefix('\n')
 
 
@@ -62,21 +98,34 @@ def test_any_text_is_stored_as_it_is(level: str, elements: dict[str, Any]) -> No
     element, (name, _) = elements[level], FIELDS[level]
     for value in TEXTS:
         element.attrs.set(name, value)
-        assert element.attrs.get(name) == ' '.join(value.split('\n')) or element.attrs.get(name) == value
+        assert (
+            element.attrs.get(name) == ' '.join(value.split('\n'))
+            or element.attrs.get(name) == value
+        )
 
 
 @pytest.mark.parametrize('level', FIELDS)
 def test_any_name_of_a_variable_is_kept(level: str, elements: dict[str, Any]) -> None:
     element, (_, path) = elements[level], FIELDS[level]
-    element.attrs.mset({path.format(name): f'{number} & {name}' for number, name in enumerate(NAMES)})
-    assert {name: stored(element, name) for name in NAMES} == {name: f'{number} & {name}' for number, name in enumerate(NAMES)}
-    found = element.attrs.mget([*(path.format(name) for name in NAMES), path.format('missing'), FIELDS[level][0]])
+    element.attrs.mset(
+        {path.format(name): f'{number} & {name}' for number, name in enumerate(NAMES)}
+    )
+    assert {name: stored(element, name) for name in NAMES} == {
+        name: f'{number} & {name}' for number, name in enumerate(NAMES)
+    }
+    found = element.attrs.mget(
+        [*(path.format(name) for name in NAMES), path.format('missing'), FIELDS[level][0]]
+    )
     assert found == [*(f'{number} & {name}' for number, name in enumerate(NAMES)), '', '']
 
 
 @pytest.mark.parametrize('level', FIELDS)
-def test_a_field_is_one_request_and_several_are_one(level: str, elements: dict[str, Any], xnat: pyxnat.Interface) -> None:
-    looks = {'experiment': 1, 'assessor': 2, 'reconstruction': 2}.get(level, 0)  # whose the session is, and what is in it
+def test_a_field_is_one_request_and_several_are_one(
+    level: str, elements: dict[str, Any], xnat: pyxnat.Interface
+) -> None:
+    looks = {'experiment': 1, 'assessor': 2, 'reconstruction': 2}.get(
+        level, 0
+    )  # whose the session is, and what is in it
     element, (name, path) = elements[level], FIELDS[level]
     element.id(), element.datatype(), element.attrs.set(name, 'first')
     with xnat.trace() as trace:
@@ -94,13 +143,22 @@ def test_a_field_is_cleared(level: str, empty: str | None, elements: dict[str, A
     element, (name, path) = elements[level], FIELDS[level]
     element.attrs.mset({name: 'x', path.format('k'): 'v', path.format('other'): 'w'})
     element.attrs.mset({name: empty, path.format('other'): 'new'})
-    assert (element.attrs.get(name), stored(element, 'k'), stored(element, 'other')) == ('', 'v', 'new')
+    assert (element.attrs.get(name), stored(element, 'k'), stored(element, 'other')) == (
+        '',
+        'v',
+        'new',
+    )
 
 
-def test_what_cannot_be_cleared_is_an_error_before_it_is_sent(elements: dict[str, Any], xnat: pyxnat.Interface) -> None:
+def test_what_cannot_be_cleared_is_an_error_before_it_is_sent(
+    elements: dict[str, Any], xnat: pyxnat.Interface
+) -> None:
     subject = elements['subject']
     subject.attrs.mset({'gender': 'male', 'yob': 1980, 'dob': '1980-02-03'})
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='gender cannot be cleared'):
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match='gender cannot be cleared'),
+    ):
         subject.attrs.set('gender', None)
     with pytest.raises(errors.ProgrammingError, match='cannot be cleared'):
         subject.attrs.set('xnat:subjectData/fields/field[name=a/b]/field', '')
@@ -110,15 +168,34 @@ def test_what_cannot_be_cleared_is_an_error_before_it_is_sent(elements: dict[str
 
 
 @pytest.mark.parametrize(
-    'path', ['/projects/{p}/subjects/S/experiments/E', '/projects/{p}/experiments/E', '/experiments/{id}', '/projects/{p}/experiments/{id}']
+    'path',
+    [
+        '/projects/{p}/subjects/S/experiments/E',
+        '/projects/{p}/experiments/E',
+        '/experiments/{id}',
+        '/projects/{p}/experiments/{id}',
+    ],
 )
-def test_a_session_is_written_below_its_subject_however_it_was_selected(path: str, elements: dict[str, Any], xnat: pyxnat.Interface) -> None:
+def test_a_session_is_written_below_its_subject_however_it_was_selected(
+    path: str, elements: dict[str, Any], xnat: pyxnat.Interface
+) -> None:
     session = xnat.select(path.format(p=elements['project'].id(), id=elements['experiment'].id()))
     with xnat.trace() as trace:
-        session.attrs.mset({'note': 'n', 'xnat:mrSessionData/fieldStrength': '3.0', 'date': datetime.date(2020, 1, 31)})
+        session.attrs.mset(
+            {
+                'note': 'n',
+                'xnat:mrSessionData/fieldStrength': '3.0',
+                'date': datetime.date(2020, 1, 31),
+            }
+        )
     (uri,) = writes(trace)
     assert '/projects/' in uri and '/subjects/' in uri
-    assert elements['experiment'].attrs.mget(['note', 'fieldStrength', 'date', 'label']) == ['n', '3.0', '2020-01-31', 'E']
+    assert elements['experiment'].attrs.mget(['note', 'fieldStrength', 'date', 'label']) == [
+        'n',
+        '3.0',
+        '2020-01-31',
+        'E',
+    ]
 
 
 @pytest.mark.parametrize(
@@ -139,7 +216,12 @@ def test_a_session_is_written_below_its_subject_however_it_was_selected(path: st
     ],
 )
 def test_what_is_wrong_is_an_error_before_anything_is_sent(
-    level: str, name: str, value: Any, message: str, elements: dict[str, Any], xnat: pyxnat.Interface
+    level: str,
+    name: str,
+    value: Any,
+    message: str,
+    elements: dict[str, Any],
+    xnat: pyxnat.Interface,
 ) -> None:
     elements[level].datatype()
     elements[level].attrs.mset({'note' if level != 'subject' else 'group': 'kept'})
@@ -150,7 +232,9 @@ def test_what_is_wrong_is_an_error_before_anything_is_sent(
 
 
 @pytest.mark.parametrize('text', ['only\n \nblanks between', 'ends with a line break\n', '\r', ' '])
-def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused(text: str, elements: dict[str, Any]) -> None:
+def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused(
+    text: str, elements: dict[str, Any]
+) -> None:
     session = elements['experiment']
     session.attrs.set('note', text)
     assert session.attrs.get('note').split() == text.split()
@@ -158,17 +242,32 @@ def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused
         session.attrs.set('note', f'{text}&\n \n&')
 
 
-@pytest.mark.parametrize('kind', [f'xnat:{name}SessionData' for name in ('mr', 'pet', 'ct', 'us', 'otherDicom')])
+@pytest.mark.parametrize(
+    'kind', [f'xnat:{name}SessionData' for name in ('mr', 'pet', 'ct', 'us', 'otherDicom')]
+)
 def test_sessions_of_all_types_are_created_and_changed(kind: str, project: Any) -> None:
-    session = project.subject('S').experiment('E').create(experiments=kind, note='a & b', **{f'{kind}/scanner/model': '<M>'})
+    session = (
+        project.subject('S')
+        .experiment('E')
+        .create(experiments=kind, note='a & b', **{f'{kind}/scanner/model': '<M>'})
+    )
     assert session.datatype() == kind and session.attrs.get('note') == 'a & b'
     assert session.xpath('//xnat:scanner/@model') == ['<M>']
     session.attrs.mset({'note': 'c & d', f'{kind}/fields/field[name=v]/field': '1'})
-    assert session.attrs.get('note') == 'c & d' and session.xpath('//xnat:scanner/@model') == ['<M>'] and stored(session, 'v') == '1'
+    assert (
+        session.attrs.get('note') == 'c & d'
+        and session.xpath('//xnat:scanner/@model') == ['<M>']
+        and stored(session, 'v') == '1'
+    )
 
 
-def test_a_new_element_wants_what_its_type_requires(elements: dict[str, Any], xnat: pyxnat.Interface) -> None:
-    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='needs xnat:qcManualAssessorData/pass'):
+def test_a_new_element_wants_what_its_type_requires(
+    elements: dict[str, Any], xnat: pyxnat.Interface
+) -> None:
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match='needs xnat:qcManualAssessorData/pass'),
+    ):
         elements['experiment'].assessor('B').create(assessors='xnat:qcManualAssessorData')
     with pytest.raises(errors.ProgrammingError, match='investigator/lastname'):
         elements['project'].subject('T').create(pi_firstname='Marie')
@@ -176,9 +275,14 @@ def test_a_new_element_wants_what_its_type_requires(elements: dict[str, Any], xn
 
 
 def test_a_label_or_another_project_is_never_in_a_document() -> None:
-    for kind, where, values in (('xnat:subjectData', 'subject', {'group': 'g'}), ('xnat:mrSessionData', 'experiment', {'note': 'n'})):
+    for kind, where, values in (
+        ('xnat:subjectData', 'subject', {'group': 'g'}),
+        ('xnat:mrSessionData', 'experiment', {'note': 'n'}),
+    ):
         document = write_document(bundled(), kind, settings_of(bundled(), kind, where, values))
-        assert not {b'label=', b'project=', b' ID='} & {part for part in (b'label=', b'project=', b' ID=') if part in document}
+        assert not {b'label=', b'project=', b' ID='} & {
+            part for part in (b'label=', b'project=', b' ID=') if part in document
+        }
 
 
 CHARACTERS = st.characters(exclude_categories=('Cs', 'Cc'))
@@ -187,7 +291,13 @@ CHARACTERS = st.characters(exclude_categories=('Cs', 'Cc'))
 @settings(max_examples=200)
 @given(st.text(CHARACTERS, min_size=1, max_size=20), st.text(CHARACTERS, max_size=20))
 def test_names_and_values_come_through_a_document_as_they_are(name: str, value: str) -> None:
-    setting = find_setting(bundled(), 'xnat:subjectData', 'subject', f'xnat:subjectData/fields/field[name={name}]/field', value)
+    setting = find_setting(
+        bundled(),
+        'xnat:subjectData',
+        'subject',
+        f'xnat:subjectData/fields/field[name={name}]/field',
+        value,
+    )
     assert setting.field.path == 'fields/field/field' and setting.value == value
     if not name.startswith(('"', "'")):
         assert setting.picks == (name,)
@@ -195,7 +305,15 @@ def test_names_and_values_come_through_a_document_as_they_are(name: str, value: 
 
 @pytest.mark.parametrize(
     ('value', 'text'),
-    [(True, '1'), (None, ''), (3.0, '3.0'), (datetime.date(2020, 1, 2), '2020-01-02'), (datetime.time(1, 2, 3), '01:02:03'), (b'x', 'x'), ('', '')],
+    [
+        (True, '1'),
+        (None, ''),
+        (3.0, '3.0'),
+        (datetime.date(2020, 1, 2), '2020-01-02'),
+        (datetime.time(1, 2, 3), '01:02:03'),
+        (b'x', 'x'),
+        ('', ''),
+    ],
 )
 def test_values_as_text(value: Any, text: str) -> None:
     assert as_text(value) == text

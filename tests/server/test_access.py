@@ -22,7 +22,9 @@ def _projects(admin: Client, filled: dict[str, str]) -> None:
         if admin.get(f'/data/projects/{access}?format=json').status == 200:
             continue
         admin.ok('PUT', f'/data/projects/{access}?accessibility={access}')
-        admin.ok('PUT', f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
+        admin.ok(
+            'PUT', f'/data/projects/{access}/subjects/S/experiments/E?xsiType=xnat:mrSessionData'
+        )
         admin.ok('PUT', f'/data/projects/{access}/resources/R/files/f?inbody=true', b'x')
         for role in ('owner', 'member', 'collaborator'):
             admin.ok('PUT', f'/data/projects/{access}/users/{role}/{role}')
@@ -52,7 +54,9 @@ MATRIX = [
 
 
 @pytest.mark.parametrize('row', MATRIX, ids=lambda row: '-'.join(map(str, row[:2])))
-def test_1_7_who_may_do_what(client_of: ClientOf, admin: Client, row: tuple[str, str, int, int, int, int, int, int, int]) -> None:
+def test_1_7_who_may_do_what(
+    client_of: ClientOf, admin: Client, row: tuple[str, str, int, int, int, int, int, int, int]
+) -> None:
     caller, project, read, listed, file, create, edit, upload, delete = row
     client, base = client_of(caller), f'/data/projects/{project}'
     admin.delete(f'{base}/subjects/new_{caller}')
@@ -63,7 +67,10 @@ def test_1_7_who_may_do_what(client_of: ClientOf, admin: Client, row: tuple[str,
     assert client.put(f'{base}/subjects/S?group=g').status == edit
     assert client.put(f'{base}/resources/R/files/{caller}?inbody=true', b'x').status == upload
     admin.put(f'{base}/subjects/doomed_{caller}')
-    hidden = (caller, project) == ('outsider', 'protected')  # what is in it is not there for who may not read it
+    hidden = (caller, project) == (
+        'outsider',
+        'protected',
+    )  # what is in it is not there for who may not read it
     assert client.delete(f'{base}/subjects/doomed_{caller}').status == (404 if hidden else delete)
     admin.put(f'{base}/resources/R/files/doomed?inbody=true&overwrite=true', b'x')
     assert client.delete(f'{base}/resources/R/files/doomed').status == delete
@@ -72,7 +79,9 @@ def test_1_7_who_may_do_what(client_of: ClientOf, admin: Client, row: tuple[str,
 def test_a_refused_upload_leaves_the_connection_usable(server: Server) -> None:
     connection = http.client.HTTPConnection(server.host, server.port, timeout=10)
     for _ in range(3):
-        connection.request('PUT', '/data/projects/P/resources/R/files/f?inbody=true', bytes(2_000_000))
+        connection.request(
+            'PUT', '/data/projects/P/resources/R/files/f?inbody=true', bytes(2_000_000)
+        )
         answer = connection.getresponse()
         assert answer.status == 401
         assert b'Unauthorized' in answer.read()
@@ -80,16 +89,23 @@ def test_a_refused_upload_leaves_the_connection_usable(server: Server) -> None:
 
 
 def test_what_is_not_shared_stays_hidden(client_of: ClientOf, admin: Client) -> None:
-    """A subject shared into a project does not take its sessions along; a shared session takes its scans."""
+    """A subject shared into a project does not take its sessions along; a shared session takes its
+    scans."""
     admin.ok('PUT', '/data/projects/away?accessibility=private')
     admin.ok('PUT', '/data/projects/away/users/member/outsider')
     admin.put('/data/projects/private/subjects/T/experiments/T1?xsiType=xnat:mrSessionData')
     admin.put('/data/projects/private/subjects/T/experiments/T1/scans/1?xsiType=xnat:mrScanData')
-    admin.put('/data/projects/private/subjects/T/experiments/T1/scans/1/resources/R/files/f?inbody=true', b'x')
+    admin.put(
+        '/data/projects/private/subjects/T/experiments/T1/scans/1/resources/R/files/f?inbody=true',
+        b'x',
+    )
     admin.ok('PUT', '/data/projects/private/subjects/T/projects/away?label=T')
     outsider, base = client_of('outsider'), '/data/projects/away/subjects/T/experiments/T1'
     assert outsider.get('/data/projects/away/subjects/T?format=json').status == 200
-    assert b'experiments/experiment' not in outsider.get('/data/projects/away/subjects/T?format=json').body
+    assert (
+        b'experiments/experiment'
+        not in outsider.get('/data/projects/away/subjects/T?format=json').body
+    )
     assert outsider.get(base + '?format=json').status == 404
     assert outsider.get(base + '/scans/1/resources/R/files/f').status == 404
     admin.ok('PUT', '/data/projects/private/experiments/T1/projects/away?label=T1')

@@ -12,7 +12,18 @@ from .conftest import Client
 
 TEXT = {'Content-Type': 'text/plain'}
 JSON = {'Content-Type': 'application/json'}
-COLUMNS = ['tool', 'path', 'project', 'user', 'create_date', 'reason', 'contents', 'unversioned', 'version', 'status']
+COLUMNS = [
+    'tool',
+    'path',
+    'project',
+    'user',
+    'create_date',
+    'reason',
+    'contents',
+    'unversioned',
+    'version',
+    'status',
+]
 _numbers = itertools.count(1)
 
 
@@ -40,17 +51,31 @@ def test_put_get_and_versions(admin: Client, base: str) -> None:
     project = base.split('/')[3] if 'projects' in base else ''
     told = [answer.csv[0][name] for name in COLUMNS[1:] if name not in ('create_date', 'reason')]
     assert told == ['a/b', project, 'admin', 'zwei ü', 'false', '2', 'enabled']
-    assert [row['contents'] for row in admin.get(f'{base}/a/b?action=getHistory').rows] == ['one', 'zwei ü']
+    assert [row['contents'] for row in admin.get(f'{base}/a/b?action=getHistory').rows] == [
+        'one',
+        'zwei ü',
+    ]
     assert admin.get(f'{base}/a/b?meta=true').rows[0]['contents'] == ''
     assert admin.get(f'{base}/a/b?meta=true&contents=true').rows[0]['contents'] == 'zwei ü'
     admin.ok('PUT', f'{base}/c', b'x')
-    assert [(row['path'], row['version']) for row in admin.get(base).rows] == [('a/b', '2'), ('c', '1')]
+    assert [(row['path'], row['version']) for row in admin.get(base).rows] == [
+        ('a/b', '2'),
+        ('c', '1'),
+    ]
     tool = base.rpartition('/')[2]
     assert tool in {row['tool'] for row in admin.get(base.rpartition('/')[0]).rows}
 
 
 def test_json_bodies(admin: Client, base: str) -> None:
-    assert admin('PUT', f'{base}/a', json.dumps({'contents': '{"x": 1}', 'status': 'disabled'}).encode(), JSON).status == 201
+    assert (
+        admin(
+            'PUT',
+            f'{base}/a',
+            json.dumps({'contents': '{"x": 1}', 'status': 'disabled'}).encode(),
+            JSON,
+        ).status
+        == 201
+    )
     assert admin.get(f'{base}/a').rows[0]['status'] == 'disabled'
     assert admin('PUT', f'{base}/a', json.dumps({'status': 'enabled'}).encode(), JSON).status == 200
     assert admin.get(f'{base}/a?contents=true').text == '{"x": 1}'
@@ -77,7 +102,9 @@ def test_status(admin: Client, base: str) -> None:
 def test_unversioned(admin: Client, base: str) -> None:
     admin.ok('PUT', f'{base}/a?unversioned=true', b'one')
     admin.ok('PUT', f'{base}/a', b'two')
-    assert [(row['contents'], row['version']) for row in admin.get(f'{base}/a?action=getHistory').rows] == [('two', '1')]
+    assert [
+        (row['contents'], row['version']) for row in admin.get(f'{base}/a?action=getHistory').rows
+    ] == [('two', '1')]
 
 
 def test_refusals(admin: Client, base: str) -> None:
@@ -104,7 +131,10 @@ def test_rights(admin: Client, client_of: Callable[..., Client], base: str) -> N
         assert client_of('outsider').get(f'{base}/a').status == 403
         admin.ok('PUT', base.partition('/config')[0] + '/accessibility/private')
         assert client_of('outsider').get(f'{base}/a').status == 404
-        for place in (f'{base}/a', '/data/projects/NOSUCH/config/t/a'):  # who may not write learns nothing of what is there
+        for place in (
+            f'{base}/a',
+            '/data/projects/NOSUCH/config/t/a',
+        ):  # who may not write learns nothing of what is there
             assert client_of('outsider')('PUT', place, b'x', TEXT).status == 403
         assert admin.get('/data/projects/NOSUCH/config/t/a').status == 404
         assert admin('PUT', '/data/projects/NOSUCH/config/t/a', b'x', TEXT).status == 404
@@ -119,6 +149,9 @@ def test_a_project_falls_back_to_the_site(admin: Client) -> None:
     assert admin.get(f'{path}&defaultToSiteWide=true').text == 'site'
     admin.ok('PUT', path.partition('?')[0], b'own')
     assert admin.get(f'{path}&defaultToSiteWide=true').text == 'own'
-    assert admin.get(f'/data/archive/projects/CONFIG{number}/config/fall{number}/a?contents=true').text == 'own'
+    assert (
+        admin.get(f'/data/archive/projects/CONFIG{number}/config/fall{number}/a?contents=true').text
+        == 'own'
+    )
     admin.ok('DELETE', f'/data/projects/CONFIG{number}')
     assert admin.get(path).status == 404

@@ -1,4 +1,5 @@
-"""The server is killed in the middle of its work, again and again: files and rows agree afterwards, and what was acknowledged is there."""
+"""The server is killed in the middle of its work, again and again: files and rows agree afterwards,
+and what was acknowledged is there."""
 
 from __future__ import annotations
 
@@ -31,7 +32,13 @@ ROOT = Path(__file__).parents[2]
 KILLS = 100 if os.environ.get('PYXNAT_DEEP') == '1' else 6
 WORKERS = 4
 STUDIES = [zipped(members()), zipped(members(OTHER_STUDY))]
-SERVICES = ('archive?', 'archive?overwrite=append&', 'prearchive/move?newProject=Q&', 'prearchive/delete?', 'prearchive/rebuild?')
+SERVICES = (
+    'archive?',
+    'archive?overwrite=append&',
+    'prearchive/move?newProject=Q&',
+    'prearchive/delete?',
+    'prearchive/rebuild?',
+)
 _numbers = itertools.count(1)
 
 
@@ -41,12 +48,17 @@ def running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
     command = [sys.executable, '-m', 'pyxnat.server', str(folder), '--port', '0']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYXNAT_SERVER_PASSWORD': 'p'}
     with (folder.parent / 'server.log').open('a') as log:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+        )
     try:
         assert process.stdout is not None
         line = next((line for line in process.stdout if line.startswith('Serving')), '')
         assert line, (folder.parent / 'server.log').read_text()
-        yield process, SimpleNamespace(host='127.0.0.1', port=int(line.split('127.0.0.1:')[1].split()[0]))
+        yield (
+            process,
+            SimpleNamespace(host='127.0.0.1', port=int(line.split('127.0.0.1:')[1].split()[0])),
+        )
     finally:
         process.kill()
         process.wait()
@@ -67,7 +79,15 @@ class Work:
 
     def until_killed(self, where: Any, number: int) -> None:
         client = Client(where, 'admin', 'p')
-        choices: list[Callable[[Client, int], None]] = [self.upload, self.rewrite, self.extract, self.put, self.take_in, self.prearchive, self.undo]
+        choices: list[Callable[[Client, int], None]] = [
+            self.upload,
+            self.rewrite,
+            self.extract,
+            self.put,
+            self.take_in,
+            self.prearchive,
+            self.undo,
+        ]
         try:
             while True:
                 self.random.choice(choices)(client, number)
@@ -85,14 +105,25 @@ class Work:
 
     def rewrite(self, client: Client, number: int) -> None:
         body = self.random.randbytes(self.random.choice((10, 300_000)))
-        client.put(f'/data/projects/P/resources/AGAIN/files/{self.random.randrange(3)}?inbody=true&overwrite=true', body)
+        client.put(
+            f'/data/projects/P/resources/AGAIN/files/{self.random.randrange(3)}?inbody=true&'
+            'overwrite=true',
+            body,
+        )
 
     def extract(self, client: Client, number: int) -> None:
         folder = next(_numbers)
-        body = {f'{folder}/{name}/f{name}': self.random.randbytes(1000 * name) for name in range(1, 8)}
+        body = {
+            f'{folder}/{name}/f{name}': self.random.randbytes(1000 * name) for name in range(1, 8)
+        }
         path = f'/data/projects/P/resources/ZIP{number}/files'
         if client.put(f'{path}/x.zip?inbody=true&extract=true', zipped(body)).status == 200:
-            self.stored.update({f'{path}/{name}': hashlib.md5(content).hexdigest() for name, content in body.items()})
+            self.stored.update(
+                {
+                    f'{path}/{name}': hashlib.md5(content).hexdigest()
+                    for name, content in body.items()
+                }
+            )
 
     def put(self, client: Client, number: int) -> None:
         session = f'/data/projects/P/subjects/S{number}/experiments/M{next(_numbers)}'
@@ -105,13 +136,19 @@ class Work:
     def take_in(self, client: Client, number: int) -> None:
         handler = self.random.choice(('SI', 'DICOM-zip'))
         label = f'A{next(_numbers)}'
-        query = f'inbody=true&import-handler={handler}&dest=/archive/projects/P/subjects/D{number}/experiments/{label}'
+        query = (
+            f'inbody=true&import-handler={handler}&dest=/archive/projects/P/subjects/D{number}/'
+            f'experiments/{label}'
+        )
         if client.post(f'/data/services/import?{query}', STUDIES[0]).status == 200:
             self.archived[f'/data/projects/P/subjects/D{number}/experiments/{label}'] = 6
 
     def prearchive(self, client: Client, number: int) -> None:
         more = self.random.choice(('&import-handler=DICOM-zip', '&dest=/prearchive/projects/P'))
-        uri = client.post(f'/data/services/import?inbody=true&project=P&session=W{next(_numbers)}{more}', self.random.choice(STUDIES)).text.strip()
+        uri = client.post(
+            f'/data/services/import?inbody=true&project=P&session=W{next(_numbers)}{more}',
+            self.random.choice(STUDIES),
+        ).text.strip()
         todo = self.random.choice(SERVICES)
         client.post(f'/data/services/{todo}src={uri}')
 
@@ -124,26 +161,39 @@ class Work:
 
 
 def disagreements(folder: Path) -> list[str]:
-    """Files without a row, rows without their file, rows that tell other things than the file, and what was left half-done."""
+    """Files without a row, rows without their file, rows that tell other things than the file, and
+    what was left half-done."""
     area = FileArea(folder)
     engine = create_engine(f'sqlite:///{(folder / "archive.sqlite").as_posix()}')
     expected: dict[Path, Any] = {}
     with engine.connect() as connection:
         wrong = [f'to do: {row}' for row in connection.execute(select(task))]
-        wrong += [f'in the middle: {row}' for row in connection.execute(select(arrival).where(arrival.c.status.in_(BUSY)))]
+        wrong += [
+            f'in the middle: {row}'
+            for row in connection.execute(select(arrival).where(arrival.c.status.in_(BUSY)))
+        ]
         empty = select(arrival.c.pk).where(arrival.c.pk.not_in(select(arrival_scan.c.arrival)))
         wrong += [f'nothing in: {row}' for row in connection.execute(empty)]
         for one in connection.execute(select(resource)).all():
             holder = connection.execute(select(item).where(item.c.pk == one.item)).one()
             home = area.resource_folder(connection, one, holder)
-            expected.update({area.file_path(home, row.path): row for row in connection.execute(select(file).where(file.c.resource == one.pk))})
+            expected.update(
+                {
+                    area.file_path(home, row.path): row
+                    for row in connection.execute(select(file).where(file.c.resource == one.pk))
+                }
+            )
         for one in connection.execute(select(arrival)).all():
             for scan in scans_of(connection, one.pk):
                 home = images_of(area, one, scan.id)
-                rows = connection.execute(select(arrival_file).where(arrival_file.c.scan == scan.pk))
+                rows = connection.execute(
+                    select(arrival_file).where(arrival_file.c.scan == scan.pk)
+                )
                 expected.update({area.file_path(home, row.path): row for row in rows})
     engine.dispose()
-    there = {path for base in (area.root, area.prearchive) for path in base.rglob('*') if path.is_file()}
+    there = {
+        path for base in (area.root, area.prearchive) for path in base.rglob('*') if path.is_file()
+    }
     wrong += [f'no row: {path}' for path in there - set(expected)]
     wrong += [f'no file: {path}' for path in set(expected) - there]
     for path in there & set(expected):
@@ -155,7 +205,11 @@ def disagreements(folder: Path) -> list[str]:
 def lost(where: Any, work: Work) -> list[str]:
     """What was acknowledged and is not there."""
     client = Client(where, 'admin', 'p')
-    wrong = [path for path, digest in work.stored.items() if hashlib.md5(client.get(path).body).hexdigest() != digest]
+    wrong = [
+        path
+        for path, digest in work.stored.items()
+        if hashlib.md5(client.get(path).body).hexdigest() != digest
+    ]
     for uri, count in work.archived.items():
         answer = client.get(f'{uri}/scans/ALL/files?format=json')
         if answer.status != 200 or len(answer.rows) != count:
@@ -164,7 +218,9 @@ def lost(where: Any, work: Work) -> list[str]:
     return wrong
 
 
-def test_after_every_kill_files_and_rows_agree_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+def test_after_every_kill_files_and_rows_agree_and_nothing_acknowledged_is_lost(
+    tmp_path: Path,
+) -> None:
     folder, delays, works = tmp_path / 'archive', random.Random(2), []
     with running(folder) as (_, where):
         client = Client(where, 'admin', 'p')
@@ -179,10 +235,16 @@ def test_after_every_kill_files_and_rows_agree_and_nothing_acknowledged_is_lost(
             if number == KILLS:
                 break
             work = Work(number)
-            threads = [threading.Thread(target=work.until_killed, args=(where, worker)) for worker in range(WORKERS)]
+            threads = [
+                threading.Thread(target=work.until_killed, args=(where, worker))
+                for worker in range(WORKERS)
+            ]
             for thread in threads:
                 thread.start()
-            wait_until(lambda work=work, number=number: work.done >= min(number, WORKERS), 'the clients to have done something')  # type: ignore[misc]
+            wait_until(
+                lambda work=work, number=number: work.done >= min(number, WORKERS),
+                'the clients to have done something',
+            )  # type: ignore[misc]
             time.sleep(delays.random() * 0.7)
             process.kill()
             for thread in threads:

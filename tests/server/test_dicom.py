@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from pyxnat.server.storage.dicom_headers import MAX_HEADER, MAX_TEXT, NotDicom, dump, read
 from tests.support.dicoms import content
 
-FILES = ('MR_small.dcm', 'CT_small.dcm', 'image_dfl.dcm', 'rtplan.dcm', 'MR_small_bigendian.dcm', 'no_meta.dcm', 'liver_1frame.dcm', 'badVR.dcm')
+FILES = (
+    'MR_small.dcm',
+    'CT_small.dcm',
+    'image_dfl.dcm',
+    'rtplan.dcm',
+    'MR_small_bigendian.dcm',
+    'no_meta.dcm',
+    'liver_1frame.dcm',
+    'badVR.dcm',
+)
 pytestmark = pytest.mark.filterwarnings('ignore')
 
 
@@ -35,9 +44,13 @@ def opened(path: Path, body: bytes) -> None:
 @given(
     name=st.sampled_from(FILES),
     cut=st.floats(0, 1),
-    changes=st.lists(st.tuples(st.integers(0, 3000), st.binary(min_size=1, max_size=8)), max_size=20),
+    changes=st.lists(
+        st.tuples(st.integers(0, 3000), st.binary(min_size=1, max_size=8)), max_size=20
+    ),
 )
-def test_broken_files_are_refused_or_read(path: Path, name: str, cut: float, changes: list[tuple[int, bytes]]) -> None:
+def test_broken_files_are_refused_or_read(
+    path: Path, name: str, cut: float, changes: list[tuple[int, bytes]]
+) -> None:
     body = bytearray(content(name))
     for place, piece in changes:
         body[place : place + len(piece)] = piece
@@ -61,7 +74,11 @@ def element(tag: int, kind: bytes, value: bytes) -> bytes:
 def test_a_long_value_is_not_read(path: Path) -> None:
     """Neither one that an import asks for, nor into the dump."""
     body = without_pixels(content('MR_small.dcm'))
-    path.write_bytes(body + element(0x00104000, b'UT', b'long' * MAX_TEXT) + element(0x7FDF0010, b'UN', bytes(8 * MAX_TEXT)))
+    path.write_bytes(
+        body
+        + element(0x00104000, b'UT', b'long' * MAX_TEXT)
+        + element(0x7FDF0010, b'UN', bytes(8 * MAX_TEXT))
+    )
     header = read(path)
     assert header.modality == 'MR' and 'PatientComments' not in header.values
     assert not {'(0010,4000)', '(7FDF,0010)'} & {row[0] for row in dump(path)}
@@ -71,8 +88,16 @@ def test_a_long_value_is_not_read(path: Path) -> None:
 
 def test_no_more_is_read_than_a_header_may_hold(path: Path) -> None:
     inner = element(0x00091010, b'OB', bytes(MAX_HEADER))
-    item = struct.pack('<HHI', 0xFFFE, 0xE000, 0xFFFFFFFF) + inner + struct.pack('<HHI', 0xFFFE, 0xE00D, 0)
-    sequence = struct.pack('<HH2sHI', 0x0009, 0x1011, b'SQ', 0, 0xFFFFFFFF) + item + struct.pack('<HHI', 0xFFFE, 0xE0DD, 0)
+    item = (
+        struct.pack('<HHI', 0xFFFE, 0xE000, 0xFFFFFFFF)
+        + inner
+        + struct.pack('<HHI', 0xFFFE, 0xE00D, 0)
+    )
+    sequence = (
+        struct.pack('<HH2sHI', 0x0009, 0x1011, b'SQ', 0, 0xFFFFFFFF)
+        + item
+        + struct.pack('<HHI', 0xFFFE, 0xE0DD, 0)
+    )
     path.write_bytes(without_pixels(content('MR_small.dcm')) + sequence)
     for reader in (read, lambda one: list(dump(one))):
         with pytest.raises(NotDicom, match='header is longer than'):
@@ -92,7 +117,9 @@ def test_a_deflated_file_is_unpacked_only_as_far_as_its_header_may_reach(path: P
     inner = without_pixels(zlib.decompress(body[start:], -zlib.MAX_WBITS))
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     begin = packer.compress(inner) + packer.flush(zlib.Z_FULL_FLUSH)
-    again = packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH)  # which knows nothing of what was before it
+    again = packer.compress(bytes(2**24)) + packer.flush(
+        zlib.Z_FULL_FLUSH
+    )  # which knows nothing of what was before it
     bomb = begin + again * 64 + packer.flush()
     path.write_bytes(body[:start] + bomb)
     assert len(bomb) < 2**21

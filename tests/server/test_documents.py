@@ -1,4 +1,5 @@
-"""What documents do to what is below their item: the project and the shares of scans, resources, and what a complete document lacks."""
+"""What documents do to what is below their item: the project and the shares of scans, resources,
+and what a complete document lacks."""
 
 from __future__ import annotations
 
@@ -15,7 +16,10 @@ from .conftest import Client
 
 NS = {'xnat': 'http://nrg.wustl.edu/xnat', 'xsi': 'http://www.w3.org/2001/XMLSchema-instance'}
 XML = {'Content-Type': 'text/xml'}
-SCANS = '<xnat:scans><xnat:scan ID="1" {} xsi:type="xnat:mrScanData"/><xnat:scan ID="2" xsi:type="xnat:mrScanData"/></xnat:scans>'
+SCANS = (
+    '<xnat:scans><xnat:scan ID="1" {} xsi:type="xnat:mrScanData"/><xnat:scan ID="2" '
+    'xsi:type="xnat:mrScanData"/></xnat:scans>'
+)
 
 
 @pytest.fixture(autouse=True)
@@ -43,13 +47,24 @@ def told(client: Client, path: str) -> dict[str, tuple[Any, list[Any]]]:
     scans = next(child['items'] for child in item['children'] if child['field'] == 'scans/scan')
     found = {}
     for scan in scans:
-        shares = [one['data_fields'] for child in scan['children'] if child['field'] == 'sharing/share' for one in child['items']]
-        found[scan['data_fields']['ID']] = (scan['data_fields'].get('project'), sorted((one['project'], one['label']) for one in shares))
+        shares = [
+            one['data_fields']
+            for child in scan['children']
+            if child['field'] == 'sharing/share'
+            for one in child['items']
+        ]
+        found[scan['data_fields']['ID']] = (
+            scan['data_fields'].get('project'),
+            sorted((one['project'], one['label']) for one in shares),
+        )
     root = etree.fromstring(client.get(f'{path}?format=xml').body)
     in_xml = {
         str(scan.get('ID')): (
             scan.get('project'),
-            sorted((one.get('project'), one.get('label')) for one in scan.iterfind('xnat:sharing/xnat:share', NS)),
+            sorted(
+                (one.get('project'), one.get('label'))
+                for one in scan.iterfind('xnat:sharing/xnat:share', NS)
+            ),
         )
         for scan in root.iterfind('xnat:scans/xnat:scan', NS)
     }
@@ -61,9 +76,14 @@ def told(client: Client, path: str) -> dict[str, tuple[Any, list[Any]]]:
 
 
 @pytest.mark.parametrize('project', ['', 'I', 'J'])
-def test_a_scan_of_a_document_tells_the_project_that_the_document_names(admin: Client, project: str) -> None:
+def test_a_scan_of_a_document_tells_the_project_that_the_document_names(
+    admin: Client, project: str
+) -> None:
     path = session_of(f'P{project}')
-    assert send(admin, path, 'MRSession', SCANS.format(f'project="{project}"' if project else '')) == 201
+    assert (
+        send(admin, path, 'MRSession', SCANS.format(f'project="{project}"' if project else ''))
+        == 201
+    )
     assert told(admin, path) == {'1': (project or None, []), '2': (None, [])}
     rows = admin.get(f'{path}/scans?columns=ID,xnat:imageScanData/project').rows
     assert {row['ID']: row['xnat:imagescandata/project'] for row in rows} == {'1': project, '2': ''}
@@ -72,8 +92,19 @@ def test_a_scan_of_a_document_tells_the_project_that_the_document_names(admin: C
 def test_a_scan_below_the_document_of_its_subject_tells_none(admin: Client) -> None:
     admin.ok('PUT', '/data/projects/I/subjects/OS?ID=OS_ID')
     inside = SCANS.format('')
-    one = f'<xnat:experiment ID="OS_E" project="I" label="OSE" xsi:type="xnat:mrSessionData"><xnat:subject_ID>OS_ID</xnat:subject_ID>{inside}'
-    assert send(admin, '/data/projects/I/subjects/OS', 'Subject', f'<xnat:experiments>{one}</xnat:experiment></xnat:experiments>') == 200
+    one = (
+        '<xnat:experiment ID="OS_E" project="I" label="OSE" '
+        f'xsi:type="xnat:mrSessionData"><xnat:subject_ID>OS_ID</xnat:subject_ID>{inside}'
+    )
+    assert (
+        send(
+            admin,
+            '/data/projects/I/subjects/OS',
+            'Subject',
+            f'<xnat:experiments>{one}</xnat:experiment></xnat:experiments>',
+        )
+        == 200
+    )
     assert told(admin, session_of('OS')) == {'1': (None, []), '2': (None, [])}
 
 
@@ -87,11 +118,19 @@ def test_a_put_of_the_scan_tells_the_project_of_its_path(admin: Client) -> None:
     admin.ok('PUT', '/data/projects/I/subjects/URI/projects/J?label=URIJ')
     admin.ok('PUT', '/data/projects/J/subjects/URIJ/experiments/URIJ/scans/2?quality=usable')
     assert told(admin, path)['2'][0] == 'J'
-    assert send(admin, path, 'MRSession', SCANS.format('')) == 200  # a document keeps what it does not say
-    assert {name: project for name, (project, _) in told(admin, path).items()} == {'1': 'I', '2': 'J', '3': 'I'}
+    assert (
+        send(admin, path, 'MRSession', SCANS.format('')) == 200
+    )  # a document keeps what it does not say
+    assert {name: project for name, (project, _) in told(admin, path).items()} == {
+        '1': 'I',
+        '2': 'J',
+        '3': 'I',
+    }
 
 
-def test_scans_without_a_project_have_the_rights_of_their_session(admin: Client, client_of: Any) -> None:
+def test_scans_without_a_project_have_the_rights_of_their_session(
+    admin: Client, client_of: Any
+) -> None:
     path, outsider = session_of('RIGHT'), client_of('outsider')
     admin.put('/data/projects/I/accessibility/private')
     assert send(admin, path, 'MRSession', SCANS.format('')) == 201
@@ -108,8 +147,20 @@ def test_a_share_by_uri_takes_the_scans_along_and_one_by_document_does_not(admin
     for path in (by_uri, by_document, by_field):
         assert send(admin, path, 'MRSession', SCANS.format('')) == 201
     admin.ok('PUT', f'{by_uri}/projects/J?label=SUJ')
-    assert send(admin, by_document, 'MRSession', '<xnat:sharing><xnat:share project="J" label="SDJ"/></xnat:sharing>') == 200
-    admin.ok('PUT', f'{by_field}?xsiType=xnat:mrSessionData&xnat:mrSessionData/sharing/share/project=J&xnat:mrSessionData/sharing/share/label=SFJ')
+    assert (
+        send(
+            admin,
+            by_document,
+            'MRSession',
+            '<xnat:sharing><xnat:share project="J" label="SDJ"/></xnat:sharing>',
+        )
+        == 200
+    )
+    admin.ok(
+        'PUT',
+        f'{by_field}?xsiType=xnat:mrSessionData&xnat:mrSessionData/sharing/share/project=J&'
+        'xnat:mrSessionData/sharing/share/label=SFJ',
+    )
     assert told(admin, by_uri) == {'1': (None, [('J', '1')]), '2': (None, [('J', '2')])}
     for path, label in ((by_document, 'SDJ'), (by_field, 'SFJ')):
         assert told(admin, path) == {'1': (None, []), '2': (None, [])}
@@ -118,16 +169,29 @@ def test_a_share_by_uri_takes_the_scans_along_and_one_by_document_does_not(admin
 
 def test_a_document_shares_the_scans_that_it_says(admin: Client) -> None:
     path = session_of('SS')
-    scan = '<xnat:scan ID="{0}" xsi:type="xnat:mrScanData"><xnat:sharing><xnat:share project="{1}" label="{0}"/></xnat:sharing></xnat:scan>'
+    scan = (
+        '<xnat:scan ID="{0}" xsi:type="xnat:mrScanData"><xnat:sharing><xnat:share project="{1}" '
+        'label="{0}"/></xnat:sharing></xnat:scan>'
+    )
     for _ in range(2):
-        assert send(admin, path, 'MRSession', f'<xnat:scans>{scan.format(1, "J")}{scan.format(2, "NOWHERE")}</xnat:scans>') in (200, 201)
+        assert send(
+            admin,
+            path,
+            'MRSession',
+            f'<xnat:scans>{scan.format(1, "J")}{scan.format(2, "NOWHERE")}</xnat:scans>',
+        ) in (200, 201)
     assert told(admin, path) == {'1': (None, [('J', '1')]), '2': (None, [])}
 
 
-def test_a_document_shares_a_scan_with_projects_where_the_caller_may_create(admin: Client, client_of: Any) -> None:
+def test_a_document_shares_a_scan_with_projects_where_the_caller_may_create(
+    admin: Client, client_of: Any
+) -> None:
     member, path = client_of('member'), session_of('SR')
     admin.ok('PUT', '/data/projects/I/users/Members/member')
-    scan = '<xnat:scans><xnat:scan ID="1" xsi:type="xnat:mrScanData"><xnat:sharing><xnat:share project="J"/></xnat:sharing></xnat:scan></xnat:scans>'
+    scan = (
+        '<xnat:scans><xnat:scan ID="1" xsi:type="xnat:mrScanData"><xnat:sharing><xnat:share '
+        'project="J"/></xnat:sharing></xnat:scan></xnat:scans>'
+    )
     assert send(member, path, 'MRSession', scan) == 403
     assert admin.get(path).status == 404
 
@@ -138,9 +202,17 @@ def test_a_document_shares_a_scan_with_projects_where_the_caller_may_create(admi
 def test_a_complete_document_of_a_session_clears_what_its_parts_lack(admin: Client) -> None:
     path = session_of('CL')
     admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData&note=n')
-    admin.ok('PUT', f'{path}/scans/1?xsiType=xnat:mrScanData&type=T1&quality=usable&xnat:mrScanData/parameters/tr=2000')
+    admin.ok(
+        'PUT',
+        f'{path}/scans/1?xsiType=xnat:mrScanData&type=T1&quality=usable&xnat:mrScanData/parameters/'
+        'tr=2000',
+    )
     admin.ok('PUT', f'{path}/scans/1/resources/GOES')
-    admin.ok('PUT', f'{path}/assessors/QC?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1&xnat:qcManualAssessorData/rater=me')
+    admin.ok(
+        'PUT',
+        f'{path}/assessors/QC?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1&'
+        'xnat:qcManualAssessorData/rater=me',
+    )
     before = etree.fromstring(admin.get(f'{path}?format=xml').body)
     for name in ('.//xnat:tr', './/xnat:rater', './/xnat:scan/xnat:file', 'xnat:note'):
         node = before.find(name, NS)
@@ -150,10 +222,15 @@ def test_a_complete_document_of_a_session_clears_what_its_parts_lack(admin: Clie
     body = etree.tostring(before)
     assert admin('PUT', path, body, XML).status == 200
     kept = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    assert [kept.findtext(f'.//xnat:{name}', namespaces=NS) for name in ('tr', 'rater', 'note')] == ['2000.0', 'me', 'n']
+    assert [
+        kept.findtext(f'.//xnat:{name}', namespaces=NS) for name in ('tr', 'rater', 'note')
+    ] == ['2000.0', 'me', 'n']
     assert admin('PUT', f'{path}?allowDataDeletion=true', body, XML).status == 200
     after = etree.fromstring(admin.get(f'{path}?format=xml').body)
-    assert [after.findtext(f'.//xnat:{name}', namespaces=NS) for name in ('tr', 'rater', 'note', 'quality', 'pass')] == [
+    assert [
+        after.findtext(f'.//xnat:{name}', namespaces=NS)
+        for name in ('tr', 'rater', 'note', 'quality', 'pass')
+    ] == [
         None,
         None,
         None,
@@ -167,13 +244,20 @@ def test_a_complete_document_of_a_session_clears_what_its_parts_lack(admin: Clie
 # -- resources
 
 
-def test_a_resource_tells_the_counts_of_its_document_until_it_gets_a_file(admin: Client, folder: Path) -> None:
+def test_a_resource_tells_the_counts_of_its_document_until_it_gets_a_file(
+    admin: Client, folder: Path
+) -> None:
     path = session_of('RC')
     admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     where = folder / 'archive/I/arc001/RCE/RESOURCES'
-    about = {'TOLD': 'file_count="3" file_size="700"', 'NONE': '', 'ODD': 'file_count="x" file_size="-1"'}
+    about = {
+        'TOLD': 'file_count="3" file_size="700"',
+        'NONE': '',
+        'ODD': 'file_count="x" file_size="-1"',
+    }
     inside = ''.join(
-        f'<xnat:resource label="{label}" {counts} URI="{where}/{label}/{label}_catalog.xml" xsi:type="xnat:resourceCatalog"/>'
+        f'<xnat:resource label="{label}" {counts} URI="{where}/{label}/{label}_catalog.xml" '
+        'xsi:type="xnat:resourceCatalog"/>'
         for label, counts in about.items()
     )
     assert send(admin, path, 'MRSession', f'<xnat:resources>{inside}</xnat:resources>') == 200
@@ -186,21 +270,32 @@ def test_a_resource_tells_the_counts_of_its_document_until_it_gets_a_file(admin:
 
 
 def counts_of(client: Client, path: str) -> dict[str, tuple[str, str]]:
-    """The counts of a session's resources: alike in the listing, in both forms of the document and as columns."""
+    """The counts of a session's resources: alike in the listing, in both forms of the document and
+    as columns."""
     names = ('file_count', 'file_size')
     rows = client.get(f'{path}/resources').rows
     found = {row['label']: (row['file_count'], row['file_size']) for row in rows}
     root = etree.fromstring(client.get(f'{path}?format=xml').body)
     nodes = list(root.iterfind('xnat:resources/xnat:resource', NS))
-    assert {node.get('label'): tuple(node.get(name, '') for name in names) for node in nodes} == found
+    assert {
+        node.get('label'): tuple(node.get(name, '') for name in names) for node in nodes
+    } == found
     children = client.get(f'{path}?format=json').item['children']
     items = next(child['items'] for child in children if child['field'] == 'resources/resource')
-    assert {one['data_fields']['label']: tuple(str(one['data_fields'].get(name, '')) for name in names) for one in items} == found
+    assert {
+        one['data_fields']['label']: tuple(str(one['data_fields'].get(name, '')) for name in names)
+        for one in items
+    } == found
     base = 'xnat:mrSessionData/resources/resource'
     columns = ','.join(f'{base}/{name}' for name in ('label', *names))
     label = path.rpartition('/')[2]
-    listed = client.get(f'/data/projects/I/experiments?xsiType=xnat:mrSessionData&label={label}&columns=label,{columns}').rows
-    assert sorted(tuple(value for key, value in row.items() if key.endswith(names)) for row in listed) == sorted(found.values())
+    listed = client.get(
+        f'/data/projects/I/experiments?xsiType=xnat:mrSessionData&label={label}&columns=label,'
+        f'{columns}'
+    ).rows
+    assert sorted(
+        tuple(value for key, value in row.items() if key.endswith(names)) for row in listed
+    ) == sorted(found.values())
     return found
 
 
@@ -211,10 +306,22 @@ def test_the_document_of_a_scan_names_its_session_where_the_path_names_none(admi
     path = session_of('WH')
     accession = admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     admin.ok('PUT', f'{path}/scans/1?xsiType=xnat:mrScanData')
-    inside = f'<xnat:image_session_ID>{accession}</xnat:image_session_ID><xnat:quality>usable</xnat:quality>'
+    inside = (
+        f'<xnat:image_session_ID>{accession}</xnat:image_session_ID><xnat:quality>usable</'
+        'xnat:quality>'
+    )
     nowhere = '/data/projects/J/subjects/NOBODY/experiments/NOTHING/scans/10'
     assert send(admin, nowhere, 'MRScan', '<xnat:quality>usable</xnat:quality>', 'ID="1"') == 417
-    assert send(admin, nowhere, 'MRScan', '<xnat:image_session_ID>NO_E1</xnat:image_session_ID>', 'ID="1"') == 404
+    assert (
+        send(
+            admin,
+            nowhere,
+            'MRScan',
+            '<xnat:image_session_ID>NO_E1</xnat:image_session_ID>',
+            'ID="1"',
+        )
+        == 404
+    )
     assert send(admin, nowhere, 'MRScan', inside, 'ID="1"') == 200
     assert admin.get(nowhere).status == 404
     assert {row['ID']: row['quality'] for row in admin.get(f'{path}/scans').rows} == {'1': 'usable'}
@@ -223,7 +330,9 @@ def test_the_document_of_a_scan_names_its_session_where_the_path_names_none(admi
     assert sorted(row['ID'] for row in admin.get(f'{path}/scans').rows) == ['1', '10']
 
 
-def test_the_session_that_the_document_of_a_scan_names_must_be_the_callers_to_edit(admin: Client, client_of: Any) -> None:
+def test_the_session_that_the_document_of_a_scan_names_must_be_the_callers_to_edit(
+    admin: Client, client_of: Any
+) -> None:
     path = session_of('WR')
     accession = admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     nowhere = '/data/projects/K/subjects/NOBODY/experiments/NOTHING/scans/1'
@@ -236,8 +345,19 @@ def test_the_id_of_a_document_beats_that_of_the_path_of_a_scan_that_is_new(admin
     path = session_of('WI')
     admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     for quality in ('usable', 'questionable'):
-        assert send(admin, f'{path}/scans/10', 'MRScan', f'<xnat:quality>{quality}</xnat:quality>', 'ID="1"') == 200
-        assert {row['ID']: row['quality'] for row in admin.get(f'{path}/scans').rows} == {'1': quality}
+        assert (
+            send(
+                admin,
+                f'{path}/scans/10',
+                'MRScan',
+                f'<xnat:quality>{quality}</xnat:quality>',
+                'ID="1"',
+            )
+            == 200
+        )
+        assert {row['ID']: row['quality'] for row in admin.get(f'{path}/scans').rows} == {
+            '1': quality
+        }
 
 
 # -- older archives
@@ -253,7 +373,11 @@ def test_an_archive_that_does_not_know_what_scans_tell_opens(tmp_path: Path) -> 
         client.ok('PUT', f'{path}/resources/R')
         client.close()
     database = sqlite3.connect(tmp_path / 'archive.sqlite')
-    for table, column in (('item', 'told_project'), ('resource', 'told_count'), ('resource', 'told_size')):
+    for table, column in (
+        ('item', 'told_project'),
+        ('resource', 'told_count'),
+        ('resource', 'told_size'),
+    ):
         database.execute(f'ALTER TABLE {table} DROP COLUMN {column}')
     database.commit()
     database.close()

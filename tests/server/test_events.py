@@ -27,7 +27,9 @@ def project(admin: Client) -> str:
 def feed(server: Server, project: str) -> list[tuple[str, str, str]]:
     """Item, type and name of the workflows of a project, in the order they were written."""
     with server.archive.store.read() as connection:
-        rows = connection.execute(select(workflow).where(workflow.c.project == project).order_by(workflow.c.pk))
+        rows = connection.execute(
+            select(workflow).where(workflow.c.project == project).order_by(workflow.c.pk)
+        )
         return [(row.item, row.data_type, row.pipeline_name) for row in rows]
 
 
@@ -35,7 +37,9 @@ def events(client: Client, kind: str, name: str) -> list[dict[str, Any]]:
     return list(json.loads(client.get(f'/data/services/audit/{kind}/{name}').body)['events'])
 
 
-def test_every_change_of_a_session_is_told_of_it(server: Server, admin: Client, project: str) -> None:
+def test_every_change_of_a_session_is_told_of_it(
+    server: Server, admin: Client, project: str
+) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S')
     path = f'/data/projects/{project}/subjects/S/experiments/E'
     session = admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
@@ -50,12 +54,20 @@ def test_every_change_of_a_session_is_told_of_it(server: Server, admin: Client, 
     admin.ok('DELETE', path)
     kind = 'xnat:mrSessionData'
     assert feed(server, project)[2:] == [
-        (subject, 'xnat:subjectData', 'Added Subject'), (session, kind, 'Added MR Session'), (session, kind, 'Modified MRScan'),
-        (session, kind, 'Uploaded File'), (session, kind, 'Uploaded File'), (session, kind, 'Removed File'), (session, kind, 'Modified MR Session'),
-        (session, kind, 'Removed MRScan'), (session, kind, 'Removed MR Session'),
-    ]  # fmt: skip
+        (subject, 'xnat:subjectData', 'Added Subject'),
+        (session, kind, 'Added MR Session'),
+        (session, kind, 'Modified MRScan'),
+        (session, kind, 'Uploaded File'),
+        (session, kind, 'Uploaded File'),
+        (session, kind, 'Removed File'),
+        (session, kind, 'Modified MR Session'),
+        (session, kind, 'Removed MRScan'),
+        (session, kind, 'Removed MR Session'),
+    ]
     told = [event['event_action'] for event in events(admin, kind, session)]
-    assert len(told) == 8 and {'Added MR Session', 'Removed MR Session'} <= set(told), 'they outlive the session'
+    assert len(told) == 8 and {'Added MR Session', 'Removed MR Session'} <= set(told), (
+        'they outlive the session'
+    )
 
 
 def test_a_project_is_made_with_its_groups(server: Server, project: str) -> None:
@@ -64,39 +76,75 @@ def test_a_project_is_made_with_its_groups(server: Server, project: str) -> None
     assert (other, permissions) == ('xdat:userGroup', 'Initialized permissions')
 
 
-def test_what_goes_with_a_deleted_subject_has_no_row(server: Server, admin: Client, project: str) -> None:
-    admin.ok('PUT', f'/data/projects/{project}/subjects/S/experiments/E?xsiType=xnat:petSessionData')
+def test_what_goes_with_a_deleted_subject_has_no_row(
+    server: Server, admin: Client, project: str
+) -> None:
+    admin.ok(
+        'PUT', f'/data/projects/{project}/subjects/S/experiments/E?xsiType=xnat:petSessionData'
+    )
     admin.ok('DELETE', f'/data/projects/{project}/subjects/S')
     names = [name for _, _, name in feed(server, project)]
     assert 'Removed Subject' in names and 'Removed PET Session' not in names
 
 
-def test_sharing_is_told_of_the_item_and_its_scans(server: Server, admin: Client, project: str) -> None:
+def test_sharing_is_told_of_the_item_and_its_scans(
+    server: Server, admin: Client, project: str
+) -> None:
     path = f'/data/projects/{project}/subjects/S/experiments/E'
     session = admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     admin.ok('PUT', f'{path}/scans/1?xsiType=xnat:mrScanData')
     admin.ok('PUT', f'/data/projects/{project}Q')
     admin.ok('PUT', f'{path}/projects/{project}Q?label=X')
-    shared = [(item, kind) for item, kind, name in feed(server, project) if name == 'Configured project sharing']
-    assert (session, 'xnat:mrSessionData') in shared and [kind for _, kind in shared].count('xnat:mrScanData') == 1
+    shared = [
+        (item, kind)
+        for item, kind, name in feed(server, project)
+        if name == 'Configured project sharing'
+    ]
+    assert (session, 'xnat:mrSessionData') in shared and [kind for _, kind in shared].count(
+        'xnat:mrScanData'
+    ) == 1
 
 
 def test_a_request_says_why(admin: Client, project: str) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S')
-    admin.ok('PUT', f'/data/projects/{project}/subjects/S?group=g&event_reason=because&event_comment=c&event_action=Sorted&event_type=SCRIPT')
-    event = next(event for event in events(admin, 'xnat:subjectData', subject) if event['event_action'] == 'Sorted')
-    assert (event['event_reason'], event['event_comment'], event['event_type'], event['event_status']) == ('because', 'c', 'SCRIPT', 'Complete')
+    admin.ok(
+        'PUT',
+        f'/data/projects/{project}/subjects/S?group=g&event_reason=because&event_comment=c&'
+        'event_action=Sorted&event_type=SCRIPT',
+    )
+    event = next(
+        event
+        for event in events(admin, 'xnat:subjectData', subject)
+        if event['event_action'] == 'Sorted'
+    )
+    assert (
+        event['event_reason'],
+        event['event_comment'],
+        event['event_type'],
+        event['event_status'],
+    ) == ('because', 'c', 'SCRIPT', 'Complete')
 
 
 def test_what_changes_nothing_is_not_told(admin: Client, project: str) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S?group=g')
     assert admin.get(f'/data/projects/{project}/subjects/S?format=json').status == 200
-    assert [event['event_action'] for event in events(admin, 'xnat:subjectData', subject)] == ['Added Subject']
+    assert [event['event_action'] for event in events(admin, 'xnat:subjectData', subject)] == [
+        'Added Subject'
+    ]
 
 
-def test_others_see_nothing_of_a_private_project(admin: Client, client_of: Callable[..., Client], project: str) -> None:
+def test_others_see_nothing_of_a_private_project(
+    admin: Client, client_of: Callable[..., Client], project: str
+) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S')
-    assert client_of('outsider').get(f'/data/services/audit/xnat:subjectData/{subject}').status == 404
+    assert (
+        client_of('outsider').get(f'/data/services/audit/xnat:subjectData/{subject}').status == 404
+    )
     admin.ok('DELETE', f'/data/projects/{project}/subjects/S')
-    assert client_of('outsider').get(f'/data/services/audit/xnat:subjectData/{subject}').status == 404
-    assert [event['event_action'] for event in events(admin, 'xnat:subjectData', subject)] == ['Removed Subject', 'Added Subject']
+    assert (
+        client_of('outsider').get(f'/data/services/audit/xnat:subjectData/{subject}').status == 404
+    )
+    assert [event['event_action'] for event in events(admin, 'xnat:subjectData', subject)] == [
+        'Removed Subject',
+        'Added Subject',
+    ]

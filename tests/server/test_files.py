@@ -34,21 +34,40 @@ def test_3_1_upload_download_and_what_is_told_of_it(admin: Client, folder: Path)
     row = next(row for row in admin.get(R).rows if row['Name'] == 'b c.dat')
     assert row['Size'] == '5'
     assert row['digest'] == hashlib.md5(b'12345').hexdigest()
-    assert (row['file_format'], row['file_content'], row['file_tags'], row['collection']) == ('DAT', 'RAW', 'x,y', 'UP')
+    assert (row['file_format'], row['file_content'], row['file_tags'], row['collection']) == (
+        'DAT',
+        'RAW',
+        'x,y',
+        'UP',
+    )
     assert row['URI'].endswith('/files/a/b c.dat') and f'/resources/{row["cat_ID"]}/' in row['URI']
     assert row['URI'].startswith('/data/projects/P/subjects/XNAT_S')
     assert admin.get(quote(row['URI'])).body == b'12345'
     assert (folder / 'archive/P/arc001/M1/RESOURCES/UP/a/b c.dat').read_bytes() == b'12345'
     listed = next(row for row in admin.get(S + '/resources').rows if row['label'] == 'UP')
-    assert (listed['category'], listed['element_name'], int(listed['file_size']) >= 5) == ('resources', 'xnat:resourceCatalog', True)
+    assert (listed['category'], listed['element_name'], int(listed['file_size']) >= 5) == (
+        'resources',
+        'xnat:resourceCatalog',
+        True,
+    )
 
 
 CUT = multipart(('a', b'1'))[0][:-20]
 
 
-@pytest.mark.parametrize(('body', 'bound'), [(b'--XX\r\nbad', '; boundary=XX'), (b'zz', ''), (CUT, '; boundary=XX')])
+@pytest.mark.parametrize(
+    ('body', 'bound'), [(b'--XX\r\nbad', '; boundary=XX'), (b'zz', ''), (CUT, '; boundary=XX')]
+)
 def test_broken_forms(admin: Client, folder: Path, body: bytes, bound: str) -> None:
-    assert admin('POST', f'{S}/resources/BROKEN/files', body, {'Content-Type': f'multipart/form-data{bound}'}).status == 400
+    assert (
+        admin(
+            'POST',
+            f'{S}/resources/BROKEN/files',
+            body,
+            {'Content-Type': f'multipart/form-data{bound}'},
+        ).status
+        == 400
+    )
     assert list((folder / 'staging').iterdir()) == []
 
 
@@ -111,21 +130,61 @@ def test_zip_bomb(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('zeros', bytes(20_000_000))
-    assert admin.put(f'{S}/resources/BOMB/files/b.zip?inbody=true&extract=true', target.getvalue()).status == 413
+    assert (
+        admin.put(
+            f'{S}/resources/BOMB/files/b.zip?inbody=true&extract=true', target.getvalue()
+        ).status
+        == 413
+    )
 
 
 def test_odd_but_legal_names(admin: Client, folder: Path) -> None:
     base = f'{S}/resources/ODD%20%3A%20x/files'
-    for name in ('%C3%A9t%C3%A9.txt', '%C3%A9t%C3%A9%20.txt', 'a%2Bb.txt', 'a+b%26c=d.txt', '.hidden', "it's", 'x%23y'):
+    for name in (
+        '%C3%A9t%C3%A9.txt',
+        '%C3%A9t%C3%A9%20.txt',
+        'a%2Bb.txt',
+        'a+b%26c=d.txt',
+        '.hidden',
+        "it's",
+        'x%23y',
+    ):
         admin.ok('PUT', f'{base}/{name}?inbody=true', name.encode())
         assert admin.get(f'{base}/{name}').text == name
     (label,) = {row['collection'] for row in admin.get(base).rows}
-    assert label == 'ODD%20%3A%20x' and not (folder / 'archive/P/arc001/M1/RESOURCES/ODD : x').exists()
+    assert (
+        label == 'ODD%20%3A%20x' and not (folder / 'archive/P/arc001/M1/RESOURCES/ODD : x').exists()
+    )
     stored = {row['URI'].partition('/files/')[2] for row in admin.get(base).rows}
-    assert stored == {'%C3%A9t%C3%A9.txt', 'été .txt', 'a+b.txt', 'a+b%26c=d.txt', '.hidden', "it's", 'x%23y'}
+    assert stored == {
+        '%C3%A9t%C3%A9.txt',
+        'été .txt',
+        'a+b.txt',
+        'a+b%26c=d.txt',
+        '.hidden',
+        "it's",
+        'x%23y',
+    }
 
 
-NAMES = ['é.txt', 'a b', 'a+b', 'a&b', '(a)', "it's", 'a,b', 'a#b', 'a?b', '[a]', 'a=b', 'a:b', 'a@b', 'd/é x.txt', 'a~b', '日本.txt']
+NAMES = [
+    'é.txt',
+    'a b',
+    'a+b',
+    'a&b',
+    '(a)',
+    "it's",
+    'a,b',
+    'a#b',
+    'a?b',
+    '[a]',
+    'a=b',
+    'a:b',
+    'a@b',
+    'd/é x.txt',
+    'a~b',
+    '日本.txt',
+]
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -147,17 +206,32 @@ def test_forms_and_archives_keep_true_names(admin: Client, name: str) -> None:
     assert row['URI'].partition('/files/')[2] == (name if is_decoded else quote(name))
 
 
-@pytest.mark.parametrize('below', ['experiments/NOPE', 'experiments/NOPE/scans/1', 'experiments/M1/scans/NOPE', 'experiments/M1/assessors/NOPE/out'])
+@pytest.mark.parametrize(
+    'below',
+    [
+        'experiments/NOPE',
+        'experiments/NOPE/scans/1',
+        'experiments/M1/scans/NOPE',
+        'experiments/M1/assessors/NOPE/out',
+    ],
+)
 def test_what_is_not_there_has_the_files_of_the_subject(admin: Client, below: str) -> None:
     """As on XNAT; and what would change something is refused."""
     subject = '/data/projects/P/subjects/S1'
     admin.ok('PUT', f'{subject}/resources/SUB/files/s.txt?inbody=true&overwrite=true', b'subject')
     for path in (f'{below}/files', f'{below}/resources/SUB/files'):
         uris = [row['URI'] for row in admin.get(f'{subject}/{path}').rows]
-        assert uris and all('/subjects/XNAT_S' in uri and '/experiments/' not in uri for uri in uris)
+        assert uris and all(
+            '/subjects/XNAT_S' in uri and '/experiments/' not in uri for uri in uris
+        )
     assert admin.get(f'{subject}/{below}/resources/SUB/files/s.txt').body == b'subject'
     assert 'SUB' in {row['label'] for row in admin.get(f'{subject}/{below}/resources').rows}
-    for method, path in (('PUT', 'N'), ('PUT', 'N/files/n'), ('DELETE', 'SUB'), ('DELETE', 'SUB/files/s.txt')):
+    for method, path in (
+        ('PUT', 'N'),
+        ('PUT', 'N/files/n'),
+        ('DELETE', 'SUB'),
+        ('DELETE', 'SUB/files/s.txt'),
+    ):
         assert admin(method, f'{subject}/{below}/resources/{path}', b'x').status == 404
     assert admin.get(f'{subject}/resources/SUB/files/s.txt').body == b'subject'
 
@@ -185,11 +259,18 @@ def test_nothing_is_left_in_staging(folder: Path) -> None:
     assert list((folder / 'staging').iterdir()) == []
 
 
-def test_an_upload_that_fails_changes_nothing(admin: Client, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even where the database refuses the last of several files, when the others lie in their places."""
+def test_an_upload_that_fails_changes_nothing(
+    admin: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even where the database refuses the last of several files, when the others lie in their
+    places."""
     path = f'{S}/resources/UNDONE/files'
     admin.ok('PUT', f'{path}/b.txt?inbody=true', b'old')
-    before = {one: one.stat().st_mtime_ns for one in folder.rglob('*') if one.is_file() and 'archive.sqlite' not in one.name}
+    before = {
+        one: one.stat().st_mtime_ns
+        for one in folder.rglob('*')
+        if one.is_file() and 'archive.sqlite' not in one.name
+    }
     write, calls = file_writes._write_row, itertools.count(1)
 
     def failing(*args: Any) -> None:
@@ -200,8 +281,17 @@ def test_an_upload_that_fails_changes_nothing(admin: Client, folder: Path, monke
     monkeypatch.setattr(file_writes, '_write_row', failing)
     body = zipped({'a/a.txt': b'new', 'b.txt': b'new', 'c.txt': b'new'})
     assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 500
-    assert {one: one.stat().st_mtime_ns for one in folder.rglob('*') if one.is_file() and 'archive.sqlite' not in one.name} == before
-    assert [row['Name'] for row in admin.get(path).rows] == ['b.txt'] and admin.get(f'{path}/b.txt').body == b'old'
+    assert {
+        one: one.stat().st_mtime_ns
+        for one in folder.rglob('*')
+        if one.is_file() and 'archive.sqlite' not in one.name
+    } == before
+    assert [row['Name'] for row in admin.get(path).rows] == ['b.txt'] and admin.get(
+        f'{path}/b.txt'
+    ).body == b'old'
     assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 200
-    assert sorted(row['Name'] for row in admin.get(path).rows) == ['a.txt', 'b.txt', 'c.txt'] and admin.get(f'{path}/b.txt').body == b'new'
+    assert (
+        sorted(row['Name'] for row in admin.get(path).rows) == ['a.txt', 'b.txt', 'c.txt']
+        and admin.get(f'{path}/b.txt').body == b'new'
+    )
     assert list((folder / 'staging').iterdir()) == []

@@ -19,14 +19,27 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def P(admin: Client, server: Server) -> Iterator[str]:
-    """A private project with a subject, an MR and a PET session, whose user ``outsider`` may edit MR sessions and read subjects."""
+    """A private project with a subject, an MR and a PET session, whose user ``outsider`` may edit
+    MR sessions and read subjects."""
     name = f'GR_OUP{next(_numbers)}'
     admin.ok('PUT', f'/data/projects/{name}?accessibility=private')
     admin.ok('PUT', f'/data/projects/{name}/subjects/S')
     for label, kind in (('MR', 'mr'), ('PET', 'pet')):
-        admin.ok('PUT', f'/data/projects/{name}/subjects/S/experiments/{label}?xsiType=xnat:{kind}SessionData')
-        admin.ok('PUT', f'/data/projects/{name}/subjects/S/experiments/{label}/scans/1?xsiType=xnat:{kind}ScanData')
-        admin.ok('PUT', f'/data/projects/{name}/subjects/S/experiments/{label}/scans/1/resources/R/files/f?inbody=true', b'x')
+        admin.ok(
+            'PUT',
+            f'/data/projects/{name}/subjects/S/experiments/{label}?xsiType=xnat:{kind}SessionData',
+        )
+        admin.ok(
+            'PUT',
+            f'/data/projects/{name}/subjects/S/experiments/{label}/scans/'
+            f'1?xsiType=xnat:{kind}ScanData',
+        )
+        admin.ok(
+            'PUT',
+            f'/data/projects/{name}/subjects/S/experiments/{label}/scans/1/resources/R/files/'
+            'f?inbody=true',
+            b'x',
+        )
     give(admin, name, {'xnat:subjectData': 'R', 'xnat:mrSessionData': 'RE'})
     admin.ok('PUT', f'/data/projects/{name}/users/Technicians/outsider')
     yield name
@@ -34,8 +47,16 @@ def P(admin: Client, server: Server) -> Iterator[str]:
 
 
 def give(client: Client, project: str, rights: dict[str, str]) -> None:
-    query = '&'.join(f'{kind}_{kind}/project_{project}_{right}=1' for kind, held in rights.items() for right in held)
-    client.ok('PUT', f'/data/projects/{project}/groups/{project}_ANY?xdat:userGroup/displayname=Technicians&{query}')
+    query = '&'.join(
+        f'{kind}_{kind}/project_{project}_{right}=1'
+        for kind, held in rights.items()
+        for right in held
+    )
+    client.ok(
+        'PUT',
+        f'/data/projects/{project}/groups/{project}_ANY?xdat:userGroup/displayname=Technicians&'
+        f'{query}',
+    )
 
 
 def test_5_1_what_can_be_read(client_of: Callable[..., Client], P: str) -> None:
@@ -60,14 +81,26 @@ def test_5_1_what_can_be_changed(client_of: Callable[..., Client], P: str) -> No
     assert user.put(f'{base}/experiments/MR?note=n').status == 200
     assert user.put(f'{base}/experiments/NEW?xsiType=xnat:mrSessionData').status == 201
     assert user.put(f'{base}/experiments/NEW/scans/1?xsiType=xnat:mrScanData').status == 200
-    assert user.put(f'{base}/experiments/MR/scans/1/resources/R/files/g?inbody=true', b'y').status == 200
+    assert (
+        user.put(f'{base}/experiments/MR/scans/1/resources/R/files/g?inbody=true', b'y').status
+        == 200
+    )
     assert user.put(f'{base}/experiments/MR?label=RENAMED').status == 200
     for path in (
-        f'{base}?group=g', f'/data/projects/{P}/subjects/T', f'{base}/experiments/NEW2?xsiType=xnat:petSessionData',
-        f'/data/projects/{P}?note=n', f'{base}/resources/R/files/f?inbody=true',
-    ):  # fmt: skip
+        f'{base}?group=g',
+        f'/data/projects/{P}/subjects/T',
+        f'{base}/experiments/NEW2?xsiType=xnat:petSessionData',
+        f'/data/projects/{P}?note=n',
+        f'{base}/resources/R/files/f?inbody=true',
+    ):
         assert user.put(path, b'x' if 'inbody' in path else None).status == 403, path
-    for path in (f'{base}/experiments/NEW', f'{base}/experiments/NEW/scans/1', base, f'/data/projects/{P}', f'/data/projects/{P}/groups/Technicians'):
+    for path in (
+        f'{base}/experiments/NEW',
+        f'{base}/experiments/NEW/scans/1',
+        base,
+        f'/data/projects/{P}',
+        f'/data/projects/{P}/groups/Technicians',
+    ):
         assert user.delete(path).status == 403, path
     assert user.delete(f'{base}/experiments/RENAMED/scans/1/resources/R/files/f').status == 403
     assert user.put(f'/data/projects/{P}/users/owner/outsider').status == 403
@@ -79,27 +112,42 @@ def test_5_1_rights_are_replaced(admin: Client, client_of: Callable[..., Client]
     user = client_of('outsider')
     give(admin, P, {'xnat:petSessionData': 'D'})
     assert user.get(f'/data/projects/{P}/subjects').rows == []
-    (session,) = [row['URI'] for row in user.get(f'/data/experiments?project={P}').rows if row['label'] == 'PET']
+    (session,) = [
+        row['URI']
+        for row in user.get(f'/data/experiments?project={P}').rows
+        if row['label'] == 'PET'
+    ]
     assert user.put(f'{session}?note=n').status == 403
     assert user.delete(session).status == 200
 
 
-def test_2_3_10_experiments_of_a_project_are_for_those_who_may_read_its_subjects(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+def test_2_3_10_experiments_of_a_project_are_for_those_who_may_read_its_subjects(
+    admin: Client, client_of: Callable[..., Client], P: str
+) -> None:
     give(admin, P, {'xnat:petSessionData': 'R'})
     assert client_of('outsider').get(f'/data/projects/{P}/experiments').status == 403
 
 
-def test_2_3_11_a_mixed_listing_has_the_types_that_may_be_read_in_the_project(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+def test_2_3_11_a_mixed_listing_has_the_types_that_may_be_read_in_the_project(
+    admin: Client, client_of: Callable[..., Client], P: str
+) -> None:
     user, other = client_of('outsider'), f'{P}_OPEN'
     admin.ok('PUT', f'/data/projects/{other}?accessibility=public')
     admin.ok('PUT', f'/data/projects/{P}/subjects/S/experiments/PET/projects/{other}')
-    for listing, labels in ((f'projects/{P}/experiments', ['MR']), (f'projects/{other}/experiments', ['PET'])):
+    for listing, labels in (
+        (f'projects/{P}/experiments', ['MR']),
+        (f'projects/{other}/experiments', ['PET']),
+    ):
         assert [row['label'] for row in user.get(f'/data/{listing}').rows] == labels
-    assert {row['label'] for row in user.get('/data/experiments?xsiType=xnat:petSessionData').rows} == {'PET'}
+    assert {
+        row['label'] for row in user.get('/data/experiments?xsiType=xnat:petSessionData').rows
+    } == {'PET'}
     admin.ok('DELETE', f'/data/projects/{other}')
 
 
-def test_5_1_a_subject_goes_only_with_the_right_on_what_is_below(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+def test_5_1_a_subject_goes_only_with_the_right_on_what_is_below(
+    admin: Client, client_of: Callable[..., Client], P: str
+) -> None:
     user = client_of('outsider')
     give(admin, P, {'xnat:subjectData': 'D', 'xnat:mrSessionData': 'D'})
     assert user.delete(f'/data/projects/{P}/subjects/S').status == 403
@@ -107,21 +155,40 @@ def test_5_1_a_subject_goes_only_with_the_right_on_what_is_below(admin: Client, 
     assert user.delete(f'/data/projects/{P}/subjects/S').status == 200
 
 
-def test_5_1_shared_items_are_read_by_their_type(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+def test_5_1_shared_items_are_read_by_their_type(
+    admin: Client, client_of: Callable[..., Client], P: str
+) -> None:
     admin.ok('PUT', f'/data/projects/{P}O?accessibility=private')
     for label, kind in (('MR2', 'mr'), ('PET2', 'pet')):
-        identifier = admin.ok('PUT', f'/data/projects/{P}O/subjects/S2/experiments/{label}?xsiType=xnat:{kind}SessionData')
+        identifier = admin.ok(
+            'PUT',
+            f'/data/projects/{P}O/subjects/S2/experiments/{label}?xsiType=xnat:{kind}SessionData',
+        )
         admin.ok('PUT', f'/data/projects/{P}O/subjects/S2/experiments/{label}/projects/{P}')
-        assert client_of('outsider').get(f'/data/experiments/{identifier}?format=json').status == (200 if kind == 'mr' else 404)
-    assert sorted(row['label'] for row in client_of('outsider').get(f'/data/projects/{P}/experiments').rows) == ['MR', 'MR2']
+        assert client_of('outsider').get(f'/data/experiments/{identifier}?format=json').status == (
+            200 if kind == 'mr' else 404
+        )
+    assert sorted(
+        row['label'] for row in client_of('outsider').get(f'/data/projects/{P}/experiments').rows
+    ) == ['MR', 'MR2']
     admin.ok('DELETE', f'/data/projects/{P}O')
 
 
 def test_5_1_imports_go_by_type(client_of: Callable[..., Client], admin: Client, P: str) -> None:
     user = client_of('outsider')
     dest = f'/archive/projects/{P}/subjects/S/experiments'
-    assert user.post(f'/data/services/import?inbody=true&dest={dest}/IN', content('MR_small.dcm')).status == 200
-    assert user.post(f'/data/services/import?inbody=true&dest={dest}/CT', content('CT_small.dcm')).status == 403
+    assert (
+        user.post(
+            f'/data/services/import?inbody=true&dest={dest}/IN', content('MR_small.dcm')
+        ).status
+        == 200
+    )
+    assert (
+        user.post(
+            f'/data/services/import?inbody=true&dest={dest}/CT', content('CT_small.dcm')
+        ).status
+        == 403
+    )
     assert [row['status'] for row in admin.get(f'/data/prearchive/projects/{P}').rows] == ['READY']
 
 
@@ -129,11 +196,17 @@ def test_5_2_groups(admin: Client, client_of: Callable[..., Client], P: str) -> 
     base = f'/data/projects/{P}/groups'
     rows = admin.get(f'{base}?format=json').rows
     assert [(row['id'], row['displayname'], row['users']) for row in rows] == [
-        (f'{P}_Technicians', 'Technicians', '1'), (f'{P}_owner', 'Owners', '1'), (f'{P}_member', 'Members', '0'),
+        (f'{P}_Technicians', 'Technicians', '1'),
+        (f'{P}_owner', 'Owners', '1'),
+        (f'{P}_member', 'Members', '0'),
         (f'{P}_collaborator', 'Collaborators', '0'),
-    ]  # fmt: skip
+    ]
     assert len({row['xdat_usergroup_id'] for row in rows}) == 4
-    assert [row['displayname'] for row in admin.get(f'/data/projects/{P}/users').rows if row['login'] == 'outsider'] == ['Technicians']
+    assert [
+        row['displayname']
+        for row in admin.get(f'/data/projects/{P}/users').rows
+        if row['login'] == 'outsider'
+    ] == ['Technicians']
     assert admin.get(base).headers.get_content_type() == 'text/xml'
     for name in (f'{P}_Technicians', 'Technicians'):
         fields = json.loads(admin.get(f'{base}/{name}?format=json').body)['items'][0]['data_fields']
@@ -157,7 +230,9 @@ def test_5_2_groups(admin: Client, client_of: Callable[..., Client], P: str) -> 
         ('X', 'xdat:userGroup/displayname=X&no:type_no:type/project_{P}_R=1', 400),
     ],
 )  # fmt: skip
-def test_5_2_groups_that_are_refused(admin: Client, P: str, name: str, query: str, status: int) -> None:
+def test_5_2_groups_that_are_refused(
+    admin: Client, P: str, name: str, query: str, status: int
+) -> None:
     assert admin.put(f'/data/projects/{P}/groups/{name}?{query.format(P=P)}').status == status
     assert len(admin.get(f'/data/projects/{P}/groups?format=json').rows) == 4
 

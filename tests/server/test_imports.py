@@ -1,4 +1,5 @@
-"""``services/import``: where DICOM goes, what is answered (facts 6.2), and what hostile uploads do not do."""
+"""``services/import``: where DICOM goes, what is answered (facts 6.2), and what hostile uploads do
+not do."""
 
 from __future__ import annotations
 
@@ -12,7 +13,16 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support.dicoms import OTHER_STUDY, STUDY, STUDY_UID, changed, content, members, tarred, zipped
+from tests.support.dicoms import (
+    OTHER_STUDY,
+    STUDY,
+    STUDY_UID,
+    changed,
+    content,
+    members,
+    tarred,
+    zipped,
+)
 from tests.support.plain import multipart
 
 from .conftest import Answer, Client
@@ -31,7 +41,10 @@ def P(admin: Client) -> str:
 
 
 def send(client: Client, body: bytes, **parameters: str) -> Answer:
-    query = '&'.join(f'{name.replace("_", "-") if name == "import_handler" else name}={value}' for name, value in parameters.items())
+    query = '&'.join(
+        f'{name.replace("_", "-") if name == "import_handler" else name}={value}'
+        for name, value in parameters.items()
+    )
     return client.post(f'{IMPORT}?inbody=true&{query}', body)
 
 
@@ -44,33 +57,73 @@ def test_6_2_a_session_for_the_prearchive(admin: Client, P: str, folder: Path) -
     assert answer.status == 200
     (row,) = waiting(admin, P)
     assert answer.text == f'/data/prearchive/projects/{P}/{row["timestamp"]}/98890234\r\n'
-    told = {name: row[name] for name in ('subject', 'name', 'tag', 'status', 'scan_date', 'scan_time', 'autoarchive')}
+    told = {
+        name: row[name]
+        for name in ('subject', 'name', 'tag', 'status', 'scan_date', 'scan_time', 'autoarchive')
+    }
     assert told == {
-        'subject': 'Doe_Peter', 'name': '98890234', 'tag': STUDY_UID, 'status': 'READY', 'scan_date': '2003-05-05', 'scan_time': '04:53:57',
+        'subject': 'Doe_Peter',
+        'name': '98890234',
+        'tag': STUDY_UID,
+        'status': 'READY',
+        'scan_date': '2003-05-05',
+        'scan_time': '04:53:57',
         'autoarchive': 'Manual',
-    }  # fmt: skip
+    }
     home = folder / 'prearchive' / P / row['timestamp'] / '98890234' / 'SCANS'
-    assert sorted(path.relative_to(home).as_posix() for path in home.rglob('*') if path.is_file()) == [
-        '1/DICOM/5641', '2/DICOM/6273', '2/DICOM/6605', '2/DICOM/6935', '700/DICOM/4467', '700/DICOM/4528',
-    ]  # fmt: skip
+    assert sorted(
+        path.relative_to(home).as_posix() for path in home.rglob('*') if path.is_file()
+    ) == [
+        '1/DICOM/5641',
+        '2/DICOM/6273',
+        '2/DICOM/6605',
+        '2/DICOM/6935',
+        '700/DICOM/4467',
+        '700/DICOM/4528',
+    ]
     assert (home / '700/DICOM/4467').read_bytes() == content(STUDY['MR700/4467'])
 
 
 def test_6_2_a_session_for_the_archive(admin: Client, P: str) -> None:
     answer = send(admin, zipped(members()), dest=f'/archive/projects/{P}/subjects/S/experiments/E')
-    assert (answer.status, answer.text) == (200, f'/data/archive/projects/{P}/subjects/S/experiments/E\r\n')
+    assert (answer.status, answer.text) == (
+        200,
+        f'/data/archive/projects/{P}/subjects/S/experiments/E\r\n',
+    )
     (session,) = admin.get(f'/data/projects/{P}/experiments').rows
-    assert (session['label'], session['xsiType'], session['date']) == ('E', 'xnat:mrSessionData', '2003-05-05')
+    assert (session['label'], session['xsiType'], session['date']) == (
+        'E',
+        'xnat:mrSessionData',
+        '2003-05-05',
+    )
     fields = json.loads(admin.get(f'{session["URI"]}?format=json').body)['items'][0]['data_fields']
-    assert (fields['UID'], fields['dcmPatientName'], fields['modality'], fields['fieldStrength']) == (STUDY_UID, 'Doe^Peter', 'MR', '1.5')
-    assert (fields['scanner/manufacturer'], fields['scanner/model']) == ('Philips Medical Systems, Inc.', 'Eclipse 1.5T')
+    assert (
+        fields['UID'],
+        fields['dcmPatientName'],
+        fields['modality'],
+        fields['fieldStrength'],
+    ) == (STUDY_UID, 'Doe^Peter', 'MR', '1.5')
+    assert (fields['scanner/manufacturer'], fields['scanner/model']) == (
+        'Philips Medical Systems, Inc.',
+        'Eclipse 1.5T',
+    )
     scans = admin.get(f'{session["URI"]}/scans').rows
-    assert sorted((row['ID'], row['xsiType'], row['quality']) for row in scans) == [(name, 'xnat:mrScanData', 'usable') for name in ('1', '2', '700')]
-    scan = json.loads(admin.get(f'{session["URI"]}/scans/2?format=json').body)['items'][0]['data_fields']
+    assert sorted((row['ID'], row['xsiType'], row['quality']) for row in scans) == [
+        (name, 'xnat:mrScanData', 'usable') for name in ('1', '2', '700')
+    ]
+    scan = json.loads(admin.get(f'{session["URI"]}/scans/2?format=json').body)['items'][0][
+        'data_fields'
+    ]
     assert scan['frames'] == 3
-    assert scan['parameters/voxelRes/z'] > 0 and scan['parameters/orientation'] in ('Sag', 'Cor', 'Tra')
+    assert scan['parameters/voxelRes/z'] > 0 and scan['parameters/orientation'] in (
+        'Sag',
+        'Cor',
+        'Tra',
+    )
     files = admin.get(f'{session["URI"]}/scans/ALL/resources/DICOM/files').rows
-    assert {row['Name']: row['file_format'] for row in files} == {name.partition('/')[2]: 'DICOM' for name in STUDY}
+    assert {row['Name']: row['file_format'] for row in files} == {
+        name.partition('/')[2]: 'DICOM' for name in STUDY
+    }
     (one,) = [row for row in files if row['Name'] == '6605']
     assert admin.get(one['URI']).body == content(STUDY['MR2/6605'])
     assert waiting(admin, P) == []
@@ -78,10 +131,19 @@ def test_6_2_a_session_for_the_archive(admin: Client, P: str) -> None:
 
 @pytest.mark.parametrize('pack', [zipped, tarred])
 @pytest.mark.parametrize('handler', ['SI', 'DICOM-zip'])
-def test_zips_and_tars_in_forms(admin: Client, P: str, handler: str, pack: Callable[..., bytes]) -> None:
-    body, headers = multipart(('upload.tar.gz' if pack is tarred else 'upload.zip', pack(members())))
-    answer = admin('POST', f'{IMPORT}?import-handler={handler}&dest=/archive/projects/{P}', body, headers)
-    assert (answer.status, answer.text) == (200, f'/data/archive/projects/{P}/subjects/Doe_Peter/experiments/98890234\r\n')
+def test_zips_and_tars_in_forms(
+    admin: Client, P: str, handler: str, pack: Callable[..., bytes]
+) -> None:
+    body, headers = multipart(
+        ('upload.tar.gz' if pack is tarred else 'upload.zip', pack(members()))
+    )
+    answer = admin(
+        'POST', f'{IMPORT}?import-handler={handler}&dest=/archive/projects/{P}', body, headers
+    )
+    assert (answer.status, answer.text) == (
+        200,
+        f'/data/archive/projects/{P}/subjects/Doe_Peter/experiments/98890234\r\n',
+    )
 
 
 def test_fields_of_the_form_are_parameters(admin: Client, P: str) -> None:
@@ -102,10 +164,24 @@ def test_6_2_a_session_that_exists(admin: Client, P: str) -> None:
     assert send(admin, zipped(more), dest=dest, overwrite='append').status == 409
     assert send(admin, zipped({'new': more['6605']}), dest=dest, overwrite='append').status == 200
     session = admin.get(f'/data/projects/{P}/experiments').rows[0]['URI']
-    assert [row['Name'] for row in admin.get(f'{session}/scans/2/resources/DICOM/files').rows] == ['6273', '6605', '6935', 'new']
-    assert json.loads(admin.get(f'{session}/scans/2?format=json').body)['items'][0]['data_fields']['frames'] == 4
+    assert [row['Name'] for row in admin.get(f'{session}/scans/2/resources/DICOM/files').rows] == [
+        '6273',
+        '6605',
+        '6935',
+        'new',
+    ]
+    assert (
+        json.loads(admin.get(f'{session}/scans/2?format=json').body)['items'][0]['data_fields'][
+            'frames'
+        ]
+        == 4
+    )
     assert send(admin, zipped(more), dest=dest, overwrite='delete').status == 200
-    (found,) = [row for row in admin.get(f'{session}/scans/2/resources/DICOM/files').rows if row['Name'] == '6605']
+    (found,) = [
+        row
+        for row in admin.get(f'{session}/scans/2/resources/DICOM/files').rows
+        if row['Name'] == '6605'
+    ]
     assert admin.get(found['URI']).body == more['6605']
     assert len(admin.get(f'{session}/scans').rows) == 3
 
@@ -113,13 +189,25 @@ def test_6_2_a_session_that_exists(admin: Client, P: str) -> None:
 def test_what_an_append_may_not_change(admin: Client, P: str) -> None:
     dest = f'/archive/projects/{P}/subjects/S/experiments/E'
     assert send(admin, zipped(members()), dest=dest).status == 200
-    assert send(admin, zipped(members(OTHER_STUDY)), dest=dest, overwrite='append').status == 409  # another study
+    assert (
+        send(admin, zipped(members(OTHER_STUDY)), dest=dest, overwrite='append').status == 409
+    )  # another study
     other = f'/archive/projects/{P}/subjects/T/experiments/E'
-    assert send(admin, zipped(members()), dest=other, overwrite='delete').status == 409  # another subject
-    assert send(admin, content('CT_small.dcm'), dest=dest, overwrite='delete').status == 409  # another modality
+    assert (
+        send(admin, zipped(members()), dest=other, overwrite='delete').status == 409
+    )  # another subject
+    assert (
+        send(admin, content('CT_small.dcm'), dest=dest, overwrite='delete').status == 409
+    )  # another modality
     assert send(admin, zipped(members(OTHER_STUDY)), dest=dest, overwrite='delete').status == 200
     session = admin.get(f'/data/projects/{P}/experiments').rows[0]['URI']
-    assert sorted(row['ID'] for row in admin.get(f'{session}/scans').rows) == ['1', '1_1', '2', '2_1', '700']
+    assert sorted(row['ID'] for row in admin.get(f'{session}/scans').rows) == [
+        '1',
+        '1_1',
+        '2',
+        '2_1',
+        '700',
+    ]
 
 
 @pytest.mark.parametrize(('code', 'second'), [('4', 409), ('5', 200)])
@@ -129,7 +217,10 @@ def test_the_project_says_what_is_archived(admin: Client, P: str, code: str, sec
     assert send(admin, zipped(members()), project=P).text == archived
     assert send(admin, zipped(members()), project=P).status == second
     assert '/prearchive/' in send(admin, zipped(members()), project=P, AA='false', session='E').text
-    assert '/prearchive/' in send(admin, zipped(members()), project=P, prearchive_code='0', session='E').text
+    assert (
+        '/prearchive/'
+        in send(admin, zipped(members()), project=P, prearchive_code='0', session='E').text
+    )
 
 
 @pytest.mark.parametrize('parameter', ['AA=true', 'auto-archive=true', 'prearchive_code=4'])
@@ -147,7 +238,10 @@ def test_the_request_says_what_is_archived(admin: Client, P: str, parameter: str
     ],
 )
 def test_overrides(admin: Client, P: str, parameters: dict[str, str]) -> None:
-    query = {name: value.format(P=P).replace(' ', '%20').replace('^', '%5E') for name, value in parameters.items()}
+    query = {
+        name: value.format(P=P).replace(' ', '%20').replace('^', '%5E')
+        for name, value in parameters.items()
+    }
     assert send(admin, zipped(members()), **query).status == 200
     (row,) = waiting(admin, P)
     expected = ('S', 'E') if '/' not in parameters.get('session', '') else ('S_1_', 'E_2')
@@ -161,17 +255,24 @@ def test_overrides(admin: Client, P: str, parameters: dict[str, str]) -> None:
         ({'PatientComments': 'hello, project : {P}; session:E2'}, ('Doe_Peter', 'E2')),
         ({'StudyDescription': '{P}'}, ('Doe_Peter', '98890234')),
         ({'AccessionNumber': '{P}'}, ('Doe_Peter', '98890234')),
-        ({'AdditionalPatientHistory': 'Project:{P}', 'PatientID': ''}, ('Doe_Peter', 'dicom_upload')),
+        (
+            {'AdditionalPatientHistory': 'Project:{P}', 'PatientID': ''},
+            ('Doe_Peter', 'dicom_upload'),
+        ),
     ],
 )
-def test_what_the_header_says(admin: Client, P: str, values: dict[str, str], expected: tuple[str, str]) -> None:
+def test_what_the_header_says(
+    admin: Client, P: str, values: dict[str, str], expected: tuple[str, str]
+) -> None:
     body = changed(STUDY['MR1/5641'], **{name: value.format(P=P) for name, value in values.items()})
     assert send(admin, body).status == 200
     (row,) = waiting(admin, P)
     assert (row['subject'], row['name']) == expected
 
 
-def test_a_session_of_no_project_is_unassigned(admin: Client, client_of: Callable[..., Client]) -> None:
+def test_a_session_of_no_project_is_unassigned(
+    admin: Client, client_of: Callable[..., Client]
+) -> None:
     answer = send(admin, content('MR_small.dcm'))
     assert answer.text.startswith('/data/prearchive/projects/Unassigned/')
     uri = answer.text.strip()
@@ -191,13 +292,23 @@ def test_6_2_several_studies(admin: Client, P: str) -> None:
 
 def test_series_of_one_number_are_scans_of_their_own(admin: Client, P: str) -> None:
     """XNAT's DICOMSessionBuilder: ``<number>-<modality><n>`` in the order of the UIDs."""
-    first, second = (changed(STUDY['MR1/5641'], SeriesInstanceUID=f'1.2.{n}', SOPInstanceUID=f'1.3.{n}') for n in (2, 1))
+    first, second = (
+        changed(STUDY['MR1/5641'], SeriesInstanceUID=f'1.2.{n}', SOPInstanceUID=f'1.3.{n}')
+        for n in (2, 1)
+    )
     assert send(admin, zipped({'a': first, 'b': second}), project=P).status == 200
     uri = waiting(admin, P)[0]['url']
     assert sorted(row['ID'] for row in admin.get(f'/data{uri}/scans').rows) == ['1-MR1', '1-MR2']
     third = changed(STUDY['MR1/5641'], SeriesInstanceUID='1.2.0', SOPInstanceUID='1.3.0')
-    assert send(admin, third, project=P, import_handler='gradual-DICOM', action='commit').text == f'/data{uri}\r\n'
-    assert sorted(row['ID'] for row in admin.get(f'/data{uri}/scans').rows) == ['1-MR1', '1-MR2', '1-MR3']
+    assert (
+        send(admin, third, project=P, import_handler='gradual-DICOM', action='commit').text
+        == f'/data{uri}\r\n'
+    )
+    assert sorted(row['ID'] for row in admin.get(f'/data{uri}/scans').rows) == [
+        '1-MR1',
+        '1-MR2',
+        '1-MR3',
+    ]
     assert admin.get(f'/data{uri}/scans/1-MR2/resources/DICOM/files/a').body == first
     answer = admin.post(f'/data/services/archive?src={uri}')
     assert answer.status == 200
@@ -209,7 +320,10 @@ def test_a_clash_that_comes_later_renames_the_first(admin: Client, P: str) -> No
     def gradual(body: bytes) -> Answer:
         return send(admin, body, project=P, import_handler='gradual-DICOM')
 
-    first, second = (changed(STUDY['MR1/5641'], SeriesInstanceUID=f'1.2.{n}', SOPInstanceUID=f'1.3.{n}') for n in (1, 2))
+    first, second = (
+        changed(STUDY['MR1/5641'], SeriesInstanceUID=f'1.2.{n}', SOPInstanceUID=f'1.3.{n}')
+        for n in (1, 2)
+    )
     uri = gradual(first).text.strip()
     assert waiting(admin, P)[0]['status'] == 'RECEIVING'
     assert gradual(second).text.strip() == uri
@@ -219,25 +333,48 @@ def test_a_clash_that_comes_later_renames_the_first(admin: Client, P: str) -> No
 
 
 def test_gradual_objects_fill_one_session(admin: Client, P: str) -> None:
-    uris = {send(admin, body, project=P, import_handler='gradual-DICOM').text for body in members().values()}
+    uris = {
+        send(admin, body, project=P, import_handler='gradual-DICOM').text
+        for body in members().values()
+    }
     assert len(uris) == 1
     (row,) = waiting(admin, P)
     assert row['status'] == 'RECEIVING'
-    again = send(admin, content(STUDY['MR1/5641']), project=P, import_handler='gradual-DICOM', action='commit', AA='true')
+    again = send(
+        admin,
+        content(STUDY['MR1/5641']),
+        project=P,
+        import_handler='gradual-DICOM',
+        action='commit',
+        AA='true',
+    )
     assert again.text == f'/data/archive/projects/{P}/subjects/Doe_Peter/experiments/98890234\r\n'
     session = admin.get(f'/data/projects/{P}/experiments').rows[0]['URI']
-    assert [row['file_count'] for row in admin.get(f'{session}/resources?all=true').rows] == ['1', '3', '2']
+    assert [row['file_count'] for row in admin.get(f'{session}/resources?all=true').rows] == [
+        '1',
+        '3',
+        '2',
+    ]
 
 
 def test_from_the_cache_of_the_user(admin: Client, P: str) -> None:
     admin.ok('PUT', '/data/user/cache/resources/UP/files/x.zip?inbody=true', zipped(members()))
     src = '/user/cache/resources/UP/files/x.zip'
-    assert admin.post(f'{IMPORT}?src={src}&project={P}').text.startswith(f'/data/prearchive/projects/{P}/')
+    assert admin.post(f'{IMPORT}?src={src}&project={P}').text.startswith(
+        f'/data/prearchive/projects/{P}/'
+    )
     form = f'src={src}&dest=/archive/projects/{P}'.encode()
-    assert admin('POST', IMPORT, form, {'Content-Type': 'application/x-www-form-urlencoded'}).status == 200
-    assert admin.post(f'{IMPORT}?src=/user/cache/resources/UP/files/y.zip&project={P}').status == 404
+    assert (
+        admin('POST', IMPORT, form, {'Content-Type': 'application/x-www-form-urlencoded'}).status
+        == 200
+    )
+    assert (
+        admin.post(f'{IMPORT}?src=/user/cache/resources/UP/files/y.zip&project={P}').status == 404
+    )
     assert admin.post(f'{IMPORT}?src=/archive/projects/{P}&project={P}').status == 400
-    assert admin.post(f'{IMPORT}?src=/user/cache/resources/UP/files/../../x&project={P}').status == 400
+    assert (
+        admin.post(f'{IMPORT}?src=/user/cache/resources/UP/files/../../x&project={P}').status == 400
+    )
 
 
 def test_6_2_refusals(admin: Client, client_of: Callable[..., Client], P: str) -> None:
@@ -268,7 +405,9 @@ def test_6_2_refusals(admin: Client, client_of: Callable[..., Client], P: str) -
     ],
     ids=['text', 'no dicom', 'climbing', 'absolute', 'cut in the header'],
 )
-def test_hostile_uploads_leave_nothing(admin: Client, P: str, folder: Path, body: bytes, status: int) -> None:
+def test_hostile_uploads_leave_nothing(
+    admin: Client, P: str, folder: Path, body: bytes, status: int
+) -> None:
     for handler in ('SI', 'DICOM-zip'):
         answer = send(admin, body, project=P, import_handler=handler)
         assert answer.status == status, answer.text
@@ -279,13 +418,20 @@ def test_hostile_uploads_leave_nothing(admin: Client, P: str, folder: Path, body
 def test_6_2_a_zip_that_cannot_be_read(admin: Client, P: str, folder: Path) -> None:
     body, headers = multipart(('x.zip', zipped(members())[:-40]))
     assert admin('POST', f'{IMPORT}?project={P}', body, headers).status == 500
-    assert admin('POST', f'{IMPORT}?project={P}&import-handler=DICOM-zip', body, headers).status == 400
+    assert (
+        admin('POST', f'{IMPORT}?project={P}&import-handler=DICOM-zip', body, headers).status == 400
+    )
     for broken in (zipped(members())[:5000], b'PK\x03\x04 a broken zip'):
-        assert [send(admin, broken, project=P, import_handler=handler).status for handler in ('SI', 'DICOM-zip')] == [500, 400]
+        assert [
+            send(admin, broken, project=P, import_handler=handler).status
+            for handler in ('SI', 'DICOM-zip')
+        ] == [500, 400]
     assert list((folder / 'staging').iterdir()) == []
 
 
-def test_a_zip_that_unpacks_to_too_much(admin: Client, P: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_that_unpacks_to_too_much(
+    admin: Client, P: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr('pyxnat.server.items.zip_tar.FREE_BYTES', 2**20)
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as bomb:
@@ -298,18 +444,41 @@ def test_a_zip_that_unpacks_to_too_much(admin: Client, P: str, folder: Path, mon
 def test_files_that_are_no_dicom(admin: Client, P: str) -> None:
     mixed = zipped({**members(), 'README': b'text', 'DICOMDIR': content('dicomdirtests/DICOMDIR')})
     assert send(admin, mixed, project=P, import_handler='DICOM-zip', action='commit').status == 400
-    assert send(admin, mixed, project=P, import_handler='DICOM-zip', action='commit', **{'Ignore-Unparsable': 'true'}).status == 200
+    assert (
+        send(
+            admin,
+            mixed,
+            project=P,
+            import_handler='DICOM-zip',
+            action='commit',
+            **{'Ignore-Unparsable': 'true'},
+        ).status
+        == 200
+    )
     assert send(admin, mixed, project=P, session='E').status == 200
     counts = [admin.get(f'/data{row["url"]}/resources').rows for row in waiting(admin, P)]
-    assert [[one['file_count'] for one in rows] for rows in counts] == [['1', '3', '2'], ['1', '3', '2']]
+    assert [[one['file_count'] for one in rows] for rows in counts] == [
+        ['1', '3', '2'],
+        ['1', '3', '2'],
+    ]
 
 
 def test_names_that_clash_keep_both_files(admin: Client, P: str) -> None:
     other = changed(STUDY['MR2/6605'], SOPInstanceUID='1.2.3.4')
-    body = zipped({'a/im': content(STUDY['MR2/6605']), 'b/im': other, 'c/IM': content(STUDY['MR2/6935']), 'd/im': content(STUDY['MR2/6605'])})
+    body = zipped(
+        {
+            'a/im': content(STUDY['MR2/6605']),
+            'b/im': other,
+            'c/IM': content(STUDY['MR2/6935']),
+            'd/im': content(STUDY['MR2/6605']),
+        }
+    )
     assert send(admin, body, project=P).status == 200
     uri = waiting(admin, P)[0]['url']
-    files = {row['Name']: row['URI'] for row in admin.get(f'/data{uri}/scans/2/resources/DICOM/files').rows}
+    files = {
+        row['Name']: row['URI']
+        for row in admin.get(f'/data{uri}/scans/2/resources/DICOM/files').rows
+    }
     assert len(files) == 3 and {'im', '1.2.3.4.dcm'} < set(files)
     assert admin.get(files['1.2.3.4.dcm']).body == other
     assert admin.get(files['im']).body == content(STUDY['MR2/6605'])
@@ -317,18 +486,38 @@ def test_names_that_clash_keep_both_files(admin: Client, P: str) -> None:
 
 def test_odd_names(admin: Client, P: str) -> None:
     names = ['.hidden', 'a b c?.dcm', 'x' * 240, 'ünï.dcm', 'con', 'back\\slash', 'line\nbreak']
-    body = {name: changed(STUDY['MR2/6605'], SOPInstanceUID=f'1.2.3.{n}') for n, name in enumerate(names)}
-    answer = send(admin, zipped({name: value for name, value in body.items() if '\n' not in name}), dest=f'/archive/projects/{P}')
+    body = {
+        name: changed(STUDY['MR2/6605'], SOPInstanceUID=f'1.2.3.{n}')
+        for n, name in enumerate(names)
+    }
+    answer = send(
+        admin,
+        zipped({name: value for name, value in body.items() if '\n' not in name}),
+        dest=f'/archive/projects/{P}',
+    )
     assert answer.status == 200
     session = admin.get(f'/data/projects/{P}/experiments').rows[0]['URI']
     rows = admin.get(f'{session}/scans/2/resources/DICOM/files').rows
     assert len(rows) == 6
-    assert {admin.get(quote(row['URI'])).body for row in rows} == {value for name, value in body.items() if '\n' not in name}
+    assert {admin.get(quote(row['URI'])).body for row in rows} == {
+        value for name, value in body.items() if '\n' not in name
+    }
 
 
-@pytest.mark.parametrize('name', ['image_dfl.dcm', 'MR_truncated.dcm', 'rtplan_truncated.dcm', 'badVR.dcm', 'ExplVR_BigEndNoMeta.dcm', 'zipMR.gz'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        'image_dfl.dcm',
+        'MR_truncated.dcm',
+        'rtplan_truncated.dcm',
+        'badVR.dcm',
+        'ExplVR_BigEndNoMeta.dcm',
+        'zipMR.gz',
+    ],
+)
 def test_odd_dicom(admin: Client, P: str, name: str) -> None:
-    """Deflated, cut off after its header, with values of wrong types, without meta information; and no DICOM at all."""
+    """Deflated, cut off after its header, with values of wrong types, without meta information; and
+    no DICOM at all."""
     answer = send(admin, content(name), project=P, session='E', subject='S')
     assert answer.status == (400 if name == 'zipMR.gz' else 200)
 
@@ -347,25 +536,47 @@ TYPES = {
 
 @pytest.mark.parametrize('name', TYPES)
 def test_types_follow_sop_classes(admin: Client, P: str, name: str) -> None:
-    assert send(admin, content(name), dest=f'/archive/projects/{P}/subjects/S/experiments/E').status == 200
+    assert (
+        send(admin, content(name), dest=f'/archive/projects/{P}/subjects/S/experiments/E').status
+        == 200
+    )
     (session,) = admin.get(f'/data/projects/{P}/experiments').rows
     (scan,) = admin.get(f'{session["URI"]}/scans').rows
     assert (session['xsiType'], scan['xsiType']) == TYPES[name]
 
 
 def test_progress(admin: Client, client_of: Callable[..., Client], P: str) -> None:
-    """``http-session-listener=ID`` is told of under ``/data/status/ID``, to the login session that sent it."""
+    """``http-session-listener=ID`` is told of under ``/data/status/ID``, to the login session that
+    sent it."""
     assert admin.get('/data/status/none').text == 'StatusLog'
     key = admin.get('/data/JSESSION').text
     cookie = {'Cookie': f'JSESSIONID={key}'}
-    answer = admin('POST', f'{IMPORT}?inbody=true&project={P}&http-session-listener=one', zipped(members()), cookie)
+    answer = admin(
+        'POST',
+        f'{IMPORT}?inbody=true&project={P}&http-session-listener=one',
+        zipped(members()),
+        cookie,
+    )
     found = json.loads(admin('GET', '/data/status/one?format=json', headers=cookie).body)['msgs'][0]
-    assert found[-1] == {'status': 'COMPLETED', 'msg': f'Prearchive:{answer.text.strip()}', 'terminal': True}
+    assert found[-1] == {
+        'status': 'COMPLETED',
+        'msg': f'Prearchive:{answer.text.strip()}',
+        'terminal': True,
+    }
     assert found[0]['status'] == 'PROCESSING'
     assert 'COMPLETED' in admin('GET', '/data/status/one', headers=cookie).text
-    assert json.loads(client_of('member').get('/data/status/one?format=json').body) == {'msgs': [[]]}
-    admin('POST', f'{IMPORT}?inbody=true&project={P}&http-session-listener=two', b'no dicom', cookie)
-    assert json.loads(admin('GET', '/data/status/two?format=json', headers=cookie).body)['msgs'][0][-1]['status'] == 'FAILED'
+    assert json.loads(client_of('member').get('/data/status/one?format=json').body) == {
+        'msgs': [[]]
+    }
+    admin(
+        'POST', f'{IMPORT}?inbody=true&project={P}&http-session-listener=two', b'no dicom', cookie
+    )
+    assert (
+        json.loads(admin('GET', '/data/status/two?format=json', headers=cookie).body)['msgs'][0][
+            -1
+        ]['status']
+        == 'FAILED'
+    )
     form = {**cookie, 'Content-Type': 'application/x-www-form-urlencoded'}
     assert admin('POST', '/data/status/two', b'status=WARNING&message=%3Cb%3E', form).status == 200
     assert admin('POST', '/data/status/two', b'status=WRONG&message=x', form).status == 400
@@ -375,13 +586,22 @@ def test_progress(admin: Client, client_of: Callable[..., Client], P: str) -> No
 
 
 def test_dicom_by_its_content_type(admin: Client, P: str) -> None:
-    answer = admin('POST', f'{IMPORT}?project={P}', content('MR_small.dcm'), {'Content-Type': 'application/dicom'})
+    answer = admin(
+        'POST',
+        f'{IMPORT}?project={P}',
+        content('MR_small.dcm'),
+        {'Content-Type': 'application/dicom'},
+    )
     assert answer.status == 200
     assert [row['status'] for row in waiting(admin, P)] == ['RECEIVING']
 
 
 def test_the_code_of_the_upload_page(admin: Client, P: str) -> None:
-    for status, body in ((200, members()), (409, members()), (200, {'new': changed(STUDY['MR2/6605'], SOPInstanceUID='1.2.3.4')})):
+    for status, body in (
+        (200, members()),
+        (409, members()),
+        (200, {'new': changed(STUDY['MR2/6605'], SOPInstanceUID='1.2.3.4')}),
+    ):
         assert send(admin, zipped(body), project=P, prearchive_code='1').status == status
     admin.ok('PUT', f'/data/projects/{P}/prearchive_code/5')
     assert send(admin, zipped(members()), project=P, prearchive_code='1').status == 200
@@ -390,10 +610,27 @@ def test_the_code_of_the_upload_page(admin: Client, P: str) -> None:
 
 def test_uploads_of_one_study_under_two_labels_stay_apart(admin: Client, P: str) -> None:
     for label in ('E1', 'E2'):
-        assert send(admin, content(STUDY['MR1/5641']), project=P, session=label, import_handler='gradual-DICOM').status == 200
+        assert (
+            send(
+                admin,
+                content(STUDY['MR1/5641']),
+                project=P,
+                session=label,
+                import_handler='gradual-DICOM',
+            ).status
+            == 200
+        )
     assert [row['name'] for row in waiting(admin, P)] == ['E1', 'E2']
-    assert send(admin, content(STUDY['MR2/6605']), project=P, import_handler='gradual-DICOM').status == 200
+    assert (
+        send(admin, content(STUDY['MR2/6605']), project=P, import_handler='gradual-DICOM').status
+        == 200
+    )
     assert [row['name'] for row in waiting(admin, P)] == ['E1', 'E2']
-    done = send(admin, zipped(members()), dest=f'/archive/projects/{P}/subjects/S/experiments/E2', import_handler='DICOM-zip')
+    done = send(
+        admin,
+        zipped(members()),
+        dest=f'/archive/projects/{P}/subjects/S/experiments/E2',
+        import_handler='DICOM-zip',
+    )
     assert done.text == f'/data/archive/projects/{P}/subjects/S/experiments/E2\r\n'
     assert [row['name'] for row in waiting(admin, P)] == ['E1']

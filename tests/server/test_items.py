@@ -23,21 +23,44 @@ def projects(admin: Client) -> None:
 
 
 def fields(client: Client, path: str) -> dict[str, object]:
-    found: dict[str, object] = json.loads(client.get(path + '?format=json').body)['items'][0]['data_fields']
+    found: dict[str, object] = json.loads(client.get(path + '?format=json').body)['items'][0][
+        'data_fields'
+    ]
     return found
 
 
 def test_fields_are_set_read_and_cleared(admin: Client) -> None:
     path = '/data/projects/I/subjects/F'
-    admin.ok('PUT', f'{path}?gender=female&yob=1980&xnat:subjectData/demographics%5B@xsi:type%3Dxnat:demographicData%5D/handedness=left')
-    admin.ok('PUT', f'{path}?xnat:subjectData/fields/field%5Bname%3DScore%5D/field=7&src=here&nonsense=1&xnat:mrSessionData/coil=x')
+    admin.ok(
+        'PUT',
+        f'{path}?gender=female&yob=1980&xnat:subjectData/'
+        'demographics%5B@xsi:type%3Dxnat:demographicData%5D/handedness=left',
+    )
+    admin.ok(
+        'PUT',
+        f'{path}?xnat:subjectData/fields/field%5Bname%3DScore%5D/field=7&src=here&nonsense=1&'
+        'xnat:mrSessionData/coil=x',
+    )
     row = admin.get('/data/projects/I/subjects?label=F&columns=gender,yob,handedness,src').rows[0]
-    assert (row['gender'], row['yob'], row['handedness'], row['src']) == ('female', '1980', 'left', 'here')
-    assert admin.get('/data/projects/I/subjects?label=F&columns=xnat:subjectData/fields/field%5Bname%3Dscore%5D/field').csv is not None
+    assert (row['gender'], row['yob'], row['handedness'], row['src']) == (
+        'female',
+        '1980',
+        'left',
+        'here',
+    )
+    assert (
+        admin.get(
+            '/data/projects/I/subjects?label=F&columns=xnat:subjectData/fields/'
+            'field%5Bname%3Dscore%5D/field'
+        ).csv
+        is not None
+    )
     children = json.loads(admin.get(path + '?format=json').body)['items'][0]['children']
     assert {child['field'] for child in children} == {'demographics', 'fields/field'}
     assert (
-        next(child for child in children if child['field'] == 'fields/field')['items'][0]['data_fields'].items()
+        next(child for child in children if child['field'] == 'fields/field')['items'][0][
+            'data_fields'
+        ].items()
         >= {'field': '7', 'name': 'Score'}.items()
     )
     admin.ok('PUT', path + '?src=')
@@ -73,22 +96,38 @@ def test_8_3_values(admin: Client, setting: str, read: object) -> None:
 
 
 def test_2_11_2_an_element_of_a_type_of_its_own_is_a_child(admin: Client) -> None:
-    admin.ok('PUT', '/data/projects/PI1?xnat:projectData/PI/lastname=Curie&xnat:projectData/PI/firstname=Marie')
+    admin.ok(
+        'PUT',
+        '/data/projects/PI1?xnat:projectData/PI/lastname=Curie&xnat:projectData/PI/firstname=Marie',
+    )
     found = json.loads(admin.get('/data/projects/PI1?format=json').body)['items'][0]
     (child,) = found['children']
-    assert child['field'] == 'PI' and {'lastname': 'Curie', 'firstname': 'Marie'}.items() <= child['items'][0]['data_fields'].items()
-    assert child['items'][0]['meta']['xsi:type'] == 'xnat:investigatorData' and not any('PI' in name for name in found['data_fields'])
+    assert (
+        child['field'] == 'PI'
+        and {'lastname': 'Curie', 'firstname': 'Marie'}.items()
+        <= child['items'][0]['data_fields'].items()
+    )
+    assert child['items'][0]['meta']['xsi:type'] == 'xnat:investigatorData' and not any(
+        'PI' in name for name in found['data_fields']
+    )
 
 
-def test_the_site_wide_listing_names_the_subject_shortly(admin: Client, filled: dict[str, str]) -> None:
+def test_the_site_wide_listing_names_the_subject_shortly(
+    admin: Client, filled: dict[str, str]
+) -> None:
     """yaxil asks for the full path and reads the short name."""
-    (row,) = admin.get('/data/experiments?columns=ID,xnat:subjectassessordata/subject_id,subject_label&label=M1&project=P').rows
+    (row,) = admin.get(
+        '/data/experiments?columns=ID,xnat:subjectassessordata/subject_id,subject_label&label=M1&'
+        'project=P'
+    ).rows
     assert (row['subject_ID'], row['subject_label']) == (filled['S1'], 'S1')
 
 
 def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, str]) -> None:
     """A client takes a catalogue for one by its first bytes."""
-    assert admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<')
+    assert admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body.startswith(
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<'
+    )
     admin.ok('PUT', f'/data/experiments/{filled["M1"]}/resources/CAT')
     catalogue = admin.get(f'/data/experiments/{filled["M1"]}/resources/CAT?format=json').body
     assert catalogue.startswith(b'<?xml version="1.0" encoding="UTF-8"?>\n<cat:Catalog')
@@ -96,9 +135,15 @@ def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, st
 
 def test_2_11_xml_and_its_round_trip(admin: Client) -> None:
     path = '/data/projects/I/subjects/X1'
-    admin.ok('PUT', f'{path}?gender=male&age=40&xnat:subjectData/fields/field%5Bname%3Da%5D/field=b')
+    admin.ok(
+        'PUT', f'{path}?gender=male&age=40&xnat:subjectData/fields/field%5Bname%3Da%5D/field=b'
+    )
     admin.ok('PUT', f'{path}/experiments/X1?xsiType=xnat:mrSessionData&date=2020-01-01')
-    admin.ok('PUT', f'{path}/experiments/X1/scans/1?xsiType=xnat:mrScanData&xnat:mrScanData/parameters/voxelRes/x=1&note=a%26b')
+    admin.ok(
+        'PUT',
+        f'{path}/experiments/X1/scans/1?xsiType=xnat:mrScanData&xnat:mrScanData/parameters/'
+        'voxelRes/x=1&note=a%26b',
+    )
     answer = admin.get(path + '?format=xml')
     assert answer.headers['Content-Type'].startswith('text/xml')
     root = etree.fromstring(answer.body)
@@ -112,7 +157,10 @@ def test_2_11_xml_and_its_round_trip(admin: Client) -> None:
     assert admin.put(path, answer.body, **{'Content-Type': 'text/xml'}).status == 200
     assert admin.get(path + '?format=xml').body == answer.body
     changed = answer.body.replace(b'>male<', b'>female<').replace(b'<xnat:age>40</xnat:age>', b'')
-    assert admin.put(path + '?allowDataDeletion=true', changed, **{'Content-Type': 'text/xml'}).status == 200
+    assert (
+        admin.put(path + '?allowDataDeletion=true', changed, **{'Content-Type': 'text/xml'}).status
+        == 200
+    )
     again = etree.fromstring(admin.get(path + '?format=xml').body)
     assert again.findtext('.//xnat:gender', namespaces=NS) == 'female'
     assert again.find('.//xnat:demographics/xnat:age', NS) is None
@@ -120,18 +168,34 @@ def test_2_11_xml_and_its_round_trip(admin: Client) -> None:
 
 def test_an_item_is_created_from_xml(admin: Client) -> None:
     body = (
-        '<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
-        '<xnat:date>2019-05-01</xnat:date><xnat:scanner manufacturer="M">Big</xnat:scanner><xnat:scans>'
+        '<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" '
+        'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
+        '<xnat:date>2019-05-01</xnat:date><xnat:scanner '
+        'manufacturer="M">Big</xnat:scanner><xnat:scans>'
         '<xnat:scan ID="4" type="T1" xsi:type="xnat:mrScanData"><xnat:quality>usable</xnat:quality>'
-        '<xnat:parameters><xnat:tr>2.5</xnat:tr><xnat:addParam name="p">v</xnat:addParam></xnat:parameters></xnat:scan>'
+        '<xnat:parameters><xnat:tr>2.5</xnat:tr><xnat:addParam '
+        'name="p">v</xnat:addParam></xnat:parameters></xnat:scan>'
         '</xnat:scans></xnat:MRSession>'
     )
-    assert admin.put('/data/projects/I/subjects/XC/experiments/XC', body, **{'Content-Type': 'text/xml'}).status == 201
+    assert (
+        admin.put(
+            '/data/projects/I/subjects/XC/experiments/XC', body, **{'Content-Type': 'text/xml'}
+        ).status
+        == 201
+    )
     found = fields(admin, '/data/projects/I/experiments/XC')
-    assert (found['date'], found['scanner'], found['scanner/manufacturer']) == ('2019-05-01', 'Big', 'M')
-    scan = json.loads(admin.get('/data/projects/I/subjects/XC/experiments/XC/scans/4?format=json').body)['items'][0]
+    assert (found['date'], found['scanner'], found['scanner/manufacturer']) == (
+        '2019-05-01',
+        'Big',
+        'M',
+    )
+    scan = json.loads(
+        admin.get('/data/projects/I/subjects/XC/experiments/XC/scans/4?format=json').body
+    )['items'][0]
     assert scan['data_fields']['parameters/tr'] == 2.5
-    assert {'addField': 'v', 'name': 'p'}.items() <= scan['children'][0]['items'][0]['data_fields'].items()
+    assert {'addField': 'v', 'name': 'p'}.items() <= scan['children'][0]['items'][0][
+        'data_fields'
+    ].items()
 
 
 @pytest.mark.parametrize(
@@ -151,11 +215,14 @@ def test_hostile_and_wrong_xml(admin: Client, body: str, status: int) -> None:
 
 @pytest.mark.parametrize('kept', [0, 1, 2])
 def test_the_id_of_a_deleted_item_is_not_given_again(admin: Client, kept: int) -> None:
-    """XNAT knows the IDs that it made; a program that kept one must not find somebody else under it."""
+    """XNAT knows the IDs that it made; a program that kept one must not find somebody else under
+    it."""
 
     def make(label: str) -> tuple[str, str]:
         subject = f'/data/projects/I/subjects/AGAIN{kept}{label}'
-        return admin.ok('PUT', subject), admin.ok('PUT', f'{subject}/experiments/AGAIN{kept}{label}?xsiType=xnat:mrSessionData')
+        return admin.ok('PUT', subject), admin.ok(
+            'PUT', f'{subject}/experiments/AGAIN{kept}{label}?xsiType=xnat:mrSessionData'
+        )
 
     made = [make(str(number)) for number in range(3)]
     for number in range(kept, 3):
@@ -166,7 +233,11 @@ def test_the_id_of_a_deleted_item_is_not_given_again(admin: Client, kept: int) -
 
 def test_a_deleted_item_leaves_no_files(admin: Client, server: object, folder: object) -> None:
     admin.ok('PUT', '/data/projects/I/subjects/DF/experiments/DFE?xsiType=xnat:mrSessionData')
-    admin.ok('PUT', '/data/projects/I/subjects/DF/experiments/DFE/resources/R/files/deep/f?inbody=true', b'x')
+    admin.ok(
+        'PUT',
+        '/data/projects/I/subjects/DF/experiments/DFE/resources/R/files/deep/f?inbody=true',
+        b'x',
+    )
     path = folder / 'archive/I/arc001/DFE'  # type: ignore[operator]
     assert (path / 'RESOURCES/R/deep/f').is_file()
     admin.ok('DELETE', '/data/projects/I/subjects/DF')
@@ -194,22 +265,41 @@ def test_sharing_by_a_field(admin: Client) -> None:
     query = 'xnat:subjectData/sharing/share/project=J&xnat:subjectData/sharing/share/label=BYFIELD'
     for _ in range(2):
         admin.ok('PUT', f'/data/projects/I/subjects/FIELD?{query}')
-    assert [row['label'] for row in admin.get('/data/projects/I/subjects/FIELD/projects?format=json').rows] == ['FIELD', 'BYFIELD']
-    assert admin.put('/data/projects/I/subjects/FIELD?xnat:subjectData/sharing/share/project=NOWHERE').status == 404
+    assert [
+        row['label']
+        for row in admin.get('/data/projects/I/subjects/FIELD/projects?format=json').rows
+    ] == ['FIELD', 'BYFIELD']
+    assert (
+        admin.put(
+            '/data/projects/I/subjects/FIELD?xnat:subjectData/sharing/share/project=NOWHERE'
+        ).status
+        == 404
+    )
 
 
 @pytest.mark.parametrize('project', ['I1', 'I2'])
-def test_a_subjects_document_adds_sessions_once_the_subject_is_there(admin: Client, project: str) -> None:
+def test_a_subjects_document_adds_sessions_once_the_subject_is_there(
+    admin: Client, project: str
+) -> None:
     """XNAT fails on sessions in the document of a subject that is new, and stores nothing of it."""
     labels, owner = [f'E{number}' for number in range(int(project[1:]))], f'{project}_S'
     sessions = ''.join(
-        f'<xnat:experiment ID="{project}_{label}" project="{project}" label="{label}" xsi:type="xnat:mrSessionData"><xnat:subject_ID>{owner}'
-        '</xnat:subject_ID><xnat:scans><xnat:scan ID="1" type="T1" xsi:type="xnat:mrScanData"/></xnat:scans></xnat:experiment>'
+        f'<xnat:experiment ID="{project}_{label}" project="{project}" label="{label}" '
+        f'xsi:type="xnat:mrSessionData"><xnat:subject_ID>{owner}'
+        '</xnat:subject_ID><xnat:scans><xnat:scan ID="1" type="T1" '
+        'xsi:type="xnat:mrScanData"/></xnat:scans></xnat:experiment>'
         for label in labels
     )
     spaces = ' '.join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NS.items())
-    document = f'<xnat:Subject {spaces} ID="{owner}"><xnat:experiments>{sessions}</xnat:experiments></xnat:Subject>'.encode()
-    path, listing, xml = f'/data/projects/{project}/subjects/NEW', f'/data/projects/{project}/experiments', {'Content-Type': 'text/xml'}
+    document = (
+        f'<xnat:Subject {spaces} '
+        f'ID="{owner}"><xnat:experiments>{sessions}</xnat:experiments></xnat:Subject>'
+    ).encode()
+    path, listing, xml = (
+        f'/data/projects/{project}/subjects/NEW',
+        f'/data/projects/{project}/experiments',
+        {'Content-Type': 'text/xml'},
+    )
     admin.put(f'/data/projects/{project}')
     assert admin('PUT', path, document, xml).status in (400, 500)
     assert (admin.get(path).status, admin.get(listing).rows) == (404, [])
@@ -220,14 +310,18 @@ def test_a_subjects_document_adds_sessions_once_the_subject_is_there(admin: Clie
 
 @pytest.mark.parametrize('word', ['NULL', 'null', 'Null'])
 def test_the_word_null_is_no_label(admin: Client, word: str) -> None:
-    """The database takes it for nothing: what bears it is made, and can be reached by its ID alone."""
+    """The database takes it for nothing: what bears it is made, and can be reached by its ID alone."""  # noqa: E501
     project = f'/data/projects/N{word}'
     admin.put(project)
     admin.put('/data/projects/J')
     admin.ok('PUT', f'{project}/subjects/S')
     for path, query, listing in (
         (f'{project}/subjects', '', f'{project}/subjects?columns=label'),
-        (f'{project}/subjects/S/experiments', '?xsiType=xnat:mrSessionData', f'{project}/experiments?columns=label'),
+        (
+            f'{project}/subjects/S/experiments',
+            '?xsiType=xnat:mrSessionData',
+            f'{project}/experiments?columns=label',
+        ),
     ):
         name, other = (admin.ok('PUT', f'{path}/{word}{query}') for _ in range(2))
         assert name != other, 'nothing is found by that label, so another one is made'
@@ -241,7 +335,10 @@ def test_the_word_null_is_no_label(admin: Client, word: str) -> None:
         admin.ok('PUT', f'{path}/NAMED?label={word}')
         assert admin.get(f'{path}/NAMED?format=json').status == 404
         admin.ok('PUT', f'{path}/{other}/projects/J?label={word}')
-        assert admin.get(f'/data/projects/J/{path.rpartition("/")[2]}/{word}?format=json').status == 404
+        assert (
+            admin.get(f'/data/projects/J/{path.rpartition("/")[2]}/{word}?format=json').status
+            == 404
+        )
 
 
 @pytest.mark.parametrize('word', ['NULL', 'null'])
@@ -255,13 +352,25 @@ def test_without_a_project_an_assessor_is_found_by_its_id_alone(admin: Client) -
     session = '/data/projects/I/subjects/S/experiments/ASSESSED'
     number = admin.ok('PUT', f'{session}?xsiType=xnat:mrSessionData')
     path = f'{session}/assessors/QC'
-    name = admin.ok('PUT', f'{path}?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1')
+    name = admin.ok(
+        'PUT', f'{path}?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1'
+    )
     admin.ok('PUT', f'{path}/out/resources/O/files/f.txt?inbody=true', b'x')
     for wanted, status in (('QC', 404), (name, 200)):
-        assert admin.get(f'/data/experiments/{number}/assessors/{wanted}?format=json').status == status
+        assert (
+            admin.get(f'/data/experiments/{number}/assessors/{wanted}?format=json').status == status
+        )
         assert admin.get(f'{session}/assessors/{wanted}?format=json').status == 200
-        for below in ('files', 'resources', 'out/resources', 'out/resources/O/files', 'out/resources/O/files/f.txt'):
-            assert admin.get(f'/data/experiments/{number}/assessors/{wanted}/{below}').status == 200, (wanted, below)
+        for below in (
+            'files',
+            'resources',
+            'out/resources',
+            'out/resources/O/files',
+            'out/resources/O/files/f.txt',
+        ):
+            assert (
+                admin.get(f'/data/experiments/{number}/assessors/{wanted}/{below}').status == 200
+            ), (wanted, below)
     assert admin.delete(f'/data/experiments/{number}/assessors/QC').status == 404
     admin.ok('DELETE', f'/data/experiments/{number}/assessors/{name}')
 
@@ -272,7 +381,9 @@ def test_the_id_of_a_project_has_a_limit(admin: Client, length: int, status: int
 
 
 @pytest.mark.parametrize('query', ['', '?description=other', '?name=another'])
-def test_a_project_is_read_by_its_alias_and_not_changed(admin: Client, client_of: Callable[[str | None], Client], query: str) -> None:
+def test_a_project_is_read_by_its_alias_and_not_changed(
+    admin: Client, client_of: Callable[[str | None], Client], query: str
+) -> None:
     admin.ok('PUT', '/data/projects/ALIASED?alias=known_as')
     assert admin.get('/data/projects/known_as?format=json').status == 200
     assert admin.put(f'/data/projects/known_as{query}').status == 409
@@ -289,8 +400,12 @@ def test_a_project_is_read_by_its_alias_and_not_changed(admin: Client, client_of
         ('/assessors/A', 'xnat:QCAssessment', 'xnat:qcAssessmentData'),
     ],
 )
-def test_the_name_of_an_element_stands_for_its_type(admin: Client, path: str, name: str, expected: str) -> None:
-    base = '/data/projects/I/subjects/ELEMENTS/experiments/' + ('OTHER' if 'PET' in name else 'FIRST')
+def test_the_name_of_an_element_stands_for_its_type(
+    admin: Client, path: str, name: str, expected: str
+) -> None:
+    base = '/data/projects/I/subjects/ELEMENTS/experiments/' + (
+        'OTHER' if 'PET' in name else 'FIRST'
+    )
     if path:
         admin.put(f'{base}?xsiType=xnat:mrSessionData')
     admin.ok('PUT', f'{base}{path}?xsiType={name}')
@@ -299,15 +414,25 @@ def test_the_name_of_an_element_stands_for_its_type(admin: Client, path: str, na
     assert admin.put(f'{base}/scans/9?xsiType=xnat:NoSuchElement').status == 400
 
 
-@pytest.mark.parametrize(('path', 'body'), [('subjects', b''), ('subjects', b'<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>')])
-def test_who_may_not_create_is_told_before_what_is_missing(admin: Client, client_of: Callable[[str | None], Client], path: str, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ('path', 'body'),
+    [('subjects', b''), ('subjects', b'<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>')],
+)
+def test_who_may_not_create_is_told_before_what_is_missing(
+    admin: Client, client_of: Callable[[str | None], Client], path: str, body: bytes
+) -> None:
     admin.ok('PUT', '/data/projects/PROTECTED?accessibility=protected')
     assert client_of('outsider').post(f'/data/projects/PROTECTED/{path}', body).status == 403
     assert admin.post(f'/data/projects/PROTECTED/{path}', body).status == 417
 
 
-@pytest.mark.parametrize(('where', 'kind'), [('subjects/N', ''), ('subjects/N/experiments/E', 'xsiType=xnat:mrSessionData&')])
-def test_a_generated_id_falls_onto_an_item_that_a_client_gave_it_to(admin: Client, where: str, kind: str) -> None:
+@pytest.mark.parametrize(
+    ('where', 'kind'),
+    [('subjects/N', ''), ('subjects/N/experiments/E', 'xsiType=xnat:mrSessionData&')],
+)
+def test_a_generated_id_falls_onto_an_item_that_a_client_gave_it_to(
+    admin: Client, where: str, kind: str
+) -> None:
     path = f'/data/projects/I/{where}'
     first = admin.ok('PUT', f'{path}1?{kind}')
     mine, others = (f'{first[:-5]}{int(first[-5:]) + more:05d}' for more in (1, 2))
@@ -326,6 +451,9 @@ def test_ids_that_were_there_at_the_start_are_skipped(tmp_path: Path) -> None:
         with serve(tmp_path, password='p') as server:
             client = Client(server, 'admin', 'p')
             client.put('/data/projects/P')
-            assert [client.ok('PUT', f'/data/projects/P/subjects/{expected[0]}_{count}') for count in range(2)] == expected
+            assert [
+                client.ok('PUT', f'/data/projects/P/subjects/{expected[0]}_{count}')
+                for count in range(2)
+            ] == expected
             client.put('/data/projects/P/subjects/MINE?ID=XNAT_S00004')
             client.close()

@@ -1,4 +1,5 @@
-"""Folders of an archive that an earlier version made: they are moved when it is opened, and the files in them are served as before."""
+"""Folders of an archive that an earlier version made: they are moved when it is opened, and the
+files in them are served as before."""
 
 from __future__ import annotations
 
@@ -23,28 +24,52 @@ SIDES = ('in/', 'out/', '')
 
 def files(folder: Path) -> dict[str, bytes]:
     """What lies in the archive, by path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
 
 
 def filled(folder: Path) -> dict[str, bytes]:
     """An archive with files on all sides; their bodies by URI."""
     bodies = {}
-    with serve(folder) as running, pyxnat.Interface(running.url, running.user, running.password, folder.parent / 'cache') as xnat:
-        session = xnat.select('/project/P/subject/S/experiment/E').create(experiments='xnat:mrSessionData')
+    with (
+        serve(folder) as running,
+        pyxnat.Interface(
+            running.url, running.user, running.password, folder.parent / 'cache'
+        ) as xnat,
+    ):
+        session = xnat.select('/project/P/subject/S/experiment/E').create(
+            experiments='xnat:mrSessionData'
+        )
         session.scan('1').create(type='T1').resource('SCAN').file('s.txt').put(b'scan')
         for name in 'AB':
-            session.assessor(name).create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+            session.assessor(name).create(
+                assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+            )
         session.reconstruction('R').create()
         for (number, side), holder in itertools.product(enumerate(SIDES), HOLDERS):
-            uri = f'/data/projects/P/subjects/S/experiments/E/{holder}/{side}resources/L{number}/files/d/f.txt'
+            uri = (
+                f'/data/projects/P/subjects/S/experiments/E/{holder}/{side}resources/L{number}/'
+                'files/d/f.txt'
+            )
             bodies[uri] = uri.encode()
-            assert xnat.put(f'{uri}?inbody=true', data=uri.encode(), headers={'Content-Type': 'application/octet-stream'}).status_code == 200
+            assert (
+                xnat.put(
+                    f'{uri}?inbody=true',
+                    data=uri.encode(),
+                    headers={'Content-Type': 'application/octet-stream'},
+                ).status_code
+                == 200
+            )
     return bodies
 
 
 @pytest.fixture
 def older(tmp_path: Path) -> Iterator[tuple[Path, dict[str, bytes]]]:
-    """An archive whose folders lie as the earlier version laid them, with the label of one assessor the ID of the other."""
+    """An archive whose folders lie as the earlier version laid them, with the label of one assessor
+    the ID of the other."""
     folder = tmp_path / 'archive'
     bodies = filled(folder)
     engine = create_engine(f'sqlite:///{folder / "archive.sqlite"}')
@@ -53,27 +78,48 @@ def older(tmp_path: Path) -> Iterator[tuple[Path, dict[str, bytes]]]:
         one = connection.execute(select(item).where(item.c.label == 'A')).one()
         other = connection.execute(select(item).where(item.c.label == 'B')).one()
         connection.execute(item.update().where(item.c.pk == one.pk).values(label=other.id))
-        for holder in connection.execute(select(item).where(item.c.level.in_(('assessor', 'reconstruction')))).all():
-            for row in connection.execute(select(resource).where(resource.c.item == holder.pk)).all():
+        for holder in connection.execute(
+            select(item).where(item.c.level.in_(('assessor', 'reconstruction')))
+        ).all():
+            for row in connection.execute(
+                select(resource).where(resource.c.item == holder.pk)
+            ).all():
                 place = area.resource_folder(connection, row, holder)
-                home = area.item_folder(connection, holder).with_name(safe_name(holder.label or holder.id))
+                home = area.item_folder(connection, holder).with_name(
+                    safe_name(holder.label or holder.id)
+                )
                 old = home / (row.side.upper() or 'RESOURCES') / row.label
                 old.parent.mkdir(parents=True, exist_ok=True)
                 os.replace(place, old)
                 area._prune(place.parent)
         connection.execute(setting.delete().where(setting.c.name == 'layout'))
     engine.dispose()
-    yield folder, {uri.replace('/assessors/A/', f'/assessors/{one.id}/'): body for uri, body in bodies.items()}
+    yield (
+        folder,
+        {
+            uri.replace('/assessors/A/', f'/assessors/{one.id}/'): body
+            for uri, body in bodies.items()
+        },
+    )
 
 
 def check(folder: Path, bodies: dict[str, bytes]) -> None:
-    with serve(folder) as running, pyxnat.Interface(running.url, running.user, running.password, folder.parent / 'cache') as xnat:
+    with (
+        serve(folder) as running,
+        pyxnat.Interface(
+            running.url, running.user, running.password, folder.parent / 'cache'
+        ) as xnat,
+    ):
         assert {uri: xnat.get(uri).content for uri in bodies} == bodies
     assert not (folder / 'archive/.moving').exists() and not (folder / 'recovered').exists()
     laid = [path for path in files(folder / 'archive') if '/SCANS/' not in path]
     assert len(laid) == len(bodies)
     homes = {path.rpartition('/L')[0].split('/E/')[1] for path in laid}
-    assert homes == {f'ASSESSORS/{name}/{side}' for name in ('XNAT_E00002', 'XNAT_E00003') for side in ('in', 'out')} | {'PROCESSED/R'}
+    assert homes == {
+        f'ASSESSORS/{name}/{side}'
+        for name in ('XNAT_E00002', 'XNAT_E00003')
+        for side in ('in', 'out')
+    } | {'PROCESSED/R'}
 
 
 def test_folders_of_an_earlier_version_are_moved(older: Any) -> None:
@@ -88,7 +134,9 @@ def test_folders_of_an_earlier_version_are_moved(older: Any) -> None:
 
 
 @pytest.mark.parametrize('done', [0, 1, 4, 9, 13])
-def test_a_move_that_was_broken_off_goes_on(older: Any, done: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_move_that_was_broken_off_goes_on(
+    older: Any, done: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, bodies = older
     perform, count = FileArea.perform, itertools.count()
 
@@ -109,12 +157,16 @@ def test_a_label_on_both_sides_keeps_both(older: Any) -> None:
     engine = create_engine(f'sqlite:///{folder / "archive.sqlite"}')
     with engine.begin() as connection:
         holder = connection.execute(select(item).where(item.c.level == 'reconstruction')).one()
-        twin = connection.execute(select(resource).where(resource.c.item == holder.pk, resource.c.side == 'in')).one()
+        twin = connection.execute(
+            select(resource).where(resource.c.item == holder.pk, resource.c.side == 'in')
+        ).one()
         connection.execute(resource.update().where(resource.c.pk == twin.pk).values(label='L1'))
     engine.dispose()
     home = folder / 'archive/P/arc001/E/PROCESSED/R/IN'
     (home / 'L0').rename(home / 'L1')
-    bodies = {uri.replace('R/in/resources/L0', 'R/in/resources/L1'): body for uri, body in bodies.items()}
+    bodies = {
+        uri.replace('R/in/resources/L0', 'R/in/resources/L1'): body for uri, body in bodies.items()
+    }
     check(folder, bodies)
 
 

@@ -1,4 +1,4 @@
-"""docs/server.rst lists all options, settings and folders, and no request that exists is missing."""
+"""docs/server.rst lists all options, settings and folders, and no request that exists is missing."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -19,23 +19,38 @@ LEFT_OUT = re.findall(r'``(GET|POST|PUT|DELETE) (/\S+)``', SECTIONS['Missing req
 
 
 def test_every_option_is_documented() -> None:
-    options = {name for action in _parser()._actions for name in action.option_strings if name.startswith('--')} - {'--help'}
-    assert set(re.findall(r'^   \* - ``(--[\w-]+)``', SECTIONS['Starting'], re.MULTILINE)) == options
+    options = {
+        name
+        for action in _parser()._actions
+        for name in action.option_strings
+        if name.startswith('--')
+    } - {'--help'}
+    assert (
+        set(re.findall(r'^   \* - ``(--[\w-]+)``', SECTIONS['Starting'], re.MULTILINE)) == options
+    )
 
 
 def test_every_setting_with_an_effect_is_documented() -> None:
     rows = r'^   \* - ``([\w.-]+)``\n     - (.+)$'
     documented = dict(re.findall(rows, SECTIONS['Settings of the site'], re.MULTILINE))
     defaults = {name: str(value) for name, value in DEFAULTS.items()}
-    flags = {name: str(value).lower() for name, value in DEFAULTS.items() if isinstance(value, bool)}
+    flags = {
+        name: str(value).lower() for name, value in DEFAULTS.items() if isinstance(value, bool)
+    }
     assert documented == {**defaults, **flags}
 
 
 def test_every_folder_is_documented(tmp_path: Path) -> None:
-    folders = {path.name for path in vars(FileArea(tmp_path)).values() if isinstance(path, Path) and path != tmp_path} - {'root'}
+    folders = {
+        path.name
+        for path in vars(FileArea(tmp_path)).values()
+        if isinstance(path, Path) and path != tmp_path
+    } - {'root'}
     assert {name for name in folders if f'``{name}``' not in SECTIONS['The folder']} == set()
 
 
 @pytest.mark.parametrize(('verb', 'path'), LEFT_OUT)
-def test_a_request_that_is_listed_as_missing_is_answered_with_404(admin: Client, verb: str, path: str) -> None:
+def test_a_request_that_is_listed_as_missing_is_answered_with_404(
+    admin: Client, verb: str, path: str
+) -> None:
     assert admin(verb, path).status == 404

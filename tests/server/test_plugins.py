@@ -23,7 +23,7 @@ FS = """<?xml version="1.0"?>
   <xs:complexType name="region"><xs:sequence><xs:element name="NVoxels" type="xs:float" minOccurs="0"/></xs:sequence>
     <xs:attribute name="name" type="xs:string"/></xs:complexType>
 </xs:schema>
-"""
+"""  # noqa: E501
 A = '/data/projects/P/subjects/S/experiments/E/assessors'
 
 
@@ -35,20 +35,38 @@ def test_a_type_of_a_plug_in(tmp_path: Path) -> None:
         admin.ok('PUT', '/data/projects/P')
         admin.ok('PUT', '/data/projects/P/subjects/S/experiments/E?xsiType=xnat:mrSessionData')
         region = 'fs:fsData/measures/region'
-        admin.ok('PUT', f'{A}/A?xsiType=fs:fsData&date=2020-01-01&fs:fsData/fs_version=5.3&{region}%5Bname%3DLeft-Hippocampus%5D/NVoxels=12')
-        row = admin.get(f'{A}?xsiType=fs:fsData&columns=date,fs:fsData/fs_version,{region}%5Bname%3DLeft-Hippocampus%5D/NVoxels').rows[0]
-        assert (row['date'], row['fs:fsdata/fs_version'], row['fs:fsdata/measures/region[name=left-hippocampus]/nvoxels']) == (
-            '2020-01-01', '5.3', '12.0',
-        )  # fmt: skip
+        admin.ok(
+            'PUT',
+            f'{A}/A?xsiType=fs:fsData&date=2020-01-01&fs:fsData/fs_version=5.3&'
+            f'{region}%5Bname%3DLeft-Hippocampus%5D/NVoxels=12',
+        )
+        row = admin.get(
+            f'{A}?xsiType=fs:fsData&columns=date,fs:fsData/fs_version,'
+            f'{region}%5Bname%3DLeft-Hippocampus%5D/NVoxels'
+        ).rows[0]
+        assert (
+            row['date'],
+            row['fs:fsdata/fs_version'],
+            row['fs:fsdata/measures/region[name=left-hippocampus]/nvoxels'],
+        ) == (
+            '2020-01-01',
+            '5.3',
+            '12.0',
+        )
         body = admin.get(f'{A}/A?format=xml').body
         root = etree.fromstring(body)
         assert root.tag == '{http://example.org/fs}Freesurfer'
         assert root.find('{http://nrg.wustl.edu/xnat}date') is not None
-        assert root.find('{http://example.org/fs}measures/{http://example.org/fs}region').get('name') == 'Left-Hippocampus'  # type: ignore[union-attr]
+        assert (
+            root.find('{http://example.org/fs}measures/{http://example.org/fs}region').get('name')
+            == 'Left-Hippocampus'
+        )  # type: ignore[union-attr]
         assert admin.put(f'{A}/A', body, **{'Content-Type': 'text/xml'}).status == 200
         assert admin.get(f'{A}/A?format=xml').body == body
         assert admin.get('/schemas/fs/fs.xsd').status == 200
-        assert 'fs:fsData' in [row['ELEMENT_NAME'] for row in admin.get('/data/search/elements').rows]
+        assert 'fs:fsData' in [
+            row['ELEMENT_NAME'] for row in admin.get('/data/search/elements').rows
+        ]
         admin.close()
 
 

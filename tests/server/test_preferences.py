@@ -18,22 +18,36 @@ def test_preferences_are_kept(tmp_path: Path) -> None:
     assert archive.sessions.idle_limit_s == 3600
     archive.close()
     archive = Archive(tmp_path)
-    assert archive.require_login and not archive.preferences.flag('checksums') and archive.sessions.idle_limit_s == 3600
+    assert (
+        archive.require_login
+        and not archive.preferences.flag('checksums')
+        and archive.sessions.idle_limit_s == 3600
+    )
     archive.close()
 
 
 @pytest.mark.parametrize(
     ('name', 'value', 'error'),
-    [('nothing', True, KeyError), ('checksums', 'maybe', ValueError), ('checksums', 1, ValueError), ('sessionTimeout', True, ValueError),
-     ('sessionTimeout', 'soon', ValueError)],
-)  # fmt: skip
-def test_what_cannot_be_preferred(tmp_path: Path, name: str, value: bool | int | str, error: type[Exception]) -> None:
+    [
+        ('nothing', True, KeyError),
+        ('checksums', 'maybe', ValueError),
+        ('checksums', 1, ValueError),
+        ('sessionTimeout', True, ValueError),
+        ('sessionTimeout', 'soon', ValueError),
+    ],
+)
+def test_what_cannot_be_preferred(
+    tmp_path: Path, name: str, value: bool | int | str, error: type[Exception]
+) -> None:
     archive = Archive(tmp_path)
     with pytest.raises(error):
         archive.prefer(name, value)
     archive.close()
 
 
-@pytest.mark.parametrize(('text', 'expected'), [('15 minutes', 900), ('2 days', 172_800), ('1 hour 30 minutes', 5400), ('45 seconds', 45)])
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [('15 minutes', 900), ('2 days', 172_800), ('1 hour 30 minutes', 5400), ('45 seconds', 45)],
+)
 def test_spans_of_time(text: str, expected: int) -> None:
     assert seconds(text) == expected

@@ -1,6 +1,7 @@
 """Large archives: a search is as quick as its SQL, and no answer is whole in the server's memory.
 
-``PYXNAT_DEEP=1`` runs it at full size, 100,000 sessions with 400,000 scans; ``--log-cli-level=INFO`` shows the figures.
+``PYXNAT_DEEP=1`` runs it at full size, 100,000 sessions with 400,000 scans;
+``--log-cli-level=INFO`` shows the figures.
 """
 
 from __future__ import annotations
@@ -49,25 +50,64 @@ def fill(archive: ServedArchive) -> None:
             if number % 10 == 0:
                 at = number // 10
                 project, gender = f'P{at % 10}', ('male', 'female')[at % 2]
-                fields = {'demographics/gender': gender, 'demographics/dob': f'{1930 + at % 60}-06-30'}
-                subject = loader.add(S, f'X_S{at:06}', projects[at % 10], project=project, label=f's{at}', fields=fields)
+                fields = {
+                    'demographics/gender': gender,
+                    'demographics/dob': f'{1930 + at % 60}-06-30',
+                }
+                subject = loader.add(
+                    S,
+                    f'X_S{at:06}',
+                    projects[at % 10],
+                    project=project,
+                    label=f's{at}',
+                    fields=fields,
+                )
             date = f'{2010 + number % 10}-0{1 + number % 9}-1{number % 10}'
-            values = [f'{20 + number % 60}.0', date, '3.0', 'a note, with "quotes"' if number % 50 == 0 else 'a note', 'Trio']
+            values = [
+                f'{20 + number % 60}.0',
+                date,
+                '3.0',
+                'a note, with "quotes"' if number % 50 == 0 else 'a note',
+                'Trio',
+            ]
             fields = dict(zip(A_SESSION, values, strict=True))
-            session = loader.add(M, f'X_E{number:06}', subject, project=project, label=f's{at}_{number}', fields=fields)
+            session = loader.add(
+                M,
+                f'X_E{number:06}',
+                subject,
+                project=project,
+                label=f's{at}_{number}',
+                fields=fields,
+            )
             for scan in range(SCANS):
-                kind, quality = ('T1', 'T2', 'BOLD', 'DTI')[scan % 4], ('usable', 'questionable')[number % 2]
-                loader.add(SCAN, str(scan + 1), session, project=project, fields={'type': kind, 'quality': quality, 'parameters/tr': '2.3'})
+                kind, quality = (
+                    ('T1', 'T2', 'BOLD', 'DTI')[scan % 4],
+                    ('usable', 'questionable')[number % 2],
+                )
+                loader.add(
+                    SCAN,
+                    str(scan + 1),
+                    session,
+                    project=project,
+                    fields={'type': kind, 'quality': quality, 'parameters/tr': '2.3'},
+                )
 
 
 COLUMNS = ['LABEL', 'PROJECT', 'DATE', f'{S}.SUBJECT_LABEL', f'{S}.GENDER', 'AGE']
 WITH_SUBJECTS = document(
-    M, COLUMNS, criterion(f'{M}/DATE', '>=', '2012-01-01'), criterion(f'{S}/GENDER', 'LIKE', '%male'), criterion(f'{M}/AGE', '>=', '25')
+    M,
+    COLUMNS,
+    criterion(f'{M}/DATE', '>=', '2012-01-01'),
+    criterion(f'{S}/GENDER', 'LIKE', '%male'),
+    criterion(f'{M}/AGE', '>=', '25'),
 )
 WITH_SCANS = document(
-    M, [*COLUMNS[:3], 'SCANNER', f'{SCAN}.TYPE', f'{SCAN}.QUALITY'],
-    criterion(f'{M}/DATE', '>=', '2012-01-01'), criterion(f'{SCAN}/TYPE', '=', 'T1'), criterion(f'{SCAN}/QUALITY', '=', 'usable'),
-)  # fmt: skip
+    M,
+    [*COLUMNS[:3], 'SCANNER', f'{SCAN}.TYPE', f'{SCAN}.QUALITY'],
+    criterion(f'{M}/DATE', '>=', '2012-01-01'),
+    criterion(f'{SCAN}/TYPE', '=', 'T1'),
+    criterion(f'{SCAN}/QUALITY', '=', 'usable'),
+)
 
 
 def sql_of(archive: ServedArchive, body: bytes) -> str:
@@ -100,13 +140,16 @@ class Served(NamedTuple):
         return response.status, size
 
     def processor_s(self) -> float:
-        """Seconds of the processor that the server took so far: those do not depend on what else runs."""
+        """Seconds of the processor that the server took so far: those do not depend on what else
+        runs."""
         return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3) of Linux
 
     def peak(self) -> int:
         """The most memory that the server had so far, in bytes."""
         status = Path(f'/proc/{self.pid}/status').read_text()
-        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith('VmHWM'))
+        return next(
+            int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith('VmHWM')
+        )
 
 
 @pytest.fixture(scope='module')
@@ -118,7 +161,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     sql = {body: sql_of(archive, body) for body in (WITH_SUBJECTS, WITH_SCANS)}
     archive.close()
     command = [sys.executable, '-m', 'pyxnat.server', str(folder), '--port', '0']
-    environment = {**os.environ, 'PYXNAT_SERVER_PASSWORD': 'secret', 'MALLOC_ARENA_MAX': '1'}  # not how many threads had a turn
+    environment = {
+        **os.environ,
+        'PYXNAT_SERVER_PASSWORD': 'secret',
+        'MALLOC_ARENA_MAX': '1',
+    }  # not how many threads had a turn
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         assert process.stdout is not None
         line = next(line for line in process.stdout if 'http://' in line)
@@ -129,7 +176,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             process.terminate()
 
 
-@pytest.mark.skipif(sys.platform != 'linux', reason='the clock of another process is read as Linux has it')
+@pytest.mark.skipif(
+    sys.platform != 'linux', reason='the clock of another process is read as Linux has it'
+)
 @pytest.mark.parametrize('body', [WITH_SUBJECTS, WITH_SCANS], ids=['subjects', 'scans'])
 def test_a_search_takes_at_most_twice_its_sql(served: Served, tmp_path: Path, body: bytes) -> None:
     def plain() -> None:
@@ -147,7 +196,13 @@ def test_a_search_takes_at_most_twice_its_sql(served: Served, tmp_path: Path, bo
         sizes.append(served.ask('POST', '/data/search?format=csv', body))
         whole.append(served.processor_s() - before)
     rows = sum(1 for _ in (tmp_path / 'plain.csv').open())
-    log.info('%d rows: sqlite3 and csv %.3f s, the server %.3f s, %d bytes', rows, min(bare), min(whole), sizes[0][1])
+    log.info(
+        '%d rows: sqlite3 and csv %.3f s, the server %.3f s, %d bytes',
+        rows,
+        min(bare),
+        min(whole),
+        sizes[0][1],
+    )
     assert rows > SESSIONS // 4
     assert sizes[0][0] == 200
     assert min(whole) <= 2 * min(bare) + A_REQUEST_S, (bare, whole)
@@ -164,13 +219,27 @@ LONG = [
 ]
 
 
-@pytest.mark.skipif(not Path('/proc/self/status').exists(), reason='the memory of another process is read from /proc')
+@pytest.mark.skipif(
+    not Path('/proc/self/status').exists(),
+    reason='the memory of another process is read from /proc',
+)
 def test_no_answer_is_whole_in_memory(served: Served) -> None:
     for method, path, body in LONG:  # short, so that everything is loaded
-        served.ask(method, path.replace('limit=*', 'limit=1') + '&limit=1' * (method == 'GET'), body and body.replace(b'2012-01-01', b'2090-01-01'))
+        served.ask(
+            method,
+            path.replace('limit=*', 'limit=1') + '&limit=1' * (method == 'GET'),
+            body and body.replace(b'2012-01-01', b'2090-01-01'),
+        )
     before = served.peak()
     for method, path, body in LONG:
         status, size = served.ask(method, path, body)
-        log.info('%s %s: %d bytes, the server at %.0f MiB, %.0f before', method, path, size, served.peak() / 2**20, before / 2**20)
+        log.info(
+            '%s %s: %d bytes, the server at %.0f MiB, %.0f before',
+            method,
+            path,
+            size,
+            served.peak() / 2**20,
+            before / 2**20,
+        )
         assert status == 200
         assert served.peak() - before < LITTLE, path

@@ -12,7 +12,10 @@ from pyxnat.model.schemas import Field, Registry, canonical, parse_xml
 from pyxnat.server.db.types import SCHEMAS, Model
 from pyxnat.server.db.values import normalise
 
-REFERENCE = Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared') / 'xnat-schemas/xnat/xnat.xsd'
+REFERENCE = (
+    Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared')
+    / 'xnat-schemas/xnat/xnat.xsd'
+)
 
 BASES = {
     'xnat:mrSessionData': 'xnat:imageSessionData',
@@ -25,11 +28,15 @@ BASES = {
     'xnat:resourceCatalog': 'xnat:resource',
 }
 FIELDS = {
-    'xnat:subjectData': 'ID project group label src initials demographics[@xsi:type=xnat:demographicData]/gender fields/field/name',
-    'xnat:mrSessionData': 'ID label date note subject_ID age session_type scanner scanner/manufacturer scans/scan dcmPatientName coil fieldStrength',
-    'xnat:mrScanData': 'ID type quality series_description parameters/voxelRes/x parameters/tr parameters/addParam/name dcmValidation/status',
+    'xnat:subjectData': 'ID project group label src initials '
+    'demographics[@xsi:type=xnat:demographicData]/gender fields/field/name',
+    'xnat:mrSessionData': 'ID label date note subject_ID age session_type scanner '
+    'scanner/manufacturer scans/scan dcmPatientName coil fieldStrength',
+    'xnat:mrScanData': 'ID type quality series_description parameters/voxelRes/x parameters/tr '
+    'parameters/addParam/name dcmValidation/status',
     'xnat:petSessionData': 'tracer/dose tracer/dose/units tracer/isotope/half-life start_time_scan',
-    'xnat:projectData': 'ID secondary_ID name description keywords PI/firstname investigators/investigator',
+    'xnat:projectData': 'ID secondary_ID name description keywords PI/firstname '
+    'investigators/investigator',
     'xnat:reconstructedImageData': 'ID type baseScanType image_session_ID in/file out/file',
 }
 LEVELS = {
@@ -83,7 +90,12 @@ def test_look_ups_ignore_case(model: Model) -> None:
 
 def test_repeated_and_items(model: Model) -> None:
     found = model.registry.field('xnat:mrSessionData', 'scans/scan')
-    assert found is not None and found.repeated and found.item_type == 'xnat:imageScanData' and found.kind == ''
+    assert (
+        found is not None
+        and found.repeated
+        and found.item_type == 'xnat:imageScanData'
+        and found.kind == ''
+    )
     found = model.registry.field('xnat:subjectData', 'fields/field[name=x]/field')
     assert found is not None and found.repeated and found.kind == 'string'
 
@@ -113,24 +125,48 @@ def test_values(field: Field, text: str, value: str | None) -> None:
         assert normalise(field, text) == value
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT')
+@pytest.mark.skipif(
+    not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
+)
 def test_single_elements_have_a_type_of_their_own_where_xnats_have(model: Model) -> None:
-    real = Registry([REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()])
+    real = Registry(
+        [REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()]
+    )
     for row in model.registry:
-        for name in {field.path.split('/')[0].split('[')[0] for field in model.registry.fields(row.name) if not field.holders}:
-            assert (row.name, name, model.registry.element_type(row.name, name)) == (row.name, name, real.element_type(row.name, name))
+        for name in {
+            field.path.split('/')[0].split('[')[0]
+            for field in model.registry.fields(row.name)
+            if not field.holders
+        }:
+            assert (row.name, name, model.registry.element_type(row.name, name)) == (
+                row.name,
+                name,
+                real.element_type(row.name, name),
+            )
 
 
-@pytest.mark.parametrize('text', ['<a>', '', '<!DOCTYPE a []><a/>', '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>'])
+@pytest.mark.parametrize(
+    'text',
+    [
+        '<a>',
+        '',
+        '<!DOCTYPE a []><a/>',
+        '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><a>&x;</a>',
+    ],
+)
 def test_hostile_documents(text: str) -> None:
     with pytest.raises(ValueError):
         parse_xml(text)
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT')
+@pytest.mark.skipif(
+    not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
+)
 def test_the_core_model_agrees_with_xnat(model: Model) -> None:
     """Every type and field of ours is XNAT's, with the same kind."""
-    real = Registry([REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()])
+    real = Registry(
+        [REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()]
+    )
     for row in model.registry:
         theirs = real.get(row.name)
         assert theirs is not None, row.name
@@ -141,21 +177,46 @@ def test_the_core_model_agrees_with_xnat(model: Model) -> None:
             if field.path == 'custom_fields':  # of later schemas
                 assert found is None
             elif found is None:  # shares are of an unnamed type there
-                assert field.kind == '' and any(path.startswith(field.key + '/') for path in paths), (row.name, field.path)
+                assert field.kind == '' and any(
+                    path.startswith(field.key + '/') for path in paths
+                ), (row.name, field.path)
             else:
-                expected = (found.kind, found.repeated, found.choices, found.minimum, found.maximum, found.item_type)
-                assert (field.kind, field.repeated, field.choices, field.minimum, field.maximum, field.item_type) == expected, (row.name, field)
+                expected = (
+                    found.kind,
+                    found.repeated,
+                    found.choices,
+                    found.minimum,
+                    found.maximum,
+                    found.item_type,
+                )
+                assert (
+                    field.kind,
+                    field.repeated,
+                    field.choices,
+                    field.minimum,
+                    field.maximum,
+                    field.item_type,
+                ) == expected, (row.name, field)
 
 
-@pytest.mark.skipif(not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT')
+@pytest.mark.skipif(
+    not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
+)
 def test_nothing_of_xnat_is_missing_in_the_core_model(model: Model) -> None:
     """Every type of XNAT 1.8.3 is there, with all its fields, and requires the same."""
-    real = Registry([REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()])
+    real = Registry(
+        [REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()]
+    )
     for row in real:
         ours = model.registry.get(row.name)
-        assert ours is not None and (ours.root, ours.base.replace('xnat:longText', 'xdat:LONGVARCHAR')) == (row.root, row.base), row.name
+        assert ours is not None and (
+            ours.root,
+            ours.base.replace('xnat:longText', 'xdat:LONGVARCHAR'),
+        ) == (row.root, row.base), row.name
         for field in real.fields(row.name):
             found = model.registry.field(row.name, field.path)
-            if field.key.startswith('sharing/share/') or '@xsi:type=' in field.path:  # of an unnamed type there; of one of several types
+            if (
+                field.key.startswith('sharing/share/') or '@xsi:type=' in field.path
+            ):  # of an unnamed type there; of one of several types
                 continue
             assert found is not None and found.required == field.required, (row.name, field.path)

@@ -20,7 +20,10 @@ from .searches import M, S, criterion, document, run
 @pytest.fixture(autouse=True)
 def _filled(filled: dict[str, str], admin: Client) -> None:
     for number in range(5):
-        admin.put(f'/data/projects/P/subjects/S1/experiments/C{number}?xsiType=xnat:mrSessionData&xnat:mrSessionData/age={number * 3 + 1}')
+        admin.put(
+            f'/data/projects/P/subjects/S1/experiments/C{number}?xsiType=xnat:mrSessionData&'
+            f'xnat:mrSessionData/age={number * 3 + 1}'
+        )
 
 
 def result(text: str) -> dict[str, Any]:
@@ -48,12 +51,27 @@ def test_4_7_1_the_answer_names_the_table_and_has_no_rows(admin: Client) -> None
 
 def test_4_7_2_pages(admin: Client, filled: dict[str, str]) -> None:
     name = kept(admin)['ID']
-    assert [row['label'] for row in admin.get(f'/data/search/{name}').rows] == ['C0', 'C1', 'C2', 'C3', 'C4']
+    assert [row['label'] for row in admin.get(f'/data/search/{name}').rows] == [
+        'C0',
+        'C1',
+        'C2',
+        'C3',
+        'C4',
+    ]
     page = admin.get(f'/data/search/{name}?format=json&offset=1&limit=2')
     assert [row['label'] for row in page.rows] == ['C1', 'C2']
     assert set(result(page.text)) == {'Result', 'ID'}
-    assert [row['label'] for row in admin.get(f'/data/search/{name}?sortBy=age&sortOrder=DESC&limit=3').rows] == ['C4', 'C3', 'C2']
-    assert [row['age'] for row in admin.get(f'/data/search/{name}?sortBy=age').rows] == ['1', '4', '7', '10', '13'], 'numbers as numbers'
+    assert [
+        row['label']
+        for row in admin.get(f'/data/search/{name}?sortBy=age&sortOrder=DESC&limit=3').rows
+    ] == ['C4', 'C3', 'C2']
+    assert [row['age'] for row in admin.get(f'/data/search/{name}?sortBy=age').rows] == [
+        '1',
+        '4',
+        '7',
+        '10',
+        '13',
+    ], 'numbers as numbers'
     answer = admin.get(f'/data/search/{name}?format=csv&limit=1')
     assert (answer.header[0], answer.header[-3:]) == ('label', ['age', 'quarantine_status', 'key'])
     assert answer.csv[0]['key'].startswith('XNAT_E')
@@ -68,9 +86,13 @@ def test_a_page_does_not_change_when_the_archive_does(admin: Client) -> None:
     admin.ok('DELETE', '/data/projects/P/subjects/S1/experiments/C9')
 
 
-@pytest.mark.parametrize('query', ['limit=x', 'offset=x', 'offset=-1', 'limit=-1', 'sortBy=nothing', 'sortBy=label;drop'])
+@pytest.mark.parametrize(
+    'query', ['limit=x', 'offset=x', 'offset=-1', 'limit=-1', 'sortBy=nothing', 'sortBy=label;drop']
+)
 def test_4_7_3_bad_pages_are_refused(admin: Client, query: str) -> None:
-    assert admin.get(f'/data/search/{kept(admin)["ID"]}?{query}').status == (500 if 'sortBy' in query else 422)
+    assert admin.get(f'/data/search/{kept(admin)["ID"]}?{query}').status == (
+        500 if 'sortBy' in query else 422
+    )
 
 
 def test_4_7_3_what_is_gone_is_said_to_be_gone(admin: Client) -> None:
@@ -78,7 +100,9 @@ def test_4_7_3_what_is_gone_is_said_to_be_gone(admin: Client) -> None:
     assert admin.post('/data/search/_123', b'').status == 405
 
 
-def test_4_7_2_nothing_is_built_for_another_user(admin: Client, client_of: Callable[[str | None], Client]) -> None:
+def test_4_7_2_nothing_is_built_for_another_user(
+    admin: Client, client_of: Callable[[str | None], Client]
+) -> None:
     answer = client_of('outsider').get(f'/data/search/{kept(admin)["ID"]}')
     assert (answer.status, answer.body) == (200, b'')
 
@@ -87,24 +111,39 @@ def test_4_7_4_values_of_a_column(admin: Client) -> None:
     name = kept(admin, document(S, ['SUBJECT_LABEL', 'GENDER', 'PROJECT']))['ID']
     answer = admin.get(f'/data/search/{name}/project')
     assert answer.rows == [{'values': 'P', 'count': '2'}]
-    assert [(row['values'], row['count']) for row in admin.get(f'/data/search/{name}/gender?format=csv').csv] == [('female', '1'), ('male', '1')]
+    assert [
+        (row['values'], row['count'])
+        for row in admin.get(f'/data/search/{name}/gender?format=csv').csv
+    ] == [('female', '1'), ('male', '1')]
     assert admin.get(f'/data/search/{name}/nothing').status == 410
 
 
-def test_4_7_6_a_document_with_an_id_is_answered_from_its_table(admin: Client, client_of: Callable[[str | None], Client]) -> None:
+def test_4_7_6_a_document_with_an_id_is_answered_from_its_table(
+    admin: Client, client_of: Callable[[str | None], Client]
+) -> None:
     first = kept(admin, document(M, ['LABEL'], criterion(f'{M}.LABEL', '=', 'C1'), ID='mine'))
-    assert first['totalRecords'] == '1' and 'last_access' not in first and first['ID'].startswith('_mine_admin_')
+    assert (
+        first['totalRecords'] == '1'
+        and 'last_access' not in first
+        and first['ID'].startswith('_mine_admin_')
+    )
     other = document(M, ['LABEL'], criterion(f'{M}.LABEL', '=', 'C2'), ID='mine')
     again = kept(admin, other)
     assert again['ID'] == first['ID'] and 'last_access' in again
-    assert [row['label'] for row in admin.post('/data/search?format=csv', other).csv] == ['C1'], 'also without cache=true'
-    assert [row['label'] for row in admin.post('/data/search?format=csv&refresh=true', other).csv] == ['C2']
+    assert [row['label'] for row in admin.post('/data/search?format=csv', other).csv] == ['C1'], (
+        'also without cache=true'
+    )
+    assert [
+        row['label'] for row in admin.post('/data/search?format=csv&refresh=true', other).csv
+    ] == ['C2']
     again = kept(admin, other, '&refresh=true')
     assert again['ID'] != first['ID']
     assert [row['label'] for row in admin.get(f'/data/search/{again["ID"]}').rows] == ['C2']
     assert admin.get(f'/data/search/{first["ID"]}').status == 410, 'the new one took its place'
     admin.ok('PUT', '/data/projects/P/users/member/member')
-    assert [row['label'] for row in client_of('member').post('/data/search?format=csv', other).csv] == ['C2'], "another user's is another table"
+    assert [
+        row['label'] for row in client_of('member').post('/data/search?format=csv', other).csv
+    ] == ['C2'], "another user's is another table"
 
 
 def test_a_generated_listing_is_never_answered_from_a_table(admin: Client) -> None:
@@ -118,7 +157,9 @@ def test_a_kept_result_has_what_may_be_read(client_of: Callable[[str | None], Cl
 
 # -- bounds
 
-ROWS = Table(['a', 'b'], [('x', 1), (None, 2)], {'rootElementName': M}, [{'key': 'a'}, {'key': 'b'}])
+ROWS = Table(
+    ['a', 'b'], [('x', 1), (None, 2)], {'rootElementName': M}, [{'key': 'a'}, {'key': 'b'}]
+)
 
 
 class Clock:
@@ -160,7 +201,9 @@ def test_a_result_is_forgotten_when_it_was_not_asked_for(views: Views, clock: Cl
     assert alive(views, [used, left]) == [used]
 
 
-def test_the_least_used_go_first(views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_least_used_go_first(
+    views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_VIEWS', 3)
     names = []
     for _ in range(5):
@@ -171,7 +214,9 @@ def test_the_least_used_go_first(views: Views, clock: Clock, monkeypatch: pytest
     assert alive(views, names) == [names[0], names[3], names[4]]
 
 
-def test_rows_are_bounded_and_one_result_may_be_larger(views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_are_bounded_and_one_result_may_be_larger(
+    views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_ROWS', 4)
     names = []
     for _ in range(3):

@@ -1,4 +1,5 @@
-"""What each comparison of a search finds (fact 4.3), also against plain Python over the same values, and what it never does to the archive."""
+"""What each comparison of a search finds (fact 4.3), also against plain Python over the same
+values, and what it never does to the archive."""
 
 from __future__ import annotations
 
@@ -16,8 +17,13 @@ from tests.support.loading import loading
 from .conftest import Client
 from .searches import SCAN, M, S, criterion, document, inside, run
 
-# name, type of scan, note, frames, tr, start, checked, date of the session, insert date of the session
-ROWS: list[tuple[str, str | None, str | None, str | None, str | None, str | None, str | None, str | None, str]] = [
+# name, type of scan, note, frames, tr, start, checked, date of the session, insert date of the
+# session
+ROWS: list[
+    tuple[
+        str, str | None, str | None, str | None, str | None, str | None, str | None, str | None, str
+    ]
+] = [
     ('a', 'T1', 'plain', '1', '0.5', '08:00:00', '1', '2020-01-31', '2020-01-31 00:00:00.0'),
     ('b', 't1', 'a,b', '2', '2.5', '12:30:00', '0', '2020-02-01', '2020-01-31 23:59:59.999'),
     ('c', 'T2', "it's", '10', '10.0', '12:30:01', '1', '2021-12-31', '2020-02-01 00:00:00.0'),
@@ -35,8 +41,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             subject = loader.add(S, 'S1', loader.project('P'), project='P', label='S1')
             for name, kind, note, frames, tr, start, checked, date, inserted in ROWS:
                 given_date = {'date': date} if date else {}
-                session = loader.add(M, f'E_{name}', subject, project='P', label=f'E_{name}', insert_date=inserted, fields=given_date)
-                values = {'type': kind, 'note': note, 'frames': frames, 'parameters/tr': tr and repr(float(tr)), 'startTime': start}
+                session = loader.add(
+                    M,
+                    f'E_{name}',
+                    subject,
+                    project='P',
+                    label=f'E_{name}',
+                    insert_date=inserted,
+                    fields=given_date,
+                )
+                values = {
+                    'type': kind,
+                    'note': note,
+                    'frames': frames,
+                    'parameters/tr': tr and repr(float(tr)),
+                    'startTime': start,
+                }
                 values['dcmValidation/status'] = checked
                 fields = {name: value for name, value in values.items() if value is not None}
                 loader.add(SCAN, name, session, project='P', insert_date=inserted, fields=fields)
@@ -52,7 +72,12 @@ def admin(server: Server) -> Iterator[Client]:
 
 def found(client: Client, field: str, comparison: str, value: str, override: int = 0) -> str:
     root = M if field.startswith(M) else SCAN
-    rows = run(client, root, ['LABEL' if root == M else 'ID'], inside(criterion(field, comparison, value, override)))
+    rows = run(
+        client,
+        root,
+        ['LABEL' if root == M else 'ID'],
+        inside(criterion(field, comparison, value, override)),
+    )
     return ''.join(sorted(row['label' if root == M else 'id'].removeprefix('E_') for row in rows))
 
 
@@ -154,17 +179,22 @@ OVERRIDDEN = [
 
 
 @pytest.mark.parametrize(('field', 'comparison', 'value', 'expected'), TABLE)
-def test_4_3_comparisons(admin: Client, field: str, comparison: str, value: str, expected: str) -> None:
+def test_4_3_comparisons(
+    admin: Client, field: str, comparison: str, value: str, expected: str
+) -> None:
     assert found(admin, field, comparison, value) == expected
 
 
 @pytest.mark.parametrize(('field', 'comparison', 'value', 'expected'), OVERRIDDEN)
-def test_4_3_values_that_are_sql(admin: Client, field: str, comparison: str, value: str, expected: str) -> None:
+def test_4_3_values_that_are_sql(
+    admin: Client, field: str, comparison: str, value: str, expected: str
+) -> None:
     assert found(admin, field, comparison, value, 1) == expected
 
 
 def test_4_3_a_path_that_is_no_display_field_is_the_schemas(admin: Client) -> None:
-    """On a field of the schema LIKE means contains, ``*`` stands for anything and NULL differs from nothing."""
+    """On a field of the schema LIKE means contains, ``*`` stands for anything and NULL differs from
+    nothing."""
     field = f'{SCAN}/parameters/scanSequence'
     assert found(admin, field, '!=', 'x') == found(admin, field, 'LIKE', 'x') == ''
     path = f'{M}/scans/scan/note'
@@ -239,9 +269,18 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(('field', 'comparison', 'value', 'override', 'status'), REFUSED)
-def test_4_1_what_is_refused(admin: Client, field: str, comparison: str, value: str, override: int, status: int) -> None:
+def test_4_1_what_is_refused(
+    admin: Client, field: str, comparison: str, value: str, override: int, status: int
+) -> None:
     root = M if field.startswith(M) else SCAN
-    answer = admin.post('/data/search', document(root, ['ID' if root == SCAN else 'LABEL'], inside(criterion(field, comparison, value, override))))
+    answer = admin.post(
+        '/data/search',
+        document(
+            root,
+            ['ID' if root == SCAN else 'LABEL'],
+            inside(criterion(field, comparison, value, override)),
+        ),
+    )
     assert answer.status == status, answer.text
     assert 'Traceback' not in answer.text
 
@@ -255,7 +294,14 @@ def test_4_3_lists_are_for_nested_sets(admin: Client) -> None:
 
 
 @pytest.mark.parametrize(
-    'root', ['xnat:imageSessionData', 'xnat:experimentData', 'xnat:subjectAssessorData', 'xnat:imageScanData', 'xnat:resourceCatalog']
+    'root',
+    [
+        'xnat:imageSessionData',
+        'xnat:experimentData',
+        'xnat:subjectAssessorData',
+        'xnat:imageScanData',
+        'xnat:resourceCatalog',
+    ],
 )
 def test_general_types_are_no_roots(admin: Client, root: str) -> None:
     assert admin.post('/data/search', document(root, ['ID'])).status == 400
@@ -264,9 +310,15 @@ def test_general_types_are_no_roots(admin: Client, root: str) -> None:
 # -- against Python
 
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
-    '=': lambda a, b: a == b, '<': lambda a, b: a < b, '<=': lambda a, b: a <= b, '>': lambda a, b: a > b, '>=': lambda a, b: a >= b,
-}  # fmt: skip
-WORDS = st.text(st.sampled_from('aAbt1T2*%_\\\',;() "ÄéİK'), min_size=1, max_size=6).filter(lambda text: text.strip() not in ('', '*'))
+    '=': lambda a, b: a == b,
+    '<': lambda a, b: a < b,
+    '<=': lambda a, b: a <= b,
+    '>': lambda a, b: a > b,
+    '>=': lambda a, b: a >= b,
+}
+WORDS = st.text(st.sampled_from('aAbt1T2*%_\\\',;() "ÄéİK'), min_size=1, max_size=6).filter(
+    lambda text: text.strip() not in ('', '*')
+)
 
 
 def attacks(value: str) -> bool:
@@ -277,13 +329,21 @@ def attacks(value: str) -> bool:
 def test_texts_compare_as_in_python(admin: Client, value: str, comparison: str) -> None:
     if attacks(value):
         return
-    expected = ''.join(row[0] for row in ROWS if row[1] is not None and COMPARED[comparison](row[1].encode(), value.encode()))
+    expected = ''.join(
+        row[0]
+        for row in ROWS
+        if row[1] is not None and COMPARED[comparison](row[1].encode(), value.encode())
+    )
     assert found(admin, f'{SCAN}.TYPE', comparison, value) == expected
 
 
-@given(st.integers(-5, 300) | st.floats(-5, 300, allow_nan=False), st.sampled_from(sorted(COMPARED)))
+@given(
+    st.integers(-5, 300) | st.floats(-5, 300, allow_nan=False), st.sampled_from(sorted(COMPARED))
+)
 def test_numbers_compare_as_in_python(admin: Client, value: float, comparison: str) -> None:
-    expected = ''.join(row[0] for row in ROWS if row[3] is not None and COMPARED[comparison](float(row[3]), value))
+    expected = ''.join(
+        row[0] for row in ROWS if row[3] is not None and COMPARED[comparison](float(row[3]), value)
+    )
     assert found(admin, f'{SCAN}.FRAMES', comparison, repr(value)) == expected
 
 
@@ -298,7 +358,11 @@ def test_like_is_a_pattern_without_case(admin: Client, value: str) -> None:
             continue
         pattern += re.escape(char) if escaped or char not in '%_' else {'%': '.*', '_': '.'}[char]
         escaped = False
-    expected = ''.join(row[0] for row in ROWS if row[1] is not None and re.fullmatch(pattern, row[1].lower(), re.DOTALL))
+    expected = ''.join(
+        row[0]
+        for row in ROWS
+        if row[1] is not None and re.fullmatch(pattern, row[1].lower(), re.DOTALL)
+    )
     assert found(admin, f'{SCAN}.TYPE', 'LIKE', value) == expected
 
 
@@ -311,13 +375,24 @@ def test_a_quoted_text_is_its_value_and_no_sql(admin: Client, value: str) -> Non
     assert found(admin, f'{SCAN}/type', '=', quoted, 1) == expected
 
 
-@given(st.text(st.sampled_from('\'();,-= aO1R"\\%*'), max_size=12), st.sampled_from(['=', '!=', 'LIKE', 'IN', 'NOT IN', 'BETWEEN', '<', 'IS']))
-def test_no_raw_value_reaches_the_database_as_sql(admin: Client, server: Server, value: str, comparison: str) -> None:
-    """Whatever is no literal is refused; whatever is one finds what the literal says, so never more than all rows."""
-    answer = admin.post('/data/search?format=csv', document(SCAN, ['ID'], inside(criterion(f'{SCAN}/type', comparison, value, 1))))
+@given(
+    st.text(st.sampled_from('\'();,-= aO1R"\\%*'), max_size=12),
+    st.sampled_from(['=', '!=', 'LIKE', 'IN', 'NOT IN', 'BETWEEN', '<', 'IS']),
+)
+def test_no_raw_value_reaches_the_database_as_sql(
+    admin: Client, server: Server, value: str, comparison: str
+) -> None:
+    """Whatever is no literal is refused; whatever is one finds what the literal says, so never more
+    than all rows."""
+    answer = admin.post(
+        '/data/search?format=csv',
+        document(SCAN, ['ID'], inside(criterion(f'{SCAN}/type', comparison, value, 1))),
+    )
     literal = r"\s*('([^']|'')*'|[+-]?\d+)\s*"
     if answer.status == 200:
-        assert re.fullmatch(rf'{literal}|\s*\({literal}(,{literal})*\)\s*|{literal}AND{literal}', value), value
+        assert re.fullmatch(
+            rf'{literal}|\s*\({literal}(,{literal})*\)\s*|{literal}AND{literal}', value
+        ), value
     else:
         assert answer.status in (400, 500), answer.text
         assert 'The server failed' not in answer.text
@@ -334,7 +409,9 @@ def test_many_criteria_are_one_query(admin: Client) -> None:
 
 def test_more_than_the_database_takes_is_a_clear_refusal(admin: Client) -> None:
     values = ','.join(map(str, range(260_000)))
-    answer = admin.post('/data/search', document(SCAN, ['ID'], inside(criterion(f'{SCAN}.FRAMES', 'IN', values))))
+    answer = admin.post(
+        '/data/search', document(SCAN, ['ID'], inside(criterion(f'{SCAN}.FRAMES', 'IN', values)))
+    )
     assert answer.status == 400 and 'too large for one query of the database' in answer.text
 
 

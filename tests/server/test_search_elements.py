@@ -20,7 +20,7 @@ PROTOCOL = """<xnat:datatypeProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmln
   xsi:type="xnat:datatypeProtocol" ID="P_xnat_subjectData" name="Subjects" data-type="xnat:subjectData"><xnat:definitions>
   <xnat:definition ID="default" data-type="xnat:subjectData"><xnat:fields>
   <xnat:field name="Dose" datatype="float" type="custom" xmlPath="xnat:subjectData/fields/field[name=dose]/field"/>
-  </xnat:fields></xnat:definition></xnat:definitions></xnat:datatypeProtocol>"""
+  </xnat:fields></xnat:definition></xnat:definitions></xnat:datatypeProtocol>"""  # noqa: E501
 
 
 @pytest.fixture(autouse=True)
@@ -29,13 +29,23 @@ def _filled(filled: dict[str, str]) -> None:
 
 
 def fields(client: Client, element: str, query: str = '') -> dict[str, dict[str, str]]:
-    return {row['FIELD_ID']: row for row in client.get(f'{ELEMENTS}/{element}?format=json{query}').rows}
+    return {
+        row['FIELD_ID']: row for row in client.get(f'{ELEMENTS}/{element}?format=json{query}').rows
+    }
 
 
 def test_4_5_1_types(admin: Client) -> None:
     rows = {row['ELEMENT_NAME']: row for row in admin.get(ELEMENTS).rows}
-    assert len(rows) == 12 and SCAN not in rows and 'xnat:usSessionData' not in rows, 'those that XNAT is set up with'
-    assert rows[M] == {'ELEMENT_NAME': M, 'SINGULAR': 'MR Session', 'PLURAL': 'MR Sessions', 'SECURED': 'true', 'COUNT': '2'}
+    assert len(rows) == 12 and SCAN not in rows and 'xnat:usSessionData' not in rows, (
+        'those that XNAT is set up with'
+    )
+    assert rows[M] == {
+        'ELEMENT_NAME': M,
+        'SINGULAR': 'MR Session',
+        'PLURAL': 'MR Sessions',
+        'SECURED': 'true',
+        'COUNT': '2',
+    }
     assert rows['xnat:investigatorData']['SECURED'] == 'false'
     assert rows[QC]['PLURAL'] == 'Manual QCs'
 
@@ -48,55 +58,101 @@ def test_4_5_2_filters(admin: Client, client_of: Callable[[str | None], Client])
     assert names(admin, 'readable=true') == names(admin, '')
     outsider = client_of('outsider')
     assert names(outsider, 'readable=true') == names(admin, '')
-    assert next(row for row in outsider.get(ELEMENTS).rows if row['ELEMENT_NAME'] == M)['COUNT'] == '2', 'of the site'
-    assert next(row for row in outsider.get(f'{ELEMENTS}?readable=true').rows if row['ELEMENT_NAME'] == M)['COUNT'] == '0'
+    assert (
+        next(row for row in outsider.get(ELEMENTS).rows if row['ELEMENT_NAME'] == M)['COUNT'] == '2'
+    ), 'of the site'
+    assert (
+        next(
+            row
+            for row in outsider.get(f'{ELEMENTS}?readable=true').rows
+            if row['ELEMENT_NAME'] == M
+        )['COUNT']
+        == '0'
+    )
 
 
 def test_4_5_4_fields_are_xml_by_default(admin: Client) -> None:
     answer = admin.get(f'{ELEMENTS}/{M}')
     assert etree.fromstring(answer.body).tag == 'ResultSet'
-    assert admin.get(f'{ELEMENTS}/xnat:nothing').status == admin.get(f'{ELEMENTS}/xnat:validationData').status == 400
-    assert admin.get(f'{ELEMENTS}/xnat%3AmrSessionData').status == 400, 'names are taken as they are written'
+    assert (
+        admin.get(f'{ELEMENTS}/xnat:nothing').status
+        == admin.get(f'{ELEMENTS}/xnat:validationData').status
+        == 400
+    )
+    assert admin.get(f'{ELEMENTS}/xnat%3AmrSessionData').status == 400, (
+        'names are taken as they are written'
+    )
 
 
 def test_4_5_6_what_is_told_of_a_field(admin: Client) -> None:
     found = fields(admin, M)
     assert found['AGE'] == {
-        'FIELD_ID': 'AGE', 'HEADER': 'Age', 'SUMMARY': f'{M}.AGE', 'TYPE': 'float', 'REQUIRES_VALUE': 'false', 'DESC': 'Age', 'ELEMENT_NAME': M,
+        'FIELD_ID': 'AGE',
+        'HEADER': 'Age',
+        'SUMMARY': f'{M}.AGE',
+        'TYPE': 'float',
+        'REQUIRES_VALUE': 'false',
+        'DESC': 'Age',
+        'ELEMENT_NAME': M,
         'SRC': '0',
-    }  # fmt: skip
+    }
     assert 'MR_PROJECT_IDENTIFIER=P' in found and 'MR_PROJECT_IDENTIFIER=*' in found
     assert found['SCAN_COUNT_TYPE']['REQUIRES_VALUE'] == 'true'
-    hidden = 'RPT VIEW URI LABEL PROJECTS SCANNER OPERATOR MR_NOTES DATE_CHAR WORKFLOW_STATUS MR_PROJECT_IDENTIFIER XNAT_MRSESSIONDATA_FIELD_MAP'
+    hidden = (
+        'RPT VIEW URI LABEL PROJECTS SCANNER OPERATOR MR_NOTES DATE_CHAR WORKFLOW_STATUS '
+        'MR_PROJECT_IDENTIFIER XNAT_MRSESSIONDATA_FIELD_MAP'
+    )
     assert not set(hidden.split()) & set(found), 'only what the display document calls searchable'
     body = json.loads(admin.get(f'{ELEMENTS}/{M}?format=json').body)['ResultSet']
-    assert (body['title'], body['element_name'], 'totalRecords' in body) == ('Search Fields', M, False)
+    assert (body['title'], body['element_name'], 'totalRecords' in body) == (
+        'Search Fields',
+        M,
+        False,
+    )
     assert 'listing' in [version['name'] for version in body['versions']['versions']]
 
 
 def test_4_5_8_several_types(admin: Client) -> None:
-    assert {row['ELEMENT_NAME'] for row in admin.get(f'{ELEMENTS}/{M},{S}?format=json').rows} == {M, S}
+    assert {row['ELEMENT_NAME'] for row in admin.get(f'{ELEMENTS}/{M},{S}?format=json').rows} == {
+        M,
+        S,
+    }
 
 
-def test_4_5_10_labels_and_custom_variables(admin: Client, client_of: Callable[[str | None], Client]) -> None:
-    admin.ok('PUT', '/data/projects/P/subjects/S1?xnat:subjectData/fields/field%5Bname%3DScore%5D/field=7')
+def test_4_5_10_labels_and_custom_variables(
+    admin: Client, client_of: Callable[[str | None], Client]
+) -> None:
+    admin.ok(
+        'PUT',
+        '/data/projects/P/subjects/S1?xnat:subjectData/fields/field%5Bname%3DScore%5D/field=7',
+    )
     admin.ok('PUT', '/data/projects/P/protocols/P_xnat_subjectData', PROTOCOL.encode())
     found = fields(admin, S)
-    assert found['SUB_PROJECT_IDENTIFIER=P']['SRC'] == found['SUB_PROJECT_IDENTIFIER=Q']['SRC'] == '2'
+    assert (
+        found['SUB_PROJECT_IDENTIFIER=P']['SRC'] == found['SUB_PROJECT_IDENTIFIER=Q']['SRC'] == '2'
+    )
     assert found['SUB_PROJECT_IDENTIFIER=P']['SUMMARY'] == 'Label within the P project.'
     assert 'XNAT_SUBJECTDATA_FIELD_MAP=score' not in found, 'only those that a protocol defines'
     defined = found['XNAT_SUBJECTDATA_FIELD_MAP=dose']
-    assert (defined['HEADER'], defined['TYPE'], defined['SUMMARY'], defined['SRC']) == ('Dose', 'float', 'Custom Variable: Dose', '1')
+    assert (defined['HEADER'], defined['TYPE'], defined['SUMMARY'], defined['SRC']) == (
+        'Dose',
+        'float',
+        'Custom Variable: Dose',
+        '1',
+    )
     in_q = fields(admin, S, '&projectScope=Q')
     assert 'SUB_PROJECT_IDENTIFIER=P' in in_q and 'XNAT_SUBJECTDATA_FIELD_MAP=dose' not in in_q
     assert 'SUB_PROJECT_IDENTIFIER=P' not in fields(client_of('outsider'), S)
-    assert [row['xnat_subjectdata_field_map_score'] for row in run(admin, S, ['SUBJECT_LABEL', 'XNAT_SUBJECTDATA_FIELD_MAP=score'])] == ['7', '']
+    assert [
+        row['xnat_subjectdata_field_map_score']
+        for row in run(admin, S, ['SUBJECT_LABEL', 'XNAT_SUBJECTDATA_FIELD_MAP=score'])
+    ] == ['7', '']
     assert fields(admin, T)['XNAT_PETSESSIONDATA_PROJECT_IDENTIFIER=P']['SRC'] == '2'
 
 
 @pytest.mark.parametrize('kind', [P, S, M])
 def test_all_that_are_listed_can_be_columns_without_their_values(admin: Client, kind: str) -> None:
-    """pyxnat 1.6 asks so when it shows a project; those that need a value and have none are empty."""
+    """pyxnat 1.6 asks so when it shows a project; those that need a value and have none are empty."""  # noqa: E501
     found = fields(admin, kind)
     rows = admin.post('/data/search?format=csv', document(kind, list(found))).csv
     needy = [key.lower() for key, row in found.items() if row['REQUIRES_VALUE'] == 'true']
@@ -106,7 +162,9 @@ def test_all_that_are_listed_can_be_columns_without_their_values(admin: Client, 
 def test_every_listed_field_can_be_asked_for(admin: Client) -> None:
     for name in [row['ELEMENT_NAME'] for row in admin.get(f'{ELEMENTS}?used=true').rows]:
         found = fields(admin, name)
-        asked = [key if row['REQUIRES_VALUE'] == 'false' else f'{key}=P' for key, row in found.items()]
+        asked = [
+            key if row['REQUIRES_VALUE'] == 'false' else f'{key}=P' for key, row in found.items()
+        ]
         answer = admin.post('/data/search?format=csv', document(name, asked))
         assert answer.status == 200, (name, answer.body)
         assert answer.csv, name
@@ -116,67 +174,115 @@ def test_4_5_13_versions(admin: Client) -> None:
     found = json.loads(admin.get(f'{ELEMENTS}/{M}/versions?format=json').body)['DisplayVersions']
     assert found['element_name'] == M
     versions = {version['name']: version for version in found['versions']}
-    assert {'listing', 'listing_csv', 'project_bundle', 'root', 'brief', 'detailed', 'all'} <= set(versions)
+    assert {'listing', 'listing_csv', 'project_bundle', 'root', 'brief', 'detailed', 'all'} <= set(
+        versions
+    )
     listing = versions['listing']
     assert {name: listing[name] for name in listing if name != 'fields'} == {
-        'name': 'listing', 'orderBy': 'DATE', 'darkColor': 'DEDEDE', 'lightColor': 'FFFFFF', 'defaultSortOrder': 'DESC',
-    }  # fmt: skip
-    first = {'id': 'LABEL', 'element_name': M, 'header': 'Label', 'type': 'string', 'value': 'null', 'visible': 'true'}
+        'name': 'listing',
+        'orderBy': 'DATE',
+        'darkColor': 'DEDEDE',
+        'lightColor': 'FFFFFF',
+        'defaultSortOrder': 'DESC',
+    }
+    first = {
+        'id': 'LABEL',
+        'element_name': M,
+        'header': 'Label',
+        'type': 'string',
+        'value': 'null',
+        'visible': 'true',
+    }
     assert listing['fields'][0] == first
-    assert (listing['fields'][3]['id'], listing['fields'][3]['element_name']) == ('SUBJECT_LABEL', S)
+    assert (listing['fields'][3]['id'], listing['fields'][3]['element_name']) == (
+        'SUBJECT_LABEL',
+        S,
+    )
     role = next(
         one
-        for one in json.loads(admin.get(f'{ELEMENTS}/{P}/versions?format=json').body)['DisplayVersions']['versions'][0]['fields']
+        for one in json.loads(admin.get(f'{ELEMENTS}/{P}/versions?format=json').body)[
+            'DisplayVersions'
+        ]['versions'][0]['fields']
         if one.get('value', 'null') != 'null'
     )
     assert (role['id'], role['value'], 'visible' in role) == ('USER_ROLE', '{XDAT_USER_ID}', False)
     root = etree.fromstring(admin.get(f'{ELEMENTS}/{M}/versions').body)
-    assert root.tag == 'DisplayVersions' and root.find('versions/version[@name="listing"]/fields/field').get('id') == 'LABEL'
+    assert (
+        root.tag == 'DisplayVersions'
+        and root.find('versions/version[@name="listing"]/fields/field').get('id') == 'LABEL'
+    )
     assert root.findall('versions/version')[-1].get('name') == 'all'
 
 
 TOLD = {
-    S: 'INSERT_DATE INSERT_USER GENDER_TEXT HANDEDNESS_TEXT DOB EDUC SES INVEST_CSV PROJECTS PROJECT SUB_GROUP ADD_IDS RACE ETHNICITY',
-    M: 'SESSION_ID SUBJECT_ID SUBJECT_LABEL DATE VISIT INVEST_SEARCH INVEST TYPE OPERATOR_CSV SCANNER_CSV MARKER_CSV STABILIZATION_CSV GEN_AGE AGE'
-    ' DTI_COUNT INSERT_DATE INSERT_USER LAST_MODIFIED MR_SCAN_COUNT_AGG PROJECT SCAN_COUNT_TYPE SCAN_COUNT_DESC SCAN_COUNT_CLASS SCAN_COUNT_L_TYPE'
+    S: 'INSERT_DATE INSERT_USER GENDER_TEXT HANDEDNESS_TEXT DOB EDUC SES INVEST_CSV PROJECTS '
+    'PROJECT SUB_GROUP ADD_IDS RACE ETHNICITY',
+    M: 'SESSION_ID SUBJECT_ID SUBJECT_LABEL DATE VISIT INVEST_SEARCH INVEST TYPE OPERATOR_CSV '
+    'SCANNER_CSV MARKER_CSV STABILIZATION_CSV GEN_AGE AGE'
+    ' DTI_COUNT INSERT_DATE INSERT_USER LAST_MODIFIED MR_SCAN_COUNT_AGG PROJECT SCAN_COUNT_TYPE '
+    'SCAN_COUNT_DESC SCAN_COUNT_CLASS SCAN_COUNT_L_TYPE'
     ' SCAN_COUNT_L_DESC SCAN_COUNT_L_CLASS',
-    T: 'SUBJECT_ID SESSION_ID EXPT_ID DATE AGE PROJECT INSERT_DATE INSERT_USER STABILIZATION STUDYTYPE PATIENTID PATIENTNAME TRACER_DOSE_UNITS'
-    ' TRACER_DOSE TRACER_SPECIFICACTIVITY TRACER_TOTALMASS_UNITS TRACER_TOTALMASS TRACER_INTERMEDIATE_UNITS TRACER_INTERMEDIATE'
-    ' TRACER_ISOTOPE_HALF_LIFE TRACER_ISOTOPE TRACER_TRANSMISSIONS_STARTTIME TRACER_TRANSMISSIONS TRACER_NAME TRACER_STARTTIME UID'
-    ' PET_SCAN_COUNT_AGG SCAN_COUNT_TYPE SCAN_COUNT_DESC SCAN_COUNT_CLASS SCAN_COUNT_L_TYPE SCAN_COUNT_L_DESC SCAN_COUNT_L_CLASS',
+    T: 'SUBJECT_ID SESSION_ID EXPT_ID DATE AGE PROJECT INSERT_DATE INSERT_USER STABILIZATION '
+    'STUDYTYPE PATIENTID PATIENTNAME TRACER_DOSE_UNITS'
+    ' TRACER_DOSE TRACER_SPECIFICACTIVITY TRACER_TOTALMASS_UNITS TRACER_TOTALMASS '
+    'TRACER_INTERMEDIATE_UNITS TRACER_INTERMEDIATE'
+    ' TRACER_ISOTOPE_HALF_LIFE TRACER_ISOTOPE TRACER_TRANSMISSIONS_STARTTIME TRACER_TRANSMISSIONS '
+    'TRACER_NAME TRACER_STARTTIME UID'
+    ' PET_SCAN_COUNT_AGG SCAN_COUNT_TYPE SCAN_COUNT_DESC SCAN_COUNT_CLASS SCAN_COUNT_L_TYPE '
+    'SCAN_COUNT_L_DESC SCAN_COUNT_L_CLASS',
     'xnat:crSessionData': 'SUBJECT_ID EXPT_ID DATE AGE PROJECT INSERT_DATE INSERT_USER',
-    P: 'INSERT_DATE INSERT_USER ID NAME NAME_CSV DESCRIPTION DESCRIPTION_CSV SECONDARY_ID KEYWORDS PI PROJECT_INVS PROJECT_ACCESS PROJECT_USERS'
-    ' PROJECT_OWNERS PROJECT_MEMBERS PROJECT_COLLABS PROJECT_LAST_WORKFLOW PROJECT_LAST_ACCESS PROJECT_FAV PROJ_MR_COUNT PROJ_CT_COUNT'
+    P: 'INSERT_DATE INSERT_USER ID NAME NAME_CSV DESCRIPTION DESCRIPTION_CSV SECONDARY_ID KEYWORDS '
+    'PI PROJECT_INVS PROJECT_ACCESS PROJECT_USERS'
+    ' PROJECT_OWNERS PROJECT_MEMBERS PROJECT_COLLABS PROJECT_LAST_WORKFLOW PROJECT_LAST_ACCESS '
+    'PROJECT_FAV PROJ_MR_COUNT PROJ_CT_COUNT'
     ' PROJ_PET_COUNT PROJ_UT_COUNT',
-}  # fmt: skip
-"""What XNAT 1.8 tells of types: not the fields that need a value, the labels and what its pages do not offer as criteria."""
+}
+"""What XNAT 1.8 tells of types: not the fields that need a value, the labels and what its pages do
+not offer as criteria."""
 
 
 def test_4_9_fields_of_xnat_s_own_types(admin: Client) -> None:
     for element, names in TOLD.items():
-        assert {name for name in fields(admin, element) if '=' not in name} == set(names.split()), element
+        assert {name for name in fields(admin, element) if '=' not in name} == set(names.split()), (
+            element
+        )
     kinds = {
-        (M, 'AGE'): 'float', (M, 'INSERT_DATE'): 'date', (T, 'INSERT_DATE'): 'string', ('xnat:ctSessionData', 'AGE'): 'integer',
-        (S, 'DOB'): 'integer', (SCAN, 'STARTTIME'): 'time', (SCAN, 'PARAMETERS_PIXELBANDWIDTH'): 'double', (SCAN, 'FRAMES'): 'integer',
+        (M, 'AGE'): 'float',
+        (M, 'INSERT_DATE'): 'date',
+        (T, 'INSERT_DATE'): 'string',
+        ('xnat:ctSessionData', 'AGE'): 'integer',
+        (S, 'DOB'): 'integer',
+        (SCAN, 'STARTTIME'): 'time',
+        (SCAN, 'PARAMETERS_PIXELBANDWIDTH'): 'double',
+        (SCAN, 'FRAMES'): 'integer',
         (T, 'TRACER_STARTTIME'): 'dateTime',
-    }  # fmt: skip
+    }
     assert {key: fields(admin, key[0])[key[1]]['TYPE'] for key in kinds} == kinds
 
 
 UNTOLD = {
-    S: 'SUBJECT_ID SUBJECTID SUBJECT_LABEL SHARED_LABEL GENDER HANDEDNESS MR_COUNT URI SUB_PROJECT_IDENTIFIER=P XNAT_SUBJECTDATA_FIELD_MAP=x',
-    M: 'LABEL PROJECTS DATE_CHAR SCANNER OPERATOR MARKER STABILIZATION INVEST_ID INVEST_CSV MR_NOTES MR_NOTES_CSV WORKFLOW_STATUS RPT VIEW URI'
+    S: 'SUBJECT_ID SUBJECTID SUBJECT_LABEL SHARED_LABEL GENDER HANDEDNESS MR_COUNT URI '
+    'SUB_PROJECT_IDENTIFIER=P XNAT_SUBJECTDATA_FIELD_MAP=x',
+    M: 'LABEL PROJECTS DATE_CHAR SCANNER OPERATOR MARKER STABILIZATION INVEST_ID INVEST_CSV '
+    'MR_NOTES MR_NOTES_CSV WORKFLOW_STATUS RPT VIEW URI'
     ' MR_PROJECT_IDENTIFIER=P MR_EXPT_COUNT=x XNAT_MRSESSIONDATA_FIELD_MAP=x FIELDSTRENGTH coil',
     T: 'LABEL PROJECTS RPT URI XNAT_PETSESSIONDATA_PROJECT_IDENTIFIER=P',
     P: 'URI PROJ_QUARANTINE PROJ_PREARCHIVE_CODE USER_ROLE=1 LAST_ACCESSED=1',
 }
 
 
-@pytest.mark.parametrize(('kind', 'name'), [(kind, name) for kind, names in UNTOLD.items() for name in names.split()])
-def test_what_is_not_told_can_be_a_column_and_a_criterion_all_the_same(admin: Client, kind: str, name: str) -> None:
+@pytest.mark.parametrize(
+    ('kind', 'name'), [(kind, name) for kind, names in UNTOLD.items() for name in names.split()]
+)
+def test_what_is_not_told_can_be_a_column_and_a_criterion_all_the_same(
+    admin: Client, kind: str, name: str
+) -> None:
     assert name.partition('=')[0] not in fields(admin, kind)
     column = name if '=' in name or name.isupper() else f'{kind}/{name}'
-    found = admin.post('/data/search?format=csv', document(kind, [name], criterion(f'{kind}/{name}', 'IS NOT NULL', '')))
+    found = admin.post(
+        '/data/search?format=csv',
+        document(kind, [name], criterion(f'{kind}/{name}', 'IS NOT NULL', '')),
+    )
     assert found.status == 200 and len(found.header) > 1, column
 
 
@@ -210,12 +316,28 @@ VALUES = [
     "it's",
     'a,"b,c"',
 ]
-OPERATORS = ['=', '!=', '<', '>=', 'LIKE', 'NOT LIKE', 'IN', 'NOT IN', 'BETWEEN', 'IS NULL', 'IS NOT', '?']
+OPERATORS = [
+    '=',
+    '!=',
+    '<',
+    '>=',
+    'LIKE',
+    'NOT LIKE',
+    'IN',
+    'NOT IN',
+    'BETWEEN',
+    'IS NULL',
+    'IS NOT',
+    '?',
+]
 
 
 @given(st.data())
-def test_no_document_makes_the_server_fail(admin: Client, server: Server, data: st.DataObject) -> None:
-    """Whatever fields of whatever types are asked for and compared: there is an answer, or it is said what is wrong."""
+def test_no_document_makes_the_server_fail(
+    admin: Client, server: Server, data: st.DataObject
+) -> None:
+    """Whatever fields of whatever types are asked for and compared: there is an answer, or it is
+    said what is wrong."""
 
     def field() -> tuple[str, str]:
         element = data.draw(st.sampled_from(ROOTS))
@@ -225,18 +347,38 @@ def test_no_document_makes_the_server_fail(admin: Client, server: Server, data: 
         asks = name in known and known[name].requires_value
         return element, f'{name}={data.draw(st.sampled_from(["P", M, "T1", ""]))}' if asks else name
 
-    columns = [f'{element}.{name}' for element, name in (field() for _ in range(data.draw(st.integers(0, 4))))]
+    columns = [
+        f'{element}.{name}'
+        for element, name in (field() for _ in range(data.draw(st.integers(0, 4))))
+    ]
     criteria = []
     for _ in range(data.draw(st.integers(0, 3))):
         element, name = field()
         operator, value = data.draw(st.sampled_from(OPERATORS)), data.draw(st.sampled_from(VALUES))
-        criteria.append(criterion(f'{element}{data.draw(st.sampled_from("./"))}{name}', operator, value, data.draw(st.integers(0, 1))))
-    body = document(data.draw(st.sampled_from(ROOTS)), columns, *criteria, method=data.draw(st.sampled_from(['AND', 'OR'])))
+        criteria.append(
+            criterion(
+                f'{element}{data.draw(st.sampled_from("./"))}{name}',
+                operator,
+                value,
+                data.draw(st.integers(0, 1)),
+            )
+        )
+    body = document(
+        data.draw(st.sampled_from(ROOTS)),
+        columns,
+        *criteria,
+        method=data.draw(st.sampled_from(['AND', 'OR'])),
+    )
     answer = admin.post(f'/data/search?format={data.draw(st.sampled_from(["csv", "json"]))}', body)
     assert answer.status in (200, 400), answer.text
 
 
 def test_every_type_that_is_listed_can_be_asked_for_its_fields(admin: Client) -> None:
     for row in admin.get('/data/search/elements?format=json').rows:
-        assert admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}?format=json').status == 200, row
-        assert admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}/versions?format=json').status == 200, row
+        assert (
+            admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}?format=json').status == 200
+        ), row
+        assert (
+            admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}/versions?format=json').status
+            == 200
+        ), row

@@ -37,17 +37,43 @@ def labels(client: Client, path: str) -> list[str]:
 
 
 def logins(client: Client, name: str) -> list[str]:
-    return [node.text or '' for node in etree.fromstring(client.get(f'{SAVED}/{name}').body).findall('{*}allowed_user/{*}login')]
+    return [
+        node.text or ''
+        for node in etree.fromstring(client.get(f'{SAVED}/{name}').body).findall(
+            '{*}allowed_user/{*}login'
+        )
+    ]
 
 
 def test_put_get_list_results_delete(admin: Client) -> None:
-    assert admin.put(f'{SAVED}/mine', of('M2', brief_description='two', description='the second', secure='1')).status == 200
+    assert (
+        admin.put(
+            f'{SAVED}/mine', of('M2', brief_description='two', description='the second', secure='1')
+        ).status
+        == 200
+    )
     row = next(row for row in admin.get(SAVED).rows if row['id'] == 'mine')
     assert set(row) == {
-        'id', 'description', 'root_element_name', 'brief_description', 'tag', 'secure', 'layeredsequence', 'allow_diff_columns',
-        'sort_by_element_name', 'sort_by_field_id', 'users', 'stored_search_info', 'extension',
-    }  # fmt: skip
-    assert (row['description'], row['brief_description'], row['root_element_name'], row['users']) == ('the second', 'two', M, '{admin}')
+        'id',
+        'description',
+        'root_element_name',
+        'brief_description',
+        'tag',
+        'secure',
+        'layeredsequence',
+        'allow_diff_columns',
+        'sort_by_element_name',
+        'sort_by_field_id',
+        'users',
+        'stored_search_info',
+        'extension',
+    }
+    assert (
+        row['description'],
+        row['brief_description'],
+        row['root_element_name'],
+        row['users'],
+    ) == ('the second', 'two', M, '{admin}')
     found = etree.fromstring(admin.get(f'{SAVED}/mine').body)
     assert found.get('ID') == 'mine'
     assert labels(admin, f'{SAVED}/mine/results') == ['M2']
@@ -63,9 +89,21 @@ def test_an_unknown_one_is_not_found(admin: Client) -> None:
 
 
 def test_the_document_comes_back_as_it_was_meant(admin: Client) -> None:
-    extra = f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>DATE</xdat:field_ID></xdat:sort_by>'
-    inner = f'<xdat:child_set method="OR">{criterion(f"{M}/AGE", "<", "80")}{criterion(f"{M}/LABEL", "LIKE", "a & <b>", 0)}</xdat:child_set>'
-    body = document(M, ['LABEL', 'xnat:subjectData.SUB_PROJECT_IDENTIFIER=P'], inner, criterion(f'{M}.DATE', 'IS NULL', 'NULL', 1), extra=extra)
+    extra = (
+        f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>DATE</'
+        'xdat:field_ID></xdat:sort_by>'
+    )
+    inner = (
+        '<xdat:child_set '
+        f'method="OR">{criterion(f"{M}/AGE", "<", "80")}{criterion(f"{M}/LABEL", "LIKE", "a & <b>", 0)}</xdat:child_set>'  # noqa: E501
+    )
+    body = document(
+        M,
+        ['LABEL', 'xnat:subjectData.SUB_PROJECT_IDENTIFIER=P'],
+        inner,
+        criterion(f'{M}.DATE', 'IS NULL', 'NULL', 1),
+        extra=extra,
+    )
     admin.ok('PUT', f'{SAVED}/full', body)
     once = admin.get(f'{SAVED}/full').body
     admin.ok('PUT', f'{SAVED}/full', once)
@@ -121,7 +159,11 @@ def test_a_secure_search_is_for_whom_it_names(admin: Client, client_of: Clients)
     assert listed(member) == ['closed', 'grouped', 'open']
     assert listed(collaborator) == ['open'], 'groups let nobody in'
     assert listed(client_of('outsider')) == ['open']
-    assert collaborator.get(f'{SAVED}/closed').status == collaborator.get(f'{SAVED}/closed/results').status == 403
+    assert (
+        collaborator.get(f'{SAVED}/closed').status
+        == collaborator.get(f'{SAVED}/closed/results').status
+        == 403
+    )
     assert collaborator.get(f'{SAVED}/grouped').status == 403
     assert client_of('outsider').get(f'{SAVED}/open').status == 200
     assert labels(client_of('outsider'), f'{SAVED}/open/results') == []
@@ -136,17 +178,27 @@ def test_another_s_search_is_replaced_and_not_deleted(client_of: Clients) -> Non
     member.ok('PUT', f'{SAVED}/hers', of('M1', secure='0'))
     assert collaborator.delete(f'{SAVED}/hers').status == 403
     collaborator.ok('PUT', f'{SAVED}/hers', of('M2', secure='0'))
-    assert labels(collaborator, f'{SAVED}/hers/results') == ['M2'] and logins(member, 'hers') == ['member']
+    assert labels(collaborator, f'{SAVED}/hers/results') == ['M2'] and logins(member, 'hers') == [
+        'member'
+    ]
 
 
-def test_a_shared_search_is_the_business_of_administrators(admin: Client, client_of: Clients) -> None:
+def test_a_shared_search_is_the_business_of_administrators(
+    admin: Client, client_of: Clients
+) -> None:
     member, owner = client_of('member'), client_of('owner')
     both = '<xdat:allowed_user><xdat:login>owner</xdat:login></xdat:allowed_user>'
     member.ok('PUT', f'{SAVED}/ours', document(M, ['LABEL'], extra=both, secure='1'))
     assert sorted(logins(admin, 'ours')) == ['member', 'owner']
-    assert listed(member) == listed(owner) == ['ours'] and labels(owner, f'{SAVED}/ours/results') == ['M1', 'M2']
+    assert listed(member) == listed(owner) == ['ours'] and labels(
+        owner, f'{SAVED}/ours/results'
+    ) == ['M1', 'M2']
     for client in (member, owner):
-        assert client.delete(f'{SAVED}/ours').status == client.put(f'{SAVED}/ours', of('M1')).status == 403
+        assert (
+            client.delete(f'{SAVED}/ours').status
+            == client.put(f'{SAVED}/ours', of('M1')).status
+            == 403
+        )
     admin.ok('DELETE', f'{SAVED}/ours')
     assert admin.get(f'{SAVED}/ours').status == 404
 
@@ -163,12 +215,18 @@ def test_save_as_takes_the_place_of_what_is_there(admin: Client, client_of: Clie
     member = client_of('member')
     member.ok('PUT', f'{SAVED}/one', of('M1', secure='0', brief_description='a'))
     member.ok('PUT', f'{SAVED}/one?saveAs=true', of('M2', secure='0', brief_description='b'))
-    assert [(row['id'], row['brief_description']) for row in admin.get(SAVED).rows] == [('one', 'b')]
+    assert [(row['id'], row['brief_description']) for row in admin.get(SAVED).rows] == [
+        ('one', 'b')
+    ]
 
 
 def test_what_is_put_below_a_project_is_nowhere(admin: Client) -> None:
     assert admin.put('/data/projects/P/searches/mine', of('M1')).status == 200
-    assert admin.get('/data/projects/P/searches/mine').status == admin.get(f'{SAVED}/mine').status == 404
+    assert (
+        admin.get('/data/projects/P/searches/mine').status
+        == admin.get(f'{SAVED}/mine').status
+        == 404
+    )
 
 
 def test_tags_are_projects(admin: Client, client_of: Clients) -> None:
@@ -196,17 +254,28 @@ def test_the_site_s_listing_of_a_type(admin: Client) -> None:
     assert admin.get(f'{SAVED}/@{M}?format=json').status == 404, 'a document, not a table'
     assert admin.get(f'{SAVED}/@xnat:nothing').status == 400
     detailed = etree.fromstring(admin.get(f'{SAVED}/@{M}?dv=detailed').body)
-    assert [node.findtext('{*}field_ID') for node in detailed.findall('{*}search_field')][:3] == ['MR_NOTES', 'LABEL', 'OPERATOR']
+    assert [node.findtext('{*}field_ID') for node in detailed.findall('{*}search_field')][:3] == [
+        'MR_NOTES',
+        'LABEL',
+        'OPERATOR',
+    ]
 
 
 def test_a_project_s_listing_of_a_type(admin: Client, client_of: Clients) -> None:
     path = f'/data/projects/P/searches/@{S}'
     root = etree.fromstring(admin.get(path).body)
-    assert (root.get('ID'), root.get('tag'), root.get('brief-description')) == (f'P_{S}', 'P', 'Subjects')
+    assert (root.get('ID'), root.get('tag'), root.get('brief-description')) == (
+        f'P_{S}',
+        'P',
+        'Subjects',
+    )
     counts = [node.findtext('{*}field_ID') for node in root.findall('{*}search_field')][4:]
     assert counts == ['CNT_XNAT_MRSESSIONDATA=P', 'CNT_XNAT_PETSESSIONDATA=P']
     rows = admin.post('/data/search?format=csv', admin.get(path).body).csv
-    assert [(row['sub_project_identifier_p'], row['cnt_xnat_mrsessiondata_p']) for row in rows] == [('S1', '2'), ('S2', '')]
+    assert [(row['sub_project_identifier_p'], row['cnt_xnat_mrsessiondata_p']) for row in rows] == [
+        ('S1', '2'),
+        ('S2', ''),
+    ]
     assert admin.get(f'/data/archive/projects/P/searches/@{S}?format=json').status == 404
     assert client_of('outsider').get(path).status == 403, 'protected'
     assert admin.get(f'/data/projects/NONE/searches/@{S}').status == 404
@@ -214,7 +283,15 @@ def test_a_project_s_listing_of_a_type(admin: Client, client_of: Clients) -> Non
 
 
 def test_an_owner_replaces_the_listing_of_the_project(admin: Client, client_of: Clients) -> None:
-    own = document(S, ['SUBJECT_LABEL'], criterion(f'{S}/PROJECT', '=', 'P'), ID=f'P_{S}', tag='P', brief_description='Subjects', secure='0')
+    own = document(
+        S,
+        ['SUBJECT_LABEL'],
+        criterion(f'{S}/PROJECT', '=', 'P'),
+        ID=f'P_{S}',
+        tag='P',
+        brief_description='Subjects',
+        secure='0',
+    )
     assert client_of('collaborator').put(f'{SAVED}/P_{S}', own).status == 403
     client_of('owner').ok('PUT', f'{SAVED}/P_{S}', own)
     assert admin.get(f'/data/projects/P/searches/@{S}?format=csv').header[-1] == 'quarantine_status'

@@ -1,4 +1,5 @@
-"""Data types and display documents that a folder of schemas brings (``schemas=``), and those of a whole XNAT 1.8.3."""
+"""Data types and display documents that a folder of schemas brings (``schemas=``), and those of a
+whole XNAT 1.8.3."""
 
 from __future__ import annotations
 
@@ -20,8 +21,12 @@ from tests.conftest import DEEP
 from .conftest import Client
 from .searches import QC, SCAN, M, S, criterion, document, run
 
-XNAT = Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared') / 'xnat-schemas'
-with_xnat = pytest.mark.skipif(not XNAT.is_dir(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT')
+XNAT = (
+    Path(os.environ.get('XNAT_REFERENCE') or Path(__file__).parents[3] / 'shared') / 'xnat-schemas'
+)
+with_xnat = pytest.mark.skipif(
+    not XNAT.is_dir(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
+)
 
 SCHEMA = """<?xml version="1.0"?>
 <xs:schema targetNamespace="http://example.org/mood" xmlns:mood="http://example.org/mood" xmlns:xnat="http://nrg.wustl.edu/xnat"
@@ -33,7 +38,7 @@ SCHEMA = """<?xml version="1.0"?>
       <xs:element name="calm" type="xs:double" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>
     <xs:element name="by" type="xs:string" minOccurs="0"/>
   </xs:sequence></xs:extension></xs:complexContent></xs:complexType>
-</xs:schema>"""
+</xs:schema>"""  # noqa: E501
 DISPLAY = """<?xml version="1.0"?>
 <Displays schema-element="mood:moodData" full-description="Mood" brief-description="Mood">
   <DisplayField id="LABEL" header="Mood Label" data-type="string">
@@ -58,7 +63,7 @@ DISPLAY = """<?xml version="1.0"?>
     <DisplayFieldRef id="LABEL"/><DisplayFieldRef id="SUBJECT_LABEL" element_name="xnat:subjectData"/>
     <DisplayFieldRef id="SCORE" header="Total"/><DisplayFieldRef id="CALM" visible="false"/><DisplayFieldRef id="VIEWED"/>
   </DisplayVersion>
-</Displays>"""
+</Displays>"""  # noqa: E501
 MOOD = 'mood:moodData'
 
 
@@ -85,36 +90,66 @@ def admin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 def _moods(admin: Client) -> None:
     for number in range(3):
         values = f'{MOOD}/total={number * 7}&{MOOD}/rating/calm={number}.5'
-        admin.ok('PUT', f'/data/projects/P/subjects/S/experiments/m{number}?xsiType={MOOD}&{values}')
+        admin.ok(
+            'PUT', f'/data/projects/P/subjects/S/experiments/m{number}?xsiType={MOOD}&{values}'
+        )
 
 
 def test_a_type_of_a_plug_in_is_there_at_once(admin: Client) -> None:
     rows = {row['ELEMENT_NAME']: row for row in admin.get('/data/search/elements?used=true').rows}
-    assert (rows[MOOD]['SINGULAR'], rows[MOOD]['SECURED'], rows[MOOD]['COUNT']) == ('Mood', 'true', '3')
-    item = json.loads(admin.get('/data/projects/P/subjects/S/experiments/m1?format=json').body)['items'][0]
+    assert (rows[MOOD]['SINGULAR'], rows[MOOD]['SECURED'], rows[MOOD]['COUNT']) == (
+        'Mood',
+        'true',
+        '3',
+    )
+    item = json.loads(admin.get('/data/projects/P/subjects/S/experiments/m1?format=json').body)[
+        'items'
+    ][0]
     assert item['data_fields']['total'] == 7
     assert len(admin.get(f'/data/projects/P/experiments?xsiType={MOOD}').rows) == 3
-    assert [row['label'] for row in run(admin, MOOD, ['LABEL'], criterion(f'{MOOD}/total', '>', '6'))] == ['m1', 'm2']
+    assert [
+        row['label'] for row in run(admin, MOOD, ['LABEL'], criterion(f'{MOOD}/total', '>', '6'))
+    ] == ['m1', 'm2']
 
 
 def test_fields_of_its_display_document(admin: Client) -> None:
-    found = {row['FIELD_ID']: row for row in admin.get(f'/data/search/elements/{MOOD}?format=json').rows}
-    assert {name: (found[name]['HEADER'], found[name]['TYPE'], found[name]['DESC']) for name in ('SCORE', 'CALM', 'SEX')} == {
+    found = {
+        row['FIELD_ID']: row for row in admin.get(f'/data/search/elements/{MOOD}?format=json').rows
+    }
+    assert {
+        name: (found[name]['HEADER'], found[name]['TYPE'], found[name]['DESC'])
+        for name in ('SCORE', 'CALM', 'SEX')
+    } == {
         'SCORE': ('Score', 'integer', 'Sum of all answers'),
         'CALM': ('Calmness', 'double', 'Calmness'),
         'SEX': ('Sex', 'string', 'Sex'),
     }
-    assert not {'LABEL', 'PROJECTS', 'VIEWED', 'SMILEY', 'SUBJECT'} & set(found), 'only what the document calls searchable is told'
-    assert {'TOTAL', 'BY', 'EXPT_ID', 'INSERT_DATE', 'MOOD_MOODDATA_PROJECT_IDENTIFIER=P'} <= set(found), 'what is generated stays'
-    row = run(admin, MOOD, ['LABEL', 'SCORE', 'CALM', 'SEX', 'SUBJECT', 'PROJECTS'], criterion(f'{MOOD}.SCORE', 'BETWEEN', '7 AND 8'))[0]
+    assert not {'LABEL', 'PROJECTS', 'VIEWED', 'SMILEY', 'SUBJECT'} & set(found), (
+        'only what the document calls searchable is told'
+    )
+    assert {'TOTAL', 'BY', 'EXPT_ID', 'INSERT_DATE', 'MOOD_MOODDATA_PROJECT_IDENTIFIER=P'} <= set(
+        found
+    ), 'what is generated stays'
+    row = run(
+        admin,
+        MOOD,
+        ['LABEL', 'SCORE', 'CALM', 'SEX', 'SUBJECT', 'PROJECTS'],
+        criterion(f'{MOOD}.SCORE', 'BETWEEN', '7 AND 8'),
+    )[0]
     names = ('label', 'score', 'calm', 'sex', 'subject', 'projects')
-    assert [row[name] for name in names] == ['m1', '7', '1.5', 'female', 'S', '<P>'], 'a view that this server computes itself'
+    assert [row[name] for name in names] == ['m1', '7', '1.5', 'female', 'S', '<P>'], (
+        'a view that this server computes itself'
+    )
 
 
 def test_versions_of_its_display_document(admin: Client) -> None:
     answer = admin.get(f'/data/search/saved/@{MOOD}/results?format=json')
     columns = json.loads(answer.body)['ResultSet']['Columns']
-    assert [column['key'] for column in columns if 'id' in column][:3] == ['label', 'xnat_subjectdata_subject_label', 'score']
+    assert [column['key'] for column in columns if 'id' in column][:3] == [
+        'label',
+        'xnat_subjectdata_subject_label',
+        'score',
+    ]
     assert next(column['header'] for column in columns if column['key'] == 'score') == 'Total'
     assert next(column for column in columns if column['key'] == 'calm')['visible'] == 'false'
 
@@ -155,29 +190,60 @@ def test_the_schemas_of_xnat_load_quickly_and_modestly() -> None:
 
 
 SOME = [
-    'xnat:mrSessionData', 'xnat:petmrSessionData', 'xnat:dx3DCraniofacialSessionData', 'xnat:subjectVariablesData', 'xnat:pVisitData',
-    'xnat:ctScanData', 'xnat:petScanData', 'xnat:reconstructedImageData', 'xnat:qcAssessmentData', 'icr:roiCollectionData', 'xnat_a:updrs3Data',
-    'scr:screeningAssessment', 'val:protocolData',
-]  # fmt: skip
+    'xnat:mrSessionData',
+    'xnat:petmrSessionData',
+    'xnat:dx3DCraniofacialSessionData',
+    'xnat:subjectVariablesData',
+    'xnat:pVisitData',
+    'xnat:ctScanData',
+    'xnat:petScanData',
+    'xnat:reconstructedImageData',
+    'xnat:qcAssessmentData',
+    'icr:roiCollectionData',
+    'xnat_a:updrs3Data',
+    'scr:screeningAssessment',
+    'val:protocolData',
+]
 ALL = Model(further=[XNAT]).searchable if XNAT.is_dir() else []
 
 
 @with_xnat
-@pytest.mark.parametrize('name', [one for one in ALL if one not in ('xnat:projectData', 'xnat:subjectData') and (DEEP or one in SOME)])
+@pytest.mark.parametrize(
+    'name',
+    [
+        one
+        for one in ALL
+        if one not in ('xnat:projectData', 'xnat:subjectData') and (DEEP or one in SOME)
+    ],
+)
 def test_every_type_of_xnat_can_be_put_listed_and_searched(xnat: Client, name: str) -> None:
     session, label = '/data/projects/P/subjects/S/experiments/E', name.replace(':', '_')
     xnat.ok('PUT', f'{session}?xsiType={M}')
     model = Model(further=[XNAT])
     level = model.level_of(name)
-    required = [one for one in model.registry.fields(name) if one.required and '/' not in one.path and one.path not in CORE]
-    given = ''.join(f'&{name}/{one.path}={one.choices[0] if one.choices else "2020-01-31" if one.kind == "date" else "1"}' for one in required)
-    path = f'/data/projects/P/subjects/S/experiments/{label}' if level == 'experiment' else f'{session}/{level}s/{label}'
+    required = [
+        one
+        for one in model.registry.fields(name)
+        if one.required and '/' not in one.path and one.path not in CORE
+    ]
+    given = ''.join(
+        f'&{name}/{one.path}={one.choices[0] if one.choices else "2020-01-31" if one.kind == "date" else "1"}'  # noqa: E501
+        for one in required
+    )
+    path = (
+        f'/data/projects/P/subjects/S/experiments/{label}'
+        if level == 'experiment'
+        else f'{session}/{level}s/{label}'
+    )
     assert xnat.put(f'{path}?xsiType={name}{given}').status in (200, 201)
     assert json.loads(xnat.get(f'{path}?format=json').body)['items'][0]['meta']['xsi:type'] == name
     assert xnat.get(f'{path}?format=xml').status == 200
     assert xnat.get(f'{path.rpartition("/")[0]}?xsiType={name}&format=json').rows
     fields = xnat.get(f'/data/search/elements/{name}?format=json').rows
-    asked = [row['FIELD_ID'] if row['REQUIRES_VALUE'] == 'false' else f'{row["FIELD_ID"]}=P' for row in fields]
+    asked = [
+        row['FIELD_ID'] if row['REQUIRES_VALUE'] == 'false' else f'{row["FIELD_ID"]}=P'
+        for row in fields
+    ]
     answer = xnat.post('/data/search?format=csv', document(name, asked))
     assert answer.status == 200 and answer.csv, answer.body
     assert xnat.get(f'/data/search/saved/@{name}/results?format=csv').status == 200
@@ -201,18 +267,33 @@ def test_every_field_of_the_display_documents_of_xnat_is_there() -> None:
 
 @with_xnat
 def test_headers_and_kinds_are_those_of_xnat_with_and_without_its_documents() -> None:
-    """What this server knows of XNAT's own types by itself says the same as their display documents."""
+    """What this server knows of XNAT's own types by itself says the same as their display
+    documents."""
     model = Model(further=[XNAT])
     own, real = Displays(model), Displays(model, [XNAT])
-    for name in (S, M, 'xnat:petSessionData', 'xnat:ctSessionData', 'xnat:projectData', SCAN, QC, 'xnat:crSessionData'):
+    for name in (
+        S,
+        M,
+        'xnat:petSessionData',
+        'xnat:ctSessionData',
+        'xnat:projectData',
+        SCAN,
+        QC,
+        'xnat:crSessionData',
+    ):
         nodes = {node.get('id'): node for node in real._documents[name].nodes}
         for field, node in nodes.items():
             if field != 'INVEST_ID':  # a number of XNAT's database
                 ours, theirs = own.fields(name)[field], real.fields(name)[field]
-                same = [(one.header, one.requires_value, one.image, one.searchable) for one in (ours, theirs)]
+                same = [
+                    (one.header, one.requires_value, one.image, one.searchable)
+                    for one in (ours, theirs)
+                ]
                 assert same[0] == same[1], (name, field)
                 assert ours.type == theirs.type, (name, field, node.get('data-type'))
         ours, theirs = own.versions(name), real.versions(name)
         for version in ('listing', 'project_bundle'):
             if version in ours and version in theirs and name != SCAN:
-                assert [one.id for one in ours[version].fields] == [one.id for one in theirs[version].fields], (name, version)
+                assert [one.id for one in ours[version].fields] == [
+                    one.id for one in theirs[version].fields
+                ], (name, version)

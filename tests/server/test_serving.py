@@ -28,7 +28,9 @@ ROOT = str(Path(pyxnat.__file__).parents[1])
 def test_start_and_stop_are_quick(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         Client(server, 'admin', 'p').ok('PUT', '/data/projects/P')
-    assert any(max(start_and_stop(tmp_path)) < 1 for _ in range(10)), 'other work on the machine makes some turns slow, but not all'
+    assert any(max(start_and_stop(tmp_path)) < 1 for _ in range(10)), (
+        'other work on the machine makes some turns slow, but not all'
+    )
 
 
 def start_and_stop(folder: Path) -> tuple[float, float]:
@@ -98,7 +100,9 @@ def test_parallel_writers_and_readers(tmp_path: Path) -> None:
                 label = f'S{number}_{turn}'
                 answers = [
                     client.put(f'/data/projects/P/subjects/{label}'),
-                    client.put(f'/data/projects/P/resources/R/files/{label}?inbody=true', label.encode()),
+                    client.put(
+                        f'/data/projects/P/resources/R/files/{label}?inbody=true', label.encode()
+                    ),
                     client.get('/data/projects/P/subjects'),
                     client.get(f'/data/projects/P/resources/R/files/{label}'),
                 ]
@@ -123,10 +127,15 @@ def test_a_broken_upload_leaves_nothing(tmp_path: Path) -> None:
         client.ok('PUT', '/data/projects/P')
         key = client.get('/data/JSESSION').text
         with socket.create_connection((server.host, server.port)) as raw:
-            head = f'PUT /data/projects/P/resources/R/files/f?inbody=true HTTP/1.1\r\nHost: x\r\nCookie: JSESSIONID={key}\r\n'
+            head = (
+                'PUT /data/projects/P/resources/R/files/f?inbody=true HTTP/1.1\r\nHost: '
+                f'x\r\nCookie: JSESSIONID={key}\r\n'
+            )
             raw.sendall(f'{head}Content-Length: 100000\r\n\r\n'.encode() + b'half')
             wait_until(lambda: list((tmp_path / 'staging').iterdir()), 'the upload to begin')
-        wait_until(lambda: not list((tmp_path / 'staging').iterdir()), 'the upload to be cleared away')
+        wait_until(
+            lambda: not list((tmp_path / 'staging').iterdir()), 'the upload to be cleared away'
+        )
         assert client.get('/data/projects/P/resources').rows == []
 
 
@@ -143,7 +152,10 @@ def test_after_a_crash_files_and_rows_agree(tmp_path: Path) -> None:
     (folder / 'stray').write_bytes(b'no row')
     (tmp_path / 'staging/half').write_bytes(b'half')
     with serve(tmp_path, password='p') as server:
-        rows = {row['Name']: row for row in Client(server, 'admin', 'p').get('/data/projects/P/resources/R/files').rows}
+        rows = {
+            row['Name']: row
+            for row in Client(server, 'admin', 'p').get('/data/projects/P/resources/R/files').rows
+        }
     assert set(rows) == {'kept', 'changed'}
     assert rows['changed']['digest'] == hashlib.md5(b'other body').hexdigest()
     assert not (folder / 'stray').exists() and not (tmp_path / 'staging/half').exists()
@@ -152,7 +164,13 @@ def test_after_a_crash_files_and_rows_agree(tmp_path: Path) -> None:
 def run(folder: Path, *options: str, **environment: str) -> subprocess.Popen[str]:
     command = [sys.executable, '-m', 'pyxnat.server', str(folder), '--port', '0', *options]
     clean = {name: value for name, value in os.environ.items() if name != 'PYXNAT_SERVER_PASSWORD'}
-    return subprocess.Popen(command, env={**clean, 'PYTHONPATH': ROOT, **environment}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command,
+        env={**clean, 'PYTHONPATH': ROOT, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def first_lines(process: subprocess.Popen[str]) -> list[str]:

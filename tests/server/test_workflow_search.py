@@ -19,14 +19,26 @@ def shown(colour: str, status: str) -> str:
     return f'<B><FONT COLOR={colour}>{status}</FONT></B>'
 
 
-def put(client: Client, item: str, name: str, launched: str, status: str = 'Complete', **more: str) -> None:
-    told = {'id': item, 'ExternalID': 'WF', 'data_type': 'xnat:subjectData', 'pipeline_name': name, 'launch_time': launched, 'status': status, **more}
-    client.ok('PUT', '/data/workflows?' + '&'.join(f'{W}/{key}={value}' for key, value in told.items()))
+def put(
+    client: Client, item: str, name: str, launched: str, status: str = 'Complete', **more: str
+) -> None:
+    told = {
+        'id': item,
+        'ExternalID': 'WF',
+        'data_type': 'xnat:subjectData',
+        'pipeline_name': name,
+        'launch_time': launched,
+        'status': status,
+        **more,
+    }
+    client.ok(
+        'PUT', '/data/workflows?' + '&'.join(f'{W}/{key}={value}' for key, value in told.items())
+    )
 
 
 @pytest.fixture(scope='module')
 def subject(admin: Client) -> str:
-    """The ID of a subject with three workflows of ours, whose pipelines begin with a common word."""
+    """The ID of a subject with three workflows of ours, whose pipelines begin with a common word."""  # noqa: E501
     admin.ok('PUT', '/data/projects/WF')
     admin.ok('PUT', '/data/projects/WF?accessibility=private')
     admin.ok('PUT', '/data/projects/WF/accessibility/private')
@@ -37,25 +49,49 @@ def subject(admin: Client) -> str:
     return identity
 
 
-def ask(client: Client, columns: list[str], *where: str, form: str = 'json') -> list[dict[str, str]]:
+def ask(
+    client: Client, columns: list[str], *where: str, form: str = 'json'
+) -> list[dict[str, str]]:
     ours = criterion(f'{W}/pipeline_name', 'LIKE', 'My')
-    answer = client('POST', f'/data/search?format={form}', document(W, columns, criterion(PROJECT, '=', 'WF'), ours, *where), XML)
+    answer = client(
+        'POST',
+        f'/data/search?format={form}',
+        document(W, columns, criterion(PROJECT, '=', 'WF'), ours, *where),
+        XML,
+    )
     assert answer.status == 200, answer.body
     return answer.csv if form == 'csv' else answer.rows
 
 
 def test_what_happened_since_a_moment(admin: Client, subject: str) -> None:
     columns = ['LAUNCH_TIME', 'ID', 'PIPELINE_NAME', 'STATUS', 'EXTERNALID']
-    rows = ask(admin, columns, criterion(f'{W}/launch_time', '>', '2020-01-01 12:00:00'), form='csv')
-    assert list(rows[0]) == ['launch_time', 'id', 'pipeline_name', 'status', 'current_step_id', 'externalid', 'quarantine_status']
-    assert [(row['id'], row['pipeline_name']) for row in rows] == [(subject, 'MyRemove'), (subject, 'MyChange')], 'the newest first'
+    rows = ask(
+        admin, columns, criterion(f'{W}/launch_time', '>', '2020-01-01 12:00:00'), form='csv'
+    )
+    assert list(rows[0]) == [
+        'launch_time',
+        'id',
+        'pipeline_name',
+        'status',
+        'current_step_id',
+        'externalid',
+        'quarantine_status',
+    ]
+    assert [(row['id'], row['pipeline_name']) for row in rows] == [
+        (subject, 'MyRemove'),
+        (subject, 'MyChange'),
+    ], 'the newest first'
     assert {row['externalid'] for row in rows} == {'WF'}
 
 
 @pytest.mark.parametrize(
     ('field', 'key', 'values'),
     [
-        ('STATUS', 'status', [shown('green', 'Complete'), shown('red', 'Failed'), shown('orange', 'Queued')]),
+        (
+            'STATUS',
+            'status',
+            [shown('green', 'Complete'), shown('red', 'Failed'), shown('orange', 'Queued')],
+        ),
         (f'{W}/status', 'wrk_col_workflowdatastatus', ['Complete', 'Failed', 'Queued']),
         (f'{W}/category', 'wrk_col_workflowdatacategory', ['', '', 'DATA']),
         (f'{W}/pipeline_name', 'pipeline_name', ['MyAdd', 'MyChange', 'MyRemove']),
@@ -63,15 +99,19 @@ def test_what_happened_since_a_moment(admin: Client, subject: str) -> None:
         ('DATA_TYPE', 'data_type', ['xnat:subjectData'] * 3),
         ('SESSION_LABEL', 'session_label', [''] * 3),
     ],
-)  # fmt: skip
-def test_columns_by_id_and_by_path(admin: Client, subject: str, field: str, key: str, values: list[str]) -> None:
+)
+def test_columns_by_id_and_by_path(
+    admin: Client, subject: str, field: str, key: str, values: list[str]
+) -> None:
     assert sorted(row[key] for row in ask(admin, ['PIPELINE_NAME', field])) == sorted(values)
 
 
 def test_numbers_of_workflows_and_unknown_fields(admin: Client, subject: str) -> None:
     rows = ask(admin, ['PIPELINE_NAME', f'{W}/wrk_workflowdata_id', 'NOTHING'])
     assert all(row['workflow_id'].isdecimal() for row in rows) and 'nothing' not in rows[0]
-    assert admin('POST', '/data/search', document(W, ['ID'], criterion(f'{W}/nothing', '=', '1')), XML).status in (400, 500)
+    assert admin(
+        'POST', '/data/search', document(W, ['ID'], criterion(f'{W}/nothing', '=', '1')), XML
+    ).status in (400, 500)
 
 
 def test_only_those_of_what_one_may_read(admin: Client, client_of: ClientOf, subject: str) -> None:
@@ -80,22 +120,39 @@ def test_only_those_of_what_one_may_read(admin: Client, client_of: ClientOf, sub
     assert len(ask(client_of('collaborator'), ['PIPELINE_NAME'])) == 3
 
 
-def test_deletions_are_told_to_those_who_may_read_the_project(admin: Client, client_of: ClientOf, subject: str) -> None:
+def test_deletions_are_told_to_those_who_may_read_the_project(
+    admin: Client, client_of: ClientOf, subject: str
+) -> None:
     gone = admin.ok('PUT', '/data/projects/WF/subjects/GONE').rpartition('/')[2]
     put(admin, gone, 'MyGone', '2020-01-04T10:00:00')
     admin.ok('PUT', '/data/projects/WF/users/Collaborators/collaborator')
     admin.ok('DELETE', '/data/projects/WF/subjects/GONE')
     where = criterion(f'{W}/ID', '=', gone)
-    assert [row['pipeline_name'] for row in ask(client_of('collaborator'), ['PIPELINE_NAME'], where)] == ['MyGone']
+    assert [
+        row['pipeline_name'] for row in ask(client_of('collaborator'), ['PIPELINE_NAME'], where)
+    ] == ['MyGone']
     assert ask(client_of('outsider'), ['PIPELINE_NAME'], where) == []
 
 
 def test_a_cached_search_of_workflows(admin: Client, subject: str) -> None:
-    body = document(W, ['PIPELINE_NAME'], criterion(PROJECT, '=', 'WF'), criterion(f'{W}/pipeline_name', 'LIKE', 'MyA'))
+    body = document(
+        W,
+        ['PIPELINE_NAME'],
+        criterion(PROJECT, '=', 'WF'),
+        criterion(f'{W}/pipeline_name', 'LIKE', 'MyA'),
+    )
     kept = admin('POST', '/data/search?cache=true&format=json', body, XML).result
-    assert [row['pipeline_name'] for row in admin.get(f'/data/search/{kept["ID"]}').rows] == ['MyAdd']
+    assert [row['pipeline_name'] for row in admin.get(f'/data/search/{kept["ID"]}').rows] == [
+        'MyAdd'
+    ]
 
 
 def test_the_fields_of_workflows_are_told(admin: Client) -> None:
-    rows = {row['FIELD_ID']: row for row in admin.get(f'/data/search/elements/{W}?format=json').rows}
-    assert (rows['LAUNCH_TIME']['TYPE'], rows['WORKFLOW_ID']['HEADER'], len(rows)) == ('date', 'Workflow ID', 20)
+    rows = {
+        row['FIELD_ID']: row for row in admin.get(f'/data/search/elements/{W}?format=json').rows
+    }
+    assert (rows['LAUNCH_TIME']['TYPE'], rows['WORKFLOW_ID']['HEADER'], len(rows)) == (
+        'date',
+        'Workflow ID',
+        20,
+    )

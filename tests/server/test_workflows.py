@@ -37,12 +37,22 @@ def session(server: Server, admin: Client) -> Iterator[str]:
         admin.ok('PUT', f'/data/projects/PP/users/{login}/{login}')
     pipelines = server.archive.pipelines
     pipelines.add(
-        PATH, 'xnat:imageSessionData', description='Makes NIfTI', steps={'1': 'Convert'}, generates=['xnat:qcAssessmentData'], version='1.0',
+        PATH,
+        'xnat:imageSessionData',
+        description='Makes NIfTI',
+        steps={'1': 'Convert'},
+        generates=['xnat:qcAssessmentData'],
+        version='1.0',
         run=convert,
-    )  # fmt: skip
+    )
     pipelines.add('Idle.xml', 'xnat:petSessionData')
     pipelines.enable(
-        'PP', PATH, parameters=[{'name': 'overwrite', 'csvValues': 'N', 'description': 'Again?'}, {'name': 's', 'schemaLink': 'xnat:x/y'}]
+        'PP',
+        PATH,
+        parameters=[
+            {'name': 'overwrite', 'csvValues': 'N', 'description': 'Again?'},
+            {'name': 's', 'schemaLink': 'xnat:x/y'},
+        ],
     )
     pipelines.enable('PP', PATH, step='again')
     yield admin.ok('PUT', f'{E}?xsiType=xnat:mrSessionData')
@@ -65,14 +75,34 @@ def until(look: Callable[[], Answer], status: str) -> Answer:
 def test_6_3_the_pipelines_of_a_project(admin: Client, client_of: Callable[..., Client]) -> None:
     answer = admin.get('/data/projects/PP/pipelines?format=csv')
     assert answer.header == ['Applies To', 'Generates', 'Name', 'Description', 'Path', 'Datatype']
-    assert [(row['Name'], row['Path'], row['Datatype']) for row in answer.csv] == [('DicomToNifti', PATH, 'xnat:imageSessionData')] * 2
-    assert [row['Path'] for row in admin.get('/data/projects/PP/pipelines?additional=true').rows] == ['Idle.xml']
+    assert [(row['Name'], row['Path'], row['Datatype']) for row in answer.csv] == [
+        ('DicomToNifti', PATH, 'xnat:imageSessionData')
+    ] * 2
+    assert [
+        row['Path'] for row in admin.get('/data/projects/PP/pipelines?additional=true').rows
+    ] == ['Idle.xml']
     root = etree.fromstring(admin.get('/data/projects/PP/pipelines?format=xml').body)
-    found = root.findall('arc:pipelines/arc:descendants/arc:descendant[@xsiType="xnat:imageSessionData"]/arc:pipeline', SPACE)
-    assert [(node.get('stepId'), node.findtext('arc:location', namespaces=SPACE)) for node in found] == [('DicomToNifti', PATH), ('again', PATH)]
-    assert len(etree.fromstring(admin.get('/data/projects/PP/archive_spec').body).findall('.//arc:pipeline', SPACE)) == 2
+    found = root.findall(
+        'arc:pipelines/arc:descendants/arc:descendant[@xsiType="xnat:imageSessionData"]/'
+        'arc:pipeline',
+        SPACE,
+    )
+    assert [
+        (node.get('stepId'), node.findtext('arc:location', namespaces=SPACE)) for node in found
+    ] == [('DicomToNifti', PATH), ('again', PATH)]
+    assert (
+        len(
+            etree.fromstring(admin.get('/data/projects/PP/archive_spec').body).findall(
+                './/arc:pipeline', SPACE
+            )
+        )
+        == 2
+    )
     assert client_of('owner').get('/data/projects/PP/pipelines').status == 200
-    assert [client_of(login).get('/data/projects/PP/pipelines').status for login in ('member', 'collaborator')] == [403, 403]
+    assert [
+        client_of(login).get('/data/projects/PP/pipelines').status
+        for login in ('member', 'collaborator')
+    ] == [403, 403]
     assert client_of('outsider').get('/data/projects/NOSUCH/pipelines').status == 404
 
 
@@ -91,29 +121,73 @@ def test_6_3_details(admin: Client, tail: str) -> None:
 
 
 def test_6_3_a_launch_is_a_workflow(admin: Client, session: str) -> None:
-    assert admin.post(f'/data/projects/PP/pipelines/DicomToNifti/experiments/{session}?overwrite=Y').status == 200
+    assert (
+        admin.post(
+            f'/data/projects/PP/pipelines/DicomToNifti/experiments/{session}?overwrite=Y'
+        ).status
+        == 200
+    )
     uri = f'/data/services/workflows/DicomToNifti?experiment={session}&display=ALL&format=json'
     (row,) = until(lambda: admin.get(uri), 'Complete').rows
-    assert {name: row[name] for name in ('ID', 'ExternalID', 'data_type', 'pipeline_name', 'percentageComplete', 'step_description')} == {
-        'ID': session, 'ExternalID': 'PP', 'data_type': 'xnat:mrSessionData', 'pipeline_name': PATH, 'percentageComplete': '100.0',
+    assert {
+        name: row[name]
+        for name in (
+            'ID',
+            'ExternalID',
+            'data_type',
+            'pipeline_name',
+            'percentageComplete',
+            'step_description',
+        )
+    } == {
+        'ID': session,
+        'ExternalID': 'PP',
+        'data_type': 'xnat:mrSessionData',
+        'pipeline_name': PATH,
+        'percentageComplete': '100.0',
         'step_description': 'converting',
-    }  # fmt: skip
-    fields = json.loads(admin.get(f'/data/workflows/{row["wrk_workflowData_id"]}?format=json').body)['items'][0]['data_fields']
+    }
+    fields = json.loads(
+        admin.get(f'/data/workflows/{row["wrk_workflowData_id"]}?format=json').body
+    )['items'][0]['data_fields']
     assert (fields['status'], fields['percentageComplete']) == ('Complete', '100.0')
     assert json.loads(fields['details']) == {'overwrite': 'Y'}
-    item = json.loads(admin.get(f'/data/services/workflows/DicomToNifti?experiment={session}').body)['items'][0]
+    item = json.loads(
+        admin.get(f'/data/services/workflows/DicomToNifti?experiment={session}').body
+    )['items'][0]
     assert item['data_fields'] == fields
     assert admin.get(f'/data/services/workflows/Other?experiment={session}').status == 404
-    assert admin.get(f'/data/services/workflows/Other?experiment={session}&display=ALL&format=json').rows == []
+    assert (
+        admin.get(
+            f'/data/services/workflows/Other?experiment={session}&display=ALL&format=json'
+        ).rows
+        == []
+    )
 
 
-def test_6_3_launches_that_fail_or_are_refused(admin: Client, client_of: Callable[..., Client], session: str) -> None:
+def test_6_3_launches_that_fail_or_are_refused(
+    admin: Client, client_of: Callable[..., Client], session: str
+) -> None:
     base = '/data/projects/PP/pipelines'
     assert admin('POST', f'{base}/again/experiments/E', b'fail=1', FORM).status == 200
-    failed = until(lambda: admin.get(f'/data/services/workflows?experiment={session}&display=ALL&format=json&status=Failed'), 'Failed').rows[0]
-    assert 'no slices' in admin.get(f'/data/workflows/{failed["wrk_workflowData_id"]}?format=json').text
-    document = b'<Pipelines><parameter><name>fail</name><values><unique>1</unique></values></parameter></Pipelines>'
-    assert admin('POST', f'{base}/again/experiments/E', document, {'Content-Type': 'text/xml'}).status == 200
+    failed = until(
+        lambda: admin.get(
+            f'/data/services/workflows?experiment={session}&display=ALL&format=json&status=Failed'
+        ),
+        'Failed',
+    ).rows[0]
+    assert (
+        'no slices'
+        in admin.get(f'/data/workflows/{failed["wrk_workflowData_id"]}?format=json').text
+    )
+    document = (
+        b'<Pipelines><parameter><name>fail</name><values><unique>1</unique></values></parameter></'
+        b'Pipelines>'
+    )
+    assert (
+        admin('POST', f'{base}/again/experiments/E', document, {'Content-Type': 'text/xml'}).status
+        == 200
+    )
     assert admin.post(f'{base}/none/experiments/E').status == 404
     assert admin.post(f'{base}/again/experiments/none').status == 404
     assert client_of('collaborator').post(f'{base}/again/experiments/E').status == 403
@@ -124,7 +198,9 @@ def test_6_3_launches_that_fail_or_are_refused(admin: Client, client_of: Callabl
     assert admin.post(f'{base}/fixScanTypes/experiments/E').status == 200
 
 
-def test_6_3_a_pipeline_is_taken_from_a_project(server: Server, admin: Client, client_of: Callable[..., Client]) -> None:
+def test_6_3_a_pipeline_is_taken_from_a_project(
+    server: Server, admin: Client, client_of: Callable[..., Client]
+) -> None:
     admin.ok('PUT', '/data/projects/PR')
     admin.ok('PUT', '/data/projects/PR/users/member/member')
     server.archive.pipelines.add('Gone.xml', 'xnat:mrSessionData')
@@ -146,7 +222,12 @@ def test_pipelines_that_run_by_themselves(server: Server, admin: Client) -> None
     server.archive.pipelines.add('Auto.xml', 'xnat:mrSessionData')
     server.archive.pipelines.enable('PA', 'Auto.xml', auto=True)
     for label, more in (('ONE', ''), ('TWO', '&triggerPipelines=false')):
-        admin.ok('POST', f'/data/services/import?inbody=true&dest=/archive/projects/PA/subjects/S/experiments/{label}{more}', zipped(members()))
+        admin.ok(
+            'POST',
+            '/data/services/import?inbody=true&dest=/archive/projects/PA/subjects/S/experiments/'
+            f'{label}{more}',
+            zipped(members()),
+        )
     runs = '/data/services/workflows/Auto?project=PA&display=ALL&format=json'
     ids = {row['label']: row['ID'] for row in admin.get('/data/projects/PA/experiments').rows}
     assert [(row['ID'], row['status']) for row in admin.get(runs).rows] == [(ids['ONE'], 'Queued')]
@@ -155,22 +236,47 @@ def test_pipelines_that_run_by_themselves(server: Server, admin: Client) -> None
 
 
 def workflow(**more: str) -> str:
-    told = {'id': '', 'data_type': 'xnat:mrSessionData', 'pipeline_name': 'mine', 'launch_time': '2020-01-02T03:04:05', 'status': 'Queued', **more}
-    return '&'.join(f'wrk:workflowData/{name}={value.replace(" ", "%20")}' for name, value in told.items())
+    told = {
+        'id': '',
+        'data_type': 'xnat:mrSessionData',
+        'pipeline_name': 'mine',
+        'launch_time': '2020-01-02T03:04:05',
+        'status': 'Queued',
+        **more,
+    }
+    return '&'.join(
+        f'wrk:workflowData/{name}={value.replace(" ", "%20")}' for name, value in told.items()
+    )
 
 
-def test_6_3_workflows_of_clients(admin: Client, client_of: Callable[..., Client], session: str) -> None:
+def test_6_3_workflows_of_clients(
+    admin: Client, client_of: Callable[..., Client], session: str
+) -> None:
     member = client_of('member')
     assert member.put(f'/data/workflows?{workflow(id=session)}').status == 200
     assert (
-        member.put(f'/data/workflows?{workflow(id=session, status="Running", percentageComplete="40.0", step_description="half way")}').status == 200
+        member.put(
+            f'/data/workflows?{workflow(id=session, status="Running", percentageComplete="40.0", step_description="half way")}'  # noqa: E501
+        ).status
+        == 200
     )
-    rows = admin.get(f'/data/services/workflows/mine?experiment={session}&display=ALL&format=json').rows
-    assert [(row['status'], row['launch_time'], row['create_user']) for row in rows] == [('Running', '2020-01-02 03:04:05.0', '')]
+    rows = admin.get(
+        f'/data/services/workflows/mine?experiment={session}&display=ALL&format=json'
+    ).rows
+    assert [(row['status'], row['launch_time'], row['create_user']) for row in rows] == [
+        ('Running', '2020-01-02 03:04:05.0', '')
+    ]
     number = rows[0]['wrk_workflowData_id']
     assert member.put(f'/data/workflows/{number}?status=Complete').status == 200
-    fields = json.loads(member.get(f'/data/workflows/{number}?format=json').body)['items'][0]['data_fields']
-    assert (fields['status'], fields['percentageComplete'], fields['step_description'], fields['ExternalID']) == (
+    fields = json.loads(member.get(f'/data/workflows/{number}?format=json').body)['items'][0][
+        'data_fields'
+    ]
+    assert (
+        fields['status'],
+        fields['percentageComplete'],
+        fields['step_description'],
+        fields['ExternalID'],
+    ) == (
         'Complete',
         '40.0',
         'half way',
@@ -178,21 +284,46 @@ def test_6_3_workflows_of_clients(admin: Client, client_of: Callable[..., Client
     )
     assert fields['wrk_workflowData_id'] == int(number)
     root = etree.fromstring(member.get(f'/data/workflows/{number}').body)
-    assert (root.tag, root.get('status'), root.get('launch_time')) == (f'{{{SPACE["wrk"]}}}Workflow', 'Complete', '2020-01-02T03:04:05.0')
-    assert member.put('/data/workflows', etree.tostring(root).replace(b'Complete', b'Failed'), **{'Content-Type': 'text/xml'}).status == 200
+    assert (root.tag, root.get('status'), root.get('launch_time')) == (
+        f'{{{SPACE["wrk"]}}}Workflow',
+        'Complete',
+        '2020-01-02T03:04:05.0',
+    )
+    assert (
+        member.put(
+            '/data/workflows',
+            etree.tostring(root).replace(b'Complete', b'Failed'),
+            **{'Content-Type': 'text/xml'},
+        ).status
+        == 200
+    )
     assert etree.fromstring(member.get(f'/data/workflows/{number}').body).get('status') == 'Failed'
-    assert json.loads(admin.get(f'/data/workflows?format=json&{workflow(id=session)}').body)['items'][0]['data_fields']['status'] == 'Failed'
+    assert (
+        json.loads(admin.get(f'/data/workflows?format=json&{workflow(id=session)}').body)['items'][
+            0
+        ]['data_fields']['status']
+        == 'Failed'
+    )
 
 
-def test_6_3_workflows_that_are_refused(admin: Client, client_of: Callable[..., Client], session: str) -> None:
+def test_6_3_workflows_that_are_refused(
+    admin: Client, client_of: Callable[..., Client], session: str
+) -> None:
     admin.ok('PUT', f'/data/workflows?{workflow(id=session, pipeline_name="owned")}')
-    number = admin.get(f'/data/services/workflows/owned?experiment={session}&display=ALL&format=json').rows[0]['wrk_workflowData_id']
+    number = admin.get(
+        f'/data/services/workflows/owned?experiment={session}&display=ALL&format=json'
+    ).rows[0]['wrk_workflowData_id']
     assert client_of('owner').put(f'/data/workflows/{number}?status=Complete').status == 403
     assert client_of('owner').get(f'/data/workflows/{number}').status == 200
     assert client_of('outsider').get(f'/data/workflows/{number}').status == 404
     assert client_of('outsider').put(f'/data/workflows?{workflow(id=session)}').status == 403
     for name in ('id', 'data_type', 'pipeline_name', 'launch_time'):
-        assert admin.put(f'/data/workflows?{workflow(**{"id": session, "pipeline_name": "new", name: ""})}').status == 400
+        assert (
+            admin.put(
+                f'/data/workflows?{workflow(**{"id": session, "pipeline_name": "new", name: ""})}'
+            ).status
+            == 400
+        )
     assert admin.put(f'/data/workflows?{workflow(id=session, launch_time="soon")}').status == 400
     assert admin.put('/data/workflows/999999?status=Complete').status == 404
     assert admin.get('/data/workflows/999999').status == 404
@@ -216,9 +347,15 @@ def test_runs_end_before_the_archive_is_closed(tmp_path: Path) -> None:
         server.archive.pipelines.enable('P', 'Slow.xml')
         client.ok('POST', '/data/projects/P/pipelines/Slow/experiments/E')
         assert begun.wait(10)
-        assert [row['status'] for row in client.get('/data/services/workflows/Slow?display=ALL&format=json').rows] == ['Running']
+        assert [
+            row['status']
+            for row in client.get('/data/services/workflows/Slow?display=ALL&format=json').rows
+        ] == ['Running']
         release.set()
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
-        assert [row['status'] for row in client.get('/data/services/workflows/Slow?display=ALL&format=json').rows] == ['Complete']
+        assert [
+            row['status']
+            for row in client.get('/data/services/workflows/Slow?display=ALL&format=json').rows
+        ] == ['Complete']
         assert [row['Name'] for row in client.get('/data/projects/P/pipelines').rows] == ['Slow']

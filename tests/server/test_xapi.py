@@ -1,4 +1,7 @@
-"""``/xapi`` and ``/schemas``. Paths, statuses and who may ask are copied from XNAT 1.8's published description of its API."""
+"""``/xapi`` and ``/schemas``.
+
+Paths, statuses and who may ask are copied from XNAT 1.8's published description of its API.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,13 @@ from .conftest import Answer, Client
 from .searches import run
 
 JSON = {'Content-Type': 'application/json'}
-ADA = {'username': 'ada', 'firstName': 'Ada', 'lastName': 'Lovelace', 'email': 'ada@example.org', 'password': 'engine'}
+ADA = {
+    'username': 'ada',
+    'firstName': 'Ada',
+    'lastName': 'Lovelace',
+    'email': 'ada@example.org',
+    'password': 'engine',
+}
 
 
 def send(client: Client, method: str, path: str, value: Any) -> Answer:
@@ -49,7 +58,10 @@ def ada(admin: Client, server: Server) -> Iterator[Client]:
 def test_a_refusal_is_plain_text(admin: Client, client_of: Callable[[str | None], Client]) -> None:
     for path in ('/xapi/nothing', '/xapi'):
         answer = admin.get(path)
-        assert (answer.status, answer.headers.get_content_type()) == (404, 'text/html') and '<b>Message</b>' in answer.text
+        assert (answer.status, answer.headers.get_content_type()) == (
+            404,
+            'text/html',
+        ) and '<b>Message</b>' in answer.text
     for path, status in (('/xapi/users/nobody', 404), ('/xapi/schemas/nothing', 404)):
         answer = admin.get(path)
         assert (answer.status, answer.headers.get_content_type()) == (status, 'text/plain')
@@ -86,10 +98,20 @@ def test_what_guests_may_ask(tmp_path: Path) -> None:
         guest = Client(server)
         assert set(told(guest, '/xapi/siteConfig')) == {'siteId', 'siteUrl'}
         assert guest.get('/xapi/siteConfig/siteId').text == 'XNAT'
-        assert told(guest, '/xapi/siteConfig/buildInfo')['version'] and 'xnat' in told(guest, '/xapi/schemas')
-        for path in ('/xapi/users', '/xapi/users/username', '/xapi/users/admin', '/xapi/users/active', '/xapi/siteConfig/sessionTimeout'):
+        assert told(guest, '/xapi/siteConfig/buildInfo')['version'] and 'xnat' in told(
+            guest, '/xapi/schemas'
+        )
+        for path in (
+            '/xapi/users',
+            '/xapi/users/username',
+            '/xapi/users/admin',
+            '/xapi/users/active',
+            '/xapi/siteConfig/sessionTimeout',
+        ):
             answer = guest.get(path)
-            assert (path, answer.status) == (path, 401) and answer.headers['WWW-Authenticate'] == 'Basic realm="XNAT"'
+            assert (path, answer.status) == (path, 401) and answer.headers[
+                'WWW-Authenticate'
+            ] == 'Basic realm="XNAT"'
         assert guest.post('/xapi/siteConfig/siteId', b'mine').status == 401
         guest.close()
 
@@ -117,17 +139,32 @@ def test_1_1_8_uptime_goes_on(admin: Client) -> None:
     assert admin.get('/xapi/siteConfig/uptime/display').text.endswith(' seconds')
 
 
-def test_1_1_9_properties_are_told_to_those_who_may_know(admin: Client, client_of: Callable[[str | None], Client]) -> None:
-    wanted = {'sitewidePetTracers': 'PIB', 'passwordComplexityMessage': 'long', 'sampleOfATest': {'a': [1]}}
+def test_1_1_9_properties_are_told_to_those_who_may_know(
+    admin: Client, client_of: Callable[[str | None], Client]
+) -> None:
+    wanted = {
+        'sitewidePetTracers': 'PIB',
+        'passwordComplexityMessage': 'long',
+        'sampleOfATest': {'a': [1]},
+    }
     assert send(admin, 'POST', '/xapi/siteConfig', wanted).status == 200
     assert wanted.items() <= told(admin, '/xapi/siteConfig').items()
     member = client_of('member')
     seen = told(member, '/xapi/siteConfig')
-    assert seen['siteId'] == 'XNAT' and seen['sitewidePetTracers'] == 'PIB' and seen['checksums'] is True
-    assert not {'passwordComplexityMessage', 'sampleOfATest', 'archivePath', 'requireLogin'} & set(seen)
+    assert (
+        seen['siteId'] == 'XNAT'
+        and seen['sitewidePetTracers'] == 'PIB'
+        and seen['checksums'] is True
+    )
+    assert not {'passwordComplexityMessage', 'sampleOfATest', 'archivePath', 'requireLogin'} & set(
+        seen
+    )
     assert member.get('/xapi/siteConfig/sitewidePetTracers').text == 'PIB'
     assert member.get('/xapi/siteConfig/passwordComplexityMessage').status == 403
-    assert told(member, '/xapi/siteConfig/values/siteId,checksums,siteNothing') == {'siteId': 'XNAT', 'checksums': True}
+    assert told(member, '/xapi/siteConfig/values/siteId,checksums,siteNothing') == {
+        'siteId': 'XNAT',
+        'checksums': True,
+    }
     assert member.get('/xapi/siteConfig/values/siteId,archivePath').status == 403
     assert admin.get('/xapi/siteConfig/nothing').status == 404
     for client in (member, client_of('owner')):
@@ -154,7 +191,11 @@ def test_preferences_that_the_archive_heeds(tmp_path: Path) -> None:
         assert admin.post('/xapi/siteConfig/sessionTimeout', b'soon').status == 400
         assert admin.post('/xapi/siteConfig/sessionTimeout', b'1 hour').status == 200
         assert server.archive.sessions.idle_limit_s == 3600
-        for name, value in (('archivePath', '/elsewhere'), ('requireLogin', 'maybe'), ('siteId', '  ')):
+        for name, value in (
+            ('archivePath', '/elsewhere'),
+            ('requireLogin', 'maybe'),
+            ('siteId', '  '),
+        ):
             assert send(admin, 'POST', '/xapi/siteConfig', {name: value}).status == 400
         admin.close()
         guest.close()
@@ -189,10 +230,18 @@ def test_creating_a_user(admin: Client, server: Server) -> None:
     found = json.loads(answer.body)
     assert answer.status == 201
     assert {name: found[name] for name in ('username', 'firstName', 'lastName', 'email')} == {
-        'username': 'grace', 'firstName': 'Ada', 'lastName': 'Lovelace', 'email': 'grace@example.org'
-    }  # fmt: skip
-    assert found['enabled'] and found['verified'] and found['secured'] and isinstance(found['id'], int)
-    assert abs(admin.get('/xapi/users/grace').json['lastModified'] / 1000 - time.time()) < 60 and 'engine' not in answer.text
+        'username': 'grace',
+        'firstName': 'Ada',
+        'lastName': 'Lovelace',
+        'email': 'grace@example.org',
+    }
+    assert (
+        found['enabled'] and found['verified'] and found['secured'] and isinstance(found['id'], int)
+    )
+    assert (
+        abs(admin.get('/xapi/users/grace').json['lastModified'] / 1000 - time.time()) < 60
+        and 'engine' not in answer.text
+    )
     assert send(admin, 'POST', '/xapi/users', values).status == 409
     grace = Client(server, 'grace', 'engine')
     assert grace.get('/xapi/users/username').text == 'grace'
@@ -205,16 +254,28 @@ def test_creating_a_user(admin: Client, server: Server) -> None:
 
 @pytest.mark.parametrize(
     'wrong',
-    [{'username': ''}, {'username': 'a:b'}, {'username': 'a/b'}, {'username': 'guest'}, {'email': 'nowhere'}, {'firstName': ''}, {'lastName': '<b>'},
-     {'enabled': 'yes'}, {'username': 3}],
-)  # fmt: skip
+    [
+        {'username': ''},
+        {'username': 'a:b'},
+        {'username': 'a/b'},
+        {'username': 'guest'},
+        {'email': 'nowhere'},
+        {'firstName': ''},
+        {'lastName': '<b>'},
+        {'enabled': 'yes'},
+        {'username': 3},
+    ],
+)
 def test_a_user_that_cannot_be(admin: Client, wrong: dict[str, Any]) -> None:
     assert send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'other', **wrong}).status == 400
     assert 'other' not in told(admin, '/xapi/users')
 
 
 def test_a_user_without_a_password_cannot_log_in(admin: Client, server: Server) -> None:
-    assert send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'mute', 'password': None}).status == 201
+    assert (
+        send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'mute', 'password': None}).status
+        == 201
+    )
     for word in ('', 'engine'):
         client = Client(server, 'mute', word)
         assert client.get('/data/projects').status == 401
@@ -233,10 +294,20 @@ def test_users_may_be_for_administrators_only(tmp_path: Path) -> None:
     with serve(tmp_path, password='p', users={'u': 'p'}) as server:
         admin, user = Client(server, 'admin', 'p'), Client(server, 'u', 'p')
         assert admin.post('/xapi/siteConfig/restrictUserListAccessToAdmins', b'true').status == 200
-        for path in ('/xapi/users', '/xapi/users/profiles', '/xapi/users/current', '/xapi/users/profile/admin', '/data/users'):
+        for path in (
+            '/xapi/users',
+            '/xapi/users/profiles',
+            '/xapi/users/current',
+            '/xapi/users/profile/admin',
+            '/data/users',
+        ):
             assert (path, user.get(path).status) == (path, 403)
             assert admin.get(path).status == 200
-        assert user.get('/xapi/users/profile/u').status == user.get('/xapi/users/profile').status == 200
+        assert (
+            user.get('/xapi/users/profile/u').status
+            == user.get('/xapi/users/profile').status
+            == 200
+        )
         admin.close()
         user.close()
 
@@ -254,8 +325,16 @@ def test_a_user_reads_only_what_is_about_them(admin: Client, ada: Client) -> Non
 
 
 def test_changing_a_user(admin: Client, ada: Client) -> None:
-    found = json.loads(send(admin, 'PUT', '/xapi/users/ada', {'lastName': 'Byron', 'email': 'byron@example.org'}).body)
-    assert (found['lastName'], found['email'], found['firstName']) == ('Byron', 'byron@example.org', 'Ada')
+    found = json.loads(
+        send(
+            admin, 'PUT', '/xapi/users/ada', {'lastName': 'Byron', 'email': 'byron@example.org'}
+        ).body
+    )
+    assert (found['lastName'], found['email'], found['firstName']) == (
+        'Byron',
+        'byron@example.org',
+        'Ada',
+    )
     assert send(admin, 'PUT', '/xapi/users/ada', {'lastName': 'Byron'}).status == 304
     assert send(admin, 'PUT', '/xapi/users/ada', {'username': 'other'}).status == 400
     assert send(admin, 'PUT', '/xapi/users/ada', {'email': 'nowhere'}).status == 400
@@ -264,8 +343,18 @@ def test_changing_a_user(admin: Client, ada: Client) -> None:
 
 def test_a_user_changes_address_and_password(ada: Client, server: Server) -> None:
     assert send(ada, 'PUT', '/xapi/users/update', {'password': 'new'}).status == 400
-    assert send(ada, 'PUT', '/xapi/users/update', {'password': 'new', 'currentPassword': 'wrong'}).status == 400
-    found = send(ada, 'PUT', '/xapi/users/update', {'password': 'new', 'currentPassword': 'engine', 'lastName': 'X'})
+    assert (
+        send(
+            ada, 'PUT', '/xapi/users/update', {'password': 'new', 'currentPassword': 'wrong'}
+        ).status
+        == 400
+    )
+    found = send(
+        ada,
+        'PUT',
+        '/xapi/users/update',
+        {'password': 'new', 'currentPassword': 'engine', 'lastName': 'X'},
+    )
     assert (found.status, json.loads(found.body)['lastName'] != 'X') == (200, True)
     for word, status in (('new', 200), ('engine', 401)):
         client = Client(server, 'ada', word)
@@ -274,7 +363,9 @@ def test_a_user_changes_address_and_password(ada: Client, server: Server) -> Non
 
 
 @pytest.mark.parametrize('flag', ['enabled', 'verified'])
-def test_who_is_disabled_or_unverified_is_out(admin: Client, ada: Client, server: Server, flag: str) -> None:
+def test_who_is_disabled_or_unverified_is_out(
+    admin: Client, ada: Client, server: Server, flag: str
+) -> None:
     key = ada.get('/data/JSESSION').text
     token = json.loads(ada.get('/data/services/tokens/issue').body)
     assert told(admin, f'/xapi/users/ada/{flag}') is True
@@ -294,23 +385,40 @@ def test_1_3_sessions_are_listed_and_ended(admin: Client, ada: Client, server: S
     key = ada.get('/data/JSESSION').text
     assert key in told(ada, '/xapi/users/active/ada')
     everybody = told(admin, '/xapi/users/active')
-    assert key in everybody['ada']['sessions'] and everybody['ada']['count'] == len(everybody['ada']['sessions'])
-    assert ada.get('/xapi/users/active/admin').status == ada.delete('/xapi/users/active/admin').status == 403
+    assert key in everybody['ada']['sessions'] and everybody['ada']['count'] == len(
+        everybody['ada']['sessions']
+    )
+    assert (
+        ada.get('/xapi/users/active/admin').status
+        == ada.delete('/xapi/users/active/admin').status
+        == 403
+    )
     assert key in json.loads(admin.delete('/xapi/users/active/ada').body)
     client = Client(server)
     assert client('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
     client.close()
-    assert admin.delete('/xapi/users/active/ada').status == admin.get('/xapi/users/active/ada').status == 304
+    assert (
+        admin.delete('/xapi/users/active/ada').status
+        == admin.get('/xapi/users/active/ada').status
+        == 304
+    )
     assert admin.delete('/xapi/users/active/nobody').status == 404
 
 
 def test_the_administrator_role(admin: Client, ada: Client) -> None:
-    assert (told(ada, '/xapi/users/ada/roles'), told(admin, '/xapi/users/admin/roles')) == ([], ['Administrator', 'DataManager', 'SiteUser'])
+    assert (told(ada, '/xapi/users/ada/roles'), told(admin, '/xapi/users/admin/roles')) == (
+        [],
+        ['Administrator', 'DataManager', 'SiteUser'],
+    )
     assert ada.get('/xapi/users/active').status == 403
     assert admin.put('/xapi/users/ada/roles/Administrator').status == 200
     roles = {'DataManager': ['admin'], 'SiteUser': ['admin', 'guest']}
-    assert told(ada, '/xapi/users/rolemap') == {'Administrator': ['ada', 'admin'], **roles}, 'an open session has the role too'
-    assert told(ada, '/xapi/users/roles/Administrator') == ['ada', 'admin'] and told(ada, '/xapi/users/roles') == [
+    assert told(ada, '/xapi/users/rolemap') == {'Administrator': ['ada', 'admin'], **roles}, (
+        'an open session has the role too'
+    )
+    assert told(ada, '/xapi/users/roles/Administrator') == ['ada', 'admin'] and told(
+        ada, '/xapi/users/roles'
+    ) == [
         'SiteUser',
         'DataManager',
         'Administrator',
@@ -328,18 +436,29 @@ def test_the_last_administrator_stays(admin: Client) -> None:
     assert send(admin, 'PUT', '/xapi/users/admin', {'verified': False}).status == 409
 
 
-def test_groups_of_projects(admin: Client, ada: Client, client_of: Callable[[str | None], Client]) -> None:
+def test_groups_of_projects(
+    admin: Client, ada: Client, client_of: Callable[[str | None], Client]
+) -> None:
     admin.ok('PUT', '/data/projects/G_1?accessibility=private')
     admin.ok('PUT', '/data/projects/G_1/users/owner/owner')
     owner = client_of('owner')
     assert ada.put('/xapi/users/ada/groups/G_1_member').status == 403
     assert owner.put('/xapi/users/ada/groups/G_1_member').status == 200
-    assert told(ada, '/xapi/users/ada/groups') == ['G_1_member'] and told(ada, '/xapi/users/ada/projects') == {'G_1': 'member'}
+    assert told(ada, '/xapi/users/ada/groups') == ['G_1_member'] and told(
+        ada, '/xapi/users/ada/projects'
+    ) == {'G_1': 'member'}
     assert told(ada, '/xapi/users/projects') == ['G_1']
     assert owner.put('/xapi/users/ada/groups/G_1_collaborator').status == 200
-    assert told(ada, '/xapi/users/ada/groups') == ['G_1_collaborator'] and told(ada, '/xapi/users/projects') == []
+    assert (
+        told(ada, '/xapi/users/ada/groups') == ['G_1_collaborator']
+        and told(ada, '/xapi/users/projects') == []
+    )
     assert owner.put('/xapi/users/nobody/groups/G_1_member').status == 404
-    assert admin.put('/xapi/users/ada/groups/G_1_nothing').status == admin.put('/xapi/users/ada/groups/X_member').status == 404
+    assert (
+        admin.put('/xapi/users/ada/groups/G_1_nothing').status
+        == admin.put('/xapi/users/ada/groups/X_member').status
+        == 404
+    )
     assert send(admin, 'PUT', '/xapi/users/ada/groups', ['G_1_owner', 'X_owner']).status == 202
     assert ada.delete('/xapi/users/ada/groups/G_1_owner').status == 200
     assert told(ada, '/xapi/users/ada/groups') == []
@@ -348,14 +467,27 @@ def test_groups_of_projects(admin: Client, ada: Client, client_of: Callable[[str
 def test_access_to_projects(admin: Client, ada: Client) -> None:
     admin.ok('PUT', '/data/projects/A1?name=First&secondary_ID=one&description=about')
     admin.ok('PUT', '/data/projects/A1/users/collaborator/ada')
-    expected = {'ID': 'A1', 'URI': '/data/projects/A1', 'name': 'First', 'secondary_ID': 'one', 'description': 'about',
-                'role': 'Collaborators', 'group_id': 'A1_collaborator'}  # fmt: skip
-    assert told(ada, '/xapi/access/projects?format=json') == told(admin, '/xapi/access/ada/projects') == [expected]
+    expected = {
+        'ID': 'A1',
+        'URI': '/data/projects/A1',
+        'name': 'First',
+        'secondary_ID': 'one',
+        'description': 'about',
+        'role': 'Collaborators',
+        'group_id': 'A1_collaborator',
+    }
+    assert (
+        told(ada, '/xapi/access/projects?format=json')
+        == told(admin, '/xapi/access/ada/projects')
+        == [expected]
+    )
     assert ada.get('/xapi/access/admin/projects').status == 403
 
 
 def test_how_users_log_in(admin: Client, ada: Client) -> None:
-    assert told(ada, '/xapi/users/authProviders') == [{'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb'}]
+    assert told(ada, '/xapi/users/authProviders') == [
+        {'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb'}
+    ]
     assert told(ada, '/xapi/users/authDetails/ada')[0]['authUser'] == 'ada'
     assert ada.get('/xapi/users/authDetails/admin').status == 403
 
@@ -386,7 +518,15 @@ def test_4_6_schemas(admin: Client) -> None:
         assert (answer.status, answer.headers.get_content_type()) == (200, 'application/xml')
         assert '<xs:schema' in answer.text and 'xmlns:' in answer.text
         assert etree.fromstring(answer.body).tag == '{http://www.w3.org/2001/XMLSchema}schema'
-    same = {admin.get(path).body for path in ('/xapi/schemas/xnat', '/xapi/schemas/xnat/xnat', '/schemas/xnat/xnat.xsd', '/schemas/xnat.xsd')}
+    same = {
+        admin.get(path).body
+        for path in (
+            '/xapi/schemas/xnat',
+            '/xapi/schemas/xnat/xnat',
+            '/schemas/xnat/xnat.xsd',
+            '/schemas/xnat.xsd',
+        )
+    }
     assert len(same) == 1
     for path in ('/schemas/xnat', '/schemas/nothing.xsd', '/schemas/birn/xnat.xsd', '/schemas'):
         assert admin.get(path).status == 404
@@ -398,19 +538,30 @@ def test_documents_name_schemas_that_are_there(admin: Client, filled: dict[str, 
     for namespace, place in zip(places[::2], places[1::2], strict=True):
         answer = admin.get('/' + place.split('/', 3)[3])
         if namespace == 'http://nrg.wustl.edu/xnat':  # the others are named by every XNAT
-            assert answer.status == 200 and etree.fromstring(answer.body).get('targetNamespace') == namespace
+            assert (
+                answer.status == 200
+                and etree.fromstring(answer.body).get('targetNamespace') == namespace
+            )
 
 
 def test_data_types(admin: Client) -> None:
     assert {'xnat:mrSessionData', 'xnat:subjectData'} <= set(told(admin, '/xapi/schemas/datatypes'))
     names = told(admin, '/xapi/schemas/datatypes/names/all')
-    assert {'xnat:mrSessionData', 'xnat:MRSession', 'http://nrg.wustl.edu/xnat:MRSession'} <= set(names['xnat_mrSessionData'])
+    assert {'xnat:mrSessionData', 'xnat:MRSession', 'http://nrg.wustl.edu/xnat:MRSession'} <= set(
+        names['xnat_mrSessionData']
+    )
     assert int(names['timestamp'][0]) <= time.time() * 1000
     for name in ('xnat:mrSessionData', 'xnat:MRSession', 'xnat_mrSessionData'):
         assert list(told(admin, f'/xapi/schemas/datatypes/names/{name}')) == ['xnat_mrSessionData']
-    element = told(admin, '/xapi/schemas/datatypes/elements/xnat:mrSessionData')['xnat_mrSessionData']
+    element = told(admin, '/xapi/schemas/datatypes/elements/xnat:mrSessionData')[
+        'xnat_mrSessionData'
+    ]
     assert (element['properName'], element['namespacePrefix']) == ('MRSession', 'xnat')
-    assert element['fields']['imageSessionData'] == {'prefix': 'xnat', 'xmlPath': 'imageSessionData', 'xmlType': 'xnat:imageSessionData'}
+    assert element['fields']['imageSessionData'] == {
+        'prefix': 'xnat',
+        'xmlPath': 'imageSessionData',
+        'xmlType': 'xnat:imageSessionData',
+    }
     assert set(told(admin, '/xapi/schemas/datatypes/elements/all')) == set(names) - {'timestamp'}
     assert 'xnat:mrSessionData' in told(admin, '/xapi/schemas/datatypes/searchable')
     assert admin.get('/xapi/schemas/datatypes/names/xnat:nothing').status == 404
@@ -425,11 +576,16 @@ def test_there_are_no_plugins(admin: Client, client_of: Callable[..., Client]) -
 @pytest.mark.parametrize('which', ['elements', 'names'])
 def test_data_types_that_a_body_asks_for(admin: Client, which: str) -> None:
     path, names = f'/xapi/schemas/datatypes/{which}', ['xnat:mrSessionData', 'xnat:PETSession']
-    expected = {key: value for name in names for key, value in told(admin, f'{path}/{name}').items()}
+    expected = {
+        key: value for name in names for key, value in told(admin, f'{path}/{name}').items()
+    }
     assert set(expected) == {'xnat_mrSessionData', 'xnat_petSessionData'}
     form = {'Content-Type': 'application/x-www-form-urlencoded'}
     bodies = [({'dataTypes': names}, JSON), ({'dataTypes': names[:1], 'dataType': names[1]}, JSON)]
-    for told_as, headers in [*((json.dumps(one), head) for one, head in bodies), ('&'.join(f'dataTypes={name}' for name in names), form)]:
+    for told_as, headers in [
+        *((json.dumps(one), head) for one, head in bodies),
+        ('&'.join(f'dataTypes={name}' for name in names), form),
+    ]:
         answer = admin('POST', path, told_as, headers)
         assert (answer.status, answer.json) == (200, expected)
     assert admin('POST', path, '{"dataType": "xnat:nothing"}', JSON).status == 404
@@ -450,7 +606,9 @@ def test_data_types_that_a_body_asks_for(admin: Client, which: str) -> None:
         ('xnat:mrScanData', 'quality', '', ''),
     ],
 )
-def test_a_type_is_described_by_its_own_fields(admin: Client, kind: str, name: str, path: str, xml_type: str) -> None:
+def test_a_type_is_described_by_its_own_fields(
+    admin: Client, kind: str, name: str, path: str, xml_type: str
+) -> None:
     found = told(admin, f'/xapi/schemas/datatypes/elements/{kind}')
     (described,) = found.values()
     wanted = {'prefix': 'xnat', 'xmlPath': path, 'xmlType': xml_type} if path else None
@@ -462,11 +620,20 @@ def test_a_type_is_described_by_its_own_fields(admin: Client, kind: str, name: s
 
 PLACES = (
     'projects/P',
-    'projects/P/subjects/{S1}', 'projects/P/subjects/S1', 'subjects/{S1}',
-    'projects/P/subjects/S1/experiments/M1', 'projects/P/experiments/M1', 'projects/P/experiments/{M1}', 'experiments/{M1}',
-    'projects/P/subjects/S1/experiments/M1/scans/1', 'projects/P/experiments/M1/scans/2', 'experiments/{M1}/scans/1',
-    'projects/P/subjects/{S1}/experiments/M1/assessors/A1', 'projects/P/experiments/M1/assessors/{A1}', 'experiments/{M1}/assessors/A1',
-)  # fmt: skip
+    'projects/P/subjects/{S1}',
+    'projects/P/subjects/S1',
+    'subjects/{S1}',
+    'projects/P/subjects/S1/experiments/M1',
+    'projects/P/experiments/M1',
+    'projects/P/experiments/{M1}',
+    'experiments/{M1}',
+    'projects/P/subjects/S1/experiments/M1/scans/1',
+    'projects/P/experiments/M1/scans/2',
+    'experiments/{M1}/scans/1',
+    'projects/P/subjects/{S1}/experiments/M1/assessors/A1',
+    'projects/P/experiments/M1/assessors/{A1}',
+    'experiments/{M1}/assessors/A1',
+)
 
 
 @pytest.mark.parametrize('place', PLACES)
@@ -478,24 +645,44 @@ def test_6_5_8_custom_fields(admin: Client, filled: dict[str, str], place: str) 
     assert json.loads(send(admin, 'PUT', path, {'KEY1': 'VAL 001'}).body) == {'KEY1': 'VAL 001'}
     both = {'KEY1': 'VAL 001', 'key2': 1000}
     assert json.loads(send(admin, 'PUT', path, {'key2': 1000}).body) == told(admin, path) == both
-    assert told(admin, f'{path}?fieldNames=key2,DNE') == told(admin, f'{path}?fieldNames=key2&fieldNames=DNE') == {'key2': 1000}
+    assert (
+        told(admin, f'{path}?fieldNames=key2,DNE')
+        == told(admin, f'{path}?fieldNames=key2&fieldNames=DNE')
+        == {'key2': 1000}
+    )
     assert (admin.get(f'{path}/KEY1').text, admin.get(f'{path}/key2').text) == ('VAL 001', '1000')
     assert admin.get(f'{path}/DNE').status == 404
     assert json.loads(send(admin, 'PUT', path, {'key2': 'new'}).body) == {**both, 'key2': 'new'}
-    assert json.loads(admin.delete(f'{path}/key2').body) == {'KEY1': 'VAL 001'} and admin.delete(f'{path}/DNE').status == 404
+    assert (
+        json.loads(admin.delete(f'{path}/key2').body) == {'KEY1': 'VAL 001'}
+        and admin.delete(f'{path}/DNE').status == 404
+    )
 
 
 def test_custom_fields_are_of_any_kind(admin: Client, filled: dict[str, str]) -> None:
-    values = {'str': 's', 'int': 100, 'float': 100.5, 'null': None, 'arr': ['1', '2'], 'obj': {'a': {'b': 1}}, 'ünï': 'ö'}
+    values = {
+        'str': 's',
+        'int': 100,
+        'float': 100.5,
+        'null': None,
+        'arr': ['1', '2'],
+        'obj': {'a': {'b': 1}},
+        'ünï': 'ö',
+    }
     path = '/xapi/custom-fields/projects/Q/fields'
     assert json.loads(send(admin, 'PUT', path, values).body) == told(admin, path) == values
-    assert json.loads(send(admin, 'PUT', path, ['a']).body) == values and admin('PUT', path, 'no JSON', JSON).status >= 400
+    assert (
+        json.loads(send(admin, 'PUT', path, ['a']).body) == values
+        and admin('PUT', path, 'no JSON', JSON).status >= 400
+    )
     assert json.loads(fields_of_item(admin, '/data/projects/Q')['custom_fields']) == values
     assert admin.put('/data/projects/Q?xnat:projectData/custom_fields=1').status >= 400
 
 
 def fields_of_item(admin: Client, path: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(admin.get(f'{path}?format=json').body)['items'][0]['data_fields']
+    found: dict[str, Any] = json.loads(admin.get(f'{path}?format=json').body)['items'][0][
+        'data_fields'
+    ]
     return found
 
 
@@ -504,17 +691,33 @@ S, M = 'xnat:subjectData', 'xnat:mrSessionData'
 
 def form(title: str, kind: str, *projects: str, **more: Any) -> dict[str, Any]:
     about = {
-        'idCustomVariableFormAppliesTo': '-1_-1', 'formTitle': title, 'zIndex': 10, 'xnatDatatype': {'label': kind, 'value': kind},
-        'isThisASiteWideConfiguration': 'no' if projects else 'yes', 'xnatProject': [{'label': one, 'value': one} for one in projects], **more,
-    }  # fmt: skip
+        'idCustomVariableFormAppliesTo': '-1_-1',
+        'formTitle': title,
+        'zIndex': 10,
+        'xnatDatatype': {'label': kind, 'value': kind},
+        'isThisASiteWideConfiguration': 'no' if projects else 'yes',
+        'xnatProject': [{'label': one, 'value': one} for one in projects],
+        **more,
+    }
     components = [{'label': 'Mood', 'type': 'textfield', 'key': 'mood', 'input': True}]
-    return {'submission': {'data': about}, 'builder': {'display': 'form', 'title': title, 'components': components}}
+    return {
+        'submission': {'data': about},
+        'builder': {'display': 'form', 'title': title, 'components': components},
+    }
 
 
-def test_custom_forms_are_saved_listed_switched_and_deleted(admin: Client, client_of: Callable[[str | None], Client], filled: dict[str, str]) -> None:
+def test_custom_forms_are_saved_listed_switched_and_deleted(
+    admin: Client, client_of: Callable[[str | None], Client], filled: dict[str, str]
+) -> None:
     base = '/xapi/customforms'
-    assert told(admin, base) == [] and told(admin, f'{base}/env')['siteHasProtocolsPluginDeployed'] is False
-    saved = [send(admin, 'PUT', f'{base}/save', form(*one)) for one in (('Site', S), ('Of P', S, 'P'), ('MR', M, 'P', 'Q'))]
+    assert (
+        told(admin, base) == []
+        and told(admin, f'{base}/env')['siteHasProtocolsPluginDeployed'] is False
+    )
+    saved = [
+        send(admin, 'PUT', f'{base}/save', form(*one))
+        for one in (('Site', S), ('Of P', S, 'P'), ('MR', M, 'P', 'Q'))
+    ]
     assert [answer.status for answer in saved] == [201, 201, 201]
     uuids = [answer.text for answer in saved]
     rows = told(admin, base)
@@ -523,34 +726,79 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(admin: Client, clien
     )
     assert [row['formUUID'] for row in told(admin, f'{base}?projectId=Q')] == [uuids[0], uuids[2]]
     pages = told(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
-    assert [(page['title'], page['components'][0]['key']) for page in pages] == [('Of P', uuids[1]), ('Site', uuids[0])]
-    send(admin, 'PUT', f'/xapi/custom-fields/subjects/{filled["S1"]}/fields', {uuids[0]: {'mood': 'good'}})
+    assert [(page['title'], page['components'][0]['key']) for page in pages] == [
+        ('Of P', uuids[1]),
+        ('Site', uuids[0]),
+    ]
+    send(
+        admin,
+        'PUT',
+        f'/xapi/custom-fields/subjects/{filled["S1"]}/fields',
+        {uuids[0]: {'mood': 'good'}},
+    )
     name = f'{S}_CUSTOM-FORM_{uuids[0]}_MOOD'.upper()
-    assert name in {row['FIELD_ID'] for row in admin.get(f'/data/search/elements/{S}?format=json').rows}
-    assert [row['subject_label'] for row in run(admin, S, ['SUBJECT_LABEL', name]) if 'good' in row.values()] == ['S1']
+    assert name in {
+        row['FIELD_ID'] for row in admin.get(f'/data/search/elements/{S}?format=json').rows
+    }
+    assert [
+        row['subject_label']
+        for row in run(admin, S, ['SUBJECT_LABEL', name])
+        if 'good' in row.values()
+    ] == ['S1']
     uses = [[row['appliesToList'][0]] for row in told(admin, base)]
     assert told(admin, f'{base}/hasdata/{uses[0][0]["idCustomVariableFormAppliesTo"]}') is True
     assert send(admin, 'POST', f'{base}/disable', uses[1]).text == 'Form disabled'
-    assert [page['title'] for page in told(admin, f'{base}/element?xsiType={S}&projectId=P')['components']] == ['Site']
+    assert [
+        page['title']
+        for page in told(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
+    ] == ['Site']
     assert send(admin, 'POST', f'{base}/enable', uses[1]).text == 'Form Enabled'
-    assert [send(admin, 'DELETE', base, use).text for use in uses] == ['Form Site: disabled', 'Form P: deleted', 'Form P: deleted']
+    assert [send(admin, 'DELETE', base, use).text for use in uses] == [
+        'Form Site: disabled',
+        'Form P: deleted',
+        'Form P: deleted',
+    ]
     assert [row['formUUID'] for row in told(admin, base)] == [uuids[0], uuids[2]]
-    wrong: list[Any] = [{}, form('X', S, isThisASiteWideConfiguration='maybe'), form('X', 'xnat:none'), form('X', S, 'NO_SUCH')]
+    wrong: list[Any] = [
+        {},
+        form('X', S, isThisASiteWideConfiguration='maybe'),
+        form('X', 'xnat:none'),
+        form('X', S, 'NO_SUCH'),
+    ]
     assert [send(admin, 'PUT', f'{base}/save', one).status for one in wrong] == [400] * 4
-    assert send(client_of('outsider'), 'PUT', f'{base}/save', form('X', S)).status == 403 and client_of(None).get(base).status == 401
+    assert (
+        send(client_of('outsider'), 'PUT', f'{base}/save', form('X', S)).status == 403
+        and client_of(None).get(base).status == 401
+    )
 
 
-def test_who_may_read_and_set_custom_fields(admin: Client, client_of: Callable[[str | None], Client], filled: dict[str, str]) -> None:
+def test_who_may_read_and_set_custom_fields(
+    admin: Client, client_of: Callable[[str | None], Client], filled: dict[str, str]
+) -> None:
     admin.ok('PUT', '/data/projects/CF?accessibility=private')
     admin.ok('PUT', '/data/projects/CF/subjects/S')
     for name in ('member', 'collaborator'):
         admin.ok('PUT', f'/data/projects/CF/users/{name}/{name}')
     path = '/xapi/custom-fields/projects/CF/subjects/S/fields'
     assert send(client_of('member'), 'PUT', path, {'a': 1}).status == 200
-    assert send(client_of('collaborator'), 'PUT', path, {'a': 2}).status == client_of('collaborator').delete(f'{path}/a').status == 403
+    assert (
+        send(client_of('collaborator'), 'PUT', path, {'a': 2}).status
+        == client_of('collaborator').delete(f'{path}/a').status
+        == 403
+    )
     assert told(client_of('collaborator'), path) == {'a': 1}
-    assert client_of('outsider').get(path).status == send(client_of('outsider'), 'PUT', path, {'a': 3}).status == 404
-    for wrong in ('projects/X', 'projects/CF/subjects/X', 'projects/Q/subjects/S', f'projects/CF/experiments/{filled["M1"]}', 'experiments/M1'):
+    assert (
+        client_of('outsider').get(path).status
+        == send(client_of('outsider'), 'PUT', path, {'a': 3}).status
+        == 404
+    )
+    for wrong in (
+        'projects/X',
+        'projects/CF/subjects/X',
+        'projects/Q/subjects/S',
+        f'projects/CF/experiments/{filled["M1"]}',
+        'experiments/M1',
+    ):
         assert admin.get(f'/xapi/custom-fields/{wrong}/fields').status == 404
 
 

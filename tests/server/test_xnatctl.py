@@ -1,4 +1,5 @@
-"""A witness: xnatctl, a command line that others wrote for XNAT, at work on the embedded archive, unmodified and over a real socket."""
+"""A witness: xnatctl, a command line that others wrote for XNAT, at work on the embedded archive,
+unmodified and over a real socket."""
 
 from __future__ import annotations
 
@@ -27,7 +28,9 @@ LOGIN, NOT_FOUND, FORBIDDEN = 1, 5, 6
 
 @pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp('archive'), password='secret', users={'joe': 'j'}) as running:
+    with serve(
+        tmp_path_factory.mktemp('archive'), password='secret', users={'joe': 'j'}
+    ) as running:
         yield running
 
 
@@ -36,17 +39,28 @@ def main(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The command. It reads where its settings lie when it is imported."""
     home = str(tmp_path_factory.mktemp('home'))
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in {'HOME': home, 'USERPROFILE': home, 'NO_COLOR': '1', 'XNAT_NO_UPDATE_CHECK': '1', 'COLUMNS': '200'}.items():
+        for name, value in {
+            'HOME': home,
+            'USERPROFILE': home,
+            'NO_COLOR': '1',
+            'XNAT_NO_UPDATE_CHECK': '1',
+            'COLUMNS': '200',
+        }.items():
             patch.setenv(name, value)
         yield importlib.import_module('xnatctl.cli.main').cli
 
 
 @pytest.fixture
 def run(main: Any, server: Server) -> Run:
-    """Runs the command as the administrator, or as another; an exit status other than the expected fails."""
+    """Runs the command as the administrator, or as another; an exit status other than the expected
+    fails."""
 
-    def invoke(*words: Any, expected: int = 0, user: str = 'admin', password: str = 'secret') -> Result:
-        (Path.home() / '.config' / 'xnatctl' / '.session').unlink(missing_ok=True)  # it keeps a login for whoever comes next
+    def invoke(
+        *words: Any, expected: int = 0, user: str = 'admin', password: str = 'secret'
+    ) -> Result:
+        (Path.home() / '.config' / 'xnatctl' / '.session').unlink(
+            missing_ok=True
+        )  # it keeps a login for whoever comes next
         environment = {'XNAT_URL': server.url, 'XNAT_USER': user, 'XNAT_PASS': password}
         result = CliRunner().invoke(main, [str(word) for word in words], env=environment)
         assert result.exit_code == expected, (words, result.exit_code, result.output)
@@ -67,19 +81,34 @@ def E(server: Server) -> Iterator[str]:
     admin = Client(server, 'admin', 'secret')
     admin.ok('PUT', '/data/projects/P1?name=First&accessibility=private')
     admin.ok('PUT', '/data/projects/P2')
-    ident = admin.ok('PUT', '/data/projects/P1/subjects/S1/experiments/E1?xsiType=xnat:mrSessionData&date=2020-01-02')
+    ident = admin.ok(
+        'PUT',
+        '/data/projects/P1/subjects/S1/experiments/E1?xsiType=xnat:mrSessionData&date=2020-01-02',
+    )
     for scan in ('1', '2'):
-        admin.ok('PUT', f'/data/experiments/{ident}/scans/{scan}?xsiType=xnat:mrScanData&type=T{scan}&quality=usable')
+        admin.ok(
+            'PUT',
+            f'/data/experiments/{ident}/scans/{scan}?xsiType=xnat:mrScanData&type=T{scan}&'
+            'quality=usable',
+        )
         for name, content in FILES.items():
             path = name.replace(' ', '%20').replace('ü', '%C3%BC')
-            admin.ok('PUT', f'/data/experiments/{ident}/scans/{scan}/resources/DICOM/files/{path}?inbody=true', content + scan.encode())
+            admin.ok(
+                'PUT',
+                f'/data/experiments/{ident}/scans/{scan}/resources/DICOM/files/{path}?inbody=true',
+                content + scan.encode(),
+            )
     admin.ok('PUT', f'/data/experiments/{ident}/resources/QC/files/q.json?inbody=true', b'{}')
     yield ident
     admin.close()
 
 
 def below(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
 
 
 # -- connecting
@@ -92,10 +121,22 @@ def test_it_greets_the_server(run: Run) -> None:
 
 
 def test_refusals_have_their_exit_codes(run: Run, E: str) -> None:
-    assert 'Authentication failed' in run('project', 'list', expected=LOGIN, password='wrong').output
+    assert (
+        'Authentication failed' in run('project', 'list', expected=LOGIN, password='wrong').output
+    )
     run('project', 'show', 'NOTHING', expected=NOT_FOUND)
     run('project', 'show', 'P1', expected=NOT_FOUND, user='joe', password='j')
-    run('admin', 'site-config', 'set', 'siteId', 'MINE', '--yes', expected=FORBIDDEN, user='joe', password='j')
+    run(
+        'admin',
+        'site-config',
+        'set',
+        'siteId',
+        'MINE',
+        '--yes',
+        expected=FORBIDDEN,
+        user='joe',
+        password='j',
+    )
 
 
 # -- listing
@@ -103,14 +144,22 @@ def test_refusals_have_their_exit_codes(run: Run, E: str) -> None:
 
 def test_lists_of_every_level(rows: Callable[..., Any], E: str) -> None:
     assert {row['id']: row['name'] for row in rows('project', 'list')}['P1'] == 'First'
-    assert [(row['label'], row['sessions']) for row in rows('subject', 'list', '-P', 'P1')] == [('S1', 1)]
-    assert [(row['id'], row['label'], row['modality']) for row in rows('session', 'list', '-P', 'P1')] == [(E, 'E1', 'MR')]
-    assert [(row['id'], row['type'], row['quality']) for row in rows('scan', 'list', '-E', E)] == [('1', 'T1', 'usable'), ('2', 'T2', 'usable')]
+    assert [(row['label'], row['sessions']) for row in rows('subject', 'list', '-P', 'P1')] == [
+        ('S1', 1)
+    ]
+    assert [
+        (row['id'], row['label'], row['modality']) for row in rows('session', 'list', '-P', 'P1')
+    ] == [(E, 'E1', 'MR')]
+    assert [(row['id'], row['type'], row['quality']) for row in rows('scan', 'list', '-E', E)] == [
+        ('1', 'T1', 'usable'),
+        ('2', 'T2', 'usable'),
+    ]
     assert [row['label'] for row in rows('resource', 'list', E)] == ['QC']
     sizes = sum(len(content) + 1 for content in FILES.values())
-    assert [(row['label'], int(row['file_count']), int(row['file_size'])) for row in rows('resource', 'list', E, '--scan', '1')] == [
-        ('DICOM', len(FILES), sizes)
-    ]
+    assert [
+        (row['label'], int(row['file_count']), int(row['file_size']))
+        for row in rows('resource', 'list', E, '--scan', '1')
+    ] == [('DICOM', len(FILES), sizes)]
 
 
 def test_items_are_shown(run: Run, rows: Callable[..., Any], E: str) -> None:
@@ -126,9 +175,22 @@ def test_items_are_shown(run: Run, rows: Callable[..., Any], E: str) -> None:
 
 @pytest.mark.parametrize(('workers', 'folder'), [(1, 'scans/{0}-T{0}'), (4, 'scans/{0}')])
 def test_downloading_a_session(run: Run, E: str, tmp_path: Path, workers: int, folder: str) -> None:
-    run('session', 'download', '-E', E, '--out', tmp_path, '-w', workers, '--extract', '--session-resources')
+    run(
+        'session',
+        'download',
+        '-E',
+        E,
+        '--out',
+        tmp_path,
+        '-w',
+        workers,
+        '--extract',
+        '--session-resources',
+    )
     expected = {
-        f'{E}/{folder.format(scan)}/resources/DICOM/files/{name}': content + scan.encode() for scan in ('1', '2') for name, content in FILES.items()
+        f'{E}/{folder.format(scan)}/resources/DICOM/files/{name}': content + scan.encode()
+        for scan in ('1', '2')
+        for name, content in FILES.items()
     }
     assert below(tmp_path) == {**expected, f'{E}/resources/QC/files/q.json': b'{}'}
 
@@ -141,9 +203,14 @@ def test_downloading_one_scan(run: Run, E: str, tmp_path: Path) -> None:
         }
 
 
-def test_verifying_takes_the_number_of_a_resource_for_its_label(run: Run, E: str, tmp_path: Path) -> None:
-    """XNAT names resources by number in the URIs of its file listings (fact 2.6.2), so nothing is found to compare; nothing differs either."""
-    told = run('scan', 'download', '-E', E, '--scans', '1', '--out', tmp_path, '--verify', expected=1).output
+def test_verifying_takes_the_number_of_a_resource_for_its_label(
+    run: Run, E: str, tmp_path: Path
+) -> None:
+    """XNAT names resources by number in the URIs of its file listings (fact 2.6.2), so nothing is
+    found to compare; nothing differs either."""
+    told = run(
+        'scan', 'download', '-E', E, '--scans', '1', '--out', tmp_path, '--verify', expected=1
+    ).output
     assert '0 mismatched, 3 missing, 0 colliding' in told
     assert 'MISSING: scans/1/resources/1/a.dcm' in told
 
@@ -164,14 +231,29 @@ def test_uploading_and_downloading_resources(run: Run, E: str, tmp_path: Path) -
     run('resource', 'upload', E, 'ONE', source / 'a.dcm', '--scan', '1')
     run('resource', 'upload', '-P', 'P1', 'OF_PROJECT', source / 'a.dcm')
     run('resource', 'upload', '-P', 'P1', '-S', 'S1', 'OF_SUBJECT', source / 'a.dcm')
-    run('resource', 'download', '-P', 'P1', '-S', 'S1', 'OF_SUBJECT', '-f', tmp_path / 'subject.zip')
+    run(
+        'resource', 'download', '-P', 'P1', '-S', 'S1', 'OF_SUBJECT', '-f', tmp_path / 'subject.zip'
+    )
     with zipfile.ZipFile(tmp_path / 'subject.zip') as archive:
         assert [archive.read(name) for name in archive.namelist()] == [FILES['a.dcm']]
 
 
-def test_uploading_dicom_to_the_prearchive_and_archiving_it(run: Run, rows: Callable[..., Any], E: str, tmp_path: Path) -> None:
+def test_uploading_dicom_to_the_prearchive_and_archiving_it(
+    run: Run, rows: Callable[..., Any], E: str, tmp_path: Path
+) -> None:
     (tmp_path / 's.zip').write_bytes(zipped(members(OTHER_STUDY)))
-    run('session', 'upload', tmp_path / 's.zip', '-P', 'P2', '-S', 'SUB', '-E', 'SES', '--prearchive')
+    run(
+        'session',
+        'upload',
+        tmp_path / 's.zip',
+        '-P',
+        'P2',
+        '-S',
+        'SUB',
+        '-E',
+        'SES',
+        '--prearchive',
+    )
     (waiting,) = rows('prearchive', 'list', '--project', 'P2')
     assert (waiting['status'], waiting['subject'], waiting['name']) == ('READY', 'SUB', 'SES')
     run('prearchive', 'archive', 'P2', waiting['timestamp'], 'SES')
@@ -181,10 +263,29 @@ def test_uploading_dicom_to_the_prearchive_and_archiving_it(run: Run, rows: Call
 
 
 @pytest.mark.parametrize('mode', ['tar', 'zip'])
-def test_uploading_a_folder_of_dicom(run: Run, server: Server, E: str, tmp_path: Path, mode: str) -> None:
+def test_uploading_a_folder_of_dicom(
+    run: Run, server: Server, E: str, tmp_path: Path, mode: str
+) -> None:
     for name, content in members(OTHER_STUDY).items():
         (tmp_path / name.replace('/', '_')).write_bytes(content)
-    assert 'Uploaded 3 files' in run('session', 'upload', tmp_path, '-P', 'P1', '-S', 'FOLDER', '-E', f'BY_{mode}', '--mode', mode, '-w', '1').output
+    assert (
+        'Uploaded 3 files'
+        in run(
+            'session',
+            'upload',
+            tmp_path,
+            '-P',
+            'P1',
+            '-S',
+            'FOLDER',
+            '-E',
+            f'BY_{mode}',
+            '--mode',
+            mode,
+            '-w',
+            '1',
+        ).output
+    )
 
 
 # -- administration
@@ -225,7 +326,9 @@ def test_sharing_and_custom_variables(run: Run, rows: Callable[..., Any], E: str
     assert rows('subject', 'vars', 'S1', '-P', 'P1') == [{'name': 'cohort', 'value': 'two'}]
 
 
-def test_renaming_and_deleting_subjects(run: Run, rows: Callable[..., Any], server: Server, E: str, tmp_path: Path) -> None:
+def test_renaming_and_deleting_subjects(
+    run: Run, rows: Callable[..., Any], server: Server, E: str, tmp_path: Path
+) -> None:
     admin = Client(server, 'admin', 'secret')
     admin.ok('PUT', '/data/projects/P2/subjects/OLD')
     admin.close()

@@ -1,6 +1,8 @@
-"""A witness: xnatpy, a client that others wrote for XNAT, at work on the embedded archive, unmodified and over a real socket.
+"""A witness: xnatpy, a client that others wrote for XNAT, at work on the embedded archive,
+unmodified and over a real socket.
 
-What it can do there says that the archive answers as XNAT does, whatever this project's own client makes of it.
+What it can do there says that the archive answers as XNAT does, whatever this project's own client
+makes of it.
 """
 
 from __future__ import annotations
@@ -25,20 +27,25 @@ FILES = {'a.txt': b'hello', 'x/1.bin': bytes(100), 'héllo (1).txt': b'bonjour'}
 
 @pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp('archive'), password='secret', users={'joe': 'j'}) as running:
+    with serve(
+        tmp_path_factory.mktemp('archive'), password='secret', users={'joe': 'j'}
+    ) as running:
         yield running
 
 
 @pytest.fixture(scope='module')
 def session(server: Server) -> Iterator[Any]:
     """One connection for the module: it reads all schemas and makes classes of them."""
-    with xnat.connect(server.url, user='admin', password='secret', loglevel='ERROR', default_timeout=20) as connection:
+    with xnat.connect(
+        server.url, user='admin', password='secret', loglevel='ERROR', default_timeout=20
+    ) as connection:
         yield connection
 
 
 @pytest.fixture(scope='module')
 def filled(session: Any) -> Any:
-    """Project FIRST with subject S, session E, scans 1 and 2, files in a resource of scan 1; all made by xnatpy."""
+    """Project FIRST with subject S, session E, scans 1 and 2, files in a resource of scan 1; all
+    made by xnatpy."""
     classes = session.classes
     project = classes.ProjectData(parent=session, id_='FIRST', name='First of all')
     subject = classes.SubjectData(parent=project, label='S')
@@ -62,14 +69,19 @@ def resource(experiment: Any) -> Any:
 
 
 def below(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file()
+    }
 
 
 # -- connecting
 
 
 def test_it_connects_without_a_refusal(server: Server, session: Any) -> None:
-    # what it tries on every server: the page in front (a redirect to the login), and the version as XNAT 1.6 told it
+    # what it tries on every server: the page in front (a redirect to the login), and the version as
+    # XNAT 1.6 told it
     expected = {('/', 302), ('/data/version', 404), ('/data/uptime', 404), ('/data/buildInfo', 404)}
     assert {(path, status) for _, path, status in server.requests if status >= 300} <= expected
     assert session.xnat_version == session.xnat_build_info['version']
@@ -84,13 +96,17 @@ def test_a_wrong_password_is_refused(server: Server) -> None:
 
 def test_a_token_logs_in(server: Server, session: Any) -> None:
     issued = session.services.issue_token()
-    with xnat.connect(server.url, user=issued.alias, password=issued.secret, loglevel='ERROR', no_parse_model=True) as other:
+    with xnat.connect(
+        server.url, user=issued.alias, password=issued.secret, loglevel='ERROR', no_parse_model=True
+    ) as other:
         assert other.get('/xapi/users/username').text == 'admin'
 
 
 def test_classes_come_from_the_schemas(session: Any) -> None:
     classes = session.classes
-    assert issubclass(classes.MrSessionData, classes.ImageSessionData) and issubclass(classes.SubjectData, classes.XNATObject)
+    assert issubclass(classes.MrSessionData, classes.ImageSessionData) and issubclass(
+        classes.SubjectData, classes.XNATObject
+    )
     assert {'xnat:mrSessionData', 'xnat:subjectData'} <= set(session.inspect.datatypes())
     assert 'xnat:mrSessionData/SESSION_ID' in session.inspect.datafields('xnat:mrSessionData')
 
@@ -108,24 +124,45 @@ def test_walking_from_projects_to_files(session: Any, filled: Any) -> None:
         for resource in scan.resources.values()
         for file in resource.files.values()
     ]
-    assert sorted(walked) == sorted(('S', 'E', '1', 'NIFTI', name) for name in FILES), 'XNAT lists paths as they are'
+    assert sorted(walked) == sorted(('S', 'E', '1', 'NIFTI', name) for name in FILES), (
+        'XNAT lists paths as they are'
+    )
     assert [one.label for one in session.subjects.values() if one.project == 'FIRST'] == ['S']
-    assert session.experiments.filter(label='E').data == {'XNAT_E00001': session.experiments['XNAT_E00001']}
+    assert session.experiments.filter(label='E').data == {
+        'XNAT_E00001': session.experiments['XNAT_E00001']
+    }
     assert [row.label for row in filled.experiments.tabulate(('label', 'project'))] == ['E']
 
 
 def test_attributes_of_every_level(filled: Any, experiment: Any, resource: Any) -> None:
-    assert (experiment.id, experiment.project, experiment.subject.label, experiment.subject_id) == ('XNAT_E00001', 'FIRST', 'S', 'XNAT_S00001')
+    assert (experiment.id, experiment.project, experiment.subject.label, experiment.subject_id) == (
+        'XNAT_E00001',
+        'FIRST',
+        'S',
+        'XNAT_S00001',
+    )
     scan = experiment.scans['1']
     assert (scan.id, scan.type, scan.quality, experiment.scans['T2'].id) == ('1', 'T1', None, '2')
-    assert (resource.label, resource.file_count, resource.file_size) == ('NIFTI', 3, sum(map(len, FILES.values())))
+    assert (resource.label, resource.file_count, resource.file_size) == (
+        'NIFTI',
+        3,
+        sum(map(len, FILES.values())),
+    )
     file = resource.files['a.txt']
-    assert (file.path, int(file.size), file.digest) == ('a.txt', 5, '5d41402abc4b2a76b9719d911017c592')
+    assert (file.path, int(file.size), file.digest) == (
+        'a.txt',
+        5,
+        '5d41402abc4b2a76b9719d911017c592',
+    )
 
 
 def test_setting_fields(session: Any, filled: Any, experiment: Any) -> None:
     subject, scan = filled.subjects['S'], experiment.scans['1']
-    filled.description, experiment.date, experiment.time = 'about "it" & <more>', date(2020, 1, 2), time(10, 11, 12)
+    filled.description, experiment.date, experiment.time = (
+        'about "it" & <more>',
+        date(2020, 1, 2),
+        time(10, 11, 12),
+    )
     subject.demographics.gender = 'female'
     subject.demographics.age = 81
     subject.fields['score'] = 'ünï'
@@ -134,9 +171,15 @@ def test_setting_fields(session: Any, filled: Any, experiment: Any) -> None:
     session.clearcache()
     project = session.projects['FIRST']
     subject, experiment = project.subjects['S'], project.experiments['E']
-    assert project.description == 'about &quot;it&quot; &amp; &lt;more&gt;', 'XNAT escapes what a query tells'
+    assert project.description == 'about &quot;it&quot; &amp; &lt;more&gt;', (
+        'XNAT escapes what a query tells'
+    )
     assert (experiment.date, experiment.time) == (date(2020, 1, 2), time(10, 11, 12))
-    assert (subject.demographics.gender, subject.demographics.age, subject.fields['score']) == ('female', 81, 'ünï')
+    assert (subject.demographics.gender, subject.demographics.age, subject.fields['score']) == (
+        'female',
+        81,
+        'ünï',
+    )
     assert (experiment.scans['1'].quality, experiment.scans['1'].parameters.tr) == ('usable', 2.5)
     assert project.pi.lastname == 'Curie'
     session.clearcache()
@@ -165,7 +208,9 @@ def test_uploading_a_folder(experiment: Any, tmp_path: Path, method: str) -> Non
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes(FILES[name])
     resource = experiment.scans['2'].create_resource(method, data_dir=str(source), method=method)
-    assert {file.path: int(file.size) for file in resource.files.values()} == {name: len(content) for name, content in FILES.items()}
+    assert {file.path: int(file.size) for file in resource.files.values()} == {
+        name: len(content) for name, content in FILES.items()
+    }
     resource.delete()
     assert method not in experiment.scans['2'].resources
 
@@ -183,7 +228,9 @@ def test_an_existing_file_is_kept_unless_told(experiment: Any) -> None:
     assert len(resource.files) == 0
 
 
-def test_files_that_are_put_by_hand_become_known(session: Any, server: Server, experiment: Any) -> None:
+def test_files_that_are_put_by_hand_become_known(
+    session: Any, server: Server, experiment: Any
+) -> None:
     resource = experiment.create_resource('BY_HAND')
     resource.upload_data(b'one', 'sent')
     (sent,) = server.archive.files.root.rglob('BY_HAND/sent')
@@ -199,7 +246,9 @@ def test_files_that_are_put_by_hand_become_known(session: Any, server: Server, e
 
 
 def test_downloading_a_session(experiment: Any, tmp_path: Path) -> None:
-    expected = {f'E/scans/1-T1/resources/NIFTI/files/{name}': content for name, content in FILES.items()}
+    expected = {
+        f'E/scans/1-T1/resources/NIFTI/files/{name}': content for name, content in FILES.items()
+    }
     experiment.download(str(tmp_path / 'e.zip'), verbose=False)
     with zipfile.ZipFile(tmp_path / 'e.zip') as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == expected
@@ -215,9 +264,17 @@ def test_downloading_a_session(experiment: Any, tmp_path: Path) -> None:
 
 def test_searching(session: Any, filled: Any) -> None:
     sessions = session.classes.MrSessionData
-    query = sessions.query().view(sessions.label, sessions.PROJECT).filter((sessions.project == 'FIRST') & sessions.label.like('E%'))
+    query = (
+        sessions.query()
+        .view(sessions.label, sessions.PROJECT)
+        .filter((sessions.project == 'FIRST') & sessions.label.like('E%'))
+    )
     (row,) = query.tabulate_dict()
-    assert (row['xnat_col_mrsessiondatalabel'], row['project'], row['quarantine_status']) == ('E', 'FIRST', 'active')
+    assert (row['xnat_col_mrsessiondatalabel'], row['project'], row['quarantine_status']) == (
+        'E',
+        'FIRST',
+        'active',
+    )
     (row,) = json.loads(query.tabulate_json())['ResultSet']['Result']
     assert row['xnat_col_mrsessiondatalabel'] == 'E'
     nothing = sessions.query().view(sessions.label).filter(sessions.label == 'no such label')
@@ -242,7 +299,10 @@ def test_who_may_use_a_project(session: Any, filled: Any) -> None:
     filled.set_access('joe', 'member')
     session.clearcache()
     project = session.projects['FIRST']
-    assert {user.login: user.access_level for user in project.users.values()} == {'admin': 'Owners', 'joe': 'Members'}
+    assert {user.login: user.access_level for user in project.users.values()} == {
+        'admin': 'Owners',
+        'joe': 'Members',
+    }
     assert project.access_level == 'Owners'
 
 
@@ -257,7 +317,12 @@ def test_renaming_and_deleting(session: Any) -> None:
     assert experiment.id.startswith('XNAT_E')
     assessor = classes.QcAssessmentData(parent=experiment, label='QC')
     assert [one.label for one in experiment.assessors.values()] == ['QC']
-    for one in (assessor, experiment, session.projects['GOING'].subjects['OLD'], session.projects['GOING']):
+    for one in (
+        assessor,
+        experiment,
+        session.projects['GOING'].subjects['OLD'],
+        session.projects['GOING'],
+    ):
         one.delete()
     assert 'GOING' not in session.projects
 
@@ -269,31 +334,54 @@ def test_renaming_and_deleting(session: Any) -> None:
 def waiting(session: Any, filled: Any) -> Any:
     """A session in the prearchive."""
     return session.services.import_(
-        data=io.BytesIO(zipped(members(STUDY))), project='FIRST', destination='/prearchive', content_type='application/zip'
+        data=io.BytesIO(zipped(members(STUDY))),
+        project='FIRST',
+        destination='/prearchive',
+        content_type='application/zip',
     )
 
 
 def test_the_prearchive(session: Any, waiting: Any, tmp_path: Path) -> None:
     (found,) = session.prearchive.find(project='FIRST')
-    assert found.uri == waiting.uri and found.status == 'READY' and found.subject == 'Doe_Peter' and found.tag == STUDY_UID
+    assert (
+        found.uri == waiting.uri
+        and found.status == 'READY'
+        and found.subject == 'Doe_Peter'
+        and found.tag == STUDY_UID
+    )
     assert found.scan_date == date(2003, 5, 5) and isinstance(found.uploaded.year, int)
     assert [scan.id for scan in found.scans] == ['1', '2', '700']
-    (header,) = [row for row in found.scans['1'].dicom_dump(fields=['00081030', 'Modality']) if row['desc'] == 'Modality']
+    (header,) = [
+        row
+        for row in found.scans['1'].dicom_dump(fields=['00081030', 'Modality'])
+        if row['desc'] == 'Modality'
+    ]
     assert header['value'] == found.scans['1'].read_dicom().Modality == 'MR'
     found.rebuild()
     found.download(str(tmp_path / 'w.zip'))
     with zipfile.ZipFile(tmp_path / 'w.zip') as archive:
-        assert sum(name.endswith('.dcm') or 'DICOM' in name for name in archive.namelist()) >= len(STUDY)
+        assert sum(name.endswith('.dcm') or 'DICOM' in name for name in archive.namelist()) >= len(
+            STUDY
+        )
     found.delete()
     assert session.prearchive.sessions(project='FIRST') == []
 
 
 def test_archiving_from_the_prearchive(session: Any, waiting: Any) -> None:
     archived = waiting.archive(project='FIRST', subject='DICOM_S', experiment='DICOM_E')
-    assert (archived.label, archived.subject.label, archived.modality, archived.date) == ('DICOM_E', 'DICOM_S', 'MR', date(2003, 5, 5))
-    assert {scan.id: scan.series_description for scan in archived.scans.values()}['1'] == 'FAST LOCALIZER'
+    assert (archived.label, archived.subject.label, archived.modality, archived.date) == (
+        'DICOM_E',
+        'DICOM_S',
+        'MR',
+        date(2003, 5, 5),
+    )
+    assert {scan.id: scan.series_description for scan in archived.scans.values()}[
+        '1'
+    ] == 'FAST LOCALIZER'
     assert archived.scans['1'].read_dicom().PatientID == '98890234'
-    assert {row['value'] for row in archived.scans['1'].dicom_dump(fields=['PatientID'])} == {'98890234'}
+    assert {row['value'] for row in archived.scans['1'].dicom_dump(fields=['PatientID'])} == {
+        '98890234'
+    }
     assert session.prearchive.sessions(project='FIRST') == []
 
 
@@ -310,10 +398,20 @@ def test_importing_into_the_archive(session: Any, filled: Any) -> None:
     body = zipped(members(OTHER_STUDY))
 
     def send(**more: Any) -> Any:
-        return session.services.import_(data=body, project='FIRST', subject='DIRECT', experiment='DIRECT_E', content_type='application/zip', **more)
+        return session.services.import_(
+            data=body,
+            project='FIRST',
+            subject='DIRECT',
+            experiment='DIRECT_E',
+            content_type='application/zip',
+            **more,
+        )
 
     imported = send()
-    assert imported.label == 'DIRECT_E' and {scan.id for scan in imported.scans.values()} == {'1', '2'}
+    assert imported.label == 'DIRECT_E' and {scan.id for scan in imported.scans.values()} == {
+        '1',
+        '2',
+    }
     with pytest.raises(xnat.exceptions.XNATUploadError, match='409'):
         send(overwrite='none')
     assert send(overwrite='delete').label == 'DIRECT_E'

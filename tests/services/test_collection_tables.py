@@ -1,4 +1,5 @@
-"""Tables of collections: fields of elements and of what is above them, whatever is shared, of whatever types."""
+"""Tables of collections: fields of elements and of what is above them, whatever is shared, of
+whatever types."""
 
 from __future__ import annotations
 
@@ -17,16 +18,33 @@ AGE = 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/age'
 
 @pytest.fixture(scope='module')
 def xnat(server: Any, tmp_path_factory: Any) -> Iterator[pyxnat.Interface]:
-    """Project OWN with an MR and a PET session and an assessor; the MR session is also in GUEST, under another label and without its subject."""
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('cache')) as interface:
+    """Project OWN with an MR and a PET session and an assessor; the MR session is also in GUEST,
+    under another label and without its subject."""
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path_factory.mktemp('cache')
+    ) as interface:
         interface.select.project('GUEST').create()
-        subject = interface.select.project('OWN').create(name='The owner').subject('S').create(age=42, gender='female')
-        mr = subject.experiment('MR').create(experiments='xnat:mrSessionData', **{'xnat:mrSessionData/fieldStrength': '3.0', 'note': 'seen'})
+        subject = (
+            interface.select.project('OWN')
+            .create(name='The owner')
+            .subject('S')
+            .create(age=42, gender='female')
+        )
+        mr = subject.experiment('MR').create(
+            experiments='xnat:mrSessionData',
+            **{'xnat:mrSessionData/fieldStrength': '3.0', 'note': 'seen'},
+        )
         for scan, kind in (('1', 'T1'), ('2', 'T2')):
-            mr.scan(scan).create(type=kind, quality='usable', **{'xnat:mrScanData/parameters/tr': '2.0'})
+            mr.scan(scan).create(
+                type=kind, quality='usable', **{'xnat:mrScanData/parameters/tr': '2.0'}
+            )
         mr.scan('1').resource('NIFTI').file('a b.nii').put(b'image')
-        mr.assessor('QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
-        subject.experiment('PET').create(experiments='xnat:petSessionData', **{'xnat:petSessionData/tracer/name': 'FDG'})
+        mr.assessor('QC').create(
+            assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+        )
+        subject.experiment('PET').create(
+            experiments='xnat:petSessionData', **{'xnat:petSessionData/tracer/name': 'FDG'}
+        )
         mr.share('GUEST', label='VISITOR')
         yield interface
 
@@ -36,8 +54,21 @@ def rows(table: JsonTable) -> list[tuple[Any, ...]]:
 
 
 def test_fields_of_elements_and_of_what_is_above_stand_in_one_row(xnat: pyxnat.Interface) -> None:
-    names = ['label', 'project', 'project/name', 'subject/label', 'age', 'note', 'fieldStrength', 'xnat:petSessionData/tracer/name']
-    for path in ('/projects/OWN/experiments', '/projects/OWN/subjects/*/experiments', '/projects/OWN/subjects/S/experiments'):
+    names = [
+        'label',
+        'project',
+        'project/name',
+        'subject/label',
+        'age',
+        'note',
+        'fieldStrength',
+        'xnat:petSessionData/tracer/name',
+    ]
+    for path in (
+        '/projects/OWN/experiments',
+        '/projects/OWN/subjects/*/experiments',
+        '/projects/OWN/subjects/S/experiments',
+    ):
         table = xnat.select(path).table(names)
         assert table.headers() == names
         assert sorted(rows(table)) == [
@@ -46,8 +77,12 @@ def test_fields_of_elements_and_of_what_is_above_stand_in_one_row(xnat: pyxnat.I
         ]
 
 
-def test_what_is_shared_has_the_label_of_the_project_and_the_age_of_its_subject(xnat: pyxnat.Interface) -> None:
-    table = xnat.select('/projects/GUEST/experiments').table(['label', 'project', 'subject/age', AGE])
+def test_what_is_shared_has_the_label_of_the_project_and_the_age_of_its_subject(
+    xnat: pyxnat.Interface,
+) -> None:
+    table = xnat.select('/projects/GUEST/experiments').table(
+        ['label', 'project', 'subject/age', AGE]
+    )
     assert rows(table) == [('VISITOR', 'GUEST', '42', '42')]
 
 
@@ -56,7 +91,10 @@ def test_columns_come_in_the_order_asked_whosever_they_are(xnat: pyxnat.Interfac
     sessions = xnat.select('/projects/OWN/experiments')
     assert [list(row) for row in sessions.rows(names)] == [names] * 2
     assert ['42', 'seen', 'The owner', 'MR', 'S', 'xnat:mrSessionData'] in sessions.mget(names)
-    assert sessions.mget(['subject/age']) == [['42'], ['42']] and sessions.mget(['project/name']) == [['The owner']] * 2
+    assert (
+        sessions.mget(['subject/age']) == [['42'], ['42']]
+        and sessions.mget(['project/name']) == [['The owner']] * 2
+    )
 
 
 def test_guests_are_asked_for_by_their_ids_fifty_at_once(xnat: pyxnat.Interface) -> None:
@@ -64,7 +102,12 @@ def test_guests_are_asked_for_by_their_ids_fifty_at_once(xnat: pyxnat.Interface)
     home = xnat.select.project('HOME').create()
     for number in range(60):
         owner = home if number % 4 else host
-        session = owner.subject(f'S{number:02}').create(age=number).experiment(f'E{number:02}').create(experiments='xnat:mrSessionData')
+        session = (
+            owner.subject(f'S{number:02}')
+            .create(age=number)
+            .experiment(f'E{number:02}')
+            .create(experiments='xnat:mrSessionData')
+        )
         if owner is home:
             session.share('HOST')
     xnat.cache.expiration = 0
@@ -73,7 +116,10 @@ def test_guests_are_asked_for_by_their_ids_fifty_at_once(xnat: pyxnat.Interface)
     assert sorted(rows(table)) == [(f'E{number:02}', f'{number}') for number in range(60)]
     assert trace.requests == 3
     with xnat.trace() as trace:
-        assert len(xnat.select('/projects/HOST/experiments/NONE*').table(['label', 'subject/age'])) == 0
+        assert (
+            len(xnat.select('/projects/HOST/experiments/NONE*').table(['label', 'subject/age']))
+            == 0
+        )
     assert trace.requests == 1
     xnat.cache.expiration = 1.0
 
@@ -81,20 +127,38 @@ def test_guests_are_asked_for_by_their_ids_fifty_at_once(xnat: pyxnat.Interface)
 def test_a_repeated_path_gives_a_list(xnat: pyxnat.Interface) -> None:
     path = 'xnat:mrSessionData/scans/scan/type'
     table = xnat.select('/projects/OWN/experiments').table(['label', path])
-    assert sorted((label, sorted(types)) for label, types in rows(table)) == [('MR', ['T1', 'T2']), ('PET', [])]
-    session = next(one for one in xnat.select('/projects/OWN/experiments').with_columns(path) if one.label() == 'MR')
-    assert sorted(session.attrs.get(path)) == ['T1', 'T2'] and session.attrs.get(path) == xnat.select(f'/experiments/{session.id()}').attrs.get(path)
+    assert sorted((label, sorted(types)) for label, types in rows(table)) == [
+        ('MR', ['T1', 'T2']),
+        ('PET', []),
+    ]
+    session = next(
+        one
+        for one in xnat.select('/projects/OWN/experiments').with_columns(path)
+        if one.label() == 'MR'
+    )
+    assert sorted(session.attrs.get(path)) == ['T1', 'T2'] and session.attrs.get(
+        path
+    ) == xnat.select(f'/experiments/{session.id()}').attrs.get(path)
 
 
 def test_tables_of_scans_assessors_resources_and_files(xnat: pyxnat.Interface) -> None:
-    scans = xnat.select('/projects/OWN//scans').table(['experiment/label', 'ID', 'type', 'gender', 'xnat:mrScanData/parameters/tr'])
-    assert sorted(row[:4] for row in rows(scans)) == [('MR', '1', 'T1', 'female'), ('MR', '2', 'T2', 'female')]
+    scans = xnat.select('/projects/OWN//scans').table(
+        ['experiment/label', 'ID', 'type', 'gender', 'xnat:mrScanData/parameters/tr']
+    )
+    assert sorted(row[:4] for row in rows(scans)) == [
+        ('MR', '1', 'T1', 'female'),
+        ('MR', '2', 'T2', 'female'),
+    ]
     assert {float(tr) for tr in scans.get('xnat:mrScanData/parameters/tr')} == {2.0}
-    assessors = xnat.select('/projects/OWN//assessors').table(['label', 'xsiType', 'experiment/note'])
+    assessors = xnat.select('/projects/OWN//assessors').table(
+        ['label', 'xsiType', 'experiment/note']
+    )
     assert rows(assessors) == [('QC', 'xnat:qcManualAssessorData', 'seen')]
     resources = xnat.select('/projects/OWN//scans/1/resources').table(['label', 'scan/quality'])
     assert rows(resources) == [('NIFTI', 'usable')]
-    files = xnat.select('/projects/OWN//files').table(['path', 'Size', 'resource/label', 'scan/type', 'subject/age'])
+    files = xnat.select('/projects/OWN//files').table(
+        ['path', 'Size', 'resource/label', 'scan/type', 'subject/age']
+    )
     assert rows(files) == [('a b.nii', '5', 'NIFTI', 'T1', '42')]
 
 
@@ -114,7 +178,9 @@ def test_a_table_of_nothing_has_its_columns_and_no_rows(xnat: pyxnat.Interface) 
 def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Interface) -> None:
     sessions = xnat.select('/projects/OWN/experiments')
     values = sessions.mget(['note', 'label'])
-    assert values == [session.attrs.mget(['note', 'label']) for session in sessions] and sorted(values) == [['', 'PET'], ['seen', 'MR']]
+    assert values == [session.attrs.mget(['note', 'label']) for session in sessions] and sorted(
+        values
+    ) == [['', 'PET'], ['seen', 'MR']]
 
 
 @pytest.mark.parametrize(
@@ -122,11 +188,17 @@ def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Int
     [
         ('colour', "'colour'", errors.ProgrammingError),
         ('scan/type', "'scan/type'", errors.ProgrammingError),
-        ('xnat:mrSessionData/colour', 'colour', errors.DataError),  # a query that fails inside: XNAT answers nothing
+        (
+            'xnat:mrSessionData/colour',
+            'colour',
+            errors.DataError,
+        ),  # a query that fails inside: XNAT answers nothing
         ('xnat:subjectData/colour', 'colour', errors.InternalError),
     ],
 )
-def test_what_is_no_column_is_an_error_that_names_it(xnat: pyxnat.Interface, name: str, named: str, error: type[Exception]) -> None:
+def test_what_is_no_column_is_an_error_that_names_it(
+    xnat: pyxnat.Interface, name: str, named: str, error: type[Exception]
+) -> None:
     with pytest.raises(error, match=named):
         xnat.select('/projects/OWN/experiments').table(['label', name])
 
@@ -160,4 +232,7 @@ def test_columns_go_with_a_collection(xnat: pyxnat.Interface) -> None:
 
 
 def test_get_takes_types(xnat: pyxnat.Interface) -> None:
-    assert sorted(xnat.select('/projects/OWN/experiments').get('label', 'datatype')) == [('MR', 'xnat:mrSessionData'), ('PET', 'xnat:petSessionData')]
+    assert sorted(xnat.select('/projects/OWN/experiments').get('label', 'datatype')) == [
+        ('MR', 'xnat:mrSessionData'),
+        ('PET', 'xnat:petSessionData'),
+    ]

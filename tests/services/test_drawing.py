@@ -18,11 +18,20 @@ pytest.importorskip('networkx')
 @pytest.fixture
 def study(project: Any) -> Any:
     """Two subjects, an MR session of two scans with an assessor, a PET session."""
-    session = project.subject('S1').create(gender='female').experiment('S1_MR').create(experiments='xnat:mrSessionData')
+    session = (
+        project.subject('S1')
+        .create(gender='female')
+        .experiment('S1_MR')
+        .create(experiments='xnat:mrSessionData')
+    )
     session.scan('1').create(scans='xnat:mrScanData')
     session.scan('2').create(scans='xnat:mrScanData')
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
-    project.subject('S2').create(gender='male').experiment('S2_PET').create(experiments='xnat:petSessionData')
+    session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
+    project.subject('S2').create(gender='male').experiment('S2_PET').create(
+        experiments='xnat:petSessionData'
+    )
     return project
 
 
@@ -49,9 +58,14 @@ def test_the_summary_counts_each_type(xnat: pyxnat.Interface, study: Any) -> Non
 def test_the_architecture_shows_what_there_is(xnat: pyxnat.Interface, study: Any) -> None:
     figure = xnat.draw.architecture(project=study.id())
     assert isinstance(figure, figures.Figure)
-    assert {'archive', 'projects (1)', 'subjects (2)', 'xnat:mrSessionData (1)', 'xnat:petSessionData (1)', 'xnat:mrScanData (2)'} <= set(
-        texts(figure)
-    )
+    assert {
+        'archive',
+        'projects (1)',
+        'subjects (2)',
+        'xnat:mrSessionData (1)',
+        'xnat:petSessionData (1)',
+        'xnat:mrScanData (2)',
+    } <= set(texts(figure))
     assert texts(figure).count('xnat:qcManualAssessorData (1)') == 1
 
 
@@ -63,23 +77,34 @@ def test_the_architecture_without_counts_asks_nothing(xnat: pyxnat.Interface) ->
 
 def test_types_and_fields(xnat: pyxnat.Interface) -> None:
     assert {'types', 'xnat', 'xnat:mrSessionData'} <= set(texts(xnat.draw.datatypes('xnat:mr*')))
-    assert {'xnat:subjectData', 'GENDER_TEXT'} <= set(texts(xnat.draw.datatypes('xnat:subjectData', 'GENDER*')))
+    assert {'xnat:subjectData', 'GENDER_TEXT'} <= set(
+        texts(xnat.draw.datatypes('xnat:subjectData', 'GENDER*'))
+    )
 
 
 def test_a_level(xnat: pyxnat.Interface, study: Any) -> None:
     assert texts(xnat.draw.rest_resource('scans', study.id())) == ['scans', 'xnat:mrScanData (2)']
     assert texts(xnat.draw.rest_resource('reconstruction', study.id())) == ['reconstructions']
-    assert {'files', 'resources', 'in_resources', 'assessors'} <= set(texts(xnat.draw.rest_resource('files')))
+    assert {'files', 'resources', 'in_resources', 'assessors'} <= set(
+        texts(xnat.draw.rest_resource('files'))
+    )
 
 
 def test_values_of_a_field(xnat: pyxnat.Interface, study: Any) -> None:
     values = xnat.inspect.field_values('xnat:subjectData/GENDER_TEXT')
     shown = texts(xnat.draw.field_values('xnat:subjectData/GENDER_TEXT'))
-    assert shown[0] == 'xnat:subjectData/GENDER_TEXT' and [text.partition(' ')[0] for text in shown[1:]] == values
+    assert (
+        shown[0] == 'xnat:subjectData/GENDER_TEXT'
+        and [text.partition(' ')[0] for text in shown[1:]] == values
+    )
 
 
-@pytest.mark.parametrize(('ending', 'begin'), [('png', b'\x89PNG'), ('pdf', b'%PDF'), ('svg', b'<?xml')])
-def test_a_picture_is_saved(xnat: pyxnat.Interface, tmp_path: Path, ending: str, begin: bytes) -> None:
+@pytest.mark.parametrize(
+    ('ending', 'begin'), [('png', b'\x89PNG'), ('pdf', b'%PDF'), ('svg', b'<?xml')]
+)
+def test_a_picture_is_saved(
+    xnat: pyxnat.Interface, tmp_path: Path, ending: str, begin: bytes
+) -> None:
     target = tmp_path / f'levels.{ending}'
     xnat.draw.architecture(with_count=False, save=target)
     assert target.read_bytes().startswith(begin)
@@ -92,7 +117,9 @@ def test_a_picture_goes_into_given_axes(xnat: pyxnat.Interface) -> None:
     assert not first.texts and second.texts
 
 
-def test_without_the_extra_the_error_says_what_to_install(xnat: pyxnat.Interface, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_extra_the_error_says_what_to_install(
+    xnat: pyxnat.Interface, monkeypatch: pytest.MonkeyPatch
+) -> None:
     real = builtins.__import__
 
     def without(name: str, *rest: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Imports and archiving where the server is slow, cut off, or does something else than was asked."""
+"""Imports and archiving where the server is slow, cut off, or does something else than was asked."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from tests.support.scripted import Reply, Request, ScriptedServer, table
 from tests.support.waiting import GENEROUS_S
 
 SOON_S = 2.0
-"""What is waited for where nothing comes; a machine that is busy still answers other things in it."""
+"""What is waited for where nothing comes; a machine that is busy still answers other things in it.
+"""
 PLACE = '/prearchive/projects/P/20240131_120000123/S1_MR'
 ROW = {'project': 'P', 'subject': 'S1', 'name': 'S1_MR', 'folderName': 'S1_MR', 'url': PLACE}
 
@@ -28,14 +29,20 @@ def image(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def archive(tmp_path: Path, answers: dict[str, list[Reply]], late: bool = False, **options: Any) -> Iterator[tuple[ScriptedServer, pyxnat.Interface]]:
-    """A server that answers each path with what is listed for it, the last for ever; if it is late, a POST not before all is over."""
+def archive(
+    tmp_path: Path, answers: dict[str, list[Reply]], late: bool = False, **options: Any
+) -> Iterator[tuple[ScriptedServer, pyxnat.Interface]]:
+    """A server that answers each path with what is listed for it, the last for ever; if it is late,
+    a POST not before all is over."""
     over = threading.Event()
 
     def script(request: Request) -> Reply:
         if late and request.method == 'POST':
             over.wait(GENEROUS_S)
-        found = next((replies for path, replies in answers.items() if request.uri.startswith(path)), [Reply(404)])
+        found = next(
+            (replies for path, replies in answers.items() if request.uri.startswith(path)),
+            [Reply(404)],
+        )
         return found.pop(0) if len(found) > 1 else found[0]
 
     with ScriptedServer(script) as server:
@@ -47,7 +54,10 @@ def archive(tmp_path: Path, answers: dict[str, list[Reply]], late: bool = False,
 
 def is_(*statuses: str) -> list[Reply]:
     """A session with these statuses, one after the other; empty: it is gone."""
-    return [Reply(body=table({**ROW, 'status': status})) if status else Reply(404) for status in statuses]
+    return [
+        Reply(body=table({**ROW, 'status': status})) if status else Reply(404)
+        for status in statuses
+    ]
 
 
 def imported_to(place: str) -> list[Reply]:
@@ -59,7 +69,10 @@ THERE = [Reply(body=table({'ID': 'X_E1', 'label': 'S1_MR', 'xsiType': 'xnat:mrSe
 
 
 def test_a_session_is_waited_for_until_it_is_built(tmp_path: Path, image: Path) -> None:
-    answers = {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': is_('RECEIVING', 'QUEUED_BUILDING', 'BUILDING', 'CONFLICT')}
+    answers = {
+        '/data/services/import': imported_to(PLACE),
+        f'/data{PLACE}': is_('RECEIVING', 'QUEUED_BUILDING', 'BUILDING', 'CONFLICT'),
+    }
     with archive(tmp_path, answers) as (server, interface):
         [imported] = interface.manage.import_dicom(image, 'P')
     assert (imported.status, imported.ok, imported.uri) == ('CONFLICT', False, f'/data{PLACE}')
@@ -67,16 +80,25 @@ def test_a_session_is_waited_for_until_it_is_built(tmp_path: Path, image: Path) 
 
 
 def test_a_session_that_is_not_waited_for_is_told_as_it_is(tmp_path: Path, image: Path) -> None:
-    with archive(tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': is_('BUILDING')}) as (_, interface):
+    with archive(
+        tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': is_('BUILDING')}
+    ) as (_, interface):
         [imported] = interface.manage.import_dicom(image, 'P', wait=False)
     assert (imported.status, imported.ok) == ('BUILDING', False)
 
 
 def test_a_session_that_is_archived_meanwhile_is_found(tmp_path: Path, image: Path) -> None:
-    answers = {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': is_('ARCHIVING', ''), EXPERIMENT: THERE}
+    answers = {
+        '/data/services/import': imported_to(PLACE),
+        f'/data{PLACE}': is_('ARCHIVING', ''),
+        EXPERIMENT: THERE,
+    }
     with archive(tmp_path, answers) as (_, interface):
         [imported] = interface.manage.import_dicom(image, 'P')
-        assert (imported.status, imported.element) == ('ARCHIVED', interface.select.project('P').subject('S1').experiment('S1_MR'))
+        assert (imported.status, imported.element) == (
+            'ARCHIVED',
+            interface.select.project('P').subject('S1').experiment('S1_MR'),
+        )
 
 
 @pytest.mark.parametrize(
@@ -89,31 +111,51 @@ def test_a_session_that_is_archived_meanwhile_is_found(tmp_path: Path, image: Pa
     ],
     ids=['nowhere', 'nowhere at once', 'not to be seen', 'not in time'],
 )
-def test_what_cannot_be_told_of_a_session_is_reported(tmp_path: Path, image: Path, replies: list[Reply], status: str, timeout_s: float) -> None:
-    with archive(tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': replies}) as (_, interface):
+def test_what_cannot_be_told_of_a_session_is_reported(
+    tmp_path: Path, image: Path, replies: list[Reply], status: str, timeout_s: float
+) -> None:
+    with archive(
+        tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': replies}
+    ) as (_, interface):
         [imported] = interface.manage.import_dicom(image, 'P', timeout_s=timeout_s)
         assert imported == (f'/data{PLACE}', status, interface.select(PLACE)) and not imported.ok
 
 
-@pytest.mark.parametrize('path', ['/archive/projects/P/subjects/S1/experiments/S1_MR', '/archive/experiments/X_E1'])
-def test_the_uri_of_an_archived_session_is_its_element(tmp_path: Path, image: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    'path', ['/archive/projects/P/subjects/S1/experiments/S1_MR', '/archive/experiments/X_E1']
+)
+def test_the_uri_of_an_archived_session_is_its_element(
+    tmp_path: Path, image: Path, path: str
+) -> None:
     with archive(tmp_path, {'/data/services/import': imported_to(path)}) as (server, interface):
         [imported] = interface.manage.import_dicom(image, 'P', dest='archive')
-    assert (imported.status, imported.uri) == ('ARCHIVED', f'/data{path.removeprefix("/archive")}') and len(server.requests) == 1
+    assert (imported.status, imported.uri) == (
+        'ARCHIVED',
+        f'/data{path.removeprefix("/archive")}',
+    ) and len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
-    ('late', 'error'), [(False, pyxnat.errors.NetworkError), (True, pyxnat.errors.NetworkTimeout)], ids=['connection lost', 'no answer in time']
+    ('late', 'error'),
+    [(False, pyxnat.errors.NetworkError), (True, pyxnat.errors.NetworkTimeout)],
+    ids=['connection lost', 'no answer in time'],
 )
-def test_an_upload_is_sent_once_and_its_error_says_where_to_look(tmp_path: Path, image: Path, late: bool, error: type[Exception]) -> None:
-    with archive(tmp_path, {'/data/services/import': [Reply(silent=True)]}, late) as (server, interface):
+def test_an_upload_is_sent_once_and_its_error_says_where_to_look(
+    tmp_path: Path, image: Path, late: bool, error: type[Exception]
+) -> None:
+    with archive(tmp_path, {'/data/services/import': [Reply(silent=True)]}, late) as (
+        server,
+        interface,
+    ):
         with pytest.raises(error, match='may have taken it all the same: look at'):
             interface.manage.import_dicom(image, 'P', timeout_s=SOON_S)
         assert server.count('POST') == 1
 
 
 @pytest.mark.parametrize('status', [429, 500, 503])
-def test_an_upload_that_is_refused_is_not_repeated(tmp_path: Path, image: Path, status: int) -> None:
+def test_an_upload_that_is_refused_is_not_repeated(
+    tmp_path: Path, image: Path, status: int
+) -> None:
     with archive(tmp_path, {'/data/services/import': [Reply(status)]}) as (server, interface):
         with pytest.raises(pyxnat.errors.DatabaseError) as caught:
             interface.manage.import_dicom(image, 'P')
@@ -122,7 +164,10 @@ def test_an_upload_that_is_refused_is_not_repeated(tmp_path: Path, image: Path, 
 
 def test_a_page_is_no_answer(tmp_path: Path, image: Path) -> None:
     page = Reply(body=b'<!DOCTYPE html><html><body>Welcome</body></html>')
-    with archive(tmp_path, {'/data/services/import': [page]}) as (_, interface), pytest.raises(pyxnat.errors.UnexpectedAnswer):
+    with (
+        archive(tmp_path, {'/data/services/import': [page]}) as (_, interface),
+        pytest.raises(pyxnat.errors.UnexpectedAnswer),
+    ):
         interface.manage.import_dicom(image, 'P')
 
 
@@ -130,32 +175,60 @@ def test_what_is_sent_is_what_was_given(tmp_path: Path) -> None:
     packed = tmp_path / 'study.zip'
     packed.write_bytes(b'PK not really')
     with archive(tmp_path, {'/data/services/import': [Reply()]}) as (server, interface):
-        assert interface.manage.import_dicom(packed, 'P & Q', dest='prearchive', overwrite='append') == []
+        assert (
+            interface.manage.import_dicom(packed, 'P & Q', dest='prearchive', overwrite='append')
+            == []
+        )
     [sent] = server.requests
-    assert sent.body == b'PK not really' and 'project=P%20%26%20Q' in sent.uri and 'overwrite=append' in sent.uri
+    assert (
+        sent.body == b'PK not really'
+        and 'project=P%20%26%20Q' in sent.uri
+        and 'overwrite=append' in sent.uri
+    )
 
 
-# -- archiving --------------------------------------------------------------------------------------------------------------------------------
+# -- archiving -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(('names', 'label'), [({}, 'S1_MR'), ({'session': 'X'}, 'X')])
-def test_archiving_that_takes_longer_than_the_timeout_is_waited_for(tmp_path: Path, names: dict[str, str], label: str) -> None:
-    answers = {'/data/services/archive': [Reply(silent=True)], f'/data{PLACE}': is_('ARCHIVING', 'ARCHIVING', '')}
+def test_archiving_that_takes_longer_than_the_timeout_is_waited_for(
+    tmp_path: Path, names: dict[str, str], label: str
+) -> None:
+    answers = {
+        '/data/services/archive': [Reply(silent=True)],
+        f'/data{PLACE}': is_('ARCHIVING', 'ARCHIVING', ''),
+    }
     with archive(tmp_path, answers, late=True, timeout=(GENEROUS_S, SOON_S)) as (server, interface):
         experiment = interface.select(PLACE).archive(**names)
-        assert experiment == interface.select.project('P').subject('S1').experiment(label) and server.count('POST') == 1
+        assert (
+            experiment == interface.select.project('P').subject('S1').experiment(label)
+            and server.count('POST') == 1
+        )
 
 
 def test_archiving_that_ends_in_a_conflict_is_the_error_it_was(tmp_path: Path) -> None:
-    answers = {'/data/services/archive': [Reply(silent=True)], f'/data{PLACE}': is_('ARCHIVING', 'CONFLICT')}
-    with archive(tmp_path, answers, late=True, timeout=(GENEROUS_S, SOON_S)) as (_, interface), pytest.raises(pyxnat.errors.NetworkTimeout):
+    answers = {
+        '/data/services/archive': [Reply(silent=True)],
+        f'/data{PLACE}': is_('ARCHIVING', 'CONFLICT'),
+    }
+    with (
+        archive(tmp_path, answers, late=True, timeout=(GENEROUS_S, SOON_S)) as (_, interface),
+        pytest.raises(pyxnat.errors.NetworkTimeout),
+    ):
         interface.select(PLACE).archive()
 
 
 def test_a_move_that_is_queued_is_waited_for(tmp_path: Path) -> None:
     target = PLACE.replace('/P/', '/Q/')
     row = {**ROW, 'project': 'Q', 'url': target, 'status': 'QUEUED_MOVING'}
-    answers = {'/data/services/prearchive/move': [Reply(body=table(row))], f'/data{target}': is_('MOVING', 'READY')}
+    answers = {
+        '/data/services/prearchive/move': [Reply(body=table(row))],
+        f'/data{target}': is_('MOVING', 'READY'),
+    }
     with archive(tmp_path, answers) as (server, interface):
         moved = interface.select(PLACE).move('Q')
-    assert moved.project() == 'Q' and b'async=false' in server.requests[0].body and len(server.requests) == 3
+    assert (
+        moved.project() == 'Q'
+        and b'async=false' in server.requests[0].body
+        and len(server.requests) == 3
+    )

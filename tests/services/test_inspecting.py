@@ -16,17 +16,20 @@ from tests.support.scripted import Reply, Request, ScriptedServer
 
 @pytest.fixture
 def mixed(project: Any) -> Any:
-    """A project with an MR session that has scans of two types, a reconstruction and an assessor, and with a PET session."""
+    """A project with an MR session that has scans of two types, a reconstruction and an assessor,
+    and with a PET session."""
     session = project.subject('S1').experiment('S1_MR').create(experiments='xnat:mrSessionData')
     session.scan('1').create(scans='xnat:mrScanData')
     session.scan('2').create(scans='xnat:otherDicomScanData')
     session.reconstruction(f'R_{project.id()}').create()
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     project.subject('S2').experiment('S2_PET').create(experiments='xnat:petSessionData')
     return project
 
 
-# -- the tree ---------------------------------------------------------------------------------------------------------------------------------
+# -- the tree --------------------------------------------------------------------------------------
 
 
 def test_the_structure_is_the_tree_of_levels(xnat: pyxnat.Interface) -> None:
@@ -40,12 +43,18 @@ def test_the_structure_is_the_tree_of_levels(xnat: pyxnat.Interface) -> None:
 
 def test_the_structure_has_a_path_for_each_route() -> None:
     paths = list(Structure())
-    assert set(paths) == {''.join(f'/{level(name).segment}' for name in chain) for chain in chains()}
-    assert all(any(path.startswith(f'{above}/') for above in paths[:place]) for place, path in enumerate(paths) if path.count('/') > 1)
+    assert set(paths) == {
+        ''.join(f'/{level(name).segment}' for name in chain) for chain in chains()
+    }
+    assert all(
+        any(path.startswith(f'{above}/') for above in paths[:place])
+        for place, path in enumerate(paths)
+        if path.count('/') > 1
+    )
     assert '/experiments/assessors/out/resources/files' in paths
 
 
-# -- types that there are ---------------------------------------------------------------------------------------------------------------------
+# -- types that there are --------------------------------------------------------------------------
 
 
 def test_types_are_those_of_their_level(xnat: pyxnat.Interface, mixed: Any) -> None:
@@ -58,13 +67,22 @@ def test_types_are_those_of_their_level(xnat: pyxnat.Interface, mixed: Any) -> N
     assert len(trace) == 4
 
 
-def test_types_of_the_whole_archive_are_those_of_its_projects(xnat: pyxnat.Interface, mixed: Any) -> None:
-    for ask in (xnat.inspect.experiment_types, xnat.inspect.scan_types, xnat.inspect.assessor_types, xnat.inspect.reconstruction_types):
+def test_types_of_the_whole_archive_are_those_of_its_projects(
+    xnat: pyxnat.Interface, mixed: Any
+) -> None:
+    for ask in (
+        xnat.inspect.experiment_types,
+        xnat.inspect.scan_types,
+        xnat.inspect.assessor_types,
+        xnat.inspect.reconstruction_types,
+    ):
         everywhere = ask()
         assert set(ask(mixed.id())) <= set(everywhere) and everywhere == sorted(everywhere)
 
 
-def test_a_project_has_the_types_of_what_is_shared_into_it(xnat: pyxnat.Interface, mixed: Any) -> None:
+def test_a_project_has_the_types_of_what_is_shared_into_it(
+    xnat: pyxnat.Interface, mixed: Any
+) -> None:
     other = xnat.select.project(f'{mixed.id()}_OTHER').create()
     assert xnat.inspect.experiment_types(other.id()) == xnat.inspect.scan_types(other.id()) == []
     mixed.subject('S1').share(other.id())
@@ -83,29 +101,41 @@ def test_set_autolearn_is_accepted_and_says_why_it_does_nothing(xnat: pyxnat.Int
         xnat.inspect.set_autolearn(True, tick=30)
 
 
-# -- fields -----------------------------------------------------------------------------------------------------------------------------------
+# -- fields ----------------------------------------------------------------------------------------
 
 
 def test_fields_of_a_type_match_with_and_without_the_type(xnat: pyxnat.Interface) -> None:
     fields = xnat.inspect.fields('xnat:subjectData')
     assert fields == sorted(fields) and any('=' in field for field in fields)
-    assert xnat.inspect.fields('xnat:subjectData', 'GEND*') == xnat.inspect.fields('xnat:subjectData', '*/GEND*') != []
+    assert (
+        xnat.inspect.fields('xnat:subjectData', 'GEND*')
+        == xnat.inspect.fields('xnat:subjectData', '*/GEND*')
+        != []
+    )
 
 
 def test_fields_as_columns_take_no_argument(xnat: pyxnat.Interface) -> None:
     columns = xnat.inspect.datatypes('xnat:subjectData')
-    assert columns == [field for field in xnat.inspect.fields('xnat:subjectData') if '=' not in field]
+    assert columns == [
+        field for field in xnat.inspect.fields('xnat:subjectData') if '=' not in field
+    ]
     assert len(xnat.select('xnat:subjectData', columns).all().headers()) == len(columns)
     assert xnat.inspect.datatypes('xnat:subject*', '*PROJECT_IDENTIFIER*') == []
 
 
-# -- schemas ----------------------------------------------------------------------------------------------------------------------------------
+# -- schemas ---------------------------------------------------------------------------------------
 
 
 def test_a_schema_is_found_however_it_is_addressed(xnat: pyxnat.Interface) -> None:
     schemas = xnat.manage.schemas
     assert schemas() == []
-    for address in ('xnat', 'xnat.xsd', 'xnat/xnat.xsd', 'schemas/xnat/xnat.xsd', f'{xnat._server}/schemas/xnat/xnat.xsd'):
+    for address in (
+        'xnat',
+        'xnat.xsd',
+        'xnat/xnat.xsd',
+        'schemas/xnat/xnat.xsd',
+        f'{xnat._server}/schemas/xnat/xnat.xsd',
+    ):
         assert schemas.add(address) == ['xnat'] == schemas()
         schemas.remove(address)
         assert schemas() == []
@@ -143,27 +173,40 @@ def test_a_field_is_looked_for_in_all_types_that_have_documents(xnat: pyxnat.Int
     everywhere = xnat.inspect.schemas.look_for('fieldStrength')
     assert {'xnat:mrSessionData/fieldStrength', 'xnat:mrScanData/fieldStrength'} <= set(everywhere)
     assert all(path.endswith('/fieldStrength') for path in everywhere)
-    assert xnat.inspect.schemas.look_for('*strength', 'xnat:mr*Data') and xnat.inspect.schemas.look_for('nothing') == []
+    assert (
+        xnat.inspect.schemas.look_for('*strength', 'xnat:mr*Data')
+        and xnat.inspect.schemas.look_for('nothing') == []
+    )
 
 
 def test_types_have_a_line_each_and_one_type_its_fields(xnat: pyxnat.Interface) -> None:
     types = xnat.inspect.schemas('xnat:mr*Data')
     assert len(types) == len(repr(types).splitlines()) > 3
-    assert 'xnat:mrSessionData' in list(types) and 'xnat:mrSessionData (extends xnat:imageSessionData)' in str(types)
+    assert 'xnat:mrSessionData' in list(
+        types
+    ) and 'xnat:mrSessionData (extends xnat:imageSessionData)' in str(types)
     one = str(xnat.inspect.schemas('xnat:mrSessionData')).splitlines()
-    assert '  fieldStrength: string' in one and '  scans/scan: xnat:imageScanData, any number' in one
+    assert (
+        '  fieldStrength: string' in one and '  scans/scan: xnat:imageScanData, any number' in one
+    )
     assert str(xnat.inspect.schemas('nobodys:*')) == 'no such type'
 
 
-# -- schemas of other servers -----------------------------------------------------------------------------------------------------------------
+# -- schemas of other servers ----------------------------------------------------------------------
 
 
 @pytest.fixture
 def documents(reference: Path) -> dict[str, bytes]:
     """XNAT's own schema documents, by the names that its list gives them."""
     folder = reference / 'xnat-schemas'
-    found = {path.relative_to(folder).with_suffix('').as_posix(): path.read_bytes() for path in sorted(folder.rglob('*.xsd'))}
-    return {name.partition('/')[0] if len(set(name.split('/'))) == 1 else name: text for name, text in found.items()}
+    found = {
+        path.relative_to(folder).with_suffix('').as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob('*.xsd'))
+    }
+    return {
+        name.partition('/')[0] if len(set(name.split('/'))) == 1 else name: text
+        for name, text in found.items()
+    }
 
 
 def test_all_of_xnats_own_schemas_are_read(documents: dict[str, bytes], tmp_path: Path) -> None:
@@ -174,18 +217,28 @@ def test_all_of_xnats_own_schemas_are_read(documents: dict[str, bytes], tmp_path
     with ScriptedServer(xnat_1_8) as server:
         interface = pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'cache')
         types = interface.inspect.schemas()
-        assert len(server.requests) == 1 + len(documents) and interface.manage.schemas() == sorted(documents)
+        assert len(server.requests) == 1 + len(documents) and interface.manage.schemas() == sorted(
+            documents
+        )
         assert {'xnat:mrSessionData', 'arc:project'} <= set(types) and len(types) > 100
         assert interface.inspect.schemas.look_for('stepId', 'arc:project')
 
 
-def test_a_server_before_1_7_gives_schemas_by_name_alone(xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_a_server_before_1_7_gives_schemas_by_name_alone(
+    xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
     document = xnat.get('/schemas/xnat/xnat.xsd').content
-    with ScriptedServer(lambda request: Reply(body=document) if request.uri == '/schemas/xnat/xnat.xsd' else Reply(404)) as server:
+    with ScriptedServer(
+        lambda request: (
+            Reply(body=document) if request.uri == '/schemas/xnat/xnat.xsd' else Reply(404)
+        )
+    ) as server:
         old = pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'old')
         with pytest.raises(pyxnat.errors.NotSupportedError, match=r"add\('xnat'\)"):
             old.manage.schemas.add()
-        assert old.manage.schemas.add('xnat') == ['xnat'] and old.inspect.schemas.look_for('gender', 'xnat:subjectData')
+        assert old.manage.schemas.add('xnat') == ['xnat'] and old.inspect.schemas.look_for(
+            'gender', 'xnat:subjectData'
+        )
 
 
 def test_what_is_no_schema_is_not_added(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""Columns of listings as XNAT calls them: found by name, whatever it answers them under, and put together by ID."""
+"""Columns of listings as XNAT calls them: found by name, whatever it answers them under, and put
+together by ID."""
 
 from __future__ import annotations
 
@@ -25,39 +26,81 @@ HEADERS = [
     ('ID,gender,URI', f'{DEMOGRAPHICS}/gender', 'gender'),
     ('ID,gender,URI', 'xnat:subjectData/demographics/gender', 'gender'),
     ('ID,insert_date,URI', 'xnat:subjectData/meta/insert_date', 'insert_date'),
-    ('ID,xnat:subjectdata/sharing/share/project,URI', 'xnat:subjectData/sharing/share/project', 'xnat:subjectdata/sharing/share/project'),
+    (
+        'ID,xnat:subjectdata/sharing/share/project,URI',
+        'xnat:subjectData/sharing/share/project',
+        'xnat:subjectdata/sharing/share/project',
+    ),
     ('ID,keywords,URI', 'xnat:projectData/keywords', 'keywords'),
     ('ID,pi_lastname,URI', 'xnat:projectData/PI/lastname', 'pi_lastname'),
     ('xnat:subjectassessordata/id,ID,date,xsiType,project,URI', 'xnat:experimentData/date', 'date'),
-    ('xnat:mrsessiondata/id,xnat:mrsessiondata/date,ID,URI', 'xnat:mrSessionData/date', 'xnat:mrsessiondata/date'),
-    ('xnat:mrsessiondata/id,fieldStrength,ID,URI', 'xnat:mrSessionData/fieldStrength', 'fieldStrength'),
+    (
+        'xnat:mrsessiondata/id,xnat:mrsessiondata/date,ID,URI',
+        'xnat:mrSessionData/date',
+        'xnat:mrsessiondata/date',
+    ),
+    (
+        'xnat:mrsessiondata/id,fieldStrength,ID,URI',
+        'xnat:mrSessionData/fieldStrength',
+        'fieldStrength',
+    ),
     ('xnat:mrsessiondata/id,fieldStrength,ID,URI', 'fieldStrength', 'fieldStrength'),
-    ('xnat:mrsessiondata/id,xnat:mrsessiondata/scans/scan/id,session_label,URI', 'xnat:imageSessionData/label', 'session_label'),
-    ('xnat:mrsessiondata/id,xnat:mrsessiondata/subject_id,ID,URI', 'subject_ID', 'xnat:mrsessiondata/subject_id'),
+    (
+        'xnat:mrsessiondata/id,xnat:mrsessiondata/scans/scan/id,session_label,URI',
+        'xnat:imageSessionData/label',
+        'session_label',
+    ),
+    (
+        'xnat:mrsessiondata/id,xnat:mrsessiondata/subject_id,ID,URI',
+        'subject_ID',
+        'xnat:mrsessiondata/subject_id',
+    ),
     ('session_ID,scanner,ID,xsiType,project,URI', 'xnat:imageSessionData/scanner', 'scanner'),
-    ('xnat:imageassessordata/id,xnat:imageassessordata/note,ID,URI', 'xnat:imageAssessorData/note', 'xnat:imageassessordata/note'),
+    (
+        'xnat:imageassessordata/id,xnat:imageassessordata/note,ID,URI',
+        'xnat:imageAssessorData/note',
+        'xnat:imageassessordata/note',
+    ),
     ('xnat_imagescandata_id,ID,frames,URI', 'xnat:imageScanData/frames', 'frames'),
-    ('xnat:mrscandata/xnat_imagescandata_id,xnat:mrscandata/frames,ID,URI', 'xnat:mrScanData/frames', 'xnat:mrscandata/frames'),
-    ('xnat:mrscandata/xnat_imagescandata_id,coil,ID,URI', 'xnat_imagescandata_id', 'xnat:mrscandata/xnat_imagescandata_id'),
-    ('xnat:mrsessiondata/id,xnat:mrsessiondata/scans/scan/id,label,URI', 'ID', 'xnat:mrsessiondata/id'),
+    (
+        'xnat:mrscandata/xnat_imagescandata_id,xnat:mrscandata/frames,ID,URI',
+        'xnat:mrScanData/frames',
+        'xnat:mrscandata/frames',
+    ),
+    (
+        'xnat:mrscandata/xnat_imagescandata_id,coil,ID,URI',
+        'xnat_imagescandata_id',
+        'xnat:mrscandata/xnat_imagescandata_id',
+    ),
+    (
+        'xnat:mrsessiondata/id,xnat:mrsessiondata/scans/scan/id,label,URI',
+        'ID',
+        'xnat:mrsessiondata/id',
+    ),
     ('session_ID,scanner,xsiType,project,URI', 'ID', 'session_ID'),
     ('xnat:imageassessordata/id,session_ID,session_label,URI', 'ID', 'xnat:imageassessordata/id'),
     ('xnat:imageassessordata/id,session_ID,ID,URI', 'session_ID', 'session_ID'),
     # older servers call every full path by itself
     ('ID,xnat:subjectdata/group,URI', 'xnat:subjectData/group', 'xnat:subjectdata/group'),
     ('ID,xnat:experimentdata/date,URI', 'date', 'xnat:experimentdata/date'),
-    ('ID,xnat:experimentdata/date,date,URI', 'xnat:experimentData/date', 'xnat:experimentdata/date'),
+    (
+        'ID,xnat:experimentdata/date,date,URI',
+        'xnat:experimentData/date',
+        'xnat:experimentdata/date',
+    ),
     # what is not there
     ('ID,label,URI', 'Label', None),
     ('ID,label,URI', 'visit', None),
     ('ID,label,URI', 'xnat:imageScanData/nothing', None),
     ('ID,type,URI', 'xnat:imageSessionData/scans/scan/type', None),
     ('ID,label,URI', 'xnat_imagescandata_id', None),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(('header', 'name', 'expected'), HEADERS)
-def test_a_column_is_found_by_its_short_name_and_by_its_path(header: str, name: str, expected: str | None) -> None:
+def test_a_column_is_found_by_its_short_name_and_by_its_path(
+    header: str, name: str, expected: str | None
+) -> None:
     columns = header.split(',')
     assert find_column(columns, name) == expected
     row = {column: column for column in columns}
@@ -69,9 +112,25 @@ def test_a_column_is_found_by_its_short_name_and_by_its_path(header: str, name: 
 
 
 DROPPED = {
-    'label', 'last_modified', 'insert_date', 'insert_user', 'visit', 'protocol', 'project_access', 'users', 'user_role', 'last_accessed',
-    'proj_mr_count', 'quarantine_status', 'custom_fields', 'startTime', 'nonsense', 'LABEL', 'session_project', 'studyInstanceUID',
-}  # fmt: skip
+    'label',
+    'last_modified',
+    'insert_date',
+    'insert_user',
+    'visit',
+    'protocol',
+    'project_access',
+    'users',
+    'user_role',
+    'last_accessed',
+    'proj_mr_count',
+    'quarantine_status',
+    'custom_fields',
+    'startTime',
+    'nonsense',
+    'LABEL',
+    'session_project',
+    'studyInstanceUID',
+}
 """What XNAT leaves out without a word, on some levels or all."""
 
 
@@ -82,9 +141,18 @@ def listings(folder: Path) -> Iterator[tuple[str, list[str]]]:
             for exchange in exchanges(json.loads(line)):
                 body, uri = exchange.get('body'), exchange['path']
                 is_listing = (
-                    exchange['method'] == 'GET' and 'columns=' in uri and '/files' not in uri and '/resources' not in uri and 'handler' not in uri
+                    exchange['method'] == 'GET'
+                    and 'columns=' in uri
+                    and '/files' not in uri
+                    and '/resources' not in uri
+                    and 'handler' not in uri
                 )
-                if is_listing and exchange['status'] == 200 and isinstance(body, str) and (header := header_of(body)):
+                if (
+                    is_listing
+                    and exchange['status'] == 200
+                    and isinstance(body, str)
+                    and (header := header_of(body))
+                ):
                     yield uri, header
 
 
@@ -113,7 +181,12 @@ def test_every_column_that_a_real_server_answered_is_found(reference: Path) -> N
         asked = parse_qs(unquote(uri).partition('?')[2])['columns'][0].split(',')
         for name in asked:
             seen += find_column(header, name) is not None
-            assert find_column(header, name) is not None or name in DROPPED or name == 'URI' or not name, (uri, header)
+            assert (
+                find_column(header, name) is not None
+                or name in DROPPED
+                or name == 'URI'
+                or not name
+            ), (uri, header)
         assert find_column(header, 'ID') is not None or 'alias' in asked, (uri, header)
     assert seen > 1000
 
@@ -124,46 +197,86 @@ def test_every_column_that_a_real_server_answered_is_found(reference: Path) -> N
 def test_columns_of_one_type_are_a_listing_of_that_type_joined_by_id() -> None:
     columns = {'experiments': ('note', 'scanner', 'xnat:mrSessionData/date', 'fieldStrength')}
     listing = Listing('/data/projects/P/experiments', 'experiments', columns)
-    assert listing.types == ['xnat:imageSessionData', 'xnat:mrSessionData'] and len(listing) == len(listing.uris) == 3
-    general = [{'ID': f'E{number}', 'label': f'L{number}', 'note': 'n', 'xsiType': ''} for number in (1, 2, 3)]
-    sessions = [{'session_ID': 'E3', 'scanner': 'Trio'}, {'session_ID': 'E1', 'scanner': 'Prisma'}]  # in whatever order
-    mr = [{'xnat:mrsessiondata/id': 'E1', 'xnat:mrsessiondata/date': '2020-01-02', 'fieldStrength': '3'}]
+    assert (
+        listing.types == ['xnat:imageSessionData', 'xnat:mrSessionData']
+        and len(listing) == len(listing.uris) == 3
+    )
+    general = [
+        {'ID': f'E{number}', 'label': f'L{number}', 'note': 'n', 'xsiType': ''}
+        for number in (1, 2, 3)
+    ]
+    sessions = [
+        {'session_ID': 'E3', 'scanner': 'Trio'},
+        {'session_ID': 'E1', 'scanner': 'Prisma'},
+    ]  # in whatever order
+    mr = [
+        {
+            'xnat:mrsessiondata/id': 'E1',
+            'xnat:mrsessiondata/date': '2020-01-02',
+            'fieldStrength': '3',
+        }
+    ]
     rows = {row['ID']: row for row in listing.rows([general, sessions, mr])}
     names = ('note', 'scanner', 'xnat:mrsessiondata/date', 'fieldStrength')
     assert [tuple(rows[f'E{number}'][name] for name in names) for number in (1, 2, 3)] == [
-        ('n', 'Prisma', '2020-01-02', '3'), ('n', '', '', ''), ('n', 'Trio', '', ''),
-    ]  # fmt: skip
+        ('n', 'Prisma', '2020-01-02', '3'),
+        ('n', '', '', ''),
+        ('n', 'Trio', '', ''),
+    ]
 
 
 @pytest.mark.parametrize('key', ['group', 'xnat:subjectdata/group'])
 def test_what_was_asked_for_by_a_path_is_known_under_it(key: str) -> None:
-    listing = Listing('/data/projects/P/subjects', 'subjects', {'subjects': ('xnat:subjectData/group',)})
+    listing = Listing(
+        '/data/projects/P/subjects', 'subjects', {'subjects': ('xnat:subjectData/group',)}
+    )
     (row,) = listing.rows([[{'ID': 'S', 'label': 'L', key: 'control'}]])
     assert row[key_of('xnat:subjectData/group')] == 'control'
 
 
-@pytest.mark.parametrize(('plural', 'name'), [('scans', 'type'), ('scans', 'fieldStrength'), ('reconstructions', 'type'), ('assessors', 'note')])
+@pytest.mark.parametrize(
+    ('plural', 'name'),
+    [
+        ('scans', 'type'),
+        ('scans', 'fieldStrength'),
+        ('reconstructions', 'type'),
+        ('assessors', 'note'),
+    ],
+)
 def test_the_id_is_always_asked_for(plural: str, name: str) -> None:
     for uri in Listing('/data/experiments/E/x', plural, {plural: (name,)}).uris:
         assert '?' not in uri or 'ID' in parse_qs(uri.partition('?')[2])['columns'][0].split(',')
 
 
 def test_the_type_of_reconstructions_is_not_asked_for() -> None:
-    listing = Listing('/data/experiments/E/reconstructions', 'reconstructions', {'reconstructions': ('xsiType', 'type')})
+    listing = Listing(
+        '/data/experiments/E/reconstructions',
+        'reconstructions',
+        {'reconstructions': ('xsiType', 'type')},
+    )
     assert 'xsiType' not in listing.uris[0]
 
 
 def test_demographics_are_asked_for_with_their_type() -> None:
-    (uri,) = Listing('/data/subjects', 'subjects', {'subjects': ('xnat:subjectData/demographics/age',)}).uris
+    (uri,) = Listing(
+        '/data/subjects', 'subjects', {'subjects': ('xnat:subjectData/demographics/age',)}
+    ).uris
     assert unquote(uri).endswith(f'{DEMOGRAPHICS}/age')
 
 
 def test_experiments_of_the_server_are_asked_for_their_subjects_with_a_type() -> None:
     columns = {'experiments': ('subject_label', 'note')}
     of_site = Listing('/data/experiments', 'experiments', columns)
-    assert of_site.types == ['xnat:subjectAssessorData']  # its listing has assessors, too, and fails for these columns
+    assert of_site.types == [
+        'xnat:subjectAssessorData'
+    ]  # its listing has assessors, too, and fails for these columns
     assert Listing('/data/projects/P/experiments', 'experiments', columns).types == []
-    assert Listing('/data/experiments', 'experiments', columns, datatype='xnat:subjectAssessorData').types == []
+    assert (
+        Listing(
+            '/data/experiments', 'experiments', columns, datatype='xnat:subjectAssessorData'
+        ).types
+        == []
+    )
 
 
 # -- fields of one element, as a real server answers
@@ -192,7 +305,8 @@ def told(tmp_path: Path) -> Told:
 
 
 def experiments(path: str, query: dict[str, str]) -> list[Row] | None:
-    """Of ``/data/experiments``: an MR session, E1; without a type XNAT fails for what belongs to subjects."""
+    """Of ``/data/experiments``: an MR session, E1; without a type XNAT fails for what belongs to
+    subjects."""
     kind, columns = query.get('xsiType'), query.get('columns', 'ID,project,date,label').split(',')
     if kind is None and any(name.startswith('subject_') for name in columns):
         return None
@@ -208,9 +322,20 @@ def experiments(path: str, query: dict[str, str]) -> list[Row] | None:
         'fieldStrength': '3',
         'subject_ID': 'S',
     }
-    key = {'xnat:mrSessionData': 'xnat:mrsessiondata/id', 'xnat:subjectAssessorData': 'xnat:subjectassessordata/id'}.get(kind or '', 'ID')
+    key = {
+        'xnat:mrSessionData': 'xnat:mrsessiondata/id',
+        'xnat:subjectAssessorData': 'xnat:subjectassessordata/id',
+    }.get(kind or '', 'ID')
     return [
-        {key: 'E1', **{name: known[name.rpartition('/')[2]] for name in columns if name.rpartition('/')[2] in known}, 'URI': '/data/experiments/E1'}
+        {
+            key: 'E1',
+            **{
+                name: known[name.rpartition('/')[2]]
+                for name in columns
+                if name.rpartition('/')[2] in known
+            },
+            'URI': '/data/experiments/E1',
+        }
     ]
 
 
@@ -233,7 +358,9 @@ def test_what_is_not_there_is_not_found_and_not_a_failure(told: Told) -> None:
             told.select.experiment('E2').attrs.get(name)
 
 
-def test_whether_something_exists_is_looked_for_level_by_level_where_the_server_fails(told: Told) -> None:
+def test_whether_something_exists_is_looked_for_level_by_level_where_the_server_fails(
+    told: Told,
+) -> None:
     def answer(path: str, query: dict[str, str]) -> list[Row] | None:
         if path.endswith('/projects'):
             return [{'ID': 'P', 'name': 'P'}]
@@ -242,11 +369,17 @@ def test_whether_something_exists_is_looked_for_level_by_level_where_the_server_
         if path.endswith('/P/subjects/S/experiments'):
             return [{'ID': 'XE', 'label': 'E', 'xsiType': 'xnat:mrSessionData'}]
         if '/projects/P/' not in path:
-            raise errors.NotFoundError('no such project', uri=path, status=404) if path.endswith('subjects') else errors.InternalError('', status=500)
+            raise (
+                errors.NotFoundError('no such project', uri=path, status=404)
+                if path.endswith('subjects')
+                else errors.InternalError('', status=500)
+            )
         return None
 
     told.answer = answer
     assert told.select('/projects/NOPE/subjects/S/experiments/E/scans/1').exists() is False
-    assert told.select('/projects/NOPE/subjects/S/experiments/E/scans/1/resources/R').exists() is False
+    assert (
+        told.select('/projects/NOPE/subjects/S/experiments/E/scans/1/resources/R').exists() is False
+    )
     with pytest.raises(errors.InternalError):
         told.select('/projects/P/subjects/S/experiments/E/scans/1').exists()

@@ -20,7 +20,9 @@ def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def users(peopled: Any, tmp_path: Any) -> Iterator[pyxnat.Users]:
-    with pyxnat.Interface(peopled.url, peopled.user, peopled.password, tmp_path / 'cache') as interface:
+    with pyxnat.Interface(
+        peopled.url, peopled.user, peopled.password, tmp_path / 'cache'
+    ) as interface:
         yield interface.manage.users
 
 
@@ -32,7 +34,10 @@ def test_all_of_all_users_is_one_request(users: pyxnat.Users) -> None:
     with users._host.trace() as trace:
         table = users.table()
     assert len(trace) == 1
-    assert table.headers() == ['xdat_user_id', 'login', 'firstname', 'lastname', 'email'] and len(table) == 4, 'guests are a user, too'
+    assert (
+        table.headers() == ['xdat_user_id', 'login', 'firstname', 'lastname', 'email']
+        and len(table) == 4
+    ), 'guests are a user, too'
 
 
 def test_what_is_known_of_a_user(users: pyxnat.Users) -> None:
@@ -49,7 +54,9 @@ def test_a_user_that_is_not_there_is_an_error(users: pyxnat.Users) -> None:
 
 def test_resources_of_the_cache_on_the_server(users: pyxnat.Users) -> None:
     assert users.resources() == []
-    users._host.put('/data/user/cache/resources/waiting/files/a.txt?inbody=true', data=b'a').raise_for_status()
+    users._host.put(
+        '/data/user/cache/resources/waiting/files/a.txt?inbody=true', data=b'a'
+    ).raise_for_status()
     assert users.resources() == ['waiting']
 
 

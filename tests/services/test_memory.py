@@ -29,7 +29,7 @@ def peak_mib():  # on Linux, what getrusage tells begins with the peak of the pr
         with open('/proc/self/status') as file:
             return int(re.search(r'VmHWM:\\s+(\\d+)', file.read())[1]) / 2**10
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
-"""
+"""  # noqa: E501
 
 CLIENT = """
 def digest(path):
@@ -45,7 +45,7 @@ with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
     down = peak_mib()
     placed = file.get(folder + '/copy.bin')
 print(imported, up, down, peak_mib(), digest(path) == digest(placed) == digest(folder + '/big.bin'))
-"""
+"""  # noqa: E501
 
 
 IMAGES = """
@@ -53,7 +53,7 @@ import os, pathlib, pydicom, sys
 image = pydicom.dcmread(pathlib.Path(pydicom.__file__).parent / 'data' / 'test_files' / 'MR_small.dcm')
 image.PixelData = os.urandom(int(sys.argv[2]) * 2**20)
 image.save_as(sys.argv[1])
-"""
+"""  # noqa: E501
 
 IMPORTER = """
 pyxnat.Interface  # loads the client
@@ -62,13 +62,16 @@ with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
     [session] = interface.select.project('SCANNER').create().import_dicom(folder + '/images', dest='archive')
     [file] = session.element.scans().resources().files()
 print(imported, peak_mib(), int(file.size()) > os.path.getsize(folder + '/images/big.dcm') - 1)
-"""
+"""  # noqa: E501
 
 
 def run(client, tmp_path):
     """What a client says, asked of an archive; each is a process of its own."""
     with subprocess.Popen(
-        [sys.executable, '-c', SERVER, str(tmp_path / 'archive')], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, '-c', SERVER, str(tmp_path / 'archive')],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as server:
         assert server.stdout and server.stdin
         address = server.stdout.readline().split()
@@ -85,13 +88,21 @@ def test_a_big_file_is_never_whole_in_memory(tmp_path):
             file.write(os.urandom(2**20))
     imported, up, down, placed, intact = run(CLIENT, tmp_path)
     assert intact == 'True'
-    assert max(float(up), float(down), float(placed)) < float(imported) + 16, (imported, up, down, placed)
+    assert max(float(up), float(down), float(placed)) < float(imported) + 16, (
+        imported,
+        up,
+        down,
+        placed,
+    )
 
 
 def test_images_are_never_whole_in_memory(tmp_path):
     pytest.importorskip('pydicom')
     (tmp_path / 'images').mkdir()
-    subprocess.run([sys.executable, '-c', IMAGES, str(tmp_path / 'images' / 'big.dcm'), str(SIZE_MIB // 2)], check=True)
+    subprocess.run(
+        [sys.executable, '-c', IMAGES, str(tmp_path / 'images' / 'big.dcm'), str(SIZE_MIB // 2)],
+        check=True,
+    )
     imported, peak, intact = run(IMPORTER, tmp_path)
     assert intact == 'True'
     assert float(peak) < float(imported) + 16, (imported, peak)

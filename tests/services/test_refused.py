@@ -1,4 +1,5 @@
-"""Short cuts that a server refuses: the walk stands in, and gives the same; nothing else is made of it."""
+"""Short cuts that a server refuses: the walk stands in, and gives the same; nothing else is made of
+it."""
 
 from __future__ import annotations
 
@@ -35,7 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope='module')
 def filled(server: Any) -> None:
-    """A project with sessions that have scans, assessors and files, and one with sessions that have nothing."""
+    """A project with sessions that have scans, assessors and files, and one with sessions that have
+    nothing."""
     with pyxnat.Interface(server.url, server.user, server.password) as interface:
         project = interface.select.project('REFUSED')
         for name in ('A', 'B', 'C'):
@@ -44,7 +46,9 @@ def filled(server: Any) -> None:
                 session.scan(scan).create(type=f'T{scan}', quality='good')
             session.scan('1').resource('R').file('scan.txt').put(b'a')
             session.resource('R').file('own.txt').put(b'b')
-            session.assessor(f'Q{name}').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+            session.assessor(f'Q{name}').create(
+                assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+            )
             session.assessor(f'Q{name}').out_resource('R').file('out.txt').put(b'c')
             project.subject(f'S{name}').resource('R').file('subject.txt').put(b'd')
             interface.select.project('BARE').subject('S').experiment(f'BARE{name}').create()
@@ -85,7 +89,10 @@ def test_what_is_refused_is_walked(xnat: Other, refused: str, error: errors.Data
     assert [one._uri for one in xnat.select(PATHS[refused])] == walked != []
     xnat.refused, xnat.error = refused, error
     for _ in range(2):
-        assert xnat.select(PATHS[refused]).get('obj') and [one._uri for one in xnat.select(PATHS[refused]).get('obj')] == walked
+        assert (
+            xnat.select(PATHS[refused]).get('obj')
+            and [one._uri for one in xnat.select(PATHS[refused]).get('obj')] == walked
+        )
 
 
 def test_a_broken_network_is_an_error(xnat: Other) -> None:
@@ -102,5 +109,8 @@ def test_a_column_that_the_server_does_not_know_is_an_error(xnat: Other) -> None
 def test_a_list_of_sessions_without_scans_costs_one_look_where_it_is_refused(xnat: Other) -> None:
     xnat.refused, xnat.error = 'scans/ALL/files', errors.InternalError('none has scans', status=500)
     with xnat.trace() as trace:
-        assert xnat.select('/projects/BARE/subjects/*/experiments/*/scans/*/resources/*/files').get() == []
+        assert (
+            xnat.select('/projects/BARE/subjects/*/experiments/*/scans/*/resources/*/files').get()
+            == []
+        )
     assert trace.requests == 2 + 1  # what is refused here does not come to the server

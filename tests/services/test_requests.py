@@ -1,4 +1,4 @@
-"""The fewest requests: what a question costs, whatever the size of the archive that it is asked of."""
+"""The fewest requests: what a question costs, whatever the size of the archive that it is asked of."""  # noqa: E501
 
 from __future__ import annotations
 
@@ -17,25 +17,39 @@ filled, size, xnat = archives.filled, archives.size, archives.xnat
 SESSIONS = '/projects/*/subjects/*/experiments/*'
 
 
-def test_ids_labels_and_types_of_all_sessions_take_three_requests(xnat: pyxnat.Interface, size: Size) -> None:
+def test_ids_labels_and_types_of_all_sessions_take_three_requests(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     requests, rows = cost(xnat, lambda: xnat.select(SESSIONS).get('id', 'label', 'datatype'))
     assert requests == 3
     assert len(rows) == size.in_all == len({identity for identity, _, _ in rows})
     assert {kind for _, _, kind in rows} == {'xnat:mrSessionData', 'xnat:petSessionData'}
 
 
-def test_the_same_with_a_field_of_the_subject_takes_no_more(xnat: pyxnat.Interface, size: Size) -> None:
-    requests, table = cost(xnat, lambda: xnat.select(SESSIONS).table(['ID', 'label', 'xsiType', 'subject/age', 'project']))
+def test_the_same_with_a_field_of_the_subject_takes_no_more(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
+    requests, table = cost(
+        xnat,
+        lambda: xnat.select(SESSIONS).table(['ID', 'label', 'xsiType', 'subject/age', 'project']),
+    )
     assert requests == 3
     assert len(table) == size.in_all
     assert {row['subject/age'] for row in table if row['label'].startswith('S1_')} == {'22'}
     assert set(table.get('project')) == {f'P{number}' for number in range(size.projects)}
 
 
-@pytest.mark.parametrize(('below', 'requests'), [('subjects/*', 2), ('experiments/*', 3), ('subjects/*/experiments/*/scans/*', 4)])
-def test_other_levels_of_all_projects_take_one_listing_each(xnat: pyxnat.Interface, size: Size, below: str, requests: int) -> None:
+@pytest.mark.parametrize(
+    ('below', 'requests'),
+    [('subjects/*', 2), ('experiments/*', 3), ('subjects/*/experiments/*/scans/*', 4)],
+)
+def test_other_levels_of_all_projects_take_one_listing_each(
+    xnat: pyxnat.Interface, size: Size, below: str, requests: int
+) -> None:
     found, ids = cost(xnat, lambda: xnat.select(f'/projects/*/{below}').get())
-    number = {'subjects/*': size.projects * size.subjects, 'experiments/*': size.in_all}.get(below, 2 * size.in_all)
+    number = {'subjects/*': size.projects * size.subjects, 'experiments/*': size.in_all}.get(
+        below, 2 * size.in_all
+    )
     assert (found, len(ids)) == (requests, number)
 
 
@@ -51,7 +65,10 @@ def test_the_same_where_something_is_shared(xnat: pyxnat.Interface, size: Size) 
 
 
 def test_of_one_project_they_take_two(xnat: pyxnat.Interface, size: Size) -> None:
-    requests, rows = cost(xnat, lambda: xnat.select('/projects/P1/subjects/*/experiments/*').get('id', 'label', 'datatype'))
+    requests, rows = cost(
+        xnat,
+        lambda: xnat.select('/projects/P1/subjects/*/experiments/*').get('id', 'label', 'datatype'),
+    )
     assert (requests, len(rows)) == (2, size.subjects * size.sessions)
 
 
@@ -61,11 +78,18 @@ def test_whatever_takes_all_of_a_collection_asks_once(xnat: pyxnat.Interface, co
     assert cost(xnat, lambda: consume(xnat.select('/projects/P1/experiments'), **key))[0] == 1
 
 
-def test_scans_of_a_project_with_type_and_quality_take_two(xnat: pyxnat.Interface, size: Size) -> None:
+def test_scans_of_a_project_with_type_and_quality_take_two(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     scans = xnat.select('/projects/P1/experiments/*/scans')
-    requests, table = cost(xnat, lambda: scans.table(['ID', 'xsiType', 'type', 'quality', 'experiment/label']))
+    requests, table = cost(
+        xnat, lambda: scans.table(['ID', 'xsiType', 'type', 'quality', 'experiment/label'])
+    )
     assert (requests, len(table)) == (2, size.subjects * size.sessions * 2)
-    assert {(row['ID'], row['type'], row['quality']) for row in table} == {('1', 'T1', 'usable'), ('2', 'T2', 'usable')}
+    assert {(row['ID'], row['type'], row['quality']) for row in table} == {
+        ('1', 'T1', 'usable'),
+        ('2', 'T2', 'usable'),
+    }
     assert {row['xsiType'] for row in table} == {'xnat:mrScanData', 'xnat:petScanData'}
 
 
@@ -75,31 +99,50 @@ def test_through_their_subjects_they_take_three(xnat: pyxnat.Interface, size: Si
 
 
 def test_three_fields_that_all_sessions_have_take_one(xnat: pyxnat.Interface, size: Size) -> None:
-    requests, values = cost(xnat, lambda: xnat.select('/projects/P1/experiments').mget(['label', 'date', 'note']))
+    requests, values = cost(
+        xnat, lambda: xnat.select('/projects/P1/experiments').mget(['label', 'date', 'note'])
+    )
     assert (requests, len(values)) == (1, size.subjects * size.sessions)
     assert all(date == '2020-01-02' for _, date, _ in values)
 
 
-def test_fields_of_single_types_take_one_more_for_each_type(xnat: pyxnat.Interface, size: Size) -> None:
+def test_fields_of_single_types_take_one_more_for_each_type(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     sessions = xnat.select('/projects/P1/experiments')
-    requests, values = cost(xnat, lambda: sessions.mget(['xsiType', 'fieldStrength', 'xnat:petSessionData/tracer/name']))
+    requests, values = cost(
+        xnat, lambda: sessions.mget(['xsiType', 'fieldStrength', 'xnat:petSessionData/tracer/name'])
+    )
     assert (requests, len(values)) == (3, size.subjects * size.sessions)
-    assert {tuple(row) for row in values} == {('xnat:mrSessionData', '3.0', ''), ('xnat:petSessionData', '', '')}
+    assert {tuple(row) for row in values} == {
+        ('xnat:mrSessionData', '3.0', ''),
+        ('xnat:petSessionData', '', ''),
+    }
 
 
-def test_files_of_a_subject_take_five_for_fifty_sessions(xnat: pyxnat.Interface, size: Size) -> None:
+def test_files_of_a_subject_take_five_for_fifty_sessions(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     requests, files = cost(xnat, lambda: xnat.select('/projects/P0/subjects/S0//files').get())
     assert len(files) == size.sessions * 3
-    assert requests == 1 + 1 + 2 + 1  # its own, its sessions, theirs and of their scans, a look for what was derived
+    assert (
+        requests == 1 + 1 + 2 + 1
+    )  # its own, its sessions, theirs and of their scans, a look for what was derived
 
 
-def test_files_of_assessors_and_reconstructions_take_no_more_for_each(xnat: pyxnat.Interface, size: Size) -> None:
+def test_files_of_assessors_and_reconstructions_take_no_more_for_each(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     subject = xnat.select.project('P1').subject('S1')
     before, files = cost(xnat, lambda: xnat.select('/projects/P1/subjects/S1//files').get())
     made = []
     for number, session in enumerate(subject.experiments()):
         for each in range(3):
-            made += [session.assessor(f'A{number}{each}').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})]
+            made += [
+                session.assessor(f'A{number}{each}').create(
+                    assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+                )
+            ]
             made += [session.reconstruction(f'R{number}{each}').create()]
     for one in made:
         one.in_resource('IN').file('in.txt').put(b'in')
@@ -113,7 +156,9 @@ def test_files_of_assessors_and_reconstructions_take_no_more_for_each(xnat: pyxn
         one.delete()
 
 
-def test_all_files_of_a_project_take_no_more_for_each_session_that_has_nothing_else(xnat: pyxnat.Interface, size: Size) -> None:
+def test_all_files_of_a_project_take_no_more_for_each_session_that_has_nothing_else(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     requests, files = cost(xnat, lambda: xnat.select('/projects/P0//files').get())
     assert len(files) == size.sessions * 3
     fifties = math.ceil(size.subjects * size.sessions / 50)
@@ -121,10 +166,14 @@ def test_all_files_of_a_project_take_no_more_for_each_session_that_has_nothing_e
     assert requests <= 8 or fifties > 1
 
 
-def test_files_of_subjects_take_one_for_each_that_has_any(xnat: pyxnat.Interface, size: Size) -> None:
+def test_files_of_subjects_take_one_for_each_that_has_any(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
     files = xnat.select('/projects/P1/subjects/*/resources/*/files')
     assert cost(xnat, lambda: files.get()) == (2, [])
-    resources = [xnat.select.project('P1').subject(f'S{number}').resource('NOTES') for number in range(2)]
+    resources = [
+        xnat.select.project('P1').subject(f'S{number}').resource('NOTES') for number in range(2)
+    ]
     for resource in resources:
         resource.file('a.txt').put(b'a')
     assert cost(xnat, lambda: len(files)) == (2 + 2, 2)
@@ -132,15 +181,30 @@ def test_files_of_subjects_take_one_for_each_that_has_any(xnat: pyxnat.Interface
         resource.delete()
 
 
-def test_files_of_all_scans_of_a_project_take_one_for_fifty_sessions(xnat: pyxnat.Interface, size: Size) -> None:
-    requests, files = cost(xnat, lambda: xnat.select('/projects/P0/subjects/*/experiments/*/scans/*/resources/*/files').get())
+def test_files_of_all_scans_of_a_project_take_one_for_fifty_sessions(
+    xnat: pyxnat.Interface, size: Size
+) -> None:
+    requests, files = cost(
+        xnat,
+        lambda: xnat.select(
+            '/projects/P0/subjects/*/experiments/*/scans/*/resources/*/files'
+        ).get(),
+    )
     assert len(files) == size.sessions * 2
     assert requests == 2 + math.ceil(size.subjects * size.sessions / 50)
 
 
-@pytest.mark.parametrize('look', [lambda c: c.first(), bool, lambda c: c[0], lambda c: next(iter(c)), lambda c: c.fetchmany(1)])
-def test_looking_at_the_first_asks_no_more_than_it_needs(xnat: pyxnat.Interface, look: Callable[[Any], Any]) -> None:
-    assert cost(xnat, lambda: look(xnat.select('/projects/P0/subjects/*/experiments/*/scans/*')))[0] == 3
+@pytest.mark.parametrize(
+    'look',
+    [lambda c: c.first(), bool, lambda c: c[0], lambda c: next(iter(c)), lambda c: c.fetchmany(1)],
+)
+def test_looking_at_the_first_asks_no_more_than_it_needs(
+    xnat: pyxnat.Interface, look: Callable[[Any], Any]
+) -> None:
+    assert (
+        cost(xnat, lambda: look(xnat.select('/projects/P0/subjects/*/experiments/*/scans/*')))[0]
+        == 3
+    )
 
 
 def test_a_loop_that_is_left_asks_for_what_it_came_through(xnat: pyxnat.Interface) -> None:
@@ -154,17 +218,28 @@ def test_a_loop_that_is_left_asks_for_what_it_came_through(xnat: pyxnat.Interfac
 
 def test_files_of_experiments_take_one_for_fifty(xnat: pyxnat.Interface, size: Size) -> None:
     files = xnat.select('/projects/P1/experiments/*/resources/*/files')
-    assert cost(xnat, lambda: files.get()) == (1 + math.ceil(size.subjects * size.sessions / 50), [])
+    assert cost(xnat, lambda: files.get()) == (
+        1 + math.ceil(size.subjects * size.sessions / 50),
+        [],
+    )
 
 
 def test_elements_know_what_their_listing_told(xnat: pyxnat.Interface, size: Size) -> None:
     xnat.cache.expiration = 60
     sessions = xnat.select('/projects/P1/experiments').with_columns('note')
-    requests, rows = cost(xnat, lambda: [(one.id(), one.label(), one.datatype(), *one.attrs.mget(['date', 'note'])) for one in sessions])
+    requests, rows = cost(
+        xnat,
+        lambda: [
+            (one.id(), one.label(), one.datatype(), *one.attrs.mget(['date', 'note']))
+            for one in sessions
+        ],
+    )
     assert (requests, len(rows)) == (1, size.subjects * size.sessions)
 
 
-def test_what_a_listing_told_is_asked_for_again_when_it_is_old_or_written_over(xnat: pyxnat.Interface) -> None:
+def test_what_a_listing_told_is_asked_for_again_when_it_is_old_or_written_over(
+    xnat: pyxnat.Interface,
+) -> None:
     xnat.cache.expiration = 60
     session = xnat.select('/projects/P1/experiments').with_columns('note').first()
     assert cost(xnat, lambda: session.attrs.get('note')) == (0, '')

@@ -12,7 +12,11 @@ from pyxnat import errors
 from pyxnat.query.criteria import Field, parse
 from pyxnat.query.search_xml import Bundle, read, write
 
-AGE, GENDER, LABEL = 'xnat:mrSessionData/AGE', 'xnat:subjectData/GENDER', 'xnat:subjectData/SUBJECT_LABEL'
+AGE, GENDER, LABEL = (
+    'xnat:mrSessionData/AGE',
+    'xnat:subjectData/GENDER',
+    'xnat:subjectData/SUBJECT_LABEL',
+)
 ROW, COLUMNS = 'xnat:subjectData', [LABEL, GENDER]
 MALE = [(GENDER, '=', 'male'), 'AND']
 
@@ -27,7 +31,11 @@ def colleagues(server: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
         pyxnat.Interface(server.url, 'bob', 'secret', folder / 'b') as bob,
     ):
         project = alice.select.project('SAVED').create(accessibility='public')
-        for label, gender, ages in (('S1', 'male', (79, 82)), ('S2', 'female', (82,)), ('S3', 'male', ())):
+        for label, gender, ages in (
+            ('S1', 'male', (79, 82)),
+            ('S2', 'female', (82,)),
+            ('S3', 'male', ()),
+        ):
             subject = project.subject(label).create(gender=gender)
             for number, age in enumerate(ages):
                 subject.experiment(f'{label}_{number}').create(**{'xnat:mrSessionData/age': age})
@@ -50,26 +58,41 @@ def in_project(criteria: list[Any]) -> list[Any]:
     return [('xnat:subjectData/PROJECT', '=', 'SAVED'), criteria, 'AND']
 
 
-# -- searches ---------------------------------------------------------------------------------------------------------------------------------
+# -- searches --------------------------------------------------------------------------------------
 
 
 def test_a_search_is_saved_listed_run_and_deleted(alice):
     searches = alice.manage.search
     searches.save('men', ROW, COLUMNS, in_project(MALE), description='of all ages')
-    assert searches.saved() == ['men'] and searches.saved(with_description=True) == [('men', 'of all ages')]
+    assert searches.saved() == ['men'] and searches.saved(with_description=True) == [
+        ('men', 'of all ages')
+    ]
     table = searches.get('men')
-    assert isinstance(table, pyxnat.JsonTable) and table.headers()[:2] == ['subject_label', 'gender']
+    assert isinstance(table, pyxnat.JsonTable) and table.headers()[:2] == [
+        'subject_label',
+        'gender',
+    ]
     assert sorted(table['subject_label']) == ['S1', 'S3']
     searches.delete('men')
     assert searches.saved() == []
 
 
 def test_a_search_comes_back_as_it_was_saved(alice):
-    criteria = [(AGE, 'IN', ['79', '82']), [(GENDER, '=', 'male'), (LABEL, 'LIKE', 'S%'), 'OR'], [(AGE, '=', '79'), (AGE, '=', '82'), 'OR'], 'AND']
+    criteria = [
+        (AGE, 'IN', ['79', '82']),
+        [(GENDER, '=', 'male'), (LABEL, 'LIKE', 'S%'), 'OR'],
+        [(AGE, '=', '79'), (AGE, '=', '82'), 'OR'],
+        'AND',
+    ]
     alice.manage.search.save('all of it', ROW, COLUMNS, criteria, ['bob'], 'what it is for')
     query = alice.manage.search.get('all of it', 'query')
     sharing = query.pop('sharing')
-    assert query == {'row': ROW, 'columns': COLUMNS, 'constraints': criteria, 'description': 'what it is for'}
+    assert query == {
+        'row': ROW,
+        'columns': COLUMNS,
+        'constraints': criteria,
+        'description': 'what it is for',
+    }
     assert sorted(sharing) == ['alice', 'bob']
     alice.manage.search.save('again', **alice.manage.search.get('all of it', 'query'))
     assert alice.manage.search.get('again', 'query')['constraints'] == criteria
@@ -97,12 +120,30 @@ def test_who_may_use_a_search_is_said_when_it_is_saved(alice, bob):
 
 
 @pytest.mark.parametrize(
-    'name', ['with blanks', 'a/b', "it's", '"quoted"', '100 %', 'ünï', '日本', 'a&b=c?d#e', '<x>', '..', '.', 'x.xml', '@xnat:subjectData', 'n' * 300]
+    'name',
+    [
+        'with blanks',
+        'a/b',
+        "it's",
+        '"quoted"',
+        '100 %',
+        'ünï',
+        '日本',
+        'a&b=c?d#e',
+        '<x>',
+        '..',
+        '.',
+        'x.xml',
+        '@xnat:subjectData',
+        'n' * 300,
+    ],
 )
 def test_a_search_may_have_any_name(alice, name):
     alice.manage.search.save(name, ROW, COLUMNS, in_project(MALE))
     assert alice.manage.search.saved() == [name]
-    assert len(alice.manage.search.get(name)) == 2 and alice.manage.search.get(name, 'query')['constraints'] == in_project(MALE)
+    assert len(alice.manage.search.get(name)) == 2 and alice.manage.search.get(name, 'query')[
+        'constraints'
+    ] == in_project(MALE)
     alice.manage.search.delete(name)
     assert alice.manage.search.saved() == []
 
@@ -112,7 +153,13 @@ def test_names_that_differ_are_different_searches(alice):
     for number, name in enumerate(names):
         alice.manage.search.save(name, ROW, COLUMNS, [(AGE, '=', number)])
     assert alice.manage.search.saved() == sorted(names)
-    assert [alice.manage.search.get(name, 'query')['constraints'][0][2] for name in names] == ['0', '1', '2', '3', '4']
+    assert [alice.manage.search.get(name, 'query')['constraints'][0][2] for name in names] == [
+        '0',
+        '1',
+        '2',
+        '3',
+        '4',
+    ]
 
 
 @pytest.mark.parametrize('name', ['', '  ', 'template_x', None])
@@ -133,19 +180,28 @@ def test_no_search_is_lost_by_saving_another_under_its_name(alice):
     searches = alice.manage.search
     searches.save('x', ROW, COLUMNS, MALE, 'public')
     searches.save('x', ROW, COLUMNS, MALE, 'public')  # the same once more
-    for other in ((ROW, COLUMNS, [(GENDER, '=', 'female')]), (ROW, COLUMNS[:1], MALE), ('xnat:mrSessionData', COLUMNS, MALE)):
+    for other in (
+        (ROW, COLUMNS, [(GENDER, '=', 'female')]),
+        (ROW, COLUMNS[:1], MALE),
+        ('xnat:mrSessionData', COLUMNS, MALE),
+    ):
         with pytest.raises(errors.DuplicateError, match=r"another search 'x'.*overwrite=True"):
             searches.save('x', *other, 'public')
     assert searches.get('x', 'query')['constraints'] == MALE
     searches.save('x', ROW, COLUMNS, [(GENDER, '=', 'female')], overwrite=True)
-    assert searches.saved() == ['x'] and searches.get('x', 'query')['constraints'] == [(GENDER, '=', 'female'), 'AND']
+    assert searches.saved() == ['x'] and searches.get('x', 'query')['constraints'] == [
+        (GENDER, '=', 'female'),
+        'AND',
+    ]
 
 
 def test_a_search_that_is_shared_with_somebody_is_nobodys_to_change_or_delete(alice, bob):
     alice.manage.search.save('x', ROW, COLUMNS, MALE, ['bob'])
     for change in (
         lambda: alice.manage.search.save('x', ROW, COLUMNS, [(AGE, '>', 80)], overwrite=True),
-        lambda: bob.manage.search.save('x', ROW, COLUMNS, [(AGE, '>', 81)], ['bob'], overwrite=True),
+        lambda: bob.manage.search.save(
+            'x', ROW, COLUMNS, [(AGE, '>', 81)], ['bob'], overwrite=True
+        ),
         lambda: alice.manage.search.delete('x'),
     ):
         with pytest.raises(errors.PermissionDenied, match='not of one user alone'):
@@ -159,7 +215,9 @@ def test_a_name_of_somebody_else_is_an_error(alice, bob, sharing):
     with pytest.raises((errors.PermissionDenied, errors.DuplicateError)) as caught:
         alice.manage.search.save('taken', ROW, COLUMNS, [(AGE, '>', 80)])
     assert 'taken' in str(caught.value) and 'another' in str(caught.value)
-    with pytest.raises((errors.PermissionDenied, errors.DuplicateError), match='[Uu]se another name'):
+    with pytest.raises(
+        (errors.PermissionDenied, errors.DuplicateError), match='[Uu]se another name'
+    ):
         alice.manage.search.save('taken', ROW, COLUMNS, [(AGE, '>', 80)], overwrite=True)
     assert bob.manage.search.get('taken', 'query')['constraints'] == MALE
 
@@ -200,7 +258,12 @@ def test_a_search_of_another_program_is_found_by_name_and_by_id(alice):
     for name in ('Made elsewhere', 'xs1234'):
         assert sorted(alice.manage.search.get(name)['subject_label']) == ['S1', 'S3']
     assert alice.manage.search.saved() == ['Made elsewhere']
-    alice._exec('/data/search/saved/xs1235', 'PUT', document.replace(b'male', b'female'), {'content-type': 'text/xml'})
+    alice._exec(
+        '/data/search/saved/xs1235',
+        'PUT',
+        document.replace(b'male', b'female'),
+        {'content-type': 'text/xml'},
+    )
     if len(alice.manage.search.saved()) > 1:
         with pytest.raises(errors.ProgrammingError, match='xs1234, xs1235'):
             alice.manage.search.get('Made elsewhere')
@@ -229,19 +292,29 @@ def test_a_posted_document_has_no_id_that_an_older_answer_could_be_given_for(ali
     alice.manage.search.save('x', ROW, COLUMNS, MALE)
     assert read(alice.manage.search.get('x', 'xml')).criteria == parse(MALE)
     bodies, send = [], alice.connection.result_set
-    monkeypatch.setattr(alice.connection, 'result_set', lambda uri, method, body, headers: bodies.append(body) or send(uri, method, body, headers))
+    monkeypatch.setattr(
+        alice.connection,
+        'result_set',
+        lambda uri, method, body, headers: bodies.append(body) or send(uri, method, body, headers),
+    )
     alice.select(ROW, COLUMNS).where(query='x')
     assert b' ID=""' in bodies[-1] and b' ID="x"' in alice.manage.search.get('x', 'xml')
 
 
-# -- templates --------------------------------------------------------------------------------------------------------------------------------
+# -- templates -------------------------------------------------------------------------------------
 
-OF = [(GENDER, '=', 'gender'), [(AGE, '>', 'low'), (AGE, '<=', 'high'), (LABEL, 'LIKE', 'label'), 'AND'], 'AND']
+OF = [
+    (GENDER, '=', 'gender'),
+    [(AGE, '>', 'low'), (AGE, '<=', 'high'), (LABEL, 'LIKE', 'label'), 'AND'],
+    'AND',
+]
 
 
 def test_a_template_is_saved_listed_used_and_deleted(alice):
     searches = alice.manage.search
-    searches.save_template('of', ROW, COLUMNS, in_project([(GENDER, '=', '%(gender)s')]), 'public', 'by gender')
+    searches.save_template(
+        'of', ROW, COLUMNS, in_project([(GENDER, '=', '%(gender)s')]), 'public', 'by gender'
+    )
     assert searches.saved_templates() == ['of'] and searches.saved() == []
     assert searches.saved_templates(with_description=True) == [('of', 'by gender')]
     assert sorted(searches.use_template('of', {'gender': 'male'})['subject_label']) == ['S1', 'S3']
@@ -265,15 +338,26 @@ def test_values_of_a_template_are_values(alice):
     alice.manage.search.save_template('of', ROW, COLUMNS, in_project(OF))
     values = {'gender': 'male', 'low': 80, 'high': '82', 'label': 's*'}
     alice.manage.search.delete_template('of')
-    alice.manage.search.save_template('of', ROW, COLUMNS, [('xnat:subjectData/PROJECT', '=', 'project'), OF, 'AND'])
-    assert alice.manage.search.use_template('of', {**values, 'project': 'SAVED'})['subject_label'] == 'S1'
+    alice.manage.search.save_template(
+        'of', ROW, COLUMNS, [('xnat:subjectData/PROJECT', '=', 'project'), OF, 'AND']
+    )
+    assert (
+        alice.manage.search.use_template('of', {**values, 'project': 'SAVED'})['subject_label']
+        == 'S1'
+    )
     assert len(alice.manage.search.use_template('of', {**values, 'project': "x' OR '1'='1"})) == 0
 
 
-@pytest.mark.parametrize('values', [{}, {'gender': 'male'}, {'gender': 'a', 'low': 1, 'high': 2, 'label': 'x', 'more': 3}])
+@pytest.mark.parametrize(
+    'values',
+    [{}, {'gender': 'male'}, {'gender': 'a', 'low': 1, 'high': 2, 'label': 'x', 'more': 3}],
+)
 def test_a_missing_or_surplus_key_is_an_error_that_names_it(alice, values):
     alice.manage.search.save_template('of', ROW, COLUMNS, OF)
-    with alice.trace() as trace, pytest.raises(errors.ProgrammingError, match='gender, low, high, label'):
+    with (
+        alice.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match='gender, low, high, label'),
+    ):
         alice.manage.search.use_template('of', values)
     assert [record.method for record in trace] == ['GET', 'GET']
 
@@ -286,16 +370,20 @@ def test_a_search_and_a_template_may_have_one_name(alice):
     assert alice.manage.search.saved_templates() == ['x']
 
 
-# -- where ------------------------------------------------------------------------------------------------------------------------------------
+# -- where -----------------------------------------------------------------------------------------
 
 
 def test_saved_criteria_choose_rows_and_elements(alice):
-    alice.manage.search.save('twice', 'xnat:mrSessionData', [AGE], [[(AGE, '=', 79)], [(AGE, '=', 82)], 'AND'])
+    alice.manage.search.save(
+        'twice', 'xnat:mrSessionData', [AGE], [[(AGE, '=', 79)], [(AGE, '=', 82)], 'AND']
+    )
     alice.manage.search.save_template('at', 'xnat:mrSessionData', [AGE], [(AGE, '=', 'age')])
     subjects = alice.select('/projects/SAVED/subjects')
     assert subjects.where(query='twice').get('label') == ['S1']
     assert sorted(subjects.where(template=('at', {'age': 82})).get('label')) == ['S1', 'S2']
-    assert sorted(subjects.where(template=('at', {'age': [79, 82]})).experiments().get('label')) == ['S1_0', 'S1_1', 'S2_0']
+    assert sorted(
+        subjects.where(template=('at', {'age': [79, 82]})).experiments().get('label')
+    ) == ['S1_0', 'S1_1', 'S2_0']
     sessions = alice.select('/projects/SAVED/subjects/*/experiments')
     assert sessions.where(template=('at', {'age': 79}), level='experiment').get('label') == ['S1_0']
     table = alice.select(ROW, [LABEL]).where(template=('at', {'age': 79}))
@@ -306,7 +394,9 @@ def test_a_saved_condition_is_looked_up_when_it_is_iterated(alice):
     subjects = alice.select('/projects/SAVED/subjects')
     with alice.trace() as trace:
         chosen = subjects.where(query='later')
-        assert 'later' in chosen.explain() and chosen == subjects.where(query='later') != subjects.where(query='other')
+        assert 'later' in chosen.explain() and chosen == subjects.where(
+            query='later'
+        ) != subjects.where(query='other')
         hash(chosen)
     assert trace.requests == 0
     with pytest.raises(errors.NotFoundError, match="'later'"):

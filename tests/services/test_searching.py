@@ -29,11 +29,18 @@ def cohort(server):
     with pyxnat.Interface(server.url, server.user, server.password) as xnat:
         for project in ('WHERE', 'OTHERWHERE'):
             for subject, age, gender, handedness, sessions in COHORT:
-                person = xnat.select.project(project).create().subject(subject if project == 'WHERE' else f'{subject}o')
+                person = (
+                    xnat.select.project(project)
+                    .create()
+                    .subject(subject if project == 'WHERE' else f'{subject}o')
+                )
                 person.create(age=age, gender=gender, handedness=handedness)
                 for label, kind, age_then, strength in sessions:
                     session = person.experiment(label if project == 'WHERE' else f'{label}o')
-                    fields = {f'xnat:{kind}SessionData/age': age_then, 'date': datetime.date(2019, 5, 6)}
+                    fields = {
+                        f'xnat:{kind}SessionData/age': age_then,
+                        'date': datetime.date(2019, 5, 6),
+                    }
                     if strength:
                         fields['xnat:mrSessionData/fieldStrength'] = strength
                     session.create(experiments=f'xnat:{kind}SessionData', **fields)
@@ -47,9 +54,20 @@ def labels(collection):
 def test_where_stays_within_the_project_of_the_path(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     over = sessions.where([(AGE, '>', '80'), 'AND'])
-    assert labels(over) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W2_PT', 'W4_PT']  # W4 has no MR session, and is 85
+    assert labels(over) == [
+        'W1_MR1',
+        'W1_MR2',
+        'W2_MR',
+        'W2_PT',
+        'W4_PT',
+    ]  # W4 has no MR session, and is 85
     assert all('/projects/WHERE/' in session._uri for session in over)
-    assert labels(xnat.select('/projects/*/subjects/W2*/experiments').where([(AGE, '>', 80)])) == ['W2_MR', 'W2_MRo', 'W2_PT', 'W2_PTo']
+    assert labels(xnat.select('/projects/*/subjects/W2*/experiments').where([(AGE, '>', 80)])) == [
+        'W2_MR',
+        'W2_MRo',
+        'W2_PT',
+        'W2_PTo',
+    ]
 
 
 def test_where_leaves_the_collection_as_it_was(xnat, cohort):
@@ -65,23 +83,36 @@ def test_where_leaves_the_collection_as_it_was(xnat, cohort):
 def test_where_is_about_the_subject_and_with_level_about_the_experiment(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     assert labels(sessions.where([(AGE, '>', 80)], level='experiment')) == ['W1_MR2', 'W2_MR']
-    assert labels(xnat.select('/projects/WHERE/subjects').where([(AGE, '>', 80)])) == ['W1', 'W2', 'W4']
+    assert labels(xnat.select('/projects/WHERE/subjects').where([(AGE, '>', 80)])) == [
+        'W1',
+        'W2',
+        'W4',
+    ]
 
 
 def test_constraints_in_one_list_hold_for_one_item_and_nested_lists_for_any(xnat, cohort):
     subjects = xnat.select('/projects/WHERE/subjects')
     strength = 'xnat:mrSessionData/fieldStrength'
     assert labels(subjects.where([(AGE, '>', 80), (strength, '=', '1.5'), 'AND'])) == ['W2']
-    assert labels(subjects.where([[(AGE, '>', 80)], [(strength, '=', '1.5')], 'AND'])) == ['W1', 'W2']
+    assert labels(subjects.where([[(AGE, '>', 80)], [(strength, '=', '1.5')], 'AND'])) == [
+        'W1',
+        'W2',
+    ]
     assert labels(subjects.where([[(AGE, '=', 79)], [(AGE, '=', 82)], 'AND'])) == ['W1']
     assert labels(subjects.where([[(AGE, '=', 40)], [(AGE, '=', 82)], 'OR'])) == ['W1', 'W3']
-    assert labels(subjects.where([('xnat:subjectData/GENDER', '=', 'female'), (AGE, '>', 50), 'AND'])) == ['W1', 'W4']
+    assert labels(
+        subjects.where([('xnat:subjectData/GENDER', '=', 'female'), (AGE, '>', 50), 'AND'])
+    ) == ['W1', 'W4']
     assert labels(subjects.where([(AGE, 'IN', [40, 81])])) == ['W2', 'W3']
     assert labels(subjects.where([(AGE, 'BETWEEN', (40, 79))])) == ['W1', 'W3', 'W5']
 
 
 def test_conditions_add_up(xnat, cohort):
-    subjects = xnat.select('/projects/WHERE/subjects').where([(AGE, '>', 78)]).where([('xnat:subjectData/GENDER', '=', 'male')])
+    subjects = (
+        xnat.select('/projects/WHERE/subjects')
+        .where([(AGE, '>', 78)])
+        .where([('xnat:subjectData/GENDER', '=', 'male')])
+    )
     assert labels(subjects) == ['W2', 'W5']
 
 
@@ -90,9 +121,19 @@ def test_where_reaches_files_scans_and_experiments_below_the_project(xnat, cohor
     scan.resource('R').file('f.img').put(b'image', overwrite=True)
     assert xnat.select('/projects/WHERE//files').where([(AGE, '>', 80)]).get() == ['f.img']
     assert xnat.select('/projects/WHERE//files').where([(AGE, '<', 80)]).get() == []
-    assert labels(xnat.select('/projects/WHERE/experiments').where([(AGE, '>', 80)])) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W2_PT', 'W4_PT']
-    assert labels(xnat.select('/projects/WHERE/subjects/W1/experiments').where([(AGE, '>', 80)])) == ['W1_MR1', 'W1_MR2']
-    assert labels(xnat.select('/projects/WHERE/subjects/W3/experiments').where([(AGE, '>', 80)])) == []
+    assert labels(xnat.select('/projects/WHERE/experiments').where([(AGE, '>', 80)])) == [
+        'W1_MR1',
+        'W1_MR2',
+        'W2_MR',
+        'W2_PT',
+        'W4_PT',
+    ]
+    assert labels(
+        xnat.select('/projects/WHERE/subjects/W1/experiments').where([(AGE, '>', 80)])
+    ) == ['W1_MR1', 'W1_MR2']
+    assert (
+        labels(xnat.select('/projects/WHERE/subjects/W3/experiments').where([(AGE, '>', 80)])) == []
+    )
 
 
 def test_conditions_are_kept_by_what_is_below(xnat, cohort):
@@ -117,7 +158,16 @@ def test_where_without_subjects_is_an_error(xnat, cohort, path):
 
 
 @pytest.mark.parametrize(
-    'criteria', [[], 'x', [(AGE, '~', 3)], [(AGE, '>', 3), 'XOR'], [(AGE, '>', 1), 'AND', (AGE, '<', 2), 'OR'], [('AGE', '=', 1)], [(AGE, '<', None)]]
+    'criteria',
+    [
+        [],
+        'x',
+        [(AGE, '~', 3)],
+        [(AGE, '>', 3), 'XOR'],
+        [(AGE, '>', 1), 'AND', (AGE, '<', 2), 'OR'],
+        [('AGE', '=', 1)],
+        [(AGE, '<', None)],
+    ],
 )
 def test_criteria_that_cannot_be_are_an_error_before_anything_is_asked(xnat, criteria):
     with xnat.trace() as trace, pytest.raises(errors.ProgrammingError):
@@ -126,31 +176,53 @@ def test_criteria_that_cannot_be_are_an_error_before_anything_is_asked(xnat, cri
 
 
 def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
-    columns = ['xnat:subjectData/SUBJECT_LABEL', 'xnat:mrSessionData/LABEL', AGE, 'xnat:mrSessionData/fieldStrength']
-    criteria = [('xnat:mrSessionData/PROJECT', '=', 'WHERE'), [('xnat:subjectData/GENDER', '=', 'female'), (AGE, '=', 81), 'OR'], 'AND']
+    columns = [
+        'xnat:subjectData/SUBJECT_LABEL',
+        'xnat:mrSessionData/LABEL',
+        AGE,
+        'xnat:mrSessionData/fieldStrength',
+    ]
+    criteria = [
+        ('xnat:mrSessionData/PROJECT', '=', 'WHERE'),
+        [('xnat:subjectData/GENDER', '=', 'female'), (AGE, '=', 81), 'OR'],
+        'AND',
+    ]
     with xnat.trace() as trace:
         table = xnat.select('xnat:mrSessionData', columns).where(criteria)
     assert trace.requests == 2  # one for the display fields: fieldStrength might be one
     assert table.headers()[:3] == ['xnat_subjectdata_subject_label', 'label', 'age']
     assert sorted(row['label'] for row in table) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W3_MR']
     assert {row['label']: row[table.headers()[3]] for row in table}['W3_MR'] == '3.0'
-    assert {row['label']: float(row['age']) for row in table} == {'W1_MR1': 79, 'W1_MR2': 82, 'W2_MR': 81, 'W3_MR': 40}
+    assert {row['label']: float(row['age']) for row in table} == {
+        'W1_MR1': 79,
+        'W1_MR2': 82,
+        'W2_MR': 81,
+        'W3_MR': 40,
+    }
 
 
 def test_rows_come_one_at_a_time_and_are_those_of_the_table(xnat, cohort):
-    search = xnat.select('xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER'])
+    search = xnat.select(
+        'xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER']
+    )
     criteria = [('xnat:mrSessionData/PROJECT', '=', 'WHERE'), (AGE, '>', 50)]
     xnat.cache.expiration = 60
     with xnat.trace() as trace:
         rows = search.rows(criteria)
         assert trace.requests == 0
         first = next(rows)
-        assert list(first) == ['label', 'xnat_subjectdata_gender'] and xnat.select.project('WHERE').exists()
+        assert (
+            list(first) == ['label', 'xnat_subjectdata_gender']
+            and xnat.select.project('WHERE').exists()
+        )
         assert [first, *rows] == search.where(criteria).data
     assert sorted(record.method for record in trace) == ['GET', 'POST']
     assert sum(1 for _ in search.rows()) == len(search.all())
     every = next(xnat.select('xnat:mrSessionData').rows(criteria))
-    assert list(every) == xnat.select('xnat:mrSessionData').where(criteria).headers() and len(every) > 15
+    assert (
+        list(every) == xnat.select('xnat:mrSessionData').where(criteria).headers()
+        and len(every) > 15
+    )
     rows = search.rows()
     next(rows)
     rows.close()
@@ -158,17 +230,30 @@ def test_rows_come_one_at_a_time_and_are_those_of_the_table(xnat, cohort):
 
 
 def answer_to_a_search(count: int, key: str, behind: bool = False) -> bytes:
-    """What XNAT says to a search for one field, whose key it chooses itself; of what is around the rows nothing has a fixed place."""
-    columns = [{'key': key, 'element_name': 'xnat:mrSessionData', 'id': 'AGE', 'header': 'Age'}, {'key': 'quarantine_status'}]
-    rows = [{key: f'{number % 90}\nyears', 'quarantine_status': 'active', 'more': 'x' * 60} for number in range(count)]
-    beside = {'Result': rows, 'Columns': columns} if behind else {'Columns': columns, 'Result': rows}
-    return json.dumps({'ResultSet': {'title': 'a search', **beside, 'totalRecords': str(count)}}).encode()
+    """What XNAT says to a search for one field, whose key it chooses itself; of what is around the
+    rows nothing has a fixed place."""
+    columns = [
+        {'key': key, 'element_name': 'xnat:mrSessionData', 'id': 'AGE', 'header': 'Age'},
+        {'key': 'quarantine_status'},
+    ]
+    rows = [
+        {key: f'{number % 90}\nyears', 'quarantine_status': 'active', 'more': 'x' * 60}
+        for number in range(count)
+    ]
+    beside = (
+        {'Result': rows, 'Columns': columns} if behind else {'Columns': columns, 'Result': rows}
+    )
+    return json.dumps(
+        {'ResultSet': {'title': 'a search', **beside, 'totalRecords': str(count)}}
+    ).encode()
 
 
 @pytest.mark.parametrize(('count', 'behind'), [(3, False), (3, True), (20_000, False)])
 def test_a_search_of_any_length_is_kept_and_given_without_a_network(tmp_path, count, behind):
     body = answer_to_a_search(count, 'df_alias_0', behind)
-    with ScriptedServer(lambda request: Reply(200, body, {'Set-Cookie': 'JSESSIONID=A; Path=/'})) as server:
+    with ScriptedServer(
+        lambda request: Reply(200, body, {'Set-Cookie': 'JSESSIONID=A; Path=/'})
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path)
         search = interface.select('xnat:mrSessionData', [AGE])
         expected = [{'df_alias_0': f'{number % 90}\nyears'} for number in range(count)]
@@ -182,7 +267,11 @@ def test_a_search_of_any_length_is_kept_and_given_without_a_network(tmp_path, co
 
 def test_a_search_that_is_cut_is_an_error(tmp_path):
     body = answer_to_a_search(20_000, 'age')
-    with ScriptedServer(lambda request: Reply(200, body[:-9], {'Set-Cookie': 'JSESSIONID=A; Path=/'}, len(body), close=True)) as server:
+    with ScriptedServer(
+        lambda request: Reply(
+            200, body[:-9], {'Set-Cookie': 'JSESSIONID=A; Path=/'}, len(body), close=True
+        )
+    ) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path)
         for ask in (lambda search: next(search.rows()), lambda search: search.all()):
             with pytest.raises(errors.TransferError):
@@ -201,8 +290,16 @@ def test_rows_tell_what_is_wrong(xnat, cohort):
 
 
 def test_all_gives_every_row(xnat, cohort):
-    table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/PROJECT']).all()
-    assert sorted(table.where(project='WHERE').get('subject_label')) == ['W1', 'W2', 'W3', 'W4', 'W5']
+    table = xnat.select(
+        'xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/PROJECT']
+    ).all()
+    assert sorted(table.where(project='WHERE').get('subject_label')) == [
+        'W1',
+        'W2',
+        'W3',
+        'W4',
+        'W5',
+    ]
 
 
 def test_a_search_for_nothing_is_an_empty_table(xnat, cohort):
@@ -214,23 +311,45 @@ def test_a_column_that_the_engine_leaves_out_is_an_error():
     from tests.support.scripted import Reply, ScriptedServer, table
 
     with ScriptedServer(lambda request: Reply(200, table({'subject_label': 'S1'}))) as server:
-        search = pyxnat.Interface(server.url, 'me', 'secret').select('xnat:subjectData', ['xnat:subjectData/AGE'])
-        with pytest.raises(errors.ProgrammingError, match=r'without xnat:subjectData/AGE.*subject_label'):
+        search = pyxnat.Interface(server.url, 'me', 'secret').select(
+            'xnat:subjectData', ['xnat:subjectData/AGE']
+        )
+        with pytest.raises(
+            errors.ProgrammingError, match=r'without xnat:subjectData/AGE.*subject_label'
+        ):
             search.all()
 
 
 def test_a_column_whose_key_the_engine_shortens_is_there(xnat, project):
-    project.subject('S').create().attrs.set('xnat:subjectData/fields/field[name=' + 'x' * 60 + ']/field', 'long')
+    project.subject('S').create().attrs.set(
+        'xnat:subjectData/fields/field[name=' + 'x' * 60 + ']/field', 'long'
+    )
     long = 'xnat:subjectData/XNAT_SUBJECTDATA_FIELD_MAP=' + 'x' * 60
-    search = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', long, 'xnat:subjectData/INSERT_USER'])
+    search = xnat.select(
+        'xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', long, 'xnat:subjectData/INSERT_USER']
+    )
     table = search.where([('xnat:subjectData/PROJECT', '=', project.id())])
-    assert table.items() == [('S', 'long', xnat._user)] and re.fullmatch(r'df_alias_\d+', table.headers()[1])
+    assert table.items() == [('S', 'long', xnat._user)] and re.fullmatch(
+        r'df_alias_\d+', table.headers()[1]
+    )
 
 
 def test_columns_are_found_by_name_in_whatever_order_they_come(xnat, cohort):
-    """Links of a label bring columns of their own; one of them that is asked for, too, stands where the link put it."""
-    names = ['LABEL', 'scanner', 'INSERT_USER', 'date', 'fieldStrength', 'PROJECT', 'SESSION_ID', 'xnat:subjectData/SUBJECT_LABEL']
-    table = xnat.select('xnat:mrSessionData', names).where([('xnat:mrSessionData/LABEL', '=', 'W5_MR')])
+    """Links of a label bring columns of their own; one of them that is asked for, too, stands where
+    the link put it."""
+    names = [
+        'LABEL',
+        'scanner',
+        'INSERT_USER',
+        'date',
+        'fieldStrength',
+        'PROJECT',
+        'SESSION_ID',
+        'xnat:subjectData/SUBJECT_LABEL',
+    ]
+    table = xnat.select('xnat:mrSessionData', names).where(
+        [('xnat:mrSessionData/LABEL', '=', 'W5_MR')]
+    )
     (row,) = table.items()
     assert row[:6] == ('W5_MR', '', xnat._user, '2019-05-06', '3.0', 'WHERE') and row[7:] == ('W5',)
     assert table.headers()[3:5] == ['date', 'xnat_col_mrsessiondatafieldstrength']
@@ -270,14 +389,21 @@ def test_values_of_a_field_take_two_requests_and_others_where_searches_are_not_k
 
     def answer(request):
         refused = request.method == 'GET'
-        return Reply(404 if refused else 200, answer_to_a_search(3, 'age'), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        return Reply(
+            404 if refused else 200,
+            answer_to_a_search(3, 'age'),
+            {'Set-Cookie': 'JSESSIONID=A; Path=/'},
+        )
 
     with ScriptedServer(answer) as server:
         assert len(pyxnat.Interface(server.url, 'me', 'secret').inspect.field_values(AGE)) == 3
 
 
 def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
-    for root, column in (('xnat:nopeData', 'xnat:nopeData/AGE'), ('xnat:mrSessionData', 'xnat:mrSessionData/NOPE')):
+    for root, column in (
+        ('xnat:nopeData', 'xnat:nopeData/AGE'),
+        ('xnat:mrSessionData', 'xnat:mrSessionData/NOPE'),
+    ):
         with pytest.raises(errors.DatabaseError):
             xnat.select(root, [column]).all()
 
@@ -291,19 +417,27 @@ def test_a_list_may_have_a_thousand_values(xnat, project, operator, kept):
         assert project.subjects().where([(field, operator, many)]).get('label') == kept
 
 
-@pytest.mark.parametrize('value', ["O'Brien", 'a & b', '<x>', 'ünïcode', '100%', '"quoted"', "x' OR '1'='1"])
+@pytest.mark.parametrize(
+    'value', ["O'Brien", 'a & b', '<x>', 'ünïcode', '100%', '"quoted"', "x' OR '1'='1"]
+)
 def test_values_are_values(xnat, project, value):
     project.subject('S1').create(group=value)
     project.subject('S2').create(group='other')
-    assert project.subjects().where([('xnat:subjectData/SUB_GROUP', '=', value)]).get('label') == ['S1']
+    assert project.subjects().where([('xnat:subjectData/SUB_GROUP', '=', value)]).get('label') == [
+        'S1'
+    ]
 
 
 def test_missing_values_and_dates(xnat, project):
     project.subject('S1').create(gender='male')
     project.subject('S2').create().experiment('E').create(date=datetime.date(2020, 2, 29))
     assert project.subjects().where([('xnat:subjectData/GENDER', '=', None)]).get('label') == ['S2']
-    assert project.subjects().where([('xnat:subjectData/GENDER', '!=', None)]).get('label') == ['S1']
-    assert project.subjects().where([('xnat:mrSessionData/DATE', '=', datetime.date(2020, 2, 29))]).get('label') == ['S2']
+    assert project.subjects().where([('xnat:subjectData/GENDER', '!=', None)]).get('label') == [
+        'S1'
+    ]
+    assert project.subjects().where(
+        [('xnat:mrSessionData/DATE', '=', datetime.date(2020, 2, 29))]
+    ).get('label') == ['S2']
 
 
 @pytest.mark.parametrize('field', ['xnat:mrSessionData/DATE', 'xnat:mrSessionData/date'])
@@ -313,10 +447,18 @@ def test_dates_compare_as_dates(xnat, project, field):
     sessions = project.subject('S').experiments()
     second = datetime.date(2020, 1, 2)
     for operator, value, kept in (
-        ('=', second, ['E2']), ('!=', second, ['E1', 'E3']), ('<', second, ['E1']), ('>=', '2020-01-02', ['E2', 'E3']), ('=', '01/02/2020', ['E2']),
-        ('IN', [second, '01/03/2020'], ['E2', 'E3']), ('BETWEEN', ('2020-01-02', datetime.datetime(2020, 1, 3, 12)), ['E2', 'E3']),
-    ):  # fmt: skip
-        assert labels(sessions.where([(field, operator, value)], level='experiment')) == kept, (operator, value)
+        ('=', second, ['E2']),
+        ('!=', second, ['E1', 'E3']),
+        ('<', second, ['E1']),
+        ('>=', '2020-01-02', ['E2', 'E3']),
+        ('=', '01/02/2020', ['E2']),
+        ('IN', [second, '01/03/2020'], ['E2', 'E3']),
+        ('BETWEEN', ('2020-01-02', datetime.datetime(2020, 1, 3, 12)), ['E2', 'E3']),
+    ):
+        assert labels(sessions.where([(field, operator, value)], level='experiment')) == kept, (
+            operator,
+            value,
+        )
 
 
 def test_times_moments_and_truths_are_values(xnat, project):
@@ -329,23 +471,37 @@ def test_times_moments_and_truths_are_values(xnat, project):
     def kept(name, operator, value):
         return labels(sessions.where([(f'{session}/{name}', operator, value)], level='experiment'))
 
-    assert kept('time', '=', datetime.time(10, 11, 12)) == ['E1'] and kept('time', '>', datetime.time(11)) == ['E2']
+    assert kept('time', '=', datetime.time(10, 11, 12)) == ['E1'] and kept(
+        'time', '>', datetime.time(11)
+    ) == ['E2']
     moment = datetime.datetime(2020, 1, 2, 10, 11, 12)
-    assert kept('start_time_scan', '=', moment) == ['E1'] and kept('start_time_scan', '>', moment) == ['E2']
+    assert kept('start_time_scan', '=', moment) == ['E1'] and kept(
+        'start_time_scan', '>', moment
+    ) == ['E2']
     project.attrs.set('xnat:projectData/active', 'true')
     search = xnat.select('xnat:projectData', ['xnat:projectData/ID'])
     for value, found in ((True, 1), (False, 0)):
-        criteria = [('xnat:projectData/ID', '=', project.id()), ('xnat:projectData/active', '=', value)]
+        criteria = [
+            ('xnat:projectData/ID', '=', project.id()),
+            ('xnat:projectData/active', '=', value),
+        ]
         assert len(search.where(criteria)) == found
 
 
 def test_lists_of_another_kind_take_the_type_that_the_criteria_name(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     women = [('xnat:subjectData/GENDER', '=', 'female')]
-    assert labels(sessions.where([[(AGE, '>', 50)], women], level='experiment')) == ['W1_MR1', 'W1_MR2']
+    assert labels(sessions.where([[(AGE, '>', 50)], women], level='experiment')) == [
+        'W1_MR1',
+        'W1_MR2',
+    ]
     both = [[(AGE, '>', 81)], [('xnat:petSessionData/AGE', '>', 84)], 'OR']
     assert labels(sessions.where(both, level='experiment')) == ['W1_MR2', 'W4_PT']
-    for unclear in ([women], [*both[:2], women, 'OR'], [(AGE, '>', 1), ('xnat:petSessionData/AGE', '>', 1)]):
+    for unclear in (
+        [women],
+        [*both[:2], women, 'OR'],
+        [(AGE, '>', 1), ('xnat:petSessionData/AGE', '>', 1)],
+    ):
         with pytest.raises(errors.ProgrammingError, match='one type of experiment'):
             sessions.where(unclear, level='experiment').get()
 
@@ -354,10 +510,14 @@ def test_assessors_are_chosen_by_their_own_fields(xnat, project):
     kind = 'xnat:qcManualAssessorData'
     for label, rater in (('A1', 'me'), ('A2', 'you')):
         session = project.subject('S').experiment(f'E_{label}')
-        session.create().assessor(label).create(assessors=kind, **{f'{kind}/rater': rater, f'{kind}/pass': '1'})
+        session.create().assessor(label).create(
+            assessors=kind, **{f'{kind}/rater': rater, f'{kind}/pass': '1'}
+        )
     assessors, mine = project.subjects().experiments().assessors(), [(f'{kind}/rater', '=', 'me')]
     assert assessors.where(mine, level='assessor').get('label') == ['A1']
-    assert project.subjects().experiments().assessors('A*').where(mine, level='assessor').get('label') == ['A1']
+    assert project.subjects().experiments().assessors('A*').where(mine, level='assessor').get(
+        'label'
+    ) == ['A1']
     with pytest.raises(errors.ProgrammingError, match='has no assessors'):
         project.subjects().where(mine, level='assessor').get()
     with pytest.raises(errors.ProgrammingError, match='no type of assessor'):
@@ -365,7 +525,9 @@ def test_assessors_are_chosen_by_their_own_fields(xnat, project):
 
 
 def test_types_without_a_display_document_are_found_too(xnat, project):
-    project.subject('S').experiment('US').create(experiments='xnat:usSessionData', **{'xnat:usSessionData/age': 7})
+    project.subject('S').experiment('US').create(
+        experiments='xnat:usSessionData', **{'xnat:usSessionData/age': 7}
+    )
     criteria = [('xnat:usSessionData/age', '>', 3)]
     assert project.subjects().where(criteria).get('label') == ['S']
     assert labels(project.subject('S').experiments().where(criteria, level='experiment')) == ['US']
@@ -378,7 +540,9 @@ def test_a_search_takes_its_arguments_as_scripts_write_them(xnat, cohort):
         xnat.select('xnat:subjectData', [label]).where(constraints=where),
         xnat.select('xnat:subjectData', label).where(where),
         xnat.select('xnat:subjectData', (label, label)).where('PROJECT = WHERE AND GENDER = male'),
-        xnat.select('xnat:subjectData', ['SUBJECT_LABEL']).where("xnat:subjectData.PROJECT = 'WHERE' AND xnat:subjectData.GENDER = male AND"),
+        xnat.select('xnat:subjectData', ['SUBJECT_LABEL']).where(
+            "xnat:subjectData.PROJECT = 'WHERE' AND xnat:subjectData.GENDER = male AND"
+        ),
     ]
     assert [table.items() for table in tables] == [[('W2',), ('W5',)]] * 4
     for wrong in ({}, {'constraints': where, 'query': 'x'}):
@@ -397,10 +561,17 @@ def test_a_saved_condition_is_pickled_by_its_name(xnat, cohort):
 
 
 def test_types_fields_and_values(xnat, cohort):
-    assert {'xnat:subjectData', 'xnat:mrSessionData', 'xnat:petSessionData', 'xnat:ctSessionData'} <= set(xnat.inspect.datatypes())
+    assert {
+        'xnat:subjectData',
+        'xnat:mrSessionData',
+        'xnat:petSessionData',
+        'xnat:ctSessionData',
+    } <= set(xnat.inspect.datatypes())
     assert 'xnat:mrSessionData/AGE' in xnat.inspect.datatypes('xnat:mrSessionData')
     assert set(xnat.inspect.datatypes('xnat:*SessionData')) < set(xnat.inspect.datatypes())
     assert xnat.inspect.datatypes('xnat:mrSessionData', 'AGE') == ['xnat:mrSessionData/AGE']
     assert {'left', 'right'} <= set(xnat.inspect.field_values('xnat:subjectData/HANDEDNESS'))
     ages = xnat.inspect.field_values(AGE)
-    assert ages == sorted(ages, key=float) and {'40', '79', '81', '82'} <= {str(int(float(age))) for age in ages}
+    assert ages == sorted(ages, key=float) and {'40', '79', '81', '82'} <= {
+        str(int(float(age))) for age in ages
+    }

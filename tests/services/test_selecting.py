@@ -11,15 +11,22 @@ from pyxnat.query.plan import SHORT_CUTS
 
 @pytest.fixture(scope='module')
 def study(server):
-    """Two subjects with two sessions each, scans, resources and files; a third subject shared in from elsewhere."""
+    """Two subjects with two sessions each, scans, resources and files; a third subject shared in
+    from elsewhere."""
     with pyxnat.Interface(server.url, server.user, server.password) as xnat:
         project = xnat.select.project('STUDY').create()
         for subject in ('A1', 'A2'):
             for session in ('MR', 'PT'):
                 kind = 'mr' if session == 'MR' else 'pet'
-                experiment = project.subject(subject).experiment(f'{subject}_{session}').create(experiments=f'xnat:{kind}SessionData')
+                experiment = (
+                    project.subject(subject)
+                    .experiment(f'{subject}_{session}')
+                    .create(experiments=f'xnat:{kind}SessionData')
+                )
                 for number in ('1', '2'):
-                    scan = experiment.scan(number).create(scans=f'xnat:{kind}ScanData', type='T1' if number == '1' else 'T2')
+                    scan = experiment.scan(number).create(
+                        scans=f'xnat:{kind}ScanData', type='T1' if number == '1' else 'T2'
+                    )
                     scan.resource('NIFTI').file(f'{subject}_{session}_{number}.img').put(b'image')
                 experiment.resource('NOTES').file('read/me.txt').put(b'note')
         other = xnat.select.project('ELSEWHERE').create()
@@ -42,7 +49,12 @@ def files_by_walking(xnat, project):
 
 
 def test_equal_spellings_give_equal_things(xnat, study):
-    spellings = ['/projects/STUDY/subjects', '/project/STUDY/subject/*', '/data/projects/STUDY/subjects/', '/REST/archive/project/STUDY/subjects/*']
+    spellings = [
+        '/projects/STUDY/subjects',
+        '/project/STUDY/subject/*',
+        '/data/projects/STUDY/subjects/',
+        '/REST/archive/project/STUDY/subjects/*',
+    ]
     collections = {xnat.select(spelling) for spelling in spellings}
     assert len(collections) == 1
     assert collections == {xnat.select.project('STUDY').subjects()}
@@ -51,59 +63,102 @@ def test_equal_spellings_give_equal_things(xnat, study):
 def test_names_come_as_ids_labels_elements_and_tuples(xnat, study):
     subjects = xnat.select('/projects/STUDY/subjects')
     assert sorted(subjects.get('label')) == ['A1', 'A2', 'A3']
-    assert all(name.startswith('XNAT_S') for name in subjects.get()) and subjects.fetchall() == subjects.get('id')
+    assert all(
+        name.startswith('XNAT_S') for name in subjects.get()
+    ) and subjects.fetchall() == subjects.get('id')
     assert sorted(element.label() for element in subjects.get('obj')) == ['A1', 'A2', 'A3']
-    assert dict(subjects.get('label', 'id')) == {element.label(): element.id() for element in subjects}
+    assert dict(subjects.get('label', 'id')) == {
+        element.label(): element.id() for element in subjects
+    }
 
 
 def test_wildcards_match_ids_and_labels(xnat, study):
     assert sorted(xnat.select('/projects/STUDY/subjects/A?').get('label')) == ['A1', 'A2', 'A3']
     assert xnat.select('/projects/STUDY/subjects/*1').get('label').count('A1') == 1
     assert len(xnat.select('/projects/STUDY/subjects/XNAT_S*')) == 3
-    assert sorted(xnat.select('/projects/STUDY/subjects/*/experiments/*_PT').get('label')) == ['A1_PT', 'A2_PT']
+    assert sorted(xnat.select('/projects/STUDY/subjects/*/experiments/*_PT').get('label')) == [
+        'A1_PT',
+        'A2_PT',
+    ]
     assert xnat.select('/projects/STUDY/subjects/[A]1*').get() == []
 
 
 def test_a_literal_name_below_a_wildcard_keeps_what_exists(xnat, study):
     assert len(xnat.select('/projects/STUDY/subjects/*/experiments/A1_MR')) == 1
-    assert sorted(xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/1/resources/NIFTI/files').get()) == [
-        f'{name}_1.img' for name in ('A1_MR', 'A1_PT', 'A2_MR', 'A2_PT')
-    ]
-    assert xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/1/resources/NOPE/files').get() == []
+    assert sorted(
+        xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/1/resources/NIFTI/files').get()
+    ) == [f'{name}_1.img' for name in ('A1_MR', 'A1_PT', 'A2_MR', 'A2_PT')]
+    assert (
+        xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/1/resources/NOPE/files').get()
+        == []
+    )
 
 
 def test_double_slashes_take_every_route(xnat, study):
     everything = sorted(xnat.select('/projects/STUDY//files').get())
     assert everything == sorted(['read/me.txt'] * 4 + files_by_walking(xnat, 'STUDY'))
     assert len(xnat.select('/projects/STUDY//scans')) == 8
-    assert sorted(xnat.select('/projects/STUDY//scans//files').get()) == files_by_walking(xnat, 'STUDY')
+    assert sorted(xnat.select('/projects/STUDY//scans//files').get()) == files_by_walking(
+        xnat, 'STUDY'
+    )
 
 
 def test_a_chain_of_objects_is_the_path(xnat, study):
-    chained = xnat.select.projects('STUDY').subjects('A*').experiments().scans('1').resources().files('*.img')
-    by_path = xnat.select('/projects/STUDY/subjects/A*/experiments/*/scans/1/resources/*/files/*.img')
+    chained = (
+        xnat.select.projects('STUDY')
+        .subjects('A*')
+        .experiments()
+        .scans('1')
+        .resources()
+        .files('*.img')
+    )
+    by_path = xnat.select(
+        '/projects/STUDY/subjects/A*/experiments/*/scans/1/resources/*/files/*.img'
+    )
     assert sorted(chained.get()) == sorted(by_path.get()) and len(chained) == 4
 
 
 def test_sessions_of_a_project_take_two_requests_whatever_the_number_of_subjects(xnat, study):
     with xnat.trace() as trace:
         found = xnat.select('/projects/STUDY/subjects/*/experiments/*').get('id', 'label', 'obj')
-        assert sorted(label for _, label, _ in found) == ['A1_MR', 'A1_PT', 'A2_MR', 'A2_PT', 'A3_MR']
-        assert {element.datatype() for _, _, element in found} == {'xnat:mrSessionData', 'xnat:petSessionData'}
+        assert sorted(label for _, label, _ in found) == [
+            'A1_MR',
+            'A1_PT',
+            'A2_MR',
+            'A2_PT',
+            'A3_MR',
+        ]
+        assert {element.datatype() for _, _, element in found} == {
+            'xnat:mrSessionData',
+            'xnat:petSessionData',
+        }
     assert trace.requests == 2, trace
 
 
 def test_files_of_the_scans_of_several_sessions_take_one_request(xnat, study):
     with xnat.trace() as trace:
-        assert len(xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/*/resources/*/files')) == 8
+        assert (
+            len(xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/*/resources/*/files'))
+            == 8
+        )
     assert trace.requests == 2 + 1, trace
 
 
 def test_short_cuts_give_what_the_walk_gives(xnat, study):
-    paths = ['/projects/STUDY/subjects/*/experiments/*', '/projects/*/subjects/A*/experiments/*MR', '/projects/STUDY//scans//files']
-    short = [sorted((e._uri, e.id(), e.label(), e.datatype()) for e in xnat.select(path)) for path in paths]
+    paths = [
+        '/projects/STUDY/subjects/*/experiments/*',
+        '/projects/*/subjects/A*/experiments/*MR',
+        '/projects/STUDY//scans//files',
+    ]
+    short = [
+        sorted((e._uri, e.id(), e.label(), e.datatype()) for e in xnat.select(path))
+        for path in paths
+    ]
     xnat.walker.without = frozenset(SHORT_CUTS)
-    assert [sorted((e._uri, e.id(), e.label(), e.datatype()) for e in xnat.select(path)) for path in paths] == short
+    assert [
+        sorted((e._uri, e.id(), e.label(), e.datatype()) for e in xnat.select(path))
+        for path in paths
+    ] == short
 
 
 def test_what_is_shared_is_seen_where_it_is_shared_under_its_label_there(xnat, study):
@@ -113,21 +168,41 @@ def test_what_is_shared_is_seen_where_it_is_shared_under_its_label_there(xnat, s
 
 
 def test_looking_at_one_asks_no_more_than_it_needs(xnat, study):
-    looks = {'first': lambda c: c.first(), 'bool': bool, 'index': lambda c: c[0], 'some': lambda c: c.fetchmany(1), 'loop': lambda c: next(iter(c))}
+    looks = {
+        'first': lambda c: c.first(),
+        'bool': bool,
+        'index': lambda c: c[0],
+        'some': lambda c: c.fetchmany(1),
+        'loop': lambda c: next(iter(c)),
+    }
     xnat.cache.expiration = 60
     for name, look in looks.items():
         with xnat.trace() as trace:
             look(xnat.select('/projects/STUDY/subjects/*/experiments/*/scans'))
-        assert trace.requests <= (4 if name == 'loop' else 3), trace  # a loop prefetches one listing
+        assert trace.requests <= (4 if name == 'loop' else 3), (
+            trace
+        )  # a loop prefetches one listing
         xnat.cache.clear()
 
 
 def test_indices_slices_and_membership(xnat, study):
     subjects = xnat.select('/projects/STUDY/subjects')
     everyone = subjects.get('obj')
-    assert subjects[1] == everyone[1] and subjects[-1] == everyone[-1] and subjects[:2] == everyone[:2] and subjects[::-1] == everyone[::-1]
-    assert len(subjects) == 3 and bool(subjects) and not xnat.select('/projects/STUDY/subjects/NOPE*')
-    assert 'A1' in subjects and everyone[0] in subjects and everyone[0].id() in subjects and 'NOPE' not in subjects
+    assert (
+        subjects[1] == everyone[1]
+        and subjects[-1] == everyone[-1]
+        and subjects[:2] == everyone[:2]
+        and subjects[::-1] == everyone[::-1]
+    )
+    assert (
+        len(subjects) == 3 and bool(subjects) and not xnat.select('/projects/STUDY/subjects/NOPE*')
+    )
+    assert (
+        'A1' in subjects
+        and everyone[0] in subjects
+        and everyone[0].id() in subjects
+        and 'NOPE' not in subjects
+    )
     with pytest.raises(IndexError):
         subjects[3]
 
@@ -145,15 +220,23 @@ def test_a_literal_name_that_is_not_there_is_an_error_when_asked_below(xnat, stu
         xnat.select('/projects/STUDY/subjects/NOPE/experiments').get()
     with pytest.raises(errors.NotFoundError, match="'NOPE' is not listed"):
         xnat.select('/projects/STUDY/experiments/NOPE/scans').get()
-    for path in ('/projects/NOPE/experiments', '/projects/NOPE/subjects/*/experiments', '/projects/STUDY/subjects/NOPE/experiments'):
+    for path in (
+        '/projects/NOPE/experiments',
+        '/projects/NOPE/subjects/*/experiments',
+        '/projects/STUDY/subjects/NOPE/experiments',
+    ):
         with pytest.raises(errors.NotFoundError):
             xnat.select(path).table(['label', 'project/name', 'subject/age'])
-    elsewhere = xnat.select('/projects/STUDY/subjects/A1/experiments').where([('xnat:subjectData/SUBJECT_LABEL', '=', 'A2')])
+    elsewhere = xnat.select('/projects/STUDY/subjects/A1/experiments').where(
+        [('xnat:subjectData/SUBJECT_LABEL', '=', 'A2')]
+    )
     assert elsewhere.get() == []  # it is there, and is not one of those
     assert xnat.select('/projects/*/subjects/NOPE/experiments').get() == []
 
 
-def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name(server, xnat, tmp_path):
+def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name(
+    server, xnat, tmp_path
+):
     import pyxnat
 
     for name, access in (('OPEN', 'public'), ('GUARDED', 'protected'), ('HIDDEN', 'private')):
@@ -161,7 +244,9 @@ def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name
         xnat.select.project(name).subject(f'{name}_S').create()
     server.add_user('outsider', 'secret')
     with pyxnat.Interface(server.url, 'outsider', 'secret', tmp_path / 'outsider') as outsider:
-        assert {'OPEN', 'GUARDED'} <= set(outsider.select.projects().get()) and 'HIDDEN' not in outsider.select.projects().get()
+        assert {'OPEN', 'GUARDED'} <= set(
+            outsider.select.projects().get()
+        ) and 'HIDDEN' not in outsider.select.projects().get()
         assert outsider.select('/projects/*/subjects').get('label').count('OPEN_S') == 1
         assert 'GUARDED_S' not in outsider.select('/projects/*/subjects').get('label')
         with pytest.raises((errors.PermissionDenied, errors.NotFoundError)):
@@ -171,7 +256,9 @@ def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name
 
 
 def test_the_server_level(xnat, study):
-    (session,) = xnat.select('/projects/STUDY/subjects/A1/experiments/A1_MR/').parent().experiments('A1_MR')
+    (session,) = (
+        xnat.select('/projects/STUDY/subjects/A1/experiments/A1_MR/').parent().experiments('A1_MR')
+    )
     assert xnat.select.experiment(session.id()).label() == 'A1_MR'
     assert session.id() in xnat.select('/experiments').get()
     assert sorted(xnat.select.experiment(session.id()).scans().get()) == ['1', '2']
@@ -186,8 +273,15 @@ def test_explain_asks_nothing_and_says_what_would_be_asked(xnat, study):
 
 def test_explain_tells_what_several_paths_ask_for_once(xnat, study):
     lines = xnat.select('/projects/STUDY/subjects/A1//files').explain().splitlines()
-    sessions = [line for line in lines if line.startswith('  GET /data/projects/STUDY/subjects/A1/experiments   ')]
-    assert len(sessions) > 2 and [line for line in sessions if not line.endswith('(requested above)')] == sessions[:1]
+    sessions = [
+        line
+        for line in lines
+        if line.startswith('  GET /data/projects/STUDY/subjects/A1/experiments   ')
+    ]
+    assert (
+        len(sessions) > 2
+        and [line for line in sessions if not line.endswith('(requested above)')] == sessions[:1]
+    )
 
 
 @pytest.mark.parametrize('path', [None, 5, ['/projects']])
@@ -201,7 +295,9 @@ def test_a_path_that_cannot_be_says_which_part(xnat):
         xnat.select('/projects/P/scans')
 
 
-def test_a_literal_project_that_may_not_be_seen_is_an_error_whatever_is_wanted_of_it(server, project, tmp_path):
+def test_a_literal_project_that_may_not_be_seen_is_an_error_whatever_is_wanted_of_it(
+    server, project, tmp_path
+):
     project.subject('S').create()
     project.set_accessibility('private')
     server.add_user('nobody_else', 'secret')

@@ -1,4 +1,5 @@
-"""Whatever is in an archive, and whatever XNAT serves it: paths and tables have what walking the listings by hand gives."""
+"""Whatever is in an archive, and whatever XNAT serves it: paths and tables have what walking the
+listings by hand gives."""
 
 from __future__ import annotations
 
@@ -28,25 +29,49 @@ DEEP_EXAMPLES = 1000
 GENDER = 'xnat:subjectData/GENDER'
 
 SCANS = ['1', '2', '-3', 'T1_a', 'x-41', 'ALL_']
-FILES = ['f.img', 'f.hdr', 'a b/c&.txt', 'files/ü.txt', 'q\'uo"te', 'x+y&z=1.txt', 'resources/R/files/f']
+FILES = [
+    'f.img',
+    'f.hdr',
+    'a b/c&.txt',
+    'files/ü.txt',
+    'q\'uo"te',
+    'x+y&z=1.txt',
+    'resources/R/files/f',
+]
 
 CHAINS = [
-    'projects', 'projects/subjects', 'projects/subjects/experiments', 'projects/experiments', 'projects/subjects/experiments/scans',
-    'projects/experiments/scans', 'projects/subjects/experiments/reconstructions', 'projects/subjects/experiments/resources/files',
-    'projects/subjects/experiments/scans/resources', 'projects/subjects/experiments/scans/resources/files', 'projects/subjects/resources/files',
-    'projects/subjects/experiments/assessors', 'projects/subjects/experiments/assessors/out_resources/files', 'projects/experiments/resources/files',
-    'projects/subjects/experiments/reconstructions/out_resources/files', 'projects/resources/files',
-]  # fmt: skip
+    'projects',
+    'projects/subjects',
+    'projects/subjects/experiments',
+    'projects/experiments',
+    'projects/subjects/experiments/scans',
+    'projects/experiments/scans',
+    'projects/subjects/experiments/reconstructions',
+    'projects/subjects/experiments/resources/files',
+    'projects/subjects/experiments/scans/resources',
+    'projects/subjects/experiments/scans/resources/files',
+    'projects/subjects/resources/files',
+    'projects/subjects/experiments/assessors',
+    'projects/subjects/experiments/assessors/out_resources/files',
+    'projects/experiments/resources/files',
+    'projects/subjects/experiments/reconstructions/out_resources/files',
+    'projects/resources/files',
+]
 BELOW = {
     'scans': ['projects/subjects/experiments/scans'],
     'files': [
-        'projects/resources/files', 'projects/subjects/resources/files', 'projects/subjects/experiments/resources/files',
+        'projects/resources/files',
+        'projects/subjects/resources/files',
+        'projects/subjects/experiments/resources/files',
         'projects/subjects/experiments/scans/resources/files',
-        'projects/subjects/experiments/assessors/in_resources/files', 'projects/subjects/experiments/assessors/out_resources/files',
-        'projects/subjects/experiments/reconstructions/in_resources/files', 'projects/subjects/experiments/reconstructions/out_resources/files',
+        'projects/subjects/experiments/assessors/in_resources/files',
+        'projects/subjects/experiments/assessors/out_resources/files',
+        'projects/subjects/experiments/reconstructions/in_resources/files',
+        'projects/subjects/experiments/reconstructions/out_resources/files',
     ],
-}  # fmt: skip
-"""What ``//`` stands for below a project, written down by hand; the resources of an assessor are those on its sides."""
+}
+"""What ``//`` stands for below a project, written down by hand; the resources of an assessor are
+those on its sides."""
 
 session = st.fixed_dictionaries(
     {
@@ -65,7 +90,12 @@ subject = st.fixed_dictionaries(
         'files': st.booleans(),
         'named_as_id': st.booleans(),
         'more': st.fixed_dictionaries(
-            {}, optional={'gender': st.sampled_from(['female', 'male']), 'age': st.integers(1, 99), 'group': st.just('a, b')}
+            {},
+            optional={
+                'gender': st.sampled_from(['female', 'male']),
+                'age': st.integers(1, 99),
+                'group': st.just('a, b'),
+            },
         ),
     }
 )
@@ -82,7 +112,15 @@ archives = st.lists(project, min_size=2, max_size=3)
 COLUMNS = {
     'projects': ['ID', 'name', 'description'],
     'subjects': ['label', 'gender', 'age', 'project', 'xnat:subjectData/group', 'insert_user'],
-    'experiments': ['label', 'date', 'note', 'project', 'xsiType', 'xnat:mrSessionData/fieldStrength', 'xnat:imageSessionData/scans/scan/type'],
+    'experiments': [
+        'label',
+        'date',
+        'note',
+        'project',
+        'xsiType',
+        'xnat:mrSessionData/fieldStrength',
+        'xnat:imageSessionData/scans/scan/type',
+    ],
     'scans': ['ID', 'type', 'quality', 'xsiType', 'xnat:mrScanData/parameters/tr'],
     'assessors': ['label', 'date', 'note', 'xsiType', 'session_ID'],
     'reconstructions': ['ID', 'type'],
@@ -109,11 +147,18 @@ class World(NamedTuple):
 
     def subject_of(self, seen: Seen) -> str:
         """ID of the subject that it belongs to; nothing for what belongs to none."""
-        place = next((place for place in reversed(seen.way) if place.level in ('experiments', 'subjects')), None)
+        place = next(
+            (place for place in reversed(seen.way) if place.level in ('experiments', 'subjects')),
+            None,
+        )
         if place is None:
             return ''
         body = self.builder._exec(f'{place.listing}/{quote(place.name, safe="")}?format=json')
-        return str(json.loads(body)['items'][0]['data_fields']['subject_ID' if place.level == 'experiments' else 'ID'])
+        return str(
+            json.loads(body)['items'][0]['data_fields'][
+                'subject_ID' if place.level == 'experiments' else 'ID'
+            ]
+        )
 
 
 @pytest.fixture(scope='module')
@@ -132,10 +177,13 @@ def world(tmp_path_factory: Any) -> Iterator[World]:
 
 
 def login_of(world: World, draw: Any) -> Login:
-    """Somebody, who asks an XNAT of any version in any way: with some short cuts or none, at once or not."""
+    """Somebody, who asks an XNAT of any version in any way: with some short cuts or none, at once
+    or not."""
     login: Login = draw(st.sampled_from(world.logins))
     version = draw(st.sampled_from(VERSIONS))
-    world.xnat.traits = known(version) | draw(st.frozensets(st.sampled_from(unknown(version)), max_size=3))
+    world.xnat.traits = known(version) | draw(
+        st.frozensets(st.sampled_from(unknown(version)), max_size=3)
+    )
     interface = login.interface
     interface.walker.without = draw(st.frozensets(st.sampled_from(sorted(SHORT_CUTS))))
     interface.walker.jobs = draw(st.sampled_from([1, 2, 4]))
@@ -167,7 +215,9 @@ def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
     return names
 
 
-def build_subject(admin: pyxnat.Interface, name: str, other: str, label: str, person: dict[str, Any]) -> None:
+def build_subject(
+    admin: pyxnat.Interface, name: str, other: str, label: str, person: dict[str, Any]
+) -> None:
     made = admin.select.project(name).subject(label).create(**person['more'])
     if person['files']:
         made.resource('NOTES').file('read me.txt').put(b'note')
@@ -181,18 +231,24 @@ def build_subject(admin: pyxnat.Interface, name: str, other: str, label: str, pe
 
 def build_session(made: Any, other: str, session: dict[str, Any]) -> None:
     kind = f'xnat:{session["kind"]}SessionData'
-    made.create(experiments=kind, **{f'{kind}/{name}': value for name, value in session['more'].items()})
+    made.create(
+        experiments=kind, **{f'{kind}/{name}': value for name, value in session['more'].items()}
+    )
     if session['shared']:
         made.share(other)
     for number, name in enumerate(session['scans']):
-        scan = made.scan(name).create(scans=f'xnat:{session["kind"]}ScanData', type=f'T{number}', quality='usable')
+        scan = made.scan(name).create(
+            scans=f'xnat:{session["kind"]}ScanData', type=f'T{number}', quality='usable'
+        )
         for file in session['files']:
             scan.resource('R_s').file(file).put(b'content')
     if session['derived']:
-        made.assessor(f'{made._urn}_QC').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}).out_resource(
-            'OUT'
-        ).file('out.txt').put(b'out')
-        made.reconstruction(f'{made._urn}_R').create().out_resource('OUT').file('rec.txt').put(b'out')
+        made.assessor(f'{made._urn}_QC').create(
+            assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+        ).out_resource('OUT').file('out.txt').put(b'out')
+        made.reconstruction(f'{made._urn}_R').create().out_resource('OUT').file('rec.txt').put(
+            b'out'
+        )
 
 
 def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
@@ -205,7 +261,17 @@ def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
         'resources': ['*', '*', 'R_s', 'R*', 'NOTES'],
         'files': ['*', '*', 'f.*', '*/*', 'a b/c&.txt', '*.txt'],
     }
-    return [(level, draw(st.sampled_from(pools.get(level, ['*', 'OUT'] if level.endswith('_resources') else ['*'])))) for level in chain.split('/')]
+    return [
+        (
+            level,
+            draw(
+                st.sampled_from(
+                    pools.get(level, ['*', 'OUT'] if level.endswith('_resources') else ['*'])
+                )
+            ),
+        )
+        for level in chain.split('/')
+    ]
 
 
 def spell(steps: list[tuple[str, str]], draw: Any) -> str:
@@ -220,19 +286,30 @@ def spell(steps: list[tuple[str, str]], draw: Any) -> str:
 Told = tuple[str, str, str, str]
 
 
-def selected(interface: pyxnat.Interface, path: str, eager: bool) -> list[Told] | type[errors.DatabaseError]:
+def selected(
+    interface: pyxnat.Interface, path: str, eager: bool
+) -> list[Told] | type[errors.DatabaseError]:
     found = interface.select(path)
     assert not isinstance(found, pyxnat.resources.Element)
     try:
         elements = found.get('obj') if eager else [element for element in found]  # noqa: C416 - list() asks as get() does
-        return [(element._uri, element.id(), element.label(), element.datatype()) for element in elements]
+        return [
+            (element._uri, element.id(), element.label(), element.datatype())
+            for element in elements
+        ]
     except (errors.NotFoundError, errors.PermissionDenied) as error:
         return type(error)
 
 
 def about(world: World, interface: pyxnat.Interface, what: Any) -> Any:
     """What to know of a question that was answered wrongly."""
-    return what, interface.walker.without, sorted(world.xnat.traits), interface.walker.jobs, interface._user
+    return (
+        what,
+        interface.walker.without,
+        sorted(world.xnat.traits),
+        interface.walker.jobs,
+        interface._user,
+    )
 
 
 def assert_same(found: Any, expected: list[Told], interface: pyxnat.Interface, why: Any) -> None:
@@ -253,7 +330,9 @@ def ask_for_a_path(world: World, projects: list[str], draw: Any) -> None:
     except LookupError:
         assert isinstance(selected(interface, path, eager), type), why
     else:
-        assert_same(selected(interface, path, eager), [seen.told for seen in expected], interface, why)
+        assert_same(
+            selected(interface, path, eager), [seen.told for seen in expected], interface, why
+        )
 
 
 @settings(max_examples=DEEP_EXAMPLES if DEEP else 10)
@@ -269,7 +348,13 @@ def ask_for_all_routes(world: World, name: str, leaf: str, draw: Any) -> None:
     path = f'/projects/{name}//{leaf}'
     why = about(world, interface, path)
     try:
-        expected = [seen.told for chain in BELOW[leaf] for seen in walker.walk([('projects', name), *((one, '*') for one in chain.split('/')[1:])])]
+        expected = [
+            seen.told
+            for chain in BELOW[leaf]
+            for seen in walker.walk(
+                [('projects', name), *((one, '*') for one in chain.split('/')[1:])]
+            )
+        ]
     except LookupError:
         assert isinstance(selected(interface, path, True), type), why
     else:
@@ -283,14 +368,29 @@ def ask_below_a_session(world: World, name: str, draw: Any) -> None:
         sessions = walker.walk([('projects', name), ('subjects', '*'), ('experiments', '*')])
     except LookupError:
         return
-    for uri, identity, label, _ in draw(st.sets(st.sampled_from([seen.told for seen in sessions]), max_size=1)) if sessions else ():
+    for uri, identity, label, _ in (
+        draw(st.sets(st.sampled_from([seen.told for seen in sessions]), max_size=1))
+        if sessions
+        else ()
+    ):
         own = uri.removeprefix('/data').rpartition('/')[0]
-        above = draw(st.sampled_from([f'{own}/{identity}', f'{own}/{label}', f'/projects/{name}/experiments/{label}', f'/experiments/{identity}']))
+        above = draw(
+            st.sampled_from(
+                [
+                    f'{own}/{identity}',
+                    f'{own}/{label}',
+                    f'/projects/{name}/experiments/{label}',
+                    f'/experiments/{identity}',
+                ]
+            )
+        )
         why = about(world, interface, above)
         found = selected(interface, f'{above}//files', True)
         interface.walker.without = frozenset(SHORT_CUTS)
         plain = selected(interface, f'{above}//files', True)
-        assert (found if isinstance(found, type) else Counter(found)) == (plain if isinstance(plain, type) else Counter(plain)), why
+        assert (found if isinstance(found, type) else Counter(found)) == (
+            plain if isinstance(plain, type) else Counter(plain)
+        ), why
 
 
 @settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 5)
@@ -306,36 +406,68 @@ def test_two_slashes_are_all_routes(world, plan, data):
 
 def columns_of(chain: str, draw: Any) -> list[tuple[str, str]]:
     """Some columns of the levels of a chain, and of subjects."""
-    levels = [one for one in (*chain.split('/'), *(['subjects'] if 'experiments' in chain else [])) if one in COLUMNS]
+    levels = [
+        one
+        for one in (*chain.split('/'), *(['subjects'] if 'experiments' in chain else []))
+        if one in COLUMNS
+    ]
     return draw(
-        st.lists(st.sampled_from([(level, name) for level in dict.fromkeys(levels) for name in COLUMNS[level]]), min_size=1, max_size=4, unique=True)
+        st.lists(
+            st.sampled_from(
+                [(level, name) for level in dict.fromkeys(levels) for name in COLUMNS[level]]
+            ),
+            min_size=1,
+            max_size=4,
+            unique=True,
+        )
     )
 
 
 def table(interface: pyxnat.Interface, path: str, columns: list[str], condition: Any) -> Any:
     found = interface.select(path)
     try:
-        rows = (found.where(condition) if condition else found).table(['path' if found.level.plural == 'files' else 'ID', *columns]).items()
+        rows = (
+            (found.where(condition) if condition else found)
+            .table(['path' if found.level.plural == 'files' else 'ID', *columns])
+            .items()
+        )
     except errors.DatabaseError as error:
         return error
-    return sorted([[sorted(cell) if isinstance(cell, list) else cell for cell in row] for row in rows], key=repr)
+    return sorted(
+        [[sorted(cell) if isinstance(cell, list) else cell for cell in row] for row in rows],
+        key=repr,
+    )
 
 
-def by_hand(world: World, walker: Walker, steps: list[Step], columns: list[tuple[str, str]], gender: str) -> list[list[Any]]:
+def by_hand(
+    world: World, walker: Walker, steps: list[Step], columns: list[tuple[str, str]], gender: str
+) -> list[list[Any]]:
     """The rows of a table, and before each the name of its element."""
     walker.forget()
-    allowed = {row['ID'] for row in walker.rows('/data/subjects', columns='ID,gender') or () if row['gender'] == gender}
+    allowed = {
+        row['ID']
+        for row in walker.rows('/data/subjects', columns='ID,gender') or ()
+        if row['gender'] == gender
+    }
     rows = []
     for seen in walker.walk(steps):
         subject = world.subject_of(seen)
         if not gender or subject in allowed:
-            rows.append([seen.identity, *(walker.cell(seen, level, name, subject) for level, name in columns)])
+            rows.append(
+                [
+                    seen.identity,
+                    *(walker.cell(seen, level, name, subject) for level, name in columns),
+                ]
+            )
     return sorted(rows, key=repr)
 
 
-TABLES = [chain for chain in CHAINS if chain.split('/')[-1] in COLUMNS and 'resources/files' not in chain] + [
-    'projects/subjects/experiments/scans/resources/files', 'projects/experiments/resources/files',
-]  # fmt: skip
+TABLES = [
+    chain for chain in CHAINS if chain.split('/')[-1] in COLUMNS and 'resources/files' not in chain
+] + [
+    'projects/subjects/experiments/scans/resources/files',
+    'projects/experiments/resources/files',
+]
 
 
 def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
@@ -344,19 +476,32 @@ def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
     if all(not set('*?') & set(name) for _, name in steps):
         return
     columns, path = columns_of(chain, draw), spell(steps, draw)
-    gender = draw(st.sampled_from(['', 'female'])) if 'subjects' in chain or 'experiments' in chain else ''
+    gender = (
+        draw(st.sampled_from(['', 'female']))
+        if 'subjects' in chain or 'experiments' in chain
+        else ''
+    )
     interface, walker = login_of(world, draw)
     if any(name.startswith('xnat:') for _, name in columns):
-        world.xnat.traits -= {'refuses types'}  # there is no other way to ask for the columns of one type
+        world.xnat.traits -= {
+            'refuses types'
+        }  # there is no other way to ask for the columns of one type
     why = about(world, interface, (path, columns, gender))
-    found = table(interface, path, [f'{level.removesuffix("s")}/{name}' for level, name in columns], gender and [(GENDER, '=', gender)])
+    found = table(
+        interface,
+        path,
+        [f'{level.removesuffix("s")}/{name}' for level, name in columns],
+        gender and [(GENDER, '=', gender)],
+    )
     try:
         expected = by_hand(world, walker, steps, columns, gender)
     except LookupError:
         assert isinstance(found, errors.DatabaseError), why
     else:
         if isinstance(found, errors.PermissionDenied) and gender:
-            assert expected == [], why  # a search is refused to those who may read nothing, or finds nothing (4.4.19)
+            assert expected == [], (
+                why
+            )  # a search is refused to those who may read nothing, or finds nothing (4.4.19)
         elif isinstance(found, errors.DatabaseError) and 'no subject_ID' in world.xnat.traits:
             assert 'subject_ID' in str(found), why
         else:

@@ -1,4 +1,5 @@
-"""What is in all projects, from listings of the whole site: the same as walking them, whatever is shared, whoever asks, whatever the server does."""
+"""What is in all projects, from listings of the whole site: the same as walking them, whatever is
+shared, whoever asks, whatever the server does."""
 
 from __future__ import annotations
 
@@ -38,7 +39,14 @@ class Odd(pyxnat.Interface):
         return json.dumps(answer).encode()
 
     def _odd(self, rows: list[dict[str, str]]) -> Iterator[dict[str, str]]:
-        project, label = (next(key for key in rows[0] if key.endswith(SHARES + end)) for end in ('project', 'label')) if rows else ('', '')
+        project, label = (
+            (
+                next(key for key in rows[0] if key.endswith(SHARES + end))
+                for end in ('project', 'label')
+            )
+            if rows
+            else ('', '')
+        )
         match self.oddity:
             case 'tells shares twice':
                 yield from (row for row in rows for _ in range(2))
@@ -51,15 +59,24 @@ class Odd(pyxnat.Interface):
                     if one['ID'] == other['ID']:
                         yield {**one, label: other[label]}
             case 'has no such columns':
-                yield from ({key: value for key, value in row.items() if SHARES not in key} for row in rows)
+                yield from (
+                    {key: value for key, value in row.items() if SHARES not in key} for row in rows
+                )
 
 
-ODDITIES = ['none', 'tells shares twice', 'tells the own project', 'crosses columns', 'has no such columns']
+ODDITIES = [
+    'none',
+    'tells shares twice',
+    'tells the own project',
+    'crosses columns',
+    'has no such columns',
+]
 
 
 @pytest.fixture(scope='module')
 def logins(tmp_path_factory: Any) -> Iterator[tuple[Odd, Odd]]:
-    """The administrator and a user, of an archive of their own: a listing of all projects is to be of few."""
+    """The administrator and a user, of an archive of their own: a listing of all projects is to be
+    of few."""
     folder = tmp_path_factory.mktemp('site')
     with serve(folder / 'archive') as server:
         server.add_user('walker', 'secret')
@@ -71,8 +88,12 @@ def logins(tmp_path_factory: Any) -> Iterator[tuple[Odd, Odd]]:
 
 
 targets = st.sampled_from([[], [0], [1], [2], [0, 1], [1, 2]])
-session = st.fixed_dictionaries({'kind': st.sampled_from(['mr', 'pet']), 'shared': targets, 'renamed': st.booleans()})
-subject = st.fixed_dictionaries({'sessions': st.lists(session, max_size=2), 'shared': targets, 'renamed': st.booleans()})
+session = st.fixed_dictionaries(
+    {'kind': st.sampled_from(['mr', 'pet']), 'shared': targets, 'renamed': st.booleans()}
+)
+subject = st.fixed_dictionaries(
+    {'sessions': st.lists(session, max_size=2), 'shared': targets, 'renamed': st.booleans()}
+)
 project = st.fixed_dictionaries(
     {
         'access': st.sampled_from(['private', 'protected', 'public']),
@@ -82,7 +103,10 @@ project = st.fixed_dictionaries(
 )
 archives = st.lists(project, min_size=2, max_size=3)
 
-RIGHTS = {'mr only': ['xnat:subjectData', 'xnat:mrSessionData'], 'sessions only': ['xnat:mrSessionData', 'xnat:petSessionData']}
+RIGHTS = {
+    'mr only': ['xnat:subjectData', 'xnat:mrSessionData'],
+    'sessions only': ['xnat:mrSessionData', 'xnat:petSessionData'],
+}
 
 
 def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
@@ -97,7 +121,9 @@ def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
             made = admin.select.project(name).subject(f'S{number}_{name}').create()
             share(made, names, name, person)
             for index, one in enumerate(person['sessions']):
-                experiment = made.experiment(f'E{index}_{number}_{name}').create(experiments=f'xnat:{one["kind"]}SessionData', note=f'{index}')
+                experiment = made.experiment(f'E{index}_{number}_{name}').create(
+                    experiments=f'xnat:{one["kind"]}SessionData', note=f'{index}'
+                )
                 experiment.scan('1').create(type='T1')
                 share(experiment, names, name, one)
     return names
@@ -106,7 +132,10 @@ def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
 def join(admin: pyxnat.Interface, name: str, role: str) -> None:
     if role in RIGHTS:
         query = '&'.join(f'{kind}_{kind}/project_{name}_R=1' for kind in RIGHTS[role])
-        admin._exec(f'/data/projects/{name}/groups/{name}_SOME?xdat:userGroup/displayname=Some&{query}', 'PUT')
+        admin._exec(
+            f'/data/projects/{name}/groups/{name}_SOME?xdat:userGroup/displayname=Some&{query}',
+            'PUT',
+        )
         admin._exec(f'/data/projects/{name}/users/Some/walker', 'PUT')
     elif role:
         admin.select.project(name).add_user('walker', role)
@@ -115,24 +144,37 @@ def join(admin: pyxnat.Interface, name: str, role: str) -> None:
 def share(made: Any, names: list[str], own: str, spec: dict[str, Any]) -> None:
     for number in spec['shared']:
         if number < len(names) and names[number] != own:
-            made.share(names[number], label=f'{made.label()}_in_{number}' if spec['renamed'] else None)
+            made.share(
+                names[number], label=f'{made.label()}_in_{number}' if spec['renamed'] else None
+            )
 
 
 PATHS = {
     '/projects/*/subjects/*': ['label', 'project'],
     '/projects/*/subjects/*/experiments/*': ['label', 'project', 'date', 'note', 'subject/label'],
-    '/projects/*/experiments/*': ['label', 'project', 'xsiType', 'note', 'xnat:mrSessionData/fieldStrength'],
+    '/projects/*/experiments/*': [
+        'label',
+        'project',
+        'xsiType',
+        'note',
+        'xnat:mrSessionData/fieldStrength',
+    ],
     '/projects/*/subjects/*_in_*/experiments/*_in_*': ['label'],
     '/projects/*/subjects/*/experiments/*/scans/*': ['type', 'experiment/label'],
 }
 
 
-def found(interface: Odd, path: str, without: list[str], columns: list[str] | None = None) -> tuple[Counter[Any], Counter[Any]]:
+def found(
+    interface: Odd, path: str, without: list[str], columns: list[str] | None = None
+) -> tuple[Counter[Any], Counter[Any]]:
     """Elements and their row, as the listings told it, and a table; whatever the order."""
     interface.walker.without = frozenset(without)
     elements = interface.select(path).get('obj')
     told = Counter((one._uri, one.id(), one.label(), one.datatype()) for one in elements)
-    return told, Counter(tuple(map(repr, row)) for row in interface.select(path).table(columns or PATHS[path]).items())
+    return told, Counter(
+        tuple(map(repr, row))
+        for row in interface.select(path).table(columns or PATHS[path]).items()
+    )
 
 
 def person(*sessions: dict[str, Any], shared: list[int], renamed: bool = True) -> dict[str, Any]:
@@ -146,13 +188,28 @@ def visit(kind: str, shared: list[int], renamed: bool = False) -> dict[str, Any]
 LONE = person(visit('mr', []), visit('pet', []), shared=[])
 HARD = [
     # the user's own; two are shared into others, one of them twice
-    {'access': 'private', 'role': 'member', 'subjects': [LONE, person(visit('mr', [1, 2], True), visit('pet', [1]), shared=[1, 2])]},
+    {
+        'access': 'private',
+        'role': 'member',
+        'subjects': [LONE, person(visit('mr', [1, 2], True), visit('pet', [1]), shared=[1, 2])],
+    },
     # listed, but not to be looked into: what it has may be seen in the first project
     {'access': 'protected', 'role': '', 'subjects': [person(visit('mr', [0, 3]), shared=[0, 3])]},
     # PET sessions of its own are seen in the first project alone
-    {'access': 'private', 'role': 'mr only', 'subjects': [LONE, person(visit('mr', []), visit('pet', [0], True), shared=[0], renamed=False)]},
+    {
+        'access': 'private',
+        'role': 'mr only',
+        'subjects': [
+            LONE,
+            person(visit('mr', []), visit('pet', [0], True), shared=[0], renamed=False),
+        ],
+    },
     # sessions without subjects may not be listed
-    {'access': 'private', 'role': 'sessions only', 'subjects': [LONE, person(visit('mr', [0]), shared=[])]},
+    {
+        'access': 'private',
+        'role': 'sessions only',
+        'subjects': [LONE, person(visit('mr', [0]), shared=[])],
+    },
     # seen by way of the others alone
     {'access': 'private', 'role': '', 'subjects': [LONE, person(visit('mr', [0, 2]), shared=[0])]},
 ]
@@ -183,7 +240,9 @@ def walked(hard: list[str]) -> Callable[[Odd, str], Any]:
 
 @pytest.mark.parametrize('oddity', ODDITIES)
 @pytest.mark.parametrize('path', PATHS)
-def test_however_a_server_tells_of_shares_the_rights_of_projects_are_respected(asking: Odd, oddity: str, path: str, walked: Any) -> None:
+def test_however_a_server_tells_of_shares_the_rights_of_projects_are_respected(
+    asking: Odd, oddity: str, path: str, walked: Any
+) -> None:
     expected = walked(asking, path)
     asking.oddity, asking.asked = oddity, []
     assert found(asking, path, []) == expected
@@ -192,16 +251,32 @@ def test_however_a_server_tells_of_shares_the_rights_of_projects_are_respected(a
 
 @settings(max_examples=400 if DEEP else 2)
 @given(plan=archives, data=st.data())
-def test_it_is_what_walking_the_projects_gives(logins: tuple[Odd, Odd], plan: list[dict[str, Any]], data: Any) -> None:
+def test_it_is_what_walking_the_projects_gives(
+    logins: tuple[Odd, Odd], plan: list[dict[str, Any]], data: Any
+) -> None:
     admin = logins[0]
     admin.oddity = 'none'
     names = build(admin, plan)
-    for path, interface in data.draw(st.lists(st.sampled_from([*itertools.product(PATHS, logins)]), min_size=3, max_size=3, unique_by=str)):
+    for path, interface in data.draw(
+        st.lists(
+            st.sampled_from([*itertools.product(PATHS, logins)]),
+            min_size=3,
+            max_size=3,
+            unique_by=str,
+        )
+    ):
         interface.cache.expiration = 0
         interface.oddity = 'none'
         expected = found(interface, path, list(SHORT_CUTS))
         interface.oddity = data.draw(st.sampled_from(ODDITIES))
-        assert found(interface, path, data.draw(st.lists(st.sampled_from(sorted(SHORT_CUTS)), max_size=2))) == expected, interface.oddity
+        assert (
+            found(
+                interface,
+                path,
+                data.draw(st.lists(st.sampled_from(sorted(SHORT_CUTS)), max_size=2)),
+            )
+            == expected
+        ), interface.oddity
     admin.oddity = 'none'
     for name in names:
         admin.select.project(name).delete()

@@ -1,4 +1,5 @@
-"""XNAT 1.6, 1.7 and 1.8: what is said of them in one place is what the emulated ones do, and what the library makes of each."""
+"""XNAT 1.6, 1.7 and 1.8: what is said of them in one place is what the emulated ones do, and what
+the library makes of each."""
 
 from __future__ import annotations
 
@@ -35,9 +36,13 @@ def walker(old: Emulated, server: Any) -> Walker:
 
 def test_every_version_is_spoken_of_once() -> None:
     for trait in TRAITS.values():
-        assert trait.known + trait.unknown and set(trait.known + trait.unknown) <= set(VERSIONS), trait
+        assert trait.known + trait.unknown and set(trait.known + trait.unknown) <= set(VERSIONS), (
+            trait
+        )
         assert not set(trait.known) & set(trait.unknown) and trait.evidence
-    assert known('1.8') < known('1.7') < known('1.6') and set(unknown('1.8')) == set(unknown('1.7')) < set(unknown('1.6'))
+    assert known('1.8') < known('1.7') < known('1.6') and set(unknown('1.8')) == set(
+        unknown('1.7')
+    ) < set(unknown('1.6'))
 
 
 @pytest.mark.parametrize('version', VERSIONS)
@@ -47,14 +52,25 @@ def test_the_version_is_found_out(old: Emulated, xnat: pyxnat.Interface, version
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_tables_of_searches_are_the_same_whatever_is_quoted(old: Emulated, xnat: pyxnat.Interface, P: str, version: str) -> None:
+def test_tables_of_searches_are_the_same_whatever_is_quoted(
+    old: Emulated, xnat: pyxnat.Interface, P: str, version: str
+) -> None:
     old.traits = known(version)
     xnat.select(f'/projects/{P}/subjects/S').attrs.set('group', 'a, "b"')
-    columns = ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/SUB_GROUP', 'xnat:subjectData/INSERT_DATE']
+    columns = [
+        'xnat:subjectData/SUBJECT_LABEL',
+        'xnat:subjectData/SUB_GROUP',
+        'xnat:subjectData/INSERT_DATE',
+    ]
     criteria = [('xnat:subjectData/PROJECT', '=', P), 'AND']
     found = xnat.select('xnat:subjectData', columns).where(criteria)
-    (row,) = xnat.search.rows('xnat:subjectData', columns, pyxnat.query.criteria.parse_where(criteria))
-    assert list(row.values()) == list(found.data[0].values()) and list(row.values())[:2] == ['S', 'a, "b"']
+    (row,) = xnat.search.rows(
+        'xnat:subjectData', columns, pyxnat.query.criteria.parse_where(criteria)
+    )
+    assert list(row.values()) == list(found.data[0].values()) and list(row.values())[:2] == [
+        'S',
+        'a, "b"',
+    ]
     body = xnat._exec('/data/projects?format=csv')
     assert body.startswith(b'"ID",' if version == '1.6' else b'ID,')
 
@@ -64,11 +80,24 @@ def test_what_old_ones_lack(old: Emulated, xnat: pyxnat.Interface, walker: Walke
     files = f'/data/experiments/{identity}/scans/ALL/files'
     lists = f'/data/experiments/{identity},{identity}/scans/1/files'
     assert len(walker.rows(files)) == len(walker.rows(lists)) == 2
-    old.traits = known('1.6') | {'no ALL', 'no lists', 'items as XML', 'no subject_ID', 'speaks of /REST', 'no digests'}
+    old.traits = known('1.6') | {
+        'no ALL',
+        'no lists',
+        'items as XML',
+        'no subject_ID',
+        'speaks of /REST',
+        'no digests',
+    }
     assert walker.rows(files) is None and walker.rows(lists) is None
     assert walker.get(f'/data/experiments/{identity}?format=json').startswith(b'<?xml')
-    (row,) = walker.rows(f'/data/projects/{P}/experiments', columns='ID,subject_ID,label', limit='0')
-    assert 'subject_ID' not in row and row['label'] == 'E' and row['URI'] == f'/REST/experiments/{identity}'
+    (row,) = walker.rows(
+        f'/data/projects/{P}/experiments', columns='ID,subject_ID,label', limit='0'
+    )
+    assert (
+        'subject_ID' not in row
+        and row['label'] == 'E'
+        and row['URI'] == f'/REST/experiments/{identity}'
+    )
     old.traits = frozenset({'files of resources alone'})
     assert b'"items"' in walker.get(f'/data/experiments/{identity}/files?format=json')
     assert len(walker.rows(f'/data/experiments/{identity}/scans/1/resources/NIFTI/files')) == 2
@@ -78,22 +107,32 @@ def test_old_ones_have_all_files(old: Emulated, xnat: pyxnat.Interface, P: str) 
     path = f'/projects/{P}//files'
     expected = sorted(file._uri for file in xnat.select(path))
     for version in VERSIONS:
-        old.traits = known(version) | {name for name in unknown(version) if not name.startswith('hides')}
+        old.traits = known(version) | {
+            name for name in unknown(version) if not name.startswith('hides')
+        }
         assert sorted(file._uri for file in xnat.select(path)) == expected and expected
 
 
-def test_a_condition_on_subjects_passes_nothing_unchecked(old: Emulated, xnat: pyxnat.Interface, P: str) -> None:
+def test_a_condition_on_subjects_passes_nothing_unchecked(
+    old: Emulated, xnat: pyxnat.Interface, P: str
+) -> None:
     old.traits = frozenset({'no subject_ID'})
     with pytest.raises(errors.UnexpectedAnswer, match='subject_ID'):
-        xnat.select(f'/projects/{P}/experiments').where([('xnat:subjectData/GENDER', '=', 'male')]).get()
+        xnat.select(f'/projects/{P}/experiments').where(
+            [('xnat:subjectData/GENDER', '=', 'male')]
+        ).get()
 
 
-ODD = {version: known(version) for version in VERSIONS} | {name: frozenset({name}) for name in unknown('1.6')}
+ODD = {version: known(version) for version in VERSIONS} | {
+    name: frozenset({name}) for name in unknown('1.6')
+}
 ODD['all of them'] = frozenset(TRAITS)
 
 
 @pytest.mark.parametrize('odd', ODD)
-def test_sessions_are_brought_over_from_all_of_them(old: Emulated, xnat: pyxnat.Interface, P: str, odd: str, tmp_path: Any) -> None:
+def test_sessions_are_brought_over_from_all_of_them(
+    old: Emulated, xnat: pyxnat.Interface, P: str, odd: str, tmp_path: Any
+) -> None:
     old.traits = ODD[odd]
     for what, name in (
         (xnat.select(f'/projects/{P}/subjects/S/experiments/E'), 'one'),

@@ -22,7 +22,8 @@ ANSWER_S = 0.03
 class Slow(pyxnat.Interface):
     """A connection that keeps count of what is under way, and fails where it is told to.
 
-    Listings of scans are answered once `together` requests were under way at one time, however late some threads come to run.
+    Listings of scans are answered once `together` requests were under way at one time, however late
+    some threads come to run.
     """
 
     others: set[threading.Thread]
@@ -40,7 +41,9 @@ class Slow(pyxnat.Interface):
             self.most = max(self.most, self.under_way)
             self.asked.append(uri)
             self.changed.notify_all()
-            assert '/scans' not in uri or self.changed.wait_for(lambda: self.most >= self.together, GENEROUS_S), f'alone: {uri}'
+            assert '/scans' not in uri or self.changed.wait_for(
+                lambda: self.most >= self.together, GENEROUS_S
+            ), f'alone: {uri}'
         try:
             time.sleep(ANSWER_S if '/scans' in uri else 0)
             if self.broken and self.broken in uri:
@@ -61,7 +64,9 @@ def filled(server: Any) -> str:
         project = interface.select.project('WALKED').create()
         for number in range(SESSIONS):
             for scan in ('1', '2'):
-                project.subject(f'S{number}').experiment(f'E{number}').scan(scan).create(type=f'T{scan}')
+                project.subject(f'S{number}').experiment(f'E{number}').scan(scan).create(
+                    type=f'T{scan}'
+                )
     return 'WALKED'
 
 
@@ -69,8 +74,12 @@ def filled(server: Any) -> str:
 def xnat(server: Any, filled: str, tmp_path: Any) -> Iterator[Slow]:
     with Slow(server.url, server.user, server.password, tmp_path) as interface:
         for row in interface._get_json('/data/projects/WALKED/experiments'):
-            interface.order[row['label']] = [scan['ID'] for scan in interface._get_json(f'/data/experiments/{row["ID"]}/scans')]
-        assert sorted(interface.order) == [f'E{number}' for number in range(SESSIONS)] and {len(scans) for scans in interface.order.values()} == {2}
+            interface.order[row['label']] = [
+                scan['ID'] for scan in interface._get_json(f'/data/experiments/{row["ID"]}/scans')
+            ]
+        assert sorted(interface.order) == [f'E{number}' for number in range(SESSIONS)] and {
+            len(scans) for scans in interface.order.values()
+        } == {2}
         interface.cache.expiration = 0
         interface.walker.jobs = 4
         interface.walker.without = frozenset(SHORT_CUTS)
@@ -106,7 +115,9 @@ def test_what_takes_all_asks_at_once_and_keeps_the_order(xnat: Slow, jobs: int) 
     assert not workers(xnat)
 
 
-def test_the_number_of_jobs_is_an_argument_and_survives_a_pickle(server: Any, tmp_path: Any) -> None:
+def test_the_number_of_jobs_is_an_argument_and_survives_a_pickle(
+    server: Any, tmp_path: Any
+) -> None:
     with pyxnat.Interface(server.url, server.user, server.password, tmp_path, jobs=1) as interface:
         assert interface.walker.jobs == 1
         assert pickle.loads(pickle.dumps(interface)).walker.jobs == 1
@@ -114,7 +125,17 @@ def test_the_number_of_jobs_is_an_argument_and_survives_a_pickle(server: Any, tm
         pyxnat.Interface(server.url, server.user, server.password, tmp_path, jobs=0)
 
 
-@pytest.mark.parametrize('look', [lambda c: c.first(), bool, lambda c: c[0], lambda c: c[1], lambda c: c[:2], lambda c: c.fetchmany(2)])
+@pytest.mark.parametrize(
+    'look',
+    [
+        lambda c: c.first(),
+        bool,
+        lambda c: c[0],
+        lambda c: c[1],
+        lambda c: c[:2],
+        lambda c: c.fetchmany(2),
+    ],
+)
 def test_looking_asks_for_nothing_ahead(xnat: Slow, look: Any) -> None:
     look(xnat.select(SCANS))
     assert len(xnat.asked) == 2 and xnat.most == 1

@@ -1,10 +1,13 @@
-"""Whatever is in an archive and whatever is asked: a search, and a condition on a selection, give what filtering by hand gives.
+"""Whatever is in an archive and whatever is asked: a search, and a condition on a selection, give
+what filtering by hand gives.
 
 The evaluation by hand knows nothing of the library. Its rules, from what is known of XNAT's engine:
 
-- what a subject has several of is joined: constraints on one type in one list hold for the same item, and a subject without one is there, with
-  nothing in its place; so is a session without scans. Scans belong to the session that is asked for beside them;
-- nothing compares with anything, but for ``!=`` on a display field: there, nothing is different from everything;
+- what a subject has several of is joined: constraints on one type in one list hold for the same
+  item, and a subject without one is there, with nothing in its place; so is a session without
+  scans. Scans belong to the session that is asked for beside them;
+- nothing compares with anything, but for ``!=`` on a display field: there, nothing is different
+  from everything;
 - LIKE ignores case, and on a path of the schema it means "contains".
 """
 
@@ -26,12 +29,17 @@ from tests.conftest import DEEP
 
 _numbers = itertools.count(1)
 
-# -- archives ---------------------------------------------------------------------------------------------------------------------------------
+# -- archives --------------------------------------------------------------------------------------
 
 WORDS = ['male', 'female', 'a', 'A b', "it's", 'x,y', 'a "b", <c> & d', '10', '9']
 Item = dict[str, Any]
 
-scan = st.fixed_dictionaries({'type': st.sampled_from(['T1', 'T2', 'x,y']), 'quality': st.sampled_from([None, 'usable', 'Unusable'])})
+scan = st.fixed_dictionaries(
+    {
+        'type': st.sampled_from(['T1', 'T2', 'x,y']),
+        'quality': st.sampled_from([None, 'usable', 'Unusable']),
+    }
+)
 session = st.fixed_dictionaries(
     {
         'kind': st.sampled_from(['mr', 'pet']),
@@ -55,7 +63,9 @@ subject = st.fixed_dictionaries(
 archives = st.lists(subject, min_size=1, max_size=4)
 
 
-NAMESPACES = 'xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+NAMESPACES = (
+    'xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+)
 
 
 def leaf(name: str, value: Any) -> str:
@@ -68,23 +78,31 @@ def attribute(name: str, value: Any) -> str:
 
 def session_xml(label: str, project: str, one: Item) -> str:
     scans = ''.join(
-        f'<xnat:scan ID="{number}"{attribute("type", it["type"])} xsi:type="xnat:{one["kind"]}ScanData">{leaf("quality", it["quality"])}</xnat:scan>'
+        f'<xnat:scan ID="{number}"{attribute("type", it["type"])} '
+        f'xsi:type="xnat:{one["kind"]}ScanData">{leaf("quality", it["quality"])}</xnat:scan>'
         for number, it in enumerate(one['scans'], 1)
     )
     special = leaf('fieldStrength', one['special']) if one['kind'] == 'mr' else ''
     root = one['kind'].upper() + 'Session'
-    tracer = f'<xnat:tracer>{leaf("name", one["special"])}</xnat:tracer>' if one['kind'] == 'pet' and one['special'] else ''
+    tracer = (
+        f'<xnat:tracer>{leaf("name", one["special"])}</xnat:tracer>'
+        if one['kind'] == 'pet' and one['special']
+        else ''
+    )
     return (
         f'<xnat:{root} {NAMESPACES} label="{label}" project="{project}">{leaf("date", one["date"])}'
-        f'{leaf("age", one["age"])}{leaf("operator", one["operator"])}<xnat:scans>{scans}</xnat:scans>{special}{tracer}</xnat:{root}>'
+        f'{leaf("age", one["age"])}{leaf("operator", one["operator"])}<xnat:scans>{scans}</'
+        f'xnat:scans>{special}{tracer}</xnat:{root}>'
     )
 
 
 def subject_xml(label: str, project: str, person: Item) -> str:
     return (
-        f'<xnat:Subject {NAMESPACES} project="{project}" label="{label}"{attribute("group", person["group"])}>'
+        f'<xnat:Subject {NAMESPACES} project="{project}" '
+        f'label="{label}"{attribute("group", person["group"])}>'
         '<xnat:demographics xsi:type="xnat:demographicData">'
-        f'{leaf("gender", person["gender"])}{leaf("education", person["education"])}</xnat:demographics></xnat:Subject>'
+        f'{leaf("gender", person["gender"])}{leaf("education", person["education"])}</'
+        'xnat:demographics></xnat:Subject>'
     )
 
 
@@ -114,22 +132,30 @@ def build(xnat: pyxnat.Interface, plan: list[Item]) -> Archive:
     people = {f'S{number:04}_{index}': person for index, person in enumerate(plan)}
     for label, person in people.items():
         home = f'/data/projects/{project}/subjects/{label}'
-        xnat._exec(home, 'PUT', subject_xml(label, project, person).encode(), {'content-type': 'text/xml'})
+        xnat._exec(
+            home, 'PUT', subject_xml(label, project, person).encode(), {'content-type': 'text/xml'}
+        )
         if person['shared']:
             xnat._exec(f'{home}/projects/{other}', 'PUT')
         for index, one in enumerate(person['sessions']):
             session = f'{home}/experiments/{label}_E{index}'
-            xnat._exec(session, 'PUT', session_xml(f'{label}_E{index}', project, one).encode(), {'content-type': 'text/xml'})
+            xnat._exec(
+                session,
+                'PUT',
+                session_xml(f'{label}_E{index}', project, one).encode(),
+                {'content-type': 'text/xml'},
+            )
             if one['shared']:
                 xnat._exec(f'{session}/projects/{other}', 'PUT')
     return Archive(project, other, people)
 
 
-# -- criteria ---------------------------------------------------------------------------------------------------------------------------------
+# -- criteria --------------------------------------------------------------------------------------
 
 
 class Known(NamedTuple):
-    """A field: how it is called, where its value stands in what was planned, and what it is compared with."""
+    """A field: how it is called, where its value stands in what was planned, and what it is
+    compared with."""
 
     name: str
     type: str
@@ -152,7 +178,9 @@ FIELDS = [
     Known('xnat:subjectData/EDUC', 'subject', 'education', NUMBERS, True, True),
     Known('xnat:subjectData/SUB_GROUP', 'subject', 'group', TEXTS),
     Known('xnat:subjectData/group', 'subject', 'group', TEXTS, False),
-    Known(f'xnat:subjectData/{DEMOGRAPHICS}/education', 'subject', 'education', NUMBERS, False, True),
+    Known(
+        f'xnat:subjectData/{DEMOGRAPHICS}/education', 'subject', 'education', NUMBERS, False, True
+    ),
     Known('xnat:mrSessionData/AGE', 'mr', 'age', AGES, True, True),
     Known('xnat:mrSessionData/DATE', 'mr', 'date', DATES),
     Known('xnat:mrSessionData/OPERATOR_CSV', 'mr', 'operator', TEXTS),
@@ -175,7 +203,11 @@ def constraints(*types: str) -> st.SearchStrategy[Any]:
         forms = [
             st.tuples(name, st.sampled_from(['=', '!=', '<', '<=', '>', '>=']), value),
             st.tuples(name, st.sampled_from(['=', '!=']), st.none()),
-            st.tuples(name, st.sampled_from(['IN', 'NOT IN']), st.lists(value | st.none(), min_size=1, max_size=3)),
+            st.tuples(
+                name,
+                st.sampled_from(['IN', 'NOT IN']),
+                st.lists(value | st.none(), min_size=1, max_size=3),
+            ),
             st.tuples(name, st.just('BETWEEN'), st.tuples(value, value)),
         ]
         if not field.is_number and field.values is not DATES:
@@ -187,7 +219,9 @@ def constraints(*types: str) -> st.SearchStrategy[Any]:
 
 
 def lists(inner: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[Any]:
-    return st.tuples(st.lists(inner, min_size=1, max_size=most), st.sampled_from(['AND', 'OR'])).map(lambda pair: [*pair[0], pair[1]])
+    return st.tuples(
+        st.lists(inner, min_size=1, max_size=most), st.sampled_from(['AND', 'OR'])
+    ).map(lambda pair: [*pair[0], pair[1]])
 
 
 def nested(*types: str) -> st.SearchStrategy[Any]:
@@ -196,7 +230,7 @@ def nested(*types: str) -> st.SearchStrategy[Any]:
     return lists(flat | lists(flat | lists(flat, 2), 2))
 
 
-# -- by hand ----------------------------------------------------------------------------------------------------------------------------------
+# -- by hand ---------------------------------------------------------------------------------------
 
 
 def holds(constraint: Any, person: Item, items: Mapping[str, Item]) -> bool:
@@ -220,7 +254,14 @@ def compare(field: Known, operator: str, has: Any, value: Any) -> bool:
     if operator.endswith('LIKE'):
         return like(field, has, value) == (operator == 'LIKE')
     left, right = (float(has), float(value)) if field.is_number else (str(has), str(value))
-    found: bool = {'=': left == right, '!=': left != right, '<': left < right, '<=': left <= right, '>': left > right, '>=': left >= right}[operator]  # type: ignore[operator]
+    found: bool = {
+        '=': left == right,
+        '!=': left != right,
+        '<': left < right,
+        '<=': left <= right,
+        '>': left > right,
+        '>=': left >= right,
+    }[operator]  # type: ignore[operator]
     return found
 
 
@@ -234,16 +275,31 @@ def like(field: Known, has: str, pattern: str) -> bool:
 
 def satisfied(criteria: list[Any], person: Item, items: Mapping[str, Item]) -> bool:
     """Whether criteria, lists in them too, hold for one choice of items."""
-    found = [satisfied(one, person, items) if isinstance(one, list) else holds(one, person, items) for one in criteria[:-1]]
+    found = [
+        satisfied(one, person, items) if isinstance(one, list) else holds(one, person, items)
+        for one in criteria[:-1]
+    ]
     return all(found) if criteria[-1] == 'AND' else any(found)
 
 
 def choices(person: Item, criteria: Any, mr: Item | None = None) -> Iterator[dict[str, Item]]:
-    """Every choice of one item of each type, nothing where there is none. Scans are those of the session, where criteria name sessions."""
-    sessions = {kind: [one for one in person['sessions'] if one['kind'] == kind] or [{}] for kind in ('mr', 'pet')}
+    """Every choice of one item of each type, nothing where there is none.
+
+    Scans are those of the session, where criteria name sessions.
+    """
+    sessions = {
+        kind: [one for one in person['sessions'] if one['kind'] == kind] or [{}]
+        for kind in ('mr', 'pet')
+    }
     for first, second in itertools.product([mr] if mr else sessions['mr'], sessions['pet']):
-        holders = [first] if mr or 'xnat:mrSessionData' in str(criteria) else person['sessions'] or [{}]
-        for it in [it for one in holders for it in (one['scans'] if one.get('kind') == 'mr' else []) or [{}]]:
+        holders = (
+            [first] if mr or 'xnat:mrSessionData' in str(criteria) else person['sessions'] or [{}]
+        )
+        for it in [
+            it
+            for one in holders
+            for it in (one['scans'] if one.get('kind') == 'mr' else []) or [{}]
+        ]:
             yield {'mr': first, 'pet': second, 'scan': it}
 
 
@@ -257,26 +313,40 @@ def split(criteria: list[Any], test: Callable[[list[Any]], bool]) -> bool:
 
 
 def subject_satisfies(criteria: list[Any], person: Item) -> bool:
-    return split(criteria, lambda part: any(satisfied(part, person, items) for items in choices(person, part)))
+    return split(
+        criteria,
+        lambda part: any(satisfied(part, person, items) for items in choices(person, part)),
+    )
 
 
-# -- the properties ---------------------------------------------------------------------------------------------------------------------------
+# -- the properties --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope='module')
 def connection(tmp_path_factory):
     """To an archive of its own: some paths go through all projects there are."""
     folder = tmp_path_factory.mktemp('where')
-    with serve(folder / 'archive') as server, pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as interface:
+    with (
+        serve(folder / 'archive') as server,
+        pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as interface,
+    ):
         yield interface
 
 
 PATHS = [
-    '/projects/{0}/subjects', '/projects/{0}/subjects/*/experiments', '/projects/{0}/experiments', '/projects/{0}/subjects/*/experiments/*/scans',
-    '/projects/{1}/subjects', '/projects/{1}/experiments', '/projects/*/subjects/S*_1/experiments',
-]  # fmt: skip
+    '/projects/{0}/subjects',
+    '/projects/{0}/subjects/*/experiments',
+    '/projects/{0}/experiments',
+    '/projects/{0}/subjects/*/experiments/*/scans',
+    '/projects/{1}/subjects',
+    '/projects/{1}/experiments',
+    '/projects/*/subjects/S*_1/experiments',
+]
 SESSIONS = [path for path in PATHS if 'experiments' in path]
-FEW = settings(max_examples=100 if DEEP else 10, phases=list(Phase) if DEEP else [Phase.explicit, Phase.generate])
+FEW = settings(
+    max_examples=100 if DEEP else 10,
+    phases=list(Phase) if DEEP else [Phase.explicit, Phase.generate],
+)
 """Each example is an archive of its own, with several questions."""
 
 
@@ -298,13 +368,18 @@ class Asked:
         return self.xnat.select(path.format(self.archive.project, self.archive.other))
 
     def planned(self, element: Any) -> str:
-        """Label of the subject or session that an element is, or belongs to; empty for those of other tests."""
+        """Label of the subject or session that an element is, or belongs to; empty for those of
+        other tests."""
         label = element.label() if '_' in element.label() else element.parent().label()
         return label if label.startswith(f'S{self.archive.project[1:]}_') else ''
 
     def check(self, selection: Any, found: Any, keep: Callable[[str], bool]) -> None:
         """Compare URIs of what was found with those of what is to be kept of a selection."""
-        expected = [element._uri for element in selection if self.planned(element) and keep(self.planned(element))]
+        expected = [
+            element._uri
+            for element in selection
+            if self.planned(element) and keep(self.planned(element))
+        ]
         assert [element._uri for element in found if self.planned(element)] == expected
 
 
@@ -313,7 +388,13 @@ def questions(*kinds: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @FEW
-@given(archives, questions(st.sampled_from(PATHS), lists(nested('subject', 'mr', 'pet') | nested('subject', 'mr', 'scan'), 2)))
+@given(
+    archives,
+    questions(
+        st.sampled_from(PATHS),
+        lists(nested('subject', 'mr', 'pet') | nested('subject', 'mr', 'scan'), 2),
+    ),
+)
 def test_a_condition_keeps_what_belongs_to_the_subjects_that_satisfy_it(connection, plan, asked):
     with Asked(connection, plan) as at:
         for path, criteria in asked:
@@ -332,40 +413,58 @@ def session_satisfies(criteria: list[Any], person: Item, one: Item) -> bool:
 
 def about_sessions(*types: str) -> st.SearchStrategy[Any]:
     """Criteria that name MR sessions."""
-    return st.tuples(constraints('mr'), nested('subject', 'mr', *types), st.sampled_from(['AND', 'OR'])).map(list)
+    return st.tuples(
+        constraints('mr'), nested('subject', 'mr', *types), st.sampled_from(['AND', 'OR'])
+    ).map(list)
 
 
 @FEW
 @given(archives, questions(st.sampled_from(SESSIONS), about_sessions('scan')))
-def test_with_level_a_condition_keeps_the_sessions_that_satisfy_it_themselves(connection, plan, asked):
+def test_with_level_a_condition_keeps_the_sessions_that_satisfy_it_themselves(
+    connection, plan, asked
+):
     with Asked(connection, plan) as at:
         for path, criteria in asked:
             selection = at.select(path)
 
             def keep(label: str, criteria: list[Any] = criteria) -> bool:
                 person, one = at.archive.person_of(label), at.archive.session_of(label)
-                return one['kind'] == 'mr' and split(criteria, lambda part: session_satisfies(part, person, one))
+                return one['kind'] == 'mr' and split(
+                    criteria, lambda part: session_satisfies(part, person, one)
+                )
 
             at.check(selection, selection.where(criteria, level='experiment'), keep)
 
 
 def mr_sessions(archive: Archive) -> dict[str, tuple[Item, Item]]:
     """Label -> subject and session."""
-    sessions = ((f'{label}_E{number}', person, one) for label, person in archive.people.items() for number, one in enumerate(person['sessions']))
+    sessions = (
+        (f'{label}_E{number}', person, one)
+        for label, person in archive.people.items()
+        for number, one in enumerate(person['sessions'])
+    )
     return {label: (person, one) for label, person, one in sessions if one['kind'] == 'mr'}
 
 
 @FEW
 @given(archives, questions(nested('subject', 'mr', 'pet')))
-def test_a_table_of_subjects_has_those_that_satisfy_all_criteria_with_the_same_items(connection, plan, asked):
-    search = connection.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/GENDER'])
+def test_a_table_of_subjects_has_those_that_satisfy_all_criteria_with_the_same_items(
+    connection, plan, asked
+):
+    search = connection.select(
+        'xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/GENDER']
+    )
     with Asked(connection, plan) as at:
         for (criteria,) in asked:
             people = at.archive.people.items()
             expected = {
-                label: person['gender'] or '' for label, person in people if any(satisfied(criteria, person, it) for it in choices(person, criteria))
+                label: person['gender'] or ''
+                for label, person in people
+                if any(satisfied(criteria, person, it) for it in choices(person, criteria))
             }
-            table = search.where([('xnat:subjectData/PROJECT', '=', at.archive.project), criteria, 'AND'])
+            table = search.where(
+                [('xnat:subjectData/PROJECT', '=', at.archive.project), criteria, 'AND']
+            )
             assert {row['subject_label']: row['gender'] for row in table} == expected
             assert len(table) == len(expected)
 
@@ -373,11 +472,17 @@ def test_a_table_of_subjects_has_those_that_satisfy_all_criteria_with_the_same_i
 @FEW
 @given(archives, questions(nested('subject', 'mr', 'scan')))
 def test_a_table_of_sessions_has_those_that_satisfy_all_criteria(connection, plan, asked):
-    search = connection.select('xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:mrSessionData/OPERATOR_CSV'])
+    search = connection.select(
+        'xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:mrSessionData/OPERATOR_CSV']
+    )
     with Asked(connection, plan) as at:
         for (criteria,) in asked:
             sessions = mr_sessions(at.archive).items()
-            expected = {label: one['operator'] or '' for label, (person, one) in sessions if session_satisfies(criteria, person, one)}
+            expected = {
+                label: one['operator'] or ''
+                for label, (person, one) in sessions
+                if session_satisfies(criteria, person, one)
+            }
             whole = [('xnat:mrSessionData/PROJECT', '=', at.archive.project), criteria, 'AND']
             assert {row['label']: row['operator_csv'] for row in search.where(whole)} == expected
             assert {row['label'] for row in search.rows(whole)} == set(expected)

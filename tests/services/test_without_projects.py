@@ -1,4 +1,7 @@
-"""What a login sees that may read no project: XNAT fails for its subjects, and lists nothing of all else."""
+"""What a login sees that may read no project:
+
+XNAT fails for its subjects, and lists nothing of all else.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,16 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
     'experiments': lambda xnat: xnat.select('/experiments').get(),
     'of projects': lambda xnat: xnat.select('/projects/*/subjects/*/experiments/*').get(),
     'joined': lambda xnat: list(xnat.select('/experiments').table(['ID', 'subject/gender'])),
-    'one': lambda xnat: [xnat.select.subject('XNAT_S00001')] if xnat.select.subject('XNAT_S00001').exists() else [],
+    'one': lambda xnat: (
+        [xnat.select.subject('XNAT_S00001')] if xnat.select.subject('XNAT_S00001').exists() else []
+    ),
 }
 
 
 @pytest.fixture(scope='module', params=['none', 'private', 'protected'])
 def archive(request: Any, tmp_path_factory: Any) -> Iterator[Any]:
-    """An archive with nothing that the user may read: no project, or one with a subject and a session."""
+    """An archive with nothing that the user may read: no project, or one with a subject and a
+    session."""
     with serve(tmp_path_factory.mktemp('archive'), users={'alone': 'pw'}) as server:
         if request.param != 'none':
             with pyxnat.Interface(server.url, server.user, server.password) as admin:
@@ -45,7 +51,10 @@ def test_nothing_is_listed(archive: Any, tmp_path: Any, question: str) -> None:
 
 
 def test_a_failure_that_has_another_cause_is_an_error(archive: Any, tmp_path: Any) -> None:
-    with FaultProxy(archive.url) as proxy, pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path) as admin:
+    with (
+        FaultProxy(archive.url) as proxy,
+        pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path) as admin,
+    ):
         project = admin.select.project('ANY')
         project.create()
         proxy.applies = lambda method, uri: uri.startswith('/data/subjects')

@@ -42,9 +42,13 @@ def test_subjects_are_checked_out_one_by_one_and_stay(xnat: pyxnat.Interface, st
     assert xnat.xpath.subjects() == [] and xnat.xpath('//xnat:scan') == []
 
 
-def test_update_fetches_what_others_changed(xnat: pyxnat.Interface, server: Any, study: Any, tmp_path: Any) -> None:
+def test_update_fetches_what_others_changed(
+    xnat: pyxnat.Interface, server: Any, study: Any, tmp_path: Any
+) -> None:
     xnat.xpath.checkout(project=study.id())
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'elsewhere') as other:
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path / 'elsewhere'
+    ) as other:
         other.select.project(study.id()).subject('S2').attrs.set('gender', 'unknown')
     assert sorted(xnat.xpath.element_text('xnat:gender')) == ['female', 'male']
     assert xnat.xpath.update() == xnat.xpath.subjects()
@@ -68,7 +72,10 @@ def test_what_the_documents_hold(xnat: pyxnat.Interface, study: Any) -> None:
     assert {'ID', 'type', 'xsi:type'} <= set(store.element_keys('xnat:scan'))
     assert store.element_values('xnat:scan', 'xsi:type') == ['xnat:mrScanData']
     assert {'1', '2', 'T1', 'T2'} <= set(store.element_values('xnat:scan'))
-    assert store.element_text('xnat:quality') == ['usable'] and store.element_text('xnat:nothing') == []
+    assert (
+        store.element_text('xnat:quality') == ['usable']
+        and store.element_text('xnat:nothing') == []
+    )
 
 
 def test_one_subject_is_asked_in_the_same_ways(xnat: pyxnat.Interface, study: Any) -> None:

@@ -1,4 +1,5 @@
-"""Fixtures: an embedded archive on a real socket, connections to it, and projects of their own for tests."""
+"""Fixtures: an embedded archive on a real socket, connections to it, and projects of their own for
+tests."""
 
 from __future__ import annotations
 
@@ -24,8 +25,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def xnat(server: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
-    """The administrator's connection, with a cache of its own. On a machine that is busy answers last as long as on a quick one."""
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
+    """The administrator's connection, with a cache of its own.
+
+    On a machine that is busy answers last as long as on a quick one.
+    """
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path / 'cache'
+    ) as interface:
         interface.cache.expiration = 60
         yield interface
 
@@ -44,13 +50,22 @@ def scan(project: Any) -> Any:
 
 @pytest.fixture
 def P(project: Any) -> str:
-    """ID of a project with one subject S, its session E with scan 1 and an assessor A, and files in all of them."""
+    """ID of a project with one subject S, its session E with scan 1 and an assessor A, and files in
+    all of them."""
     subject = project.subject('S').create(gender='female', handedness='right')
-    session = subject.experiment('E').create(experiments='xnat:mrSessionData', **{'xnat:mrSessionData/date': '2020-01-02'})
-    session.scan('1').create(scans='xnat:mrScanData', type='T1', quality='usable', series_description='MPRAGE')
-    session.scan('1').resource('NIFTI').file('T1.nii.gz').put(bytes(2000), format='NIFTI', content='T1', tags='a')
+    session = subject.experiment('E').create(
+        experiments='xnat:mrSessionData', **{'xnat:mrSessionData/date': '2020-01-02'}
+    )
+    session.scan('1').create(
+        scans='xnat:mrScanData', type='T1', quality='usable', series_description='MPRAGE'
+    )
+    session.scan('1').resource('NIFTI').file('T1.nii.gz').put(
+        bytes(2000), format='NIFTI', content='T1', tags='a'
+    )
     session.scan('1').resource('NIFTI').file('sub/dir/x.json').put(b'{"a": 1}')
-    session.assessor('A').create(assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'})
+    session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
     session.assessor('A').out_resource('DATA').file('o.txt').put(b'out')
     session.resource('BBRC_VALIDATOR').file('ArchivingValidator_1.json').put(b'{"version": "1"}')
     session.resource('BBRC_VALIDATOR').file('ArchivingValidator_1.pdf').put(b'%PDF')

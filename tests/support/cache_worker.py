@@ -1,5 +1,5 @@
-"""A process that reads, writes and prunes a cache with others until it is told to stop, or killed; it says a dot for each thing done. Run by
-test_cache_shared.
+"""A process that reads, writes and prunes a cache with others until it is told to stop, or killed;
+it says a dot for each thing done. Run by test_cache_shared.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def main(url: str, user: str, password: str, cachedir: str, stop: str) -> None:
                 try:
                     content = path.read_bytes()
                 except FileNotFoundError:
-                    assert time.monotonic() - asked > KEPT_S / 2, f'{path} was pruned under its reader'
+                    assert time.monotonic() - asked > KEPT_S / 2, (
+                        f'{path} was pruned under its reader'
+                    )
                 else:
                     assert content == content_of(name), f'{path} holds something else'
             elif task == 'listing':

@@ -15,7 +15,10 @@ from urllib.parse import urlsplit
 from tests.support.scripted import Listening, read_request
 from tests.support.waiting import GENEROUS_S
 
-LOGIN_PAGE = b'<!DOCTYPE html><html><body><form><input name="j_username"><input type="password"></form></body></html>'
+LOGIN_PAGE = (
+    b'<!DOCTYPE html><html><body><form><input name="j_username"><input '
+    b'type="password"></form></body></html>'
+)
 
 
 class Exchange(NamedTuple):
@@ -87,8 +90,14 @@ def wrong_length(more: int) -> Fault:
 
     def fault(exchange: Exchange) -> None:
         head, _, body = exchange.forward().partition(b'\r\n\r\n')
-        kept = [line for line in head.split(b'\r\n') if not line.lower().startswith((b'content-length', b'transfer-encoding'))]
-        exchange.client.sendall(b'\r\n'.join([*kept, b'Content-Length: %d' % max(len(body) + more, 0), b'', body]))
+        kept = [
+            line
+            for line in head.split(b'\r\n')
+            if not line.lower().startswith((b'content-length', b'transfer-encoding'))
+        ]
+        exchange.client.sendall(
+            b'\r\n'.join([*kept, b'Content-Length: %d' % max(len(body) + more, 0), b'', body])
+        )
 
     return fault
 
@@ -97,7 +106,12 @@ def says(status: int, body: bytes = b'', *headers: str) -> Fault:
     """An answer of a gateway's own."""
 
     def fault(exchange: Exchange) -> None:
-        head = [f'HTTP/1.1 {status} Said', f'Content-Length: {len(body)}', 'Connection: close', *headers]
+        head = [
+            f'HTTP/1.1 {status} Said',
+            f'Content-Length: {len(body)}',
+            'Connection: close',
+            *headers,
+        ]
         exchange.client.sendall('\r\n'.join([*head, '', '']).encode() + body)
 
     return fault
@@ -120,7 +134,8 @@ def garbage(exchange: Exchange) -> None:
 
 
 class FaultProxy(Listening):
-    """Stands before a server; each entry of `faults` befalls one request, in order, and then nothing more does.
+    """Stands before a server; each entry of `faults` befalls one request, in order, and then
+    nothing more does.
 
     Attributes
     ----------
@@ -141,7 +156,9 @@ class FaultProxy(Listening):
         self.url = f'{"https" if tls else "http"}://{self.address}'
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        client = connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
+        client = (
+            connection if self._tls is None else self._tls.wrap_socket(connection, server_side=True)
+        )
         with client, client.makefile('rb') as file:
             while self._answer(client, file):
                 pass
@@ -154,7 +171,9 @@ class FaultProxy(Listening):
         with self._lock:
             self.seen.append(f'{method} {uri}')
             fault = self.faults.pop(0) if self.faults and self.applies(method, uri) else None
-        exchange = Exchange(client, method, uri, headers, body, lambda: self._forwarded(method, uri, headers, body))
+        exchange = Exchange(
+            client, method, uri, headers, body, lambda: self._forwarded(method, uri, headers, body)
+        )
         if fault is not None:
             fault(exchange)
             return False
@@ -169,10 +188,20 @@ class FaultProxy(Listening):
             content = answer.read()
         finally:
             connection.close()
-        if method not in ('GET', 'HEAD') and not uri.startswith(('/data/search?', '/data/JSESSION')) and answer.status < 400:
+        if (
+            method not in ('GET', 'HEAD')
+            and not uri.startswith(('/data/search?', '/data/JSESSION'))
+            and answer.status < 400
+        ):
             with self._lock:
                 self.writes.append(f'{method} {uri}')
         skipped = ('content-length', 'transfer-encoding', 'connection')
-        head = [f'HTTP/1.1 {answer.status} {answer.reason}', *(f'{k}: {v}' for k, v in answer.getheaders() if k.lower() not in skipped)]
+        head = [
+            f'HTTP/1.1 {answer.status} {answer.reason}',
+            *(f'{k}: {v}' for k, v in answer.getheaders() if k.lower() not in skipped),
+        ]
         length = answer.getheader('content-length') if method == 'HEAD' else len(content)
-        return '\r\n'.join([*head, f'Content-Length: {length or 0}', '', '']).encode('latin-1') + content
+        return (
+            '\r\n'.join([*head, f'Content-Length: {length or 0}', '', '']).encode('latin-1')
+            + content
+        )

@@ -1,4 +1,5 @@
-"""Archives of several sizes, to see what questions cost; what is in them is the same but for how much of it there is."""
+"""Archives of several sizes, to see what questions cost; what is in them is the same but for how
+much of it there is."""
 
 from __future__ import annotations
 
@@ -34,22 +35,43 @@ SIZES = [Size(2, 3, 2), Size(5, 20, 2), Size(10, 100, 4) if DEEP else Size(6, 40
 """The last has more sessions in a project than one request names."""
 
 
-def _load_subject(loader: Loader, project: str, above: int, number: int, at: int, sessions: int) -> None:
+def _load_subject(
+    loader: Loader, project: str, above: int, number: int, at: int, sessions: int
+) -> None:
     """A subject with its sessions, each with two scans; the last one is a PET session."""
     label = f'S{number}'
     subject = loader.add(
-        'xnat:subjectData', f'XNAT_S{at + 1:05}', above, project=project, label=label, fields={'demographics/age': str(20 + len(label))}
+        'xnat:subjectData',
+        f'XNAT_S{at + 1:05}',
+        above,
+        project=project,
+        label=label,
+        fields={'demographics/age': str(20 + len(label))},
     )
     for count in range(sessions):
         modality, more = ('mr', {'fieldStrength': '3.0'}) if count < sessions - 1 else ('pet', {})
         name, fields = f'XNAT_E{at * sessions + count + 1:05}', {'date': '2020-01-02', **more}
-        session = loader.add(f'xnat:{modality}SessionData', name, subject, project=project, label=f'{label}_{count}', fields=fields)
+        session = loader.add(
+            f'xnat:{modality}SessionData',
+            name,
+            subject,
+            project=project,
+            label=f'{label}_{count}',
+            fields=fields,
+        )
         for scan, kind in (('1', 'T1'), ('2', 'T2')):
-            loader.add(f'xnat:{modality}ScanData', scan, session, project=project, fields={'type': kind, 'quality': 'usable'})
+            loader.add(
+                f'xnat:{modality}ScanData',
+                scan,
+                session,
+                project=project,
+                fields={'type': kind, 'quality': 'usable'},
+            )
 
 
 def fill(server: Server, xnat: pyxnat.Interface, size: Size) -> None:
-    """Projects and files by requests; subjects, sessions and scans straight into the tables, as they would take minutes."""
+    """Projects and files by requests; subjects, sessions and scans straight into the tables, as
+    they would take minutes."""
     for number in range(size.projects):
         xnat.select.project(f'P{number}').create()
     with server.archive.store.read() as connection:
@@ -68,7 +90,9 @@ def fill(server: Server, xnat: pyxnat.Interface, size: Size) -> None:
 def filled(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Size]]:
     """An archive of one size."""
     with serve(tmp_path_factory.mktemp('archive')) as server:
-        with pyxnat.Interface(server.url, server.user, server.password, tmp_path_factory.mktemp('cache')) as interface:
+        with pyxnat.Interface(
+            server.url, server.user, server.password, tmp_path_factory.mktemp('cache')
+        ) as interface:
             fill(server, interface, request.param)
         yield server, request.param
 
@@ -82,7 +106,9 @@ def size(filled: tuple[Any, Size]) -> Size:
 def xnat(filled: tuple[Any, Size], tmp_path: Any) -> Iterator[pyxnat.Interface]:
     """A connection that keeps no answers, with a cache folder of its own."""
     server, _ = filled
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as interface:
+    with pyxnat.Interface(
+        server.url, server.user, server.password, tmp_path / 'cache'
+    ) as interface:
         interface.cache.expiration = 0
         yield interface
 

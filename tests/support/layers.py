@@ -52,11 +52,27 @@ SHARED = {'errors', 'version', 'model', 'query'}
 
 LIBRARIES = {
     'httplib2': {'http', 'compat'},
-    'lxml': {'model', 'query', 'resources', 'services', 'apps', 'server.db', 'server.items', 'server.search', 'server.jobs'},
+    'lxml': {
+        'model',
+        'query',
+        'resources',
+        'services',
+        'apps',
+        'server.db',
+        'server.items',
+        'server.search',
+        'server.jobs',
+    },
     'werkzeug.security': {'server.db', 'server.xapi'},  # hashes of passwords, no HTTP
     'werkzeug': {'server.http', 'server.routes', 'server.xapi', 'server.app', 'server.serving'},
     'cheroot': {'server.serving'},
-    'sqlalchemy': {'server.db', 'server.items', 'server.search', 'server.prearchive', 'server.jobs'},
+    'sqlalchemy': {
+        'server.db',
+        'server.items',
+        'server.search',
+        'server.prearchive',
+        'server.jobs',
+    },
     'pydicom': {'server.storage', 'server.routes', 'server.xapi', 'demo'},
 }
 """Library, or a module of one -> the parts that may import it."""
@@ -165,7 +181,9 @@ def library_of(module: str) -> str:
     >>> library_of('werkzeug.security'), library_of('werkzeug.http'), library_of('json')
     ('werkzeug.security', 'werkzeug', '')
     """
-    return max((name for name in LIBRARIES if f'{module}.'.startswith(f'{name}.')), key=len, default='')
+    return max(
+        (name for name in LIBRARIES if f'{module}.'.startswith(f'{name}.')), key=len, default=''
+    )
 
 
 def forbidden(modules: list[Module]) -> list[str]:
@@ -176,7 +194,9 @@ def forbidden(modules: list[Module]) -> list[str]:
         for target in module.imports(known):
             place = f'{module.name}:{target.line} imports {target.module}'
             library = library_of(target.module)
-            if target.module.split('.')[0] == 'pyxnat' and not is_allowed(module.part, part_of(target.module)):
+            if target.module.split('.')[0] == 'pyxnat' and not is_allowed(
+                module.part, part_of(target.module)
+            ):
                 found.append(place)
             if library and module.part not in LIBRARIES[library]:
                 found.append(place)

@@ -1,4 +1,5 @@
-"""Items put straight into an archive's tables: many at once, or with the IDs and dates that a real server gave."""
+"""Items put straight into an archive's tables: many at once, or with the IDs and dates that a real
+server gave."""
 
 from __future__ import annotations
 
@@ -26,21 +27,49 @@ class Loader:
         self._pk = connection.scalar(select(func.max(item.c.pk))) or 0
 
     def add(
-        self, kind: str, name: str, parent: int | None = None, *, project: str = '', label: str | None = None, insert_date: str = STAMP,
-        access: str | None = None, fields: Mapping[str, str] | None = None,
-    ) -> int:  # fmt: skip
+        self,
+        kind: str,
+        name: str,
+        parent: int | None = None,
+        *,
+        project: str = '',
+        label: str | None = None,
+        insert_date: str = STAMP,
+        access: str | None = None,
+        fields: Mapping[str, str] | None = None,
+    ) -> int:
         """One item: its type, its ID, the number of the item above. Its own number."""
         self._pk += 1
-        values = {'pk': self._pk, 'level': self._archive.model.level_of(kind), 'xsi_type': kind, 'id': name, 'label': label, 'parent': parent}
-        values |= {'project': project or name, 'access': access, 'status': 'active', 'insert_user': 'admin', 'fields': json.dumps(fields or {})}
+        values = {
+            'pk': self._pk,
+            'level': self._archive.model.level_of(kind),
+            'xsi_type': kind,
+            'id': name,
+            'label': label,
+            'parent': parent,
+        }
+        values |= {
+            'project': project or name,
+            'access': access,
+            'status': 'active',
+            'insert_user': 'admin',
+            'fields': json.dumps(fields or {}),
+        }
         self._rows.append({**values, 'insert_date': insert_date, 'last_modified': insert_date})
         if len(self._rows) >= _BATCH:
             self.flush()
         return self._pk
 
-    def project(self, name: str, access: str = 'private', fields: Mapping[str, str] | None = None) -> int:
+    def project(
+        self, name: str, access: str = 'private', fields: Mapping[str, str] | None = None
+    ) -> int:
         """A project."""
-        return self.add('xnat:projectData', name, access=access, fields=fields or {'name': name, 'secondary_ID': name})
+        return self.add(
+            'xnat:projectData',
+            name,
+            access=access,
+            fields=fields or {'name': name, 'secondary_ID': name},
+        )
 
     def share(self, pk: int, project: str, label: str | None = None) -> None:
         """Show an item in another project."""

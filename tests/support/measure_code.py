@@ -67,7 +67,9 @@ def read(folder: Path) -> list[Source]:
 def foreign_privates(source: Source) -> int:
     """Count uses of an underscore attribute of anything but ``self`` and ``cls``."""
     nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
-    private = (node for node in nodes if re.match(r'_(?!_)', node.attr) and node.attr not in _PUBLIC)
+    private = (
+        node for node in nodes if re.match(r'_(?!_)', node.attr) and node.attr not in _PUBLIC
+    )
     own = {'self', 'cls'}
     return sum(not (isinstance(n.value, ast.Name) and n.value.id in own) for n in private)
 
@@ -134,7 +136,10 @@ def used_once(sources: list[Source]) -> list[str]:
         f'{source.path.name}:{function.name}'
         for source in sources
         for function in source.functions()
-        if re.match(r'_(?!_)', function.name) and not function.decorator_list and uses[function.name] == 1 and body_lines(function) <= SHORT
+        if re.match(r'_(?!_)', function.name)
+        and not function.decorator_list
+        and uses[function.name] == 1
+        and body_lines(function) <= SHORT
     ]
 
 
@@ -176,7 +181,9 @@ def report(top: Path, prose: str = '') -> dict[str, object]:
         '"what" per 1,000 words': round(whats_per_thousand(words), 2),
         'public functions of two or more arguments': len(wanting),
         'of these without Parameters': sum(not has_parameters(function) for function in wanting),
-        'lines over 100 columns, %': round(100 * sum(len(line) > WIDEST for line in lines) / len(lines), 1),
+        'lines over 100 columns, %': round(
+            100 * sum(len(line) > WIDEST for line in lines) / len(lines), 1
+        ),
         'functions': len(functions),
         'longest function': f'{longest[0].path.name}:{longest[1].name} {length(longest[1])} lines',
         'helpers of three lines used once, %': round(100 * len(once) / len(functions), 1),
@@ -185,7 +192,11 @@ def report(top: Path, prose: str = '') -> dict[str, object]:
 
 def pages(root: Path) -> str:
     """Return the text of README and documentation."""
-    found = [root / 'README.rst', root / 'CONTRIBUTING.rst', *sorted((root / 'docs').rglob('*.rst'))]
+    found = [
+        root / 'README.rst',
+        root / 'CONTRIBUTING.rst',
+        *sorted((root / 'docs').rglob('*.rst')),
+    ]
     return '\n'.join(path.read_text(encoding='utf-8') for path in found)
 
 
@@ -223,7 +234,10 @@ def main() -> None:
         from tests.support.trace_calls import trace_all
 
         for walk in trace_all():
-            print(f'{walk.name:20}{walk.calls:6} calls {walk.modules:4} modules {walk.requests:3} requests')
+            print(
+                f'{walk.name:20}{walk.calls:6} calls {walk.modules:4} modules {walk.requests:3} '
+                'requests'
+            )
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
-"""A plain HTTP client and the bodies it sends: nothing of the library's own client takes part in tests that use it."""
+"""A plain HTTP client and the bodies it sends: nothing of the library's own client takes part in
+tests that use it."""
 
 from __future__ import annotations
 
@@ -78,8 +79,18 @@ class Answer:
 class Client:
     """One kept-alive connection of one user; with no login it sends no credentials."""
 
-    def __init__(self, server: Address, login: str | None = None, password: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        kind = http.client.HTTPSConnection if getattr(server, 'secure', False) else http.client.HTTPConnection
+    def __init__(
+        self,
+        server: Address,
+        login: str | None = None,
+        password: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        kind = (
+            http.client.HTTPSConnection
+            if getattr(server, 'secure', False)
+            else http.client.HTTPConnection
+        )
         self._connection: http.client.HTTPConnection = kind(server.host, server.port, timeout=60)
         self._base: str = getattr(server, 'base', '')
         self._headers = dict(headers or {})
@@ -87,14 +98,20 @@ class Client:
             secret = base64.b64encode(f'{login}:{password}'.encode()).decode()
             self._headers['Authorization'] = f'Basic {secret}'
 
-    def __call__(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+    def __call__(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
         idle = self._connection.sock is not None
         try:
-            self._connection.request(method, self._base + path, body, {**self._headers, **(headers or {})})
+            self._connection.request(
+                method, self._base + path, body, {**self._headers, **(headers or {})}
+            )
             return Answer(self._connection.getresponse())
         except http.client.RemoteDisconnected:
             self._connection.close()
-            if method == 'GET' and idle:  # the server closed a connection that nobody used for a while
+            if (
+                method == 'GET' and idle
+            ):  # the server closed a connection that nobody used for a while
                 return self(method, path, body, headers)
             raise
         except BaseException:
@@ -154,26 +171,41 @@ def tarred(members: Mapping[str, bytes], mode: str = 'w:gz', link: str = '') -> 
     return target.getvalue()
 
 
-def multipart(*files: tuple[str, bytes], mime: str = 'application/octet-stream') -> tuple[bytes, dict[str, str]]:
+def multipart(
+    *files: tuple[str, bytes], mime: str = 'application/octet-stream'
+) -> tuple[bytes, dict[str, str]]:
     """A form with these files, and the header that tells its kind."""
     parts = [
-        b'--XX\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: %s\r\n\r\n%s\r\n' % (name.encode(), mime.encode(), body)
+        b'--XX\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: '
+        b'%s\r\n\r\n%s\r\n' % (name.encode(), mime.encode(), body)
         for name, body in files
     ]
     return b''.join(parts) + b'--XX--\r\n', {'Content-Type': 'multipart/form-data; boundary=XX'}
 
 
 def image(**tags: Any) -> bytes:
-    """A DICOM file without pixels; elements by their keywords replace those that it has by itself."""
+    """A DICOM file without pixels; elements by their keywords replace those that it has by itself."""  # noqa: E501
     import pydicom
 
     dataset = pydicom.Dataset()
     values = {
-        'PatientID': 'pid', 'PatientName': 'A^B', 'StudyDate': '20200131', 'StudyTime': '081530.5', 'StudyInstanceUID': '1.2.3',
-        'SeriesInstanceUID': '1.2.3.4', 'SeriesNumber': 1, 'SeriesDescription': 't1_mpr', 'Modality': 'MR', 'Manufacturer': 'M',
-        'MagneticFieldStrength': 3, 'RepetitionTime': 2300, 'SOPClassUID': '1.2.840.10008.5.1.4.1.1.4', 'SOPInstanceUID': '1.2.3.4.5',
-        'StudyID': 'study', 'InstanceNumber': 1,
-    }  # fmt: skip
+        'PatientID': 'pid',
+        'PatientName': 'A^B',
+        'StudyDate': '20200131',
+        'StudyTime': '081530.5',
+        'StudyInstanceUID': '1.2.3',
+        'SeriesInstanceUID': '1.2.3.4',
+        'SeriesNumber': 1,
+        'SeriesDescription': 't1_mpr',
+        'Modality': 'MR',
+        'Manufacturer': 'M',
+        'MagneticFieldStrength': 3,
+        'RepetitionTime': 2300,
+        'SOPClassUID': '1.2.840.10008.5.1.4.1.1.4',
+        'SOPInstanceUID': '1.2.3.4.5',
+        'StudyID': 'study',
+        'InstanceNumber': 1,
+    }
     for name, value in {**values, **tags}.items():
         setattr(dataset, name, value)
     dataset.file_meta = pydicom.dataset.FileMetaDataset()

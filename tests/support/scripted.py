@@ -48,11 +48,16 @@ def table(*rows: dict[str, str]) -> bytes:
     """A JSON table of XNAT."""
     import json
 
-    return json.dumps({'ResultSet': {'Result': list(rows), 'totalRecords': str(len(rows))}}).encode()
+    return json.dumps(
+        {'ResultSet': {'Result': list(rows), 'totalRecords': str(len(rows))}}
+    ).encode()
 
 
 def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
-    """Method, URI, headers (names in lower case) and body of the next request; `None` at the end of a connection."""
+    """Method, URI, headers (names in lower case) and body of the next request;
+
+    `None` at the end of a connection.
+    """
     start = file.readline().decode('latin-1').split()
     if len(start) < 3:
         return None
@@ -64,7 +69,10 @@ def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
 
 
 class Listening:
-    """Takes connections at a port of its own, and serves each in a thread. After its end nothing listens there, and nobody is served any more."""
+    """Takes connections at a port of its own, and serves each in a thread.
+
+    After its end nothing listens there, and nobody is served any more.
+    """
 
     def __init__(self) -> None:
         self._listener = socket.create_server(('127.0.0.1', 0))
@@ -80,7 +88,9 @@ class Listening:
 
     def __exit__(self, *exception: object) -> None:
         self._is_over = True
-        socket.create_connection(self._listener.getsockname(), GENEROUS_S).close()  # closing alone wakes nobody who waits for a connection
+        socket.create_connection(
+            self._listener.getsockname(), GENEROUS_S
+        ).close()  # closing alone wakes nobody who waits for a connection
         self._accepting.join()
         self._listener.close()
         for connection in self._open:
@@ -103,7 +113,9 @@ class Listening:
                 connection.close()
                 return
             self._open.append(connection)
-            threading.Thread(target=self._serve_until_it_goes, args=(connection, len(self._open)), daemon=True).start()
+            threading.Thread(
+                target=self._serve_until_it_goes, args=(connection, len(self._open)), daemon=True
+            ).start()
 
     def _serve_until_it_goes(self, connection: socket.socket, number: int) -> None:
         with suppress(OSError):  # the client goes away, which is its right
@@ -142,6 +154,13 @@ class ScriptedServer(Listening):
         if reply.silent:
             return False
         announced = len(reply.body) if reply.length is None else reply.length
-        head = [f'HTTP/1.1 {reply.status} Said', f'Content-Length: {announced}', *(f'{name}: {value}' for name, value in reply.headers.items())]
-        connection.sendall('\r\n'.join([*head, '', '']).encode() + (b'' if request.method == 'HEAD' else reply.body))
+        head = [
+            f'HTTP/1.1 {reply.status} Said',
+            f'Content-Length: {announced}',
+            *(f'{name}: {value}' for name, value in reply.headers.items()),
+        ]
+        connection.sendall(
+            '\r\n'.join([*head, '', '']).encode()
+            + (b'' if request.method == 'HEAD' else reply.body)
+        )
         return not reply.close

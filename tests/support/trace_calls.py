@@ -68,10 +68,15 @@ def _file(xnat: pyxnat.Interface, name: str = 'a.txt') -> Any:
 
 
 WALKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
-    'select(path).get()': (lambda xnat: xnat, lambda xnat: xnat.select('/projects/P/subjects').get()),
+    'select(path).get()': (
+        lambda xnat: xnat,
+        lambda xnat: xnat.select('/projects/P/subjects').get(),
+    ),
     'where': (
         lambda xnat: xnat.select('/projects/P/subjects'),
-        lambda subjects: subjects.where([('xnat:subjectData/SUBJECT_ID', 'LIKE', '%'), 'AND']).get(),
+        lambda subjects: subjects.where(
+            [('xnat:subjectData/SUBJECT_ID', 'LIKE', '%'), 'AND']
+        ).get(),
     ),
     'attrs.get': (
         lambda xnat: xnat.select('/projects/P/subjects/S'),

@@ -1,8 +1,10 @@
-"""The embedded archive as XNAT 1.6, 1.7 and 1.8 would answer: a table of what they lack or do otherwise, in front of its application.
+"""The embedded archive as XNAT 1.6, 1.7 and 1.8 would answer: a table of what they lack or do
+otherwise, in front of its application.
 
-The archive itself answers as XNAT 1.8 does. Each row says which versions are known to do so, of which it is not known, and what tells it: a fact of
-the reference by its number and evidence (S source, T rest-tests, R recorded, B belief), or nothing at all, where no source settles what 1.6 did, or
-what any version does with a question that only clients of today put.
+The archive itself answers as XNAT 1.8 does. Each row says which versions are known to do so, of
+which it is not known, and what tells it: a fact of the reference by its number and evidence (S
+source, T rest-tests, R recorded, B belief), or nothing at all, where no source settles what 1.6
+did, or what any version does with a question that only clients of today put.
 """
 
 from __future__ import annotations
@@ -40,7 +42,11 @@ _VERSION_LABEL = b'Version 1.6.5'
 
 def _changed(response: Response, change: Callable[[Rows], Rows]) -> Response:
     """An answer with other rows, if it is a table in JSON."""
-    if response.status_code == 200 and response.mimetype == 'application/json' and response.get_data().startswith(b'{"ResultSet"'):
+    if (
+        response.status_code == 200
+        and response.mimetype == 'application/json'
+        and response.get_data().startswith(b'{"ResultSet"')
+    ):
         table = json.loads(response.get_data())
         table['ResultSet']['Result'] = change(table['ResultSet']['Result'])
         response.set_data(json.dumps(table))
@@ -49,7 +55,7 @@ def _changed(response: Response, change: Callable[[Rows], Rows]) -> Response:
 
 def _query_without(uri: str, *names: str) -> str:
     path, _, query = uri.partition('?')
-    return f'{path}?{"&".join(part for part in query.split("&") if part.partition("=")[0] not in names)}'
+    return f'{path}?{"&".join(part for part in query.split("&") if part.partition("=")[0] not in names)}'  # noqa: E501
 
 
 def _path(uri: str) -> str:
@@ -65,14 +71,21 @@ def no_xapi(ask: Ask, uri: str) -> Response:
 
 
 def tells_version(ask: Ask, uri: str) -> Response:
-    return Response(_VERSION_LABEL, mimetype='text/plain') if _path(uri) in ('/data/version', '/REST/version') else ask(uri)
+    return (
+        Response(_VERSION_LABEL, mimetype='text/plain')
+        if _path(uri) in ('/data/version', '/REST/version')
+        else ask(uri)
+    )
 
 
 def quotes_csv(ask: Ask, uri: str) -> Response:
     response = ask(uri)
     if response.mimetype == 'text/csv':
         header, *rows = csv.reader(io.StringIO(response.get_data(as_text=True), newline=''))
-        lines = [','.join(map(_quoted, header)), *(','.join(_quoted_if_text(cell) for cell in row) for row in rows)]
+        lines = [
+            ','.join(map(_quoted, header)),
+            *(','.join(_quoted_if_text(cell) for cell in row) for row in rows),
+        ]
         response.set_data('\n'.join([*lines, '']))
     return response
 
@@ -87,7 +100,9 @@ def _quoted_if_text(cell: str) -> str:
 
 def items_as_xml(ask: Ask, uri: str) -> Response:
     response = ask(uri)
-    is_item = response.mimetype == 'application/json' and response.get_data().startswith(b'{"items"')
+    is_item = response.mimetype == 'application/json' and response.get_data().startswith(
+        b'{"items"'
+    )
     return ask(_query_without(uri, 'format') + '&format=xml') if is_item else response
 
 
@@ -104,17 +119,28 @@ def no_all_in_lists(ask: Ask, uri: str) -> Response:
 
 
 def files_of_resources_alone(ask: Ask, uri: str) -> Response:
-    """Elsewhere ``files`` is a sub-path that nothing is known of: the element itself is the answer."""
+    """Elsewhere ``files`` is a sub-path that nothing is known of: the element itself is the answer."""  # noqa: E501
     holder, is_files, query = uri.partition('/files?')
     return ask(f'{holder}?{query}') if is_files and '/resources/' not in holder else ask(uri)
 
 
 def no_digests(ask: Ask, uri: str) -> Response:
-    return _changed(ask(uri), lambda rows: [{name: value for name, value in row.items() if name != 'digest'} for row in rows])
+    return _changed(
+        ask(uri),
+        lambda rows: [
+            {name: value for name, value in row.items() if name != 'digest'} for row in rows
+        ],
+    )
 
 
 def speaks_of_rest(ask: Ask, uri: str) -> Response:
-    return _changed(ask(uri), lambda rows: [{**row, 'URI': row['URI'].replace('/data/', '/REST/', 1)} if 'URI' in row else row for row in rows])
+    return _changed(
+        ask(uri),
+        lambda rows: [
+            {**row, 'URI': row['URI'].replace('/data/', '/REST/', 1)} if 'URI' in row else row
+            for row in rows
+        ],
+    )
 
 
 def no_subject_id(ask: Ask, uri: str) -> Response:
@@ -127,7 +153,10 @@ def hides_with_403(ask: Ask, uri: str) -> Response:
 
 
 def any_order(ask: Ask, uri: str) -> Response:
-    return _changed(ask(uri), lambda rows: sorted(rows, key=lambda row: md5(repr(sorted(row.items())).encode()).digest()))
+    return _changed(
+        ask(uri),
+        lambda rows: sorted(rows, key=lambda row: md5(repr(sorted(row.items())).encode()).digest()),
+    )
 
 
 def bounds_lines(ask: Ask, uri: str) -> Response:
@@ -148,7 +177,14 @@ def refuses_types(ask: Ask, uri: str) -> Response:
 
 def leaves_out_sessions_without(ask: Ask, uri: str) -> Response:
     """Of a column of something repeated, the rows that have it alone."""
-    return _changed(ask(uri), lambda rows: [row for row in rows if all(row[key] for key in row if key.startswith('xnat:imagesessiondata/'))])
+    return _changed(
+        ask(uri),
+        lambda rows: [
+            row
+            for row in rows
+            if all(row[key] for key in row if key.startswith('xnat:imagesessiondata/'))
+        ],
+    )
 
 
 def no_share_columns(ask: Ask, uri: str) -> Response:
@@ -175,16 +211,24 @@ _OPEN = 'nothing tells of other versions; measured of 1.8.11: it is otherwise'
 TRAITS: dict[str, Trait] = {
     'no paging': Trait(no_paging, ('1.6', '1.7'), (), '2.4, 9 (S: P17 against WR)'),
     'no xapi': Trait(no_xapi, ('1.6',), (), '9 (S)'),
-    'tells its version': Trait(tells_version, ('1.6',), (), '1.1.6 (B for 1.6; S: no route in 1.7 and 1.8)'),
+    'tells its version': Trait(
+        tells_version, ('1.6',), (), '1.1.6 (B for 1.6; S: no route in 1.7 and 1.8)'
+    ),
     'quotes CSV': Trait(quotes_csv, ('1.6',), (), '2.7.7, 4.4.13 (R5)'),
-    'long request lines': Trait(bounds_lines, VERSIONS, (), 'Tomcat, maxHttpHeaderSize: 8 KiB unless set'),
+    'long request lines': Trait(
+        bounds_lines, VERSIONS, (), 'Tomcat, maxHttpHeaderSize: 8 KiB unless set'
+    ),
     'items as XML': Trait(items_as_xml, (), ('1.6',), '2.11.9 (B: before 1.6.5)'),
     'no lists': Trait(no_lists, (), ('1.6',), f'{_NOTHING}2.2.5 (S)'),
     'no ALL': Trait(no_all, (), ('1.6',), f'{_NOTHING}2.2.5 (S)'),
-    'files of resources alone': Trait(files_of_resources_alone, (), ('1.6',), f'{_NOTHING}2.1 (S); the answer is 2.12 (S)'),
+    'files of resources alone': Trait(
+        files_of_resources_alone, (), ('1.6',), f'{_NOTHING}2.1 (S); the answer is 2.12 (S)'
+    ),
     'no digests': Trait(no_digests, (), ('1.6',), f'{_NOTHING}2.6 (S)'),
     'speaks of /REST': Trait(speaks_of_rest, (), ('1.6',), f'{_NOTHING}1.1.1 (S)'),
-    'no subject_ID': Trait(no_subject_id, (), ('1.6',), f'{_NOTHING}2.5 (S); the answer is 2.6.e (S)'),
+    'no subject_ID': Trait(
+        no_subject_id, (), ('1.6',), f'{_NOTHING}2.5 (S); the answer is 2.6.e (S)'
+    ),
     'hides with 403': Trait(hides_with_403, (), VERSIONS, '1.7 (T: the suite takes either)'),
     'any order': Trait(any_order, (), VERSIONS, '2.6 (S: undefined unless sortBy is used)'),
     'no ALL in lists': Trait(no_all_in_lists, (), VERSIONS, _OPEN),
@@ -192,7 +236,9 @@ TRAITS: dict[str, Trait] = {
     'refuses ALL': Trait(refuses_all, (), VERSIONS, _OPEN),
     'refuses types': Trait(refuses_types, (), VERSIONS, _OPEN),
     'leaves out sessions without': Trait(leaves_out_sessions_without, (), VERSIONS, _OPEN),
-    'no share columns': Trait(no_share_columns, (), VERSIONS, '2.6.e (B: an unknown full path can give 500)'),
+    'no share columns': Trait(
+        no_share_columns, (), VERSIONS, '2.6.e (B: an unknown full path can give 500)'
+    ),
 }
 
 
@@ -224,7 +270,11 @@ class Emulated:
 
     def _ask(self, environ: dict[str, Any], uri: str) -> Response:
         path, _, query = uri.partition('?')
-        return Response.from_app(self._app, {**environ, 'REQUEST_URI': uri, 'PATH_INFO': unquote(path), 'QUERY_STRING': query}, buffered=True)
+        return Response.from_app(
+            self._app,
+            {**environ, 'REQUEST_URI': uri, 'PATH_INFO': unquote(path), 'QUERY_STRING': query},
+            buffered=True,
+        )
 
 
 @contextmanager

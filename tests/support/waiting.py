@@ -1,4 +1,5 @@
-"""Waiting in tests: for something to have happened, with no guess at how long it takes, and for the quickest of some runs."""
+"""Waiting in tests: for something to have happened, with no guess at how long it takes, and for the
+quickest of some runs."""
 
 from __future__ import annotations
 
@@ -36,7 +37,8 @@ def wait_until(condition: Callable[[], Found], what: str, seconds: float = GENER
 
 
 def quickest_s(act: Callable[[], object], enough_s: float = 0.0, times: int = 10) -> float:
-    """Seconds of the quickest of some runs: other work on the machine makes some slow, but not all. Ends with one that was quick enough."""
+    """Seconds of the quickest of some runs: other work on the machine makes some slow, but not all.
+    Ends with one that was quick enough."""
     best = float('inf')
     for _ in range(times):
         started = time.perf_counter()

@@ -17,7 +17,11 @@ Step = tuple[str, str]
 
 SEGMENTS = {'in_resources': 'in/resources', 'out_resources': 'out/resources'}
 _COLUMNS = {'scans': ('ID', 'ID'), 'projects': ('ID', 'ID'), 'reconstructions': ('ID', 'ID')}
-_TYPES = {'projects': 'xnat:projectData', 'subjects': 'xnat:subjectData', 'reconstructions': 'xnat:reconstructedImageData'}
+_TYPES = {
+    'projects': 'xnat:projectData',
+    'subjects': 'xnat:subjectData',
+    'reconstructions': 'xnat:reconstructedImageData',
+}
 
 
 class Refused(LookupError):
@@ -54,8 +58,12 @@ class Walker:
 
     def __init__(self, url: str, login: str, password: str) -> None:
         self.url = url
-        self.headers = {'Authorization': 'Basic ' + b64encode(f'{login}:{password}'.encode()).decode()}
-        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())  # one session for all: a server has room for so many
+        self.headers = {
+            'Authorization': 'Basic ' + b64encode(f'{login}:{password}'.encode()).decode()
+        }
+        self._opener = urllib.request.build_opener(
+            urllib.request.HTTPCookieProcessor()
+        )  # one session for all: a server has room for so many
         self._listed: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def rows(self, uri: str, **query: str) -> list[dict[str, str]] | None:
@@ -65,14 +73,22 @@ class Walker:
 
     def get(self, uri: str) -> bytes | None:
         try:
-            with self._opener.open(urllib.request.Request(f'{self.url}{uri}', headers=self.headers)) as answer:
+            with self._opener.open(
+                urllib.request.Request(f'{self.url}{uri}', headers=self.headers)
+            ) as answer:
                 return bytes(answer.read())
         except urllib.error.HTTPError as error:
             if error.code in (403, 404):
                 return None
             raise Refused(f'{uri}: {error}') from error
 
-    def walk(self, steps: list[Step], uri: str = '/data', guessed: bool = False, way: tuple[Place, ...] = ()) -> list[Seen]:
+    def walk(
+        self,
+        steps: list[Step],
+        uri: str = '/data',
+        guessed: bool = False,
+        way: tuple[Place, ...] = (),
+    ) -> list[Seen]:
         """All that some steps mean, in the order of the listings.
 
         Raises
@@ -83,9 +99,16 @@ class Walker:
         (level, name), rest = steps[0], steps[1:]
         listing = f'{uri}/{SEGMENTS.get(level, level)}'
         literal = not set('*?') & set(name)
-        has_gap = level == 'experiments' and bool(rest) and rest[0][0] == 'scans' and uri.count('/') == 3
+        has_gap = (
+            level == 'experiments' and bool(rest) and rest[0][0] == 'scans' and uri.count('/') == 3
+        )
         if literal and rest and not has_gap:
-            return self.walk(rest, f'{listing}/{quote(name, safe="")}', guessed, (*way, Place(level, listing, name)))
+            return self.walk(
+                rest,
+                f'{listing}/{quote(name, safe="")}',
+                guessed,
+                (*way, Place(level, listing, name)),
+            )
         rows = self.rows(listing)
         if rows is None:
             if not guessed:
@@ -97,10 +120,22 @@ class Walker:
         found = []
         for row in meant:
             identity, label = names(level, row)
-            here = f'/data/experiments/{identity}' if has_gap else f'{listing}/{quote(identity, safe="/" if level == "files" else "")}'
+            here = (
+                f'/data/experiments/{identity}'
+                if has_gap
+                else f'{listing}/{quote(identity, safe="/" if level == "files" else "")}'
+            )
             so_far = (*way, Place(level, listing, identity))
-            kind = row['element_name'] if level.endswith('resources') else row.get('xsiType') or _TYPES.get(level, '')
-            found += self.walk(rest, here, guessed or not literal, so_far) if rest else [Seen(here, identity, label, kind, row, so_far)]
+            kind = (
+                row['element_name']
+                if level.endswith('resources')
+                else row.get('xsiType') or _TYPES.get(level, '')
+            )
+            found += (
+                self.walk(rest, here, guessed or not literal, so_far)
+                if rest
+                else [Seen(here, identity, label, kind, row, so_far)]
+            )
         return found
 
     def forget(self) -> None:
@@ -108,7 +143,10 @@ class Walker:
         self._listed.clear()
 
     def cell(self, seen: Seen, plural: str, name: str, subject: str) -> str | list[str]:
-        """A column of an element, or of what is above it, as the listing that it came from has it. `subject` is the ID of its subject."""
+        """A column of an element, or of what is above it, as the listing that it came from has it.
+
+        `subject` is the ID of its subject.
+        """
         place = next((place for place in seen.way if place.level == plural), None)
         if plural == 'files':
             return seen.identity if name == 'path' else seen.row[name]
@@ -118,16 +156,26 @@ class Walker:
             return ''
         project = next(place.name for place in seen.way if place.level == 'projects')
         listing = f'/data/projects/{project}/subjects'
-        return self._values(Place(plural, listing, subject), name) or self._values(Place(plural, '/data/subjects', subject), name)
+        return self._values(Place(plural, listing, subject), name) or self._values(
+            Place(plural, '/data/subjects', subject), name
+        )
 
     def _values(self, place: Place, name: str) -> str | list[str]:
         kind = name.partition('/')[0]
         typed = {'xsiType': kind} if kind.endswith(('SessionData', 'ScanData')) else {}
         if (place.listing, name) not in self._listed:
-            self._listed[place.listing, name] = self.rows(place.listing, columns=f'ID,label,{name}', **typed) or []
+            self._listed[place.listing, name] = (
+                self.rows(place.listing, columns=f'ID,label,{name}', **typed) or []
+            )
         rows = self._listed[place.listing, name]
-        meant = [row for row in rows if row['ID'] == place.name] or [row for row in rows if row.get('label') == place.name]
-        keys = (name.lower(), name, name.rpartition('/')[2])  # a full path comes under itself in lower case, or under its short name
+        meant = [row for row in rows if row['ID'] == place.name] or [
+            row for row in rows if row.get('label') == place.name
+        ]
+        keys = (
+            name.lower(),
+            name,
+            name.rpartition('/')[2],
+        )  # a full path comes under itself in lower case, or under its short name
         values = sorted({row[next(key for key in keys if key in row)] for row in meant}) or ['']
         return values[0] if len(values) == 1 else values
 
@@ -137,10 +185,15 @@ def names(level: str, row: dict[str, str]) -> tuple[str, str]:
     if level == 'files':
         path = unquote(row['URI'].split('/resources/', 1)[1].split('/files/', 1)[1])
         return path, path
-    default = ('xnat_abstractresource_id', 'label') if level.endswith('resources') else ('ID', 'label')
+    default = (
+        ('xnat_abstractresource_id', 'label') if level.endswith('resources') else ('ID', 'label')
+    )
     identity, label = _COLUMNS.get(level, default)
     return row[identity], row[label]
 
 
 def matches(pattern: str, name: str) -> bool:
-    return re.fullmatch(re.escape(pattern).replace(r'\*', '.*').replace(r'\?', '.'), name, re.DOTALL) is not None
+    return (
+        re.fullmatch(re.escape(pattern).replace(r'\*', '.*').replace(r'\?', '.'), name, re.DOTALL)
+        is not None
+    )

@@ -1,4 +1,5 @@
-"""XNAT's tables in JSON: read in pieces, they say what the whole says, and a broken one is an error."""
+"""XNAT's tables in JSON: read in pieces, they say what the whole says, and a broken one is an
+error."""
 
 from __future__ import annotations
 
@@ -16,11 +17,16 @@ from pyxnat.errors import DataError, UnexpectedAnswer
 from pyxnat.tables.json_stream import iter_result_set, parse_result_set
 from tests.conftest import DEEP
 
-SUBJECTS = [{'ID': f'XNAT_S{number}', 'project': 'P', 'label': f'subject {number}'} for number in range(3)]
+SUBJECTS = [
+    {'ID': f'XNAT_S{number}', 'project': 'P', 'label': f'subject {number}'} for number in range(3)
+]
 
 
 def body(rows: list[dict[str, Any]], **layout: Any) -> bytes:
-    return json.dumps({'ResultSet': {'Result': rows, 'totalRecords': str(len(rows)), 'title': 'Projects'}}, **layout).encode()
+    return json.dumps(
+        {'ResultSet': {'Result': rows, 'totalRecords': str(len(rows)), 'title': 'Projects'}},
+        **layout,
+    ).encode()
 
 
 def test_a_result_set_gives_its_rows() -> None:
@@ -31,16 +37,20 @@ def test_a_result_set_gives_its_rows() -> None:
 
 
 def test_every_cell_is_text() -> None:
-    assert parse_result_set(body([{'a': None, 'b': 3, 'c': 1.5, 'd': True, 'e': ['x'], 'f': {'g': 1}}])) == [
-        {'a': '', 'b': '3', 'c': '1.5', 'd': 'true', 'e': '["x"]', 'f': '{"g": 1}'}
-    ]
+    assert parse_result_set(
+        body([{'a': None, 'b': 3, 'c': 1.5, 'd': True, 'e': ['x'], 'f': {'g': 1}}])
+    ) == [{'a': '', 'b': '3', 'c': '1.5', 'd': 'true', 'e': '["x"]', 'f': '{"g": 1}'}]
 
 
 @pytest.mark.parametrize('nothing', [b'', '', b'\n', b' \r\n'])
-def test_a_body_of_nothing_is_no_table_but_an_error_that_names_what_was_asked(nothing: bytes | str) -> None:
+def test_a_body_of_nothing_is_no_table_but_an_error_that_names_what_was_asked(
+    nothing: bytes | str,
+) -> None:
     with pytest.raises(DataError, match='the response is empty instead of a table') as caught:
         parse_result_set(nothing, 'http://server/data/projects?columns=x')
-    assert caught.value.uri == 'http://server/data/projects?columns=x' and 'MM/dd/yyyy' in str(caught.value.remedy)
+    assert caught.value.uri == 'http://server/data/projects?columns=x' and 'MM/dd/yyyy' in str(
+        caught.value.remedy
+    )
 
 
 TABLE = body(SUBJECTS)
@@ -81,7 +91,11 @@ TABLE = body(SUBJECTS)
 def test_what_is_no_table_is_an_error_that_shows_its_beginning(wrong: bytes) -> None:
     with pytest.raises(UnexpectedAnswer, match='not a JSON table|not in UTF-8') as caught:
         parse_result_set(wrong, 'https://x/data/projects')
-    assert caught.value.remedy and caught.value.uri == 'https://x/data/projects' and caught.value.__cause__ is not None
+    assert (
+        caught.value.remedy
+        and caught.value.uri == 'https://x/data/projects'
+        and caught.value.__cause__ is not None
+    )
 
 
 def cut(whole: bytes, places: list[int]) -> Iterator[bytes]:
@@ -89,16 +103,23 @@ def cut(whole: bytes, places: list[int]) -> Iterator[bytes]:
         yield whole[start:end]
 
 
-cells = st.text(max_size=12) | st.sampled_from(['', '},', '},{', '}]', '"', '\\', '\\"},', 'ä', '\U0001f9e0', '\u2028', '\n\r\t'])
-values = st.recursive(
-    cells | st.none() | st.booleans() | st.integers() | st.floats(), lambda one: st.lists(one, max_size=3) | st.dictionaries(cells, one, max_size=3)
+cells = st.text(max_size=12) | st.sampled_from(
+    ['', '},', '},{', '}]', '"', '\\', '\\"},', 'ä', '\U0001f9e0', '\u2028', '\n\r\t']
 )
-rows_of = st.lists(st.dictionaries(cells, values, max_size=4), max_size=8) | st.lists(st.fixed_dictionaries({'ID': cells, 'a': cells}), max_size=40)
+values = st.recursive(
+    cells | st.none() | st.booleans() | st.integers() | st.floats(),
+    lambda one: st.lists(one, max_size=3) | st.dictionaries(cells, one, max_size=3),
+)
+rows_of = st.lists(st.dictionaries(cells, values, max_size=4), max_size=8) | st.lists(
+    st.fixed_dictionaries({'ID': cells, 'a': cells}), max_size=40
+)
 layouts = st.fixed_dictionaries(
     {
         'ensure_ascii': st.booleans(),
         'indent': st.sampled_from([None, 0, 1, '\t', ' \r\n']),
-        'separators': st.sampled_from([None, (',', ':'), (' , ', ' : '), ('\n,\n', '\t:'), (', ', ':')]),
+        'separators': st.sampled_from(
+            [None, (',', ':'), (' , ', ' : '), ('\n,\n', '\t:'), (', ', ':')]
+        ),
     }
 )
 
@@ -106,7 +127,9 @@ layouts = st.fixed_dictionaries(
 @st.composite
 def documents(draw: st.DrawFn) -> bytes:
     """Tables with members beside the rows, before and behind, in any layout of JSON."""
-    beside = st.dictionaries(cells.filter(lambda name: name not in ('ResultSet', 'Result')), values, max_size=3)
+    beside = st.dictionaries(
+        cells.filter(lambda name: name not in ('ResultSet', 'Result')), values, max_size=3
+    )
     inner = {**draw(beside), 'Result': draw(rows_of)}
     inner.update(draw(beside))
     document = {**draw(beside), 'ResultSet': inner}
@@ -120,7 +143,10 @@ def expected(document: bytes) -> list[dict[str, str]]:
     def text(value: Any) -> str:
         return '' if value is None else value if isinstance(value, str) else json.dumps(value)
 
-    return [{name: text(value) for name, value in row.items()} for row in json.loads(document)['ResultSet']['Result']]
+    return [
+        {name: text(value) for name, value in row.items()}
+        for row in json.loads(document)['ResultSet']['Result']
+    ]
 
 
 @given(documents(), st.data())
@@ -140,13 +166,18 @@ def test_a_table_that_was_cut_is_an_error(document: bytes, data: st.DataObject) 
     whole = document.rstrip()
     short = whole[: data.draw(st.integers(len(whole) - len(whole.lstrip()) + 1, len(whole) - 1))]
     with pytest.raises(UnexpectedAnswer):
-        list(iter_result_set(cut(short, data.draw(st.lists(st.integers(0, len(short)), max_size=3)))))
+        list(
+            iter_result_set(cut(short, data.draw(st.lists(st.integers(0, len(short)), max_size=3))))
+        )
 
 
 def pieces(count: int, cell: str = 'x') -> Iterator[bytes]:
     """A table of many rows, as a server would send it."""
     some = 500
-    rows = [{'ID': f'XNAT_E{number:06}', 'label': f'E{number}', 'note': cell, 'date': '2020-01-02'} for number in range(some)]
+    rows = [
+        {'ID': f'XNAT_E{number:06}', 'label': f'E{number}', 'note': cell, 'date': '2020-01-02'}
+        for number in range(some)
+    ]
     text = json.dumps(rows)[1:-1].encode()
     yield b'{"ResultSet":{"Result":['
     for number in range(count // some):
@@ -167,7 +198,11 @@ def test_many_rows_take_the_memory_of_a_few(cell: str) -> None:
 
 
 def test_a_cell_may_be_long() -> None:
-    rows = [{'ID': '1', 'note': 'n' * 5_000_000}, {'ID': '2', 'note': '\\"},' * 200_000}, {'ID': '3', 'note': ''}]
+    rows = [
+        {'ID': '1', 'note': 'n' * 5_000_000},
+        {'ID': '2', 'note': '\\"},' * 200_000},
+        {'ID': '3', 'note': ''},
+    ]
     assert list(iter_result_set(cut(body(rows), list(range(0, 6_000_000, 10_000))))) == rows
 
 

@@ -1,4 +1,5 @@
-"""Listings of any length: as tables and as elements, from the server and from the cache, whole or not at all."""
+"""Listings of any length: as tables and as elements, from the server and from the cache, whole or
+not at all."""
 
 from __future__ import annotations
 
@@ -48,12 +49,18 @@ EXPECTED = [{name: session(number)[name] for name in COLUMNS} for number in rang
 
 @contextmanager
 def answering(*replies: Reply, lasting: Reply | None = None) -> Iterator[ScriptedServer]:
-    """A server that gives these replies one after the other, and from then on the last, or another."""
+    """A server that gives these replies one after the other, and from then on the last, or another."""  # noqa: E501
     left = list(replies)
 
     def script(request: Request) -> Reply:
         reply = left.pop(0) if left else lasting or replies[-1]
-        return Reply(reply.status, reply.body, {'Set-Cookie': 'JSESSIONID=A; Path=/', **reply.headers}, reply.length, reply.close)
+        return Reply(
+            reply.status,
+            reply.body,
+            {'Set-Cookie': 'JSESSIONID=A; Path=/', **reply.headers},
+            reply.length,
+            reply.close,
+        )
 
     with ScriptedServer(script) as server:
         yield server
@@ -63,7 +70,9 @@ def answering(*replies: Reply, lasting: Reply | None = None) -> Iterator[Scripte
 def connect(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pyxnat.Interface]:
     monkeypatch.setattr('pyxnat.http.transport.BACKOFF_S', 0.001)
 
-    def make(server: ScriptedServer, kind: type[pyxnat.Interface] = pyxnat.Interface, **options: Any) -> pyxnat.Interface:
+    def make(
+        server: ScriptedServer, kind: type[pyxnat.Interface] = pyxnat.Interface, **options: Any
+    ) -> pyxnat.Interface:
         return kind(server.url, 'me', 'secret', tmp_path / 'cache', **options)
 
     return make
@@ -74,7 +83,11 @@ def sessions(interface: pyxnat.Interface) -> Any:
 
 
 def files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob('*') if path.is_file() and path.name not in ('stamp', 'looked')]
+    return [
+        path
+        for path in folder.rglob('*')
+        if path.is_file() and path.name not in ('stamp', 'looked')
+    ]
 
 
 def test_all_rows_come_once_and_in_their_order(connect: Any) -> None:
@@ -85,22 +98,37 @@ def test_all_rows_come_once_and_in_their_order(connect: Any) -> None:
         interface.cache.expiration = None
         assert sessions(interface).table(COLUMNS).data == EXPECTED
         assert sessions(interface).get('label') == [row['label'] for row in EXPECTED]
-        assert sessions(interface).mget(['label', 'ID'])[-1] == [EXPECTED[-1]['label'], EXPECTED[-1]['ID']]
+        assert sessions(interface).mget(['label', 'ID'])[-1] == [
+            EXPECTED[-1]['label'],
+            EXPECTED[-1]['ID'],
+        ]
 
 
 def subject(number: int) -> dict[str, str]:
-    return {'ID': f'XNAT_S{number:06}', 'project': 'P', 'label': f's {number}', 'URI': '', 'age': str(number % 90), 'more': 'x' * 400}
+    return {
+        'ID': f'XNAT_S{number:06}',
+        'project': 'P',
+        'label': f's {number}',
+        'URI': '',
+        'age': str(number % 90),
+        'more': 'x' * 400,
+    }
 
 
 def with_subjects(count: int) -> Callable[[Request], Reply]:
-    """A project with all sessions, and so many of their subjects: the others are of another project."""
+    """A project with all sessions, and so many of their subjects: the others are of another
+    project."""
 
     def script(request: Request) -> Reply:
         path, _, query = request.uri.partition('?')
         if not path.endswith('/subjects'):
             return Reply(body=LISTING, headers={'Set-Cookie': 'JSESSIONID=A; Path=/'})
         named = parse_qs(query).get('ID', [''])[0].split(',')
-        rows = [subject(number) for number in range(COUNT // 2) if (number < count if named == [''] else f'XNAT_S{number:06}' in named)]
+        rows = [
+            subject(number)
+            for number in range(COUNT // 2)
+            if (number < count if named == [''] else f'XNAT_S{number:06}' in named)
+        ]
         return Reply(body=table(*rows))
 
     return script
@@ -109,7 +137,10 @@ def with_subjects(count: int) -> Callable[[Request], Reply]:
 @pytest.mark.parametrize('count', [COUNT // 2, COUNT // 2 - 70, 0])
 def test_sessions_have_their_subjects_beside_them(connect: Any, count: int) -> None:
     names = ['label', 'subject/age', 'subject/label', 'date']
-    expected = [(session(n)['label'], subject(n // 2)['age'], subject(n // 2)['label'], session(n)['date']) for n in range(COUNT)]
+    expected = [
+        (session(n)['label'], subject(n // 2)['age'], subject(n // 2)['label'], session(n)['date'])
+        for n in range(COUNT)
+    ]
     with ScriptedServer(with_subjects(count)) as server:
         interface = connect(server)
         assert sessions(interface).table(names).items() == expected
@@ -117,12 +148,18 @@ def test_sessions_have_their_subjects_beside_them(connect: Any, count: int) -> N
         assert len(server.requests) <= 2 + guests / 50 + (COUNT / 500 if guests else 0)
         below = interface.select('/projects/P/subjects/*/experiments').table(names)
         assert below.items() == expected[: 2 * count]
-        assert [element.label() for element in interface.select('/projects/P/subjects/*/experiments')] == [row[0] for row in expected[: 2 * count]]
+        assert [
+            element.label() for element in interface.select('/projects/P/subjects/*/experiments')
+        ] == [row[0] for row in expected[: 2 * count]]
 
 
 def test_subjects_that_may_not_be_seen_are_empty(connect: Any) -> None:
     def script(request: Request) -> Reply:
-        return Reply(403, b'no') if '/subjects' in request.uri else Reply(body=LISTING, headers={'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        return (
+            Reply(403, b'no')
+            if '/subjects' in request.uri
+            else Reply(body=LISTING, headers={'Set-Cookie': 'JSESSIONID=A; Path=/'})
+        )
 
     with ScriptedServer(script) as server:
         table = sessions(connect(server)).table(['label', 'subject/age'])
@@ -146,7 +183,9 @@ def test_the_cache_gives_it_without_a_network(connect: Any, tmp_path: Path) -> N
         again = connect(server, offline=True)
         with again.trace() as trace:
             assert list(sessions(again).rows(COLUMNS)) == EXPECTED
-            assert [session.label() for session in sessions(again).with_columns(*COLUMNS)] == [row['label'] for row in EXPECTED]
+            assert [session.label() for session in sessions(again).with_columns(*COLUMNS)] == [
+                row['label'] for row in EXPECTED
+            ]
         assert trace.requests == 0 and len(server.requests) == 1
         assert interface.cache.verify() == (1, (), ()) and len(files(tmp_path)) == 1
         assert interface.cache.size() > len(LISTING)
@@ -190,10 +229,16 @@ PAGE = b'<!DOCTYPE html><html><body><form action="j_username"></form></body></ht
         (Reply(500, LISTING), errors.InternalError),
     ],
 )
-def test_a_broken_answer_is_an_error_and_no_shorter_table(connect: Any, reply: Reply, error: type[errors.DatabaseError]) -> None:
+def test_a_broken_answer_is_an_error_and_no_shorter_table(
+    connect: Any, reply: Reply, error: type[errors.DatabaseError]
+) -> None:
     with answering(reply) as server:
         interface = connect(server, retries=1)
-        for ask in (lambda: sessions(interface).table(COLUMNS), lambda: list(sessions(interface)), lambda: sessions(interface).mget(['ID'])):
+        for ask in (
+            lambda: sessions(interface).table(COLUMNS),
+            lambda: list(sessions(interface)),
+            lambda: sessions(interface).mget(['ID']),
+        ):
             with pytest.raises(error) as caught:
                 ask()
             assert caught.value.uri and '/projects/P/experiments' in caught.value.uri
@@ -234,7 +279,9 @@ def test_an_exec_of_a_subclass_sees_it(connect: Any) -> None:
         assert [uri.partition('?')[0] for uri in Watching.seen] == ['/data/projects/P/experiments']
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_requests(connect: Any, tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_costs_nothing_but_requests(
+    connect: Any, tmp_path: Path
+) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         interface.cache.answers.folder.parent.mkdir(parents=True)
@@ -244,11 +291,19 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_requests(connect: Any,
         assert len(server.requests) == 2
 
 
-@pytest.mark.skipif(not Path('/dev/full').exists(), reason='a disk that is full is there on Linux alone')
-def test_a_disk_without_room_is_an_error_that_says_so(connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.skipif(
+    not Path('/dev/full').exists(), reason='a disk that is full is there on Linux alone'
+)
+def test_a_disk_without_room_is_an_error_that_says_so(
+    connect: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
-        monkeypatch.setattr(interface.cache, 'put_aside', lambda: os.fdopen(os.open('/dev/full', os.O_RDWR), 'r+b', 0))
+        monkeypatch.setattr(
+            interface.cache,
+            'put_aside',
+            lambda: os.fdopen(os.open('/dev/full', os.O_RDWR), 'r+b', 0),
+        )
         with pytest.raises(errors.ConfigurationError, match='No space left.*cachedir='):
             sessions(interface).table(COLUMNS)
 
@@ -258,7 +313,11 @@ def test_a_listing_takes_the_memory_of_a_piece(connect: Any) -> None:
         interface = connect(server)
         assert sum(1 for _ in sessions(interface).rows(COLUMNS)) == COUNT
         interface.cache.expiration = 0
-        for ask in (lambda: sessions(interface).rows(COLUMNS), lambda: sessions(interface)._fetch('all'), lambda: sessions(interface)._fetch('none')):
+        for ask in (
+            lambda: sessions(interface).rows(COLUMNS),
+            lambda: sessions(interface)._fetch('all'),
+            lambda: sessions(interface)._fetch('none'),
+        ):
             tracemalloc.start()
             try:
                 assert sum(1 for _ in ask()) == COUNT
@@ -279,16 +338,27 @@ def measure() -> Any:
 
 def test_the_memory_does_not_depend_on_the_length(measure: Any) -> None:
     counts = [100_000, 1_000_000] if DEEP else [5_000, 20_000]
-    grown = {(figure.reader, figure.rows): figure.grown_mib for figure in measure(counts, 1, ('rows of a selection', 'iter_csv, the same as CSV'))}
+    grown = {
+        (figure.reader, figure.rows): figure.grown_mib
+        for figure in measure(counts, 1, ('rows of a selection', 'iter_csv, the same as CSV'))
+    }
     assert max(grown.values()) < 6, grown
     assert all(abs(grown[name, counts[1]] - grown[name, counts[0]]) < 3 for name, _ in grown), grown
 
 
 @pytest.mark.skipif(not DEEP, reason='a small table is as quick as the process that reads it')
 @pytest.mark.parametrize('count', [100_000, 1_000_000])
-def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(count: int, measure: Any) -> None:
-    """The same rows, over HTTP: as CSV by csv.DictReader and by this library, and as a listing in JSON that becomes a table of six columns."""
-    names = ('csv.DictReader, the same as CSV', 'iter_csv, the same as CSV', 'rows of a selection', 'rows from the cache')
+def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(
+    count: int, measure: Any
+) -> None:
+    """The same rows, over HTTP: as CSV by csv.DictReader and by this library, and as a listing in
+    JSON that becomes a table of six columns."""
+    names = (
+        'csv.DictReader, the same as CSV',
+        'iter_csv, the same as CSV',
+        'rows of a selection',
+        'rows from the cache',
+    )
     best = {figure.reader: figure.seconds for figure in measure([count], 3, names, turns=5)}
     assert max(best.values()) < 1.5 * best[names[0]], best
 
@@ -296,7 +366,14 @@ def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(count: int, 
 def test_one_element_is_found_in_a_long_listing(connect: Any) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
-        by_id, by_label = (sessions(interface).element_at(f'/data/projects/P/experiments/{name}', interface) for name in ('XNAT_E000007', 'MR%207'))
-        assert by_id.label() == 'MR 7' and by_label.id() == 'XNAT_E000007' and by_label.datatype() == 'xnat:mrSessionData'
+        by_id, by_label = (
+            sessions(interface).element_at(f'/data/projects/P/experiments/{name}', interface)
+            for name in ('XNAT_E000007', 'MR%207')
+        )
+        assert (
+            by_id.label() == 'MR 7'
+            and by_label.id() == 'XNAT_E000007'
+            and by_label.datatype() == 'xnat:mrSessionData'
+        )
         assert not interface.select('/projects/P/experiments/NONE').exists()
         assert len(server.requests) <= 3

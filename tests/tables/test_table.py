@@ -32,13 +32,15 @@ def table() -> JsonTable:
     return JsonTable(SUBJECTS, ['label', 'ID'])
 
 
-# -- CSV --------------------------------------------------------------------------------------------------------------------------------------
+# -- CSV -------------------------------------------------------------------------------------------
 
 OLD = '"ID","label","insert_date","age"\n"S1","anna ""x"", b",2010-06-08 16:08:05.0,42\n"S2","",,\n'
 NEW = 'ID,label,insert_date,age\nS1,"anna ""x"", b",2010-06-08 16:08:05.0,42\nS2,,,\n'
 
 
-@pytest.mark.parametrize('text', [OLD, NEW, NEW.encode(), NEW.replace('\n', '\r\n'), NEW.rstrip('\n'), NEW + '\n'])
+@pytest.mark.parametrize(
+    'text', [OLD, NEW, NEW.encode(), NEW.replace('\n', '\r\n'), NEW.rstrip('\n'), NEW + '\n']
+)
 def test_both_dialects_of_csv_give_the_same_rows(text: str | bytes) -> None:
     assert csv_to_json(text) == [
         {'ID': 'S1', 'label': 'anna "x", b', 'insert_date': '2010-06-08 16:08:05.0', 'age': '42'},
@@ -74,7 +76,7 @@ def test_a_cell_may_be_long() -> None:
     assert csv_to_json('ID,note\nS1,' + 'x' * 200_000) == [{'ID': 'S1', 'note': 'x' * 200_000}]
 
 
-# -- recorded answers of real servers ---------------------------------------------------------------------------------------------------------
+# -- recorded answers of real servers --------------------------------------------------------------
 
 
 def test_recorded_listings_are_read(reference: Path) -> None:
@@ -92,7 +94,9 @@ def test_recorded_listings_are_read(reference: Path) -> None:
 def test_a_recorded_search_says_the_same_in_json_and_csv(reference: Path) -> None:
     folder = reference / 'recorded' / 'xnatpy'
     rows = csv_to_json((folder / 'search_mrSessionData.csv').read_bytes())
-    assert rows == [{'project': 'sandbox', 'xnat_col_mrsessiondatalabel': 'test', 'quarantine_status': 'active'}]
+    assert rows == [
+        {'project': 'sandbox', 'xnat_col_mrsessiondatalabel': 'test', 'quarantine_status': 'active'}
+    ]
     assert parse_result_set((folder / 'search_mrSessionData.json').read_bytes()) == rows
 
 
@@ -100,11 +104,14 @@ def test_a_recorded_search_of_an_old_server_is_read(reference: Path) -> None:
     rows = csv_to_json((reference / 'recorded' / 'pyxnat' / 'results.csv').read_bytes())
     table = JsonTable(rows, ['subject_label'])
     assert len(rows) > 100 and len({tuple(row) for row in rows}) == 1
-    assert table.headers()[:2] == ['subject_label', 'subjectid'] and table.headers()[-1] == 'quarantine_status'
+    assert (
+        table.headers()[:2] == ['subject_label', 'subjectid']
+        and table.headers()[-1] == 'quarantine_status'
+    )
     assert csv_to_json(table.dumps_csv()) == rows
 
 
-# -- JsonTable --------------------------------------------------------------------------------------------------------------------------------
+# -- JsonTable -------------------------------------------------------------------------------------
 
 
 def test_wanted_columns_come_first(table: JsonTable) -> None:
@@ -121,8 +128,18 @@ def test_a_column_is_a_list_but_of_one_row_its_value(table: JsonTable) -> None:
     assert table[:0].get('label') == []
 
 
-@pytest.mark.parametrize('ask', [lambda t: t.get('nope'), lambda t: t['nope'], lambda t: t.select(['ID', 'nope']), lambda t: t[['nope']]])
-def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(table: JsonTable, ask: Any) -> None:
+@pytest.mark.parametrize(
+    'ask',
+    [
+        lambda t: t.get('nope'),
+        lambda t: t['nope'],
+        lambda t: t.select(['ID', 'nope']),
+        lambda t: t[['nope']],
+    ],
+)
+def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(
+    table: JsonTable, ask: Any
+) -> None:
     with pytest.raises(KeyError, match=r"'nope'.*label, ID, project"):
         ask(table)
 
@@ -159,19 +176,33 @@ def test_columns_are_selected_in_the_order_asked(table: JsonTable) -> None:
         ([], {}, [0, 1, 2]),
     ],
 )
-def test_where_and_where_not_divide_the_rows(table: JsonTable, values: list[str], columns: dict[str, str], expected: list[int]) -> None:
+def test_where_and_where_not_divide_the_rows(
+    table: JsonTable, values: list[str], columns: dict[str, str], expected: list[int]
+) -> None:
     assert table.where(*values, **columns).data == [SUBJECTS[index] for index in expected]
-    assert table.where_not(*values, **columns).data == [row for index, row in enumerate(SUBJECTS) if index not in expected]
+    assert table.where_not(*values, **columns).data == [
+        row for index, row in enumerate(SUBJECTS) if index not in expected
+    ]
 
 
 def test_values_of_a_column_can_be_filtered(table: JsonTable) -> None:
-    assert table.get('label', 'a*') == ['anna', 'anna'] == table.get('label', val_pattern='anna', always_list=True)
+    assert (
+        table.get('label', 'a*')
+        == ['anna', 'anna']
+        == table.get('label', val_pattern='anna', always_list=True)
+    )
     assert table.get('ID', 'XNAT_S1') == ['XNAT_S1'] and table[:1].get('ID', 'no') == []
     assert JsonTable([]).get('anything') == []
 
 
 def test_tables_are_joined_by_a_column(table: JsonTable) -> None:
-    ages = JsonTable([{'ID': 'XNAT_S1', 'age': '30'}, {'ID': 'XNAT_S1', 'age': '31'}, {'ID': 'other', 'age': '1'}])
+    ages = JsonTable(
+        [
+            {'ID': 'XNAT_S1', 'age': '30'},
+            {'ID': 'XNAT_S1', 'age': '31'},
+            {'ID': 'other', 'age': '1'},
+        ]
+    )
     joined = table.join('ID', ages, JsonTable([{'ID': 'XNAT_S1', 'sex': 'f'}]))
     assert joined.data == [{**SUBJECTS[0], 'age': '30', 'sex': 'f'}]
     assert joined.headers() == ['label', 'ID', 'project', 'age', 'sex']
@@ -206,7 +237,11 @@ def test_tables_compare_by_rows_and_columns(table: JsonTable) -> None:
 def test_a_table_shows_its_shape_and_its_rows(table: JsonTable) -> None:
     assert repr(table) == '<JsonTable 3 rows, 3 columns: label, ID, project>'
     lines = str(table).splitlines()
-    assert lines[0].split() == ['label', 'ID', 'project'] and lines[1].split() == ['anna', 'XNAT_S1', 'P'] and len(lines) == 4
+    assert (
+        lines[0].split() == ['label', 'ID', 'project']
+        and lines[1].split() == ['anna', 'XNAT_S1', 'P']
+        and len(lines) == 4
+    )
     assert str(JsonTable([])) == repr(JsonTable([]))
 
 
@@ -215,19 +250,29 @@ def test_of_a_large_table_the_beginning_is_shown() -> None:
     for shown in (str(wide), wide._repr_html_()):
         assert '1000 rows, 100 columns in all' in shown and 'c19' in shown and 'c20' not in shown
         assert len(shown) < 60_000
-    assert len(str(wide).splitlines()) == 52 and '<0>' not in wide._repr_html_() and '&lt;0&gt;' in wide._repr_html_()
+    assert (
+        len(str(wide).splitlines()) == 52
+        and '<0>' not in wide._repr_html_()
+        and '&lt;0&gt;' in wide._repr_html_()
+    )
     assert len(repr(wide)) < 200
 
 
 def test_cells_are_shown_on_one_line_and_cut() -> None:
-    lines = str(JsonTable([{'note': 'one\ntwo', 'b': 'x'}, {'note': 'n' * 500, 'b': 'y'}])).splitlines()
-    assert lines[1].split('  ')[0] == 'one two' and len({line.rindex(line[-1]) for line in lines}) == 1
+    lines = str(
+        JsonTable([{'note': 'one\ntwo', 'b': 'x'}, {'note': 'n' * 500, 'b': 'y'}])
+    ).splitlines()
+    assert (
+        lines[1].split('  ')[0] == 'one two' and len({line.rindex(line[-1]) for line in lines}) == 1
+    )
     assert lines[2].startswith('n' * 39 + '…  y')
 
 
 def test_what_is_no_text_can_be_shown_and_matched() -> None:
     table = JsonTable([{'age': 80, 'note': None}, {'age': 9, 'note': 'x'}])
-    assert len(table.where(age=80)) == len(table.where(age='8*')) == 1 and table.get('age', '9') == [9]
+    assert len(table.where(age=80)) == len(table.where(age='8*')) == 1 and table.get(
+        'age', '9'
+    ) == [9]
     assert str(table).splitlines()[1].split() == ['80', 'None']
 
 
@@ -240,10 +285,12 @@ def test_a_column_named_twice_is_one() -> None:
     assert JsonTable(SUBJECTS, ['label', 'label']).headers() == ['label', 'ID', 'project']
 
 
-# -- CSV of any length ------------------------------------------------------------------------------------------------------------------------
+# -- CSV of any length -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize('kind', ['path', 'Path', 'text file', 'bytes file', 'pieces', 'text pieces'])
+@pytest.mark.parametrize(
+    'kind', ['path', 'Path', 'text file', 'bytes file', 'pieces', 'text pieces']
+)
 def test_csv_comes_from_paths_files_and_pieces(table: JsonTable, tmp_path: Path, kind: str) -> None:
     table.dump_csv(tmp_path / 'a.csv')
     text = table.dumps_csv()
@@ -255,7 +302,9 @@ def test_csv_comes_from_paths_files_and_pieces(table: JsonTable, tmp_path: Path,
         'pieces': (bytes([byte]) for byte in text.encode()),
         'text pieces': iter([text[:5], text[5:]]),
     }
-    assert JsonTable.from_csv(sources[kind]) == JsonTable(table.select(table.headers()), table.headers())
+    assert JsonTable.from_csv(sources[kind]) == JsonTable(
+        table.select(table.headers()), table.headers()
+    )
 
 
 def test_a_csv_without_rows_keeps_its_columns() -> None:
@@ -300,18 +349,24 @@ def pieces(size):
 assert sum(1 for _ in iter_csv(pieces(10**5))) > 0
 before, rows = peak_kib(), sum(1 for row in iter_csv(pieces(int(sys.argv[1]))))
 print(rows, peak_kib() - before)
-"""
+"""  # noqa: E501
 
 
 def test_a_large_csv_takes_the_memory_of_a_row() -> None:
     pytest.importorskip('resource', reason='peak memory is read where the system tells it')
     size = 50_000_000 if DEEP else 5_000_000
-    done = subprocess.run([sys.executable, '-c', MEMORY, str(size)], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, '-c', MEMORY, str(size)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
     rows, grown_kib = map(int, done.stdout.split())
     assert rows > size / 100 and grown_kib < 2048
 
 
-# -- pandas -----------------------------------------------------------------------------------------------------------------------------------
+# -- pandas ----------------------------------------------------------------------------------------
 
 
 def test_a_table_becomes_a_data_frame(table: JsonTable) -> None:
@@ -336,18 +391,39 @@ def test_a_data_frame_has_numbers_and_dates_if_they_are_asked_for() -> None:
             'none': '',
             'type': ['T1', 'T2'],
         },
-        {'age': '', 'count': '-1', 'label': '12', 'date': '', 'at': '2010-06-08 16:08:05', 'mixed': 'x', 'none': '', 'type': ''},
+        {
+            'age': '',
+            'count': '-1',
+            'label': '12',
+            'date': '',
+            'at': '2010-06-08 16:08:05',
+            'mixed': 'x',
+            'none': '',
+            'type': '',
+        },
     ]
     frame = JsonTable(rows).to_pandas(convert=True)
     assert frame['age'].isna().tolist() == [False, True] and frame['age'][0] == 80.5
     assert frame['count'].tolist() == [3, -1] and pandas.api.types.is_integer_dtype(frame['count'])
-    assert frame['date'][0] == pandas.Timestamp(2020, 1, 2) and frame['date'].isna().tolist() == [False, True]
+    assert frame['date'][0] == pandas.Timestamp(2020, 1, 2) and frame['date'].isna().tolist() == [
+        False,
+        True,
+    ]
     assert frame['at'].tolist() == [pandas.Timestamp('2010-06-08 16:08:05')] * 2
-    assert frame[['label', 'mixed', 'none']].to_numpy().tolist() == [['007', '1', ''], ['12', 'x', '']] and frame['type'][0] == ['T1', 'T2']
-    assert all(cell == row[name] for name in rows[0] for cell, row in zip(JsonTable(rows).to_pandas()[name], rows, strict=True))
+    assert frame[['label', 'mixed', 'none']].to_numpy().tolist() == [
+        ['007', '1', ''],
+        ['12', 'x', ''],
+    ] and frame['type'][0] == ['T1', 'T2']
+    assert all(
+        cell == row[name]
+        for name in rows[0]
+        for cell, row in zip(JsonTable(rows).to_pandas()[name], rows, strict=True)
+    )
 
 
-def test_without_pandas_the_error_says_what_to_install(table: JsonTable, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_pandas_the_error_says_what_to_install(
+    table: JsonTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, 'pandas', None)
     with pytest.raises(ImportError, match=r'pip install pyxnat\[pandas\]'):
         table.to_pandas()
@@ -373,13 +449,23 @@ def test_a_table_is_written_to_a_path(table: JsonTable, tmp_path: Path) -> None:
 def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
     def rows(count: int) -> Any:
         for number in range(count):
-            yield {'ID': f'{number}', 'note': 'a\r\nb' if number % 3 else 'plain', 'type': ['T1', 'T2'] if number % 2 else ''}
+            yield {
+                'ID': f'{number}',
+                'note': 'a\r\nb' if number % 3 else 'plain',
+                'type': ['T1', 'T2'] if number % 2 else '',
+            }
         if count > 10:
             raise UnexpectedAnswer('the listing is broken')
 
     place = tmp_path / 'out.csv'
     assert write_csv(place, rows(5)) == 5
-    assert [row['note'] for row in iter_csv(place)] == ['plain', 'a\r\nb', 'a\r\nb', 'plain', 'a\r\nb']
+    assert [row['note'] for row in iter_csv(place)] == [
+        'plain',
+        'a\r\nb',
+        'a\r\nb',
+        'plain',
+        'a\r\nb',
+    ]
     assert [row['type'] for row in iter_csv(place)] == ['', '["T1", "T2"]', '', '["T1", "T2"]', '']
     before = place.read_bytes()
     with pytest.raises(UnexpectedAnswer):
@@ -392,13 +478,19 @@ def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path('/dev/stdout').exists(), reason='no such file on this system')
-def test_what_is_no_plain_file_is_written_to(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_plain_file_is_written_to(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     link = tmp_path / 'link.csv'
     link.symlink_to(tmp_path / 'real.csv')
     JsonTable([{'a': '1'}]).dump_csv(link)
     assert link.is_symlink() and (tmp_path / 'real.csv').read_text() == 'a\n1\n'
     done = subprocess.run(
-        [sys.executable, '-c', 'from pyxnat.tables import *; JsonTable([{"a": "1"}]).dump_csv("/dev/stdout")'],
+        [
+            sys.executable,
+            '-c',
+            'from pyxnat.tables import *; JsonTable([{"a": "1"}]).dump_csv("/dev/stdout")',
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -416,20 +508,32 @@ def test_rows_may_have_columns_of_their_own() -> None:
 
 
 def test_rows_are_sorted_by_size_with_empty_cells_last() -> None:
-    table = JsonTable([{'age': age, 'ID': str(number)} for number, age in enumerate(['10', '9.5', '', 'n/a', '-3', '9.5', '007'])])
+    table = JsonTable(
+        [
+            {'age': age, 'ID': str(number)}
+            for number, age in enumerate(['10', '9.5', '', 'n/a', '-3', '9.5', '007'])
+        ]
+    )
     assert table.sort('age')['age'] == ['-3', '9.5', '9.5', '10', '007', 'n/a', '']
     assert table.sort('age', reverse=True)['age'] == ['n/a', '007', '10', '9.5', '9.5', '-3', '']
-    assert table.sort('age')['ID'][1:3] == ['1', '5'] and table.sort('age', 'ID').sort('ID')['ID'] == table['ID']
+    assert (
+        table.sort('age')['ID'][1:3] == ['1', '5']
+        and table.sort('age', 'ID').sort('ID')['ID'] == table['ID']
+    )
     with pytest.raises(KeyError, match='nope'):
         table.sort('nope')
     assert len(JsonTable([]).sort('age')) == 0
 
 
 def test_a_carriage_return_comes_back_from_csv() -> None:
-    assert csv_to_json(JsonTable([{'note': 'one\rtwo', 'ID': 'S1'}]).dumps_csv()) == [{'note': 'one\rtwo', 'ID': 'S1'}]
+    assert csv_to_json(JsonTable([{'note': 'one\rtwo', 'ID': 'S1'}]).dumps_csv()) == [
+        {'note': 'one\rtwo', 'ID': 'S1'}
+    ]
 
 
-cells = st.text(st.characters(exclude_categories=['Cs'], exclude_characters='\0\r')) | st.sampled_from(['"', ',', '\n', '', ' ', '""', "'", '\u2028'])
+cells = st.text(
+    st.characters(exclude_categories=['Cs'], exclude_characters='\0\r')
+) | st.sampled_from(['"', ',', '\n', '', ' ', '""', "'", '\u2028'])
 
 
 @st.composite

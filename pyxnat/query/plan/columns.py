@@ -17,7 +17,11 @@ from .stages import Found, Listed
 
 __all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_columns']
 
-_LEVEL_OF_TYPE = {'xnat:projectData': 'projects', 'xnat:subjectData': 'subjects', 'xnat:reconstructedImageData': 'reconstructions'}
+_LEVEL_OF_TYPE = {
+    'xnat:projectData': 'projects',
+    'xnat:subjectData': 'subjects',
+    'xnat:reconstructedImageData': 'reconstructions',
+}
 
 _TOGETHER = 500
 """Rows of a listing that are converted at once."""
@@ -86,7 +90,9 @@ Join = Callable[[Sequence[Row]], Iterable[tuple[Any, ...]]]
 """Function from rows of experiments to the columns of their subjects, in the table's order."""
 
 
-def table_rows(founds: Iterable[Found], columns: Sequence[Column], plural: str, join: Join | None = None) -> Iterator[Row]:
+def table_rows(
+    founds: Iterable[Found], columns: Sequence[Column], plural: str, join: Join | None = None
+) -> Iterator[Row]:
     """Return the rows of a table over elements of a level.
 
     Cells come from the listings of the elements and of the elements above them. A column of a
@@ -114,7 +120,9 @@ def subject_columns(columns: Iterable[Column]) -> list[Column]:
     return [column for column in columns if column.level == 'subjects']
 
 
-def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str, join: Join | None) -> Iterator[list[Row]]:
+def _listed_rows(
+    listed: Listed, columns: Sequence[Column], plural: str, join: Join | None
+) -> Iterator[list[Row]]:
     """Yield the rows of a table over one listing, 500 at a time.
 
     No elements are created, and the cells of levels above are computed once: all elements of a
@@ -123,7 +131,10 @@ def _listed_rows(listed: Listed, columns: Sequence[Column], plural: str, join: J
     own = [column for column in columns if column.level == plural]
     joined = subject_columns(columns) if join is not None else []
     above = [column for column in columns if column not in own and column not in joined]
-    values, getters = _cells([column.key for column in own]), [_getter(column, plural) for column in own]
+    values, getters = (
+        _cells([column.key for column in own]),
+        [_getter(column, plural) for column in own],
+    )
     same = tuple(_getter(column, plural)({}, listed.above) for column in above)
     names = [column.name for column in columns]
     order = [[*own, *joined, *above].index(column) for column in columns]
@@ -161,7 +172,10 @@ def _levels(routes: Sequence[Path]) -> list[str]:
     present = {step.level for route in routes for step in route}
     present |= {'subjects'} if 'experiments' in present else set()
     own = routes[0][-1].level
-    return [own, *(row.plural for row in reversed(LEVELS) if row.plural in present and row.plural != own)]
+    return [
+        own,
+        *(row.plural for row in reversed(LEVELS) if row.plural in present and row.plural != own),
+    ]
 
 
 def _column(name: str, levels: Sequence[str]) -> Column:
@@ -186,7 +200,12 @@ def _column(name: str, levels: Sequence[str]) -> Column:
 def _names(plural: str) -> set[str]:
     """Return the names of columns that a level has, short names included."""
     row = level(plural)
-    return {*row.columns, row.id_column, row.label_column, *(short_names(row.singular) if row.singular in LEVELS_WITH_NAMES else ())}
+    return {
+        *row.columns,
+        row.id_column,
+        row.label_column,
+        *(short_names(row.singular) if row.singular in LEVELS_WITH_NAMES else ()),
+    }
 
 
 def _level_of_type(kind: str, levels: Sequence[str]) -> str:
@@ -212,4 +231,7 @@ def _remedy(name: str, levels: Sequence[str]) -> str:
     names = sorted(short_names(own.singular)) if own.singular in LEVELS_WITH_NAMES else own.columns
     above = ', '.join(level(plural).singular for plural in levels[1:])
     more = f'; those of {above} as in {level(levels[1]).singular}/label' if above else ''
-    return f'{case}Columns of {own.plural}: {", ".join(names)}, and full paths such as xnat:subjectData/group{more}.'
+    return (
+        f'{case}Columns of {own.plural}: {", ".join(names)}, and full paths such as '
+        f'xnat:subjectData/group{more}.'
+    )

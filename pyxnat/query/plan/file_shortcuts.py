@@ -30,7 +30,10 @@ class ListOwnFiles(Stage):
     One request, in place of one for the resources and one for each of them.
     """
 
-    assumption: ClassVar[str] = 'FileList lists X/files over all resources of X, with cat_ID and collection, and takes lists of experiments (1.8)'
+    assumption: ClassVar[str] = (
+        'FileList lists X/files over all resources of X, with cat_ID and collection, and takes '
+        'lists of experiments (1.8)'
+    )
     batch_level: ClassVar[str] = 'experiments'
     batch_size: int = 50
 
@@ -47,7 +50,14 @@ class ListOwnFiles(Stage):
         """Return the segments of the URI between the element and ``files``."""
         resource = self.steps[-2]
         direction = level(resource.level).segment.removesuffix('resources').strip('/')
-        return [*filter(None, [direction]), *(['resources', resource.name] if resource.literal and uris.is_label(resource.name) else [])]
+        return [
+            *filter(None, [direction]),
+            *(
+                ['resources', resource.name]
+                if resource.literal and uris.is_label(resource.name)
+                else []
+            ),
+        ]
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         check_own(at, tables[0])
@@ -56,12 +66,18 @@ class ListOwnFiles(Stage):
 
     def _file(self, at: Found, row: Row) -> Found | None:
         resource_step, file_step = self.steps[-2:]
-        resource, label, path = cell(row, 'cat_ID'), uris.meaning(cell(row, 'collection')), names_of('files', row)[0]
+        resource, label, path = (
+            cell(row, 'cat_ID'),
+            uris.meaning(cell(row, 'collection')),
+            names_of('files', row)[0],
+        )
         if not (is_wanted(resource_step, resource, label) and is_wanted(file_step, path, path)):
             return None
         name = resource_step.name if resource_step.literal else resource
         between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
-        return at.child(resource_step.level, name, {}, between=between).child('files', path, {**row, 'path': path})
+        return at.child(resource_step.level, name, {}, between=between).child(
+            'files', path, {**row, 'path': path}
+        )
 
     def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         batch: list[Found] = []
@@ -82,15 +98,24 @@ class ListOwnFiles(Stage):
         of: dict[str, list[Row]] = {name_in_lists(found): [] for found in batch}
         for row in tables[0]:
             steps = read(cell(row, 'URI'))
-            depth = next((depth for depth, step in enumerate(steps, 1) if step.level == 'experiments'), 0)
+            depth = next(
+                (depth for depth, step in enumerate(steps, 1) if step.level == 'experiments'), 0
+            )
             name = steps[depth - 1].name
             if depth == 0 or name not in of:
                 raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not requested')
             of[name].append({**row, 'URI': uri_of(steps[depth:])})
-        return [list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]])) for found in batch]
+        return [
+            list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]]))
+            for found in batch
+        ]
 
     def bound(self, parents: str, each: int) -> str:
-        return f'1 per {self.batch_size} elements of {parents}' if self.batch_size > 1 else super().bound(parents, each)
+        return (
+            f'1 per {self.batch_size} elements of {parents}'
+            if self.batch_size > 1
+            else super().bound(parents, each)
+        )
 
 
 class ListFiles(ListOwnFiles):
@@ -99,9 +124,14 @@ class ListFiles(ListOwnFiles):
     One request, in place of one for each scan and each of its resources.
     """
 
-    assumption: ClassVar[str] = 'FileList takes ALL for scans, in lists of experiments too, and gives scan, resource and path in the URI (1.8)'
+    assumption: ClassVar[str] = (
+        'FileList takes ALL for scans, in lists of experiments too, and gives scan, resource and '
+        'path in the URI (1.8)'
+    )
 
-    def __init__(self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None) -> None:
+    def __init__(
+        self, steps: Path, conditions: Conditions | None = None, columns: Columns | None = None
+    ) -> None:
         super().__init__(steps, conditions, columns)
         if self.columns.get('scans'):
             self.batch_size = 1  # columns of scans are listed by session
@@ -117,7 +147,9 @@ class ListFiles(ListOwnFiles):
         return [self.steps[0].level, 'ALL', *super()._inner()]
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        scans = {cell(row, 'ID'): row for row in self._scans(at).rows(tables[1:])} if tables[1:] else {}
+        scans = (
+            {cell(row, 'ID'): row for row in self._scans(at).rows(tables[1:])} if tables[1:] else {}
+        )
         for row in tables[0]:
             scan = _one_name(row, 'scans')
             if scan and is_wanted(self.steps[0], scan, scan):
@@ -141,11 +173,18 @@ class ListDerivedFiles(ListFiles):
     files of other resources are left out.
     """
 
-    assumption: ClassVar[str] = 'FileList takes ALL for assessors and reconstructions, in lists of experiments too, and so do resources (1.8)'
+    assumption: ClassVar[str] = (
+        'FileList takes ALL for assessors and reconstructions, in lists of experiments too, and so '
+        'do resources (1.8)'
+    )
 
     def _files(self, uri: str) -> tuple[str, ...]:
         listings_of_files = super()._files(uri)
-        return (*listings_of_files, uris.join(uri, self.steps[0].level, 'ALL', 'resources')) if self._has_resources else listings_of_files
+        return (
+            (*listings_of_files, uris.join(uri, self.steps[0].level, 'ALL', 'resources'))
+            if self._has_resources
+            else listings_of_files
+        )
 
     @property
     def _has_resources(self) -> bool:
@@ -153,7 +192,11 @@ class ListDerivedFiles(ListFiles):
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         plural = self.steps[0].level
-        known = {cell(row, 'xnat_abstractresource_id') for row in tables[1]} if self._has_resources else None
+        known = (
+            {cell(row, 'xnat_abstractresource_id') for row in tables[1]}
+            if self._has_resources
+            else None
+        )
         for row in tables[0]:
             steps = read(cell(row, 'URI'))
             name = _one_name(row, plural)

@@ -9,7 +9,14 @@ from typing import Any
 from ...errors import ProgrammingError
 from ...model import uris
 from ...model.levels import level
-from ...model.short_names import LEVELS_WITH_NAMES, cell, find_column, key_of, short_name, types_with
+from ...model.short_names import (
+    LEVELS_WITH_NAMES,
+    cell,
+    find_column,
+    key_of,
+    short_name,
+    types_with,
+)
 from ...tables.table import Row
 
 __all__ = ['Columns', 'Listing', 'Tables']
@@ -37,7 +44,10 @@ _BASES = {
 _EXPERIMENTS_OF_SITE = uris.join(uris.ENTRY, 'experiments')
 """Listing of the whole site; it includes assessors."""
 
-_ABSTRACT = {'xnat:subjectData/demographics/': 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/'}
+_ABSTRACT = {
+    'xnat:subjectData/demographics/': 'xnat:subjectData/'
+    'demographics[@xsi:type=xnat:demographicData]/'
+}
 """Beginnings of paths that XNAT fails for -> the same with a concrete type."""
 
 
@@ -61,9 +71,20 @@ class Listing:
         Lists elements of this type only; empty for all.
     """
 
-    def __init__(self, uri: str, plural: str, columns: Columns, needed: Iterable[str] = (), datatype: str = '') -> None:
+    def __init__(
+        self,
+        uri: str,
+        plural: str,
+        columns: Columns,
+        needed: Iterable[str] = (),
+        datatype: str = '',
+    ) -> None:
         self._uri, self._plural, self._datatype = uri, plural, datatype
-        self._has_assessors = plural == 'experiments' and uri.partition('?')[0] == _EXPERIMENTS_OF_SITE and not datatype
+        self._has_assessors = (
+            plural == 'experiments'
+            and uri.partition('?')[0] == _EXPERIMENTS_OF_SITE
+            and not datatype
+        )
         self._id = level(plural).id_column
         self._wanted = frozenset(columns.get(plural, ()))
         self._general: list[str] = []
@@ -95,8 +116,18 @@ class Listing:
         """URIs to request: the listing of all, then one per single type."""
         if not (self._general or self._typed or self._datatype):
             return (self._uri,)
-        each = [(self._datatype, self.names), *((kind, [self._id, *names]) for kind, names in self._typed.items())]
-        return tuple([uris.with_query(self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}) for kind, names in each])
+        each = [
+            (self._datatype, self.names),
+            *((kind, [self._id, *names]) for kind, names in self._typed.items()),
+        ]
+        return tuple(
+            [
+                uris.with_query(
+                    self._uri, {'xsiType': kind or None, 'columns': _joined(names) or None}
+                )
+                for kind, names in each
+            ]
+        )
 
     @property
     def types(self) -> list[str]:
@@ -122,10 +153,20 @@ class Listing:
         ProgrammingError
             A requested column is not in the response.
         """
-        if not (self._general or self._typed) or level(self._plural).singular not in LEVELS_WITH_NAMES:
+        if (
+            not (self._general or self._typed)
+            or level(self._plural).singular not in LEVELS_WITH_NAMES
+        ):
             return tables[0]
-        rows: Iterable[Row] = self._grouped(tables[0], self._general).values() if self.may_repeat else self._named(tables[0], self._general)
-        of_types = [(names, self._grouped(table, names)) for names, table in zip(self._typed.values(), tables[1:], strict=True)]
+        rows: Iterable[Row] = (
+            self._grouped(tables[0], self._general).values()
+            if self.may_repeat
+            else self._named(tables[0], self._general)
+        )
+        of_types = [
+            (names, self._grouped(table, names))
+            for names, table in zip(self._typed.values(), tables[1:], strict=True)
+        ]
         return self._completed(rows, of_types) if of_types else rows
 
     @property
@@ -137,11 +178,17 @@ class Listing:
         names = [short_name(level(self._plural).singular, name) for name in self._general]
         return any(name is None or name.path.startswith('aliases/') for name in names)
 
-    def _completed(self, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]) -> Iterator[Row]:
+    def _completed(
+        self, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]
+    ) -> Iterator[Row]:
         """Yield rows with the columns of single types added."""
         for row in rows:
             identity = cell(row, self._id)
-            more = {key: row.get(key) or found.get(identity, {}).get(key, '') for names, found in of_types for key in map(key_of, names)}
+            more = {
+                key: row.get(key) or found.get(identity, {}).get(key, '')
+                for names, found in of_types
+                for key in map(key_of, names)
+            }
             yield {**row, **more}
 
     def _named(self, table: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
@@ -162,7 +209,11 @@ class Listing:
             )
         others = {key: found for key, found in keys.items() if found and found != key}
         rows = chain([first], rows)
-        return ({**row, **{key: cell(row, found) for key, found in others.items()}} for row in rows) if others else rows
+        return (
+            ({**row, **{key: cell(row, found) for key, found in others.items()}} for row in rows)
+            if others
+            else rows
+        )
 
     def _grouped(self, table: Iterable[Row], names: Sequence[str]) -> dict[str, Row]:
         """Merge the rows of each ID: XNAT returns one per value of a path."""
@@ -170,7 +221,10 @@ class Listing:
         for row in self._named(table, names):
             groups.setdefault(cell(row, self._id), []).append(row)
         keys = [key_of(name) for name in names]
-        return {identity: {**rows[0], **{key: _values(rows, key) for key in keys}} for identity, rows in groups.items()}
+        return {
+            identity: {**rows[0], **{key: _values(rows, key) for key in keys}}
+            for identity, rows in groups.items()
+        }
 
 
 def _joined(names: Iterable[str]) -> str:

@@ -11,7 +11,18 @@ from ...model.levels import GAPS, Chain, level
 from ..paths import Path, chain_of, read, spell
 from .listings import Columns
 from .shortcut_table import probe_before, short_cut
-from .stages import Conditions, Found, JoinSubjects, ListLevel, ListNamed, ListShares, Name, Rebase, Stage, element_uri
+from .stages import (
+    Conditions,
+    Found,
+    JoinSubjects,
+    ListLevel,
+    ListNamed,
+    ListShares,
+    Name,
+    Rebase,
+    Stage,
+    element_uri,
+)
 
 __all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 
@@ -45,12 +56,17 @@ def plan(
     chain = chain_of(path)
     joined = bool(columns.get('subjects')) and 'subjects' not in chain and 'experiments' in chain
     if joined:
-        columns = {**columns, 'experiments': tuple(dict.fromkeys([*columns.get('experiments', ()), 'subject_ID']))}
+        columns = {
+            **columns,
+            'experiments': tuple(dict.fromkeys([*columns.get('experiments', ()), 'subject_ID'])),
+        }
     stages: list[Stage] = []
     done: Path = ()
     while len(done) < len(path):
         rest = path[len(done) :]
-        stage = short_cut(done, rest, conditions, without, columns) or _single(path, chain, len(done), conditions, columns)
+        stage = short_cut(done, rest, conditions, without, columns) or _single(
+            path, chain, len(done), conditions, columns
+        )
         probe = probe_before(done, rest, without, both)
         stages += [probe, stage] if probe else [stage]
         done = path[: len(done) + len(stage.steps)]
@@ -62,7 +78,10 @@ def plan(
 
 
 def plans(
-    routes: Sequence[Path], conditions: Conditions | None = None, without: Container[str] = frozenset(), columns: Sequence[Columns] = ()
+    routes: Sequence[Path],
+    conditions: Conditions | None = None,
+    without: Container[str] = frozenset(),
+    columns: Sequence[Columns] = (),
 ) -> list[tuple[Stage, ...]]:
     """Return the stages for each of several paths of one walk.
 
@@ -82,10 +101,18 @@ def plans(
     below: dict[Path, set[str]] = {}
     ends = list(map(_past_session, routes))
     for route, at in zip(routes, ends, strict=True):
-        below.setdefault(route[:at], set()).update([step.level for step in route[at : at + 1] if at])
-    both = [below[route[:at]] >= {'assessors', 'reconstructions'} for route, at in zip(routes, ends, strict=True)]
+        below.setdefault(route[:at], set()).update(
+            [step.level for step in route[at : at + 1] if at]
+        )
+    both = [
+        below[route[:at]] >= {'assessors', 'reconstructions'}
+        for route, at in zip(routes, ends, strict=True)
+    ]
     arguments = zip(routes, columns, both, strict=True)
-    return [plan(route, conditions, without, wanted, both=has_both) for route, wanted, has_both in arguments]
+    return [
+        plan(route, conditions, without, wanted, both=has_both)
+        for route, wanted, has_both in arguments
+    ]
 
 
 def _past_session(route: Path) -> int:
@@ -120,7 +147,12 @@ def plan_below(uri: str, refused: Stage) -> tuple[Stage, ...]:
     """
     conditions, columns = refused.conditions, refused.columns
     above = chain_of(read(uri))
-    return tuple(ListLevel((step,), _relevant(step.level, above + chain_of(refused.steps), conditions), columns) for step in refused.steps)
+    return tuple(
+        ListLevel(
+            (step,), _relevant(step.level, above + chain_of(refused.steps), conditions), columns
+        )
+        for step in refused.steps
+    )
 
 
 def _is_gap(chain: Chain, at: int) -> bool:
@@ -148,9 +180,13 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
     if not conditions:
         return tuple(routes)
     needed = [{'subjects', 'experiments'} if name == 'subjects' else {name} for name in conditions]
-    kept = tuple(route for route in routes if all(levels & set(chain_of(route)) for levels in needed))
+    kept = tuple(
+        route for route in routes if all(levels & set(chain_of(route)) for levels in needed)
+    )
     if not kept:
-        levels = next((name for name in conditions if name != 'subjects'), 'subjects or experiments')
+        levels = next(
+            (name for name in conditions if name != 'subjects'), 'subjects or experiments'
+        )
         raise ProgrammingError(
             f'where: {", ".join(map(spell, routes))} has no {levels}',
             remedy=f'Select {levels}, or elements below them.',
@@ -165,7 +201,9 @@ def _single(path: Path, chain: Chain, at: int, conditions: Conditions, columns: 
     relevant = _relevant(step.level, chain[:at], conditions)
     must_look_up = at > 0 and needs_id(step.level, step.name)
     is_usable = not step.level.endswith('resources') or uris.is_label(step.name)
-    needs_no_listing = is_usable and not relevant and not columns.get(step.level) and not must_look_up
+    needs_no_listing = (
+        is_usable and not relevant and not columns.get(step.level) and not must_look_up
+    )
     is_on_the_way = step.literal and at + 1 < len(path)
     if is_on_the_way and needs_no_listing and not _is_gap(chain, at + 1):
         return Name((step,))
@@ -180,7 +218,9 @@ def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Co
     """
     if not conditions:
         return conditions
-    mine = {plural} | ({'subjects'} if plural == 'experiments' and 'subjects' not in above else set())
+    mine = {plural} | (
+        {'subjects'} if plural == 'experiments' and 'subjects' not in above else set()
+    )
     return {name: ids for name, ids in conditions.items() if name in mine}
 
 
@@ -204,13 +244,19 @@ def explain(path: Path, stages: Sequence[Stage], shown: set[str] | None = None) 
     for stage in stages:
         requests = {f'  GET {uris.unquote(request)}': request for request in _templates(stage, uri)}
         about = f'({stage.bound(parents, len(requests))}; {stage.assumption})'
-        lines += [f'{line}   {"(requested above)" if line in shown else about}' for line in requests]
+        lines += [
+            f'{line}   {"(requested above)" if line in shown else about}' for line in requests
+        ]
         shown |= {line for line in requests if not line.endswith('/files')}
         if isinstance(stage, Rebase):
             home = ('projects', '{project}') if uri.split('/')[-2] == 'subjects' else ()
             uri = uris.join(uris.ENTRY, *home, *uri.split('/')[-2:])
         for step in stage.steps:
-            uri = element_uri(uri, step.level, step.name) if step.literal and not requests else uris.join(uri, level(step.level).segment, '{ID}')
+            uri = (
+                element_uri(uri, step.level, step.name)
+                if step.literal and not requests
+                else uris.join(uri, level(step.level).segment, '{ID}')
+            )
             parents = parents if step.literal else step.level
     return '\n'.join(lines)
 
@@ -222,4 +268,9 @@ def _templates(stage: Stage, uri: str) -> tuple[str, ...]:
     project = uris.segments(uri)[1] if '/projects/' in uri else '{project}'
     row = {'project': project, 'subject_ID': '{subject_ID}'}
     names = ('{ID}', '{ID}…')
-    return stage.batch_requests([Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level) for name in names])
+    return stage.batch_requests(
+        [
+            Found(uri.replace('{ID}', name), {'ID': name, **row}, plural=read(uri)[-1].level)
+            for name in names
+        ]
+    )

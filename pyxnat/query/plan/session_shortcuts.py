@@ -20,7 +20,10 @@ from .stages import Found, ListLevel, Stage, name_in_lists, runs
 __all__ = ['KeepWhereAny', 'ListScansTogether', 'is_listed_with_sessions']
 
 _SCAN = 'xnat:imageSessionData/scans/scan'
-_DERIVED = ('xnat:imageSessionData/assessors/assessor/ID', 'xnat:imageSessionData/reconstructions/reconstructedImage/ID')
+_DERIVED = (
+    'xnat:imageSessionData/assessors/assessor/ID',
+    'xnat:imageSessionData/reconstructions/reconstructedImage/ID',
+)
 _RESOURCE = 'xnat:subjectData/resources/resource'
 
 
@@ -41,7 +44,9 @@ _PROBES = {
     'scans': _Probe('experiments', 'xnat:imageSessionData', (f'{_SCAN}/ID',), (f'{_SCAN}/ID',)),
     'assessors': _Probe('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[:1]),
     'reconstructions': _Probe('experiments', 'xnat:imageSessionData', _DERIVED, _DERIVED[1:]),
-    'resources': _Probe('subjects', None, *[(f'{_RESOURCE}/label', f'{_RESOURCE}/xnat_abstractResource_id')] * 2),
+    'resources': _Probe(
+        'subjects', None, *[(f'{_RESOURCE}/label', f'{_RESOURCE}/xnat_abstractResource_id')] * 2
+    ),
 }
 """Assessors and reconstructions have the same columns, so that one request serves both."""
 
@@ -53,7 +58,10 @@ class ListScansTogether(ListLevel):
     session without a row is requested alone.
     """
 
-    assumption: ClassVar[str] = 'listings of sessions give a row for each value of a repeated path, and its columns stay together (1.8)'
+    assumption: ClassVar[str] = (
+        'listings of sessions give a row for each value of a repeated path, and its columns stay '
+        'together (1.8)'
+    )
     batch_level: ClassVar[str] = 'experiments'
     batch_size: int = 100_000
 
@@ -62,7 +70,12 @@ class ListScansTogether(ListLevel):
 
     def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
         columns = ','.join(['ID', *self._paths().values()])
-        return (uris.with_query(uris.join(self._above(batch[0]), 'experiments'), {'xsiType': 'xnat:imageSessionData', 'columns': columns}),)
+        return (
+            uris.with_query(
+                uris.join(self._above(batch[0]), 'experiments'),
+                {'xsiType': 'xnat:imageSessionData', 'columns': columns},
+            ),
+        )
 
     def _above(self, found: Found) -> str:
         """Return the URI below which the sessions are listed."""
@@ -71,7 +84,9 @@ class ListScansTogether(ListLevel):
     def _paths(self) -> dict[str, str]:
         """Map the columns of the walk to their full paths from a session."""
         names = [*level('scans').columns, *self.columns.get('scans', ())]
-        return {key_of(name): f'{_SCAN}/{path}' for name in names if (path := _path_in_session(name))}
+        return {
+            key_of(name): f'{_SCAN}/{path}' for name in names if (path := _path_in_session(name))
+        }
 
     def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = {name: path.lower() for name, path in self._paths().items()}
@@ -80,11 +95,18 @@ class ListScansTogether(ListLevel):
             session, name = cell(row, 'ID'), cell(row, paths['ID'])
             scans = of.setdefault(session, {})
             if name in scans:
-                raise UnexpectedAnswer(f'{name!r} of {session} is listed twice: the columns do not stay together')
+                raise UnexpectedAnswer(
+                    f'{name!r} of {session} is listed twice: the columns do not stay together'
+                )
             scans[name] = {column: cell(row, key) for column, key in paths.items()}
         for scans in of.values():
             scans.pop('', None)  # the row of a session without scans
-        return [list(self.rows(at, [[*of[name_in_lists(at)].values()]])) if name_in_lists(at) in of else None for at in batch]
+        return [
+            list(self.rows(at, [[*of[name_in_lists(at)].values()]]))
+            if name_in_lists(at) in of
+            else None
+            for at in batch
+        ]
 
     def unbatched(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
@@ -132,7 +154,11 @@ class KeepWhereAny(Stage):
         uri = above.pop() if is_beside else uris.join(_project(batch[0]), self._probe.of)
         identity = None if '/projects/' in uri else name_in_lists(batch[0])
         columns = ','.join(['ID', 'label', *self._probe.columns])
-        return (uris.with_query(uri, {'ID': identity, 'xsiType': self._probe.datatype, 'columns': columns}),)
+        return (
+            uris.with_query(
+                uri, {'ID': identity, 'xsiType': self._probe.datatype, 'columns': columns}
+            ),
+        )
 
     def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         paths = [path.lower() for path in self._probe.evidence]

@@ -50,7 +50,13 @@ def _of_all(done: Path, rest: Path, columns: Columns) -> int:
 
 
 def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
-    return 3 if chain_of(rest) == ('scans', 'resources', 'files') and not rest[0].literal and _is_listed_with_files(columns) else 0
+    return (
+        3
+        if chain_of(rest) == ('scans', 'resources', 'files')
+        and not rest[0].literal
+        and _is_listed_with_files(columns)
+        else 0
+    )
 
 
 def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
@@ -58,16 +64,29 @@ def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
 
     Rows of files have only the ID of the assessor or reconstruction.
     """
-    kinds = {'assessors': ('resources', 'in_resources', 'out_resources'), 'reconstructions': ('in_resources', 'out_resources')}
+    kinds = {
+        'assessors': ('resources', 'in_resources', 'out_resources'),
+        'reconstructions': ('in_resources', 'out_resources'),
+    }
     holder = rest[0].level
-    fits = len(rest) == 3 and rest[1].level in kinds.get(holder, ()) and rest[0].name == ANY and rest[2].level == 'files'
+    fits = (
+        len(rest) == 3
+        and rest[1].level in kinds.get(holder, ())
+        and rest[0].name == ANY
+        and rest[2].level == 'files'
+    )
     below = done != () and done[-1].level == 'experiments'
     return 3 if fits and below and _is_listed_with_files(columns) and not columns.get(holder) else 0
 
 
 def _own_files(done: Path, rest: Path, columns: Columns) -> int:
     holder = done[-1].level if done else ''
-    own = chain_of(rest) == ('resources', 'files') and holder in ('projects', 'subjects', 'experiments', 'scans')
+    own = chain_of(rest) == ('resources', 'files') and holder in (
+        'projects',
+        'subjects',
+        'experiments',
+        'scans',
+    )
     directed = chain_of(rest) in (('in_resources', 'files'), ('out_resources', 'files'))
     is_shorter = not rest[0].literal or (holder == 'experiments' and not done[-1].literal)
     return 2 if (own or directed) and is_shorter and _is_listed_with_files(columns) else 0
@@ -75,12 +94,21 @@ def _own_files(done: Path, rest: Path, columns: Columns) -> int:
 
 def _is_listed_with_files(columns: Columns) -> bool:
     """Return whether rows of files have the wanted columns of resources."""
-    wanted = {name for plural in ('resources', 'in_resources', 'out_resources') for name in columns.get(plural, ())}
+    wanted = {
+        name
+        for plural in ('resources', 'in_resources', 'out_resources')
+        for name in columns.get(plural, ())
+    }
     return wanted <= {'xnat_abstractresource_id', 'label'}
 
 
 def _scans(done: Path, rest: Path, columns: Columns) -> int:
-    fits = done[-1:] != () and done[-1].level == 'experiments' and done[0].level == 'projects' and not any(step.literal for step in done[1:])
+    fits = (
+        done[-1:] != ()
+        and done[-1].level == 'experiments'
+        and done[0].level == 'projects'
+        and not any(step.literal for step in done[1:])
+    )
     has_columns = all(is_listed_with_sessions(name) for name in columns.get('scans', ()))
     return 1 if fits and has_columns and rest[0].level == 'scans' and not rest[0].literal else 0
 
@@ -99,8 +127,12 @@ SHORT_CUTS: dict[str, ShortCut] = {
     'levels of all projects': ShortCut(ListOfAll, _of_all, ('subjects', 'experiments')),
     'sessions of a project': ShortCut(ListSessions, _sessions, ('subjects',)),
     'files of scans': ShortCut(ListFiles, _files_of_scans, ('scans',)),
-    'files of derived data': ShortCut(ListDerivedFiles, _derived_files, ('assessors', 'reconstructions')),
-    'files of an element': ShortCut(ListOwnFiles, _own_files, ('resources', 'in_resources', 'out_resources')),
+    'files of derived data': ShortCut(
+        ListDerivedFiles, _derived_files, ('assessors', 'reconstructions')
+    ),
+    'files of an element': ShortCut(
+        ListOwnFiles, _own_files, ('resources', 'in_resources', 'out_resources')
+    ),
     'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all, ('scans',)),
     'scans of a project': ShortCut(ListScansTogether, _scans, ('scans',)),
     PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0, ()),  # stands before others
@@ -108,7 +140,9 @@ SHORT_CUTS: dict[str, ShortCut] = {
 """Name -> short cut, in order of precedence. Each can be switched off by its name."""
 
 
-def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns) -> Stage | None:
+def short_cut(
+    done: Path, rest: Path, conditions: Conditions, without: Container[str], columns: Columns
+) -> Stage | None:
     """Return the first short cut that applies to the rest of a path, if any.
 
     Parameters
@@ -128,12 +162,16 @@ def short_cut(done: Path, rest: Path, conditions: Conditions, without: Container
         covered = covers(done, rest, columns) if rest[0].level in levels else 0
         if covered and name not in without:
             stage = kind(rest[:covered], conditions, columns)
-            has_batches = done[-1:] != () and done[-1].level == stage.batch_level and not done[-1].literal
+            has_batches = (
+                done[-1:] != () and done[-1].level == stage.batch_level and not done[-1].literal
+            )
             return stage if has_batches else stage.unbatched()
     return None
 
 
-def probe_before(done: Path, rest: Path, without: Container[str], both: bool) -> KeepWhereAny | None:
+def probe_before(
+    done: Path, rest: Path, without: Container[str], both: bool
+) -> KeepWhereAny | None:
     """Return the stage that drops elements without children, if worthwhile.
 
     Parameters

@@ -27,7 +27,9 @@ class _SiteListing:
     A project has its own items and those that are shared into it, with their label there.
     """
 
-    def __init__(self, plural: str, columns: Columns, needed: Sequence[str], tables: Tables) -> None:
+    def __init__(
+        self, plural: str, columns: Columns, needed: Sequence[str], tables: Tables
+    ) -> None:
         self._plural = plural
         self._rows: dict[str, list[Row]] = {}
         self._readable: set[tuple[str, str]] = set()
@@ -39,7 +41,10 @@ class _SiteListing:
         each = None if listing.may_repeat else 1  # an item may have several rows for one share
         first = [row for shares in items.values() for row in next(iter(shares.values()))[:each]]
         for row in listing.rows([first, *tables[1:]]):
-            self._add({key: value for key, value in row.items() if '/share/' not in key}, items[cell(row, 'ID')])
+            self._add(
+                {key: value for key, value in row.items() if '/share/' not in key},
+                items[cell(row, 'ID')],
+            )
 
     def _add(self, row: Row, shares: dict[str, list[Row]]) -> None:
         """Add an item to its own project and to those it is shared into."""
@@ -50,9 +55,14 @@ class _SiteListing:
         for project in others:
             labels = {cell(share, self._label) for share in shares[project]}
             if len(labels) > 1:
-                raise UnexpectedAnswer(f'{row["ID"]} has the labels {sorted(labels)} in {project}: the columns do not stay together')
+                raise UnexpectedAnswer(
+                    f'{row["ID"]} has the labels {sorted(labels)} in {project}: the columns do not '
+                    'stay together'
+                )
             shown = {**row, 'label': labels.pop() or row['label']}
-            self._rows.setdefault(project, []).append(shown if self._plural == 'subjects' else {**shown, 'project': project})
+            self._rows.setdefault(project, []).append(
+                shown if self._plural == 'subjects' else {**shown, 'project': project}
+            )
 
     def of(self, project: str) -> list[Row]:
         """Return the rows of a project."""
@@ -74,7 +84,9 @@ class ListOfAll(Stage):
     a project if one of that type is in no other project; a project without one is requested alone.
     """
 
-    assumption: ClassVar[str] = 'listings give a row for each project that an item is shared into (1.8)'
+    assumption: ClassVar[str] = (
+        'listings give a row for each project that an item is shared into (1.8)'
+    )
     batch_level: ClassVar[str] = 'projects'
     batch_size: int = 100_000
 
@@ -96,7 +108,10 @@ class ListOfAll(Stage):
         Subjects are always listed: experiments may be readable where subjects are.
         """
         plurals = dict.fromkeys(['subjects', *chain_of(self.steps)])
-        return {plural: _site_requests(plural, self._columns(plural), self._needed(plural)) for plural in plurals}
+        return {
+            plural: _site_requests(plural, self._columns(plural), self._needed(plural))
+            for plural in plurals
+        }
 
     def _columns(self, plural: str) -> Columns:
         return self.columns if plural in chain_of(self.steps) else {}
@@ -107,8 +122,14 @@ class ListOfAll(Stage):
     def _site_listings(self, tables: Tables) -> dict[str, _SiteListing]:
         """Divide the responses by level."""
         left = iter(tables)
-        parts = {plural: list(islice(left, len(requests))) for plural, requests in self._listings().items()}
-        return {plural: _SiteListing(plural, self._columns(plural), self._needed(plural), part) for plural, part in parts.items()}
+        parts = {
+            plural: list(islice(left, len(requests)))
+            for plural, requests in self._listings().items()
+        }
+        return {
+            plural: _SiteListing(plural, self._columns(plural), self._needed(plural), part)
+            for plural, part in parts.items()
+        }
 
     def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
         listings = self._site_listings(tables)
@@ -119,10 +140,14 @@ class ListOfAll(Stage):
         name = cell(project.row, 'ID')
         if not all(listing.is_readable(name) for listing in listings.values()):
             return None
-        return list(self.unbatched().below(project, [listings[step.level].of(name) for step in self.steps]))
+        return list(
+            self.unbatched().below(project, [listings[step.level].of(name) for step in self.steps])
+        )
 
     def unbatched(self) -> Stage:
-        return (ListSessions if len(self.steps) > 1 else ListLevel)(self.steps, self.conditions, self.columns)
+        return (ListSessions if len(self.steps) > 1 else ListLevel)(
+            self.steps, self.conditions, self.columns
+        )
 
     def bound(self, parents: str, each: int) -> str:
         return str(each)

@@ -55,7 +55,15 @@ class Found(NamedTuple):
     plural: str = SERVER
     """Level of the element."""
 
-    def child(self, plural: str, name: str, row: Row, *, guessed: bool = True, between: Mapping[str, Row] | None = None) -> Found:
+    def child(
+        self,
+        plural: str,
+        name: str,
+        row: Row,
+        *,
+        guessed: bool = True,
+        between: Mapping[str, Row] | None = None,
+    ) -> Found:
         """Return an element below this one.
 
         Parameters
@@ -72,7 +80,9 @@ class Found(NamedTuple):
             Rows of levels between this one and the child.
         """
         above = {**self.above, **({self.plural: self.row} if self.row else {}), **(between or {})}
-        return Found(element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural)
+        return Found(
+            element_uri(self.uri, plural, name), row, self.guessed or guessed, above, plural
+        )
 
 
 class Listed:
@@ -153,7 +163,9 @@ class Stage:
     has_requests: ClassVar[bool] = True
     batch_size: int = 1
 
-    def __init__(self, steps: Path = (), conditions: Conditions | None = None, columns: Columns | None = None) -> None:
+    def __init__(
+        self, steps: Path = (), conditions: Conditions | None = None, columns: Columns | None = None
+    ) -> None:
         self.steps = steps
         self.conditions: Conditions = conditions or {}
         self.columns: Columns = columns or {}
@@ -272,7 +284,9 @@ class ListLevel(Stage):
 
     def _listing(self, at: Found) -> Listing:
         plural = self.steps[0].level
-        return Listing(uris.join(at.uri, level(plural).segment), plural, self.columns, self.needed(plural))
+        return Listing(
+            uris.join(at.uri, level(plural).segment), plural, self.columns, self.needed(plural)
+        )
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return self._listing(at).uris
@@ -294,7 +308,9 @@ class ListNamed(ListLevel):
 
     def rows(self, at: Found, tables: Tables) -> Iterator[Found]:
         step = self.steps[0]
-        if not at.guessed and not any(is_wanted(step, *names_of(step.level, row)) for row in tables[0]):
+        if not at.guessed and not any(
+            is_wanted(step, *names_of(step.level, row)) for row in tables[0]
+        ):
             raise NotFoundError(
                 f'{level(step.level).singular} {step.name!r} is not listed',
                 uri=at.uri,
@@ -310,10 +326,18 @@ class ListSessions(Stage):
     shared into a project without its subject, and is then below no subject of the project.
     """
 
-    assumption: ClassVar[str] = 'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those in the project (1.7, 1.8)'
+    assumption: ClassVar[str] = (
+        'ProjSubExptList lists a project with subject_ID; ID and label of a shared row are those '
+        'in the project (1.7, 1.8)'
+    )
 
     def _listings(self, at: Found) -> list[Listing]:
-        return [Listing(uris.join(at.uri, step.level), step.level, self.columns, self.needed(step.level)) for step in self.steps]
+        return [
+            Listing(
+                uris.join(at.uri, step.level), step.level, self.columns, self.needed(step.level)
+            )
+            for step in self.steps
+        ]
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return tuple(uri for listing in self._listings(at) for uri in listing.uris)
@@ -323,7 +347,9 @@ class ListSessions(Stage):
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         subjects, experiments = self._listings(at)
-        return self.below(at, [subjects.rows(tables[: len(subjects)]), experiments.rows(tables[len(subjects) :])])
+        return self.below(
+            at, [subjects.rows(tables[: len(subjects)]), experiments.rows(tables[len(subjects) :])]
+        )
 
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
         subject_step, experiment_step = self.steps
@@ -333,7 +359,9 @@ class ListSessions(Stage):
             sessions.setdefault(cell(row, 'subject_ID'), []).append(row)
         for identity, subject in chosen(subject_step, subjects, self.conditions):
             found = at.child('subjects', identity, subject)
-            for session, row in chosen(experiment_step, sessions.get(identity, []), self.conditions):
+            for session, row in chosen(
+                experiment_step, sessions.get(identity, []), self.conditions
+            ):
                 yield found.child('experiments', session, row)
 
 
@@ -344,7 +372,9 @@ class JoinSubjects(Stage):
     subject are requested by ID, up to 50 a request.
     """
 
-    assumption: ClassVar[str] = 'experiments name their subject_ID, and listings take several IDs as a filter (1.7, 1.8)'
+    assumption: ClassVar[str] = (
+        'experiments name their subject_ID, and listings take several IDs as a filter (1.7, 1.8)'
+    )
     most_ids: ClassVar[int] = 50
 
     def beside(self, uri: str) -> tuple[str, ...]:
@@ -353,7 +383,9 @@ class JoinSubjects(Stage):
 
     def named(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return the URIs of the listings of subjects with given IDs."""
-        return self._listing(uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': ','.join(ids)})).uris
+        return self._listing(
+            uris.with_query(uris.join(uris.ENTRY, 'subjects'), {'ID': ','.join(ids)})
+        ).uris
 
     def subjects(self, tables: Tables) -> Iterable[tuple[str, Row]]:
         """Yield ID and row of each subject in the responses."""
@@ -372,7 +404,9 @@ class JoinSubjects(Stage):
 class ListShares(Stage):
     """List the projects of an element: its own and those it is shared into."""
 
-    assumption: ClassVar[str] = 'ItemResource lists the projects of an item, its own among them (1.7, 1.8)'
+    assumption: ClassVar[str] = (
+        'ItemResource lists the projects of an item, its own among them (1.7, 1.8)'
+    )
 
     def requests(self, at: Found) -> tuple[str, ...]:
         return (uris.join(self.steps[0].of, 'projects'),)
@@ -397,7 +431,11 @@ class Rebase(Stage):
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         name = read(at.uri)[-1].name
-        home = uris.ENTRY if at.plural == 'experiments' else element_uri(uris.ENTRY, 'projects', cell(at.row, 'project'))
+        home = (
+            uris.ENTRY
+            if at.plural == 'experiments'
+            else element_uri(uris.ENTRY, 'projects', cell(at.row, 'project'))
+        )
         yield at._replace(uri=element_uri(home, at.plural, name))
 
 
@@ -528,4 +566,8 @@ def is_wanted(step: Step, identity: str, label: str) -> bool:
 def _passes(conditions: Conditions, plural: str, identity: str, row: Row) -> bool:
     if plural in conditions and identity not in conditions[plural]:
         return False
-    return not (plural == 'experiments' and 'subjects' in conditions and cell(row, 'subject_ID') not in conditions['subjects'])
+    return not (
+        plural == 'experiments'
+        and 'subjects' in conditions
+        and cell(row, 'subject_ID') not in conditions['subjects']
+    )

@@ -25,7 +25,20 @@ from werkzeug.security import check_password_hash, generate_password_hash
 from ..errors import BadRequest, WrongCredentials
 from .store import Store, group_right, item, role, share, token, user
 
-__all__ = ['ANY', 'GUEST', 'OTHER', 'Caller', 'Sessions', 'Users', 'digest_of', 'hash_password', 'parse_basic', 'readable', 'rights', 'visible']
+__all__ = [
+    'ANY',
+    'GUEST',
+    'OTHER',
+    'Caller',
+    'Sessions',
+    'Users',
+    'digest_of',
+    'hash_password',
+    'parse_basic',
+    'readable',
+    'rights',
+    'visible',
+]
 
 ROLES = {
     'owner': frozenset({'read', 'create', 'edit', 'delete'}),
@@ -106,7 +119,16 @@ class Users:
         self._checked: dict[str, tuple[str, bytes]] = {}
         self._lock = threading.Lock()
 
-    def add(self, login: str, password: str, *, admin: bool = False, firstname: str = '', lastname: str = '', email: str = '') -> None:
+    def add(
+        self,
+        login: str,
+        password: str,
+        *,
+        admin: bool = False,
+        firstname: str = '',
+        lastname: str = '',
+        email: str = '',
+    ) -> None:
         """Create a user, or set the password of an existing one.
 
         Parameters
@@ -135,8 +157,18 @@ class Users:
         with self._store.write() as connection:
             known = connection.scalar(select(user.c.pk).where(user.c.login == login))
             if known is None:
-                values = {'login': login, 'password': hashed, 'admin': admin, 'enabled': True, 'modified': int(time.time() * 1000)}
-                connection.execute(user.insert().values(firstname=firstname, lastname=lastname or login, email=email, **values))
+                values = {
+                    'login': login,
+                    'password': hashed,
+                    'admin': admin,
+                    'enabled': True,
+                    'modified': int(time.time() * 1000),
+                }
+                connection.execute(
+                    user.insert().values(
+                        firstname=firstname, lastname=lastname or login, email=email, **values
+                    )
+                )
                 self._add_guest(connection)
             else:
                 connection.execute(user.update().where(user.c.pk == known).values(password=hashed))
@@ -146,7 +178,9 @@ class Users:
         """Create the user ``guest``, second after the first, without password."""
         if connection.scalar(select(user.c.pk).where(user.c.login == GUEST.login)) is None:
             names = {'login': GUEST.login, 'firstname': 'XNAT', 'lastname': 'Guest'}
-            connection.execute(user.insert().values(password='', admin=False, enabled=True, **names))
+            connection.execute(
+                user.insert().values(password='', admin=False, enabled=True, **names)
+            )
 
     def any(self) -> bool:
         """Whether any user exists."""
@@ -179,7 +213,9 @@ class Users:
 
     def _by_token(self, connection: Connection, alias: str, secret: str) -> Any:
         """Return the user of an alias token; None if it is invalid or expired."""
-        row = connection.execute(select(token).where(token.c.alias == alias, token.c.expires > int(time.time()))).first()
+        row = connection.execute(
+            select(token).where(token.c.alias == alias, token.c.expires > int(time.time()))
+        ).first()
         if row is None or not hmac.compare_digest(row.digest, digest_of(secret)):
             return None
         return connection.execute(select(user).where(user.c.login == row.login)).first()
@@ -187,7 +223,9 @@ class Users:
     def find(self, login: str) -> Caller | None:
         """Return the caller with a login, without a check of the password."""
         with self._store.read() as connection:
-            row = connection.execute(select(user).where(user.c.login == login, user.c.enabled)).first()
+            row = connection.execute(
+                select(user).where(user.c.login == login, user.c.enabled)
+            ).first()
         return Caller(row.login, bool(row.admin), row.pk) if row is not None else None
 
     def _matches(self, row: Any, password: str) -> bool:
@@ -223,7 +261,12 @@ class Sessions:
         Limit of open sessions per user.
     """
 
-    def __init__(self, idle_limit_s: float = IDLE_LIMIT_S, clock: Callable[[], float] = time.monotonic, most: int = MOST_SESSIONS) -> None:
+    def __init__(
+        self,
+        idle_limit_s: float = IDLE_LIMIT_S,
+        clock: Callable[[], float] = time.monotonic,
+        most: int = MOST_SESSIONS,
+    ) -> None:
         self.idle_limit_s = idle_limit_s
         self.most = most
         """Limit of open sessions per user."""
@@ -317,12 +360,16 @@ class Sessions:
 
 _RIGHTS = (
     select(item.c.access, role.c.role)
-    .select_from(item.outerjoin(role, and_(role.c.project == item.c.id, role.c.login == bindparam('login'))))
+    .select_from(
+        item.outerjoin(role, and_(role.c.project == item.c.id, role.c.login == bindparam('login')))
+    )
     .where(item.c.level == 'project', item.c.id == bindparam('project'))
 )
 
 
-_GRANTED = select(group_right).where(group_right.c.project == bindparam('project'), group_right.c.key == bindparam('key'))
+_GRANTED = select(group_right).where(
+    group_right.c.project == bindparam('project'), group_right.c.key == bindparam('key')
+)
 ANY = '*'
 """Any data type, for a check before the type is known."""
 OTHER = '-'
@@ -372,11 +419,17 @@ def _granted(connection: Connection, project: str, key: str, kind: str) -> froze
     found: set[str] = set()
     for row in rows:
         if kind in (ANY, row.xsi_type):
-            found |= {'read', *(('create', 'edit') if row.edit else ()), *(('delete',) if row.delete else ())}
+            found |= {
+                'read',
+                *(('create', 'edit') if row.edit else ()),
+                *(('delete',) if row.delete else ()),
+            }
     return frozenset(found)
 
 
-def visible(caller: Caller, project: ColumnElement[str], seeing: bool = False) -> ColumnElement[bool]:
+def visible(
+    caller: Caller, project: ColumnElement[str], seeing: bool = False
+) -> ColumnElement[bool]:
     """Return the condition that a caller may read, or see, a project.
 
     Parameters
@@ -421,7 +474,9 @@ def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
     if caller.admin:
         return true()
     shared = share.alias()
-    through = select(shared.c.item).where(and_(shared.c.item == table.c.pk, readable_in(caller, shared.c.project, table)))
+    through = select(shared.c.item).where(
+        and_(shared.c.item == table.c.pk, readable_in(caller, shared.c.project, table))
+    )
     return or_(readable_in(caller, table.c.project, table), through.exists())
 
 
@@ -443,5 +498,9 @@ def readable_in(caller: Caller, project: ColumnElement[str], table: Any) -> Colu
     held, granted = role.alias(), group_right.alias()
     same = and_(granted.c.project == held.c.project, granted.c.key == held.c.role)
     typed = select(granted.c.key).select_from(held.join(granted, same))
-    typed = typed.where(held.c.login == caller.login, held.c.project == project, granted.c.xsi_type == table.c.xsi_type)
+    typed = typed.where(
+        held.c.login == caller.login,
+        held.c.project == project,
+        granted.c.xsi_type == table.c.xsi_type,
+    )
     return or_(_open(project), project.in_(own), typed.correlate_except(held, granted).exists())

@@ -24,7 +24,9 @@ def taken(connection: Connection, levels: Sequence[str], accession: str) -> Any:
     accession : str
         The ID.
     """
-    return connection.execute(select(item).where(item.c.level.in_(levels), item.c.id == accession)).first()
+    return connection.execute(
+        select(item).where(item.c.level.in_(levels), item.c.id == accession)
+    ).first()
 
 
 class Accessions:
@@ -37,7 +39,14 @@ class Accessions:
     def __init__(self) -> None:
         self._known: dict[str, set[str]] = {}
 
-    def give(self, connection: Connection, prefix: str, levels: Sequence[str], xsi_type: str, project: str) -> tuple[str, Any]:
+    def give(
+        self,
+        connection: Connection,
+        prefix: str,
+        levels: Sequence[str],
+        xsi_type: str,
+        project: str,
+    ) -> tuple[str, Any]:
         """Generate an ID like ``<PREFIX>_S00001``.
 
         IDs of items of another type or project are skipped: XNAT's behaviour in that case is
@@ -64,7 +73,9 @@ class Accessions:
         """
         letter = 'S' if 'subject' in levels else 'E'
         if letter not in self._known:
-            self._known[letter] = set(connection.scalars(select(item.c.id).where(item.c.level.in_(levels))))
+            self._known[letter] = set(
+                connection.scalars(select(item.c.id).where(item.c.level.in_(levels)))
+            )
         known = self._known[letter]
         number = len(known)
         while True:

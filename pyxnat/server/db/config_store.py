@@ -31,7 +31,9 @@ def tools(connection: Connection, project: str) -> Sequence[Any]:
     project : str
         ID of the project; empty for the site.
     """
-    query = select(config.c.tool).where(config.c.project == project).distinct().order_by(config.c.tool)
+    query = (
+        select(config.c.tool).where(config.c.project == project).distinct().order_by(config.c.tool)
+    )
     return connection.execute(query).all()
 
 
@@ -60,11 +62,17 @@ def versions(connection: Connection, place: ConfigPlace) -> Sequence[Any]:
     place : ConfigPlace
         Key of the configuration.
     """
-    same = (config.c.project == place.project, config.c.tool == place.tool, config.c.path == place.path)
+    same = (
+        config.c.project == place.project,
+        config.c.tool == place.tool,
+        config.c.path == place.path,
+    )
     return connection.execute(select(config).where(*same).order_by(config.c.pk.desc())).all()
 
 
-def add_version(connection: Connection, place: ConfigPlace, known: Any, *, unversioned: bool, **values: Any) -> None:
+def add_version(
+    connection: Connection, place: ConfigPlace, known: Any, *, unversioned: bool, **values: Any
+) -> None:
     """Add a version of a configuration.
 
     Parameters

@@ -12,9 +12,20 @@ from sqlalchemy import Connection, func, select
 from .store import custom_form, custom_form_use, item
 
 __all__ = [
-    'SITE', 'add_form', 'all_forms', 'all_uses', 'change_form', 'delete_form_use', 'enabled_forms', 'find_form', 'find_form_use', 'forms_of_type',
-    'has_data', 'set_form_status', 'use_form',
-]  # fmt: skip
+    'SITE',
+    'add_form',
+    'all_forms',
+    'all_uses',
+    'change_form',
+    'delete_form_use',
+    'enabled_forms',
+    'find_form',
+    'find_form_use',
+    'forms_of_type',
+    'has_data',
+    'set_form_status',
+    'use_form',
+]
 
 SITE = 'Site'
 """Entity of forms for the whole site."""
@@ -60,8 +71,14 @@ def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequen
     """
     use = custom_form_use
     query = select(custom_form, use.c.entity).join(use, use.c.form == custom_form.c.pk)
-    query = query.where(custom_form.c.datatype == xsi_type, use.c.status == 'enabled', use.c.entity.in_((SITE, project)))
-    return connection.execute(query.order_by(use.c.entity == SITE, custom_form.c.position, custom_form.c.pk)).all()
+    query = query.where(
+        custom_form.c.datatype == xsi_type,
+        use.c.status == 'enabled',
+        use.c.entity.in_((SITE, project)),
+    )
+    return connection.execute(
+        query.order_by(use.c.entity == SITE, custom_form.c.position, custom_form.c.pk)
+    ).all()
 
 
 def find_form(connection: Connection, number: str) -> Any:
@@ -74,7 +91,9 @@ def find_form(connection: Connection, number: str) -> Any:
     number : str
         The key as text; None is returned if it is not a number.
     """
-    query = select(custom_form).where(custom_form.c.pk == int(number)) if number.isdecimal() else None
+    query = (
+        select(custom_form).where(custom_form.c.pk == int(number)) if number.isdecimal() else None
+    )
     return connection.execute(query).first() if query is not None else None
 
 
@@ -88,7 +107,11 @@ def find_form_use(connection: Connection, number: str) -> Any:
     number : str
         The key as text; None is returned if it is not a number.
     """
-    query = select(custom_form_use).where(custom_form_use.c.pk == int(number)) if number.isdecimal() else None
+    query = (
+        select(custom_form_use).where(custom_form_use.c.pk == int(number))
+        if number.isdecimal()
+        else None
+    )
     return connection.execute(query).first() if query is not None else None
 
 
@@ -105,7 +128,9 @@ def add_form(connection: Connection, login: str, values: Mapping[str, Any]) -> A
         contents, position, datatype.
     """
     made = {'uuid': str(uuid.uuid4()), 'username': login, 'created': int(time.time() * 1000)}
-    return connection.execute(custom_form.insert().values(**made, **values).returning(custom_form)).one()
+    return connection.execute(
+        custom_form.insert().values(**made, **values).returning(custom_form)
+    ).one()
 
 
 def change_form(connection: Connection, pk: int, contents: str) -> Any:
@@ -136,10 +161,14 @@ def use_form(connection: Connection, pk: int, places: Iterable[str]) -> None:
     places : Iterable[str]
         IDs of projects, or `SITE`.
     """
-    known = set(connection.scalars(select(custom_form_use.c.entity).where(custom_form_use.c.form == pk)))
+    known = set(
+        connection.scalars(select(custom_form_use.c.entity).where(custom_form_use.c.form == pk))
+    )
     for place in dict.fromkeys(places):
         if place not in known:
-            connection.execute(custom_form_use.insert().values(form=pk, entity=place, status='enabled'))
+            connection.execute(
+                custom_form_use.insert().values(form=pk, entity=place, status='enabled')
+            )
 
 
 def set_form_status(connection: Connection, pk: int, status: str) -> None:
@@ -154,7 +183,9 @@ def set_form_status(connection: Connection, pk: int, status: str) -> None:
     status : str
         enabled or disabled.
     """
-    connection.execute(custom_form_use.update().where(custom_form_use.c.pk == pk).values(status=status))
+    connection.execute(
+        custom_form_use.update().where(custom_form_use.c.pk == pk).values(status=status)
+    )
 
 
 def delete_form_use(connection: Connection, use: Any) -> None:

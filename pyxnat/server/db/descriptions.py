@@ -29,13 +29,30 @@ def described(registry: Registry, row: DataType, sql_name: str) -> dict[str, Any
         Name of its table.
     """
     prefix, _, local = row.name.partition(':')
-    names = {'label': local, 'name': local, 'sqlName': sql_name, 'formattedName': sql_name, 'xmlName': row.name, 'type': row.name}
+    names = {
+        'label': local,
+        'name': local,
+        'sqlName': sql_name,
+        'formattedName': sql_name,
+        'xmlName': row.name,
+        'type': row.name,
+    }
     spaces = {'namespacePrefix': prefix, 'namespaceURI': row.namespace}
     fields: dict[str, dict[str, str]] = {}
     for path, kind in _fields(registry, row):
         name = path.rpartition('/')[2]
-        fields[name if name not in fields else path.replace('/', '_')] = {'prefix': prefix, 'xmlPath': path, 'xmlType': kind}
-    return {**names, **spaces, 'properName': row.root or row.name, 'defaultKey': {f'{sql_name}_id': 'xs:integer'}, 'fields': fields}
+        fields[name if name not in fields else path.replace('/', '_')] = {
+            'prefix': prefix,
+            'xmlPath': path,
+            'xmlType': kind,
+        }
+    return {
+        **names,
+        **spaces,
+        'properName': row.root or row.name,
+        'defaultKey': {f'{sql_name}_id': 'xs:integer'},
+        'fields': fields,
+    }
 
 
 def _fields(registry: Registry, row: DataType) -> Iterator[tuple[str, str]]:
@@ -46,7 +63,9 @@ def _fields(registry: Registry, row: DataType) -> Iterator[tuple[str, str]]:
     yield 'meta', f'{row.name}_meta_data'
 
 
-def _below(registry: Registry, row: DataType, node: etree._Element, above: str) -> Iterator[tuple[str, str]]:
+def _below(
+    registry: Registry, row: DataType, node: etree._Element, above: str
+) -> Iterator[tuple[str, str]]:
     """Yield paths and types of attributes and elements in a complex type.
 
     An element with an anonymous type is replaced by its content, unless it repeats.

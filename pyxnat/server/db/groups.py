@@ -11,8 +11,16 @@ from .access import ROLES
 from .store import group_right, role, user, user_group
 
 __all__ = [
-    'delete_group', 'group_numbers', 'groups_of', 'members', 'own_groups', 'remove_member', 'save_group', 'set_member', 'sizes',
-]  # fmt: skip
+    'delete_group',
+    'group_numbers',
+    'groups_of',
+    'members',
+    'own_groups',
+    'remove_member',
+    'save_group',
+    'set_member',
+    'sizes',
+]
 
 
 def own_groups(connection: Connection, project: str) -> dict[str, str]:
@@ -25,7 +33,9 @@ def own_groups(connection: Connection, project: str) -> dict[str, str]:
     project : str
         ID of the project.
     """
-    query = select(user_group.c.key, user_group.c.displayname).where(user_group.c.project == project)
+    query = select(user_group.c.key, user_group.c.displayname).where(
+        user_group.c.project == project
+    )
     return {row.key: row.displayname for row in connection.execute(query.order_by(user_group.c.pk))}
 
 
@@ -57,7 +67,11 @@ def sizes(connection: Connection, project: str) -> dict[str, int]:
     project : str
         ID of the project.
     """
-    query = select(role.c.role, func.count().label('n')).where(role.c.project == project).group_by(role.c.role)
+    query = (
+        select(role.c.role, func.count().label('n'))
+        .where(role.c.project == project)
+        .group_by(role.c.role)
+    )
     return {row.role: row.n for row in connection.execute(query)}
 
 
@@ -76,8 +90,14 @@ def members(connection: Connection, project: str, everybody: bool = False) -> Se
         Whether disabled users are included.
     """
     columns = (role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email)
-    query = select(*columns).select_from(role.join(user, user.c.login == role.c.login)).where(role.c.project == project)
-    return connection.execute((query if everybody else query.where(user.c.enabled)).order_by(user.c.login)).all()
+    query = (
+        select(*columns)
+        .select_from(role.join(user, user.c.login == role.c.login))
+        .where(role.c.project == project)
+    )
+    return connection.execute(
+        (query if everybody else query.where(user.c.enabled)).order_by(user.c.login)
+    ).all()
 
 
 def groups_of(connection: Connection, login: str) -> dict[str, str]:
@@ -90,7 +110,9 @@ def groups_of(connection: Connection, login: str) -> dict[str, str]:
     login : str
         The user.
     """
-    rows = connection.execute(select(role.c.project, role.c.role).where(role.c.login == login).order_by(role.c.project))
+    rows = connection.execute(
+        select(role.c.project, role.c.role).where(role.c.login == login).order_by(role.c.project)
+    )
     return {row.project: row.role for row in rows}
 
 
@@ -130,7 +152,9 @@ def remove_member(connection: Connection, project: str, login: str, key: str) ->
     connection.execute(role.delete().where(*same))
 
 
-def save_group(connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]) -> None:
+def save_group(
+    connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]
+) -> None:
     """Add or change a custom group of a project.
 
     Parameters
@@ -149,10 +173,14 @@ def save_group(connection: Connection, project: str, key: str, title: str, right
     same = (user_group.c.project == project) & (user_group.c.key == key)
     if connection.execute(user_group.update().where(same).values(displayname=title)).rowcount == 0:
         connection.execute(user_group.insert().values(project=project, key=key, displayname=title))
-    connection.execute(group_right.delete().where(group_right.c.project == project, group_right.c.key == key))
+    connection.execute(
+        group_right.delete().where(group_right.c.project == project, group_right.c.key == key)
+    )
     for kind, held in rights.items():
         values = {'read': True, 'edit': 'E' in held, 'delete': 'D' in held}
-        connection.execute(group_right.insert().values(project=project, key=key, xsi_type=kind, **values))
+        connection.execute(
+            group_right.insert().values(project=project, key=key, xsi_type=kind, **values)
+        )
 
 
 def delete_group(connection: Connection, project: str, key: str) -> None:
@@ -167,5 +195,9 @@ def delete_group(connection: Connection, project: str, key: str) -> None:
     key : str
         Key of the group.
     """
-    for table, column in ((role, role.c.role), (group_right, group_right.c.key), (user_group, user_group.c.key)):
+    for table, column in (
+        (role, role.c.role),
+        (group_right, group_right.c.key),
+        (user_group, user_group.c.key),
+    ):
         connection.execute(table.delete().where(table.c.project == project, column == key))

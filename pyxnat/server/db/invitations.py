@@ -35,7 +35,13 @@ def invite(connection: Connection, login: str, project: str, group: str, address
         invitation.c.approval_date.is_(None),
     )
     connection.execute(invitation.delete().where(*same))
-    values = {'project': project, 'level': group, 'email': address, 'create_date': now(), 'login': login}
+    values = {
+        'project': project,
+        'level': group,
+        'email': address,
+        'create_date': now(),
+        'login': login,
+    }
     connection.execute(invitation.insert().values(**values))
 
 

@@ -13,7 +13,16 @@ from urllib.parse import unquote
 
 from ...model.schemas import Field, canonical
 
-__all__ = ['Step', 'is_complete', 'join', 'name_of', 'pick_of', 'pick_of_name', 'steps', 'storage_key']
+__all__ = [
+    'Step',
+    'is_complete',
+    'join',
+    'name_of',
+    'pick_of',
+    'pick_of_name',
+    'steps',
+    'storage_key',
+]
 
 _STEP = re.compile(r'([^/\[\]]+)(?:\[([^\]]*)\])?(?:/|$)')
 _NAMED = re.compile(r'name=(?![\'"])()(.*)$|\s*@?name\s*=\s*([\'"]?)(.*)\3\s*$', re.DOTALL)

@@ -46,7 +46,9 @@ class Preferences:
         self._store = store
         with store.read() as connection:
             rows = connection.execute(select(setting).where(setting.c.name.like(_KEY + '%')))
-            self._known: dict[str, Preference] = {row.name[len(_KEY) :]: json.loads(row.value) for row in rows}
+            self._known: dict[str, Preference] = {
+                row.name[len(_KEY) :]: json.loads(row.value) for row in rows
+            }
 
     def __getitem__(self, name: str) -> Preference:
         """Return a preference; `KeyError` for an unknown name."""
@@ -82,8 +84,14 @@ class Preferences:
             For a value of another type.
         """
         wanted = DEFAULTS[name]
-        value = _BOOLEANS.get(value.lower(), value) if isinstance(wanted, bool) and isinstance(value, str) else value
-        if not isinstance(value, (bool, int, str)) or isinstance(wanted, bool) is not isinstance(value, bool):
+        value = (
+            _BOOLEANS.get(value.lower(), value)
+            if isinstance(wanted, bool) and isinstance(value, str)
+            else value
+        )
+        if not isinstance(value, (bool, int, str)) or isinstance(wanted, bool) is not isinstance(
+            value, bool
+        ):
             raise ValueError(f'{value!r} is not a value of {name}; the default is {wanted!r}')
         if isinstance(wanted, str) and _SPAN.fullmatch(wanted):
             seconds(str(value))

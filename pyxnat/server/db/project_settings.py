@@ -8,7 +8,12 @@ from .store import project_setting
 
 __all__ = ['DEFAULTS', 'put_setting_of', 'setting_of']
 
-DEFAULTS = {'prearchive_code': '4', 'quarantine_code': '0', 'current_arc': 'arc001', 'scan_type_mapping': 'true'}
+DEFAULTS = {
+    'prearchive_code': '4',
+    'quarantine_code': '0',
+    'current_arc': 'arc001',
+    'scan_type_mapping': 'true',
+}
 """Default values; prearchive_code 4 archives received data automatically."""
 
 
@@ -25,7 +30,9 @@ def setting_of(connection: Connection, project: str, name: str) -> str:
         A name in `DEFAULTS`.
     """
     query = select(project_setting.c.value)
-    found = connection.scalar(query.where(project_setting.c.project == project, project_setting.c.name == name))
+    found = connection.scalar(
+        query.where(project_setting.c.project == project, project_setting.c.name == name)
+    )
     return DEFAULTS[name] if found is None else str(found)
 
 

@@ -10,9 +10,18 @@ from sqlalchemy import Connection, Table, select
 from .store import file, item, resource
 
 __all__ = [
-    'children_of', 'delete_row', 'file_rows', 'item_row', 'items_of_level', 'project_row', 'rename_resource_folder', 'resource_rows', 'resources_of',
-    'resources_with_holders', 'update_row',
-]  # fmt: skip
+    'children_of',
+    'delete_row',
+    'file_rows',
+    'item_row',
+    'items_of_level',
+    'project_row',
+    'rename_resource_folder',
+    'resource_rows',
+    'resources_of',
+    'resources_with_holders',
+    'update_row',
+]
 
 
 def item_row(connection: Connection, pk: int | None) -> Any:
@@ -38,7 +47,9 @@ def project_row(connection: Connection, name: str) -> Any:
     name : str
         ID of the project.
     """
-    return connection.execute(select(item).where(item.c.level == 'project', item.c.id == name)).first()
+    return connection.execute(
+        select(item).where(item.c.level == 'project', item.c.id == name)
+    ).first()
 
 
 def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
@@ -51,7 +62,9 @@ def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
     *levels
         Singular names of the levels.
     """
-    return connection.execute(select(item).where(item.c.level.in_(levels)).order_by(item.c.pk)).all()
+    return connection.execute(
+        select(item).where(item.c.level.in_(levels)).order_by(item.c.pk)
+    ).all()
 
 
 def children_of(connection: Connection, parent: int) -> Sequence[Any]:
@@ -77,7 +90,9 @@ def resources_of(connection: Connection, holder: int) -> Sequence[Any]:
     holder : int
         Key of the item.
     """
-    return connection.execute(select(resource).where(resource.c.item == holder).order_by(resource.c.pk)).all()
+    return connection.execute(
+        select(resource).where(resource.c.item == holder).order_by(resource.c.pk)
+    ).all()
 
 
 def resource_rows(connection: Connection) -> Sequence[Any]:
@@ -116,7 +131,9 @@ def file_rows(connection: Connection, holder: int) -> Sequence[Any]:
     holder : int
         Key of the resource.
     """
-    return connection.execute(select(file).where(file.c.resource == holder).order_by(file.c.path)).all()
+    return connection.execute(
+        select(file).where(file.c.resource == holder).order_by(file.c.path)
+    ).all()
 
 
 def delete_row(connection: Connection, table: Table, pk: int) -> None:

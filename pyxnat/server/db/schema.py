@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 __all__ = [
     'METADATA',
@@ -42,12 +53,18 @@ item = Table(
     'item',
     METADATA,
     Column('pk', Integer, primary_key=True),  # also xnat_imagescandata_id etc.
-    Column('level', String, nullable=False),  # project, subject, experiment, scan, assessor, reconstruction
+    Column(
+        'level', String, nullable=False
+    ),  # project, subject, experiment, scan, assessor, reconstruction
     Column('xsi_type', String, nullable=False),  # xnat:mrSessionData
-    Column('id', String, nullable=False),  # accession ID; for scans and reconstructions the ID in their session
+    Column(
+        'id', String, nullable=False
+    ),  # accession ID; for scans and reconstructions the ID in their session
     Column('label', String),  # unique in its project; none for scans and reconstructions
     Column('project', String, nullable=False),  # ID of the owning project
-    Column('parent', ForeignKey('item.pk', ondelete='CASCADE')),  # project of a subject, subject of a session, session of a scan
+    Column(
+        'parent', ForeignKey('item.pk', ondelete='CASCADE')
+    ),  # project of a subject, subject of a session, session of a scan
     Column('access', String),  # projects only: private, protected, public
     Column('status', String, nullable=False, default='active'),
     Column('insert_date', String, nullable=False),
@@ -109,7 +126,9 @@ resource = Table(
     Column('insert_user', String, nullable=False),
     Column('counted', Boolean),  # whether a file was ever stored in it
     Column('folder', String),  # folder name if not the label or number
-    Column('told_count', Integer),  # number of files in the document that named it, until it has files; told_size: bytes
+    Column(
+        'told_count', Integer
+    ),  # number of files in the document that named it, until it has files; told_size: bytes
     Column('told_size', Integer),
     Index('resource_item', 'item', 'side', 'label'),
     sqlite_autoincrement=True,
@@ -315,7 +334,9 @@ pipeline = Table(
     Column('name', String, nullable=False),
     Column('datatype', String, nullable=False),  # also for types that extend it
     Column('description', String, nullable=False, default=''),
-    Column('document', Text, nullable=False, default='{}'),  # generates, steps, authors, version, ...
+    Column(
+        'document', Text, nullable=False, default='{}'
+    ),  # generates, steps, authors, version, ...
 )
 
 # Pipeline of a project, with an alias there.
@@ -337,7 +358,9 @@ arrival = Table(
     METADATA,
     Column('pk', Integer, primary_key=True),
     Column('project', String),  # none: Unassigned
-    Column('timestamp', String, nullable=False, unique=True),  # yyyyMMdd_HHmmssSSS, the folder above it
+    Column(
+        'timestamp', String, nullable=False, unique=True
+    ),  # yyyyMMdd_HHmmssSSS, the folder above it
     Column('folder', String, nullable=False),
     Column('name', String, nullable=False),  # label of the future item
     Column('subject', String, nullable=False, default=''),  # label or ID
@@ -433,4 +456,9 @@ search = Table(
 )
 
 # Settings of the archive: site ID, preferences, whether it was closed properly.
-setting = Table('setting', METADATA, Column('name', String, primary_key=True), Column('value', String, nullable=False))
+setting = Table(
+    'setting',
+    METADATA,
+    Column('name', String, primary_key=True),
+    Column('value', String, nullable=False),
+)

@@ -17,7 +17,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, FromClause, Table, bindparam, case, create_engine, event, inspect, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    FromClause,
+    Table,
+    bindparam,
+    case,
+    create_engine,
+    event,
+    inspect,
+    or_,
+    select,
+)
 from sqlalchemy.schema import CreateColumn
 
 from .schema import (
@@ -140,7 +153,12 @@ class Store:
         with self._lock:
             done = False
             try:
-                with self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
+                with (
+                    self._engine.connect().execution_options(
+                        pyxnat_begin='BEGIN IMMEDIATE'
+                    ) as connection,
+                    connection.begin(),
+                ):
                     yield connection
                 done = True
             finally:
@@ -175,7 +193,12 @@ class Store:
         for row in rows:
             if self.perform is not None:
                 self.perform(row.source, row.target)
-            with self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
+            with (
+                self._engine.connect().execution_options(
+                    pyxnat_begin='BEGIN IMMEDIATE'
+                ) as connection,
+                connection.begin(),
+            ):
                 connection.execute(task.delete().where(task.c.pk == row.pk))
         self._tasks = False
 
@@ -196,12 +219,17 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
         Seconds to wait for a lock.
     """
     engine = create_engine(
-        f'sqlite:///{path.as_posix()}', pool_size=32, max_overflow=32, connect_args={'timeout': timeout_s, 'check_same_thread': False}
+        f'sqlite:///{path.as_posix()}',
+        pool_size=32,
+        max_overflow=32,
+        connect_args={'timeout': timeout_s, 'check_same_thread': False},
     )
 
     @event.listens_for(engine, 'connect')
     def _connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # BEGIN is explicit below: sqlite3's own would be deferred
+        connection.isolation_level = (
+            None  # BEGIN is explicit below: sqlite3's own would be deferred
+        )
         connection.create_function('unicode_lower', 1, _lower, deterministic=True)
         connection.execute('PRAGMA foreign_keys = ON')
         connection.execute('PRAGMA journal_mode = TRUNCATE')
@@ -236,14 +264,18 @@ def _lock_folder(folder: Path) -> sqlite3.Connection:
 
     This works alike on all systems, and the lock ends with the process.
     """
-    connection = sqlite3.connect(folder / 'serving.lock', timeout=0.2, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(
+        folder / 'serving.lock', timeout=0.2, isolation_level=None, check_same_thread=False
+    )
     try:
         connection.execute('BEGIN EXCLUSIVE')
     except sqlite3.OperationalError as error:
         connection.close()
         if 'locked' not in str(error):
             raise
-        raise ArchiveBusy(f'{folder} is being served by another process; stop that process first') from error
+        raise ArchiveBusy(
+            f'{folder} is being served by another process; stop that process first'
+        ) from error
     return connection
 
 
@@ -286,7 +318,9 @@ def alias(table: Table, name: str) -> Any:
     return table.alias(name)
 
 
-def counted(table: FromClause, count: ColumnElement[int], size: ColumnElement[int]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+def counted(
+    table: FromClause, count: ColumnElement[int], size: ColumnElement[int]
+) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
     """Return columns with the number of files of a resource, and their bytes.
 
     Until the resource has had a file, the values of the document that named it.
@@ -301,7 +335,9 @@ def counted(table: FromClause, count: ColumnElement[int], size: ColumnElement[in
         Column with their total size in bytes.
     """
     was_filled = or_(count > 0, table.c.counted)
-    return case((was_filled, count), else_=table.c.told_count), case((was_filled, size), else_=table.c.told_size)
+    return case((was_filled, count), else_=table.c.told_count), case(
+        (was_filled, size), else_=table.c.told_size
+    )
 
 
 def touch(connection: Connection, pk: int | None, below: bool = False) -> None:
@@ -319,16 +355,26 @@ def touch(connection: Connection, pk: int | None, below: bool = False) -> None:
         Whether only something below the item changed.
     """
     if pk is not None:
-        connection.execute(_touching(), {'touched': pk, 'moment': mark(), 'own': 0 if below else pk})
+        connection.execute(
+            _touching(), {'touched': pk, 'moment': mark(), 'own': 0 if below else pk}
+        )
 
 
 @lru_cache(maxsize=1)
 def _touching() -> Any:
     """Return the statement of `touch`; building takes longer than running it."""
-    line = select(item.c.pk, item.c.parent).where(item.c.pk == bindparam('touched')).cte('line', recursive=True)
+    line = (
+        select(item.c.pk, item.c.parent)
+        .where(item.c.pk == bindparam('touched'))
+        .cte('line', recursive=True)
+    )
     line = line.union_all(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
     wanted = item.c.pk.in_(select(line.c.pk))
-    return item.update().where(wanted, or_(item.c.level != 'project', item.c.pk == bindparam('own'))).values(last_modified=bindparam('moment'))
+    return (
+        item.update()
+        .where(wanted, or_(item.c.level != 'project', item.c.pk == bindparam('own')))
+        .values(last_modified=bindparam('moment'))
+    )
 
 
 def fields_of(row: Any) -> dict[str, str]:
@@ -368,7 +414,9 @@ def settings_like(connection: Connection, prefix: str) -> dict[str, str]:
     dict[str, str]
         Values by the rest of the name.
     """
-    rows = connection.execute(select(setting).where(setting.c.name.startswith(prefix, autoescape=True)))
+    rows = connection.execute(
+        select(setting).where(setting.c.name.startswith(prefix, autoescape=True))
+    )
     return {row.name.removeprefix(prefix): row.value for row in rows}
 
 

@@ -13,7 +13,14 @@ from ...model.xml import parse_xml
 
 __all__ = ['TREE', 'Model', 'split_path']
 
-TREE = {'project': '', 'subject': 'project', 'experiment': 'subject', 'scan': 'experiment', 'assessor': 'experiment', 'reconstruction': 'experiment'}
+TREE = {
+    'project': '',
+    'subject': 'project',
+    'experiment': 'subject',
+    'scan': 'experiment',
+    'assessor': 'experiment',
+    'reconstruction': 'experiment',
+}
 """Level of an item to the level of its parent."""
 
 _LEVEL_BASES = (
@@ -61,7 +68,9 @@ class Model:
         Further XSD files, or folders of them.
     """
 
-    def __init__(self, documents: Iterable[bytes] | None = None, further: Iterable[Path] = ()) -> None:
+    def __init__(
+        self, documents: Iterable[bytes] | None = None, further: Iterable[Path] = ()
+    ) -> None:
         self.named: dict[str, bytes] = {}
         """Schema documents by their path without extension; ``xnat`` for ``xnat/xnat``."""
         for folder in (SCHEMAS, *further) if documents is None else further:
@@ -97,7 +106,11 @@ class Model:
         XNAT's schema does not declare most of its general types abstract, although they are.
         """
         row = self.registry.get(name)
-        return row is not None and not row.abstract and row.name not in dict(_LEVEL_BASES[2:5]).values()
+        return (
+            row is not None
+            and not row.abstract
+            and row.name not in dict(_LEVEL_BASES[2:5]).values()
+        )
 
     def field(self, name: str, path: str) -> Field | None:
         """Return a field whose value is stored in an item of a type.
@@ -140,18 +153,26 @@ class Model:
         if plain.startswith(_OF_ALL) or self._is_kept_with_all(name, plain):
             return True
         for one in self.registry.fields(name):
-            if one.kind and one.key == plain and {found.lower() for found in _TYPES.findall(one.path)} <= types:
+            if (
+                one.kind
+                and one.key == plain
+                and {found.lower() for found in _TYPES.findall(one.path)} <= types
+            ):
                 return True
             if one.item_type and plain.startswith(one.key + '/'):
                 depth = one.key.count('/') + 1
-                return self._find_declared(_named_type(path, depth) or one.item_type, _after(path, depth))
+                return self._find_declared(
+                    _named_type(path, depth) or one.item_type, _after(path, depth)
+                )
         return False
 
     def _is_kept_with_all(self, name: str, plain: str) -> bool:
         """Whether a path is that of an item's type, or of a key that only the database has."""
         if plain == 'extension_item/element_name':
             return self.level_of(name) in _OF_SEVERAL
-        return any(plain == f'{self.sql_name(one)}_id'.lower() for one in self.registry.ancestry(name))
+        return any(
+            plain == f'{self.sql_name(one)}_id'.lower() for one in self.registry.ancestry(name)
+        )
 
     def _is_linked(self, name: str, key: str) -> bool:
         """Whether a path is on or below a link; see `is_link`."""
@@ -176,7 +197,9 @@ class Model:
             return True
         held = self.registry.field(name, path)
         kind = held.item_type if held is not None else ''
-        return bool(kind) and (bool(self.level_of(kind)) or self.registry.is_a(kind, 'xnat:abstractResource'))
+        return bool(kind) and (
+            bool(self.level_of(kind)) or self.registry.is_a(kind, 'xnat:abstractResource')
+        )
 
     def child_at(self, name: str, path: str) -> str:
         """Return the level of the items at a path; empty for none.
@@ -226,7 +249,11 @@ class Model:
         first, slash, rest = path.partition('/')
         kind = self.registry.element_type(name, first) if slash and '[' not in first else ''
         general = kind.partition(':')[2].startswith('abstract')
-        return general and self.registry.field(name, path) is not None and self.registry.field(kind, rest) is None
+        return (
+            general
+            and self.registry.field(name, path) is not None
+            and self.registry.field(kind, rest) is None
+        )
 
     def default_type(self, where: str) -> str:
         """Return the default type of new items of a level.
@@ -238,12 +265,17 @@ class Model:
     @cached_property
     def searchable(self) -> list[str]:
         """Concrete types that a search may have as root."""
-        return [row.name for row in self.registry if self.level_of(row.name) and self.can_hold(row.name)]
+        return [
+            row.name for row in self.registry if self.level_of(row.name) and self.can_hold(row.name)
+        ]
 
     @cached_property
     def places(self) -> dict[str, str]:
         """Namespace to the path of its schema document below ``/schemas``."""
-        named = ((parse_xml(text).get('targetNamespace', ''), name) for name, text in reversed(self.named.items()))
+        named = (
+            (parse_xml(text).get('targetNamespace', ''), name)
+            for name, text in reversed(self.named.items())
+        )
         return {uri: f'{name if "/" in name else f"{name}/{name}"}.xsd' for uri, name in named}
 
     def singular(self, name: str) -> str:
@@ -252,7 +284,9 @@ class Model:
             return _CALLED[name]
         row = self.registry.get(name)
         root = (row.root if row else '') or name.partition(':')[2].removesuffix('Data')
-        return re.sub(r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', root[:1].upper() + root[1:])
+        return re.sub(
+            r'(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])', ' ', root[:1].upper() + root[1:]
+        )
 
     def plural(self, name: str) -> str:
         """Return the plural name of a type for users: ``MR Sessions``."""
@@ -275,7 +309,10 @@ def _documents(folder: Path) -> dict[str, bytes]:
     found = [folder] if folder.is_file() else sorted(folder.rglob('*.xsd'))
     if not found:
         raise ValueError(f'{folder} contains no XSD file')
-    parts = {one: one.relative_to(folder.parent if folder.is_file() else folder).with_suffix('').parts for one in found}
+    parts = {
+        one: one.relative_to(folder.parent if folder.is_file() else folder).with_suffix('').parts
+        for one in found
+    }
     return {'/'.join(dict.fromkeys(parts[one])): one.read_bytes() for one in found}
 
 

@@ -11,9 +11,19 @@ from sqlalchemy import Connection, func, select
 from .store import token, user
 
 __all__ = [
-    'active_users', 'add_user', 'administrators', 'all_users', 'change_user', 'delete_tokens_of', 'email_of', 'find_user', 'full_name_of',
-    'is_last_administrator', 'login_by_email', 'login_by_name',
-]  # fmt: skip
+    'active_users',
+    'add_user',
+    'administrators',
+    'all_users',
+    'change_user',
+    'delete_tokens_of',
+    'email_of',
+    'find_user',
+    'full_name_of',
+    'is_last_administrator',
+    'login_by_email',
+    'login_by_name',
+]
 
 _NAMES = (user.c.login, user.c.firstname, user.c.lastname, user.c.email)
 
@@ -73,7 +83,9 @@ def login_by_email(connection: Connection, address: str) -> str | None:
     address : str
         The email address; case is ignored.
     """
-    return connection.scalar(select(user.c.login).where(func.lower(user.c.email) == address.lower()))
+    return connection.scalar(
+        select(user.c.login).where(func.lower(user.c.email) == address.lower())
+    )
 
 
 def email_of(connection: Connection, login: str) -> str:
@@ -99,7 +111,9 @@ def full_name_of(connection: Connection, login: str) -> tuple[str, str]:
     login : str
         The user.
     """
-    found = connection.execute(select(user.c.firstname, user.c.lastname).where(user.c.login == login)).first()
+    found = connection.execute(
+        select(user.c.firstname, user.c.lastname).where(user.c.login == login)
+    ).first()
     return (found.firstname, found.lastname) if found is not None else ('', '')
 
 
@@ -145,7 +159,12 @@ def is_last_administrator(connection: Connection, pk: int) -> bool:
         Key of the administrator.
     """
     others = select(func.count()).select_from(user)
-    return connection.scalar(others.where(user.c.admin, user.c.enabled, user.c.verified, user.c.pk != pk)) == 0
+    return (
+        connection.scalar(
+            others.where(user.c.admin, user.c.enabled, user.c.verified, user.c.pk != pk)
+        )
+        == 0
+    )
 
 
 def delete_tokens_of(connection: Connection, login: str) -> None:

@@ -55,7 +55,9 @@ def normalise(row: Field, text: str) -> str:
 
 def _string(row: Field, value: str) -> str:
     if row.max_length is not None and len(value) > row.max_length:
-        raise ValueError(f'Must Be Less Than {row.max_length} Characters : Current Length ({len(value)})')
+        raise ValueError(
+            f'Must Be Less Than {row.max_length} Characters : Current Length ({len(value)})'
+        )
     return value
 
 
@@ -73,7 +75,9 @@ def _float(row: Field, value: str) -> str:
 
 def _ranged(row: Field, value: str) -> str:
     number = float(value)
-    if (row.minimum is not None and number < row.minimum) or (row.maximum is not None and number > row.maximum):
+    if (row.minimum is not None and number < row.minimum) or (
+        row.maximum is not None and number > row.maximum
+    ):
         raise ValueError(f'Must Be Between {row.minimum} And {row.maximum}: {value}')
     return value
 
@@ -118,7 +122,9 @@ def _lenient_date(value: str) -> date | None:
 def parse_time(value: str) -> time | None:
     """Parse a time of day, ``HH:mm`` or ``HH:mm:ss``; None if it is invalid."""
     try:
-        return time.fromisoformat(value if value.count(':') == 2 else value + ':00').replace(tzinfo=None)
+        return time.fromisoformat(value if value.count(':') == 2 else value + ':00').replace(
+            tzinfo=None
+        )
     except ValueError:
         return None
 

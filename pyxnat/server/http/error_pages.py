@@ -28,8 +28,10 @@ __all__ = ['page', 'plain_page', 'plain_refusal', 'refusal_of']
 
 _PAGE = '<html><head><title>{title}</title></head><body><h3>{words}</h3>{more}</body></html>'
 _CONTAINER = (
-    '<!doctype html><html lang="en"><head><title>HTTP Status {title}</title></head><body><h1>HTTP Status {title}</h1>'
-    '<p><b>Type</b> Status Report</p>{message}<p><b>Description</b> {described}</p><h3>pyxnat.server</h3></body></html>'
+    '<!doctype html><html lang="en"><head><title>HTTP Status {title}</title></head><body><h1>HTTP '
+    'Status {title}</h1>'
+    '<p><b>Type</b> Status Report</p>{message}<p><b>Description</b> '
+    '{described}</p><h3>pyxnat.server</h3></body></html>'
 )
 
 
@@ -59,7 +61,9 @@ def page(error: Refusal, realm: str) -> Response:
         Name of the archive, for the login challenge.
     """
     if isinstance(error, BareRefusal):
-        return Response(status=error.status, headers={'Location': error.location} if error.location else None)
+        return Response(
+            status=error.status, headers={'Location': error.location} if error.location else None
+        )
     response = (_container_page if error.is_by_container else _status_page)(error)
     response.status_code = error.status
     if isinstance(error, Unauthorized) and not isinstance(error, WrongCredentials):
@@ -71,23 +75,37 @@ def page(error: Refusal, realm: str) -> Response:
 
 def plain_refusal(error: Refusal) -> Response:
     """Return a refusal in plain text, as XNAT writes it below ``/xapi``."""
-    return Response(f'{error.description or error.name}', status=error.status, mimetype='text/plain')
+    return Response(
+        f'{error.description or error.name}', status=error.status, mimetype='text/plain'
+    )
 
 
 def refusal_of(error: HTTPException) -> Refusal:
     """Return the refusal for an error of Werkzeug's request parsing."""
-    classes = {cls.status: cls for cls in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, MethodNotAllowed)}
+    classes = {
+        cls.status: cls
+        for cls in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, MethodNotAllowed)
+    }
     return classes.get(error.code or 500, InternalServerError)(description=error.description)
 
 
 def _status_page(error: Refusal) -> Response:
-    more = f'<p>{error.status}<br>{html.escape(error.name)}</p>'  # not well-formed XML, like XNAT's page
+    # not well-formed XML, like XNAT's page
+    more = f'<p>{error.status}<br>{html.escape(error.name)}</p>'
     return plain_page('Status page', html.escape(error.description or error.name), more)
 
 
 def _container_page(error: Refusal) -> Response:
     own = error.description != error.words or isinstance(error, WrongCredentials)
-    message = f'<p><b>Message</b> {html.escape(error.description)}</p>' if own and error.description else ''
+    message = (
+        f'<p><b>Message</b> {html.escape(error.description)}</p>'
+        if own and error.description
+        else ''
+    )
     title = f'{error.status} – {error.name}'
-    described = html.escape(type(error).words if not isinstance(error, WrongCredentials) else Unauthorized.words)
-    return Response(_CONTAINER.format(title=title, message=message, described=described), mimetype='text/html')
+    described = html.escape(
+        type(error).words if not isinstance(error, WrongCredentials) else Unauthorized.words
+    )
+    return Response(
+        _CONTAINER.format(title=title, message=message, described=described), mimetype='text/html'
+    )

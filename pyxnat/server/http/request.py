@@ -116,7 +116,9 @@ class Call(Context):
             seen += len(piece)
             yield piece
         if 0 <= expected != seen:
-            raise BadRequest(f'The body was announced with {expected} bytes and ended after {seen}.')
+            raise BadRequest(
+                f'The body was announced with {expected} bytes and ended after {seen}.'
+            )
 
     def posted_document(self) -> bytes:
         """Return the body, or the first file of a form.
@@ -149,7 +151,9 @@ class Call(Context):
         """
         environ = {**self.request.environ, 'wsgi.input': io.BytesIO(self.document())}
         _, fields, files = parse_form_data(environ, max_form_memory_size=MAX_DOCUMENT)
-        parts = [(part.filename or '', part.mimetype, part.read()) for _, part in files.items(multi=True)]
+        parts = [
+            (part.filename or '', part.mimetype, part.read()) for _, part in files.items(multi=True)
+        ]
         return list(fields.items(multi=True)), parts
 
 
@@ -167,4 +171,8 @@ def text(body: str = '', status: int = 200, mimetype: str = 'text/plain') -> Res
     mimetype : str
         Media type.
     """
-    return Response(body.encode('latin-1', 'replace'), status=status, content_type=f'{mimetype};charset=ISO-8859-1')
+    return Response(
+        body.encode('latin-1', 'replace'),
+        status=status,
+        content_type=f'{mimetype};charset=ISO-8859-1',
+    )

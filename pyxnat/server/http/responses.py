@@ -30,7 +30,9 @@ _PIECE = 2**18
 
 def no_table() -> Response:
     """Return an empty, expired response, as XNAT does where it has no table."""
-    return Response(headers={'Expires': http_date()}, content_type='application/json;charset=ISO-8859-1')
+    return Response(
+        headers={'Expires': http_date()}, content_type='application/json;charset=ISO-8859-1'
+    )
 
 
 def nothing(call: Call) -> Response:
@@ -38,7 +40,10 @@ def nothing(call: Call) -> Response:
 
     XNAT does so where the query of a listing fails.
     """
-    return Response(headers={'Expires': http_date()}, content_type=f'{FORMATS[_form(call, "json")]};charset=ISO-8859-1')
+    return Response(
+        headers={'Expires': http_date()},
+        content_type=f'{FORMATS[_form(call, "json")]};charset=ISO-8859-1',
+    )
 
 
 def made_at(call: Call, name: str | int) -> Response:
@@ -55,7 +60,9 @@ def made_at(call: Call, name: str | int) -> Response:
     """
     url = f'{call.request.base_url.rstrip("/")}/{quote(str(name), safe="")}'
     query = call.request.query_string.decode('latin-1')
-    return Response(url, mimetype='text/plain', headers={'Location': f'{url}?{query}' if query else url})
+    return Response(
+        url, mimetype='text/plain', headers={'Location': f'{url}?{query}' if query else url}
+    )
 
 
 def send(sending: Sending) -> Response:
@@ -144,5 +151,8 @@ def _form(call: Call, default: str) -> str:
         return default
     best = call.request.accept_mimetypes.best_match(list(_ACCEPTED))
     if best is None:
-        raise NotAcceptable(f'A table can be sent as {", ".join(_ACCEPTED)}, not as {header}; use format= in the query.')
+        raise NotAcceptable(
+            f'A table can be sent as {", ".join(_ACCEPTED)}, not as {header}; use format= in the '
+            'query.'
+        )
     return _ACCEPTED[best]

@@ -23,7 +23,13 @@ from ..table import BATCH, Table, cell
 __all__ = ['FORMATS', 'render']
 
 _IN_MEMORY = 2**20
-FORMATS = {'json': 'application/json', 'csv': 'text/csv', 'xml': 'text/xml', 'html': 'text/html', 'xlist': 'text/html'}
+FORMATS = {
+    'json': 'application/json',
+    'csv': 'text/csv',
+    'xml': 'text/xml',
+    'html': 'text/html',
+    'xlist': 'text/html',
+}
 """Media type of each format, without a charset, as in XNAT; the bytes are UTF-8."""
 
 
@@ -54,7 +60,15 @@ def _json(table: Table) -> Iterator[bytes]:
     names = [encode_basestring(name) + ':' for name in table.columns]
     total = 0
     for batch in _batches(table.rows):
-        texts = [','.join([name + encode_basestring(cell(value)) for name, value in zip(names, row, strict=True)]) for row in batch]
+        texts = [
+            ','.join(
+                [
+                    name + encode_basestring(cell(value))
+                    for name, value in zip(names, row, strict=True)
+                ]
+            )
+            for row in batch
+        ]
         yield ((',{' if total else '{') + '},{'.join(texts) + '}').encode('utf-8')
         total += len(batch)
     meta = dict(table.meta)
@@ -81,7 +95,9 @@ def _csv_text(rows: Sequence[Sequence[Any]]) -> str:
     them differently from XNAT.
     """
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator='\n').writerows([[value if value.__class__ is str else cell(value) for value in row] for row in rows])
+    csv.writer(buffer, lineterminator='\n').writerows(
+        [[value if value.__class__ is str else cell(value) for value in row] for row in rows]
+    )
     text = buffer.getvalue()
     if text.count('\n') == len(rows) and '\r' not in text and len(rows[0]) > 1:
         return text
@@ -90,7 +106,11 @@ def _csv_text(rows: Sequence[Sequence[Any]]) -> str:
 
 def _csv_cell(text: str) -> str:
     if '\n' in text or '\r' in text:
-        return '"' + text.replace('\r\n', ' ').replace('\n', ' ').replace('\r', ' ').replace('"', '""') + '"'
+        return (
+            '"'
+            + text.replace('\r\n', ' ').replace('\n', ' ').replace('\r', ' ').replace('"', '""')
+            + '"'
+        )
     if ',' in text or '"' in text:
         return '"' + text.replace('"', '""') + '"'
     return text
@@ -105,9 +125,16 @@ def _xml(table: Table) -> Iterator[bytes]:
         meta = dict(table.meta)
         if table.count:
             meta.setdefault('totalRecords', str(total))
-        attributes = ''.join(f' {name}={quoteattr(_xml_text(cell(value)))}' for name, value in meta.items() if isinstance(value, str))
+        attributes = ''.join(
+            f' {name}={quoteattr(_xml_text(cell(value)))}'
+            for name, value in meta.items()
+            if isinstance(value, str)
+        )
         yield f'<ResultSet{attributes}><results><columns>'.encode()
-        columns = ''.join(f'<column{_column_attributes(table.attributes.get(name, {}))}>{escape(_xml_text(name))}</column>' for name in table.columns)
+        columns = ''.join(
+            f'<column{_column_attributes(table.attributes.get(name, {}))}>{escape(_xml_text(name))}</column>'  # noqa: E501
+            for name in table.columns
+        )
         yield columns.encode('utf-8') + b'</columns>\n<rows>'
         rows.seek(0)
         while piece := rows.read(_IN_MEMORY):
@@ -116,17 +143,27 @@ def _xml(table: Table) -> Iterator[bytes]:
 
 
 def _column_attributes(column: dict[str, Any]) -> str:
-    return ''.join(f' {name}={quoteattr(column[name])}' for name in ('type', 'xPATH', 'element_name', 'header', 'id') if name in column)
+    return ''.join(
+        f' {name}={quoteattr(column[name])}'
+        for name in ('type', 'xPATH', 'element_name', 'header', 'id')
+        if name in column
+    )
 
 
 def _xml_rows(batch: Sequence[Sequence[Any]]) -> bytes:
-    lines = (''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) for row in batch)
+    lines = (
+        ''.join(f'<cell>{escape(_xml_text(cell(value)))}</cell>' for value in row) for row in batch
+    )
     return ''.join(f'<row>{line}</row>\n' for line in lines).encode()
 
 
 def _xml_text(text: str) -> str:
     """Return a text without characters that XML does not allow."""
-    return text if text.isprintable() else ''.join(char for char in text if char in '\t\n\r' or ord(char) >= 32)
+    return (
+        text
+        if text.isprintable()
+        else ''.join(char for char in text if char in '\t\n\r' or ord(char) >= 32)
+    )
 
 
 def _html(table: Table) -> Iterator[bytes]:
@@ -138,13 +175,19 @@ def _xlist(table: Table) -> Iterator[bytes]:
     return _page(table, '{}', '{}')
 
 
-_PAGE = '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en"><body><table class="x_rs_t" cellpadding="0" cellspacing="0">\n'
+_PAGE = (
+    '<html xmlns="http://www.w3.org/1999/xhtml" xml:lang="en" lang="en"><body><table '
+    'class="x_rs_t" cellpadding="0" cellspacing="0">\n'
+)
 _PARITY = ('odd', 'even')
 
 
 def _page(table: Table, head: str, data: str) -> Iterator[bytes]:
     names = ''.join(head.format(html.escape(name)) for name in table.columns)
-    yield f'{_PAGE}<thead class="x_rs_thead">\n<tr class="x_rs_tr_head">{names}</tr>\n</thead>\n<tbody id="dataRows">\n'.encode()
+    yield (
+        f'{_PAGE}<thead class="x_rs_thead">\n<tr '
+        f'class="x_rs_tr_head">{names}</tr>\n</thead>\n<tbody id="dataRows">\n'
+    ).encode()
     total = 0
     for batch in _batches(table.rows):
         lines = []
@@ -156,4 +199,10 @@ def _page(table: Table, head: str, data: str) -> Iterator[bytes]:
     yield b'</tbody>\n</table></body></html>'
 
 
-_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {'json': _json, 'csv': _csv, 'xml': _xml, 'html': _html, 'xlist': _xlist}
+_WRITERS: dict[str, Callable[[Table], Iterator[bytes]]] = {
+    'json': _json,
+    'csv': _csv,
+    'xml': _xml,
+    'html': _html,
+    'xlist': _xlist,
+}

@@ -45,7 +45,11 @@ def catalogue_of_resource(context: Context, connection: Connection, route: ItemP
     steps, step, _ = split(route)
     place = holders_of(connection, context.caller, steps)[0]
     need_project(place)
-    rows = [(row, one) for one in with_parts(connection, context, place) for row in resources_at(connection, one.row, step)]
+    rows = [
+        (row, one)
+        for one in with_parts(connection, context, place)
+        for row in resources_at(connection, one.row, step)
+    ]
     if len(rows) != 1:
         raise NotFound('Unable to find the specified catalog.')
     return Sending(catalogue(connection, rows[0][0], rows[0][1].row), 'text/xml; charset=utf-8')
@@ -65,7 +69,9 @@ def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
     """
     is_of_part = holder.level in ('scan', 'reconstruction') and not row.counted
     root = _root(holder.id if is_of_part else row.label or str(row.pk))
-    files = connection.execute(select(file).where(file.c.resource == row.pk).order_by(file.c.path)).all()
+    files = connection.execute(
+        select(file).where(file.c.resource == row.pk).order_by(file.c.path)
+    ).all()
     _meta_fields(root, {'PROJECT': holder.project or holder.id, **_audit(files)})
     if files:
         entries = etree.SubElement(root, _name('entries'))
@@ -100,13 +106,17 @@ def catalogue_of_files(context: Context, held: Iterable[Held], site: str) -> Sen
     entries = etree.SubElement(root, _name('entries'))
     for one in held:
         path = entry_name(context, one, 'zip')
-        entry = etree.SubElement(entries, _name('entry'), URI=site.rstrip('/') + file_uri(one), cachePath=path)
+        entry = etree.SubElement(
+            entries, _name('entry'), URI=site.rstrip('/') + file_uri(one), cachePath=path
+        )
         _meta_fields(entry, {'RELATIVE_PATH': path, 'SIZE': str(one.file.size)})
     return Sending(write_xml(root), 'application/xcat', 'inline; filename="files.xcat";')
 
 
 def _root(identifier: str) -> etree._Element:
-    return etree.Element(_name('Catalog'), {'ID': identifier} if identifier else {}, nsmap={'cat': CAT})
+    return etree.Element(
+        _name('Catalog'), {'ID': identifier} if identifier else {}, nsmap={'cat': CAT}
+    )
 
 
 def _name(text: str) -> str:
@@ -115,11 +125,23 @@ def _name(text: str) -> str:
 
 def _entry(entries: etree._Element, one: Any, places: dict[str, str]) -> None:
     attributes = {
-        'name': one.path.rstrip('/').rpartition('/')[2], 'format': one.format, 'content': one.content, 'description': one.description,
-        'digest': one.digest, 'createdBy': one.insert_user, 'createdTime': _moment(one.insert_date), 'createdEventId': str(one.pk),
-        'modifiedTime': _moment(one.modified_date), 'modifiedBy': one.modified_user, 'modifiedEventId': str(one.pk) if one.modified_date else '',
-    }  # fmt: skip
-    entry = etree.SubElement(entries, _name('entry'), {name: value for name, value in {**places, **attributes}.items() if value})
+        'name': one.path.rstrip('/').rpartition('/')[2],
+        'format': one.format,
+        'content': one.content,
+        'description': one.description,
+        'digest': one.digest,
+        'createdBy': one.insert_user,
+        'createdTime': _moment(one.insert_date),
+        'createdEventId': str(one.pk),
+        'modifiedTime': _moment(one.modified_date),
+        'modifiedBy': one.modified_user,
+        'modifiedEventId': str(one.pk) if one.modified_date else '',
+    }
+    entry = etree.SubElement(
+        entries,
+        _name('entry'),
+        {name: value for name, value in {**places, **attributes}.items() if value},
+    )
     _meta_fields(entry, {'SIZE': str(one.size)})
     _tags(entry, [one.tags] if one.tags else [])
 

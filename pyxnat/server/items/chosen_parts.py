@@ -22,7 +22,12 @@ from .uris import Step
 
 __all__ = ['ORDER', 'Part', 'Session', 'entries_of', 'parts_of', 'sessions_of', 'write_catalogue']
 
-GROUPS = {'scan': 'RAW', 'experiment': 'RESOURCES', 'assessor': 'ASSESSORS', 'reconstruction': 'RECONSTRUCTIONS'}
+GROUPS = {
+    'scan': 'RAW',
+    'experiment': 'RESOURCES',
+    'assessor': 'ASSESSORS',
+    'reconstruction': 'RECONSTRUCTIONS',
+}
 ORDER = ('assessor', 'reconstruction', 'experiment', 'scan')
 """Order of levels in the zip."""
 
@@ -50,7 +55,9 @@ class Part(NamedTuple):
         return str(self.kept.place.row.level)
 
 
-def sessions_of(context: Context, connection: Connection, asked: Mapping[str, Any]) -> Iterator[Session]:
+def sessions_of(
+    context: Context, connection: Connection, asked: Mapping[str, Any]
+) -> Iterator[Session]:
     """Yield the sessions of a download.
 
     Parameters
@@ -70,7 +77,9 @@ def sessions_of(context: Context, connection: Connection, asked: Mapping[str, An
     for text in asked.get('sessions') or ():
         parts = str(text).split(':')
         if len(parts) != 4:
-            raise InternalServerError('There was an error in the request: a session is PROJECT:SUBJECT:LABEL:ID.')
+            raise InternalServerError(
+                'There was an error in the request: a session is PROJECT:SUBJECT:LABEL:ID.'
+            )
         project, subject, label, identity = parts
         try:
             steps = [Step(level('projects'), project), Step(level('experiments'), identity)]
@@ -99,15 +108,24 @@ def parts_of(context: Context, connection: Connection, asked: Mapping[str, Any])
             plural = 'resources' if place.row.level in ('experiment', 'scan') else 'out_resources'
             for row in resources_at(connection, place.row, Step(level(plural), None)):
                 if _is_wanted(place.row, row, asked):
-                    kept = Kept(row, place, context.archive.files.resource_folder(connection, row, place.row), '')
-                    yield Part(session, kept, _folder(session, place.row, row, asked.get('options') or []))
+                    kept = Kept(
+                        row,
+                        place,
+                        context.archive.files.resource_folder(connection, row, place.row),
+                        '',
+                    )
+                    yield Part(
+                        session, kept, _folder(session, place.row, row, asked.get('options') or [])
+                    )
 
 
 def _is_wanted(holder: Any, row: Any, asked: Mapping[str, Any]) -> bool:
     """Whether the filters select a resource; for scans, both type and format."""
     if holder.level == 'scan':
         kinds, formats = asked.get('scan_types') or (), asked.get('scan_formats') or ()
-        return fields_of(holder).get('type', '') in kinds and (row.label in formats or row.format in formats)
+        return fields_of(holder).get('type', '') in kinds and (
+            row.label in formats or row.format in formats
+        )
     if holder.level == 'experiment':
         return row.label in (asked.get('resources') or ())
     if holder.level == 'assessor':
@@ -117,19 +135,25 @@ def _is_wanted(holder: Any, row: Any, asked: Mapping[str, Any]) -> bool:
 
 def _folder(session: Session, holder: Any, row: Any, options: list[str]) -> str:
     name = row.label or str(row.pk)
-    kind = ''.join(char if char.isalnum() or char == '_' else '_' for char in fields_of(holder).get('type', ''))
+    kind = ''.join(
+        char if char.isalnum() or char == '_' else '_' for char in fields_of(holder).get('type', '')
+    )
     simple = 'simplified' in options
     inner = {
-        'experiment': [], 'assessor': ['assessors', holder.label or holder.id], 'reconstruction': ['reconstructions', holder.id],
+        'experiment': [],
+        'assessor': ['assessors', holder.label or holder.id],
+        'reconstruction': ['reconstructions', holder.id],
         'scan': ['scans', holder.id if simple or not kind else f'{holder.id}-{kind}'],
-    }[holder.level]  # fmt: skip
+    }[holder.level]
     before = [session.project] if 'projectIncludedInPath' in options else []
     before += [session.subject] if 'subjectIncludedInPath' in options else []
     middle = inner[1:] if simple else [*inner, 'resources']
     return '/'.join([*before, session.label, *middle, name])
 
 
-def entries_of(connection: Connection, parts: Iterable[Part], is_whole: bool) -> Iterator[tuple[str, Held]]:
+def entries_of(
+    connection: Connection, parts: Iterable[Part], is_whole: bool
+) -> Iterator[tuple[str, Held]]:
     """Yield the files of resources with their names in the zip.
 
     As in XNAT, it ends after a scan with two files of the same name.
@@ -154,7 +178,9 @@ def entries_of(connection: Connection, parts: Iterable[Part], is_whole: bool) ->
             return
 
 
-def write_catalogue(name: str, options: Sequence[str], sessions: Iterable[Session], parts: Sequence[Part]) -> bytes:
+def write_catalogue(
+    name: str, options: Sequence[str], sessions: Iterable[Session], parts: Sequence[Part]
+) -> bytes:
     """Return the catalogue of a download.
 
     Parameters
@@ -168,11 +194,17 @@ def write_catalogue(name: str, options: Sequence[str], sessions: Iterable[Sessio
     parts : Sequence[Part]
         Its resources.
     """
-    root = _node(None, 'Catalog', ID=name, **({'description': ', '.join(options)} if options else {}))
+    root = _node(
+        None, 'Catalog', ID=name, **({'description': ', '.join(options)} if options else {})
+    )
     _node(_node(root, 'metaFields'), 'metaField', name='PROJECT')
     sets = _node(root, 'sets')
     for session in sessions:
-        _add_session(sets, session, [part for part in parts if part.session.place.row.pk == session.place.row.pk])
+        _add_session(
+            sets,
+            session,
+            [part for part in parts if part.session.place.row.pk == session.place.row.pk],
+        )
     return write_xml(root)
 
 
@@ -184,16 +216,27 @@ def _add_session(sets: etree._Element, session: Session, parts: list[Part]) -> N
         of_kind = [part for part in parts if part.group == kind]
         if not of_kind:
             continue
-        entries = _node(_node(inner, 'entrySet', ID=group, description=f'{described} {group}'), 'entries')
+        entries = _node(
+            _node(inner, 'entrySet', ID=group, description=f'{described} {group}'), 'entries'
+        )
         for part in of_kind:
             row, holder = part.kept.row, part.kept.place.row
-            below = {'experiment': '', 'scan': f'/scans/{holder.id}', 'assessor': f'/assessors/{holder.id}/out'}.get(
-                kind, f'/{kind}s/{holder.id}/out'
+            below = {
+                'experiment': '',
+                'scan': f'/scans/{holder.id}',
+                'assessor': f'/assessors/{holder.id}/out',
+            }.get(kind, f'/{kind}s/{holder.id}/out')
+            uri = (
+                f'/archive/experiments/{session.place.row.id}{below}/resources/'
+                f'{row.label or row.pk}/files'
             )
-            uri = f'/archive/experiments/{session.place.row.id}{below}/resources/{row.label or row.pk}/files'
             _node(entries, 'entry', URI=uri, name=part.folder)
 
 
 def _node(above: etree._Element | None, tag: str, **attributes: str) -> etree._Element:
     name = f'{{{CAT}}}{tag}'
-    return etree.Element(name, attributes, nsmap={'cat': CAT}) if above is None else etree.SubElement(above, name, attributes)
+    return (
+        etree.Element(name, attributes, nsmap={'cat': CAT})
+        if above is None
+        else etree.SubElement(above, name, attributes)
+    )

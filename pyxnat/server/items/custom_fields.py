@@ -26,12 +26,16 @@ def custom_fields_of(connection: Connection, row: Any) -> dict[str, Any]:
     row : Any
         Row of the item.
     """
-    query = select(custom_field.c.name, custom_field.c.value).where(custom_field.c.item == row.pk)  # of older archives
+    query = select(custom_field.c.name, custom_field.c.value).where(
+        custom_field.c.item == row.pk
+    )  # of older archives
     found = {one.name: json.loads(one.value) for one in connection.execute(query)}
     return {**found, **json.loads(fields_of(row).get(_FIELD) or '{}')}
 
 
-def put_custom_fields(connection: Connection, row: Any, values: Mapping[str, Any], event: Event) -> dict[str, Any]:
+def put_custom_fields(
+    connection: Connection, row: Any, values: Mapping[str, Any], event: Event
+) -> dict[str, Any]:
     """Replace the custom fields of an item.
 
     Parameters
@@ -50,13 +54,17 @@ def put_custom_fields(connection: Connection, row: Any, values: Mapping[str, Any
     dict[str, Any]
         The custom fields in PostgreSQL's order: short names first.
     """
-    ordered = {name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))}
+    ordered = {
+        name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))
+    }
     fields = {**fields_of(row), _FIELD: json.dumps(ordered, ensure_ascii=False)}
     if not ordered:
         del fields[_FIELD]
     connection.execute(custom_field.delete().where(custom_field.c.item == row.pk))
     touch(connection, row.parent)
     changed = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
-    after = connection.execute(item.update().where(item.c.pk == row.pk).values(**changed).returning(item)).one()
+    after = connection.execute(
+        item.update().where(item.c.pk == row.pk).values(**changed).returning(item)
+    ).one()
     record(connection, row, after, event)
     return ordered

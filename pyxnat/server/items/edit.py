@@ -76,7 +76,12 @@ class Document:
 
 
 def complete_document(
-    context: Context, document: Document, form: list[tuple[str, str]], where: str, known: Any = None, short: bool = True
+    context: Context,
+    document: Document,
+    form: list[tuple[str, str]],
+    where: str,
+    known: Any = None,
+    short: bool = True,
 ) -> Document:
     """Add the settings of a form and of the query to a document; return it.
 
@@ -139,7 +144,9 @@ def parse_item(model: Model, body: bytes) -> Document:
     return _from_xml(model, root)
 
 
-def _choose_type(model: Model, document: Document, settings: list[tuple[str, str]], where: str, known_type: str) -> None:
+def _choose_type(
+    model: Model, document: Document, settings: list[tuple[str, str]], where: str, known_type: str
+) -> None:
     """Choose the data type of a document.
 
     In order of precedence: the XML root, xsiType, the existing item, the default of the level, the
@@ -147,10 +154,15 @@ def _choose_type(model: Model, document: Document, settings: list[tuple[str, str
     """
     if document.xsi_type:
         return
-    named = next((value for name, value in settings if name in ('xsiType', 'ELEMENT_0') and value), '')
+    named = next(
+        (value for name, value in settings if name in ('xsiType', 'ELEMENT_0') and value), ''
+    )
     document.is_named = bool(named)
     named = (
-        named or known_type or model.default_type(where) or next((name.partition('/')[0] for name, _ in settings if ':' in name and '/' in name), '')
+        named
+        or known_type
+        or model.default_type(where)
+        or next((name.partition('/')[0] for name, _ in settings if ':' in name and '/' in name), '')
     )
     found = model.name(named) if named else ''
     if found is None:
@@ -162,7 +174,9 @@ def _apply(document: Document, found: Settings, is_new: bool, has_type: bool) ->
     """Add settings to a document; if reading them stopped, none to a new item."""
     if found.is_broken and is_new and not document.from_xml:
         if not has_type:
-            raise ExpectationFailed('Need PUT Contents: name the type with xsiType, and paths that the type has.')
+            raise ExpectationFailed(
+                'Need PUT Contents: name the type with xsiType, and paths that the type has.'
+            )
         document.fields.update(found.forced)
         return
     document.fields.update(found.fields)
@@ -190,9 +204,16 @@ def validated(model: Model, document: Document) -> dict[str, str]:
             values[key] = value
             continue
         try:
-            if document.from_xml and row.kind == 'date' and value and not _ISO_DATE.match(value.strip()):
+            if (
+                document.from_xml
+                and row.kind == 'date'
+                and value
+                and not _ISO_DATE.match(value.strip())
+            ):
                 raise ValueError(f'{value!r} Must Be A Valid Date: write yyyy-MM-dd in documents')
-            values[key] = '' if unless_null(value) is None and not row.choices else normalise(row, value)
+            values[key] = (
+                '' if unless_null(value) is None and not row.choices else normalise(row, value)
+            )
         except ValueError as error:
             wrong.append(_complaint(document.xsi_type, row, str(error)))
     if wrong:
@@ -215,15 +236,24 @@ def check_complete(model: Model, xsi_type: str, fields: dict[str, str]) -> None:
     fields : dict[str, str]
         Storage key to value.
     """
-    required = (row for row in model.registry.fields(xsi_type) if row.required and row.kind and canonical(row.path) not in CORE)
-    wrong = [_complaint(xsi_type, row, 'Required Field') for row in required if _is_missing(row, fields)]
+    required = (
+        row
+        for row in model.registry.fields(xsi_type)
+        if row.required and row.kind and canonical(row.path) not in CORE
+    )
+    wrong = [
+        _complaint(xsi_type, row, 'Required Field') for row in required if _is_missing(row, fields)
+    ]
     if wrong:
         raise BadRequest(' '.join(wrong))
 
 
 def _complaint(xsi_type: str, row: Field, text: str) -> str:
     name = canonical(row.path).rpartition('/')[2]
-    return f"The content of element '{xsi_type}' is not complete. '{{\"{row.namespaces[-1]}\":{name}}}' {text}"
+    return (
+        f"The content of element '{xsi_type}' is not complete. "
+        f'\'{{"{row.namespaces[-1]}":{name}}}\' {text}'
+    )
 
 
 def _is_missing(row: Field, fields: dict[str, str]) -> bool:
@@ -232,8 +262,15 @@ def _is_missing(row: Field, fields: dict[str, str]) -> bool:
     if not above:
         return not fields.get(name)
     depth = above.count('/') + 1
-    there = {join(steps(key)[:depth]) for key, value in fields.items() if value and canonical(key).startswith(above + '/')}
-    return any(not fields.get(f'{one}/{name}') and not (name == 'name' and name_of(steps(one)[-1].pick)) for one in there)
+    there = {
+        join(steps(key)[:depth])
+        for key, value in fields.items()
+        if value and canonical(key).startswith(above + '/')
+    }
+    return any(
+        not fields.get(f'{one}/{name}') and not (name == 'name' and name_of(steps(one)[-1].pick))
+        for one in there
+    )
 
 
 # -- XML documents
@@ -242,9 +279,17 @@ def _is_missing(row: Field, fields: dict[str, str]) -> bool:
 def _from_xml(model: Model, root: etree._Element) -> Document:
     name = etree.QName(root)
     declared = root.get(XSI_TYPE)
-    row = model.registry.get(_prefixed(model, root, declared)) if declared else model.registry.by_root(name.namespace or '', name.localname)
-    row = row or model.registry.get(f'{model.registry.prefixes.get(name.namespace or "", "xnat")}:{name.localname}')
-    row = row or next((one for one in model.registry if not name.namespace and one.root == name.localname), None)
+    row = (
+        model.registry.get(_prefixed(model, root, declared))
+        if declared
+        else model.registry.by_root(name.namespace or '', name.localname)
+    )
+    row = row or model.registry.get(
+        f'{model.registry.prefixes.get(name.namespace or "", "xnat")}:{name.localname}'
+    )
+    row = row or next(
+        (one for one in model.registry if not name.namespace and one.root == name.localname), None
+    )
     if row is None:
         raise UnprocessableEntity(f"Invalid Element '{name.namespace}:{name.localname}'")
     return _element(model, root, row.name)
@@ -255,7 +300,9 @@ def _prefixed(model: Model, node: etree._Element, name: str) -> str:
     return f'{model.registry.prefixes.get(node.nsmap.get(prefix or None) or "", prefix)}:{local}'
 
 
-def _element(model: Model, node: etree._Element, xsi_type: str, is_inside: bool = False) -> Document:
+def _element(
+    model: Model, node: etree._Element, xsi_type: str, is_inside: bool = False
+) -> Document:
     document = Document(xsi_type, from_xml=True, is_inside=is_inside)
     _Reader(model, document).read(node, '')
     return document
@@ -301,13 +348,21 @@ class _Reader:
             Types that elements above the node, or the node, declare.
         """
         for name, value in _attributes(node):
-            if value and not self._store(f'{key}/{name}'.lstrip('/'), value, types) and (key or self._document.is_inside):
-                raise UnprocessableEntity(f"Invalid attribute '{name}' of '{self._kind}/{canonical(key)}'")
+            if (
+                value
+                and not self._store(f'{key}/{name}'.lstrip('/'), value, types)
+                and (key or self._document.is_inside)
+            ):
+                raise UnprocessableEntity(
+                    f"Invalid attribute '{name}' of '{self._kind}/{canonical(key)}'"
+                )
         used: set[str] = set()
         for child in node.iterchildren(tag=etree.Element):
             self._child(child, f'{key}/{etree.QName(child).localname}'.lstrip('/'), used, types)
 
-    def _child(self, child: etree._Element, here: str, used: set[str], types: frozenset[str]) -> None:
+    def _child(
+        self, child: etree._Element, here: str, used: set[str], types: frozenset[str]
+    ) -> None:
         self._document.elements.add(here.partition('/')[0])
         where = self._model.child_at(self._kind, here)
         if where:
@@ -373,7 +428,10 @@ def text_of(node: etree._Element) -> str:
 
     The parser returns a piece per line and comment; blank pieces are lost, others are unchanged.
     """
-    pieces = [node.text or '', *(child.tail or '' for child in node if not isinstance(child.tag, str))]
+    pieces = [
+        node.text or '',
+        *(child.tail or '' for child in node if not isinstance(child.tag, str)),
+    ]
     return ''.join(line for piece in pieces for line in _LINES.findall(piece) if line.strip())
 
 
@@ -450,14 +508,24 @@ def kept(model: Model, where: str, fields: dict[str, str], document: Document) -
     if not document.complete:
         return dict(fields)
     if where in ('project', 'subject'):
-        return {key: value for key, value in fields.items() if not (key.startswith(_EMPTIED) and 'demographics' in document.elements)}
+        return {
+            key: value
+            for key, value in fields.items()
+            if not (key.startswith(_EMPTIED) and 'demographics' in document.elements)
+        }
     stay = ('fields/field[', 'provenance/') if where == 'reconstruction' else ('fields/field[',)
     rows = {key: model.field(document.xsi_type, key) for key in fields}
-    attributes = {key for key, row in rows.items() if row is not None and row.attribute and '/' not in key}
-    return {key: value for key, value in fields.items() if key in attributes or key.startswith(stay)}
+    attributes = {
+        key for key, row in rows.items() if row is not None and row.attribute and '/' not in key
+    }
+    return {
+        key: value for key, value in fields.items() if key in attributes or key.startswith(stay)
+    }
 
 
-def check_kept(where: str, held: dict[str, str], fields: dict[str, str], document: Document) -> None:
+def check_kept(
+    where: str, held: dict[str, str], fields: dict[str, str], document: Document
+) -> None:
     """Check that a complete document does not clear all demographics.
 
     Raises `BadRequest` if it does: XNAT fails in that case and keeps them.
@@ -473,9 +541,15 @@ def check_kept(where: str, held: dict[str, str], fields: dict[str, str], documen
     document : Document
         The document.
     """
-    before, after = ([key for key, value in some.items() if key.startswith(_EMPTIED) and value] for some in (held, fields))
+    before, after = (
+        [key for key, value in some.items() if key.startswith(_EMPTIED) and value]
+        for some in (held, fields)
+    )
     if document.complete and where == 'subject' and before and not after:
-        raise BadRequest('allowDataDeletion cannot clear all demographics of a subject: leave one of their fields in the document.')
+        raise BadRequest(
+            'allowDataDeletion cannot clear all demographics of a subject: leave one of their '
+            'fields in the document.'
+        )
 
 
 def _repeated_values(fields: dict[str, str]) -> dict[tuple[str, str], dict[str, str]]:

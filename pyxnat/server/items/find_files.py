@@ -120,7 +120,11 @@ def resources_at(connection: Connection, holder: Any, step: Step) -> list[Any]:
     """
     side = side_of(holder, step.level.plural)
     sides = ('', 'out') if side == 'out' else (side,)
-    query = select(resource).where(resource.c.item == holder.pk, resource.c.side.in_(sides)).order_by(resource.c.pk)
+    query = (
+        select(resource)
+        .where(resource.c.item == holder.pk, resource.c.side.in_(sides))
+        .order_by(resource.c.pk)
+    )
     rows = list(connection.execute(query))
     return rows if step.id is None else _select_named(rows, step.id)
 
@@ -143,9 +147,13 @@ def paths_of(archive: Archive, connection: Connection, holder: Any) -> Iterator[
     holder : Any
         Row of the item.
     """
-    for row in connection.execute(select(resource).where(resource.c.item == holder.pk).order_by(resource.c.pk)).all():
+    for row in connection.execute(
+        select(resource).where(resource.c.item == holder.pk).order_by(resource.c.pk)
+    ).all():
         folder = archive.files.resource_folder(connection, row, holder)
-        for path in connection.scalars(select(file.c.path).where(file.c.resource == row.pk).order_by(file.c.path)).all():
+        for path in connection.scalars(
+            select(file.c.path).where(file.c.resource == row.pk).order_by(file.c.path)
+        ).all():
             yield archive.files.file_path(folder, path)
 
 
@@ -164,14 +172,20 @@ def with_parts(connection: Connection, context: Context, place: Place) -> list[P
         The item.
     """
     places = [place]
-    for name in ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ():
+    for name in (
+        ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ()
+    ):
         step = Step(level(name), 'ALL')
         rows = find_parts(connection, context.caller, place, step, 'ALL')
-        places += [Place(place.project, {**place.rows, step.level.singular: row}, row) for row in rows]
+        places += [
+            Place(place.project, {**place.rows, step.level.singular: row}, row) for row in rows
+        ]
     return places
 
 
-def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict: bool = False) -> list[Kept]:
+def kept_at(
+    context: Context, connection: Connection, route: ItemPath, *, strict: bool = False
+) -> list[Kept]:
     """Return the resources that a route names.
 
     The URI of a single named resource has the scope of the route; otherwise each has its own.
@@ -194,13 +208,19 @@ def kept_at(context: Context, connection: Connection, route: ItemPath, *, strict
         places = [one for place in places for one in with_parts(connection, context, place)]
     rows = [(row, place) for place in places for row in resources_at(connection, place.row, step)]
     is_zip = context.get('format').lower() in ('zip', 'tar', 'tar.gz')
-    scope = _route_uri(connection, places, step) if step.id is not None and len(rows) == 1 and not is_zip else ''
+    scope = (
+        _route_uri(connection, places, step)
+        if step.id is not None and len(rows) == 1 and not is_zip
+        else ''
+    )
     found = []
     for row, place in rows:
         folder = context.archive.files.resource_folder(connection, row, place.row)
         uri = f'{scope or _holder_uri(connection, place, row)}/resources/{row.pk}'
         subject = _subject_label(connection, place) if context.flag('subjectIncludedInPath') else ''
-        found.append(Kept(row, place, folder, uri, described(context, place.row), subject, among_all))
+        found.append(
+            Kept(row, place, folder, uri, described(context, place.row), subject, among_all)
+        )
     return found
 
 
@@ -223,7 +243,11 @@ def described(context: Context, holder: Any) -> str:
 
 def _subject_label(connection: Connection, place: Place) -> str:
     session = place.rows.get('experiment')
-    return str(connection.scalar(select(item.c.label).where(item.c.pk == session.parent)) if session is not None else '')
+    return str(
+        connection.scalar(select(item.c.label).where(item.c.pk == session.parent))
+        if session is not None
+        else ''
+    )
 
 
 def _route_uri(connection: Connection, places: Sequence[Place], step: Step) -> str:
@@ -254,7 +278,9 @@ def _holder_uri(connection: Connection, place: Place, row: Any) -> str:
     """Return the URI of a resource's item in XNAT's own scope."""
     holder = place.row
     if holder.level in ('project', 'subject'):
-        return f'/data/projects/{holder.project or holder.id}' + (f'/subjects/{holder.id}' if holder.level == 'subject' else '')
+        return f'/data/projects/{holder.project or holder.id}' + (
+            f'/subjects/{holder.id}' if holder.level == 'subject' else ''
+        )
     if holder.level == 'experiment':
         return f'/data/experiments/{holder.id}'
     session = connection.scalar(select(item.c.id).where(item.c.pk == holder.parent))
@@ -267,7 +293,14 @@ def file_uri(held: Held) -> str:
     return f'{held.kept.uri}/files/{held.file.path}'
 
 
-def files_of(context: Context, connection: Connection, route: ItemPath, *, path: str | None = None, strict: bool = False) -> list[Held]:
+def files_of(
+    context: Context,
+    connection: Connection,
+    route: ItemPath,
+    *,
+    path: str | None = None,
+    strict: bool = False,
+) -> list[Held]:
     """Return the files that a route names and the filters select.
 
     Parameters
@@ -289,7 +322,11 @@ def files_of(context: Context, connection: Connection, route: ItemPath, *, path:
         query = query if path is None else query.where(file.c.path == path)
         found += [Held(one, kept) for one in connection.execute(query)]
     contents, formats = context.all('file_content'), context.all('file_format')
-    return [one for one in found if _passes_filters(one.file, contents, formats)] if contents or formats else found
+    return (
+        [one for one in found if _passes_filters(one.file, contents, formats)]
+        if contents or formats
+        else found
+    )
 
 
 def files_in(connection: Connection, kept: Kept) -> list[Held]:
@@ -302,7 +339,12 @@ def files_in(connection: Connection, kept: Kept) -> list[Held]:
     kept : Kept
         The resource.
     """
-    return [Held(one, kept) for one in connection.execute(select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path))]
+    return [
+        Held(one, kept)
+        for one in connection.execute(
+            select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path)
+        )
+    ]
 
 
 def _passes_filters(row: Any, contents: Sequence[str], formats: Sequence[str]) -> bool:
@@ -310,7 +352,9 @@ def _passes_filters(row: Any, contents: Sequence[str], formats: Sequence[str]) -
 
     ``NULL`` selects files without content, but never files without format.
     """
-    return (not contents or row.content in contents or (not row.content and 'NULL' in contents)) and (not formats or row.format in formats)
+    return (
+        not contents or row.content in contents or (not row.content and 'NULL' in contents)
+    ) and (not formats or row.format in formats)
 
 
 def chosen(held: list[Held], asked: str, recursive: bool = True) -> list[Held]:
@@ -328,7 +372,9 @@ def chosen(held: list[Held], asked: str, recursive: bool = True) -> list[Held]:
         Whether files directly in the folder are included; XNAT's other listing has only those below
         them.
     """
-    exact = [one for one in held if one.file.path == asked] or [one for one in held if one.file.path == unquote_plus(asked)]
+    exact = [one for one in held if one.file.path == asked] or [
+        one for one in held if one.file.path == unquote_plus(asked)
+    ]
     if exact or not asked.endswith('/'):
         return exact
     below = [one for one in held if one.file.path.startswith(asked)]

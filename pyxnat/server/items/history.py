@@ -38,7 +38,12 @@ class Event(NamedTuple):
         reason = context.get('event_reason')
         if not reason and context.archive.preferences.flag('requireChangeJustification'):
             raise Forbidden('This site requires a reason for a change: add event_reason.')
-        return cls(context.caller.login, context.get('event_action') or context.get('event_type'), reason, context.get('event_comment'))
+        return cls(
+            context.caller.login,
+            context.get('event_action') or context.get('event_type'),
+            reason,
+            context.get('event_comment'),
+        )
 
 
 def record(connection: Connection, before: Any, after: Any, event: Event) -> None:
@@ -58,13 +63,25 @@ def record(connection: Connection, before: Any, after: Any, event: Event) -> Non
     state = _state(before)
     if state == _state(after):
         return
-    last = connection.scalar(select(version.c.end_date).where(version.c.item == before.pk).order_by(version.c.pk.desc()).limit(1))
-    values = {'start_date': last or before.insert_date, 'end_date': now(), 'state': json.dumps(state, ensure_ascii=False)}
+    last = connection.scalar(
+        select(version.c.end_date)
+        .where(version.c.item == before.pk)
+        .order_by(version.c.pk.desc())
+        .limit(1)
+    )
+    values = {
+        'start_date': last or before.insert_date,
+        'end_date': now(),
+        'state': json.dumps(state, ensure_ascii=False),
+    }
     connection.execute(version.insert().values(item=before.pk, **values, **event._asdict()))
 
 
 def _state(row: Any) -> dict[str, str]:
-    return {**fields_of(row), **{name: getattr(row, name) for name in _KEPT if getattr(row, name) is not None}}
+    return {
+        **fields_of(row),
+        **{name: getattr(row, name) for name in _KEPT if getattr(row, name) is not None},
+    }
 
 
 def versions(connection: Connection, row: Any) -> Iterator[Any]:
@@ -79,10 +96,17 @@ def versions(connection: Connection, row: Any) -> Iterator[Any]:
     row : Any
         Row of the item.
     """
-    for one in connection.execute(select(version).where(version.c.item == row.pk).order_by(version.c.pk.desc())):
+    for one in connection.execute(
+        select(version).where(version.c.item == row.pk).order_by(version.c.pk.desc())
+    ):
         state = json.loads(one.state)
         known = {name: state.pop(name, None) for name in _KEPT}
-        yield _Version({**row._mapping, **known, 'fields': json.dumps(state)}, one.start_date, one.end_date, one.pk)
+        yield _Version(
+            {**row._mapping, **known, 'fields': json.dumps(state)},
+            one.start_date,
+            one.end_date,
+            one.pk,
+        )
 
 
 class _Version:

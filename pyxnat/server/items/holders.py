@@ -42,7 +42,9 @@ def holder_of(connection: Connection, caller: Caller, steps: Sequence[Step]) -> 
     return holders_of(connection, caller, steps, 'PUT')[0]
 
 
-def holders_of(connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET') -> list[Place]:
+def holders_of(
+    connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET'
+) -> list[Place]:
     """Return the items that a route names.
 
     Parameters
@@ -86,7 +88,9 @@ def need_project(place: Place) -> None:
         In that case; XNAT has such routes, but fails on them.
     """
     if place.row.level == 'subject' and place.project is None:
-        raise InternalServerError('XNAT cannot do this without a project in the path: /data/projects/P/subjects/S')
+        raise InternalServerError(
+            'XNAT cannot do this without a project in the path: /data/projects/P/subjects/S'
+        )
 
 
 def _check_count(found: Sequence[Place], step: Step, method: str) -> None:
@@ -113,4 +117,7 @@ def _parts(connection: Connection, caller: Caller, session: Place, step: Step) -
         part = name.strip().replace('[SLASH]', '/').replace('[COMMA]', ',')
         for row in find_parts(connection, caller, session, step, part):
             rows.setdefault(row.pk, row)
-    return [Place(session.project, {**session.rows, step.level.singular: row}, row) for row in rows.values()]
+    return [
+        Place(session.project, {**session.rows, step.level.singular: row}, row)
+        for row in rows.values()
+    ]

@@ -75,15 +75,21 @@ class ItemChanges:
         User and reason of the changes, for the history.
     """
 
-    def __init__(self, archive: Archive, connection: Connection, caller: Caller, event: Event | None = None) -> None:
+    def __init__(
+        self, archive: Archive, connection: Connection, caller: Caller, event: Event | None = None
+    ) -> None:
         self.archive = archive
         self.model = archive.model
         self.connection = connection
         self.caller = caller
         self.event = event or Event(caller.login)
 
-    def _check_label_is_free(self, where: str, project: str, text: str | None, pk: int | None = None) -> None:
-        query = select(item.c.pk).where(item.c.level.in_(levels_with_shared_ids(where)), labelled(project, text))
+    def _check_label_is_free(
+        self, where: str, project: str, text: str | None, pk: int | None = None
+    ) -> None:
+        query = select(item.c.pk).where(
+            item.c.level.in_(levels_with_shared_ids(where)), labelled(project, text)
+        )
         if pk is not None:
             query = query.where(item.c.pk != pk)
         if self.connection.scalar(query) is not None:
@@ -94,14 +100,23 @@ class ItemChanges:
 
         Without a difference nothing is written, and ``last_modified`` stays.
         """
-        values = {name: value for name, value in values.items() if not _is_equal(name, getattr(row, name), value)}
+        values = {
+            name: value
+            for name, value in values.items()
+            if not _is_equal(name, getattr(row, name), value)
+        }
         if not values:
             return row
         if row.status == 'locked' and 'status' not in values:
             raise Forbidden(f'{row.id} is locked.')
-        if 'label' in values or ('fields' in values and _general_fields(fields_of(row)) != _general_fields(json.loads(values['fields']))):
+        if 'label' in values or (
+            'fields' in values
+            and _general_fields(fields_of(row)) != _general_fields(json.loads(values['fields']))
+        ):
             values['own_modified'] = now()
-        changed = self.connection.execute(item.update().where(item.c.pk == row.pk).values(**values).returning(item)).one()
+        changed = self.connection.execute(
+            item.update().where(item.c.pk == row.pk).values(**values).returning(item)
+        ).one()
         if set(values) != {'access'}:
             touch(self.connection, row.pk)
         record(self.connection, row, changed, self.event)
@@ -139,7 +154,12 @@ class ItemChanges:
 
         Their files move with its folder.
         """
-        query = select(item.c.pk).join(resource, resource.c.item == item.c.pk).where(item.c.parent == row.pk).distinct()
+        query = (
+            select(item.c.pk)
+            .join(resource, resource.c.item == item.c.pk)
+            .where(item.c.parent == row.pk)
+            .distinct()
+        )
         for pk in self.connection.scalars(query).all() if row.level == 'experiment' else ():
             touch(self.connection, pk)
 
@@ -171,13 +191,21 @@ class ItemChanges:
         if self.archive.preferences.flag('security.prevent-data-deletion'):
             raise Forbidden('Deletion is disabled on this site.')
         doomed = list(self._below(row))
-        for kind in {one.xsi_type for one in doomed if one.project == row.project and one.level in ('experiment', 'assessor')}:
+        for kind in {
+            one.xsi_type
+            for one in doomed
+            if one.project == row.project and one.level in ('experiment', 'assessor')
+        }:
             need(self.connection, self.caller, row.project, 'delete', kind)
         foreign = [one for one in doomed if one.project != row.project]
         if foreign and row.level != 'project':
             raise Forbidden(f'{foreign[0].id} below it belongs to project {foreign[0].project}.')
         pks = [one.pk for one in doomed if one.project == row.project]
-        folders = [self.archive.files.item_folder(self.connection, one) for one in doomed if one.project == row.project]
+        folders = [
+            self.archive.files.item_folder(self.connection, one)
+            for one in doomed
+            if one.project == row.project
+        ]
         if row.level == 'project':
             self._retire(row)
         if foreign:
@@ -193,7 +221,17 @@ class ItemChanges:
             hook(self.connection, row.id)
         self.connection.execute(retired.delete().where(retired.c.id == row.id))
         self.connection.execute(retired.insert().values(id=row.id))
-        for table in (role, user_group, group_right, project_setting, project_pipeline, config, share, invitation, project_visit):
+        for table in (
+            role,
+            user_group,
+            group_right,
+            project_setting,
+            project_pipeline,
+            config,
+            share,
+            invitation,
+            project_visit,
+        ):
             self.connection.execute(table.delete().where(table.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:
@@ -201,13 +239,23 @@ class ItemChanges:
         found = [row]
         layer = [row.pk]
         if row.level == 'project':  # its sessions of subjects of other projects
-            found += list(self.connection.execute(select(item).where(item.c.project == row.id, item.c.level == 'experiment').order_by(item.c.pk)))
+            found += list(
+                self.connection.execute(
+                    select(item)
+                    .where(item.c.project == row.id, item.c.level == 'experiment')
+                    .order_by(item.c.pk)
+                )
+            )
             layer += [one.pk for one in found[1:]]
         seen = set(layer)
         while layer:
             rows = []
             for start in range(0, len(layer), 500):
-                query = select(item).where(item.c.parent.in_(layer[start : start + 500])).order_by(item.c.pk)
+                query = (
+                    select(item)
+                    .where(item.c.parent.in_(layer[start : start + 500]))
+                    .order_by(item.c.pk)
+                )
                 rows += [one for one in self.connection.execute(query) if one.pk not in seen]
             seen |= {one.pk for one in rows}
             found += rows

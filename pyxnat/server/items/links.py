@@ -81,7 +81,9 @@ class ItemWriter(Protocol):
         """
 
 
-def project_change(where: str, owner: str, document: Document, is_new: bool) -> dict[str, str | None]:
+def project_change(
+    where: str, owner: str, document: Document, is_new: bool
+) -> dict[str, str | None]:
     """Return the change of a scan's project by its document.
 
     A new scan in the document of its session has no project unless the document names one.
@@ -174,16 +176,27 @@ def _share(writer: ItemWriter, row: Any, about: dict[str, str]) -> None:
 def _add_resource(writer: ItemWriter, row: Any, side: str, about: dict[str, str]) -> None:
     there = about.get('URI', '')
     home = writer.archive.files.item_folder(writer.connection, row)
-    below = (f'/{writer.archive.files.relative(home.with_name(name))}/' for name in (home.name, row.id))
+    below = (
+        f'/{writer.archive.files.relative(home.with_name(name))}/' for name in (home.name, row.id)
+    )
     if '..' in there or not any(folder in there for folder in below):
         raise BadRequest(f'{there!r} cannot be a resource of {row.id}: it is outside of {home}.')
     label = about.get('label')
     known = select(resource.c.pk).where(resource.c.item == row.pk, resource.c.label == label)
     if not label or writer.connection.scalar(known) is not None:
         return
-    values = {name: about.get(name) for name in _KEPT} | {name: _number(about.get(attribute, '')) for name, attribute in _COUNTS.items()}
+    values = {name: about.get(name) for name in _KEPT} | {
+        name: _number(about.get(attribute, '')) for name, attribute in _COUNTS.items()
+    }
     writer.connection.execute(
-        resource.insert().values(item=row.pk, side=side, label=label, insert_date=now(), insert_user=writer.caller.login, **values)
+        resource.insert().values(
+            item=row.pk,
+            side=side,
+            label=label,
+            insert_date=now(),
+            insert_user=writer.caller.login,
+            **values,
+        )
     )
     touch(writer.connection, row.pk)
 

@@ -23,7 +23,19 @@ from ..db.store import alias, item, share
 from ..errors import Forbidden, NotFound
 from .uris import Step
 
-__all__ = ['Place', 'find', 'find_element', 'find_parts', 'find_project', 'has_alias', 'in_project', 'kind_of', 'labelled', 'need', 'need_on']
+__all__ = [
+    'Place',
+    'find',
+    'find_element',
+    'find_parts',
+    'find_project',
+    'has_alias',
+    'in_project',
+    'kind_of',
+    'labelled',
+    'need',
+    'need_on',
+]
 
 _PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are readable with their session."""
@@ -53,7 +65,10 @@ class Place:
 
 def in_project(project: Any) -> ColumnElement[bool]:
     """Return the condition that a project owns an item, or shares it."""
-    return or_(item.c.project == project, item.c.pk.in_(select(share.c.item).where(share.c.project == project)))
+    return or_(
+        item.c.project == project,
+        item.c.pk.in_(select(share.c.item).where(share.c.project == project)),
+    )
 
 
 def labelled(project: Any, label: Any) -> ColumnElement[bool]:
@@ -71,7 +86,13 @@ def labelled(project: Any, label: Any) -> ColumnElement[bool]:
 
 
 def find(
-    connection: Connection, caller: Caller, steps: Sequence[Step], method: str = 'GET', *, may_miss: bool = False, inside: bool = False
+    connection: Connection,
+    caller: Caller,
+    steps: Sequence[Step],
+    method: str = 'GET',
+    *,
+    may_miss: bool = False,
+    inside: bool = False,
 ) -> Place:
     """Resolve the elements of a route.
 
@@ -197,7 +218,9 @@ def _check_project(connection: Connection, caller: Caller, row: Any, looks: bool
         raise Forbidden(f'Insufficient privileges: read in project {row.id}.')
 
 
-def _select_element(connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool) -> Any:
+def _select_element(
+    connection: Connection, caller: Caller, place: Place, step: Step, method: str, holds: bool
+) -> Any:
     """Return the item that a step names.
 
     `holds`: whether something in the item is requested.
@@ -207,7 +230,12 @@ def _select_element(connection: Connection, caller: Caller, place: Place, step: 
         return find_project(connection, step.id or '')
     above = place.row.level if place.row is not None else ''
     project = place.row.project if above == 'experiment' and not place.project else place.project
-    values = {'text': step.id or '', 'project': project, 'pk': place.row.pk if place.row is not None else None, 'caller': caller.login}
+    values = {
+        'text': step.id or '',
+        'project': project,
+        'pk': place.row.pk if place.row is not None else None,
+        'caller': caller.login,
+    }
     for way in _ways(plural, above, method, holds, bool(place.project)):
         row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
         if row is not None:
@@ -226,7 +254,9 @@ def _ways(plural: str, above: str, method: str, holds: bool, has_project: bool) 
         return ('site ID',) if plural == 'reconstructions' and not holds else ('child ID',)
     if plural == 'assessors' and not (holds or has_project or method == 'PUT'):
         return ('site ID',)
-    found = ('label', 'id') if method == 'PUT' or (plural == 'subjects' and holds) else ('id', 'label')
+    found = (
+        ('label', 'id') if method == 'PUT' or (plural == 'subjects' and holds) else ('id', 'label')
+    )
     return (*found, 'child ID', 'child label') if plural == 'assessors' and holds else found
 
 
@@ -248,7 +278,9 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
         query = query.where(readable(caller, item))
     elif way == 'site ID':
         session = alias(item, 'session')
-        query = query.where(item.c.parent.in_(select(session.c.pk).where(readable(caller, session))))
+        query = query.where(
+            item.c.parent.in_(select(session.c.pk).where(readable(caller, session)))
+        )
     return query.order_by(item.c.pk).limit(1)
 
 
@@ -257,7 +289,11 @@ def _levels(plural: str, above: str) -> Sequence[str]:
 
     An experiment may be an assessor, but not below a subject.
     """
-    return ('experiment', 'assessor') if plural == 'experiments' and above != 'subject' else (level(plural).singular,)
+    return (
+        ('experiment', 'assessor')
+        if plural == 'experiments' and above != 'subject'
+        else (level(plural).singular,)
+    )
 
 
 def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
@@ -271,7 +307,11 @@ def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
 @lru_cache(maxsize=4)
 def _project_statement(way: str) -> Any:
     text: Any = bindparam('text')
-    found = {'id': item.c.id == text, 'case': func.lower(item.c.id) == func.lower(text), 'alias': has_alias([text])}
+    found = {
+        'id': item.c.id == text,
+        'case': func.lower(item.c.id) == func.lower(text),
+        'alias': has_alias([text]),
+    }
     return select(item).where(item.c.level == 'project', found[way])
 
 
@@ -304,7 +344,12 @@ def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
     """
     each = func.json_each(item.c.fields).table_valued('key', 'value', name='each_alias')
     known = each.c.key.like('aliases/alias[%') & each.c.key.like('%/alias')
-    return select(each.c.value).select_from(each).where(known, func.lower(each.c.value).in_([func.lower(name) for name in names])).exists()
+    return (
+        select(each.c.value)
+        .select_from(each)
+        .where(known, func.lower(each.c.value).in_([func.lower(name) for name in names]))
+        .exists()
+    )
 
 
 def find_element(connection: Connection, caller: Caller, place: Place, step: Step) -> Any:
@@ -329,7 +374,9 @@ def find_element(connection: Connection, caller: Caller, place: Place, step: Ste
     return _select_element(connection, caller, place, step, 'GET', holds=True)
 
 
-def find_parts(connection: Connection, caller: Caller, place: Place, step: Step, name: str) -> list[Any]:
+def find_parts(
+    connection: Connection, caller: Caller, place: Place, step: Step, name: str
+) -> list[Any]:
     """Find the parts of a session that a name selects.
 
     Parameters
@@ -358,5 +405,9 @@ def find_parts(connection: Connection, caller: Caller, place: Place, step: Step,
         return list(connection.execute(query))
     found = _select_element(connection, caller, place, Step(step.level, name), 'GET', holds=True)
     kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
-    others = connection.execute(query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name))
-    return ([found] if found is not None else []) + [row for row in others if found is None or row.pk != found.pk]
+    others = connection.execute(
+        query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name)
+    )
+    return ([found] if found is not None else []) + [
+        row for row in others if found is None or row.pk != found.pk
+    ]

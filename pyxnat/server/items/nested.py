@@ -9,9 +9,11 @@ from ...model.schemas import Registry, canonical
 __all__ = ['SHARE_TYPES', 'key_names', 'number_of', 'type_of']
 
 SHARE_TYPES = {
-    'subject': 'xnat:projectParticipant', 'experiment': 'xnat:experimentData_share', 'assessor': 'xnat:experimentData_share',
+    'subject': 'xnat:projectParticipant',
+    'experiment': 'xnat:experimentData_share',
+    'assessor': 'xnat:experimentData_share',
     'scan': 'xnat:imageScanData_share',
-}  # fmt: skip
+}
 """Level of an item to the type of its shares."""
 _XS = '{http://www.w3.org/2001/XMLSchema}'
 _ROOM = 1000
@@ -36,7 +38,9 @@ def type_of(registry: Registry, kind: str, holder: str) -> str:
         Path of the nested element.
     """
     plain = canonical(holder)
-    declaring = next((one for one in reversed(registry.ancestry(kind)) if _declares(registry, one, plain)), kind)
+    declaring = next(
+        (one for one in reversed(registry.ancestry(kind)) if _declares(registry, one, plain)), kind
+    )
     name = plain.rpartition('/')[2]
     row = registry.get(declaring)
     for node in row.node.iter(_XS + 'element') if row is not None else ():
@@ -47,7 +51,10 @@ def type_of(registry: Registry, kind: str, holder: str) -> str:
 
 
 def _declares(registry: Registry, kind: str, plain: str) -> bool:
-    return any(canonical(one.path) == plain or canonical(one.path).startswith(plain + '/') for one in registry.fields(kind))
+    return any(
+        canonical(one.path) == plain or canonical(one.path).startswith(plain + '/')
+        for one in registry.fields(kind)
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -50,7 +50,9 @@ def without_protocol(fields: Mapping[str, str], pick: str) -> dict[str, str]:
     pick : str
         Instance of the protocol.
     """
-    return {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{pick}]/')}
+    return {
+        key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{pick}]/')
+    }
 
 
 def find_protocol(fields: Mapping[str, str], name: str, datatype: str) -> str | None:
@@ -67,12 +69,17 @@ def find_protocol(fields: Mapping[str, str], name: str, datatype: str) -> str | 
     """
     for key, value in fields.items():
         holder, _, leaf = key.rpartition('/')
-        if holder.startswith(f'{_HOLDER}[') and ((leaf == 'ID' and value == name) or (datatype and leaf == 'data-type' and value == datatype)):
+        if holder.startswith(f'{_HOLDER}[') and (
+            (leaf == 'ID' and value == name)
+            or (datatype and leaf == 'data-type' and value == datatype)
+        ):
             return holder[len(_HOLDER) + 1 : -1]
     return None
 
 
-def put_protocol(model: Model, fields: Mapping[str, str], pick: str | None, name: str, body: bytes) -> tuple[str, dict[str, str]]:
+def put_protocol(
+    model: Model, fields: Mapping[str, str], pick: str | None, name: str, body: bytes
+) -> tuple[str, dict[str, str]]:
     """Merge the document of a protocol into the fields of a project.
 
     Parameters
@@ -111,13 +118,17 @@ def put_protocol(model: Model, fields: Mapping[str, str], pick: str | None, name
         if pick is None:
             raise NotAcceptable(f'{kind} is not a protocol.')
         return pick, dict(fields)  # as in XNAT: the protocol is unchanged, and the response has it
-    used = {key.partition('[')[2].partition(']')[0] for key in fields if key.startswith(f'{_HOLDER}[')}
+    used = {
+        key.partition('[')[2].partition(']')[0] for key in fields if key.startswith(f'{_HOLDER}[')
+    }
     wanted = pick or next(str(number) for number in range(len(used) + 1) if str(number) not in used)
     document: Document = part_of(model, root, 'xnat:projectData', f'{_HOLDER}[{wanted}]')
     values: dict[str, Any] = validated(model, document)
     values.setdefault(f'{_HOLDER}[{wanted}]/ID', name)
     values[f'{_HOLDER}[{wanted}]/{TYPE_LEAF}'] = _TYPE
-    kept = {key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{wanted}]/')}
+    kept = {
+        key: value for key, value in fields.items() if not key.startswith(f'{_HOLDER}[{wanted}]/')
+    }
     return wanted, {**kept, **values}
 
 
@@ -128,8 +139,19 @@ def _check_study(model: Model, root: etree._Element) -> None:
     """
     known = [canonical(found.path) for found in model.registry.fields(f'xnat:{_HOLDER}')]
     for node in root.iterdescendants(etree.Element):
-        names = [etree.QName(one).localname for one in (*reversed([*node.iterancestors()][:-1]), node)]
+        names = [
+            etree.QName(one).localname for one in (*reversed([*node.iterancestors()][:-1]), node)
+        ]
         path = '/'.join(names)
-        wrong = next((name for name in map(str, node.attrib) if not name.startswith('{') and f'{path}/{name}' not in known), None)
+        wrong = next(
+            (
+                name
+                for name in map(str, node.attrib)
+                if not name.startswith('{') and f'{path}/{name}' not in known
+            ),
+            None,
+        )
         if wrong is not None:
-            raise UnprocessableEntity(f"org.xml.sax.SAXException: Invalid attribute '{wrong}' of 'xnat:{_HOLDER}/{path}'")
+            raise UnprocessableEntity(
+                f"org.xml.sax.SAXException: Invalid attribute '{wrong}' of 'xnat:{_HOLDER}/{path}'"
+            )

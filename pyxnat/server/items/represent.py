@@ -28,7 +28,11 @@ __all__ = ['CAT', 'Representer', 'java_date']
 CAT = 'http://nrg.wustl.edu/catalog'
 _CHILDREN = {
     'subject': (('experiments/experiment', 'experiment'),),
-    'experiment': (('scans/scan', 'scan'), ('reconstructions/reconstructedImage', 'reconstruction'), ('assessors/assessor', 'assessor')),
+    'experiment': (
+        ('scans/scan', 'scan'),
+        ('reconstructions/reconstructedImage', 'reconstruction'),
+        ('assessors/assessor', 'assessor'),
+    ),
 }
 _PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
 
@@ -51,14 +55,22 @@ def _below(where: str, admin: bool) -> Any:
 @lru_cache(maxsize=1)
 def _resources() -> Any:
     count, size = counted(resource, func.count(file.c.pk), func.coalesce(func.sum(file.c.size), 0))
-    query = select(resource, count.label('file_count'), size.label('file_size')).select_from(resource.outerjoin(file))
-    query = query.where(resource.c.item == bindparam('holder'), resource.c.side == bindparam('which'))
+    query = select(resource, count.label('file_count'), size.label('file_size')).select_from(
+        resource.outerjoin(file)
+    )
+    query = query.where(
+        resource.c.item == bindparam('holder'), resource.c.side == bindparam('which')
+    )
     return query.group_by(resource.c.pk).order_by(resource.c.pk)
 
 
 @lru_cache(maxsize=2)
 def _shares(admin: bool) -> Any:
-    return select(share).where(share.c.item == bindparam('of'), visible(_bound_caller(admin), share.c.project)).order_by(share.c.pk)
+    return (
+        select(share)
+        .where(share.c.item == bindparam('of'), visible(_bound_caller(admin), share.c.project))
+        .order_by(share.c.pk)
+    )
 
 
 class Representer:
@@ -78,7 +90,14 @@ class Representer:
         URL of the site.
     """
 
-    def __init__(self, connection: Connection, model: Model, caller: Caller, resource_uri: Callable[[Any, Any], str], site_url: str) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        model: Model,
+        caller: Caller,
+        resource_uri: Callable[[Any, Any], str],
+        site_url: str,
+    ) -> None:
         self._connection = connection
         self.model = model
         self._caller = caller
@@ -95,15 +114,24 @@ class Representer:
         """
         found = dict(fields_of(row))
         found['ID'] = row.id
-        project = row.project if row.level != 'scan' or row.told_project is None else row.told_project
+        project = (
+            row.project if row.level != 'scan' or row.told_project is None else row.told_project
+        )
         if row.level not in ('project', 'reconstruction') and project:
             found['project'] = project
         if row.label:
             found['label'] = row.label
-        link = {'experiment': 'subject_ID', 'scan': 'image_session_ID', 'reconstruction': 'image_session_ID', 'assessor': 'imageSession_ID'}
+        link = {
+            'experiment': 'subject_ID',
+            'scan': 'image_session_ID',
+            'reconstruction': 'image_session_ID',
+            'assessor': 'imageSession_ID',
+        }
         if row.level in link and row.parent is not None:
             if row.parent not in self._ids:
-                self._ids[row.parent] = self._connection.scalar(select(item.c.id).where(item.c.pk == row.parent)) or ''
+                self._ids[row.parent] = (
+                    self._connection.scalar(select(item.c.id).where(item.c.pk == row.parent)) or ''
+                )
             found[link[row.level]] = self._ids[row.parent]
         return found
 
@@ -127,13 +155,21 @@ class Representer:
         found = self.model.field(row.xsi_type, path)
         if found is None:
             raise BadRequest(f'{name} is not a field of {row.xsi_type}.')
-        return self.values(row).get(canonical(path) if canonical(path) in CORE else storage_key(found, path, default='0'), '')
+        return self.values(row).get(
+            canonical(path) if canonical(path) in CORE else storage_key(found, path, default='0'),
+            '',
+        )
 
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
         """Return the readable child items, by the field that holds them."""
         groups = []
         for path, where in _CHILDREN.get(row.level, ()):
-            rows = list(self._connection.execute(_below(where, self._caller.admin), {'above': row.pk, 'caller': self._caller.login}))
+            rows = list(
+                self._connection.execute(
+                    _below(where, self._caller.admin),
+                    {'above': row.pk, 'caller': self._caller.login},
+                )
+            )
             if rows:
                 groups.append((path, rows))
         return groups
@@ -156,7 +192,11 @@ class Representer:
         """Return the shares of an item into projects that the caller may see."""
         if row.level == 'project':
             return []
-        return list(self._connection.execute(_shares(self._caller.admin), {'of': row.pk, 'caller': self._caller.login}))
+        return list(
+            self._connection.execute(
+                _shares(self._caller.admin), {'of': row.pk, 'caller': self._caller.login}
+            )
+        )
 
     def resource_path(self, row: Any, side: str) -> str:
         """Return the path of resources in the document of an item.
@@ -182,19 +222,29 @@ class Representer:
         headers : bool
             Whether the names of all fields are added as ``headers``.
         """
-        found: dict[str, Any] = {'items': [self._json_item(rows[0]), *map(self._json_version, rows[1:])]}
+        found: dict[str, Any] = {
+            'items': [self._json_item(rows[0]), *map(self._json_version, rows[1:])]
+        }
         if headers:
             _add_headers(found)
         return json.dumps(found, ensure_ascii=False)
 
     def _json_version(self, row: Any) -> dict[str, Any]:
         own, nested = self._split(row)
-        meta = {**_meta(row.xsi_type, row.pk, row.start_date), 'isHistory': True, 'end_date': java_date(row.end_date), 'modified_event_id': row.event}
+        meta = {
+            **_meta(row.xsi_type, row.pk, row.start_date),
+            'isHistory': True,
+            'end_date': java_date(row.end_date),
+            'modified_event_id': row.event,
+        }
         return {'children': nested, 'meta': meta, 'data_fields': own}
 
     def _json_item(self, row: Any) -> dict[str, Any]:
         own, nested = self._split(row)
-        children = [{'field': path, 'items': [self._json_item(one) for one in rows]} for path, rows in self.children(row)]
+        children = [
+            {'field': path, 'items': [self._json_item(one) for one in rows]}
+            for path, rows in self.children(row)
+        ]
         for side in ('', 'in', 'out'):
             resources = [self._json_resource(one, row) for one in self.resources(row, side)]
             if resources:
@@ -202,11 +252,17 @@ class Representer:
         shares = [_share_item(row, one) for one in self.shares(row)]
         if shares:
             children.append({'field': 'sharing/share', 'items': shares})
-        return {'children': children + nested, 'meta': _meta(row.xsi_type, row.pk, row.insert_date), 'data_fields': own}
+        return {
+            'children': children + nested,
+            'meta': _meta(row.xsi_type, row.pk, row.insert_date),
+            'data_fields': own,
+        }
 
     def _split(self, row: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return the data fields of an item, and nested elements as children."""
-        pairs = [(steps(key), self._native(row, key, value)) for key, value in self.values(row).items()]
+        pairs = [
+            (steps(key), self._native(row, key, value)) for key, value in self.values(row).items()
+        ]
         numbers = count(1)
         own, nested = self._tree(row, '', pairs, numbers)
         for name in [name for name in own if '/' in name]:
@@ -237,12 +293,20 @@ class Representer:
             return int(number) if number.is_integer() else number
         return int(value) if found.kind == 'integer' else value
 
-    def _nested(self, row: Any, kind: str, fields: dict[str, Any], numbers: Iterator[int]) -> dict[str, Any]:
+    def _nested(
+        self, row: Any, kind: str, fields: dict[str, Any], numbers: Iterator[int]
+    ) -> dict[str, Any]:
         """Return a nested element as an item, with the key of its row."""
         number = number_of(row.pk, next(numbers))
-        return _plain_item(kind, {**fields, **dict.fromkeys(key_names(self.model.registry, kind), number)}, row.insert_date)
+        return _plain_item(
+            kind,
+            {**fields, **dict.fromkeys(key_names(self.model.registry, kind), number)},
+            row.insert_date,
+        )
 
-    def _tree(self, row: Any, above: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def _tree(
+        self, row: Any, above: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Return values with single elements joined by ``/``, and children.
 
         The children are the repeated elements.
@@ -258,12 +322,25 @@ class Representer:
             rest = parts[at + 1 :] or [Step(parts[at].name)]
             groups.setdefault(holder, {}).setdefault(parts[at].pick, []).append((rest, value))
         children = [
-            {'field': holder, 'items': [self._part(row, f'{above}/{holder}'.lstrip('/'), pick, inner, numbers) for pick, inner in found.items()]}
+            {
+                'field': holder,
+                'items': [
+                    self._part(row, f'{above}/{holder}'.lstrip('/'), pick, inner, numbers)
+                    for pick, inner in found.items()
+                ],
+            }
             for holder, found in groups.items()
         ]
         return own, children
 
-    def _part(self, row: Any, holder: str, pick: str, pairs: list[tuple[list[Step], Any]], numbers: Iterator[int]) -> dict[str, Any]:
+    def _part(
+        self,
+        row: Any,
+        holder: str,
+        pick: str,
+        pairs: list[tuple[list[Step], Any]],
+        numbers: Iterator[int],
+    ) -> dict[str, Any]:
         own, nested = self._tree(row, holder, pairs, numbers)
         declared = own.pop(TYPE_LEAF, '') or type_of(self.model.registry, row.xsi_type, holder)
         if name_of(pick):
@@ -283,13 +360,21 @@ class Representer:
             'xnat_abstractresource_id': one.pk,
             'xnat_abstractResource_id': one.pk,
             'URI': self.resource_uri(one, holder),
-            **{name: getattr(one, name) for name in ('label', 'format', 'content', 'description', 'file_count', 'file_size')},
+            **{
+                name: getattr(one, name)
+                for name in ('label', 'format', 'content', 'description', 'file_count', 'file_size')
+            },
         }
         about = {name: value for name, value in fields.items() if value is not None}
         found = _plain_item('xnat:resourceCatalog', about, one.insert_date)
         if one.tags:  # one tag, even with commas
             about = {'tag': one.tags, 'xnat_abstractResource_tag_id': number_of(one.pk, 0)}
-            found['children'] = [{'field': 'tags/tag', 'items': [_plain_item('xnat:abstractResource_tag', about, one.insert_date)]}]
+            found['children'] = [
+                {
+                    'field': 'tags/tag',
+                    'items': [_plain_item('xnat:abstractResource_tag', about, one.insert_date)],
+                }
+            ]
         return found
 
     # -- XML
@@ -340,7 +425,9 @@ def java_date(stamp: str) -> str:
 
 def _add_headers(found: dict[str, Any]) -> None:
     """Add ``headers`` with the names of all fields, at each level."""
-    found['headers'] = list(dict.fromkeys(name for one in found['items'] for name in one['data_fields']))
+    found['headers'] = list(
+        dict.fromkeys(name for one in found['items'] for name in one['data_fields'])
+    )
     for one in found['items']:
         for child in one['children']:
             _add_headers(child)

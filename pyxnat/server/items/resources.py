@@ -12,9 +12,15 @@ from ..db.store import fields_of, file, now, resource, touch
 from ..storage.file_area import Staged
 
 __all__ = [
-    'add_resource', 'changes_statistics', 'count_files', 'delete_file', 'find_file', 'labelled_resources',
-    'mark_counted', 'put_file',
-]  # fmt: skip
+    'add_resource',
+    'changes_statistics',
+    'count_files',
+    'delete_file',
+    'find_file',
+    'labelled_resources',
+    'mark_counted',
+    'put_file',
+]
 
 
 def labelled_resources(connection: Connection, holder: Any, name: str) -> list[Any]:
@@ -30,10 +36,19 @@ def labelled_resources(connection: Connection, holder: Any, name: str) -> list[A
         Label or number; empty for resources without a label.
     """
     rows = resources_of(connection, holder.pk)
-    return [row for row in rows if (row.label or '') == name] or [row for row in rows if str(row.pk) == name]
+    return [row for row in rows if (row.label or '') == name] or [
+        row for row in rows if str(row.pk) == name
+    ]
 
 
-def add_resource(connection: Connection, holder: Any, side: str, label: str | None, login: str, values: Mapping[str, str | None]) -> Any:
+def add_resource(
+    connection: Connection,
+    holder: Any,
+    side: str,
+    label: str | None,
+    login: str,
+    values: Mapping[str, str | None],
+) -> Any:
     """Add a resource to an item; return its row.
 
     The first resource of a scan with a type, and one with format DICOM, gets the content RAW by
@@ -59,7 +74,9 @@ def add_resource(connection: Connection, holder: Any, side: str, label: str | No
         values['content'] = values['content'] or 'RAW'
     made = {'side': side, 'label': label, 'insert_date': now(), 'insert_user': login}
     touch(connection, holder.pk)
-    return connection.execute(resource.insert().values(item=holder.pk, **made, **values).returning(resource)).one()
+    return connection.execute(
+        resource.insert().values(item=holder.pk, **made, **values).returning(resource)
+    ).one()
 
 
 def _is_first(connection: Connection, scan: Any) -> bool:
@@ -108,10 +125,14 @@ def find_file(connection: Connection, holder: int, paths: Iterable[str]) -> int 
     paths : Iterable[str]
         Paths in the resource.
     """
-    return connection.scalar(select(file.c.pk).where(file.c.resource == holder, file.c.path.in_(list(paths))))
+    return connection.scalar(
+        select(file.c.pk).where(file.c.resource == holder, file.c.path.in_(list(paths)))
+    )
 
 
-def changes_statistics(connection: Connection, fresh: Mapping[str, tuple[Staged, int | None]]) -> bool:
+def changes_statistics(
+    connection: Connection, fresh: Mapping[str, tuple[Staged, int | None]]
+) -> bool:
     """Whether an upload changes number or bytes of a resource's files.
 
     Only then does XNAT change ``last_modified`` of the item.
@@ -130,7 +151,14 @@ def changes_statistics(connection: Connection, fresh: Mapping[str, tuple[Staged,
     return sum(sizes) != sum(one.size for one, _ in fresh.values())
 
 
-def put_file(connection: Connection, holder: int, path: str, known: int | None, login: str, values: Mapping[str, Any]) -> None:
+def put_file(
+    connection: Connection,
+    holder: int,
+    path: str,
+    known: int | None,
+    login: str,
+    values: Mapping[str, Any],
+) -> None:
     """Write the row of a file after `FileArea.place`.
 
     Parameters
@@ -153,7 +181,9 @@ def put_file(connection: Connection, holder: int, path: str, known: int | None, 
         connection.execute(file.insert().values(resource=holder, path=path, **values, **made))
     else:
         changed = {'modified_date': now(), 'modified_user': login}
-        connection.execute(file.update().where(file.c.pk == known).values(path=path, **values, **changed))
+        connection.execute(
+            file.update().where(file.c.pk == known).values(path=path, **values, **changed)
+        )
 
 
 def delete_file(connection: Connection, pk: int) -> None:

@@ -12,14 +12,24 @@ from ..db.access import Caller, readable, visible
 from ..db.store import item, now, share
 
 __all__ = [
-    'INVESTIGATOR_FIELDS', 'assessor_id', 'child_ids', 'find_investigators', 'find_of_type', 'find_readable', 'put_fields', 'set_access',
-    'visible_projects', 'visible_shares',
-]  # fmt: skip
+    'INVESTIGATOR_FIELDS',
+    'assessor_id',
+    'child_ids',
+    'find_investigators',
+    'find_of_type',
+    'find_readable',
+    'put_fields',
+    'set_access',
+    'visible_projects',
+    'visible_shares',
+]
 
 INVESTIGATOR_FIELDS = ('firstname', 'lastname', 'institution', 'department', 'email')
 
 
-def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str], name: str) -> Any:
+def find_of_type(
+    connection: Connection, caller: Caller, xsi_types: Iterable[str], name: str
+) -> Any:
     """Return the item of some types with an ID; None if the caller sees none.
 
     Parameters
@@ -35,7 +45,9 @@ def find_of_type(connection: Connection, caller: Caller, xsi_types: Iterable[str
     """
     project = and_(item.c.level == 'project', visible(caller, item.c.id))
     query = select(item).where(item.c.id == name, item.c.xsi_type.in_(list(xsi_types)))
-    return connection.execute(query.where(or_(project, and_(item.c.level != 'project', readable(caller, item))))).first()
+    return connection.execute(
+        query.where(or_(project, and_(item.c.level != 'project', readable(caller, item))))
+    ).first()
 
 
 def find_readable(connection: Connection, caller: Caller, name: str) -> Any:
@@ -83,7 +95,11 @@ def find_investigators(connection: Connection, caller: Caller) -> Sequence[Any]:
         The user.
     """
     values = [func.json_extract(item.c.fields, f'$."PI/{name}"') for name in INVESTIGATOR_FIELDS]
-    query = select(*values).where(item.c.level == 'project', visible(caller, item.c.id), values[1].is_not(None)).distinct()
+    query = (
+        select(*values)
+        .where(item.c.level == 'project', visible(caller, item.c.id), values[1].is_not(None))
+        .distinct()
+    )
     return connection.execute(query.order_by(values[1], values[0])).all()
 
 
@@ -99,7 +115,9 @@ def child_ids(connection: Connection, row: Any, level: str) -> set[str]:
     level : str
         Level of the children.
     """
-    return set(connection.scalars(select(item.c.id).where(item.c.parent == row.pk, item.c.level == level)))
+    return set(
+        connection.scalars(select(item.c.id).where(item.c.parent == row.pk, item.c.level == level))
+    )
 
 
 def assessor_id(connection: Connection, session: Any, label: str) -> str | None:
@@ -147,7 +165,9 @@ def visible_shares(connection: Connection, caller: Caller, row: Any) -> Sequence
     row : Any
         Row of the item.
     """
-    query = select(share.c.project, share.c.label).where(share.c.item == row.pk, visible(caller, share.c.project))
+    query = select(share.c.project, share.c.label).where(
+        share.c.item == row.pk, visible(caller, share.c.project)
+    )
     return connection.execute(query.order_by(share.c.pk)).all()
 
 

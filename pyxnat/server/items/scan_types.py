@@ -32,7 +32,9 @@ def usual_types(connection: Connection, project: str) -> dict[str, str]:
     """
     kind = func.json_extract(item.c.fields, '$."type"')
     described = func.json_extract(item.c.fields, '$."series_description"')
-    query = select(described, kind).where(item.c.level == 'scan', item.c.project == project, kind.is_not(None), described.is_not(None))
+    query = select(described, kind).where(
+        item.c.level == 'scan', item.c.project == project, kind.is_not(None), described.is_not(None)
+    )
     counts: dict[str, Counter[str]] = {}
     for text, name in connection.execute(query):
         counts.setdefault(text, Counter())[name] += 1
@@ -51,14 +53,18 @@ def fix_scan_types(connection: Connection, session: Any) -> None:
     """
     known = usual_types(connection, session.project)
     kind = func.json_extract(item.c.fields, '$."type"')
-    for scan in connection.execute(select(item).where(item.c.parent == session.pk, item.c.level == 'scan', kind.is_(None))).all():
+    for scan in connection.execute(
+        select(item).where(item.c.parent == session.pk, item.c.level == 'scan', kind.is_(None))
+    ).all():
         fields = fields_of(scan)
         found = known.get(fields.get('series_description', ''))
         if found:
             put_fields(connection, scan, {**fields, 'type': found})
 
 
-def distinct_scan_values(connection: Connection, caller: Caller, names: Sequence[str], project: str | None) -> list[tuple[str, ...]]:
+def distinct_scan_values(
+    connection: Connection, caller: Caller, names: Sequence[str], project: str | None
+) -> list[tuple[str, ...]]:
     """Return the distinct values of fields of readable scans, sorted.
 
     Parameters
@@ -75,12 +81,19 @@ def distinct_scan_values(connection: Connection, caller: Caller, names: Sequence
     session = item.alias('session')
     joined = item.join(session, session.c.pk == item.c.parent)
     values = [func.coalesce(func.json_extract(item.c.fields, f'$."{name}"'), '') for name in names]
-    query = select(*values).select_from(joined).where(item.c.level == 'scan', readable(caller, session)).distinct()
+    query = (
+        select(*values)
+        .select_from(joined)
+        .where(item.c.level == 'scan', readable(caller, session))
+        .distinct()
+    )
     query = query if project is None else query.where(item.c.project == project)
     return [tuple(map(str, row)) for row in connection.execute(query.order_by(*values))]
 
 
-def first_images(archive: Archive, connection: Connection, session: Any) -> Iterator[tuple[Any, list[Path]]]:
+def first_images(
+    archive: Archive, connection: Connection, session: Any
+) -> Iterator[tuple[Any, list[Path]]]:
     """Yield the scans of a session with the first files of their resources.
 
     At most three files per resource.
@@ -95,10 +108,17 @@ def first_images(archive: Archive, connection: Connection, session: Any) -> Iter
         Row of the session.
     """
     area = archive.files
-    for scan in connection.execute(select(item).where(item.c.parent == session.pk, item.c.level == 'scan').order_by(item.c.pk)).all():
+    for scan in connection.execute(
+        select(item).where(item.c.parent == session.pk, item.c.level == 'scan').order_by(item.c.pk)
+    ).all():
         paths = []
         for one in connection.execute(select(resource).where(resource.c.item == scan.pk)).all():
             folder = area.resource_folder(connection, one, scan)
-            query = select(file.c.path).where(file.c.resource == one.pk).order_by(file.c.path).limit(_TRIED)
+            query = (
+                select(file.c.path)
+                .where(file.c.resource == one.pk)
+                .order_by(file.c.path)
+                .limit(_TRIED)
+            )
             paths += [area.file_path(folder, path) for path in connection.scalars(query)]
         yield scan, paths

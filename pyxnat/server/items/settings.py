@@ -21,12 +21,26 @@ from ..errors import BadRequest
 
 __all__ = ['CORE', 'Settings', 'escaped', 'read_settings']
 
-CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID', 'xnat_imageScanData_id'})
+CORE = frozenset(
+    {
+        'ID',
+        'label',
+        'project',
+        'subject_ID',
+        'image_session_ID',
+        'imageSession_ID',
+        'xnat_imageScanData_id',
+    }
+)
 """Paths that have a column, or follow from the tree."""
 _SHARE = 'sharing/share/'
 _PREDICATE = re.compile(r'(.*?)\[([^\[]*)\]$', re.DOTALL)
 _TYPED = re.compile(r'([A-Za-z_][\w.-]*:[\w-]+)(/.*)', re.DOTALL)
-_FORCED = {('subject', 'gender'): 'demographics/gender', ('scan', 'type'): 'type', ('reconstruction', 'type'): 'type'}
+_FORCED = {
+    ('subject', 'gender'): 'demographics/gender',
+    ('scan', 'type'): 'type',
+    ('reconstruction', 'type'): 'type',
+}
 
 
 class Settings:
@@ -82,9 +96,16 @@ class Settings:
             self.share[plain[len(_SHARE) :]] = value
             return True
         if plain == 'custom_fields':
-            raise BadRequest('custom_fields cannot be set by a query string; use /xapi/custom-fields.')
+            raise BadRequest(
+                'custom_fields cannot be set by a query string; use /xapi/custom-fields.'
+            )
         field = self._model.registry.field(self._kind, plain)
-        if field is None or not field.kind or parts[-1].predicates or not self._is_typed(field, parts):
+        if (
+            field is None
+            or not field.kind
+            or parts[-1].predicates
+            or not self._is_typed(field, parts)
+        ):
             return False
         if self._model.field(self._kind, plain) is None:
             raise BadRequest(f'{path} is a field of another item; set it there.')
@@ -124,7 +145,13 @@ class Settings:
             found.append(step)
             holder = '/'.join(one.name for one in found)
             if holder in field.holders:
-                if part.where and self._model.registry.field(self._kind, f'{holder}/{part.where.partition("=")[0]}') is None:
+                if (
+                    part.where
+                    and self._model.registry.field(
+                        self._kind, f'{holder}/{part.where.partition("=")[0]}'
+                    )
+                    is None
+                ):
                     return None
                 found[-1] = Step(step.name, self._pick(field, [*found[:-1], Step(step.name)], part))
         return join(found)
@@ -139,7 +166,9 @@ class Settings:
             return list(there)[part.number]
         return self._next(there)
 
-    def _picked_by(self, there: dict[str, dict[str, str]], name: str, value: str, holder: str) -> str:
+    def _picked_by(
+        self, there: dict[str, dict[str, str]], name: str, value: str, holder: str
+    ) -> str:
         if name == 'name' and value != 'NULL':
             return pick_of_name(value)
         if name == 'name':  # the name NULL selects unnamed instances
@@ -209,7 +238,14 @@ def escaped(text: str) -> str:
     return escape(text, {'"': '&quot;', "'": '&apos;'})
 
 
-def read_settings(model: Model, kind: str, where: str, pairs: list[tuple[str, str]], before: Mapping[str, str], short: bool) -> Settings:
+def read_settings(
+    model: Model,
+    kind: str,
+    where: str,
+    pairs: list[tuple[str, str]],
+    before: Mapping[str, str],
+    short: bool,
+) -> Settings:
     """Return the changes of an item by parameters.
 
     Parameters
@@ -228,12 +264,19 @@ def read_settings(model: Model, kind: str, where: str, pairs: list[tuple[str, st
         Whether short names count.
     """
     found = Settings(model, kind, before)
-    for path, value in [*_full_paths(model, kind, pairs), *(_short_paths(model, kind, where, pairs) if short else ())]:
+    for path, value in [
+        *_full_paths(model, kind, pairs),
+        *(_short_paths(model, kind, where, pairs) if short else ()),
+    ]:
         if not found.set(path, escaped(value)):
             found.is_broken = True
             break
     if short:
-        found.forced = {key: escaped(value) for name, value in _first_values(pairs) if (key := _FORCED.get((where, name)))}
+        found.forced = {
+            key: escaped(value)
+            for name, value in _first_values(pairs)
+            if (key := _FORCED.get((where, name)))
+        }
         found.fields.update(found.forced)
     return found
 
@@ -251,13 +294,21 @@ def _full_paths(model: Model, kind: str, pairs: list[tuple[str, str]]) -> Iterat
     """Yield paths of the item's type, or of types that it extends."""
     for name, value in _first_values(pairs):
         found = _TYPED.fullmatch(name)
-        if found is not None and (found.group(1).lower() == kind.lower() or model.registry.is_a(kind, found.group(1))):
+        if found is not None and (
+            found.group(1).lower() == kind.lower() or model.registry.is_a(kind, found.group(1))
+        ):
             yield found.group(2)[1:], value
 
 
-def _short_paths(model: Model, kind: str, where: str, pairs: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+def _short_paths(
+    model: Model, kind: str, where: str, pairs: list[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
     """Yield the paths of short names that the item's type has."""
     for name, value in _first_values(pairs):
         known = short_name(where, name) if name not in READ_ONLY else None
-        if known is not None and not known.of and model.registry.field(kind, known.path) is not None:
+        if (
+            known is not None
+            and not known.of
+            and model.registry.field(kind, known.path) is not None
+        ):
             yield known.path, value

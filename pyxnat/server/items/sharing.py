@@ -54,7 +54,9 @@ class Sharing(ItemChanges):
             label = row.id
         self.show(row, target, label)
         if row.level == 'experiment':
-            for scan in self.connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')).all():
+            for scan in self.connection.execute(
+                select(item).where(item.c.parent == row.pk, item.c.level == 'scan')
+            ).all():
                 if self._shared(scan, target.id) is None:
                     self._add_share(scan, target.id, scan.id)
 
@@ -77,7 +79,11 @@ class Sharing(ItemChanges):
 
     def _add_share(self, row: Any, project: str, label: str | None) -> None:
         touch(self.connection, row.pk)
-        self.connection.execute(share.insert().values(item=row.pk, project=project, label=unless_null(label), insert_date=now()))
+        self.connection.execute(
+            share.insert().values(
+                item=row.pk, project=project, label=unless_null(label), insert_date=now()
+            )
+        )
 
     def is_in(self, row: Any, project: str) -> bool:
         """Whether a project owns an item, or shares it.
@@ -93,7 +99,9 @@ class Sharing(ItemChanges):
 
     def _shared(self, row: Any, project: str) -> Any:
         """Return the share of an item in a project; None for none."""
-        return self.connection.execute(select(share).where(share.c.item == row.pk, share.c.project == project)).first()
+        return self.connection.execute(
+            select(share).where(share.c.item == row.pk, share.c.project == project)
+        ).first()
 
     def move(self, row: Any, target: Any, label: str | None) -> None:
         """Make another project the owner of an item and of its parts.
@@ -112,12 +120,21 @@ class Sharing(ItemChanges):
         """
         need_on(self.connection, self.caller, row, 'delete')
         label = unless_null(label or row.label)
-        self.connection.execute(share.delete().where(share.c.item == row.pk, share.c.project == target.id))
+        self.connection.execute(
+            share.delete().where(share.c.item == row.pk, share.c.project == target.id)
+        )
         self._check_label_is_free(row.level, target.id, label, row.pk)
-        moving = [row] if row.level == 'subject' else [one for one in self._below(row) if one.project == row.project]
+        moving = (
+            [row]
+            if row.level == 'subject'
+            else [one for one in self._below(row) if one.project == row.project]
+        )
         before = [self.archive.files.item_folder(self.connection, one) for one in moving]
         parent = {'parent': target.pk} if row.level == 'subject' else {}
-        changed = [self._set(row, project=target.id, label=label, **parent), *(self._set(one, project=target.id) for one in moving[1:])]
+        changed = [
+            self._set(row, project=target.id, label=label, **parent),
+            *(self._set(one, project=target.id) for one in moving[1:]),
+        ]
         for source, one in zip(before, changed, strict=True):
             self._move_folder(source, one)
 
@@ -146,7 +163,9 @@ class Sharing(ItemChanges):
         if self._shared(row, project) is None:
             return
         kind = kind_of(self.connection, row)
-        held = rights(self.connection, self.caller, project, kind) | rights(self.connection, self.caller, row.project, kind)
+        held = rights(self.connection, self.caller, project, kind) | rights(
+            self.connection, self.caller, row.project, kind
+        )
         if 'delete' not in held:
             raise Forbidden(f'User cannot delete {row.level}s for project {project}')
         touch(self.connection, row.pk)
@@ -155,4 +174,8 @@ class Sharing(ItemChanges):
                 self.delete(one)
         pks = [one.pk for one in self._below(row)]
         for start in range(0, len(pks), 500):
-            self.connection.execute(share.delete().where(share.c.item.in_(pks[start : start + 500]), share.c.project == project))
+            self.connection.execute(
+                share.delete().where(
+                    share.c.item.in_(pks[start : start + 500]), share.c.project == project
+                )
+            )

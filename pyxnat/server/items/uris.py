@@ -16,7 +16,17 @@ from urllib.parse import unquote, unquote_plus, unquote_to_bytes
 from ...model.levels import SERVER, Chain, Level, chains, children, level
 from ..errors import BadRequest, BareRefusal, InternalServerError
 
-__all__ = ['NO_FILES', 'ItemPath', 'Step', 'admit_path', 'admit_target', 'archived_parts', 'decoded', 'parse', 'segments']
+__all__ = [
+    'NO_FILES',
+    'ItemPath',
+    'Step',
+    'admit_path',
+    'admit_target',
+    'archived_parts',
+    'decoded',
+    'parse',
+    'segments',
+]
 
 MAX_PATH = 8192
 """Bytes of a request's path; longer paths are refused."""
@@ -85,7 +95,9 @@ def admit_path(method: str, raw_path: str) -> None:
     if not _FORBIDDEN.search(raw_path):
         return
     if method in ('GET', 'HEAD'):
-        raise InternalServerError('The path contains %25, a semicolon, an empty segment or dots, and is refused.')
+        raise InternalServerError(
+            'The path contains %25, a semicolon, an empty segment or dots, and is refused.'
+        )
     raise BareRefusal(405)
 
 
@@ -96,7 +108,9 @@ def admit_target(raw: str) -> None:
     """
     found = _UNQUOTED.search(raw)
     if found is not None:
-        raise BadRequest(f'Invalid character found in the request target [{raw}]: quote {found.group()}.')
+        raise BadRequest(
+            f'Invalid character found in the request target [{raw}]: quote {found.group()}.'
+        )
 
 
 def segments(raw_path: str) -> list[str]:

@@ -31,10 +31,19 @@ _MAX_PROJECT = 249  # characters of the ID: XNAT accepts 200 and refuses 250
 ACCESS = ('private', 'protected', 'public')
 _LABELLED = ('subject', *EXPERIMENTS)
 _TYPES_FOR = {
-    'experiment': 'xnat:mrSessionData', 'assessor': 'xnat:qcManualAssessorData', 'scan': 'xnat:mrScanData',
-    'subject': 'xnat:subjectData', 'reconstruction': 'xnat:reconstructedImageData', 'project': 'xnat:projectData',
-}  # fmt: skip
-_LINKS = {'experiment': ('ID', 'subject_ID'), 'assessor': ('ID', 'imageSession_ID'), 'reconstruction': ('ID', 'image_session_ID'), 'scan': ('ID',)}
+    'experiment': 'xnat:mrSessionData',
+    'assessor': 'xnat:qcManualAssessorData',
+    'scan': 'xnat:mrScanData',
+    'subject': 'xnat:subjectData',
+    'reconstruction': 'xnat:reconstructedImageData',
+    'project': 'xnat:projectData',
+}
+_LINKS = {
+    'experiment': ('ID', 'subject_ID'),
+    'assessor': ('ID', 'imageSession_ID'),
+    'reconstruction': ('ID', 'image_session_ID'),
+    'scan': ('ID',),
+}
 """Attributes that an item needs in the document of its parent."""
 
 
@@ -54,7 +63,9 @@ def check_label(text: str, name: str = 'label') -> str:
         For characters outside of ``[A-Za-z0-9_-]``, and for more than 255.
     """
     if not _LABEL.fullmatch(text) or len(text) > MAX_LABEL:
-        raise ExpectationFailed(f'Invalid character in {name}: {text!r}. Use letters, digits, "_" and "-".')
+        raise ExpectationFailed(
+            f'Invalid character in {name}: {text!r}. Use letters, digits, "_" and "-".'
+        )
     return text
 
 
@@ -139,13 +150,19 @@ class Writer(Sharing):
         if len(text) > _MAX_PROJECT:
             raise BadRequest(f'The ID of a project has at most {_MAX_PROJECT} characters.')
         if self._is_retired(text):
-            raise Forbidden(f"Project '{text}' was used in a previously deleted project and cannot be reused.")
+            raise Forbidden(
+                f"Project '{text}' was used in a previously deleted project and cannot be reused."
+            )
         document.fields.setdefault('secondary_ID', text)
         document.fields.setdefault('name', text)
         document.fields.setdefault('active', '1')
         self._check_names(text, document, None)
-        row = self._insert('project', 'xnat:projectData', text, None, text, None, document, access=access)
-        self.connection.execute(role.insert().values(project=text, login=self.caller.login, role='owner'))
+        row = self._insert(
+            'project', 'xnat:projectData', text, None, text, None, document, access=access
+        )
+        self.connection.execute(
+            role.insert().values(project=text, login=self.caller.login, role='owner')
+        )
         return row
 
     def _check_names(self, text: str, document: Document, pk: int | None) -> None:
@@ -153,10 +170,21 @@ class Writer(Sharing):
 
         As in XNAT, they must differ from all of these of all other projects, whatever their case.
         """
-        named = [value for key, value in document.fields.items() if key in ('secondary_ID', 'name') or canonical(key) == 'aliases/alias/alias']
+        named = [
+            value
+            for key, value in document.fields.items()
+            if key in ('secondary_ID', 'name') or canonical(key) == 'aliases/alias/alias'
+        ]
         wanted = {text.lower()} | {value.lower() for value in named if value}
-        columns = [func.lower(func.json_extract(item.c.fields, f'$."{key}"')) for key in ('secondary_ID', 'name')]
-        clash = or_(func.lower(item.c.id).in_(wanted), has_alias(sorted(wanted)), *(column.in_(wanted) for column in columns))
+        columns = [
+            func.lower(func.json_extract(item.c.fields, f'$."{key}"'))
+            for key in ('secondary_ID', 'name')
+        ]
+        clash = or_(
+            func.lower(item.c.id).in_(wanted),
+            has_alias(sorted(wanted)),
+            *(column.in_(wanted) for column in columns),
+        )
         query = select(item.c.id).where(item.c.level == 'project', clash)
         if pk is not None:
             query = query.where(item.c.pk != pk)
@@ -191,7 +219,11 @@ class Writer(Sharing):
         Forbidden
             Without the right to create.
         """
-        kind = kind_of(self.connection, parent) if where in ('scan', 'reconstruction') else document.xsi_type
+        kind = (
+            kind_of(self.connection, parent)
+            if where in ('scan', 'reconstruction')
+            else document.xsi_type
+        )
         need(self.connection, self.caller, project, 'create', kind or ANY)
         xsi_type = self._creatable(document, where)
         if where in ('scan', 'reconstruction'):
@@ -201,12 +233,17 @@ class Writer(Sharing):
             check_label(text)
             self._check_label_is_free(where, project, text)
             if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
-                raise BadRequest('Send the sessions of a new subject separately: XNAT fails on a document with both.')
+                raise BadRequest(
+                    'Send the sessions of a new subject separately: XNAT fails on a document with '
+                    'both.'
+                )
             accession, known = self._accession(where, project, document)
             if known is not None:
                 document.core['label'] = text
                 return self.update(known, document, parent)
-            row = self._insert(where, xsi_type, accession, unless_null(text), project, parent.pk, document)
+            row = self._insert(
+                where, xsi_type, accession, unless_null(text), project, parent.pk, document
+            )
         self._put_children(row, document)
         add_links(self, row, document)
         return row
@@ -214,17 +251,32 @@ class Writer(Sharing):
     def _creatable(self, document: Document, where: str) -> str:
         xsi_type = document.xsi_type
         if not xsi_type:
-            raise ExpectationFailed(f'Need PUT Contents: name the type of the {where}, such as xsiType={_TYPES_FOR[where]}.')
+            raise ExpectationFailed(
+                f'Need PUT Contents: name the type of the {where}, such as '
+                f'xsiType={_TYPES_FOR[where]}.'
+            )
         if self.model.level_of(xsi_type) != where:
-            raise (BadRequest if where == 'scan' else UnprocessableEntity)(f'Only {where} documents can be PUT here, not {xsi_type}.')
-        if where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type):  # XNAT refuses a general type for scans only
-            raise BadRequest(f'Multiple scan modalities can be associated here: name one, such as xsiType=xnat:mrScanData, not {xsi_type}.')
+            raise (BadRequest if where == 'scan' else UnprocessableEntity)(
+                f'Only {where} documents can be PUT here, not {xsi_type}.'
+            )
+        if (
+            where == 'scan' and not document.is_inside and not self.model.can_hold(xsi_type)
+        ):  # XNAT refuses a general type for scans only
+            raise BadRequest(
+                'Multiple scan modalities can be associated here: name one, such as '
+                f'xsiType=xnat:mrScanData, not {xsi_type}.'
+            )
         return xsi_type
 
     def _check_scan_is_free(self, where: str, text: str, parent: Any) -> None:
         if where == 'scan':
             check_label(text, 'scan ID')
-        if unless_null(text) is None or len(text) > MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in text) or text in ('.', '..'):
+        if (
+            unless_null(text) is None
+            or len(text) > MAX_LABEL
+            or any(ord(char) < 32 or char in '/\\' for char in text)
+            or text in ('.', '..')
+        ):
             raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
         query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
         if where == 'scan':
@@ -239,7 +291,13 @@ class Writer(Sharing):
         """
         wanted = document.core.get('ID')
         if not wanted:
-            return self.archive.accessions.give(self.connection, self.archive.prefix, levels_with_shared_ids(where), document.xsi_type, project)
+            return self.archive.accessions.give(
+                self.connection,
+                self.archive.prefix,
+                levels_with_shared_ids(where),
+                document.xsi_type,
+                project,
+            )
         check_label(wanted, 'ID')
         if self.of_id(where, document) is not None:
             raise Conflict(f'The ID {wanted} is used already.')
@@ -274,7 +332,11 @@ class Writer(Sharing):
         label : str
             The label.
         """
-        query = select(item).where(item.c.level.in_(levels_with_shared_ids(where)), labelled(project, label), readable(self.caller, item))
+        query = select(item).where(
+            item.c.level.in_(levels_with_shared_ids(where)),
+            labelled(project, label),
+            readable(self.caller, item),
+        )
         return self.connection.execute(query).first()
 
     def new_subject(self, label: str, project: Any) -> Any:
@@ -307,13 +369,25 @@ class Writer(Sharing):
             For an empty ID.
         """
         if not name:
-            raise BadRequest('subject_ID Required Field: a session needs a subject, in the path or by its ID.')
-        query = select(item).where(item.c.level == 'subject', item.c.id == name, readable(self.caller, item))
+            raise BadRequest(
+                'subject_ID Required Field: a session needs a subject, in the path or by its ID.'
+            )
+        query = select(item).where(
+            item.c.level == 'subject', item.c.id == name, readable(self.caller, item)
+        )
         found = self.connection.execute(query).first()
         return found if found is not None else self.new_subject(name, project)
 
     def _insert(
-        self, where: str, xsi_type: str, accession: str, label: str | None, project: str, parent: int | None, document: Document, **more: Any
+        self,
+        where: str,
+        xsi_type: str,
+        accession: str,
+        label: str | None,
+        project: str,
+        parent: int | None,
+        document: Document,
+        **more: Any,
     ) -> Any:
         stamp = now()
         values = filled(merged({}, document, validated(self.model, document)))
@@ -321,27 +395,56 @@ class Writer(Sharing):
         more |= project_change(where, project, document, True)
         found = self.connection.execute(
             item.insert()
-            .values(level=where, xsi_type=xsi_type, id=accession, label=label, project=project, parent=parent, insert_date=stamp,
-                    insert_user=self.caller.login, last_modified=stamp, status='active', fields=json.dumps(values, ensure_ascii=False), **more)
+            .values(
+                level=where,
+                xsi_type=xsi_type,
+                id=accession,
+                label=label,
+                project=project,
+                parent=parent,
+                insert_date=stamp,
+                insert_user=self.caller.login,
+                last_modified=stamp,
+                status='active',
+                fields=json.dumps(values, ensure_ascii=False),
+                **more,
+            )
             .returning(item)
-        ).one()  # fmt: skip
+        ).one()
         touch(self.connection, found.pk)
         return found
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
-            child.complete = document.complete and row.level == 'experiment'  # fields of its sessions are merged
+            child.complete = (
+                document.complete and row.level == 'experiment'
+            )  # fields of its sessions are merged
             lacking = [name for name in _LINKS[where] if not child.core.get(name)]
             if lacking:
-                raise BadRequest(f"The content of element '{child.xsi_type}' is not complete: {', '.join(lacking)} Required Field")
-            name = child.core.get('ID', '') if where in ('scan', 'reconstruction') else child.core.get('label') or child.core.get('ID', '')
-            query = select(item).where(item.c.level == where, item.c.parent == row.pk, or_(item.c.id == name, item.c.label == name))
+                raise BadRequest(
+                    f"The content of element '{child.xsi_type}' is not complete: "
+                    f'{", ".join(lacking)} Required Field'
+                )
+            name = (
+                child.core.get('ID', '')
+                if where in ('scan', 'reconstruction')
+                else child.core.get('label') or child.core.get('ID', '')
+            )
+            query = select(item).where(
+                item.c.level == where,
+                item.c.parent == row.pk,
+                or_(item.c.id == name, item.c.label == name),
+            )
             found = self.connection.execute(query).first()
             if found is None and where in (*EXPERIMENTS, 'reconstruction') and child.core.get('ID'):
-                found = self.connection.execute(select(item).where(item.c.level == where, item.c.id == child.core['ID'])).first()
+                found = self.connection.execute(
+                    select(item).where(item.c.level == where, item.c.id == child.core['ID'])
+                ).first()
             if found is None:
                 self.create(where, name, row, row.project, child)
-            elif found.parent == row.pk or where == 'reconstruction':  # its ID is unique on the site: it moves
+            elif (
+                found.parent == row.pk or where == 'reconstruction'
+            ):  # its ID is unique on the site: it moves
                 self.update(found, child, row)
 
     def update(self, row: Any, document: Document, parent: Any = None) -> Any:
@@ -369,7 +472,10 @@ class Writer(Sharing):
             raise BadRequest(f'ID cannot be modified: it is {row.id}, not {document.core["ID"]}.')
         document.xsi_type = document.xsi_type or row.xsi_type
         if document.xsi_type != row.xsi_type:
-            raise Conflict(f'Specified xsiType differs from existing xsiType: {row.id} is of type {row.xsi_type}, not {document.xsi_type}.')
+            raise Conflict(
+                f'Specified xsiType differs from existing xsiType: {row.id} is of type '
+                f'{row.xsi_type}, not {document.xsi_type}.'
+            )
         held = fields_of(row)
         before = kept(self.model, row.level, held, document)
         fields = merged(before, document, validated(self.model, document))
@@ -386,7 +492,10 @@ class Writer(Sharing):
         if row.level in _LABELLED and label and label != row.label:
             self._check_label_is_free(row.level, row.project, label, row.pk)
             changed['label'] = unless_null(label)
-        if any(getattr(row, name) != value for name, value in changed.items()) or not document.from_xml:
+        if (
+            any(getattr(row, name) != value for name, value in changed.items())
+            or not document.from_xml
+        ):
             need_on(self.connection, self.caller, row, 'edit')
             folder = self.archive.files.item_folder(self.connection, row)
             row = self._set(row, **changed)
@@ -405,9 +514,15 @@ class Writer(Sharing):
         if owner == self.connection.scalar(select(item.c.id).where(item.c.pk == row.parent)):
             return {}
         named = or_(item.c.id == owner, labelled(row.project, owner))
-        query = select(item).where(item.c.level == 'subject', named, readable(self.caller, item)).order_by(item.c.id != owner)
+        query = (
+            select(item)
+            .where(item.c.level == 'subject', named, readable(self.caller, item))
+            .order_by(item.c.id != owner)
+        )
         found = self.connection.execute(query).first()
         if found is None:
-            project = self.connection.execute(select(item).where(item.c.level == 'project', item.c.id == row.project)).one()
+            project = self.connection.execute(
+                select(item).where(item.c.level == 'project', item.c.id == row.project)
+            ).one()
             found = self.new_subject(owner, project)
         return {'parent': found.pk}

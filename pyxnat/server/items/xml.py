@@ -27,11 +27,18 @@ _NAMESPACES = {
 }  # fmt: skip
 """Namespaces that XNAT declares in every document."""
 _PLACES = {
-    'http://nrg.wustl.edu/workflow': 'workflow', 'http://nrg.wustl.edu/catalog': 'catalog', 'http://nrg.wustl.edu/pipe': 'repository',
-    'http://nrg.wustl.edu/scr': 'screeningAssessment', 'http://nrg.wustl.edu/arc': 'project', 'http://icr.ac.uk/icr': 'roi',
-    'http://nrg.wustl.edu/val': 'protocolValidation', 'http://nrg.wustl.edu/xnat': 'xnat',
-    'http://nrg.wustl.edu/xnat_assessments': 'assessments', 'http://www.nbirn.net/prov': 'birnprov', 'http://nrg.wustl.edu/security': 'security',
-}  # fmt: skip
+    'http://nrg.wustl.edu/workflow': 'workflow',
+    'http://nrg.wustl.edu/catalog': 'catalog',
+    'http://nrg.wustl.edu/pipe': 'repository',
+    'http://nrg.wustl.edu/scr': 'screeningAssessment',
+    'http://nrg.wustl.edu/arc': 'project',
+    'http://icr.ac.uk/icr': 'roi',
+    'http://nrg.wustl.edu/val': 'protocolValidation',
+    'http://nrg.wustl.edu/xnat': 'xnat',
+    'http://nrg.wustl.edu/xnat_assessments': 'assessments',
+    'http://www.nbirn.net/prov': 'birnprov',
+    'http://nrg.wustl.edu/security': 'security',
+}
 """Path of each namespace's schema below ``/schemas`` in XNAT, without extension."""
 
 
@@ -109,10 +116,15 @@ def _name_schemas(root: etree._Element, model: Model, site_url: str) -> None:
     """Set the schemaLocation of a document."""
     known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
     known.update((uri, path) for uri, path in model.places.items() if uri not in known)
-    root.set(f'{{{XSI}}}schemaLocation', ' '.join(f'{uri} {site_url}/schemas/{path}' for uri, path in known.items()))
+    root.set(
+        f'{{{XSI}}}schemaLocation',
+        ' '.join(f'{uri} {site_url}/schemas/{path}' for uri, path in known.items()),
+    )
 
 
-def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], site_url: str) -> bytes:
+def write_part(
+    model: Model, xsi_type: str, key: str, fields: dict[str, str], site_url: str
+) -> bytes:
     """Return a nested element of a project as a document.
 
     Parameters
@@ -128,8 +140,12 @@ def write_part(model: Model, xsi_type: str, key: str, fields: dict[str, str], si
     site_url : str
         URL of the site.
     """
-    namespace = next((uri for uri, prefix in model.registry.prefixes.items() if prefix == 'xnat'), '')
-    root = etree.Element(f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI})
+    namespace = next(
+        (uri for uri, prefix in model.registry.prefixes.items() if prefix == 'xnat'), ''
+    )
+    root = etree.Element(
+        f'{{{namespace}}}{xsi_type.partition(":")[2]}', nsmap={'xnat': namespace, 'xsi': XSI}
+    )
     tree = _Tree(root, model.registry, xsi_type)
     name = steps(key)[-1].pick
     if name_of(name):
@@ -162,7 +178,9 @@ class _Writer:
             _conceal(node, name, row.pk)
         values = self._source.values(row)
         groups = dict(self._source.children(row))
-        places = {found.key: place for place, found in enumerate(self._registry.fields(row.xsi_type))}
+        places = {
+            found.key: place for place, found in enumerate(self._registry.fields(row.xsi_type))
+        }
         tree = _Tree(node, self._registry, row.xsi_type, None if self._conceal else row.pk)
         keys = sorted(values, key=lambda key: _order(places, key))
         for place, found in enumerate(self._registry.fields(row.xsi_type)):
@@ -174,7 +192,9 @@ class _Writer:
         for key in keys:
             tree.put(key, values[key])
 
-    def _items(self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
+    def _items(
+        self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]
+    ) -> None:
         for one in groups.get(found.path, ()):
             child = _append_element(node, found)
             if one.level != 'reconstruction':  # its element has only one type
@@ -199,7 +219,10 @@ class _Writer:
 
     def _resource(self, node: etree._Element, one: Any, holder: Any) -> None:
         node.set(XSI_TYPE, 'xnat:resourceCatalog')
-        known = {name: getattr(one, name) for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description')}
+        known = {
+            name: getattr(one, name)
+            for name in ('label', 'file_count', 'file_size', 'format', 'content', 'description')
+        }
         known['URI'] = self._source.resource_uri(one, holder)
         for name in ('label', 'file_count', 'file_size', 'URI', 'format', 'content', 'description'):
             if known[name] is not None:
@@ -207,7 +230,9 @@ class _Writer:
         if not self._conceal:
             _conceal(node, 'xnat_abstractResource_id', one.pk)
         if one.tags:  # one tag, even with commas
-            child = etree.SubElement(etree.SubElement(node, _tag_beside(node, 'tags')), _tag_beside(node, 'tag'))
+            child = etree.SubElement(
+                etree.SubElement(node, _tag_beside(node, 'tags')), _tag_beside(node, 'tag')
+            )
             if not self._conceal:
                 _conceal(child, 'xnat_abstractResource_tag_id', number_of(one.pk, 0))
             _set_text(child, one.tags)
@@ -216,7 +241,9 @@ class _Writer:
 class _Tree:
     """Elements of an item, added as values are written."""
 
-    def __init__(self, root: etree._Element, registry: Registry, xsi_type: str, pk: int | None = None) -> None:
+    def __init__(
+        self, root: etree._Element, registry: Registry, xsi_type: str, pk: int | None = None
+    ) -> None:
         self._registry = registry
         self._type = xsi_type
         self._pk = pk
@@ -257,8 +284,14 @@ class _Tree:
         for place, step in enumerate(parts):
             key += f'/{step.name}[{step.pick}]'
             if key not in self._known:
-                space = found.namespaces[place] if found is not None and place < len(found.namespaces) else etree.QName(node).namespace
-                self._known[key] = child = _child(node, f'{{{space}}}{step.name}', fresh=bool(step.pick))
+                space = (
+                    found.namespaces[place]
+                    if found is not None and place < len(found.namespaces)
+                    else etree.QName(node).namespace
+                )
+                self._known[key] = child = _child(
+                    node, f'{{{space}}}{step.name}', fresh=bool(step.pick)
+                )
                 if name_of(step.pick):
                     child.set('name', name_of(step.pick))
                 kind = _type_at(found, place)
@@ -305,10 +338,19 @@ def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:
     holder, bracket, rest = key.partition('[')
     if not bracket:
         return (places.get(plain, len(places)), 0, '', 0)
-    first = [place for name, place in places.items() if name == holder.lower() or name.startswith(holder.lower() + '/')]
+    first = [
+        place
+        for name, place in places.items()
+        if name == holder.lower() or name.startswith(holder.lower() + '/')
+    ]
     pick = rest.partition(']')[0]
     number = int(pick) if pick.isdecimal() else -1
-    return (min(first, default=len(places)), number, '' if number >= 0 else pick, places.get(plain, len(places)))
+    return (
+        min(first, default=len(places)),
+        number,
+        '' if number >= 0 else pick,
+        places.get(plain, len(places)),
+    )
 
 
 def _type_at(found: Field | None, place: int) -> str:
@@ -316,7 +358,11 @@ def _type_at(found: Field | None, place: int) -> str:
     if found is None:
         return ''
     parts = steps(found.path)
-    return parts[place].pick.removeprefix('@xsi:type=') if place < len(parts) and parts[place].pick.startswith('@xsi:type=') else ''
+    return (
+        parts[place].pick.removeprefix('@xsi:type=')
+        if place < len(parts) and parts[place].pick.startswith('@xsi:type=')
+        else ''
+    )
 
 
 def _tag_beside(node: etree._Element, name: str) -> str:

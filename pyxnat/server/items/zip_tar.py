@@ -25,7 +25,19 @@ from ..table import Table
 from .find_files import Held
 from .sending import Sending
 
-__all__ = ['FORMATS', 'contents', 'entry_name', 'is_zip', 'pack', 'pack_folder', 'pack_named', 'pack_one', 'type_of', 'unpack', 'unpack_entry']
+__all__ = [
+    'FORMATS',
+    'contents',
+    'entry_name',
+    'is_zip',
+    'pack',
+    'pack_folder',
+    'pack_named',
+    'pack_one',
+    'type_of',
+    'unpack',
+    'unpack_entry',
+]
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
 MAX_RATIO = 200
@@ -37,9 +49,18 @@ BLOCK = 2**18
 DEFAULT_EFFORT = 1
 """Level of deflate: higher levels are several times slower, and gain little for images."""
 _TYPES = {
-    'bmp': 'image/bmp', 'gif': 'image/gif', 'html': 'text/html', 'jpg': 'image/jpeg', 'jpeg': 'image/jpeg', 'pdf': 'application/pdf',
-    'png': 'image/png', 'svg': 'image/svg+xml', 'tiff': 'image/tiff', 'txt': 'text/plain', 'xml': 'text/xml',
-}  # fmt: skip
+    'bmp': 'image/bmp',
+    'gif': 'image/gif',
+    'html': 'text/html',
+    'jpg': 'image/jpeg',
+    'jpeg': 'image/jpeg',
+    'pdf': 'application/pdf',
+    'png': 'image/png',
+    'svg': 'image/svg+xml',
+    'tiff': 'image/tiff',
+    'txt': 'text/plain',
+    'xml': 'text/xml',
+}
 _METHODS = ('0', '8')
 _COMPRESSED = ('.gz', '.zip', '.bz2', '.xz', '.jpg', '.jpeg', '.png')
 
@@ -71,7 +92,11 @@ def pack(context: Context, held: list[Held]) -> Sending:
         raise NotFound('Unable to find any files.')
     if context.get('compression') not in ('', *_METHODS):
         raise BadRequest('compression must be 0 (stored) or 8 (deflated).')
-    return Sending(writer(context, entries, form), FORMATS[form], f'attachment; filename="{quote(_top(held[0]))}.{form}";')
+    return Sending(
+        writer(context, entries, form),
+        FORMATS[form],
+        f'attachment; filename="{quote(_top(held[0]))}.{form}";',
+    )
 
 
 def pack_one(context: Context, held: Held) -> Sending:
@@ -86,7 +111,11 @@ def pack_one(context: Context, held: Held) -> Sending:
     """
     form = context.get('format').lower()
     writer = _zip if form == 'zip' else _tar
-    return Sending(writer(context, [(held.path.name, held)], form), FORMATS[form], f'attachment; filename="{quote(_top(held))}.{form}";')
+    return Sending(
+        writer(context, [(held.path.name, held)], form),
+        FORMATS[form],
+        f'attachment; filename="{quote(_top(held))}.{form}";',
+    )
 
 
 def pack_named(name: str, entries: list[tuple[str, Held]]) -> Sending:
@@ -99,7 +128,9 @@ def pack_named(name: str, entries: list[tuple[str, Held]]) -> Sending:
     entries : list[tuple[str, Held]]
         Name in the zip, and file.
     """
-    return Sending(_zip_of(entries, DEFAULT_EFFORT), FORMATS['zip'], f'attachment; filename="{name}.zip"')
+    return Sending(
+        _zip_of(entries, DEFAULT_EFFORT), FORMATS['zip'], f'attachment; filename="{name}.zip"'
+    )
 
 
 def _top(held: Held) -> str:
@@ -127,7 +158,9 @@ def entry_name(context: Context, held: Held, form: str) -> str:
     if structure == 'legacy':
         return _legacy(context, held)
     path = _standard(context, held, typed=structure != 'simplified')
-    return path.replace('/resources', '').replace('/files', '') if structure == 'simplified' else path
+    return (
+        path.replace('/resources', '').replace('/files', '') if structure == 'simplified' else path
+    )
 
 
 def _standard(context: Context, held: Held, typed: bool) -> str:
@@ -137,9 +170,20 @@ def _standard(context: Context, held: Held, typed: bool) -> str:
     side = f'{one.side or "out"}/' if row.level in ('assessor', 'reconstruction') else ''
     if row.level == 'assessor' and not among_all:
         return f'{row.label or row.id}/{side}resources/{name}/files/{held.file.path}'
-    kind = re.sub(r'\W', '_', _type_of(row)) if typed and not among_all and row.level in ('scan', 'reconstruction') else ''
-    middle = f'{row.level}s/{row.id}{"-" + kind if kind else ""}/' if row.level in ('scan', 'reconstruction', 'assessor') else ''
-    return f'{_before(context, held)}{_top(held)}/{middle}{side}resources/{name}/files/{held.file.path}'
+    kind = (
+        re.sub(r'\W', '_', _type_of(row))
+        if typed and not among_all and row.level in ('scan', 'reconstruction')
+        else ''
+    )
+    middle = (
+        f'{row.level}s/{row.id}{"-" + kind if kind else ""}/'
+        if row.level in ('scan', 'reconstruction', 'assessor')
+        else ''
+    )
+    return (
+        f'{_before(context, held)}{_top(held)}/{middle}{side}resources/{name}/files/'
+        f'{held.file.path}'
+    )
 
 
 def _before(context: Context, held: Held) -> str:
@@ -206,9 +250,20 @@ def _zip_of(entries: list[tuple[str, Held]], effort: int) -> Iterator[bytes]:
     with zipfile.ZipFile(sink, 'w', allowZip64=True) as target:
         for name, held in entries:
             info = zipfile.ZipInfo.from_file(held.path, name, strict_timestamps=False)
-            info.compress_type = zipfile.ZIP_STORED if effort == 0 or name.lower().endswith(_COMPRESSED) else zipfile.ZIP_DEFLATED
-            setattr(info, 'compress_level' if hasattr(info, 'compress_level') else '_compresslevel', effort)  # compress_level since Python 3.13
-            with held.path.open('rb') as source, target.open(info, 'w', force_zip64=held.file.size > 2**31) as member:
+            info.compress_type = (
+                zipfile.ZIP_STORED
+                if effort == 0 or name.lower().endswith(_COMPRESSED)
+                else zipfile.ZIP_DEFLATED
+            )
+            setattr(
+                info,
+                'compress_level' if hasattr(info, 'compress_level') else '_compresslevel',
+                effort,
+            )  # compress_level since Python 3.13
+            with (
+                held.path.open('rb') as source,
+                target.open(info, 'w', force_zip64=held.file.size > 2**31) as member,
+            ):
                 while piece := source.read(BLOCK):
                     member.write(piece)
                     yield from sink.taken()
@@ -238,7 +293,14 @@ def _squeezed(sink: _Sink, squeeze: Any) -> Iterator[bytes]:
         yield squeeze.compress(piece) if squeeze is not None else piece
 
 
-def pack_folder(name: str, folder: Path, paths: list[Path], above: str = '', first: Mapping[str, bytes] | None = None, form: str = 'zip') -> Sending:
+def pack_folder(
+    name: str,
+    folder: Path,
+    paths: list[Path],
+    above: str = '',
+    first: Mapping[str, bytes] | None = None,
+    form: str = 'zip',
+) -> Sending:
     """Return files of a folder as a zip.
 
     Parameters
@@ -259,17 +321,32 @@ def pack_folder(name: str, folder: Path, paths: list[Path], above: str = '', fir
     sink = _Sink()
 
     def pieces() -> Iterator[bytes]:
-        with zipfile.ZipFile(sink, 'w', compression=zipfile.ZIP_DEFLATED, compresslevel=DEFAULT_EFFORT, allowZip64=True) as target:
+        with zipfile.ZipFile(
+            sink,
+            'w',
+            compression=zipfile.ZIP_DEFLATED,
+            compresslevel=DEFAULT_EFFORT,
+            allowZip64=True,
+        ) as target:
             for one, body in (first or {}).items():
                 target.writestr(one, body)
             for path in paths:
-                with path.open('rb') as source, target.open(above + path.relative_to(folder).as_posix(), 'w', force_zip64=True) as member:
+                with (
+                    path.open('rb') as source,
+                    target.open(
+                        above + path.relative_to(folder).as_posix(), 'w', force_zip64=True
+                    ) as member,
+                ):
                     while piece := source.read(BLOCK):
                         member.write(piece)
                         yield from sink.taken()
         yield from sink.taken()
 
-    return Sending(pieces(), FORMATS.get(form, f'application/{form}'), f'attachment; filename="{quote(name)}.{form}"')
+    return Sending(
+        pieces(),
+        FORMATS.get(form, f'application/{form}'),
+        f'attachment; filename="{quote(name)}.{form}"',
+    )
 
 
 # -- members of a stored zip
@@ -289,7 +366,13 @@ def contents(path: Path) -> Table:
     """Return a table of the members of a stored zip."""
     with zipfile.ZipFile(path) as source:
         rows = [(info.filename, info.file_size) for info in source.infolist() if not info.is_dir()]
-    return Table(['File Name', 'Size'], rows, {'title': 'Files'}, [{'key': 'URI', 'serverRoot': ''}], count=False)
+    return Table(
+        ['File Name', 'Size'],
+        rows,
+        {'title': 'Files'},
+        [{'key': 'URI', 'serverRoot': ''}],
+        count=False,
+    )
 
 
 def unpack_entry(path: Path, name: str) -> Sending:
@@ -350,7 +433,15 @@ def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
             found.append((check_path(_checked(name)), area.stage(budget.pieces(source))))
             if len(found) > MAX_MEMBERS:
                 raise RequestEntityTooLarge(f'The archive contains more than {MAX_MEMBERS} files.')
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, NotImplementedError, RuntimeError, OSError) as error:
+    except (
+        zipfile.BadZipFile,
+        tarfile.TarError,
+        EOFError,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+    ) as error:
         area.discard(one for _, one in found)
         raise BadRequest(f'The archive cannot be unpacked: {error}') from error
     except BaseException:
@@ -371,7 +462,9 @@ class _Budget:
             while piece := source.read(BLOCK):
                 self.left -= len(piece)
                 if self.left < 0:
-                    raise RequestEntityTooLarge(f'The archive unpacks to more than {MAX_RATIO} times its size.')
+                    raise RequestEntityTooLarge(
+                        f'The archive unpacks to more than {MAX_RATIO} times its size.'
+                    )
                 yield piece
 
 
@@ -382,7 +475,9 @@ def _checked(name: str) -> str:
 
 
 def _members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
-    reader: Callable[[Staged], Iterator[tuple[str, IO[bytes]]]] = _zip_members if zipfile.is_zipfile(staged.path) else _tar_members
+    reader: Callable[[Staged], Iterator[tuple[str, IO[bytes]]]] = (
+        _zip_members if zipfile.is_zipfile(staged.path) else _tar_members
+    )
     return reader(staged)
 
 

@@ -18,9 +18,18 @@ from ..db.store import item, now, workflow
 from ..db.types import Model
 
 __all__ = [
-    'CREATED_RESOURCE', 'REMOVED_FILE', 'REMOVED_RESOURCE', 'UPLOADED_FILE', 'added', 'modified', 'note', 'project_made', 'refreshed', 'removed',
+    'CREATED_RESOURCE',
+    'REMOVED_FILE',
+    'REMOVED_RESOURCE',
+    'UPLOADED_FILE',
+    'added',
+    'modified',
+    'note',
+    'project_made',
+    'refreshed',
+    'removed',
     'shared',
-]  # fmt: skip
+]
 
 UPLOADED_FILE, REMOVED_FILE = 'Uploaded File', 'Removed File'
 CREATED_RESOURCE, REMOVED_RESOURCE = 'Created resource', 'Removed Resource Catalog'
@@ -29,7 +38,9 @@ REFRESHED = 'Catalog(s) Refreshed'
 _PARTS = ('scan', 'reconstruction')
 
 
-def note(context: Context, connection: Connection, row: Any, action: str, category: str = '') -> None:
+def note(
+    context: Context, connection: Connection, row: Any, action: str, category: str = ''
+) -> None:
     """Record an action on an item.
 
     The parameters ``event_action``, ``event_type``, ``event_reason`` and ``event_comment`` of the
@@ -49,23 +60,61 @@ def note(context: Context, connection: Connection, row: Any, action: str, catego
         Category of the event; by default PROJECT_ADMIN for a project, else DATA.
     """
     whole = _whole(connection, row)
-    details = {'justification': context.get('event_reason'), 'comments': context.get('event_comment')}
+    details = {
+        'justification': context.get('event_reason'),
+        'comments': context.get('event_comment'),
+    }
     kind = context.get('event_type') or 'WEB_SERVICE'
     category = category or ('PROJECT_ADMIN' if whole.level == 'project' else 'DATA')
-    _write(connection, whole.id, whole.project, whole.xsi_type, context.get('event_action') or action, context.caller.login, kind, category, details)
+    _write(
+        connection,
+        whole.id,
+        whole.project,
+        whole.xsi_type,
+        context.get('event_action') or action,
+        context.caller.login,
+        kind,
+        category,
+        details,
+    )
 
 
 def _whole(connection: Connection, row: Any) -> Any:
     """Return the session of a scan or reconstruction, else the item itself."""
-    return connection.execute(select(item).where(item.c.pk == row.parent)).one() if row.level in _PARTS else row
+    return (
+        connection.execute(select(item).where(item.c.pk == row.parent)).one()
+        if row.level in _PARTS
+        else row
+    )
 
 
 def _write(
-    connection: Connection, name: str, project: str, kind: str, action: str, login: str, how: str, category: str, details: dict[str, str]
+    connection: Connection,
+    name: str,
+    project: str,
+    kind: str,
+    action: str,
+    login: str,
+    how: str,
+    category: str,
+    details: dict[str, str],
 ) -> None:
-    values = {'item': name, 'project': project, 'data_type': kind, 'pipeline_name': action, 'status': 'Complete', 'login': login}
-    fields = {key: value for key, value in {'type': how, 'category': category, **details}.items() if value}
-    connection.execute(workflow.insert().values(**values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False)))
+    values = {
+        'item': name,
+        'project': project,
+        'data_type': kind,
+        'pipeline_name': action,
+        'status': 'Complete',
+        'login': login,
+    }
+    fields = {
+        key: value for key, value in {'type': how, 'category': category, **details}.items() if value
+    }
+    connection.execute(
+        workflow.insert().values(
+            **values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False)
+        )
+    )
 
 
 def _type_name(model: Model, row: Any) -> str:
@@ -88,7 +137,12 @@ def added(context: Context, connection: Connection, row: Any) -> None:
     row
         The new item.
     """
-    note(context, connection, row, f'{"Modified" if row.level in _PARTS else "Added"} {_type_name(context.archive.model, row)}')
+    note(
+        context,
+        connection,
+        row,
+        f'{"Modified" if row.level in _PARTS else "Added"} {_type_name(context.archive.model, row)}',  # noqa: E501
+    )
 
 
 def modified(context: Context, connection: Connection, before: Any, row: Any) -> None:
@@ -138,8 +192,20 @@ def shared(context: Context, connection: Connection, row: Any) -> None:
         The item. The workflows of its scans name them by database key.
     """
     note(context, connection, row, SHARED)
-    for scan in connection.execute(select(item).where(item.c.parent == row.pk, item.c.level == 'scan')):
-        _write(connection, str(scan.pk), row.project, scan.xsi_type, SHARED, context.caller.login, 'WEB_SERVICE', 'DATA', {})
+    for scan in connection.execute(
+        select(item).where(item.c.parent == row.pk, item.c.level == 'scan')
+    ):
+        _write(
+            connection,
+            str(scan.pk),
+            row.project,
+            scan.xsi_type,
+            SHARED,
+            context.caller.login,
+            'WEB_SERVICE',
+            'DATA',
+            {},
+        )
 
 
 def refreshed(context: Context, connection: Connection, row: Any, uri: str) -> None:
@@ -160,7 +226,17 @@ def refreshed(context: Context, connection: Connection, row: Any, uri: str) -> N
         return
     whole = _whole(connection, row)
     details = {'justification': f'Refreshed catalog for resource {uri}'}
-    _write(connection, whole.id, whole.project, whole.xsi_type, REFRESHED, context.caller.login, 'PROCESS', 'DATA', details)
+    _write(
+        connection,
+        whole.id,
+        whole.project,
+        whole.xsi_type,
+        REFRESHED,
+        context.caller.login,
+        'PROCESS',
+        'DATA',
+        details,
+    )
 
 
 def project_made(context: Context, connection: Connection, row: Any) -> None:
@@ -176,4 +252,14 @@ def project_made(context: Context, connection: Connection, row: Any) -> None:
         The project.
     """
     note(context, connection, row, 'unknown action', 'PROJECT_ADMIN')
-    _write(connection, str(row.pk), row.id, 'xdat:userGroup', 'Initialized permissions', context.caller.login, 'PROCESS', 'PROJECT_ACCESS', {})
+    _write(
+        connection,
+        str(row.pk),
+        row.id,
+        'xdat:userGroup',
+        'Initialized permissions',
+        context.caller.login,
+        'PROCESS',
+        'PROJECT_ACCESS',
+        {},
+    )

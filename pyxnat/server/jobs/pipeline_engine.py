@@ -56,7 +56,10 @@ class Launch:
         percentage : float or None
             Percentage complete; unchanged by default.
         """
-        fields = {'step_description': step, **({'percentageComplete': f'{percentage:.1f}'} if percentage is not None else {})}
+        fields = {
+            'step_description': step,
+            **({'percentageComplete': f'{percentage:.1f}'} if percentage is not None else {}),
+        }
         with self._store.write() as connection:
             put_status(connection, self.workflow, 'Running', **fields)
 
@@ -117,15 +120,37 @@ class Pipelines:
         known = self._model.name(datatype)
         if known is None:
             raise ValueError(f'{datatype} is not a data type of this archive; add its schema')
-        document = {**details, 'generates': list(generates), 'steps': [{'id': key, 'description': value} for key, value in (steps or {}).items()]}
-        values = {'name': name or stem(path), 'datatype': known, 'description': description, 'document': json.dumps(document)}
+        document = {
+            **details,
+            'generates': list(generates),
+            'steps': [{'id': key, 'description': value} for key, value in (steps or {}).items()],
+        }
+        values = {
+            'name': name or stem(path),
+            'datatype': known,
+            'description': description,
+            'document': json.dumps(document),
+        }
         with self._store.write() as connection:
-            if connection.execute(pipeline.update().where(pipeline.c.path == path).values(**values)).rowcount == 0:
+            if (
+                connection.execute(
+                    pipeline.update().where(pipeline.c.path == path).values(**values)
+                ).rowcount
+                == 0
+            ):
                 connection.execute(pipeline.insert().values(path=path, **values))
         if run is not None:
             self._run[path] = run
 
-    def enable(self, project: str, path: str, *, step: str = '', parameters: Sequence[Mapping[str, Any]] = (), auto: bool = False) -> None:
+    def enable(
+        self,
+        project: str,
+        path: str,
+        *,
+        step: str = '',
+        parameters: Sequence[Mapping[str, Any]] = (),
+        auto: bool = False,
+    ) -> None:
         """Enable a pipeline of the site in a project.
 
         Parameters
@@ -156,7 +181,12 @@ class Pipelines:
             alias = AUTO + alias if auto and not alias.startswith(AUTO) else alias
             same = (project_pipeline.c.project == project) & (project_pipeline.c.step == alias)
             connection.execute(project_pipeline.delete().where(same))
-            values = {'project': project, 'step': alias, 'path': path, 'parameters': json.dumps([dict(parameter) for parameter in parameters])}
+            values = {
+                'project': project,
+                'step': alias,
+                'path': path,
+                'parameters': json.dumps([dict(parameter) for parameter in parameters]),
+            }
             connection.execute(project_pipeline.insert().values(**values))
 
     def of(self, connection: Connection, project: str) -> list[Any]:
@@ -207,7 +237,14 @@ class Pipelines:
 
     # -- running
 
-    def launch(self, connection: Connection, row: Any, pipeline_row: Any, login: str, parameters: Mapping[str, str]) -> Launch:
+    def launch(
+        self,
+        connection: Connection,
+        row: Any,
+        pipeline_row: Any,
+        login: str,
+        parameters: Mapping[str, str],
+    ) -> Launch:
         """Record the launch of a project's pipeline on an item.
 
         Pass the result to `start` after the commit.
@@ -225,9 +262,20 @@ class Pipelines:
         parameters : Mapping[str, str]
             Parameters of the launch; they override those of the project.
         """
-        defaults = {found['name']: str(found.get('csvValues', '')) for found in json.loads(pipeline_row.parameters) if found.get('csvValues')}
+        defaults = {
+            found['name']: str(found.get('csvValues', ''))
+            for found in json.loads(pipeline_row.parameters)
+            if found.get('csvValues')
+        }
         merged = {**defaults, **parameters}
-        pk = record(connection, row, pipeline_row.path, login, 'Queued', details=json.dumps(merged, ensure_ascii=False)[:10_000])
+        pk = record(
+            connection,
+            row,
+            pipeline_row.path,
+            login,
+            'Queued',
+            details=json.dumps(merged, ensure_ascii=False)[:10_000],
+        )
         return Launch(self._store, pk, row, merged)
 
     def launch_auto(self, connection: Connection, row: Any, login: str) -> list[tuple[str, Launch]]:
@@ -247,7 +295,11 @@ class Pipelines:
         list[tuple[str, Launch]]
             The path of each pipeline and its launch.
         """
-        found = [one for one in self.of(connection, row.project) if one.step.startswith(AUTO) and self.fits(one, row.xsi_type)]
+        found = [
+            one
+            for one in self.of(connection, row.project)
+            if one.step.startswith(AUTO) and self.fits(one, row.xsi_type)
+        ]
         return [(one.path, self.launch(connection, row, one, login, {})) for one in found]
 
     def start(self, path: str, launch: Launch) -> None:
@@ -280,13 +332,21 @@ class Pipelines:
             _log.error('the pipeline of workflow %s failed', launch.workflow, exc_info=error)
         failed = future.cancelled() or error is not None
         with self._store.write() as connection:
-            fields = {'details': str(error)[:10_000]} if error is not None else {'percentageComplete': '100.0'} if not failed else {}
+            fields = (
+                {'details': str(error)[:10_000]}
+                if error is not None
+                else {'percentageComplete': '100.0'}
+                if not failed
+                else {}
+            )
             put_status(connection, launch.workflow, 'Failed' if failed else 'Complete', **fields)
 
     def resume(self, connection: Connection) -> None:
         """Mark runs that a crash has ended as ``Failed``."""
         ours = select(pipeline.c.path)
-        query = workflow.update().where(workflow.c.status == 'Running', workflow.c.pipeline_name.in_(ours))
+        query = workflow.update().where(
+            workflow.c.status == 'Running', workflow.c.pipeline_name.in_(ours)
+        )
         connection.execute(query.values(status='Failed'))
 
     def close(self) -> None:

@@ -36,7 +36,9 @@ def write_pipeline(one: Any) -> bytes:
     return write_xml(next(_list_element([one]).iter(f'{{{ARC}}}pipeline')))
 
 
-def write_archive_spec(project: str, settings: Mapping[str, str], folder: str, found: Iterable[Any]) -> bytes:
+def write_archive_spec(
+    project: str, settings: Mapping[str, str], folder: str, found: Iterable[Any]
+) -> bytes:
     """Return the storage settings of a project, as XNAT's ``arc:project``.
 
     Parameters
@@ -78,7 +80,9 @@ def parse_parameters(body: bytes) -> dict[str, str]:
         raise ExpectationFailed(f'The document cannot be read: {error}') from error
     found = {}
     for node in root.iter('{*}parameter'):
-        texts = ((child.text or '').strip() for child in node.iter('{*}unique', '{*}list', '{*}value'))
+        texts = (
+            (child.text or '').strip() for child in node.iter('{*}unique', '{*}list', '{*}value')
+        )
         found[node.findtext('{*}name') or node.get('name') or ''] = ','.join(filter(None, texts))
     return found
 
@@ -104,7 +108,12 @@ def _list_element(found: Iterable[Any]) -> etree._Element:
 def _add_pipeline(parent: etree._Element, one: Any) -> None:
     step = getattr(one, 'step', '') or one.name
     node = etree.SubElement(parent, f'{{{ARC}}}pipeline', stepId=step, dependent='false')
-    for name, value in (('displayText', step), ('name', one.name), ('location', one.path), ('description', one.description)):
+    for name, value in (
+        ('displayText', step),
+        ('name', one.name),
+        ('location', one.path),
+        ('description', one.description),
+    ):
         etree.SubElement(node, f'{{{ARC}}}{name}').text = value
     parameters = json.loads(getattr(one, 'parameters', '[]'))
     if parameters:

@@ -77,7 +77,10 @@ def _asked(context: Context, connection: Connection, uri: str) -> tuple[Any, lis
     row = find(connection, context.caller, steps, inside=True).row
     need_on(connection, context.caller, row, 'edit')
     rows = _named(connection, row, path) if is_one else _resources_below(connection, row)
-    return row, [_Kept(one, holder, context.archive.files.resource_folder(connection, one, holder)) for one, holder in rows]
+    return row, [
+        _Kept(one, holder, context.archive.files.resource_folder(connection, one, holder))
+        for one, holder in rows
+    ]
 
 
 def _resources_below(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
@@ -86,14 +89,21 @@ def _resources_below(connection: Connection, row: Any) -> list[tuple[Any, Any]]:
 
 
 def _named(connection: Connection, holder: Any, path: ItemPath) -> list[tuple[Any, Any]]:
-    return [(one, holder) for one in resources_at(connection, holder, split(path)[1])]  # a missing resource is no error, as in XNAT
+    return [
+        (one, holder) for one in resources_at(connection, holder, split(path)[1])
+    ]  # a missing resource is no error, as in XNAT
 
 
 def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
     """Return an item, and the parts of a session."""
     if row.level not in ('experiment', 'assessor'):
         return [row]
-    return [row, *connection.execute(select(item).where(item.c.parent == row.pk, item.c.project == row.project))]
+    return [
+        row,
+        *connection.execute(
+            select(item).where(item.c.parent == row.pk, item.c.project == row.project)
+        ),
+    ]
 
 
 def _refresh(context: Context, kept: _Kept, asked: set[str]) -> None:
@@ -113,15 +123,26 @@ def _refresh(context: Context, kept: _Kept, asked: set[str]) -> None:
         for path, seen in changed.items():
             values = seen._asdict()
             here = archive.files.file_path(kept.folder, path)
-            if not here.is_file() or (here.stat().st_size, here.stat().st_mtime_ns) != (seen.size, seen.mtime_ns):
+            if not here.is_file() or (here.stat().st_size, here.stat().st_mtime_ns) != (
+                seen.size,
+                seen.mtime_ns,
+            ):
                 continue  # replaced meanwhile; that request wrote its row
             if path in known:
-                connection.execute(file.update().where(file.c.pk == known[path].pk).values(**values))
+                connection.execute(
+                    file.update().where(file.c.pk == known[path].pk).values(**values)
+                )
             else:
                 inserted = {'insert_date': now(), 'insert_user': context.caller.login}
-                connection.execute(file.insert().values(resource=kept.row.pk, path=path, **values, **inserted))
+                connection.execute(
+                    file.insert().values(resource=kept.row.pk, path=path, **values, **inserted)
+                )
             touched = True
-        gone = [row.pk for path, row in known.items() if 'delete' in asked and not archive.files.file_path(kept.folder, path).is_file()]
+        gone = [
+            row.pk
+            for path, row in known.items()
+            if 'delete' in asked and not archive.files.file_path(kept.folder, path).is_file()
+        ]
         for pk in gone:
             connection.execute(file.delete().where(file.c.pk == pk))
         if touched or gone:

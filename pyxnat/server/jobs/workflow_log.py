@@ -14,25 +14,55 @@ from ..db.store import item, now, workflow
 from ..errors import Forbidden
 
 __all__ = [
-    'COLUMNS', 'FIELDS', 'TYPE', 'change', 'find', 'find_all', 'may_see', 'of_deleted_item', 'of_item', 'put_status', 'record', 'record_foreign',
+    'COLUMNS',
+    'FIELDS',
+    'TYPE',
+    'change',
+    'find',
+    'find_all',
+    'may_see',
+    'of_deleted_item',
+    'of_item',
+    'put_status',
+    'record',
+    'record_foreign',
     'values_of',
-]  # fmt: skip
+]
 
 TYPE = 'wrk:workflowData'
 COLUMNS = {
-    'ID': 'item', 'ExternalID': 'project', 'data_type': 'data_type', 'pipeline_name': 'pipeline_name', 'status': 'status',
-    'launch_time': 'launch_time', 'scan_id': 'scan_id', 'create_user': 'login',
-}  # fmt: skip
+    'ID': 'item',
+    'ExternalID': 'project',
+    'data_type': 'data_type',
+    'pipeline_name': 'pipeline_name',
+    'status': 'status',
+    'launch_time': 'launch_time',
+    'scan_id': 'scan_id',
+    'create_user': 'login',
+}
 """Fields with a database column to its name; the others are stored as JSON."""
 MORE = (
-    'src', 'type', 'category', 'current_step_launch_time', 'current_step_id', 'next_step_id', 'step_description', 'percentageComplete', 'jobID',
-    'comments', 'details', 'justification', 'description',
-)  # fmt: skip
+    'src',
+    'type',
+    'category',
+    'current_step_launch_time',
+    'current_step_id',
+    'next_step_id',
+    'step_description',
+    'percentageComplete',
+    'jobID',
+    'comments',
+    'details',
+    'justification',
+    'description',
+)
 FIELDS = {name.lower(): name for name in (*COLUMNS, *MORE)}
 """Lower-case names of fields to their spelling."""
 
 
-def record(connection: Connection, row: Any, name: str, login: str, status: str = 'Complete', **fields: str) -> int:
+def record(
+    connection: Connection, row: Any, name: str, login: str, status: str = 'Complete', **fields: str
+) -> int:
     """Record an action on an item and return the key of the workflow.
 
     Parameters
@@ -50,8 +80,19 @@ def record(connection: Connection, row: Any, name: str, login: str, status: str 
     **fields : str
         Further fields.
     """
-    values = {'item': row.id, 'project': row.project, 'data_type': row.xsi_type, 'pipeline_name': name, 'status': status, 'login': login}
-    query = workflow.insert().values(**values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False)).returning(workflow.c.pk)
+    values = {
+        'item': row.id,
+        'project': row.project,
+        'data_type': row.xsi_type,
+        'pipeline_name': name,
+        'status': status,
+        'login': login,
+    }
+    query = (
+        workflow.insert()
+        .values(**values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False))
+        .returning(workflow.c.pk)
+    )
     return int(connection.execute(query).scalar_one())
 
 
@@ -71,7 +112,9 @@ def put_status(connection: Connection, pk: int, status: str, **fields: str) -> N
     """
     row = connection.execute(select(workflow).where(workflow.c.pk == pk)).one()
     merged = json.dumps(json.loads(row.fields) | fields, ensure_ascii=False)
-    connection.execute(workflow.update().where(workflow.c.pk == pk).values(status=status, fields=merged))
+    connection.execute(
+        workflow.update().where(workflow.c.pk == pk).values(status=status, fields=merged)
+    )
 
 
 def find(connection: Connection, number: str, fields: Mapping[str, str]) -> Any:
@@ -88,8 +131,14 @@ def find(connection: Connection, number: str, fields: Mapping[str, str]) -> Any:
         Field to value, used without a number.
     """
     if number:
-        return connection.execute(select(workflow).where(workflow.c.pk == int(number))).first() if number.isdecimal() else None
-    keys = {name: fields.get(name, '') for name in ('pipeline_name', 'ID', 'scan_id', 'launch_time')}
+        return (
+            connection.execute(select(workflow).where(workflow.c.pk == int(number))).first()
+            if number.isdecimal()
+            else None
+        )
+    keys = {
+        name: fields.get(name, '') for name in ('pipeline_name', 'ID', 'scan_id', 'launch_time')
+    }
     same = [workflow.c[COLUMNS[name]] == value for name, value in keys.items()]
     return connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())).first()
 
@@ -108,7 +157,12 @@ def may_see(connection: Connection, caller: Caller, row: Any) -> bool:
     """
     if caller.admin or row.login == caller.login:
         return True
-    return connection.scalar(select(item.c.pk).where(item.c.id == row.item, readable(caller, item)).limit(1)) is not None
+    return (
+        connection.scalar(
+            select(item.c.pk).where(item.c.id == row.item, readable(caller, item)).limit(1)
+        )
+        is not None
+    )
 
 
 def record_foreign(connection: Connection, caller: Caller, fields: Mapping[str, str]) -> None:
@@ -128,12 +182,16 @@ def record_foreign(connection: Connection, caller: Caller, fields: Mapping[str, 
     Forbidden
         If the caller cannot read the item.
     """
-    owner = connection.execute(select(item.c.project).where(item.c.id == fields['ID'], readable(caller, item)).limit(1)).first()
+    owner = connection.execute(
+        select(item.c.project).where(item.c.id == fields['ID'], readable(caller, item)).limit(1)
+    ).first()
     if owner is None and not caller.admin:
         raise Forbidden(f'Insufficient privileges: you cannot read {fields["ID"]}.')
     project = str(owner.project) if owner is not None else ''
     values = {'status': 'Queued', 'project': project, **_columns_of(fields), 'login': caller.login}
-    connection.execute(workflow.insert().values(**values, fields=json.dumps(_more_of(fields), ensure_ascii=False)))
+    connection.execute(
+        workflow.insert().values(**values, fields=json.dumps(_more_of(fields), ensure_ascii=False))
+    )
 
 
 def change(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
@@ -149,11 +207,17 @@ def change(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
         Field to value; the others stay.
     """
     more = json.dumps(json.loads(row.fields) | _more_of(fields), ensure_ascii=False)
-    connection.execute(workflow.update().where(workflow.c.pk == row.pk).values(**_columns_of(fields), fields=more))
+    connection.execute(
+        workflow.update().where(workflow.c.pk == row.pk).values(**_columns_of(fields), fields=more)
+    )
 
 
 def _columns_of(fields: Mapping[str, str]) -> dict[str, str]:
-    return {COLUMNS[name]: value for name, value in fields.items() if name in COLUMNS and name != 'create_user'}
+    return {
+        COLUMNS[name]: value
+        for name, value in fields.items()
+        if name in COLUMNS and name != 'create_user'
+    }
 
 
 def _more_of(fields: Mapping[str, str]) -> dict[str, str]:
@@ -162,7 +226,9 @@ def _more_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 def values_of(row: Any) -> dict[str, str]:
     """Return the fields of a workflow that have a value."""
-    found = {name: str(getattr(row, column)) for name, column in COLUMNS.items()} | json.loads(row.fields)
+    found = {name: str(getattr(row, column)) for name, column in COLUMNS.items()} | json.loads(
+        row.fields
+    )
     return {name: value for name, value in found.items() if value}
 
 
@@ -176,7 +242,11 @@ def of_item(connection: Connection, row: Any) -> list[Any]:
     row
         The item.
     """
-    same = workflow.c.item == row.id, workflow.c.project == row.project, workflow.c.data_type == row.xsi_type
+    same = (
+        workflow.c.item == row.id,
+        workflow.c.project == row.project,
+        workflow.c.data_type == row.xsi_type,
+    )
     return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
 
 
@@ -196,13 +266,24 @@ def of_deleted_item(connection: Connection, caller: Caller, xsi_type: str, name:
     name : str
         ID of the item.
     """
-    if connection.scalar(select(item.c.pk).where(item.c.id == name, item.c.xsi_type == xsi_type).limit(1)) is not None:
+    if (
+        connection.scalar(
+            select(item.c.pk).where(item.c.id == name, item.c.xsi_type == xsi_type).limit(1)
+        )
+        is not None
+    ):
         return []
-    same = workflow.c.item == name, workflow.c.data_type == xsi_type, visible(caller, workflow.c.project)
+    same = (
+        workflow.c.item == name,
+        workflow.c.data_type == xsi_type,
+        visible(caller, workflow.c.project),
+    )
     return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
 
 
-def find_all(context: Context, connection: Connection, names: Sequence[str], latest: bool) -> list[Any]:
+def find_all(
+    context: Context, connection: Connection, names: Sequence[str], latest: bool
+) -> list[Any]:
     """Return the workflows that match the options, the newest first.
 
     The options are ``experiment``, ``project`` and ``status``.
@@ -218,18 +299,31 @@ def find_all(context: Context, connection: Connection, names: Sequence[str], lat
     latest : bool
         Whether to return only the newest of each item.
     """
-    query = select(workflow).where(visible(context.caller, workflow.c.project) | (workflow.c.login == context.caller.login))
+    query = select(workflow).where(
+        visible(context.caller, workflow.c.project) | (workflow.c.login == context.caller.login)
+    )
     experiment = context.get('experiment')
     if experiment:
-        labelled = select(item.c.id).where(item.c.label == experiment, item.c.project == context.get('project'))
+        labelled = select(item.c.id).where(
+            item.c.label == experiment, item.c.project == context.get('project')
+        )
         query = query.where((workflow.c.item == experiment) | workflow.c.item.in_(labelled))
-    for column, value in ((workflow.c.project, context.get('project')), (workflow.c.status, context.get('status'))):
+    for column, value in (
+        (workflow.c.project, context.get('project')),
+        (workflow.c.status, context.get('status')),
+    ):
         query = query.where(column == value) if value else query
-    rows = connection.execute(query.order_by(workflow.c.launch_time.desc(), workflow.c.pk.desc())).all()
+    rows = connection.execute(
+        query.order_by(workflow.c.launch_time.desc(), workflow.c.pk.desc())
+    ).all()
     if latest and not experiment:
         found = [row for row in rows if row.pipeline_name in names]
     else:
-        found = [row for row in rows if not names or any(name.lower() in row.pipeline_name.lower() for name in names)]
+        found = [
+            row
+            for row in rows
+            if not names or any(name.lower() in row.pipeline_name.lower() for name in names)
+        ]
     if not latest:
         return found
     first: dict[str, Any] = {}

@@ -39,7 +39,11 @@ def parse_workflow(body: bytes) -> dict[str, str]:
         raise UnprocessableEntity(f'The document cannot be read: {error}') from error
     if etree.QName(root).localname.lower() not in ('workflow', 'workflowdata'):
         raise BadRequest('Only workflow documents can be PUT here.')
-    found = {FIELDS[str(name).lower()]: str(value) for name, value in root.attrib.items() if str(name).lower() in FIELDS}
+    found = {
+        FIELDS[str(name).lower()]: str(value)
+        for name, value in root.attrib.items()
+        if str(name).lower() in FIELDS
+    }
     for child in root.iterchildren(tag=etree.Element):
         name = etree.QName(child).localname
         if name in _ELEMENTS:

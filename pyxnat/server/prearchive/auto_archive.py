@@ -28,27 +28,45 @@ def tend(archive: Archive) -> None:
     A session is idle if it is RECEIVING and unchanged for the site's
     ``sessionXmlRebuilderInterval``, in minutes.
     """
-    oldest = datetime.now() - timedelta(minutes=float(archive.preferences['sessionXmlRebuilderInterval']))
+    oldest = datetime.now() - timedelta(
+        minutes=float(archive.preferences['sessionXmlRebuilderInterval'])
+    )
     with archive.store.read() as connection:
-        ripe = select(arrival.c.pk).where(arrival.c.status == 'RECEIVING', arrival.c.lastmod <= f'{oldest:%Y-%m-%d %H:%M:%S}.999')
+        ripe = select(arrival.c.pk).where(
+            arrival.c.status == 'RECEIVING', arrival.c.lastmod <= f'{oldest:%Y-%m-%d %H:%M:%S}.999'
+        )
         found = connection.scalars(ripe.order_by(arrival.c.pk)).all()
     for pk in found:
         try:
             _finish(archive, build(archive, pk))
-        except Refusal as error:  # its log and status have the reason; another request may have been faster
+        except (
+            Refusal
+        ) as error:  # its log and status have the reason; another request may have been faster
             _log.info('a session stays in the prearchive: %s', error.description)
 
 
 def _finish(archive: Archive, row: Any) -> None:
     """Archive a built session for its uploader, if it is set to auto-archive."""
-    if row.status != 'READY' or row.autoarchive == 'Manual' or row.project is None or row.prevent_auto_commit.lower() == 'true':
+    if (
+        row.status != 'READY'
+        or row.autoarchive == 'Manual'
+        or row.project is None
+        or row.prevent_auto_commit.lower() == 'true'
+    ):
         return
     caller = archive.users.find(row.login)
     if caller is None:
         with archive.store.write() as connection:
-            note(connection, row.pk, f'Not archived: the uploader {row.login} can no longer log in.')
+            note(
+                connection, row.pk, f'Not archived: the uploader {row.login} can no longer log in.'
+            )
         return
-    archive_session(archive, caller, row.pk, Policy.of('delete' if row.autoarchive == 'AutoArchiveOverwrite' else 'none'))
+    archive_session(
+        archive,
+        caller,
+        row.pk,
+        Policy.of('delete' if row.autoarchive == 'AutoArchiveOverwrite' else 'none'),
+    )
 
 
 class Tender(threading.Thread):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,18 @@ from ..db.store import arrival, arrival_file, arrival_scan
 from ..items.zip_tar import BLOCK
 from ..storage.dicom_headers import NotDicom, read
 from ..storage.file_area import safe_name
-from .sessions import UNASSIGNED, Object, Wish, add, build, clean_label, folder_of, images_of, new, scans_of
+from .sessions import (
+    UNASSIGNED,
+    Object,
+    Wish,
+    add,
+    build,
+    clean_label,
+    folder_of,
+    images_of,
+    new,
+    scans_of,
+)
 
 __all__ = ['rebuild', 'rescan']
 
@@ -35,12 +47,16 @@ def rescan(archive: Archive, login: str, project: str | None, everywhere: bool) 
         Whether to read the folders of all projects.
     """
     root = archive.files.prearchive
-    for above in sorted(root.iterdir()) if everywhere else [root / safe_name(project or UNASSIGNED)]:
+    for above in (
+        sorted(root.iterdir()) if everywhere else [root / safe_name(project or UNASSIGNED)]
+    ):
         for folder in sorted(path for path in above.glob('*/*') if path.is_dir()):
             _take_in(archive, login, folder)
 
 
-def rebuild(archive: Archive, login: str, row: Any, columns: Mapping[str, str] | None = None) -> Any:
+def rebuild(
+    archive: Archive, login: str, row: Any, columns: Mapping[str, str] | None = None
+) -> Any:
     """Read a session's folder, build the session and return its row.
 
     Parameters
@@ -61,10 +77,22 @@ def rebuild(archive: Archive, login: str, row: Any, columns: Mapping[str, str] |
 def _take_in(archive: Archive, login: str, folder: Path) -> None:
     area = archive.files
     with archive.store.read() as connection:
-        row = connection.execute(select(arrival).where(arrival.c.timestamp == folder.parent.name, arrival.c.folder == folder.name)).first()
+        row = connection.execute(
+            select(arrival).where(
+                arrival.c.timestamp == folder.parent.name, arrival.c.folder == folder.name
+            )
+        ).first()
         known = _known(archive, connection, row)
-    stale = [image for path, image in known.items() if not path.is_file() or not _is_unchanged(path, image)]
-    fresh = [path for path in sorted(folder.rglob('*')) if path.is_file() and not (path in known and _is_unchanged(path, known[path]))]
+    stale = [
+        image
+        for path, image in known.items()
+        if not path.is_file() or not _is_unchanged(path, image)
+    ]
+    fresh = [
+        path
+        for path in sorted(folder.rglob('*'))
+        if path.is_file() and not (path in known and _is_unchanged(path, known[path]))
+    ]
     objects, taken = [], []
     for path in fresh:
         try:
@@ -73,7 +101,8 @@ def _take_in(archive: Archive, login: str, folder: Path) -> None:
             continue
         taken.append(path)
         with path.open('rb') as source:
-            objects.append(Object(path.name, area.stage(iter(lambda source=source: source.read(BLOCK), b'')), header))  # type: ignore[misc]
+            staged = area.stage(iter(partial(source.read, BLOCK), b''))
+            objects.append(Object(path.name, staged, header))
     if not objects and not stale:
         return
     try:
@@ -83,7 +112,9 @@ def _take_in(archive: Archive, login: str, folder: Path) -> None:
             if row is None:
                 row = new(connection, login, _wish_of_folder(folder), objects[0].header.study)
             placed = add(archive, connection, row, objects)
-            connection.execute(arrival_scan.delete().where(arrival_scan.c.pk.not_in(select(arrival_file.c.scan))))
+            connection.execute(
+                arrival_scan.delete().where(arrival_scan.c.pk.not_in(select(arrival_file.c.scan)))
+            )
             area.remove(path for path in taken if path not in placed)
     finally:
         area.discard(one.staged for one in objects)
@@ -107,4 +138,9 @@ def _is_unchanged(path: Path, image: Any) -> bool:
 
 def _wish_of_folder(folder: Path) -> Wish:
     project = folder.parent.parent.name
-    return Wish(None if project == UNASSIGNED else project, clean_label(folder.name), folder=folder.name, timestamp=folder.parent.name)
+    return Wish(
+        None if project == UNASSIGNED else project,
+        clean_label(folder.name),
+        folder=folder.name,
+        timestamp=folder.parent.name,
+    )

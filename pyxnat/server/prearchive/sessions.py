@@ -20,7 +20,17 @@ from sqlalchemy import Connection, select
 from ..archive import Archive
 from ..db.store import arrival, arrival_file, arrival_log, arrival_scan, now
 from ..errors import Conflict, NotFound
-from ..storage.dicom_headers import Header, NotDicom, fields_for, lead_modality, read, scan_type, scan_values, session_type, session_values
+from ..storage.dicom_headers import (
+    Header,
+    NotDicom,
+    fields_for,
+    lead_modality,
+    read,
+    scan_type,
+    scan_values,
+    session_type,
+    session_values,
+)
 from ..storage.file_area import FileArea, Staged, safe_name
 
 __all__ = [
@@ -98,7 +108,12 @@ def folder_of(area: FileArea, row: Any) -> Path:
     row
         The session.
     """
-    return area.prearchive / safe_name(row.project or UNASSIGNED) / safe_name(row.timestamp) / safe_name(row.folder)
+    return (
+        area.prearchive
+        / safe_name(row.project or UNASSIGNED)
+        / safe_name(row.timestamp)
+        / safe_name(row.folder)
+    )
 
 
 def images_of(area: FileArea, row: Any, scan: str) -> Path:
@@ -127,7 +142,13 @@ def scans_of(connection: Connection, pk: int) -> Sequence[Any]:
         Key of the session.
     """
     rows = connection.execute(select(arrival_scan).where(arrival_scan.c.arrival == pk)).all()
-    return sorted(rows, key=lambda row: [int(part) if part.isdecimal() else -1 for part in re.split(r'(\d+)', row.id)] + [row.pk])
+    return sorted(
+        rows,
+        key=lambda row: (
+            [int(part) if part.isdecimal() else -1 for part in re.split(r'(\d+)', row.id)]
+            + [row.pk]
+        ),
+    )
 
 
 def relocate(archive: Archive, connection: Connection, source: Path, target: Path) -> None:
@@ -148,7 +169,9 @@ def relocate(archive: Archive, connection: Connection, source: Path, target: Pat
         for child in sorted(source.iterdir()):
             relocate(archive, connection, child, target / child.name)
     elif source.exists():
-        archive.store.later(connection, archive.files.relative(source), archive.files.relative(target))
+        archive.store.later(
+            connection, archive.files.relative(source), archive.files.relative(target)
+        )
 
 
 # -- receiving
@@ -174,9 +197,24 @@ def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
     while connection.scalar(used.where(arrival.c.timestamp == wanted)) is not None:
         moment += timedelta(milliseconds=1)
         wanted = stamp(moment)
-    values = {'project': wish.project, 'timestamp': wanted, 'folder': wish.folder or wish.name, 'name': wish.name, 'subject': wish.subject}
-    values |= {'tag': tag, 'status': 'RECEIVING', 'uploaded': now(), 'lastmod': now(), 'login': login, 'autoarchive': wish.autoarchive}
-    return connection.execute(arrival.insert().values(**values, **wish.more).returning(arrival)).one()
+    values = {
+        'project': wish.project,
+        'timestamp': wanted,
+        'folder': wish.folder or wish.name,
+        'name': wish.name,
+        'subject': wish.subject,
+    }
+    values |= {
+        'tag': tag,
+        'status': 'RECEIVING',
+        'uploaded': now(),
+        'lastmod': now(),
+        'login': login,
+        'autoarchive': wish.autoarchive,
+    }
+    return connection.execute(
+        arrival.insert().values(**values, **wish.more).returning(arrival)
+    ).one()
 
 
 def add(archive: Archive, connection: Connection, row: Any, objects: Sequence[Object]) -> set[Path]:
@@ -212,16 +250,31 @@ def add(archive: Archive, connection: Connection, row: Any, objects: Sequence[Ob
         mtime_ns = area.place(received.staged, target)
         placed.add(target)
         header = received.header
-        values = {'scan': scan, 'path': path, 'size': received.staged.size, 'digest': received.staged.digest, 'mtime_ns': mtime_ns}
-        values |= {name: getattr(header, name) for name in ('instance', 'sop_class', 'modality', 'place', 'frames')}
+        values = {
+            'scan': scan,
+            'path': path,
+            'size': received.staged.size,
+            'digest': received.staged.digest,
+            'mtime_ns': mtime_ns,
+        }
+        values |= {
+            name: getattr(header, name)
+            for name in ('instance', 'sop_class', 'modality', 'place', 'frames')
+        }
         if known:
-            connection.execute(arrival_file.delete().where(arrival_file.c.scan == scan, arrival_file.c.path == path))
+            connection.execute(
+                arrival_file.delete().where(
+                    arrival_file.c.scan == scan, arrival_file.c.path == path
+                )
+            )
             rows = [other for other in rows if (other['scan'], other['path']) != (scan, path)]
         rows.append(values)
         names[scan][path.casefold()] = (path, header.instance)
     if rows:
         connection.execute(arrival_file.insert(), rows)
-    connection.execute(arrival.update().where(arrival.c.pk == row.pk).values(status='RECEIVING', lastmod=now()))
+    connection.execute(
+        arrival.update().where(arrival.c.pk == row.pk).values(status='RECEIVING', lastmod=now())
+    )
     return placed
 
 
@@ -236,7 +289,9 @@ def _file_name(one: Object, taken: Mapping[str, tuple[str, str]]) -> tuple[str, 
     It is the object's own name, unless another object has that.
     """
     instance = one.header.instance
-    name = re.sub(r'[\x00-\x1f/\\\ud800-\udfff]', '_', one.name.replace('\\', '/').rpartition('/')[2]).lstrip('.')[:_MAX_NAME]
+    name = re.sub(
+        r'[\x00-\x1f/\\\ud800-\udfff]', '_', one.name.replace('\\', '/').rpartition('/')[2]
+    ).lstrip('.')[:_MAX_NAME]
     while len(name.encode()) > _MAX_NAME:
         name = name[:-1]
     number = 0
@@ -247,7 +302,9 @@ def _file_name(one: Object, taken: Mapping[str, tuple[str, str]]) -> tuple[str, 
     return name, known is not None
 
 
-def _scan_folders(archive: Archive, connection: Connection, row: Any, objects: Iterable[Object]) -> dict[str, tuple[int, Path]]:
+def _scan_folders(
+    archive: Archive, connection: Connection, row: Any, objects: Iterable[Object]
+) -> dict[str, tuple[int, Path]]:
     """Return the scan and image folder of each series; create missing scans.
 
     A scan whose ID changes here still gets its images in the old folder, which is renamed as a
@@ -257,18 +314,39 @@ def _scan_folders(archive: Archive, connection: Connection, row: Any, objects: I
     fresh: dict[str, list[Header]] = {}
     for one in objects:
         fresh.setdefault(one.header.series, []).append(one.header)
-    wanted = {uid: (headers[0].number, lead_modality(header.modality for header in headers)) for uid, headers in fresh.items()}
-    ids = _scan_ids(before, {uid: found for uid, found in wanted.items() if uid not in before}, _modalities(connection, before))
+    wanted = {
+        uid: (headers[0].number, lead_modality(header.modality for header in headers))
+        for uid, headers in fresh.items()
+    }
+    ids = _scan_ids(
+        before,
+        {uid: found for uid, found in wanted.items() if uid not in before},
+        _modalities(connection, before),
+    )
     homes = {}
     for uid, known in before.items():
         homes[uid] = (known.pk, images_of(archive.files, row, known.id))
         if ids[uid] != known.id:
-            connection.execute(arrival_scan.update().where(arrival_scan.c.pk == known.pk).values(id=ids[uid]))
-            relocate(archive, connection, homes[uid][1].parent, images_of(archive.files, row, ids[uid]).parent)
+            connection.execute(
+                arrival_scan.update().where(arrival_scan.c.pk == known.pk).values(id=ids[uid])
+            )
+            relocate(
+                archive,
+                connection,
+                homes[uid][1].parent,
+                images_of(archive.files, row, ids[uid]).parent,
+            )
     for uid, (number, _) in wanted.items():
         if uid not in before:
-            query = arrival_scan.insert().values(arrival=row.pk, id=ids[uid], uid=uid, number=number).returning(arrival_scan.c.pk)
-            homes[uid] = (connection.execute(query).scalar_one(), images_of(archive.files, row, ids[uid]))
+            query = (
+                arrival_scan.insert()
+                .values(arrival=row.pk, id=ids[uid], uid=uid, number=number)
+                .returning(arrival_scan.c.pk)
+            )
+            homes[uid] = (
+                connection.execute(query).scalar_one(),
+                images_of(archive.files, row, ids[uid]),
+            )
     return homes
 
 
@@ -280,7 +358,9 @@ def _modalities(connection: Connection, scans: Mapping[str, Any]) -> dict[str, s
     return found
 
 
-def _scan_ids(known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], modalities: Mapping[str, str]) -> dict[str, str]:
+def _scan_ids(
+    known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], modalities: Mapping[str, str]
+) -> dict[str, str]:
     """Return the scan IDs by series UID.
 
     The ID is the series number. If several series have one number, it is
@@ -288,12 +368,23 @@ def _scan_ids(known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], mo
     ID with a suffix stays when another series arrives.
     """
     groups: dict[str, list[str]] = {}
-    for uid, number in [*((uid, row.number) for uid, row in known.items()), *((uid, found[0]) for uid, found in fresh.items())]:
+    for uid, number in [
+        *((uid, row.number) for uid, row in known.items()),
+        *((uid, found[0]) for uid, found in fresh.items()),
+    ]:
         groups.setdefault(number, []).append(uid)
-    ids = {uid: row.id for uid, row in known.items() if len(groups[row.number]) == 1 or row.id != row.number}
+    ids = {
+        uid: row.id
+        for uid, row in known.items()
+        if len(groups[row.number]) == 1 or row.id != row.number
+    }
     for number, uids in groups.items():
         for uid in sorted(uid for uid in uids if uid not in ids):
-            stem = number if len(uids) == 1 else f'{number}-{modalities[uid] if uid in known else fresh[uid][1]}'
+            stem = (
+                number
+                if len(uids) == 1
+                else f'{number}-{modalities[uid] if uid in known else fresh[uid][1]}'
+            )
             count = 0 if len(uids) == 1 else 1
             while (found := f'{stem}{count or ""}') in ids.values():
                 count += 1
@@ -346,7 +437,9 @@ def set_status(connection: Connection, pk: int, status: str, entry: str = '') ->
     entry : str
         The line; by default none.
     """
-    connection.execute(arrival.update().where(arrival.c.pk == pk).values(status=status, lastmod=now()))
+    connection.execute(
+        arrival.update().where(arrival.c.pk == pk).values(status=status, lastmod=now())
+    )
     if entry:
         note(connection, pk, entry)
 
@@ -392,7 +485,15 @@ def build(archive: Archive, pk: int, columns: Mapping[str, str] | None = None) -
         row = claim(connection, pk, 'BUILDING')
         scans = [(scan, _images(connection, scan.pk)) for scan in scans_of(connection, pk)]
     try:
-        found = [(scan, rows, read(archive.files.file_path(images_of(archive.files, row, scan.id), rows[0].path))) for scan, rows in scans if rows]
+        found = [
+            (
+                scan,
+                rows,
+                read(archive.files.file_path(images_of(archive.files, row, scan.id), rows[0].path)),
+            )
+            for scan, rows in scans
+            if rows
+        ]
         if not found:
             raise NotDicom('The session holds no DICOM object.')
     except NotDicom as error:
@@ -401,29 +502,50 @@ def build(archive: Archive, pk: int, columns: Mapping[str, str] | None = None) -
             return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
     with archive.store.write() as connection:
         for scan, rows, header in found:
-            connection.execute(arrival_scan.update().where(arrival_scan.c.pk == scan.pk).values(**_scan_columns(archive, rows, header)))
-        values = _session_columns(archive, [rows for _, rows, _ in found], [header for _, _, header in found])
-        connection.execute(arrival.update().where(arrival.c.pk == pk).values(**values, **(columns or {})))
+            connection.execute(
+                arrival_scan.update()
+                .where(arrival_scan.c.pk == scan.pk)
+                .values(**_scan_columns(archive, rows, header))
+            )
+        values = _session_columns(
+            archive, [rows for _, rows, _ in found], [header for _, _, header in found]
+        )
+        connection.execute(
+            arrival.update().where(arrival.c.pk == pk).values(**values, **(columns or {}))
+        )
         set_status(connection, pk, 'READY', f'Built with {len(found)} scans.')
         return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
 
 
 def _images(connection: Connection, scan: int) -> Sequence[Any]:
     order = (arrival_file.c.place, arrival_file.c.path)
-    return connection.execute(select(arrival_file).where(arrival_file.c.scan == scan).order_by(*order)).all()
+    return connection.execute(
+        select(arrival_file).where(arrival_file.c.scan == scan).order_by(*order)
+    ).all()
 
 
 def _scan_columns(archive: Archive, rows: Sequence[Any], header: Header) -> dict[str, str]:
     kind = scan_type(archive.model, {row.sop_class for row in rows})
     values = scan_values(header) | {'frames': str(sum(row.frames for row in rows))}
-    return {'xsi_type': kind, 'fields': json.dumps(fields_for(archive.model, kind, values), ensure_ascii=False)}
+    return {
+        'xsi_type': kind,
+        'fields': json.dumps(fields_for(archive.model, kind, values), ensure_ascii=False),
+    }
 
 
-def _session_columns(archive: Archive, images: Iterable[Sequence[Any]], headers: Sequence[Header]) -> dict[str, str]:
+def _session_columns(
+    archive: Archive, images: Iterable[Sequence[Any]], headers: Sequence[Header]
+) -> dict[str, str]:
     every = [row for rows in images for row in rows]
-    kind = session_type(archive.model, {row.sop_class for row in every}, {row.modality for row in every})
+    kind = session_type(
+        archive.model, {row.sop_class for row in every}, {row.modality for row in every}
+    )
     fields = fields_for(archive.model, kind, session_values(headers))
-    return {'xsi_type': kind, 'fields': json.dumps(fields, ensure_ascii=False), 'tag': headers[0].study}
+    return {
+        'xsi_type': kind,
+        'fields': json.dumps(fields, ensure_ascii=False),
+        'tag': headers[0].study,
+    }
 
 
 # -- moving and removing
@@ -444,7 +566,12 @@ def move(archive: Archive, connection: Connection, pk: int, project: str | None)
         ID of the project; None for none.
     """
     row = claim(connection, pk, 'MOVING')
-    moved = connection.execute(arrival.update().where(arrival.c.pk == pk).values(project=project, status=row.status).returning(arrival)).one()
+    moved = connection.execute(
+        arrival.update()
+        .where(arrival.c.pk == pk)
+        .values(project=project, status=row.status)
+        .returning(arrival)
+    ).one()
     note(connection, pk, f'Moved from {row.project or UNASSIGNED} to {project or UNASSIGNED}.')
     relocate(archive, connection, folder_of(archive.files, row), folder_of(archive.files, moved))
     return moved
@@ -498,9 +625,18 @@ def mend(archive: Archive) -> None:
         for row in connection.execute(select(arrival)).all():
             for scan in scans_of(connection, row.pk):
                 home = images_of(area, row, scan.id)
-                expected.update({area.file_path(home, image.path): image for image in _images(connection, scan.pk)})
+                expected.update(
+                    {
+                        area.file_path(home, image.path): image
+                        for image in _images(connection, scan.pk)
+                    }
+                )
         area.reconcile(connection, area.prearchive, arrival_file, expected)
         full = select(arrival_file.c.scan)
         connection.execute(arrival_scan.delete().where(arrival_scan.c.pk.not_in(full)))
-        connection.execute(arrival.delete().where(arrival.c.pk.not_in(select(arrival_scan.c.arrival))))
-        connection.execute(arrival.update().where(arrival.c.status.in_(BUSY)).values(status='RECEIVING'))
+        connection.execute(
+            arrival.delete().where(arrival.c.pk.not_in(select(arrival_scan.c.arrival)))
+        )
+        connection.execute(
+            arrival.update().where(arrival.c.status.in_(BUSY)).values(status='RECEIVING')
+        )

@@ -59,8 +59,15 @@ class Policy(NamedTuple):
         """
         paths = tuple((name, value) for name, value in query if _SETTING.match(name))
         ends = {name.partition('/')[2].lower(): value for name, value in paths}
-        subject, label = self.subject or ends.get('subject_id', ''), self.label or ends.get('label', '')
-        return self._replace(subject=subject, label=label, settings=tuple(pair for pair in paths if not _IDENTITY.search(pair[0])))
+        subject, label = (
+            self.subject or ends.get('subject_id', ''),
+            self.label or ends.get('label', ''),
+        )
+        return self._replace(
+            subject=subject,
+            label=label,
+            settings=tuple(pair for pair in paths if not _IDENTITY.search(pair[0])),
+        )
 
     @classmethod
     def of(cls, overwrite: str, overwrite_files: bool = False) -> Policy:
@@ -129,13 +136,24 @@ def archive_session(archive: Archive, caller: Caller, pk: int, policy: Policy) -
             if row.status in BUSY:
                 raise Forbidden(f'The session {row.folder} is locked: {row.status}.')
             if row.status == 'ERROR':
-                raise BadRequest(f'The session {row.folder} cannot be built; see its log for the reason.')
+                raise BadRequest(
+                    f'The session {row.folder} cannot be built; see its log for the reason.'
+                )
             session = _Transfer(archive, connection, caller, row, policy).run()
-            started = archive.part(Pipelines).launch_auto(connection, session, caller.login) if policy.trigger else []
+            started = (
+                archive.part(Pipelines).launch_auto(connection, session, caller.login)
+                if policy.trigger
+                else []
+            )
     except Refusal as error:
         with archive.store.write() as connection:
             if not isinstance(error, Forbidden):
-                set_status(connection, pk, 'CONFLICT' if isinstance(error, Conflict) else 'ERROR', f'Not archived: {error.description}')
+                set_status(
+                    connection,
+                    pk,
+                    'CONFLICT' if isinstance(error, Conflict) else 'ERROR',
+                    f'Not archived: {error.description}',
+                )
         raise
     for path, launch in started:
         archive.part(Pipelines).start(path, launch)
@@ -153,7 +171,10 @@ def uri_of(connection: Connection, session: Any) -> str:
         The session.
     """
     subject = connection.execute(select(item).where(item.c.pk == session.parent)).one()
-    return f'/data/archive/projects/{session.project}/subjects/{subject.label or subject.id}/experiments/{session.label}'
+    return (
+        f'/data/archive/projects/{session.project}/subjects/{subject.label or subject.id}/'
+        f'experiments/{session.label}'
+    )
 
 
 # -- checks
@@ -166,10 +187,29 @@ def _target(connection: Connection, row: Any, policy: Policy) -> _Target:
     wanted = policy.subject or row.subject or fields.get('dcmPatientName', '')
     subject_label = clean_label(wanted)
     known = select(item).where(item.c.level == 'subject', in_project(project))
-    named = (item.c.id == wanted) | labelled(project, subject_label) | (func.lower(item.c.label) == subject_label.lower())
-    subject = connection.execute(known.where(named).order_by(item.c.label != subject_label, item.c.pk)).first() if project and subject_label else None
-    query = select(item).where(item.c.level == 'experiment', (item.c.id == label) & (item.c.project == project) | labelled(project, label))
-    return _Target(project, label, subject_label, subject, connection.execute(query).first() if project else None)
+    named = (
+        (item.c.id == wanted)
+        | labelled(project, subject_label)
+        | (func.lower(item.c.label) == subject_label.lower())
+    )
+    subject = (
+        connection.execute(
+            known.where(named).order_by(item.c.label != subject_label, item.c.pk)
+        ).first()
+        if project and subject_label
+        else None
+    )
+    query = select(item).where(
+        item.c.level == 'experiment',
+        (item.c.id == label) & (item.c.project == project) | labelled(project, label),
+    )
+    return _Target(
+        project,
+        label,
+        subject_label,
+        subject,
+        connection.execute(query).first() if project else None,
+    )
 
 
 def notices(connection: Connection, row: Any, policy: Policy) -> list[Notice]:
@@ -205,27 +245,55 @@ def _against(connection: Connection, row: Any, target: _Target) -> Iterable[Noti
     if session.project != target.project:
         yield Notice(3, 'FAIL', 'Invalid modification of session project via archive process.')
     if target.subject is None or target.subject.pk != session.parent:
-        yield Notice(4, 'FAIL', f'Invalid modification of session subject via archive process.: {session.label} Already Exists for another Subject')
+        yield Notice(
+            4,
+            'FAIL',
+            f'Invalid modification of session subject via archive process.: {session.label} '
+            'Already Exists for another Subject',
+        )
     uid = fields_of(session).get('UID', '')
     if uid and row.tag and uid != row.tag:
         yield Notice(5, 'CONFLICT', 'Invalid modification of session UID via archive process.')
     if session.xsi_type != row.xsi_type:
-        yield Notice(19, 'FAIL', 'Invalid modification of session modality via archive process.  Data may require a manual merge.')
+        yield Notice(
+            19,
+            'FAIL',
+            'Invalid modification of session modality via archive process.  Data may require a '
+            'manual merge.',
+        )
     for scan in scans_of(connection, row.pk):
         known = _matching(connection, session.pk, scan)
         if known is None and _scan(connection, session.pk, scan.id) is not None:
-            yield Notice(17, 'CONFLICT', f'Session already contains a scan ({scan.id}) with the same number, but a different UID.')
+            yield Notice(
+                17,
+                'CONFLICT',
+                f'Session already contains a scan ({scan.id}) with the same number, but a '
+                'different UID.',
+            )
         elif known is not None and known.id != scan.id:
-            yield Notice(18, 'CONFLICT', f'Session already contains a scan ({known.id}) with the same UID, but a different number.')
+            yield Notice(
+                18,
+                'CONFLICT',
+                f'Session already contains a scan ({known.id}) with the same UID, but a different '
+                'number.',
+            )
         elif known is not None:
-            yield Notice(16, 'CONFLICT', f'Session already contains a scan ({known.id}) with the same UID and number.')
+            yield Notice(
+                16,
+                'CONFLICT',
+                f'Session already contains a scan ({known.id}) with the same UID and number.',
+            )
         both = _shared_names(connection, known, scan) if known is not None else set()
         if both:
-            yield Notice(14, 'CONFLICT', f'Scan {known.id} has {len(both)} of the files already: {min(both)}')
+            yield Notice(
+                14, 'CONFLICT', f'Scan {known.id} has {len(both)} of the files already: {min(both)}'
+            )
 
 
 def _scan(connection: Connection, session: int, name: str) -> Any:
-    return connection.execute(select(item).where(item.c.level == 'scan', item.c.parent == session, item.c.id == name)).first()
+    return connection.execute(
+        select(item).where(item.c.level == 'scan', item.c.parent == session, item.c.id == name)
+    ).first()
 
 
 def _matching(connection: Connection, session: int, scan: Any) -> Any:
@@ -236,11 +304,19 @@ def _matching(connection: Connection, session: int, scan: Any) -> Any:
     uid = func.json_extract(item.c.fields, '$."UID"')
     query = select(item).where(item.c.level == 'scan', item.c.parent == session)
     found = connection.execute(query.where(uid == scan.uid)).first()
-    return found if found is not None else connection.execute(query.where(item.c.id == scan.id, uid.is_(None))).first()
+    return (
+        found
+        if found is not None
+        else connection.execute(query.where(item.c.id == scan.id, uid.is_(None))).first()
+    )
 
 
 def _dicom_of(connection: Connection, scan: int) -> Any:
-    return connection.execute(select(resource).where(resource.c.item == scan, resource.c.side == '', resource.c.label == LABEL)).first()
+    return connection.execute(
+        select(resource).where(
+            resource.c.item == scan, resource.c.side == '', resource.c.label == LABEL
+        )
+    ).first()
 
 
 def _shared_names(connection: Connection, known: Any, scan: Any) -> set[str]:
@@ -248,7 +324,9 @@ def _shared_names(connection: Connection, known: Any, scan: Any) -> set[str]:
     if holder is None:
         return set()
     there = set(connection.scalars(select(file.c.path).where(file.c.resource == holder.pk)))
-    return there & set(connection.scalars(select(arrival_file.c.path).where(arrival_file.c.scan == scan.pk)))
+    return there & set(
+        connection.scalars(select(arrival_file.c.path).where(arrival_file.c.scan == scan.pk))
+    )
 
 
 # -- transfer
@@ -257,7 +335,9 @@ def _shared_names(connection: Connection, known: Any, scan: Any) -> set[str]:
 class _Transfer:
     """Archiving of one session, in one transaction."""
 
-    def __init__(self, archive: Archive, connection: Connection, caller: Caller, row: Any, policy: Policy) -> None:
+    def __init__(
+        self, archive: Archive, connection: Connection, caller: Caller, row: Any, policy: Policy
+    ) -> None:
         self.archive = archive
         self.connection = connection
         self.writer = Writer(archive, connection, caller)
@@ -266,21 +346,40 @@ class _Transfer:
         self.target = _target(connection, row, policy)
         self.source = folder_of(archive.files, row)
         self.types = usual_types(connection, self.target.project)
-        of_scans = [(found, value) for name, value in policy.settings if (found := _OF_SCAN.match(name))]
-        self.scan_settings = [(int(found.group(1)), found.group(2), value) for found, value in of_scans]
-        self.settings = self._set(row, [pair for pair in policy.settings if not _OF_SCAN.match(pair[0])])
+        of_scans = [
+            (found, value) for name, value in policy.settings if (found := _OF_SCAN.match(name))
+        ]
+        self.scan_settings = [
+            (int(found.group(1)), found.group(2), value) for found, value in of_scans
+        ]
+        self.settings = self._set(
+            row, [pair for pair in policy.settings if not _OF_SCAN.match(pair[0])]
+        )
 
     def run(self) -> Any:
         """Create the items and files, schedule renames and return the session."""
         self._check()
         existing = self.target.session
         session = self._create() if existing is None else self._merge(existing)
-        homes = [(scan, self._scan(session, scan, number)) for number, scan in enumerate(scans_of(self.connection, self.row.pk))]
+        homes = [
+            (scan, self._scan(session, scan, number))
+            for number, scan in enumerate(scans_of(self.connection, self.row.pk))
+        ]
         for scan, home in homes:
-            relocate(self.archive, self.connection, images_of(self.archive.files, self.row, scan.id), home)
+            relocate(
+                self.archive,
+                self.connection,
+                images_of(self.archive.files, self.row, scan.id),
+                home,
+            )
         self.archive.store.later(self.connection, self.archive.files.relative(self.source), None)
         self.connection.execute(arrival.delete().where(arrival.c.pk == self.row.pk))
-        record(self.connection, session, 'Transfer' if existing is None else 'Merge', self.writer.caller.login)
+        record(
+            self.connection,
+            session,
+            'Transfer' if existing is None else 'Merge',
+            self.writer.caller.login,
+        )
         return session
 
     def _set(self, row: Any, pairs: list[tuple[str, str]]) -> dict[str, str]:
@@ -288,32 +387,62 @@ class _Transfer:
 
         `BadRequest` for a path that its type does not have.
         """
-        found = read_settings(self.archive.model, row.xsi_type, '', pairs, fields_of(row), short=False)
+        found = read_settings(
+            self.archive.model, row.xsi_type, '', pairs, fields_of(row), short=False
+        )
         if found.is_broken:
-            raise BadRequest(f'unable to map parameters to valid xml path: {", ".join(name for name, _ in pairs)}')
+            raise BadRequest(
+                'unable to map parameters to valid xml path: '
+                f'{", ".join(name for name, _ in pairs)}'
+            )
         return found.fields
 
     def _check(self) -> None:
         for notice in notices(self.connection, self.row, self.policy):
             if notice.type == 'FAIL' and notice.code in (6, 8, 11):
                 raise BadRequest(notice.message)
-            if notice.type == 'FAIL' or (notice.code == 1 and not self.policy.merge) or (notice.code in (5, 14) and not self.policy.override):
+            if (
+                notice.type == 'FAIL'
+                or (notice.code == 1 and not self.policy.merge)
+                or (notice.code in (5, 14) and not self.policy.override)
+            ):
                 raise Conflict(notice.message)
 
     def _create(self) -> Any:
-        project = self.connection.execute(select(item).where(item.c.level == 'project', item.c.id == self.target.project)).one()
+        project = self.connection.execute(
+            select(item).where(item.c.level == 'project', item.c.id == self.target.project)
+        ).one()
         subject = self.target.subject
         if subject is None:
-            subject = self.writer.create('subject', self.target.subject_label, project, project.id, Document('xnat:subjectData'))
+            subject = self.writer.create(
+                'subject',
+                self.target.subject_label,
+                project,
+                project.id,
+                Document('xnat:subjectData'),
+            )
         fields = fields_of(self.row) | {'prearchivePath': str(self.source)} | self.settings
-        return self.writer.create('experiment', self.target.label, subject, project.id, Document(self.row.xsi_type, fields))
+        return self.writer.create(
+            'experiment',
+            self.target.label,
+            subject,
+            project.id,
+            Document(self.row.xsi_type, fields),
+        )
 
     def _merge(self, session: Any) -> Any:
-        return self.writer.update(session, Document(session.xsi_type, self._added(session, fields_of(self.row)) | self.settings))
+        return self.writer.update(
+            session,
+            Document(session.xsi_type, self._added(session, fields_of(self.row)) | self.settings),
+        )
 
     def _added(self, row: Any, fields: dict[str, str]) -> dict[str, str]:
         """Return the fields to set; existing ones only if overridable."""
-        return fields if self.policy.override else {name: value for name, value in fields.items() if name not in fields_of(row)}
+        return (
+            fields
+            if self.policy.override
+            else {name: value for name, value in fields.items() if name not in fields_of(row)}
+        )
 
     def _scan(self, session: Any, scan: Any, place: int) -> Path:
         """Create or update the scan of a series and its file rows.
@@ -324,38 +453,90 @@ class _Transfer:
             The folder for the files.
         """
         known = _matching(self.connection, session.pk, scan)
-        scan_settings = self._set(scan, [(f'{scan.xsi_type}/{path}', value) for number, path, value in self.scan_settings if number == place])
+        scan_settings = self._set(
+            scan,
+            [
+                (f'{scan.xsi_type}/{path}', value)
+                for number, path, value in self.scan_settings
+                if number == place
+            ],
+        )
         fields = fields_of(scan) | scan_settings
         if known is None:
             name, number = scan.id, 0
             while _scan(self.connection, session.pk, name) is not None:
                 number += 1
                 name = f'{scan.id}_{number}'
-            kind = self.types.get(fields.get('series_description', '')) or fields.get('series_description', '')
+            kind = self.types.get(fields.get('series_description', '')) or fields.get(
+                'series_description', ''
+            )
             values = {**({'type': kind} if kind else {}), 'quality': 'usable', **fields}
-            known = self.writer.create('scan', name, session, session.project, Document(scan.xsi_type, values, core={'ID': name}))
+            known = self.writer.create(
+                'scan',
+                name,
+                session,
+                session.project,
+                Document(scan.xsi_type, values, core={'ID': name}),
+            )
         else:
             both = _shared_names(self.connection, known, scan)
-            fields['frames'] = str(int(fields_of(known).get('frames') or 0) + self._frames(scan, both))
-            self.writer.update(known, Document(known.xsi_type, {**self._added(known, fields), **scan_settings, 'frames': fields['frames']}))
+            fields['frames'] = str(
+                int(fields_of(known).get('frames') or 0) + self._frames(scan, both)
+            )
+            self.writer.update(
+                known,
+                Document(
+                    known.xsi_type,
+                    {**self._added(known, fields), **scan_settings, 'frames': fields['frames']},
+                ),
+            )
         return self._files(known, scan)
 
     def _frames(self, scan: Any, but: set[str]) -> int:
-        rows = self.connection.execute(select(arrival_file.c.path, arrival_file.c.frames).where(arrival_file.c.scan == scan.pk))
+        rows = self.connection.execute(
+            select(arrival_file.c.path, arrival_file.c.frames).where(arrival_file.c.scan == scan.pk)
+        )
         return sum(row.frames for row in rows if row.path not in but)
 
     def _files(self, holder: Any, scan: Any) -> Path:
         found = _dicom_of(self.connection, holder.pk)
         if found is None:
-            common = {'format': LABEL, 'content': 'RAW', 'insert_date': now(), 'insert_user': self.writer.caller.login}
-            query = resource.insert().values(item=holder.pk, side='', label=LABEL, **common).returning(resource)
+            common = {
+                'format': LABEL,
+                'content': 'RAW',
+                'insert_date': now(),
+                'insert_user': self.writer.caller.login,
+            }
+            query = (
+                resource.insert()
+                .values(item=holder.pk, side='', label=LABEL, **common)
+                .returning(resource)
+            )
             found = self.connection.execute(query).one()
-        rows: Sequence[Any] = self.connection.execute(select(arrival_file).where(arrival_file.c.scan == scan.pk)).all()
+        rows: Sequence[Any] = self.connection.execute(
+            select(arrival_file).where(arrival_file.c.scan == scan.pk)
+        ).all()
         for start in range(0, len(rows), 500):
             paths = [row.path for row in rows[start : start + 500]]
-            self.connection.execute(file.delete().where(file.c.resource == found.pk, file.c.path.in_(paths)))
-        common = {'resource': found.pk, 'format': LABEL, 'insert_date': now(), 'insert_user': self.writer.caller.login}
+            self.connection.execute(
+                file.delete().where(file.c.resource == found.pk, file.c.path.in_(paths))
+            )
+        common = {
+            'resource': found.pk,
+            'format': LABEL,
+            'insert_date': now(),
+            'insert_user': self.writer.caller.login,
+        }
         if rows:
-            values = [{'path': row.path, 'size': row.size, 'digest': row.digest, 'mtime_ns': row.mtime_ns, **common} for row in rows]
+            values = [
+                {
+                    'path': row.path,
+                    'size': row.size,
+                    'digest': row.digest,
+                    'mtime_ns': row.mtime_ns,
+                    **common,
+                }
+                for row in rows
+            ]
             self.connection.execute(file.insert(), values)
         return self.archive.files.resource_folder(self.connection, found, holder)

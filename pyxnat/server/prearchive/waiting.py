@@ -9,10 +9,20 @@ from sqlalchemy import Connection, func, select
 
 from ..db.store import arrival, arrival_file, arrival_log
 
-__all__ = ['count_images', 'find_place', 'find_study', 'image_paths', 'image_rows', 'log_of', 'waiting_sessions']
+__all__ = [
+    'count_images',
+    'find_place',
+    'find_study',
+    'image_paths',
+    'image_rows',
+    'log_of',
+    'waiting_sessions',
+]
 
 
-def waiting_sessions(connection: Connection, projects: Collection[str | None] | None = None, tag: str = '') -> Sequence[Any]:
+def waiting_sessions(
+    connection: Connection, projects: Collection[str | None] | None = None, tag: str = ''
+) -> Sequence[Any]:
     """Return sessions in the prearchive, the oldest first.
 
     Parameters
@@ -43,7 +53,9 @@ def find_place(connection: Connection, project: str | None, timestamp: str, fold
     timestamp, folder : str
         Names of the folders.
     """
-    query = select(arrival).where(_of_project(project), arrival.c.timestamp == timestamp, arrival.c.folder == folder)
+    query = select(arrival).where(
+        _of_project(project), arrival.c.timestamp == timestamp, arrival.c.folder == folder
+    )
     return connection.execute(query).first()
 
 
@@ -80,7 +92,9 @@ def log_of(connection: Connection, pk: int) -> Sequence[Any]:
     pk : int
         Key of the session.
     """
-    return connection.execute(select(arrival_log).where(arrival_log.c.arrival == pk).order_by(arrival_log.c.pk)).all()
+    return connection.execute(
+        select(arrival_log).where(arrival_log.c.arrival == pk).order_by(arrival_log.c.pk)
+    ).all()
 
 
 def count_images(connection: Connection, scan: int) -> Any:
@@ -94,7 +108,9 @@ def count_images(connection: Connection, scan: int) -> Any:
         Key of the scan.
     """
     size = func.coalesce(func.sum(arrival_file.c.size), 0).label('file_size')
-    return connection.execute(select(func.count().label('file_count'), size).where(arrival_file.c.scan == scan)).one()
+    return connection.execute(
+        select(func.count().label('file_count'), size).where(arrival_file.c.scan == scan)
+    ).one()
 
 
 def image_rows(connection: Connection, scan: int) -> Sequence[Any]:
@@ -107,7 +123,9 @@ def image_rows(connection: Connection, scan: int) -> Sequence[Any]:
     scan : int
         Key of the scan.
     """
-    return connection.execute(select(arrival_file).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)).all()
+    return connection.execute(
+        select(arrival_file).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)
+    ).all()
 
 
 def image_paths(connection: Connection, scan: int, path: str, limit: int) -> Sequence[str]:
@@ -124,6 +142,8 @@ def image_paths(connection: Connection, scan: int, path: str, limit: int) -> Seq
     limit : int
         Largest number of paths without `path`.
     """
-    query = select(arrival_file.c.path).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)
+    query = (
+        select(arrival_file.c.path).where(arrival_file.c.scan == scan).order_by(arrival_file.c.path)
+    )
     query = query.where(arrival_file.c.path == path) if path else query.limit(limit)
     return connection.scalars(query).all()

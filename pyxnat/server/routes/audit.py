@@ -52,13 +52,18 @@ def history(connection: Connection, row: Any) -> Response:
 
 
 def _events(rows: list[Any]) -> Response:
-    events = sorted((_event(row) for row in rows), key=lambda event: event['event_date'], reverse=True)
+    events = sorted(
+        (_event(row) for row in rows), key=lambda event: event['event_date'], reverse=True
+    )
     return Response(json.dumps({'events': events}, ensure_ascii=False), mimetype='application/json')
 
 
 def _event(row: Any) -> dict[str, Any]:
     fields = json.loads(row.fields)
-    more = {'event_reason': fields.get('justification', ''), 'event_comment': fields.get('comments', '')}
+    more = {
+        'event_reason': fields.get('justification', ''),
+        'event_comment': fields.get('comments', ''),
+    }
     return {
         'event_action': row.pipeline_name,
         'event_id': row.pk,
@@ -77,4 +82,11 @@ def _milliseconds(stamp: str) -> int:
     return int(moment.timestamp() * 1000) if moment else 0
 
 
-ROUTES = (Route('GET', '/data/services/audit/{kind?}/{name?}', _audit, 'List the changes of a project, subject or experiment by its type and ID.'),)
+ROUTES = (
+    Route(
+        'GET',
+        '/data/services/audit/{kind?}/{name?}',
+        _audit,
+        'List the changes of a project, subject or experiment by its type and ID.',
+    ),
+)

@@ -23,7 +23,18 @@ from .project_scope import project_of
 
 __all__ = ['ROUTES']
 
-COLUMNS = ('tool', 'path', 'project', 'user', 'create_date', 'reason', 'contents', 'unversioned', 'version', 'status')
+COLUMNS = (
+    'tool',
+    'path',
+    'project',
+    'user',
+    'create_date',
+    'reason',
+    'contents',
+    'unversioned',
+    'version',
+    'status',
+)
 _STATUS = {'enabled': 'enabled', 'true': 'enabled', 'disabled': 'disabled', 'false': 'disabled'}
 
 
@@ -65,9 +76,13 @@ def _get(call: Call, **names: str) -> Response:
     with call.archive.store.read() as connection:
         place = _place(call, connection)
         if not place.tool:
-            return table_response(call, Table(('tool',), config_store.tools(connection, place.project), count=False))
+            return table_response(
+                call, Table(('tool',), config_store.tools(connection, place.project), count=False)
+            )
         if not place.path:
-            return _listed(call, COLUMNS, [_row(one) for one in config_store.latest(connection, place)], place)
+            return _listed(
+                call, COLUMNS, [_row(one) for one in config_store.latest(connection, place)], place
+            )
         found = list(config_store.versions(connection, place))
         if not found and call.flag('defaultToSiteWide'):
             found = list(config_store.versions(connection, place._replace(project='')))
@@ -80,19 +95,34 @@ def _get(call: Call, **names: str) -> Response:
         if not found or found[0].status == 'disabled':
             return _missing(call, place)
         return text(found[0].contents)
-    return _listed(call, COLUMNS, [_row(one, hide=meta and not contents) for one in found[:1]], place)
+    return _listed(
+        call, COLUMNS, [_row(one, hide=meta and not contents) for one in found[:1]], place
+    )
 
 
 def _row(config: Any, hide: bool = False) -> tuple[Any, ...]:
     flag = 'true' if config.unversioned else 'false'
     contents = None if hide else config.contents
     return (
-        config.tool, config.path, config.project, config.login, config.created, config.reason, contents, flag, config.version, config.status,
-    )  # fmt: skip
+        config.tool,
+        config.path,
+        config.project,
+        config.login,
+        config.created,
+        config.reason,
+        contents,
+        flag,
+        config.version,
+        config.status,
+    )
 
 
-def _listed(call: Call, columns: Sequence[str], rows: Sequence[Any], place: ConfigPlace) -> Response:
-    return table_response(call, Table(columns, rows, count=False)) if rows else _missing(call, place)
+def _listed(
+    call: Call, columns: Sequence[str], rows: Sequence[Any], place: ConfigPlace
+) -> Response:
+    return (
+        table_response(call, Table(columns, rows, count=False)) if rows else _missing(call, place)
+    )
 
 
 def _missing(call: Call, place: ConfigPlace) -> Response:
@@ -115,7 +145,10 @@ def _put(call: Call, **names: str) -> Response:
     options, contents = _body(call)
     status = options.get('status') or call.get('status')
     if status and status.lower() not in _STATUS:
-        raise BadRequest(f'Only valid values for the status flag are enabled or true and disabled or false: {status}')
+        raise BadRequest(
+            'Only valid values for the status flag are enabled or true and disabled or false: '
+            f'{status}'
+        )
     if not status and contents is None:
         raise BadRequest('Give a status in the query or a configuration in the body.')
     if contents is not None and not contents.strip():
@@ -141,7 +174,9 @@ def _body(call: Call) -> tuple[Mapping[str, str], str | None]:
     if call.mimetype == 'multipart/form-data':
         parts = call.multipart()[1]
         if len(parts) != 1:
-            raise BadRequest('Config contents are limited to a single file' if parts else 'No body contents.')
+            raise BadRequest(
+                'Config contents are limited to a single file' if parts else 'No body contents.'
+            )
         return {}, _decoded(parts[0][2])
     body = call.document() if call.has_body else b''
     if call.mimetype == 'application/json' and body:
@@ -149,8 +184,13 @@ def _body(call: Call) -> tuple[Mapping[str, str], str | None]:
             found = json.loads(body)
         except ValueError as error:
             raise BadRequest(f'The body is not JSON: {error}') from error
-        if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
-            raise BadRequest('A JSON body may only have the texts contents and status; send other JSON as text/plain.')
+        if not isinstance(found, dict) or not all(
+            isinstance(value, str) for value in found.values()
+        ):
+            raise BadRequest(
+                'A JSON body may only have the texts contents and status; send other JSON as '
+                'text/plain.'
+            )
         return found, found.get('contents')
     return {}, _decoded(body) if body else None
 
@@ -162,10 +202,17 @@ def _decoded(body: bytes) -> str:
         raise BadRequest('The contents are not UTF-8.') from error
 
 
-def _write(call: Call, connection: Connection, place: ConfigPlace, known: Any, contents: str, status: str) -> None:
+def _write(
+    call: Call, connection: Connection, place: ConfigPlace, known: Any, contents: str, status: str
+) -> None:
     """Add a version; an unversioned configuration keeps only one."""
     unversioned = call.flag('unversioned', default=bool(known is not None and known.unversioned))
-    values = {'login': call.caller.login, 'reason': call.get('reason') or call.get('event_reason'), 'contents': contents, 'status': status}
+    values = {
+        'login': call.caller.login,
+        'reason': call.get('reason') or call.get('event_reason'),
+        'contents': contents,
+        'status': status,
+    }
     config_store.add_version(connection, place, known, unversioned=unversioned, **values)
 
 
@@ -185,7 +232,11 @@ ROUTES = tuple(
     Route(method, f'/data{place}/config/{{tool?}}/{{path*}}', handler, doc)
     for place in ('', '/projects/{project}')
     for method, handler, doc in (
-        ('GET', _get, 'List the tools that are configured, the configurations of one, or return one.'),
+        (
+            'GET',
+            _get,
+            'List the tools that are configured, the configurations of one, or return one.',
+        ),
         ('PUT', _put, 'Write a configuration, or enable or disable it.'),
         ('DELETE', _delete, 'Disable a configuration.'),
     )

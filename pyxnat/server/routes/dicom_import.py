@@ -24,7 +24,17 @@ from ..http.request import Call, text
 from ..http.router import Access, Route
 from ..items import zip_tar
 from ..items.locate import find_project
-from ..prearchive.sessions import BUSY, NO_LABEL, UNASSIGNED, Object, Wish, add, build, clean_label, new
+from ..prearchive.sessions import (
+    BUSY,
+    NO_LABEL,
+    UNASSIGNED,
+    Object,
+    Wish,
+    add,
+    build,
+    clean_label,
+    new,
+)
 from ..prearchive.to_archive import Policy, archive_session, uri_of
 from ..prearchive.waiting import find_place, find_study
 from ..storage.dicom_headers import Header, NotDicom, read
@@ -38,17 +48,24 @@ __all__ = ['ROUTES', 'auto_code', 'prearchive_uri']
 _HANDLERS = ('SI', 'DICOM-zip', 'gradual-DICOM')
 _CODES = {'0': 'Manual', '4': 'AutoArchive', '5': 'AutoArchiveOverwrite'}
 _ARCHIVE = '1'
-"""prearchive_code of XNAT's upload page for 'archive': merge; overwrite only if the project does."""
+"""prearchive_code of XNAT's upload page for 'archive': merge; overwrite only if the project does.
+"""
 _DEST = re.compile(
-    r'(?:/data)?/(?:archive(?:/projects/(?P<project>[^/]+)(?:/subjects/(?P<subject>[^/]+)(?:/experiments/(?P<label>[^/]+))?)?)?'
-    r'|prearchive(?:/projects/(?P<into>[^/]+)(?:/(?P<timestamp>\d{8}_\d{6,9})/(?P<folder>[^/]+))?)?)/?$'
+    r'(?:/data)?/(?:archive(?:/projects/(?P<project>[^/]+)(?:/subjects/(?P<subject>[^/]+)(?:/'
+    r'experiments/(?P<label>[^/]+))?)?)?'
+    r'|prearchive(?:/projects/(?P<into>[^/]+)(?:/(?P<timestamp>\d{8}_\d{6,9})/(?P<folder>[^/'
+    r']+))?)?)/?$'
 )
 _ASSIGNED = r'(?:^|[\s,;]){}\s*:\s*([\w-]+)\s*(?:$|[\s,;])'
 _COMMENTS = ('PatientComments', 'StudyComments', 'AdditionalPatientHistory')
 _COLUMNS = {
-    'SOURCE': 'source', 'VISIT': 'visit', 'PROTOCOL': 'protocol', 'TIMEZONE': 'timezone', 'prevent_anon': 'prevent_anon',
+    'SOURCE': 'source',
+    'VISIT': 'visit',
+    'PROTOCOL': 'protocol',
+    'TIMEZONE': 'timezone',
+    'prevent_anon': 'prevent_anon',
     'prevent_auto_commit': 'prevent_auto_commit',
-}  # fmt: skip
+}
 
 
 class _Order(NamedTuple):
@@ -79,7 +96,11 @@ def _import(call: Call) -> Response:
         order = _order(call)
         tell('PROCESSING', 'Beginning import')
         if len(staged) != 1:
-            raise BadRequest('Unable to identify upload format.' if not staged else 'Importing several files at once is not supported.')
+            raise BadRequest(
+                'Unable to identify upload format.'
+                if not staged
+                else 'Importing several files at once is not supported.'
+            )
         members = _members(call, order, *staged[0])
         staged += members
         objects = list(_objects(call, order, members))
@@ -107,14 +128,20 @@ def prearchive_uri(row: Any) -> str:
 
 
 def _order(call: Call) -> _Order:
-    handler = call.get('import-handler') or ('gradual-DICOM' if call.mimetype == 'application/dicom' else 'SI')
+    handler = call.get('import-handler') or (
+        'gradual-DICOM' if call.mimetype == 'application/dicom' else 'SI'
+    )
     if handler not in _HANDLERS:
         raise NotFound(f'Unknown import-handler: {handler}. There are {", ".join(_HANDLERS)}.')
     found = _DEST.match(call.get('dest')) if call.get('dest') else None
     if call.get('dest') and found is None:
         raise BadRequest(f'Parameter dest format error: {call.get("dest")}')
     target = {name: value or '' for name, value in found.groupdict().items()} if found else {}
-    dest = ('prearchive' if 'prearchive' in found.group(0).split('/')[:3] else 'archive') if found else ''
+    dest = (
+        ('prearchive' if 'prearchive' in found.group(0).split('/')[:3] else 'archive')
+        if found
+        else ''
+    )
 
     def first(*names: str) -> str:
         return next((call.get(name) for name in names if call.get(name)), '')
@@ -158,14 +185,18 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
 
 def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple[str, Staged]]:
     """Return the files of an archive; another file is its own only member."""
-    packed = zipfile.is_zipfile(staged.path) or tarfile.is_tarfile(staged.path) or _starts_as_zip(staged)
+    packed = (
+        zipfile.is_zipfile(staged.path) or tarfile.is_tarfile(staged.path) or _starts_as_zip(staged)
+    )
     if not packed and not re.search(r'\.(zip|tar|tgz|tar\.gz)$', name, re.IGNORECASE):
         return [(name, staged)]
     try:
         return list(zip_tar.unpack(call.archive.files, staged))
     except BadRequest as error:
         if order.handler == 'SI' and 'cannot be unpacked' in str(error.description):
-            raise InternalServerError(str(error.description)) from error  # as XNAT for unreadable archives
+            raise InternalServerError(
+                str(error.description)
+            ) from error  # as XNAT for unreadable archives
         raise
 
 
@@ -196,7 +227,10 @@ def _objects(call: Call, order: _Order, members: list[tuple[str, Staged]]) -> It
         studies.add(header.study)
         yield Object('' if call.flag('rename') or name == 'upload' else name, staged, header)
     if not studies:
-        raise BadRequest('Upload did not include parsable files for session generation.' + (f' ({refused})' if refused else ''))
+        raise BadRequest(
+            'Upload did not include parsable files for session generation.'
+            + (f' ({refused})' if refused else '')
+        )
 
 
 # -- where a study goes
@@ -252,10 +286,24 @@ class _Import:
         project = self._project(connection, header)
         label = order.label or _assigned('Session', header) or header.values.get('PatientID', '')
         name = clean_label(label) or clean_label(order.folder) or NO_LABEL
-        subject = order.subject or _assigned('Subject', header) or header.values.get('PatientName', '')
-        more = {column: self._call.get(name) for name, column in _COLUMNS.items() if self._call.get(name)}
+        subject = (
+            order.subject or _assigned('Subject', header) or header.values.get('PatientName', '')
+        )
+        more = {
+            column: self._call.get(name)
+            for name, column in _COLUMNS.items()
+            if self._call.get(name)
+        }
         folder = clean_label(order.folder) or name
-        return Wish(project, name, clean_label(subject), folder, order.timestamp, self._code(connection, project, header), more)
+        return Wish(
+            project,
+            name,
+            clean_label(subject),
+            folder,
+            order.timestamp,
+            self._code(connection, project, header),
+            more,
+        )
 
     def _project(self, connection: Connection, header: Header) -> str | None:
         """Return the ID of the project, or None for Unassigned.
@@ -291,20 +339,30 @@ class _Import:
         """
         if row.status != 'READY':
             return False
-        return self._order.auto if self._order.auto is not None else bool(row.project) and row.autoarchive != 'Manual'
+        return (
+            self._order.auto
+            if self._order.auto is not None
+            else bool(row.project) and row.autoarchive != 'Manual'
+        )
 
     def _archived(self, row: Any) -> str:
         append = 'append' if self._call.get('prearchive_code') == _ARCHIVE else 'none'
-        overwrite = self._call.get('overwrite') or ('delete' if row.autoarchive == 'AutoArchiveOverwrite' else append)
+        overwrite = self._call.get('overwrite') or (
+            'delete' if row.autoarchive == 'AutoArchiveOverwrite' else append
+        )
         policy = Policy.of(overwrite, self._call.flag('overwrite_files'))
         trigger = self._call.flag('triggerPipelines', default=True)
-        policy = policy._replace(subject=self._order.subject, label=self._order.label, trigger=trigger).telling(self._call.query)
+        policy = policy._replace(
+            subject=self._order.subject, label=self._order.label, trigger=trigger
+        ).telling(self._call.query)
         try:
             session = archive_session(self._call.archive, self._call.caller, row.pk, policy)
         except Conflict as error:
             if self._order.handler == 'SI':
                 raise
-            raise BadRequest(f'unable to archive for the Prearchive session: {error.description}') from error
+            raise BadRequest(
+                f'unable to archive for the Prearchive session: {error.description}'
+            ) from error
         with self._call.archive.store.read() as connection:
             return uri_of(connection, session)
 
@@ -321,7 +379,11 @@ def auto_code(connection: Connection, project: str | None) -> str:
     project : str or None
         ID of the project; None for none.
     """
-    return _CODES.get(setting_of(connection, project, 'prearchive_code'), 'Manual') if project else 'Manual'
+    return (
+        _CODES.get(setting_of(connection, project, 'prearchive_code'), 'Manual')
+        if project
+        else 'Manual'
+    )
 
 
 def _project_of(connection: Connection, caller: Caller, header: Header) -> str | None:
@@ -342,10 +404,20 @@ def _project_of(connection: Connection, caller: Caller, header: Header) -> str |
 def _assigned(name: str, header: Header, keywords: tuple[str, ...] = _COMMENTS[:2]) -> str:
     """Return the value of ``<name>:<value>`` in the comments of a study."""
     for keyword in keywords:
-        found = re.search(_ASSIGNED.format(name), header.values.get(keyword, ''), re.IGNORECASE | re.MULTILINE)
+        found = re.search(
+            _ASSIGNED.format(name), header.values.get(keyword, ''), re.IGNORECASE | re.MULTILINE
+        )
         if found:
             return found.group(1)
     return ''
 
 
-ROUTES = (Route('POST', '/data/services/import', _import, 'Import DICOM files, in a zip or one at a time.', Access.LOGIN),)
+ROUTES = (
+    Route(
+        'POST',
+        '/data/services/import',
+        _import,
+        'Import DICOM files, in a zip or one at a time.',
+        Access.LOGIN,
+    ),
+)

@@ -28,7 +28,10 @@ from .prearchive import find_waiting
 __all__ = ['ROUTES']
 
 _COLUMNS = ('tag1', 'tag2', 'vr', 'value', 'desc')
-_WAITING = re.compile(r'(?:/data)?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)(?:/scans/([^/]+)(?:/resources/DICOM/files/(.+))?)?/?$')
+_WAITING = re.compile(
+    r'(?:/data)?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)(?:/scans/([^/]+)(?:/resources/DICOM/'
+    r'files/(.+))?)?/?$'
+)
 _FIRST = {'DICOM': 0, 'secondary': 1}
 _MOST_TRIED = 20
 """Files that are tried until one is DICOM."""
@@ -41,10 +44,16 @@ def _dump_header(call: Call) -> Response:
     """
     source = call.get('src')
     if not source:
-        raise BadRequest('Name the source: src=/archive/projects/P/subjects/S/experiments/E/scans/N')
+        raise BadRequest(
+            'Name the source: src=/archive/projects/P/subjects/S/experiments/E/scans/N'
+        )
     with call.archive.store.read() as connection:
         waiting = _WAITING.match(source)
-        paths = _waiting(call, connection, *waiting.groups('')) if waiting else _archived(call, connection, source)
+        paths = (
+            _waiting(call, connection, *waiting.groups(''))
+            if waiting
+            else _archived(call, connection, source)
+        )
         for _, path in zip(range(_MOST_TRIED), paths, strict=False):
             try:
                 return table_response(call, Table(_COLUMNS, list(dump(path, call.all('field')))))
@@ -57,7 +66,12 @@ def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]
     parts = archived_parts(source)
     path = _path_of(parts)
     names = path.names if path and not path.tail and path.last.id else ('',)
-    more = {'experiments': ['scans', 'ALL', 'files'], 'scans': ['files'], 'resources': ['files'], 'files': []}.get(names[-1].rpartition('_')[2])
+    more = {
+        'experiments': ['scans', 'ALL', 'files'],
+        'scans': ['files'],
+        'resources': ['files'],
+        'files': [],
+    }.get(names[-1].rpartition('_')[2])
     path = _path_of([*parts, *more]) if more is not None else None
     if path is None:
         raise BadRequest(f'{source!r} is not a session, scan or resource.')
@@ -80,12 +94,30 @@ def _path_of(parts: list[str]) -> ItemPath | None:
     return ItemPath((*path.steps, *below.steps[1:]), below.tail) if below is not None else None
 
 
-def _waiting(call: Call, connection: Connection, project: str, timestamp: str, folder: str, scan: str, name: str) -> Iterator[Path]:
+def _waiting(
+    call: Call,
+    connection: Connection,
+    project: str,
+    timestamp: str,
+    folder: str,
+    scan: str,
+    name: str,
+) -> Iterator[Path]:
     row: Any = find_waiting(connection, call.caller, project, timestamp, folder)
     for scan_row in scans_of(connection, row.pk):
         if scan in ('', scan_row.id):
             home = images_of(call.archive.files, row, scan_row.id)
-            yield from (call.archive.files.file_path(home, path) for path in image_paths(connection, scan_row.pk, name, _MOST_TRIED))
+            yield from (
+                call.archive.files.file_path(home, path)
+                for path in image_paths(connection, scan_row.pk, name, _MOST_TRIED)
+            )
 
 
-ROUTES = (Route('GET', '/data/services/dicomdump', _dump_header, 'List the DICOM elements of the first image in `src`.'),)
+ROUTES = (
+    Route(
+        'GET',
+        '/data/services/dicomdump',
+        _dump_header,
+        'List the DICOM elements of the first image in `src`.',
+    ),
+)

@@ -47,7 +47,9 @@ def _list(call: Call, kind: str) -> Response:
 def _table(call: Call, connection: Connection, kind: str) -> Response:
     names = favorites(connection, call.caller.login, kind)
     found = [(row.id, kind) for name in names if (row := _item(call, connection, name)) is not None]
-    return table_response(call, Table(('id', 'datatype'), found, {'title': 'User Favorites'}, count=False))
+    return table_response(
+        call, Table(('id', 'datatype'), found, {'title': 'User Favorites'}, count=False)
+    )
 
 
 def _item(call: Call, connection: Connection, name: str) -> Any:
@@ -59,6 +61,18 @@ def _item(call: Call, connection: Connection, name: str) -> Any:
 
 
 ROUTES = (
-    Route('GET', '/data/users/favorites/{kind}', _list, "List the caller's favourites of the type in `DATA_TYPE`.", Access.LOGIN),
-    Route('PUT DELETE', '/data/users/favorites/{kind}/{name}', _change, 'Add or remove a favourite.', Access.LOGIN),
+    Route(
+        'GET',
+        '/data/users/favorites/{kind}',
+        _list,
+        "List the caller's favourites of the type in `DATA_TYPE`.",
+        Access.LOGIN,
+    ),
+    Route(
+        'PUT DELETE',
+        '/data/users/favorites/{kind}/{name}',
+        _change,
+        'Add or remove a favourite.',
+        Access.LOGIN,
+    ),
 )

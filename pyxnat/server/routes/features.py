@@ -30,15 +30,31 @@ def _get(call: Call) -> Response:
     """
     if call.has('tag'):
         with call.archive.store.read() as connection:
-            return _json([_project(call, connection, name) for name in call.get('tag').split(',') if name])
+            return _json(
+                [_project(call, connection, name) for name in call.get('tag').split(',') if name]
+            )
     if call.has('type'):
         with call.archive.store.read() as connection:
             names = visible_projects(connection, call.caller)
             kinds = sorted({title for name in names for title in titles(connection, name).values()})
-        return _json([_owner('__site__', [{'id': kind, 'display': kind, 'features': [], 'blocked': []} for kind in kinds])])
+        return _json(
+            [
+                _owner(
+                    '__site__',
+                    [
+                        {'id': kind, 'display': kind, 'features': [], 'blocked': []}
+                        for kind in kinds
+                    ],
+                )
+            ]
+        )
     if call.has('group'):
         raise BadRequest('Use tag= for the features of groups.')
-    return table_response(call, Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False), default='html')
+    return table_response(
+        call,
+        Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False),
+        default='html',
+    )
 
 
 def _json(owners: list[dict[str, Any]]) -> Response:
@@ -54,8 +70,16 @@ def _project(call: Call, connection: Connection, name: str) -> dict[str, Any]:
     if row is None:
         raise NotFound(f'Unable to find the specified project: {name}')
     need(connection, call.caller, row.id, 'read')
-    none: dict[str, list[str]] = {'features': [], 'blocked': [], 'inherited_features': [], 'inherited_banned': []}
-    groups = [{'id': f'{row.id}_{key}', 'display': title, **none} for key, title in titles(connection, row.id).items()]
+    none: dict[str, list[str]] = {
+        'features': [],
+        'blocked': [],
+        'inherited_features': [],
+        'inherited_banned': [],
+    }
+    groups = [
+        {'id': f'{row.id}_{key}', 'display': title, **none}
+        for key, title in titles(connection, row.id).items()
+    ]
     return _owner(row.id, groups)
 
 
@@ -72,6 +96,12 @@ def _set(call: Call) -> Response:
 
 
 ROUTES = (
-    Route('GET', '/data/services/features', _get, 'List the features; by `tag` those of the groups of projects, by `type` those of kinds of groups.'),
+    Route(
+        'GET',
+        '/data/services/features',
+        _get,
+        'List the features; by `tag` those of the groups of projects, by `type` those of kinds of '
+        'groups.',
+    ),
     Route('POST', '/data/services/features', _set, 'Switch a feature; the archive has none.'),
 )

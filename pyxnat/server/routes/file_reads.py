@@ -50,7 +50,10 @@ def resource_table(call: Call, connection: Connection, path: ItemPath) -> Table:
     path : ItemPath
         Path of the resources.
     """
-    rows = [_resource_row(connection, kept) for kept in kept_at(call, connection, path, strict=call.is_head)]
+    rows = [
+        _resource_row(connection, kept)
+        for kept in kept_at(call, connection, path, strict=call.is_head)
+    ]
     return Table(RESOURCE_COLUMNS, rows, {'title': 'Resources'})
 
 
@@ -60,10 +63,25 @@ def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
     category = _CATEGORY.get(holder.level, 'resources')
     is_part = holder.level in ('scan', 'reconstruction')
     described = kept.described if is_part or not kept.among_all else ''
-    identity = holder.id if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all) else ''
+    identity = (
+        holder.id
+        if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all)
+        else ''
+    )
     was_filled = bool(count or row.counted)  # else the statistics are those of its document, if any
     numbers = (count, size or 0) if was_filled else (row.told_count, row.told_size)
-    return (row.pk, row.label, 'xnat:resourceCatalog', category, identity, described, *numbers, row.tags, row.content, row.format)
+    return (
+        row.pk,
+        row.label,
+        'xnat:resourceCatalog',
+        category,
+        identity,
+        described,
+        *numbers,
+        row.tags,
+        row.content,
+        row.format,
+    )
 
 
 def file_table(call: Call, held: list[Held]) -> Table:
@@ -130,7 +148,9 @@ def download(call: Call, connection: Connection, path: ItemPath) -> Response | T
     asked = path.last.id
     if asked is None:
         return _several(call, files_of(call, connection, path, strict=call.is_head))
-    held = files_of(call, connection, path, path=asked, strict=call.is_head)  # fast for a single file among many
+    held = files_of(
+        call, connection, path, path=asked, strict=call.is_head
+    )  # fast for a single file among many
     if not held:
         held = files_of(call, connection, path, strict=call.is_head)
         if inside := _entry_of(held, asked):
@@ -156,7 +176,11 @@ def _single(call: Call, held: Held) -> Response:
     is_packed = call.get('format').lower() == 'zip' and held.path.suffix.lower() == '.zip'
     if not held.path.is_file():
         return _nothing(call)
-    return send(zip_tar.pack_one(call, held)) if _is_archive(call) and not is_packed else _send(call, held)
+    return (
+        send(zip_tar.pack_one(call, held))
+        if _is_archive(call) and not is_packed
+        else _send(call, held)
+    )
 
 
 def _several(call: Call, held: list[Held]) -> Response | Table:
@@ -165,7 +189,11 @@ def _several(call: Call, held: list[Held]) -> Response | Table:
         return _send(call, held[place]) if place < len(held) else _nothing(call)
     if _is_archive(call):
         return send(zip_tar.pack(call, held))
-    return send(catalogue_of_files(call, held, call.request.root_url)) if call.get('format').lower() == 'xcat' else file_table(call, held)
+    return (
+        send(catalogue_of_files(call, held, call.request.root_url))
+        if call.get('format').lower() == 'xcat'
+        else file_table(call, held)
+    )
 
 
 def _is_archive(call: Call) -> bool:
@@ -198,9 +226,11 @@ def _send(call: Call, held: Held) -> Response:
         source.close()
         return Response(status=304, headers={'Cache-Control': 'must-revalidate'})
     headers = {
-        'Last-Modified': http_date(state.st_mtime), 'Cache-Control': 'must-revalidate', 'Accept-Ranges': 'bytes',
-        'Content-Disposition': f"attachment; filename{_file_name(name)};",
-    }  # fmt: skip
+        'Last-Modified': http_date(state.st_mtime),
+        'Cache-Control': 'must-revalidate',
+        'Accept-Ranges': 'bytes',
+        'Content-Disposition': f'attachment; filename{_file_name(name)};',
+    }
     try:
         begin, end = _range(call, state.st_size)
     except BaseException:
@@ -211,7 +241,13 @@ def _send(call: Call, held: Held) -> Response:
         status = 206
         headers['Content-Range'] = f'bytes {begin}-{end - 1}/{state.st_size}'
     headers['Content-Length'] = str(max(end - begin, 0))
-    response = Response(_blocks(source, begin, end), status, content_type=zip_tar.type_of(name), headers=headers, direct_passthrough=True)
+    response = Response(
+        _blocks(source, begin, end),
+        status,
+        content_type=zip_tar.type_of(name),
+        headers=headers,
+        direct_passthrough=True,
+    )
     response.call_on_close(source.close)
     return response
 
@@ -223,7 +259,11 @@ def _is_unchanged(call: Call, modified: float) -> bool:
     """
     since = parse_date(call.request.headers.get('If-Modified-Since'))
     now = datetime.now(timezone.utc)
-    return since is not None and since <= now and datetime.fromtimestamp(int(modified), timezone.utc) <= since
+    return (
+        since is not None
+        and since <= now
+        and datetime.fromtimestamp(int(modified), timezone.utc) <= since
+    )
 
 
 def _file_name(name: str) -> str:
@@ -231,7 +271,11 @@ def _file_name(name: str) -> str:
 
     It is in quotes, as in XNAT, and encoded if a header cannot contain it.
     """
-    return f'="{name}"' if name.isascii() and name.isprintable() and '"' not in name else f"*=UTF-8''{quote(name)}"
+    return (
+        f'="{name}"'
+        if name.isascii() and name.isprintable() and '"' not in name
+        else f"*=UTF-8''{quote(name)}"
+    )
 
 
 def _range(call: Call, size: int) -> tuple[int, int]:

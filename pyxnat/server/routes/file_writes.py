@@ -37,7 +37,14 @@ from ..items.writer import Writer
 from ..jobs import change_feed
 from ..storage.file_area import Staged, check_path, pieces_of
 
-__all__ = ['delete_files', 'delete_resource', 'put_files', 'put_resource', 'received', 'store_files']
+__all__ = [
+    'delete_files',
+    'delete_resource',
+    'put_files',
+    'put_resource',
+    'received',
+    'store_files',
+]
 
 MAX_LABEL = 99
 """Longest label of a resource. XNAT accepts 65 characters and refuses 100."""
@@ -77,14 +84,20 @@ def put_resource(call: Call, path: ItemPath) -> Response:
             if labelled_resources(connection, place.row, label):
                 raise Conflict('Specified resource already exists.')
         row = _nameless(connection, place.row) if label is None else None
-        row = row or _new_resource(call, connection, place.row, side_of(place.row, 'resources'), label)
+        row = row or _new_resource(
+            call, connection, place.row, side_of(place.row, 'resources'), label
+        )
         change_feed.note(call, connection, place.row, change_feed.CREATED_RESOURCE)
     return made_at(call, row.pk) if step.id is None else text()
 
 
 def _nameless(connection: Connection, holder: Any) -> Any:
     """Return the only resource without label of a scan or reconstruction."""
-    return (labelled_resources(connection, holder, '') or [None])[0] if holder.level in ('scan', 'reconstruction') else None
+    return (
+        (labelled_resources(connection, holder, '') or [None])[0]
+        if holder.level in ('scan', 'reconstruction')
+        else None
+    )
 
 
 def _label(name: str) -> str:
@@ -96,7 +109,12 @@ def _label(name: str) -> str:
 def _check_resource_label(label: str) -> None:
     if label.isdigit():
         raise NotFound(f'There is no resource {label}, and a number cannot be the label of one.')
-    if not label or len(label) > MAX_LABEL or any(ord(char) < 32 or char in '/\\' for char in label) or label in ('.', '..'):
+    if (
+        not label
+        or len(label) > MAX_LABEL
+        or any(ord(char) < 32 or char in '/\\' for char in label)
+        or label in ('.', '..')
+    ):
         raise BadRequest(f'{label!r} cannot be the label of a resource.')
 
 
@@ -107,7 +125,9 @@ def _check_unlocked(place: Place) -> None:
         raise Forbidden(f'{locked.id} is locked.')
 
 
-def _new_resource(call: Call, connection: Connection, holder: Any, side: str, label: str | None) -> Any:
+def _new_resource(
+    call: Call, connection: Connection, holder: Any, side: str, label: str | None
+) -> Any:
     values = {name: call.get(name) or None for name in ('format', 'content', 'description', 'tags')}
     return add_resource(connection, holder, side, label, call.caller.login, values)
 
@@ -136,7 +156,9 @@ def put_files(call: Call, path: ItemPath) -> Response:
     steps, step, last = split(path)
     with call.archive.store.read() as connection:  # refuse before the body is read
         place = holder_of(connection, call.caller, steps)
-        if call.archive.silent_refusals and 'edit' not in rights(connection, call.caller, place.owner, kind_of(connection, place.row)):
+        if call.archive.silent_refusals and 'edit' not in rights(
+            connection, call.caller, place.owner, kind_of(connection, place.row)
+        ):
             return text()
         need_on(connection, call.caller, place.row, 'edit')
         label = _label(step.id) if step.id is not None else ''
@@ -147,7 +169,9 @@ def put_files(call: Call, path: ItemPath) -> Response:
         name = (last.id if last else None) or ''
         _check_length(call)
         for one in _referenced(call, name) if call.has('reference') else received(call, name):
-            staged.append(one)  # one by one, so that after a failure the earlier ones are discarded, too
+            staged.append(
+                one
+            )  # one by one, so that after a failure the earlier ones are discarded, too
         if not staged:
             raise BadRequest('The request holds no file.')
         duplicates = store_files(call, steps, step, staged)
@@ -156,7 +180,9 @@ def put_files(call: Call, path: ItemPath) -> Response:
     finally:
         call.archive.files.discard(one for _, one in staged)
     if duplicates:
-        return text(json.dumps({'duplicates': duplicates}, separators=(',', ':')), mimetype='text/html')
+        return text(
+            json.dumps({'duplicates': duplicates}, separators=(',', ':')), mimetype='text/html'
+        )
     return text()
 
 
@@ -180,10 +206,20 @@ def _sources(call: Call) -> Iterator[Path]:
 def _referenced(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
     """Yield staged files of the server; those of a folder keep their paths."""
     for source in _sources(call):
-        found = [source] if source.is_file() else sorted(one for one in source.rglob('*') if one.is_file() and not one.is_symlink())
+        found = (
+            [source]
+            if source.is_file()
+            else sorted(one for one in source.rglob('*') if one.is_file() and not one.is_symlink())
+        )
         for one in found:
             name = one.name if source.is_file() else one.relative_to(source).as_posix()
-            target = path + name if not path or path.endswith('/') else path if source.is_file() else f'{path}/{name}'
+            target = (
+                path + name
+                if not path or path.endswith('/')
+                else path
+                if source.is_file()
+                else f'{path}/{name}'
+            )
             yield check_path(target), call.archive.files.stage(pieces_of(one))
 
 
@@ -221,7 +257,9 @@ def received(call: Call, path: str, folder: bool = False) -> Iterator[tuple[str,
             raise BadRequest('A multipart body cannot be sent with inbody=true.')
         parts = _multipart(call, path, folder)
     elif call.has_body:
-        parts = iter([(check_path(path) if not call.flag('extract') else path, area.stage(call.pieces()))])
+        parts = iter(
+            [(check_path(path) if not call.flag('extract') else path, area.stage(call.pieces()))]
+        )
     else:
         raise BadRequest('You tried to send a file, but there is none: the body is empty.')
     for name, staged in parts:
@@ -237,8 +275,14 @@ def received(call: Call, path: str, folder: bool = False) -> Iterator[tuple[str,
 def _check_length(call: Call) -> None:
     """Refuse a body of unknown length unless it is a zip or form."""
     is_known = not call.has_body or call.request.environ.get('CONTENT_LENGTH')
-    if call.flag('inbody') and not is_known and call.mimetype not in ('application/zip', 'multipart/form-data'):
-        raise InternalServerError('A file in the body needs a Content-Length; its size is not known.')
+    if (
+        call.flag('inbody')
+        and not is_known
+        and call.mimetype not in ('application/zip', 'multipart/form-data')
+    ):
+        raise InternalServerError(
+            'A file in the body needs a Content-Length; its size is not known.'
+        )
 
 
 def _multipart(call: Call, path: str, folder: bool) -> Iterator[tuple[str, Staged]]:
@@ -255,20 +299,27 @@ def _multipart(call: Call, path: str, folder: bool) -> Iterator[tuple[str, Stage
 
     boundary = call.request.mimetype_params.get('boundary', '').encode('ascii', 'replace')
     try:
-        fields, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(call.stream, boundary, call.request.content_length)
+        fields, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(
+            call.stream, boundary, call.request.content_length
+        )
         call.query += list(fields.items(multi=True))  # fields of the form count like the query
         for _, part in parts.items(multi=True):
             if 'filename*=' in part.headers.get('Content-Disposition', ''):
                 continue  # XNAT sees no name in such a part
             name = (part.filename or '').replace('\\', '/').rpartition('/')[2]
-            yield check_path(path + name if not path or (folder and path.endswith('/')) else path), area.adopt(part.stream)
+            yield (
+                check_path(path + name if not path or (folder and path.endswith('/')) else path),
+                area.adopt(part.stream),
+            )
     except ValueError as error:
         raise BadRequest(f'The form cannot be read: {error}') from error
     finally:
         area.drop(made)
 
 
-def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str, Staged]]) -> list[str]:
+def store_files(
+    call: Call, steps: Sequence[Step], step: Step, staged: list[tuple[str, Staged]]
+) -> list[str]:
     """Store staged files and their rows in one transaction.
 
     Parameters
@@ -298,9 +349,13 @@ def store_files(call: Call, steps: Sequence[Step], step: Step, staged: list[tupl
         fresh: dict[str, tuple[Staged, int | None]] = {}
         for path, one in staged:
             if path == f'{row.label}_catalog.xml':
-                raise BadRequest(f'XNAT cannot catalog {path}: it keeps its own catalogue under that name.')
+                raise BadRequest(
+                    f'XNAT cannot catalog {path}: it keeps its own catalogue under that name.'
+                )
             known = find_file(connection, row.pk, (path, f'{path}/', path.rstrip('/')))
-            is_there = known is not None or (path.endswith('/') and area.file_path(folder, path).is_dir())
+            is_there = known is not None or (
+                path.endswith('/') and area.file_path(folder, path).is_dir()
+            )
             if path in fresh or (is_there and not (call.flag('overwrite') and known is not None)):
                 duplicates.append(path)
                 continue
@@ -326,13 +381,29 @@ def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -
     else:
         rows = labelled_resources(connection, holder, _label(step.id))
     label = (_label(step.id) if step.id is not None else '') or None
-    return rows[0] if rows else _new_resource(call, connection, holder, side_of(holder, step.level.plural), label)
+    return (
+        rows[0]
+        if rows
+        else _new_resource(call, connection, holder, side_of(holder, step.level.plural), label)
+    )
 
 
-def _write_row(call: Call, connection: Connection, row: Any, path: str, staged: Staged, known: int | None, mtime_ns: int) -> None:
+def _write_row(
+    call: Call,
+    connection: Connection,
+    row: Any,
+    path: str,
+    staged: Staged,
+    known: int | None,
+    mtime_ns: int,
+) -> None:
     digest = staged.digest if call.archive.preferences.flag('checksums') else ''
     values: dict[str, Any] = {'size': staged.size, 'digest': digest, 'mtime_ns': mtime_ns}
-    values |= {name: call.get(name) for name in ('format', 'content', 'description', 'tags') if call.has(name)}
+    values |= {
+        name: call.get(name)
+        for name in ('format', 'content', 'description', 'tags')
+        if call.has(name)
+    }
     put_file(connection, row.pk, path, known, call.caller.login, values)
 
 

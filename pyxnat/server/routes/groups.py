@@ -12,7 +12,16 @@ from collections.abc import Mapping
 
 from werkzeug.wrappers import Response
 
-from ..db.groups import delete_group, group_numbers, members, own_groups, remove_member, save_group, set_member, sizes
+from ..db.groups import (
+    delete_group,
+    group_numbers,
+    members,
+    own_groups,
+    remove_member,
+    save_group,
+    set_member,
+    sizes,
+)
 from ..db.invitations import invite
 from ..db.store import Connection
 from ..db.types import Model
@@ -106,13 +115,23 @@ def _change_role(call: Call, connection: Connection, project: str, group: str, n
     (set_member if add else remove_member)(connection, project, login, group)
 
 
-def _user_table(call: Call, connection: Connection, project: str, everybody: bool = False) -> Response:
+def _user_table(
+    call: Call, connection: Connection, project: str, everybody: bool = False
+) -> Response:
     names = titles(connection, project)
-    rows = [(f'{project}_{row.role}', names.get(row.role, row.role), *row[1:]) for row in members(connection, project, everybody)]
+    rows = [
+        (f'{project}_{row.role}', names.get(row.role, row.role), *row[1:])
+        for row in members(connection, project, everybody)
+    ]
     if call.flag('includeAllDataAccess'):
         seen = {row[2] for row in rows}
-        admins = [row for row in administrators(connection) if row.enabled and row.login not in seen]
-        rows += [(ALL_DATA, 'All Data Administration', row.login, row.firstname, row.lastname, row.email) for row in admins]
+        admins = [
+            row for row in administrators(connection) if row.enabled and row.login not in seen
+        ]
+        rows += [
+            (ALL_DATA, 'All Data Administration', row.login, row.firstname, row.lastname, row.email)
+            for row in admins
+        ]
     columns = ['GROUP_ID', 'displayname', 'login', 'firstname', 'lastname', 'email']
     return table_response(call, Table(columns, rows, {'title': 'Projects'}))
 
@@ -132,8 +151,17 @@ def _get(call: Call, project: str, name: str) -> Response:
 def _table(call: Call, connection: Connection, project: str) -> Response:
     counts, numbers = sizes(connection, project), group_numbers(connection, project)
     names = sorted(titles(connection, project).items(), key=lambda pair: pair[1], reverse=True)
-    rows = [(f'{project}_{key}', title, project, numbers[key], counts.get(key, 0)) for key, title in names]
-    return table_response(call, Table(['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}), default='xml')
+    rows = [
+        (f'{project}_{key}', title, project, numbers[key], counts.get(key, 0))
+        for key, title in names
+    ]
+    return table_response(
+        call,
+        Table(
+            ['id', 'displayname', 'tag', 'xdat_usergroup_id', 'users'], rows, {'title': 'Projects'}
+        ),
+        default='xml',
+    )
 
 
 def _item(call: Call, project: str, key: str, title: str) -> Response:
@@ -170,14 +198,22 @@ def _put(call: Call, project: str, name: str) -> Response:
         if not title:
             raise BadRequest('Display name is required.')
         if not _NAME.fullmatch(title):
-            raise BadRequest(f'{title!r} cannot be the name of a group: use letters, digits, blanks, "." and "-".')
-        key = next((known for known, other in titles(connection, row.id).items() if other == title), title.replace(' ', ''))
+            raise BadRequest(
+                f'{title!r} cannot be the name of a group: use letters, digits, blanks, "." and '
+                '"-".'
+            )
+        key = next(
+            (known for known, other in titles(connection, row.id).items() if other == title),
+            title.replace(' ', ''),
+        )
         rights = _granted(call.archive.model, row.id, settings)
         _save(connection, row.id, key, title, rights)
         return _table(call, connection, row.id)
 
 
-def _save(connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]) -> None:
+def _save(
+    connection: Connection, project: str, key: str, title: str, rights: Mapping[str, set[str]]
+) -> None:
     if key in TITLES or title in TITLES.values():
         raise Forbidden('The default groups of a project cannot be changed.')
     if not re.fullmatch(r'[A-Za-z0-9.-]+( [A-Za-z0-9.-]+)*', key):
@@ -194,7 +230,11 @@ def _granted(model: Model, project: str, settings: Mapping[str, str]) -> dict[st
     found: dict[str, set[str]] = {}
     for name, value in settings.items():
         rest, _, right = name.rpartition('_')
-        if right not in ('R', 'E', 'D') or not rest.endswith(f'_{project}') or value.lower() in ('false', '0'):
+        if (
+            right not in ('R', 'E', 'D')
+            or not rest.endswith(f'_{project}')
+            or value.lower() in ('false', '0')
+        ):
             continue
         granted = _GRANTED.match(rest.removesuffix(f'_{project}'))
         kind = model.name(granted['type']) if granted is not None else None
@@ -219,12 +259,31 @@ def _delete(call: Call, project: str, name: str) -> Response:
 
 _USERS, _GROUPS = '/data/projects/{project}/users', '/data/projects/{project}/groups/{name?}/{*}'
 ROUTES = (
-    Route('GET', f'{_USERS}/{{first?}}', _users, 'List the users of a project; below `true` also those who are disabled.'),
+    Route(
+        'GET',
+        f'{_USERS}/{{first?}}',
+        _users,
+        'List the users of a project; below `true` also those who are disabled.',
+    ),
     Route('GET', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _users, 'List the users of a project.'),
-    Route('PUT', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _change_users, 'Add users to a group; an unknown address is invited.', Access.LOGIN),
-    Route('DELETE', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _change_users, 'Take users out of a group.', Access.LOGIN),
+    Route(
+        'PUT',
+        f'{_USERS}/{{group}}/{{logins}}/{{*}}',
+        _change_users,
+        'Add users to a group; an unknown address is invited.',
+        Access.LOGIN,
+    ),
+    Route(
+        'DELETE',
+        f'{_USERS}/{{group}}/{{logins}}/{{*}}',
+        _change_users,
+        'Take users out of a group.',
+        Access.LOGIN,
+    ),
     Route('GET', _GROUPS, _get, 'List the groups of a project, or return one.'),
     Route('POST', _GROUPS, _post, 'Change a group.'),
-    Route('PUT', _GROUPS, _put, 'Create or change a group by `xdat:userGroup/displayname` and rights.'),
+    Route(
+        'PUT', _GROUPS, _put, 'Create or change a group by `xdat:userGroup/displayname` and rights.'
+    ),
     Route('DELETE', _GROUPS, _delete, 'Delete a group.'),
 )

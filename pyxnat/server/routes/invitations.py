@@ -24,8 +24,31 @@ from .project_scope import project_of
 
 __all__ = ['ROUTES']
 
-_OF_PROJECT = ('par_id', 'proj_id', 'level', 'create_date', 'email', 'login', 'secondary_id', 'approved', 'approval_date')
-_OWN = ('par_id', 'proj_id', 'level', 'create_date', 'login', 'firstname', 'lastname', 'secondary_id', 'name', 'id', 'description', '?column?')
+_OF_PROJECT = (
+    'par_id',
+    'proj_id',
+    'level',
+    'create_date',
+    'email',
+    'login',
+    'secondary_id',
+    'approved',
+    'approval_date',
+)
+_OWN = (
+    'par_id',
+    'proj_id',
+    'level',
+    'create_date',
+    'login',
+    'firstname',
+    'lastname',
+    'secondary_id',
+    'name',
+    'id',
+    'description',
+    '?column?',
+)
 _ONE = ('id', 'proj_id', 'create_date', 'level')
 
 
@@ -36,7 +59,17 @@ def _of_project(call: Call, project: str) -> Response:
         need(connection, call.caller, row.id, 'edit')
         name = fields_of(row).get('secondary_ID', '')
         rows = [
-            (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.email, one.login, name, one.approved, one.approval_date)
+            (
+                one.pk,
+                one.project,
+                f'{one.project}_{one.level}',
+                one.create_date,
+                one.email,
+                one.login,
+                name,
+                one.approved,
+                one.approval_date,
+            )
             for one in invitations_to(connection, row.id)
         ]
     return table_response(call, Table(_OF_PROJECT, rows, count=False))
@@ -47,16 +80,28 @@ def _own_invitations(call: Call, number: str) -> Response:
 
     With a number the table is shorter. PUT has the parameter ``accept`` or ``decline``.
     """
-    with call.archive.store.write() if call.method == 'PUT' else call.archive.store.read() as connection:
+    with (
+        call.archive.store.write()
+        if call.method == 'PUT'
+        else call.archive.store.read() as connection
+    ):
         address = email_of(connection, call.caller.login)
         if number:
             row = _find(call, connection, number, address)
             if call.method == 'PUT':
                 _settle(call, connection, row)
             found = open_invitations(connection, address)
-            rows = [(one.pk, one.project, one.create_date, f'{one.project}_{one.level}') for one in found]
+            rows = [
+                (one.pk, one.project, one.create_date, f'{one.project}_{one.level}')
+                for one in found
+            ]
             return table_response(call, Table(_ONE, rows, count=False))
-        return table_response(call, Table(_OWN, [_described(connection, one) for one in open_invitations(connection, address)]))
+        return table_response(
+            call,
+            Table(
+                _OWN, [_described(connection, one) for one in open_invitations(connection, address)]
+            ),
+        )
 
 
 def _find(call: Call, connection: Connection, text: str, address: str) -> Any:
@@ -86,12 +131,41 @@ def _described(connection: Connection, one: Any) -> tuple[Any, ...]:
     project = project_row(connection, one.project)
     fields = fields_of(project) if project is not None else {}
     inviter = full_name_of(connection, one.login)
-    described = (fields.get('secondary_ID', ''), fields.get('name', ''), one.project, fields.get('description', '')[:300])
-    return (one.pk, one.project, f'{one.project}_{one.level}', one.create_date, one.login, *inviter, *described, '')
+    described = (
+        fields.get('secondary_ID', ''),
+        fields.get('name', ''),
+        one.project,
+        fields.get('description', '')[:300],
+    )
+    return (
+        one.pk,
+        one.project,
+        f'{one.project}_{one.level}',
+        one.create_date,
+        one.login,
+        *inviter,
+        *described,
+        '',
+    )
 
 
 ROUTES = (
-    Route('GET', '/data/pars/{number?}', _own_invitations, "List the caller's open invitations; one of them in short."),
-    Route('PUT', '/data/pars/{number}', _own_invitations, 'Take an invitation with `accept`, or refuse it with `decline`.'),
-    Route('GET', '/data/projects/{project}/pars/{*}', _of_project, 'List the invitations to a project.'),
+    Route(
+        'GET',
+        '/data/pars/{number?}',
+        _own_invitations,
+        "List the caller's open invitations; one of them in short.",
+    ),
+    Route(
+        'PUT',
+        '/data/pars/{number}',
+        _own_invitations,
+        'Take an invitation with `accept`, or refuse it with `decline`.',
+    ),
+    Route(
+        'GET',
+        '/data/projects/{project}/pars/{*}',
+        _of_project,
+        'List the invitations to a project.',
+    ),
 )

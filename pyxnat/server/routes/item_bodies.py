@@ -39,7 +39,9 @@ def _read_body(call: Call) -> tuple[Document, list[tuple[str, str]]]:
         return Document(), []
     if call.mimetype == 'multipart/form-data':
         fields, parts = call.multipart()
-        bodies = [data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML]
+        bodies = [
+            data for name, kind, data in parts if name.lower().endswith('.xml') or kind in _XML
+        ]
         return (parse_item(model, bodies[-1]) if bodies else Document()), fields
     if wanted == 'form':  # only a form counts
         return Document(), call.form() if call.mimetype == _FORM else []

@@ -10,7 +10,15 @@ from werkzeug.wrappers import Response
 from ...model.levels import LEVELS, Level
 from ..db.access import ANY, Caller, rights
 from ..db.types import split_path
-from ..errors import BadRequest, Conflict, ExpectationFailed, InternalServerError, NotAcceptable, NotFound, UnprocessableEntity
+from ..errors import (
+    BadRequest,
+    Conflict,
+    ExpectationFailed,
+    InternalServerError,
+    NotAcceptable,
+    NotFound,
+    UnprocessableEntity,
+)
 from ..http.request import Call, text
 from ..http.responses import made_at, nothing, send, table_response
 from ..http.router import Route
@@ -35,7 +43,13 @@ from .sharing import share_by_field, target_project
 __all__ = ['ROUTES']
 
 _WITH_ACCESSION = frozenset({'subject', 'experiment', 'assessor'})
-_STATUS = {'activate': 'active', 'quarantine': 'quarantine', '_lock': 'locked', '_unlock': 'active', '_obsolete': 'obsolete'}
+_STATUS = {
+    'activate': 'active',
+    'quarantine': 'quarantine',
+    '_lock': 'locked',
+    '_unlock': 'active',
+    '_obsolete': 'obsolete',
+}
 
 
 # -- resources and files
@@ -61,7 +75,9 @@ def _files_get(call: Call, path: ItemPath) -> Response:
 
 
 def _post_sessions(call: Call, path: ItemPath) -> Response:
-    raise ExpectationFailed('Sessions are created below their subject: /data/projects/P/subjects/S/experiments/E')
+    raise ExpectationFailed(
+        'Sessions are created below their subject: /data/projects/P/subjects/S/experiments/E'
+    )
 
 
 def _list(call: Call, path: ItemPath) -> Response:
@@ -81,7 +97,9 @@ def _check_reader(call: Call, connection: Any) -> None:
     XNAT cannot list all subjects for them; its list of all sessions is empty.
     """
     if not call.caller.admin and not visible_projects(connection, call.caller):
-        raise InternalServerError('XNAT cannot list the subjects of a user who may read no project.')
+        raise InternalServerError(
+            'XNAT cannot list the subjects of a user who may read no project.'
+        )
 
 
 def _post(call: Call, path: ItemPath) -> Response:
@@ -101,7 +119,9 @@ def _post(call: Call, path: ItemPath) -> Response:
         else:
             name = name or _next_number(call, connection, where, place)
             row = writer.create(where, name, place.row, place.project or place.owner, document)
-        (change_feed.project_made if where == 'project' else change_feed.added)(call, connection, row)
+        (change_feed.project_made if where == 'project' else change_feed.added)(
+            call, connection, row
+        )
     return made_at(call, row.id)
 
 
@@ -111,7 +131,13 @@ def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
     Other levels need a label; a caller without the create right is refused first.
     """
     if where != 'scan':
-        need(connection, call.caller, place.project or place.owner, 'create', call.archive.model.default_type(where) or '')
+        need(
+            connection,
+            call.caller,
+            place.project or place.owner,
+            'create',
+            call.archive.model.default_type(where) or '',
+        )
         raise ExpectationFailed(f'Name the label of the {where}.')
     used = child_ids(connection, place.row, where)
     return next(str(number) for number in range(1, len(used) + 2) if str(number) not in used)
@@ -131,17 +157,26 @@ def _representation(call: Call, connection: Any, place: Place) -> Response:
         folder = call.archive.files.resource_folder(connection, row, holder)
         return str(folder / f'{row.label or row.pk}_catalog.xml')
 
-    representer = Representer(connection, call.archive.model, call.caller, uri, call.request.host_url.rstrip('/'))
+    representer = Representer(
+        connection, call.archive.model, call.caller, uri, call.request.host_url.rstrip('/')
+    )
     if call.has('handler'):
         return _handled(call, representer, place.row)
     form = call.get('format').lower() or _accepted(call)
     if form in ('json', 'application/json'):
         past = versions(connection, place.row) if call.flag('includeHistory') else ()
-        return Response(representer.json([place.row, *past], call.flag('includeHeaders')), content_type='application/json')
+        return Response(
+            representer.json([place.row, *past], call.flag('includeHeaders')),
+            content_type='application/json',
+        )
     if form in ('html', 'text/html'):
         table = Table(['field', 'value'], list(representer.values(place.row).items()))
-        return Response(b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html')
-    return Response(representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml')  # also for unknown formats
+        return Response(
+            b'<!DOCTYPE html>' + b''.join(render(table, 'html')), content_type='text/html'
+        )
+    return Response(
+        representer.xml(place.row, call.flag('concealHiddenFields')), content_type='text/xml'
+    )  # also for unknown formats
 
 
 def _handled(call: Call, representer: Representer, row: Any) -> Response:
@@ -155,7 +190,11 @@ def _handled(call: Call, representer: Representer, row: Any) -> Response:
     if not columns or (call.flag('asValue') and len(columns) > 1):
         raise BadRequest('Name the columns to return; asValue returns one.')
     row = [representer.value(row, name) for name in columns]
-    return text(row[0]) if call.flag('asValue') else table_response(call, Table(columns, [row]), 'html')
+    return (
+        text(row[0])
+        if call.flag('asValue')
+        else table_response(call, Table(columns, [row]), 'html')
+    )
 
 
 def _accepted(call: Call) -> str:
@@ -167,7 +206,9 @@ def _accepted(call: Call) -> str:
         return 'html'
     best = call.request.accept_mimetypes.best_match(['text/html', 'text/xml'])
     if best is None:
-        raise NotAcceptable('An item can be sent as text/html or text/xml; for JSON use format=json.')
+        raise NotAcceptable(
+            'An item can be sent as text/html or text/xml; for JSON use format=json.'
+        )
     return best
 
 
@@ -184,14 +225,21 @@ def _put(call: Call, path: ItemPath) -> Response:
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         if where == 'project':
             text_id = path.last.id or ''
-            row = writer.put_project(text_id, document, place.row if place.missing is None else None, call.get('accessibility') or None)
+            row = writer.put_project(
+                text_id,
+                document,
+                place.row if place.missing is None else None,
+                call.get('accessibility') or None,
+            )
             if place.missing is None:
                 change_feed.modified(call, connection, place.row, row)
             else:
                 change_feed.project_made(call, connection, row)
             return text()
         if where == 'scan':
-            document.core['project'] = place.project or place.owner  # the path overrides the document
+            document.core['project'] = (
+                place.project or place.owner
+            )  # the path overrides the document
         if place.missing is not None:
             response, row = _create(call, path, place, writer, document)
             change_feed.added(call, connection, row)
@@ -220,13 +268,18 @@ def _read(call: Call, path: ItemPath, known: Any) -> Document:
         return document_of(call, where, known)
     named = any(name in ('xsiType', 'ELEMENT_0') or split_path(name) for name, _ in call.query)
     document = document_of(call, where, None if named else known, short=False)
-    document.core.update({name: call.get(name) for name in ('label', 'subject_ID') if call.get(name)})
+    document.core.update(
+        {name: call.get(name) for name in ('label', 'subject_ID') if call.get(name)}
+    )
     if not named and not document.from_xml:
         return document
     if 'projects' not in path.names and not document.core.get('project'):
         raise UnprocessableEntity('Submitted experiment record must include the project attribute.')
     if not document.core.get('subject_ID'):
-        raise BadRequest("The content of element 'xnat:subjectAssessorData' is not complete: subject_ID Required Field")
+        raise BadRequest(
+            "The content of element 'xnat:subjectAssessorData' is not complete: subject_ID "
+            'Required Field'
+        )
     return document
 
 
@@ -261,8 +314,20 @@ def _found_for_put(call: Call, connection: Any, path: ItemPath) -> Place:
         if where == 'assessor':
             raise BadRequest(f'imageSession_ID Required Field. {error.description}') from error
         raise
-    scan_id = _core_of_scan(call).get('ID') if where == 'scan' and place.missing is not None else None
-    return find(connection, call.caller, [*path.steps[:-1], path.last._replace(id=scan_id)], 'PUT', may_miss=True) if scan_id else place
+    scan_id = (
+        _core_of_scan(call).get('ID') if where == 'scan' and place.missing is not None else None
+    )
+    return (
+        find(
+            connection,
+            call.caller,
+            [*path.steps[:-1], path.last._replace(id=scan_id)],
+            'PUT',
+            may_miss=True,
+        )
+        if scan_id
+        else place
+    )
 
 
 def _core_of_scan(call: Call) -> Mapping[str, str]:
@@ -274,10 +339,17 @@ def _scan_of_document(call: Call, connection: Any, path: ItemPath, error: NotFou
     """Return the place of a scan whose session only the document names."""
     core = _core_of_scan(call)
     if not core.get('image_session_ID'):
-        raise ExpectationFailed(f'Specified scan must reference a valid image session. {error.description}') from error
-    steps = [Step(path.steps[-2].level, core['image_session_ID']), path.last._replace(id=core.get('ID') or path.last.id)]
+        raise ExpectationFailed(
+            f'Specified scan must reference a valid image session. {error.description}'
+        ) from error
+    steps = [
+        Step(path.steps[-2].level, core['image_session_ID']),
+        path.last._replace(id=core.get('ID') or path.last.id),
+    ]
     place = find(connection, call.caller, steps, 'PUT', may_miss=True)
-    project = find_project(connection, path.steps[0].id or '') if path.names[0] == 'projects' else None
+    project = (
+        find_project(connection, path.steps[0].id or '') if path.names[0] == 'projects' else None
+    )
     if project is not None and 'see' in rights(connection, call.caller, project.id):
         place.project = project.id
     return place
@@ -290,7 +362,10 @@ def _need_project(connection: Any, caller: Caller, name: str, where: str) -> Non
     """
     found = find_project(connection, name)
     if found is None or 'see' not in rights(connection, caller, found.id):
-        raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the project: {name}')
+        raise UnprocessableEntity(
+            f'Submitted {where} record must include the project attribute. Unable to find the '
+            f'project: {name}'
+        )
 
 
 def _session_of_no_subject(call: Call, connection: Any, path: ItemPath, above: Place) -> Place:
@@ -307,26 +382,44 @@ def _session_of_no_subject(call: Call, connection: Any, path: ItemPath, above: P
     return above
 
 
-def _create(call: Call, path: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
+def _create(
+    call: Call, path: ItemPath, place: Place, writer: Writer, document: Document
+) -> tuple[Response, Any]:
     where = path.last.level.singular
     name = (place.missing.id if place.missing is not None else None) or ''
     if path.names == ('subjects',):
         place.row = _project_of_document(call, writer, document)
     if place.row is None:
-        raise UnprocessableEntity(f'Submitted {where} record must include the project attribute. Unable to find the specified {where}: {name}')
+        raise UnprocessableEntity(
+            f'Submitted {where} record must include the project attribute. Unable to find the '
+            f'specified {where}: {name}'
+        )
     parent = place.row
     project = place.project or parent.project
     known = writer.of_id(where, document)
     if where in _WITH_ACCESSION:  # query and document override the path
         name = document.core.get('label') or name
-        wanted = document.core.get('project', project) if where == 'subject' and document.from_xml else project
-        project = wanted if wanted == project else target_project(writer.connection, call.caller, wanted).id
+        wanted = (
+            document.core.get('project', project)
+            if where == 'subject' and document.from_xml
+            else project
+        )
+        project = (
+            wanted
+            if wanted == project
+            else target_project(writer.connection, call.caller, wanted).id
+        )
         known = known if known is not None else writer.bearing(where, project, name)
     if known is not None:
         if known.project != project:
-            raise Conflict(f'Project must be modified through separate URI. {known.id} belongs to project {known.project}.')
+            raise Conflict(
+                f'Project must be modified through separate URI. {known.id} belongs to project '
+                f'{known.project}.'
+            )
         document.core['label'] = name
-        return _written(call, writer, writer.update(known, document, _parent(writer, place, path, document)))
+        return _written(
+            call, writer, writer.update(known, document, _parent(writer, place, path, document))
+        )
     parent = _parent(writer, place, path, document) or parent
     row = writer.create(where, name, parent, project, document)
     _manage_status(call, writer, row)
@@ -359,25 +452,43 @@ def _project_of_document(call: Call, writer: Writer, document: Document) -> Any:
     return target_project(writer.connection, call.caller, name)
 
 
-def _change(call: Call, path: ItemPath, place: Place, writer: Writer, document: Document) -> tuple[Response, Any]:
+def _change(
+    call: Call, path: ItemPath, place: Place, writer: Writer, document: Document
+) -> tuple[Response, Any]:
     row = place.row
     wanted = document.core.get('label')
-    if row.level in _WITH_ACCESSION and wanted and wanted != row.label and not (document.from_xml and row.level == 'subject'):
+    if (
+        row.level in _WITH_ACCESSION
+        and wanted
+        and wanted != row.label
+        and not (document.from_xml and row.level == 'subject')
+    ):
         if document.from_xml:
-            raise BadRequest(f'Label must be modified through separate URI: it is {row.label}, not {wanted}.')
+            raise BadRequest(
+                f'Label must be modified through separate URI: it is {row.label}, not {wanted}.'
+            )
         if place.project and place.project != row.project:
             raise Conflict(f'{row.id} belongs to project {row.project}; rename it there.')
         return text(), writer.rename(row, wanted)
     project = document.core.get('project')
     if project and project != row.project and row.level in _WITH_ACCESSION:
-        raise Conflict(f'Project must be modified through separate URI. {row.id} belongs to project {row.project}, not {project}.')
+        raise Conflict(
+            f'Project must be modified through separate URI. {row.id} belongs to project '
+            f'{row.project}, not {project}.'
+        )
     return _written(call, writer, writer.update(row, document, _put_below(place, row, document)))
 
 
 def _put_below(place: Place, row: Any, document: Document) -> Any:
     """Return the parent in the path if the item must be moved there, or None."""
-    level_above = {'experiment': 'subject', 'assessor': 'experiment', 'reconstruction': 'experiment'}.get(row.level, '')
-    above = place.rows.get(level_above) if place.row is place.rows.get(row.level, place.row) else None
+    level_above = {
+        'experiment': 'subject',
+        'assessor': 'experiment',
+        'reconstruction': 'experiment',
+    }.get(row.level, '')
+    above = (
+        place.rows.get(level_above) if place.row is place.rows.get(row.level, place.row) else None
+    )
     if above is None or (document.core.get('subject_ID') and not document.from_xml):
         return None
     return above
@@ -399,10 +510,17 @@ def _delete(call: Call, path: ItemPath) -> Response:
         try:
             place = find(connection, call.caller, path.steps, 'DELETE')
         except NotFound as error:
-            raise (BadRequest(error.description) if path.names == ('projects',) else error) from error  # as XNAT, for projects only
+            raise (
+                BadRequest(error.description) if path.names == ('projects',) else error
+            ) from error  # as XNAT, for projects only
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
         row = place.row
-        if place.project and row.level != 'project' and row.level != 'scan' and row.project != place.project:
+        if (
+            place.project
+            and row.level != 'project'
+            and row.level != 'scan'
+            and row.project != place.project
+        ):
             writer.unshare(row, place.project)
             change_feed.shared(call, connection, row)
         else:
@@ -448,34 +566,80 @@ def _routes(row: Level) -> Iterator[Route]:
 
 
 def _file_routes(pattern: str) -> Iterator[Route]:
-    yield Route('GET', pattern, on_item(_files_get), 'List the files of a resource or of all resources, pack them, or return one.')
-    yield Route('PUT POST', pattern, on_item(file_writes.put_files), 'Store a file, the files of a form, or those of an archive.')
-    yield Route('DELETE', pattern, on_item(file_writes.delete_files), 'Delete the files whose paths begin with the path.')
+    yield Route(
+        'GET',
+        pattern,
+        on_item(_files_get),
+        'List the files of a resource or of all resources, pack them, or return one.',
+    )
+    yield Route(
+        'PUT POST',
+        pattern,
+        on_item(file_writes.put_files),
+        'Store a file, the files of a form, or those of an archive.',
+    )
+    yield Route(
+        'DELETE',
+        pattern,
+        on_item(file_writes.delete_files),
+        'Delete the files whose paths begin with the path.',
+    )
 
 
 def _resource_routes(pattern: str, row: Level) -> Iterator[Route]:
     element = f'{pattern}/{{{row.singular}}}/{{*}}'
     yield Route('GET', pattern, on_item(_resource_list), 'List the resources.')
-    yield Route('PUT POST', pattern, on_item(file_writes.put_resource), 'Create a resource without a label.')
+    yield Route(
+        'PUT POST', pattern, on_item(file_writes.put_resource), 'Create a resource without a label.'
+    )
     yield Route('GET', element, on_item(_resource_get), 'Return the catalogue of a resource.')
-    yield Route('PUT POST', element, on_item(file_writes.put_resource), 'Create a resource, or change its format, content or tags.')
-    yield Route('DELETE', element, on_item(file_writes.delete_resource), 'Delete a resource with its files.')
+    yield Route(
+        'PUT POST',
+        element,
+        on_item(file_writes.put_resource),
+        'Create a resource, or change its format, content or tags.',
+    )
+    yield Route(
+        'DELETE', element, on_item(file_writes.delete_resource), 'Delete a resource with its files.'
+    )
 
 
 def _item_routes(pattern: str, row: Level) -> Iterator[Route]:
     element = f'{pattern}/{{{row.singular}}}'
     name = f'{"an" if row.singular[0] in "aeiou" else "a"} {row.singular}'
     yield Route('GET', pattern, on_item(_list), f'List the {row.plural}.')
-    yield from (Route('POST', place, on_item(_post), f'Create {name}.') for place in _POSTED.get(row.plural, (pattern,)))
+    yield from (
+        Route('POST', place, on_item(_post), f'Create {name}.')
+        for place in _POSTED.get(row.plural, (pattern,))
+    )
     yield Route('GET', element, on_item(_get), f'Return {name} as JSON, XML or a page.')
     yield Route('PUT', element, on_item(_put), f'Create {name}, or change its fields.')
-    gone = f'Delete {name}' if row.plural == 'projects' else f'Delete {name}, or take it out of a project that it is shared into'
+    gone = (
+        f'Delete {name}'
+        if row.plural == 'projects'
+        else f'Delete {name}, or take it out of a project that it is shared into'
+    )
     yield Route('DELETE', element, on_item(_delete), f'{gone}.')
     if row.plural == 'projects':
-        yield Route('GET PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), 'Refuse: the path is not a part of a project.')
+        yield Route(
+            'GET PUT POST DELETE',
+            f'{element}/{{tail*}}',
+            on_item(_no_part),
+            'Refuse: the path is not a part of a project.',
+        )
         return
-    yield Route('GET', f'{element}/{{tail*}}', on_item(_below), f'Return the `status` or `history` of {name}, with other words {name} itself.')
-    yield Route('PUT POST DELETE', f'{element}/{{tail*}}', on_item(_no_part), f'Refuse: the path is not a part of {name}.')
+    yield Route(
+        'GET',
+        f'{element}/{{tail*}}',
+        on_item(_below),
+        f'Return the `status` or `history` of {name}, with other words {name} itself.',
+    )
+    yield Route(
+        'PUT POST DELETE',
+        f'{element}/{{tail*}}',
+        on_item(_no_part),
+        f'Refuse: the path is not a part of {name}.',
+    )
 
 
 _POSTED = {
@@ -485,5 +649,10 @@ _POSTED = {
 """Patterns for POST at some levels; items of the others are created wherever they are listed."""
 ROUTES = (
     *(route for row in LEVELS for route in _routes(row)),
-    Route('POST', '/data/projects/{project}/experiments', on_item(_post_sessions), 'Refuse: sessions are created below their subject.'),
+    Route(
+        'POST',
+        '/data/projects/{project}/experiments',
+        on_item(_post_sessions),
+        'Refuse: sessions are created below their subject.',
+    ),
 )

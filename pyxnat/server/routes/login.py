@@ -61,7 +61,9 @@ def admit(call: Call, base: str) -> None:
         call.caller, call.session = caller, key
     elif login is not None:
         call.caller = archive.users.check(*login)
-        if caller is not None and caller.login == call.caller.login:  # a token's alias, in a session of its user
+        if (
+            caller is not None and caller.login == call.caller.login
+        ):  # a token's alias, in a session of its user
             call.session = key
         else:
             archive.sessions.close(key)
@@ -87,17 +89,27 @@ def _check_token(call: Call) -> None:
     A foreign page can make a browser send requests but does not know the token. It counts only in
     the query.
     """
-    if call.method not in _WRITES or not is_browser(call) or not call.archive.preferences.flag('enableCsrfToken'):
+    if (
+        call.method not in _WRITES
+        or not is_browser(call)
+        or not call.archive.preferences.flag('enableCsrfToken')
+    ):
         return
     if call.get('XNAT_CSRF') != call.archive.sessions.token(call.session):
-        raise InternalServerError('A browser needs the XNAT_CSRF token of its session to write; GET /data/JSESSION?CSRF=true returns it.')
+        raise InternalServerError(
+            'A browser needs the XNAT_CSRF token of its session to write; GET '
+            '/data/JSESSION?CSRF=true returns it.'
+        )
 
 
 # -- pages
 
 
 def _login_page(call: Call) -> Response:
-    form = '<form name="form1" method="post" action="/data/services/auth"><input name="username"><input type="password" name="password"></form>'
+    form = (
+        '<form name="form1" method="post" action="/data/services/auth"><input '
+        'name="username"><input type="password" name="password"></form>'
+    )
     return plain_page('Log in', 'Log in', f'{form}<p>Or log in with HTTP Basic.</p>')
 
 

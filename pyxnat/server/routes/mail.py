@@ -19,4 +19,11 @@ def _send(call: Call) -> Response:
     raise ServiceUnavailable('This archive has no mail server.')
 
 
-ROUTES = (Route('POST', '/data/services/mail/send', _send, 'Refuse to send a mail: the archive has no mail server.'),)
+ROUTES = (
+    Route(
+        'POST',
+        '/data/services/mail/send',
+        _send,
+        'Refuse to send a mail: the archive has no mail server.',
+    ),
+)

@@ -47,9 +47,16 @@ def _move_files(call: Call) -> Response:
 
 def _target(uri: str) -> ItemPath:
     target_path = parse([*archived_parts(uri), *([''] if uri.endswith('/') else [])])
-    kinds = [name.rpartition('_')[2] for name in target_path.names[-2:]] if target_path and not target_path.tail else []
+    kinds = (
+        [name.rpartition('_')[2] for name in target_path.names[-2:]]
+        if target_path and not target_path.tail
+        else []
+    )
     if target_path is None or 'resources' not in kinds or split(target_path)[1].id is None:
-        raise BadRequest(f'{uri!r} is not a resource in the archive: /archive/projects/P/subjects/S/experiments/E/resources/L/files/F')
+        raise BadRequest(
+            f'{uri!r} is not a resource in the archive: '
+            '/archive/projects/P/subjects/S/experiments/E/resources/L/files/F'
+        )
     return target_path
 
 
@@ -76,7 +83,9 @@ def _move(call: Call, source: Path, target_path: ItemPath) -> None:
     if source.is_dir() and not duplicates:
         shutil.rmtree(source)
     if duplicates:
-        raise Conflict(f'Existing files: {", ".join(duplicates)}; use overwrite=true to replace them.')
+        raise Conflict(
+            f'Existing files: {", ".join(duplicates)}; use overwrite=true to replace them.'
+        )
 
 
 def _paths(source: Path, asked: str) -> dict[Path, str]:
@@ -84,7 +93,19 @@ def _paths(source: Path, asked: str) -> dict[Path, str]:
     if source.is_file():
         return {source: f'{asked}{source.name}' if asked.endswith('/') or not asked else asked}
     base = f'{asked.rstrip("/")}/' if asked else ''
-    return {path: base + path.relative_to(source).as_posix() for path in sorted(source.rglob('*')) if path.is_file()}
+    return {
+        path: base + path.relative_to(source).as_posix()
+        for path in sorted(source.rglob('*'))
+        if path.is_file()
+    }
 
 
-ROUTES = (Route('POST', '/data/services/move-files', _move_files, 'Move files of the user cache into resources.', Access.LOGIN),)
+ROUTES = (
+    Route(
+        'POST',
+        '/data/services/move-files',
+        _move_files,
+        'Move files of the user cache into resources.',
+        Access.LOGIN,
+    ),
+)

@@ -42,13 +42,20 @@ def _table(call: Call, project: str) -> Response:
         found = archive.part(Pipelines).of(connection, row.id)
         if call.flag('additional'):
             known = {one.path for one in found}
-            found = [one for one in archive.part(Pipelines).of_site(connection) if one.path not in known]
+            found = [
+                one for one in archive.part(Pipelines).of_site(connection) if one.path not in known
+            ]
     if call.get('format').lower() in ('xml', 'text/xml'):
         return Response(write_pipelines(row.id, found), mimetype='text/xml')
     rows = []
     for one in found:
-        names = [_name(archive.model, kind) for kind in (one.datatype, *json.loads(one.document)['generates'])]
-        rows.append((names[0], ','.join(names[1:]), one.name, one.description, one.path, one.datatype))
+        names = [
+            _name(archive.model, kind)
+            for kind in (one.datatype, *json.loads(one.document)['generates'])
+        ]
+        rows.append(
+            (names[0], ','.join(names[1:]), one.name, one.description, one.path, one.datatype)
+        )
     return table_response(call, Table(COLUMNS, rows, count=False))
 
 
@@ -75,7 +82,11 @@ def _named(call: Call, connection: Connection, project: str, name: str) -> list[
     `NotFound` if there is none.
     """
     every = call.archive.part(Pipelines).of(connection, project)
-    found = [one for one in every if name in (one.step, one.step.removeprefix(AUTO), one.name, stem(one.path))]
+    found = [
+        one
+        for one in every
+        if name in (one.step, one.step.removeprefix(AUTO), one.name, stem(one.path))
+    ]
     if not found:
         raise NotFound(f'There is no pipeline {name} in project {project}.')
     return sorted(found, key=lambda one: one.step != name)
@@ -86,18 +97,32 @@ def _details(call: Call, project: str, name: str) -> Response:
         row = project_of(call, connection, 'read')
         one = _named(call, connection, row.id, name)[0]
     known = json.loads(one.document)
-    described: dict[str, Any] = {'path': one.path, 'description': one.description, 'appliesTo': _name(call.archive.model, one.datatype)}
-    described['generates'] = ','.join(_name(call.archive.model, kind) for kind in known.pop('generates'))
-    described = {name: value for name, value in {**described, **known}.items() if value} | {'steps': known['steps']}
+    described: dict[str, Any] = {
+        'path': one.path,
+        'description': one.description,
+        'appliesTo': _name(call.archive.model, one.datatype),
+    }
+    described['generates'] = ','.join(
+        _name(call.archive.model, kind) for kind in known.pop('generates')
+    )
+    described = {name: value for name, value in {**described, **known}.items() if value} | {
+        'steps': known['steps']
+    }
     described['inputParameters'] = [_parameter(stored) for stored in json.loads(one.parameters)]
     return Response(json.dumps(described), mimetype='application/json')
 
 
 def _parameter(stored: Mapping[str, Any]) -> dict[str, Any]:
-    found = {'name': stored['name'], **({'description': stored['description']} if stored.get('description') else {})}
+    found = {
+        'name': stored['name'],
+        **({'description': stored['description']} if stored.get('description') else {}),
+    }
     if stored.get('schemaLink'):
         return {**found, 'values': {'schemaLink': stored['schemaLink']}}
-    return {**found, **({'values': {'csv': str(stored['csvValues'])}} if stored.get('csvValues') else {})}
+    return {
+        **found,
+        **({'values': {'csv': str(stored['csvValues'])}} if stored.get('csvValues') else {}),
+    }
 
 
 # -- launching
@@ -117,9 +142,13 @@ def _on_experiment(call: Call, project: str, name: str, experiment: str) -> Resp
                 launch = None
             else:
                 one = _fitting(call, connection, owner.id, name, row)
-                launch = archive.part(Pipelines).launch(connection, row, one, call.caller.login, parameters)
+                launch = archive.part(Pipelines).launch(
+                    connection, row, one, call.caller.login, parameters
+                )
         else:
-            return Response(write_pipeline(_fitting(call, connection, owner.id, name, row)), mimetype='text/xml')
+            return Response(
+                write_pipeline(_fitting(call, connection, owner.id, name, row)), mimetype='text/xml'
+            )
     if launch is None:
         call.query.append((name, 'true'))
         triggers.run(call, row)
@@ -129,7 +158,11 @@ def _on_experiment(call: Call, project: str, name: str, experiment: str) -> Resp
 
 
 def _fitting(call: Call, connection: Connection, project: str, name: str, row: Any) -> Any:
-    found = [one for one in _named(call, connection, project, name) if call.archive.part(Pipelines).fits(one, row.xsi_type)]
+    found = [
+        one
+        for one in _named(call, connection, project, name)
+        if call.archive.part(Pipelines).fits(one, row.xsi_type)
+    ]
     if not found:
         raise NotFound(f'The pipeline {name} is not for items of type {row.xsi_type}.')
     return found[0]
@@ -151,10 +184,30 @@ def _parameters(call: Call) -> dict[str, str]:
 
 _PIPELINES = '/data/projects/{project}/pipelines'
 ROUTES = (
-    Route('GET', _PIPELINES, _table, 'List the pipelines of a project; with `additional=true` those of the site that it lacks.'),
-    Route('DELETE', _PIPELINES, _remove, 'Take the pipeline of `path` and `datatype` out of a project.'),
+    Route(
+        'GET',
+        _PIPELINES,
+        _table,
+        'List the pipelines of a project; with `additional=true` those of the site that it lacks.',
+    ),
+    Route(
+        'DELETE',
+        _PIPELINES,
+        _remove,
+        'Take the pipeline of `path` and `datatype` out of a project.',
+    ),
     Route('GET', f'{_PIPELINES}/{{name}}', _details, 'Describe a pipeline.'),
     Route('GET', f'{_PIPELINES}/{{name}}/details', _details, 'Describe a pipeline.'),
-    Route('GET', f'{_PIPELINES}/{{name}}/experiments/{{experiment}}', _on_experiment, 'Return the pipeline for the type of an experiment as XML.'),
-    Route('POST', f'{_PIPELINES}/{{name}}/experiments/{{experiment}}', _on_experiment, 'Launch a pipeline on an experiment.'),
+    Route(
+        'GET',
+        f'{_PIPELINES}/{{name}}/experiments/{{experiment}}',
+        _on_experiment,
+        'Return the pipeline for the type of an experiment as XML.',
+    ),
+    Route(
+        'POST',
+        f'{_PIPELINES}/{{name}}/experiments/{{experiment}}',
+        _on_experiment,
+        'Launch a pipeline on an experiment.',
+    ),
 )

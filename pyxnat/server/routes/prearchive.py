@@ -28,12 +28,37 @@ from ..prearchive.waiting import count_images, find_place, image_rows, log_of, w
 from ..table import Table
 from .dicom_import import prearchive_uri
 
-__all__ = ['COLUMNS', 'ROUTES', 'by_uri', 'find_waiting', 'overwrite_of', 'session_rows', 'target_of']
+__all__ = [
+    'COLUMNS',
+    'ROUTES',
+    'by_uri',
+    'find_waiting',
+    'overwrite_of',
+    'session_rows',
+    'target_of',
+]
 
 COLUMNS = (
-    'project', 'timestamp', 'lastmod', 'uploaded', 'scan_date', 'scan_time', 'subject', 'folderName', 'name', 'tag', 'status', 'url',
-    'autoarchive', 'prevent_anon', 'prevent_auto_commit', 'SOURCE', 'VISIT', 'PROTOCOL', 'TIMEZONE',
-)  # fmt: skip
+    'project',
+    'timestamp',
+    'lastmod',
+    'uploaded',
+    'scan_date',
+    'scan_time',
+    'subject',
+    'folderName',
+    'name',
+    'tag',
+    'status',
+    'url',
+    'autoarchive',
+    'prevent_anon',
+    'prevent_auto_commit',
+    'SOURCE',
+    'VISIT',
+    'PROTOCOL',
+    'TIMEZONE',
+)
 _URI = re.compile(r'(?:/(?:data|REST))?/prearchive/projects/([^/]+)/([^/]+)/([^/]+)/?$')
 _STATUSES = ('READY', 'RECEIVING', 'CONFLICT', 'ERROR')
 """Statuses that users can set; the others belong to operations."""
@@ -50,7 +75,9 @@ def _list(call: Call, projects: str = '') -> Response:
     with call.archive.store.read() as connection:
         wanted = None
         if projects:
-            wanted = [_readable_project(connection, call.caller, name) for name in projects.split(',')]
+            wanted = [
+                _readable_project(connection, call.caller, name) for name in projects.split(',')
+            ]
         rows = waiting_sessions(connection, wanted, call.get('tag'))
         if not projects:
             rows = _own(connection, call.caller, rows)
@@ -62,7 +89,11 @@ def _own(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[An
 
     XNAT lists other sessions only in requests for their project.
     """
-    mine = {project: 'edit' in rights(connection, caller, project, ANY) for project in {row.project for row in rows} if project is not None}
+    mine = {
+        project: 'edit' in rights(connection, caller, project, ANY)
+        for project in {row.project for row in rows}
+        if project is not None
+    }
     return [row for row in rows if mine.get(row.project, caller.admin)]
 
 
@@ -86,13 +117,30 @@ def session_rows(rows: Any) -> list[tuple[Any, ...]]:
     for row in rows:
         fields = fields_of(row)
         url = prearchive_uri(row).removeprefix('/data')
-        start = (row.project or UNASSIGNED, row.timestamp, row.lastmod, row.uploaded, fields.get('date'), fields.get('time'))
-        more = (row.autoarchive, row.prevent_anon, row.prevent_auto_commit, row.source, row.visit, row.protocol, row.timezone)
+        start = (
+            row.project or UNASSIGNED,
+            row.timestamp,
+            row.lastmod,
+            row.uploaded,
+            fields.get('date'),
+            fields.get('time'),
+        )
+        more = (
+            row.autoarchive,
+            row.prevent_anon,
+            row.prevent_auto_commit,
+            row.source,
+            row.visit,
+            row.protocol,
+            row.timezone,
+        )
         found.append((*start, row.subject, row.folder, row.name, row.tag, row.status, url, *more))
     return found
 
 
-def find_waiting(connection: Connection, caller: Caller, project: str, timestamp: str, folder: str) -> Any:
+def find_waiting(
+    connection: Connection, caller: Caller, project: str, timestamp: str, folder: str
+) -> Any:
     """Return the session in a folder of the prearchive.
 
     Parameters
@@ -123,7 +171,10 @@ def find_waiting(connection: Connection, caller: Caller, project: str, timestamp
         need(connection, caller, owner, 'edit', ANY)
     found = find_place(connection, owner, timestamp, folder)
     if found is None:
-        raise NotFound(f'Unable to find the specified session: /prearchive/projects/{project}/{timestamp}/{folder}')
+        raise NotFound(
+            'Unable to find the specified session: '
+            f'/prearchive/projects/{project}/{timestamp}/{folder}'
+        )
     return found
 
 
@@ -146,7 +197,9 @@ def by_uri(connection: Connection, caller: Caller, uri: str) -> Any:
     """
     found = _URI.match(uri)
     if found is None:
-        raise BadRequest(f'{uri!r} is not a session of the prearchive: /prearchive/projects/P/TIMESTAMP/SESSION')
+        raise BadRequest(
+            f'{uri!r} is not a session of the prearchive: /prearchive/projects/P/TIMESTAMP/SESSION'
+        )
     return find_waiting(connection, caller, *found.groups())
 
 
@@ -180,7 +233,13 @@ def _get(call: Call, row: Any) -> Response:
     form = call.get('format').lower()
     if form == 'zip':
         folder = folder_of(call.archive.files, row)
-        return send(pack_folder(row.folder, folder.parent, sorted(path for path in folder.rglob('*') if path.is_file())))
+        return send(
+            pack_folder(
+                row.folder,
+                folder.parent,
+                sorted(path for path in folder.rglob('*') if path.is_file()),
+            )
+        )
     if form in ('xml', 'text/xml', 'application/xml'):
         with call.archive.store.read() as connection:
             return Response(_document(call, connection, row), content_type='text/xml')
@@ -194,17 +253,25 @@ def _post(call: Call, row: Any) -> Response:
     if action == 'build':
         return _uri(rebuild(call.archive, call.caller.login, row, _fields_to_set(call)))
     if action in ('reset', 'reset-status', 'set', 'set-status'):
-        return _uri(_set_status(call, row, 'READY' if action.startswith('reset') else call.get('status')))
+        return _uri(
+            _set_status(call, row, 'READY' if action.startswith('reset') else call.get('status'))
+        )
     if action == 'move':
         with call.archive.store.write() as connection:
             target = target_of(connection, call.caller, call.get('newProject'))
             return _moved(prearchive_uri(sessions.move(call.archive, connection, row.pk, target)))
     if action == 'commit':
         row = sessions.build(call.archive, row.pk, _fields_to_set(call))
-        auto = call.flag('AA') or call.flag('auto-archive') or (row.autoarchive != 'Manual' and not (call.has('AA') or call.has('auto-archive')))
+        auto = (
+            call.flag('AA')
+            or call.flag('auto-archive')
+            or (row.autoarchive != 'Manual' and not (call.has('AA') or call.has('auto-archive')))
+        )
         if not auto or row.status != 'READY':
             return _uri(row)
-        session = archive_session(call.archive, call.caller, row.pk, Policy.of(call.get('overwrite') or overwrite_of(row)))
+        session = archive_session(
+            call.archive, call.caller, row.pk, Policy.of(call.get('overwrite') or overwrite_of(row))
+        )
         with call.archive.store.read() as connection:
             return _moved(uri_of(connection, session))
     raise BadRequest(f'{action!r} is not one of the actions build, reset, set, move, commit.')
@@ -216,7 +283,11 @@ def _uri(row: Any) -> Response:
 
 def _fields_to_set(call: Call) -> dict[str, str]:
     """Return the parameters that set columns of a session."""
-    return {name.lower(): call.get(name) for name in ('VISIT', 'PROTOCOL', 'TIMEZONE', 'SOURCE') if call.get(name)}
+    return {
+        name.lower(): call.get(name)
+        for name in ('VISIT', 'PROTOCOL', 'TIMEZONE', 'SOURCE')
+        if call.get(name)
+    }
 
 
 def _set_status(call: Call, row: Any, status: str) -> Any:
@@ -307,7 +378,9 @@ def _below(call: Call, row: Any, rest: Sequence[str]) -> Response:
 def _logs(call: Call, connection: Connection, row: Any, rest: Sequence[str]) -> Response:
     rows = log_of(connection, row.pk)
     if not rest:
-        return table_response(call, Table(['id', 'date', 'entry'], [(one.pk, one.time, one.entry) for one in rows]))
+        return table_response(
+            call, Table(['id', 'date', 'entry'], [(one.pk, one.time, one.entry) for one in rows])
+        )
     found = rows[-1:] if rest[0] == 'last' else [one for one in rows if str(one.pk) == rest[0]]
     if not found:
         raise NotFound(f'There is no log {rest[0]}.')
@@ -315,7 +388,10 @@ def _logs(call: Call, connection: Connection, row: Any, rest: Sequence[str]) -> 
 
 
 def _scans(connection: Connection, row: Any) -> Table:
-    rows = [(scan.id, scan.xsi_type, fields_of(scan).get('series_description')) for scan in scans_of(connection, row.pk)]
+    rows = [
+        (scan.id, scan.xsi_type, fields_of(scan).get('series_description'))
+        for scan in scans_of(connection, row.pk)
+    ]
     return Table(('ID', 'xsiType', 'series_description'), rows)
 
 
@@ -324,9 +400,17 @@ def _resources(connection: Connection, scans: Sequence[Any]) -> Table:
     return Table(('category', 'cat_id', 'label', 'file_count', 'file_size'), rows)
 
 
-def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, rest: Sequence[str]) -> Response:
+def _scan_resources(
+    call: Call, connection: Connection, row: Any, scan: Any, rest: Sequence[str]
+) -> Response:
     if not rest:
-        return table_response(call, Table(('label', 'file_count', 'file_size'), [('DICOM', *count_images(connection, scan.pk))]))
+        return table_response(
+            call,
+            Table(
+                ('label', 'file_count', 'file_size'),
+                [('DICOM', *count_images(connection, scan.pk))],
+            ),
+        )
     if rest[0] != 'DICOM' or rest[1:2] not in ([], ['files']):
         raise NotFound(f'Unable to find the specified resource: {"/".join(rest)}')
     home = images_of(call.archive.files, row, scan.id)
@@ -335,11 +419,28 @@ def _scan_resources(call: Call, connection: Connection, row: Any, scan: Any, res
     if asked:
         if asked not in {image.path for image in images}:
             raise NotFound('Unable to find file.')
-        return send_file(call.archive.files.file_path(home, asked), call.request.environ, mimetype='application/octet-stream', etag=False)
+        return send_file(
+            call.archive.files.file_path(home, asked),
+            call.request.environ,
+            mimetype='application/octet-stream',
+            etag=False,
+        )
     if call.get('format').lower() == 'zip':
-        return send(pack_folder(row.folder, home, [call.archive.files.file_path(home, image.path) for image in images]))
+        return send(
+            pack_folder(
+                row.folder,
+                home,
+                [call.archive.files.file_path(home, image.path) for image in images],
+            )
+        )
     base = f'{prearchive_uri(row)}/scans/{scan.id}/resources/DICOM/files'
-    return table_response(call, Table(['Name', 'Size', 'URI'], [(image.path, image.size, f'{base}/{image.path}') for image in images]))
+    return table_response(
+        call,
+        Table(
+            ['Name', 'Size', 'URI'],
+            [(image.path, image.size, f'{base}/{image.path}') for image in images],
+        ),
+    )
 
 
 # -- the document
@@ -351,7 +452,13 @@ class _Waiting(Representer):
     def __init__(self, call: Call, connection: Connection, row: Any) -> None:
         area = call.archive.files
         site = call.request.host_url.rstrip('/')
-        super().__init__(connection, call.archive.model, call.caller, lambda _, scan: str(images_of(area, row, scan.id)), site)
+        super().__init__(
+            connection,
+            call.archive.model,
+            call.caller,
+            lambda _, scan: str(images_of(area, row, scan.id)),
+            site,
+        )
         self._waiting = row
 
     def values(self, row: Any) -> dict[str, str]:
@@ -363,13 +470,26 @@ class _Waiting(Representer):
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
         if row.level != 'experiment':
             return []
-        return [('scans/scan', [_as_item('scan', scan, scan.id, self._waiting.project) for scan in scans_of(self._connection, self._waiting.pk)])]
+        return [
+            (
+                'scans/scan',
+                [
+                    _as_item('scan', scan, scan.id, self._waiting.project)
+                    for scan in scans_of(self._connection, self._waiting.pk)
+                ],
+            )
+        ]
 
     def resources(self, row: Any, side: str = '') -> list[Any]:
         if row.level != 'scan' or side:
             return []
         counts = count_images(self._connection, row.pk)
-        columns = {'file_count': counts.file_count, 'file_size': counts.file_size, 'format': 'DICOM', 'content': 'RAW'}
+        columns = {
+            'file_count': counts.file_count,
+            'file_size': counts.file_size,
+            'format': 'DICOM',
+            'content': 'RAW',
+        }
         return [SimpleNamespace(pk=row.pk, label='DICOM', description=None, tags=None, **columns)]
 
     def shares(self, row: Any) -> list[Any]:
@@ -378,13 +498,17 @@ class _Waiting(Representer):
 
 def _as_item(where: str, row: Any, name: str, project: str | None) -> Any:
     columns = {'label': None, 'project': project or '', 'told_project': None, 'parent': None}
-    return SimpleNamespace(level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **columns)
+    return SimpleNamespace(
+        level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **columns
+    )
 
 
 def _document(call: Call, connection: Connection, row: Any) -> bytes:
     if not row.xsi_type:
         raise NotFound(f'The session {row.folder} has not been built yet.')
-    return write(_Waiting(call, connection, row), _as_item('experiment', row, '', row.project), conceal=True)
+    return write(
+        _Waiting(call, connection, row), _as_item('experiment', row, '', row.project), conceal=True
+    )
 
 
 _PREARCHIVE = '/data/prearchive'
@@ -392,12 +516,50 @@ _SESSION = f'{_PREARCHIVE}/projects/{{project}}/{{timestamp}}/{{session}}'
 ROUTES = (
     Route('GET', _PREARCHIVE, _list, 'List the sessions in the prearchive.', Access.LOGIN),
     Route('PUT', _PREARCHIVE, _rescan, 'Read the whole prearchive from its folder.', Access.LOGIN),
-    Route('GET', f'{_PREARCHIVE}/experiments', _recent, 'List the sessions, with `recent`.', Access.LOGIN),
-    Route('GET', f'{_PREARCHIVE}/projects/{{projects?}}', _list, 'List the sessions of projects.', Access.LOGIN),
-    Route('PUT', f'{_PREARCHIVE}/projects/{{projects?}}', _rescan, 'Read the prearchive of a project from its folder.', Access.LOGIN),
-    Route('GET', _SESSION, _on_session(_get), 'Return a session as a table, XML or zip.', Access.LOGIN),
-    Route('POST', _SESSION, _on_session(_post), 'Perform `action`: `build`, `reset`, `set`, `move`, `commit`.', Access.LOGIN),
+    Route(
+        'GET',
+        f'{_PREARCHIVE}/experiments',
+        _recent,
+        'List the sessions, with `recent`.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        f'{_PREARCHIVE}/projects/{{projects?}}',
+        _list,
+        'List the sessions of projects.',
+        Access.LOGIN,
+    ),
+    Route(
+        'PUT',
+        f'{_PREARCHIVE}/projects/{{projects?}}',
+        _rescan,
+        'Read the prearchive of a project from its folder.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET', _SESSION, _on_session(_get), 'Return a session as a table, XML or zip.', Access.LOGIN
+    ),
+    Route(
+        'POST',
+        _SESSION,
+        _on_session(_post),
+        'Perform `action`: `build`, `reset`, `set`, `move`, `commit`.',
+        Access.LOGIN,
+    ),
     Route('DELETE', _SESSION, _on_session(_delete), 'Delete a session.', Access.LOGIN),
-    Route('GET', f'{_SESSION}/{{path*}}', _part, 'Return `scans`, `resources`, `files` or `logs` of a session.', Access.LOGIN),
-    Route('PUT POST DELETE', f'{_SESSION}/{{path*}}', _no_part, 'Refuse: parts of a session cannot be changed.', Access.LOGIN),
+    Route(
+        'GET',
+        f'{_SESSION}/{{path*}}',
+        _part,
+        'Return `scans`, `resources`, `files` or `logs` of a session.',
+        Access.LOGIN,
+    ),
+    Route(
+        'PUT POST DELETE',
+        f'{_SESSION}/{{path*}}',
+        _no_part,
+        'Refuse: parts of a session cannot be changed.',
+        Access.LOGIN,
+    ),
 )

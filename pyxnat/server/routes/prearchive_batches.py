@@ -27,7 +27,9 @@ from .prearchive import COLUMNS, by_uri, find_waiting, overwrite_of, session_row
 
 __all__ = ['ROUTES', 'read_form']
 
-_DEST = re.compile(r'(?:/data)?/archive(?:/projects/([^/]+)(?:/subjects/([^/]+)(?:/experiments/([^/]+))?)?)?/?$')
+_DEST = re.compile(
+    r'(?:/data)?/archive(?:/projects/([^/]+)(?:/subjects/([^/]+)(?:/experiments/([^/]+))?)?)?/?$'
+)
 
 
 def read_form(call: Call) -> None:
@@ -44,7 +46,10 @@ def _sessions(call: Call, connection: Connection) -> Sequence[Any]:
         return [by_uri(connection, call.caller, uri) for uri in call.all('src')]
     found = [call.get(name) for name in ('project', 'timestamp', 'session')]
     if not all(found):
-        raise BadRequest('Name the sessions: src=/prearchive/projects/P/TIMESTAMP/SESSION, which may be repeated.')
+        raise BadRequest(
+            'Name the sessions: src=/prearchive/projects/P/TIMESTAMP/SESSION, which may be '
+            'repeated.'
+        )
     return [find_waiting(connection, call.caller, *found)]
 
 
@@ -57,13 +62,21 @@ def _move(call: Call) -> Response:
     with call.archive.store.write() as connection:
         rows = _sessions(call, connection)
         target = target_of(connection, call.caller, call.get('newProject'))
-        return _table(call, [sessions.move(call.archive, connection, row.pk, target) for row in rows])
+        return _table(
+            call, [sessions.move(call.archive, connection, row.pk, target) for row in rows]
+        )
 
 
 def _delete(call: Call) -> Response:
     read_form(call)
     with call.archive.store.write() as connection:
-        return _table(call, [sessions.discard(call.archive, connection, row.pk) for row in _sessions(call, connection)])
+        return _table(
+            call,
+            [
+                sessions.discard(call.archive, connection, row.pk)
+                for row in _sessions(call, connection)
+            ],
+        )
 
 
 def _rebuild(call: Call) -> Response:
@@ -91,7 +104,9 @@ def _policy(call: Call, connection: Connection, row: Any) -> Policy:
     subject = subject or call.get('subject')
     label = label or ('' if by_place else call.get('session')) or call.get('label')
     trigger = call.flag('triggerPipelines', default=True)
-    policy = policy._replace(project=named.id if named is not None else '', subject=subject, label=label, trigger=trigger)
+    policy = policy._replace(
+        project=named.id if named is not None else '', subject=subject, label=label, trigger=trigger
+    )
     return policy.telling(call.query)
 
 
@@ -129,9 +144,39 @@ def _validate(call: Call) -> Response:
 
 
 ROUTES = (
-    Route('POST', '/data/services/prearchive/move', _move, 'Move sessions of the prearchive to another project.', Access.LOGIN),
-    Route('POST', '/data/services/prearchive/delete', _delete, 'Delete sessions of the prearchive.', Access.LOGIN),
-    Route('POST', '/data/services/prearchive/rebuild', _rebuild, 'Build sessions of the prearchive from their files.', Access.LOGIN),
-    Route('POST', '/data/services/archive', _archive, 'Archive sessions of the prearchive.', Access.LOGIN),
-    Route('POST', '/data/services/validate-archive', _validate, 'List the obstacles to archiving a session.', Access.LOGIN),
+    Route(
+        'POST',
+        '/data/services/prearchive/move',
+        _move,
+        'Move sessions of the prearchive to another project.',
+        Access.LOGIN,
+    ),
+    Route(
+        'POST',
+        '/data/services/prearchive/delete',
+        _delete,
+        'Delete sessions of the prearchive.',
+        Access.LOGIN,
+    ),
+    Route(
+        'POST',
+        '/data/services/prearchive/rebuild',
+        _rebuild,
+        'Build sessions of the prearchive from their files.',
+        Access.LOGIN,
+    ),
+    Route(
+        'POST',
+        '/data/services/archive',
+        _archive,
+        'Archive sessions of the prearchive.',
+        Access.LOGIN,
+    ),
+    Route(
+        'POST',
+        '/data/services/validate-archive',
+        _validate,
+        'List the obstacles to archiving a session.',
+        Access.LOGIN,
+    ),
 )

@@ -48,7 +48,9 @@ def _set_accessibility(call: Call, project: str, level: str) -> Response:
 def _setting(name: str) -> Handler:
     def read(call: Call, project: str, value: str) -> Response:
         with call.archive.store.read() as connection:
-            return text(setting_of(connection, project_of(call, connection).id, name), mimetype='text/html')
+            return text(
+                setting_of(connection, project_of(call, connection).id, name), mimetype='text/html'
+            )
 
     return read
 
@@ -76,7 +78,10 @@ def _archive_spec(call: Call, project: str) -> Response:
     """Return the storage settings of a project, as XNAT's ``arc:project``."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection, 'edit')
-        values = {name: setting_of(connection, row.id, name) for name in ('current_arc', 'quarantine_code', 'prearchive_code')}
+        values = {
+            name: setting_of(connection, row.id, name)
+            for name in ('current_arc', 'quarantine_code', 'prearchive_code')
+        }
         found = call.archive.part(Pipelines).of(connection, row.id)
     body = write_archive_spec(row.id, values, str(call.archive.files.root / row.id), found)
     return Response(body, mimetype='text/xml')
@@ -101,7 +106,9 @@ def _scan_types(call: Call, project: str = '') -> Response:
     for kind, description in _of_scans(call, 'type', 'series_description'):
         found[kind] = found.get(kind, '') + (f'{description},' if description else '')
     rows = [(descriptions, kind) for kind, descriptions in found.items()]
-    return table_response(call, Table(('series_descriptions', 'type'), rows, {'title': 'Scan Types'}))
+    return table_response(
+        call, Table(('series_descriptions', 'type'), rows, {'title': 'Scan Types'})
+    )
 
 
 def _scanners(call: Call, project: str = '') -> Response:
@@ -125,9 +132,15 @@ def _settings() -> Iterator[Route]:
         if name in _READABLE:
             yield Route('GET', pattern, _setting(name), f'Return the `{name}` of a project.')
         else:
-            yield Route('GET', pattern, _refuse(name, 'read'), 'Refuse: XNAT has no way to read it.')
-        yield Route('PUT', pattern, _set(name), f'Set the `{name}` of a project to the last segment.')
-        yield Route('DELETE', pattern, _refuse(name, 'deleted'), 'Refuse: a setting cannot be deleted.')
+            yield Route(
+                'GET', pattern, _refuse(name, 'read'), 'Refuse: XNAT has no way to read it.'
+            )
+        yield Route(
+            'PUT', pattern, _set(name), f'Set the `{name}` of a project to the last segment.'
+        )
+        yield Route(
+            'DELETE', pattern, _refuse(name, 'deleted'), 'Refuse: a setting cannot be deleted.'
+        )
 
 
 _ACCESSIBILITY = '/data/projects/{project}/accessibility'
@@ -138,12 +151,34 @@ ROUTES = (
         _accessibility,
         'Return `private`, `protected` or `public`.',
     ),
-    Route('PUT', f'{_ACCESSIBILITY}/{{level?}}/{{*}}', _set_accessibility, 'Set who may see a project.'),
+    Route(
+        'PUT',
+        f'{_ACCESSIBILITY}/{{level?}}/{{*}}',
+        _set_accessibility,
+        'Set who may see a project.',
+    ),
     *_settings(),
-    Route('GET', '/data/projects/{project}/archive_spec/{*}', _archive_spec, 'Return where and how a project is archived as XML.'),
-    Route('GET', '/data/projects/{project}/scan_types/{*}', _scan_types, 'List the types of the scans of a project.'),
-    Route('GET', '/data/projects/{project}/scanners/{*}', _scanners, 'List the scanners of a project.'),
+    Route(
+        'GET',
+        '/data/projects/{project}/archive_spec/{*}',
+        _archive_spec,
+        'Return where and how a project is archived as XML.',
+    ),
+    Route(
+        'GET',
+        '/data/projects/{project}/scan_types/{*}',
+        _scan_types,
+        'List the types of the scans of a project.',
+    ),
+    Route(
+        'GET', '/data/projects/{project}/scanners/{*}', _scanners, 'List the scanners of a project.'
+    ),
     Route('GET', '/data/scan_types', _scan_types, 'List the types of all scans.'),
     Route('GET', '/data/scanners', _scanners, 'List all scanners.'),
-    Route('GET', '/data/investigators', _investigators, 'List the principal investigators of projects.'),
+    Route(
+        'GET',
+        '/data/investigators',
+        _investigators,
+        'List the principal investigators of projects.',
+    ),
 )

@@ -43,14 +43,24 @@ def _protocol(call: Call, project: str, name: str) -> Response:
             raise NotFound(f'Project {row.id} has no protocol {name}.')
         if call.method == 'GET':
             need(connection, call.caller, row.id, 'read')
-            raise InternalServerError(f'XNAT cannot return a single protocol: {name} is in /data/projects/{row.id}?format=xml')
+            raise InternalServerError(
+                f'XNAT cannot return a single protocol: {name} is in '
+                f'/data/projects/{row.id}?format=xml'
+            )
         if call.method == 'DELETE':
             put_fields(connection, row, without_protocol(fields, str(pick)))
             return text()
-        body = write_protocol(call.archive.model, fields, str(pick), call.request.host_url.rstrip('/'))
+        body = write_protocol(
+            call.archive.model, fields, str(pick), call.request.host_url.rstrip('/')
+        )
         return Response(body, mimetype='text/xml')
 
 
 ROUTES = (
-    Route('GET PUT DELETE', '/data/projects/{project}/protocols/{name?}/{*}', _protocol, 'Put or delete a protocol of a project; XNAT returns none.'),
+    Route(
+        'GET PUT DELETE',
+        '/data/projects/{project}/protocols/{name?}/{*}',
+        _protocol,
+        'Put or delete a protocol of a project; XNAT returns none.',
+    ),
 )

@@ -25,13 +25,26 @@ def _refresh(call: Call) -> Response:
     request. Without ``resource`` nothing is done.
     """
     read_form(call)
-    asked = {name.strip() for value in call.all('options') for name in value.split(',') if name.strip()}
+    asked = {
+        name.strip() for value in call.all('options') for name in value.split(',') if name.strip()
+    }
     if asked - {*OPTIONS}:
-        raise BadRequest(f'Unknown options: {", ".join(sorted(asked - {*OPTIONS}))}; there are {", ".join(OPTIONS)}.')
+        raise BadRequest(
+            f'Unknown options: {", ".join(sorted(asked - {*OPTIONS}))}; there are '
+            f'{", ".join(OPTIONS)}.'
+        )
     asked |= {name for name in OPTIONS if call.flag(name)}
     is_all = not asked and not any(call.has(name) for name in OPTIONS)
     refresh(call, call.all('resource'), OPTIONS if is_all else asked)
     return text()
 
 
-ROUTES = (Route('POST', '/data/services/refresh/catalog', _refresh, 'Update rows and digests of resources to match the files.', Access.LOGIN),)
+ROUTES = (
+    Route(
+        'POST',
+        '/data/services/refresh/catalog',
+        _refresh,
+        'Update rows and digests of resources to match the files.',
+        Access.LOGIN,
+    ),
+)

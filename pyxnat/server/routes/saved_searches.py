@@ -26,9 +26,20 @@ __all__ = ['ROUTES']
 EXTENSION = '0'
 """Key of the type of saved searches in XNAT's database; it differs between sites."""
 _COLUMNS = (
-    'allow_diff_columns', 'stored_search_info', 'extension', 'sort_by_field_id', 'brief_description', 'description', 'layeredsequence',
-    'secure', 'users', 'root_element_name', 'id', 'tag', 'sort_by_element_name',
-)  # fmt: skip
+    'allow_diff_columns',
+    'stored_search_info',
+    'extension',
+    'sort_by_field_id',
+    'brief_description',
+    'description',
+    'layeredsequence',
+    'secure',
+    'users',
+    'root_element_name',
+    'id',
+    'tag',
+    'sort_by_element_name',
+)
 
 
 def _results(call: Call, name: str) -> Response:
@@ -85,7 +96,8 @@ def _list(call: Call) -> Response:
         rows = [
             _row(number, found)
             for number, found in enumerate(all_saved(connection), 1)
-            if everything or (_is_tagged(found, tag) and (_is_public(found) or caller.login in found.users))
+            if everything
+            or (_is_tagged(found, tag) and (_is_public(found) or caller.login in found.users))
         ]
     return table_response(call, Table(_COLUMNS, rows, {'title': 'Stored Searches'}, count=False))
 
@@ -97,8 +109,16 @@ def _is_tagged(found: SearchDocument, wanted: str) -> bool:
 
 def _row(number: int, found: SearchDocument) -> tuple[Any, ...]:
     given = {name.replace('-', '_').lower(): value for name, value in found.attributes.items()}
-    given |= {name: str(int(found.flag(name.replace('_', '-')))) for name in ('secure', 'allow_diff_columns') if name in given}
-    given |= {'stored_search_info': str(number), 'extension': EXTENSION, 'layeredsequence': given.get('layered_sequence', '')}
+    given |= {
+        name: str(int(found.flag(name.replace('_', '-'))))
+        for name in ('secure', 'allow_diff_columns')
+        if name in given
+    }
+    given |= {
+        'stored_search_info': str(number),
+        'extension': EXTENSION,
+        'layeredsequence': given.get('layered_sequence', ''),
+    }
     given |= {'root_element_name': found.root, 'users': '{' + ','.join(found.users) + '}'}
     if found.sort_by is not None:
         given['sort_by_element_name'], given['sort_by_field_id'] = found.sort_by
@@ -117,7 +137,9 @@ def _visible(call: Call, name: str) -> SearchDocument | None:
         if found is None:
             return None
         mine = call.caller.admin or call.caller.login in found.users
-        if not mine and not (_is_public(found) and may_query(call, connection, root_of(call, found))):
+        if not mine and not (
+            _is_public(found) and may_query(call, connection, root_of(call, found))
+        ):
             raise Forbidden(f'You cannot read the saved search {name}.')
     return found
 
@@ -131,7 +153,9 @@ def _get(call: Call, name: str) -> Response:
 
 def _xml(call: Call, found: SearchDocument) -> Response:
     site = call.request.host_url.rstrip('/')
-    places = ' '.join(f'{uri} {site}/schemas/{path}' for uri, path in call.archive.model.places.items())
+    places = ' '.join(
+        f'{uri} {site}/schemas/{path}' for uri, path in call.archive.model.places.items()
+    )
     return Response(write_document(found, places), mimetype='text/xml')
 
 
@@ -164,24 +188,35 @@ def _put(call: Call, name: str) -> Response:
             document.users = document.groups = ()
         else:
             document.attributes.setdefault('allow-diff-columns', '1')
-            document.users = tuple(dict.fromkeys((*document.users, *(known.users if known is not None else (call.caller.login,)))))
+            document.users = tuple(
+                dict.fromkeys(
+                    (*document.users, *(known.users if known is not None else (call.caller.login,)))
+                )
+            )
         document.users = document.users or (call.caller.login,)
         save_search(connection, call.caller.login, document)
     return text()
 
 
-def _check_put(call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None) -> None:
+def _check_put(
+    call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None
+) -> None:
     """Refuse changes of shared searches and of project listings.
 
     `Forbidden` for a search of several users, and for a project's own listing without the right to
     edit the project. Administrators may change all.
     """
     tag, root = document.attributes.get('tag', ''), root_of(call, document)
-    listing = tag and (document.id == f'{tag}_{root}' or document.attributes.get('brief-description') == call.archive.model.plural(root))
+    listing = tag and (
+        document.id == f'{tag}_{root}'
+        or document.attributes.get('brief-description') == call.archive.model.plural(root)
+    )
     if call.caller.admin:
         return
     if known is not None and len(known.users) > 1:
-        raise Forbidden(f'The saved search {document.id} is shared: only an administrator may change it.')
+        raise Forbidden(
+            f'The saved search {document.id} is shared: only an administrator may change it.'
+        )
     if listing and 'edit' not in rights(connection, call.caller, tag):
         raise Forbidden(f'Only users who may edit {tag} can change its listing of {root}.')
 
@@ -202,7 +237,12 @@ def _delete(call: Call, name: str) -> Response:
 
 
 ROUTES = (
-    Route('GET', '/data/search/saved', _list, 'List the saved searches; `includeTag=P` those of a project.'),
+    Route(
+        'GET',
+        '/data/search/saved',
+        _list,
+        'List the saved searches; `includeTag=P` those of a project.',
+    ),
     Route('GET', '/data/search/saved/{name!}', _get, 'Return a saved search as XML.'),
     Route('PUT', '/data/search/saved/{name!}', _put, 'Save a search document.'),
     Route('DELETE', '/data/search/saved/{name!}', _delete, 'Delete a saved search.'),
@@ -211,6 +251,7 @@ ROUTES = (
         'GET PUT DELETE',
         '/data/projects/{project!}/searches/{name!}',
         _of_project,
-        "Return, run or delete a saved search of a project; `@TYPE` is the project's listing of a type.",
+        "Return, run or delete a saved search of a project; `@TYPE` is the project's listing of a "
+        'type.',
     ),
 )

@@ -18,6 +18,16 @@ def _post(call: Call) -> Response:
 
 
 ROUTES = (
-    Route('POST', '/data/search', _post, 'Run a search document; `cache=true` keeps the result for paging.'),
-    Route('GET', '/data/search/{name}/{column*}', search_results.cached_page, 'Page through a cached result, or group it by a column.'),
+    Route(
+        'POST',
+        '/data/search',
+        _post,
+        'Run a search document; `cache=true` keeps the result for paging.',
+    ),
+    Route(
+        'GET',
+        '/data/search/{name}/{column*}',
+        search_results.cached_page,
+        'Page through a cached result, or group it by a column.',
+    ),
 )

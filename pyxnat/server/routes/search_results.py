@@ -89,7 +89,9 @@ def cached_page(call: Call, name: str, column: str) -> Response:
         return table_response(call, call.archive.part(Views).values(view, column))
     wanted, offset = page_asked(call, None)
     with call.archive.part(Views).page(view, _order(call, view), wanted, offset) as table:
-        return table_response(call, replace(table, meta={'ID': view.id}, described=None, count=False))
+        return table_response(
+            call, replace(table, meta={'ID': view.id}, described=None, count=False)
+        )
 
 
 def _order(call: Call, view: View) -> list[Any]:

@@ -49,11 +49,26 @@ def _folder(call: Call, path: ItemPath) -> Response:
     if not found:
         raise NotFound('There is no such file.')
     if call.get('format').lower() == 'zip':
-        return send(pack_folder(folder.name, folder, [path for one in found for path in _below(one, True)], f'{folder.name}/'))
+        return send(
+            pack_folder(
+                folder.name,
+                folder,
+                [path for one in found for path in _below(one, True)],
+                f'{folder.name}/',
+            )
+        )
     if len(found) == 1 and found[0].is_file():
-        return send_file(found[0], call.request.environ, mimetype='application/octet-stream', etag=False)
-    rows = [(*_described(path, one), _uri(row.id, path, folder)) for one in found for path in _below(one, call.flag('recursive'))]
-    return table_response(call, Table(['Name', 'DIR', 'Size', 'URI'], rows, {'title': 'Files'}), default='xml')
+        return send_file(
+            found[0], call.request.environ, mimetype='application/octet-stream', etag=False
+        )
+    rows = [
+        (*_described(path, one), _uri(row.id, path, folder))
+        for one in found
+        for path in _below(one, call.flag('recursive'))
+    ]
+    return table_response(
+        call, Table(['Name', 'DIR', 'Size', 'URI'], rows, {'title': 'Files'}), default='xml'
+    )
 
 
 def _matching(folder: Path, names: Sequence[str]) -> list[Path]:
@@ -62,7 +77,13 @@ def _matching(folder: Path, names: Sequence[str]) -> list[Path]:
     for name in names:
         if name == '..':
             raise BadRequest("'..' is not allowed in the path.")
-        found = [path for one in found if one.is_dir() for path in sorted(one.iterdir()) if path.name == name or fnmatch.fnmatchcase(path.name, name)]
+        found = [
+            path
+            for one in found
+            if one.is_dir()
+            for path in sorted(one.iterdir())
+            if path.name == name or fnmatch.fnmatchcase(path.name, name)
+        ]
     return found
 
 
@@ -82,7 +103,10 @@ def _described(path: Path, above: Path) -> tuple[str, str, int]:
 
 
 def _uri(session: str, path: Path, folder: Path) -> str:
-    return f'/data/experiments/{quote(session)}/DIR/{quote(path.relative_to(folder).as_posix())}' + '/' * path.is_dir()
+    return (
+        f'/data/experiments/{quote(session)}/DIR/{quote(path.relative_to(folder).as_posix())}'
+        + '/' * path.is_dir()
+    )
 
 
 def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response:
@@ -99,21 +123,31 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
             Its item.
         """
         name = f'{safe_name(resource.label) if resource.label else resource.pk}_catalog.xml'
-        return (area.resource_folder(connection, resource, holder) / name).relative_to(folder.parent).as_posix()
+        return (
+            (area.resource_folder(connection, resource, holder) / name)
+            .relative_to(folder.parent)
+            .as_posix()
+        )
 
     first = {}
     for one in (row, *children_of(connection, row.pk)):
         for held in resources_of(connection, one.pk):
             first[place(held, one)] = catalogue(connection, held, one)
-    representer = Representer(connection, call.archive.model, call.caller, place, call.request.root_url.rstrip('/'))
+    representer = Representer(
+        connection, call.archive.model, call.caller, place, call.request.root_url.rstrip('/')
+    )
     first = {f'{row.id}.xml': representer.xml(row, conceal=True), **first}
-    return send(pack_folder(row.label, folder, list(_below(folder, True)), f'{folder.name}/', first, 'xar'))
+    return send(
+        pack_folder(row.label, folder, list(_below(folder, True)), f'{folder.name}/', first, 'xar')
+    )
 
 
 def _dicomdir(call: Call, path: ItemPath) -> Response:
     """Return the DICOMDIR of a scan's images, as in a DICOM file-set."""
     with call.archive.store.read() as connection:
-        paths = list(paths_of(call.archive, connection, find(connection, call.caller, path.steps).row))
+        paths = list(
+            paths_of(call.archive, connection, find(connection, call.caller, path.steps).row)
+        )
     try:
         from pydicom.errors import InvalidDicomError
         from pydicom.fileset import FileSet
@@ -123,7 +157,11 @@ def _dicomdir(call: Call, path: ItemPath) -> Response:
     for image in paths:
         try:
             found.add(image)
-        except (InvalidDicomError, ValueError, AttributeError):  # not an image, or without an element that a DICOMDIR needs
+        except (
+            InvalidDicomError,
+            ValueError,
+            AttributeError,
+        ):  # not an image, or without an element that a DICOMDIR needs
             continue
     if not len(found):
         raise NotFound('The scan has no DICOM images.')
@@ -137,11 +175,29 @@ def _dicomdir(call: Call, path: ItemPath) -> Response:
 ROUTES = (
     *(
         route
-        for place in ('/data/experiments/{experiment}', '/data/projects/{project}/experiments/{experiment}')
+        for place in (
+            '/data/experiments/{experiment}',
+            '/data/projects/{project}/experiments/{experiment}',
+        )
         for route in (
-            Route('GET', f'{place}/DIR/{{path*}}', on_item(_folder), 'List, or with `format=zip` pack, the folder of a session, or return a file.'),
-            Route('GET', f'{place}/XAR/{{*}}', on_item(_folder), 'Pack the document and the files of a session.'),
+            Route(
+                'GET',
+                f'{place}/DIR/{{path*}}',
+                on_item(_folder),
+                'List, or with `format=zip` pack, the folder of a session, or return a file.',
+            ),
+            Route(
+                'GET',
+                f'{place}/XAR/{{*}}',
+                on_item(_folder),
+                'Pack the document and the files of a session.',
+            ),
         )
     ),
-    Route('GET', '…/scans/{scan}/DICOMDIR', on_item(_dicomdir), 'Return the directory of the images of a scan.'),
+    Route(
+        'GET',
+        '…/scans/{scan}/DICOMDIR',
+        on_item(_dicomdir),
+        'Return the directory of the images of a scan.',
+    ),
 )

@@ -41,7 +41,9 @@ def _projects_table(call: Call, connection: Any, row: Any) -> Response:
     others = visible_shares(connection, call.caller, row)
     names = [(row.project, row.label), *((one.project, one.label or row.id) for one in others)]
     rows = [(label, name, *_names(connection, name)) for name, label in names]
-    return table_response(call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows, count=False), 'html')
+    return table_response(
+        call, Table(['label', 'ID', 'Secondary_ID', 'Name'], rows, count=False), 'html'
+    )
 
 
 def _names(connection: Any, project: str) -> tuple[str, str]:
@@ -60,12 +62,21 @@ def _share(call: Call, path: ItemPath) -> Response:
         try:
             row = find(connection, call.caller, path.steps).row
         except NotFound as error:
-            raise (Forbidden(f'Sharing is not allowed. {error.description}') if where == 'subject' else error) from error
+            raise (
+                Forbidden(f'Sharing is not allowed. {error.description}')
+                if where == 'subject'
+                else error
+            ) from error
         if row.level == 'assessor' and where == 'experiment':
-            raise BadRequest('An assessor is shared below its session: /data/experiments/SESSION/assessors/A/projects/Q')
+            raise BadRequest(
+                'An assessor is shared below its session: '
+                '/data/experiments/SESSION/assessors/A/projects/Q'
+            )
         target = target_project(connection, call.caller, path.tail[1])
         before = _projects_table(call, connection, row)
-        Writer(call.archive, connection, call.caller, Event.of(call)).share(row, target, call.get('label') or None, call.flag('primary'))
+        Writer(call.archive, connection, call.caller, Event.of(call)).share(
+            row, target, call.get('label') or None, call.flag('primary')
+        )
         change_feed.shared(call, connection, row)
     if row.level == 'experiment':
         return text(row.id, 201 if path.names == ('experiments',) else 200)
@@ -124,7 +135,9 @@ def _unshare(call: Call, path: ItemPath) -> Response:
     with call.archive.store.write() as connection:
         row = find(connection, call.caller, path.steps).row
         target = target_project(connection, call.caller, path.tail[1])
-        (change_feed.removed if target.id == row.project else change_feed.shared)(call, connection, row)  # removal from its own project deletes it
+        (change_feed.removed if target.id == row.project else change_feed.shared)(
+            call, connection, row
+        )  # removal from its own project deletes it
         Writer(call.archive, connection, call.caller, Event.of(call)).unshare(row, target.id)
     return text()
 
@@ -132,12 +145,36 @@ def _unshare(call: Call, path: ItemPath) -> Response:
 def _routes(segment: str, name: str) -> Iterator[Route]:
     place = f'…/{segment}/{{{name}}}/projects'
     yield Route('GET', place, on_item(_projects_of), f'List the projects that show the {name}.')
-    yield Route('GET', f'{place}/{{other}}/{{*}}', on_item(_projects_of), f'List the projects that show the {name}.')
-    yield Route('PUT', f'{place}/{{other}}/{{*}}', on_item(_share), f'Share the {name} with a project; `primary=true` moves it there.')
+    yield Route(
+        'GET',
+        f'{place}/{{other}}/{{*}}',
+        on_item(_projects_of),
+        f'List the projects that show the {name}.',
+    )
+    yield Route(
+        'PUT',
+        f'{place}/{{other}}/{{*}}',
+        on_item(_share),
+        f'Share the {name} with a project; `primary=true` moves it there.',
+    )
     if name == 'scan':
-        yield Route('DELETE', f'{place}/{{other}}/{{*}}', on_item(_refuse), 'Refuse: the share of a scan goes with that of its session.')
+        yield Route(
+            'DELETE',
+            f'{place}/{{other}}/{{*}}',
+            on_item(_refuse),
+            'Refuse: the share of a scan goes with that of its session.',
+        )
     else:
-        yield Route('DELETE', f'{place}/{{other}}/{{*}}', on_item(_unshare), f'Take the {name} out of a project.')
+        yield Route(
+            'DELETE',
+            f'{place}/{{other}}/{{*}}',
+            on_item(_unshare),
+            f'Take the {name} out of a project.',
+        )
 
 
-ROUTES = tuple(route for name in ('subject', 'experiment', 'scan', 'assessor') for route in _routes(level(name).segment, name))
+ROUTES = tuple(
+    route
+    for name in ('subject', 'experiment', 'scan', 'assessor')
+    for route in _routes(level(name).segment, name)
+)

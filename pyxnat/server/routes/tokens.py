@@ -43,14 +43,29 @@ def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
         raise Forbidden('Only an administrator can issue tokens for other users.')
     if find_user(connection, login) is None:
         raise NotFound(f'Unable to find the specified user: {login}')
-    row, secret = issue_token(connection, login, call.archive.preferences.seconds('aliasTokenTimeout'))
+    row, secret = issue_token(
+        connection, login, call.archive.preferences.seconds('aliasTokenTimeout')
+    )
     return {**_described(row), 'secret': secret}
 
 
 def _described(row: Any) -> dict[str, Any]:
     """Return a token without its secret, which only its creation returns."""
-    moments = {'estimatedExpirationTime': row.expires * 1000, 'created': row.created * 1000, 'timestamp': row.created * 1000, 'disabled': 0}
-    return {'id': row.pk, 'alias': row.alias, 'xdatUserId': row.login, 'singleUse': False, 'enabled': True, 'expired': False, **moments}
+    moments = {
+        'estimatedExpirationTime': row.expires * 1000,
+        'created': row.created * 1000,
+        'timestamp': row.created * 1000,
+        'disabled': 0,
+    }
+    return {
+        'id': row.pk,
+        'alias': row.alias,
+        'xdatUserId': row.login,
+        'singleUse': False,
+        'enabled': True,
+        'expired': False,
+        **moments,
+    }
 
 
 def _show(call: Call, connection: Connection, rest: list[str]) -> Any:
@@ -86,8 +101,26 @@ ROUTES = (
         'Issue an alias token; below `user/{login}` to another user.',
         Access.LOGIN,
     ),
-    Route('GET', '/data/services/tokens/show/{more*}', _service(_show), "List the caller's tokens.", Access.LOGIN),
-    Route('GET', '/data/services/tokens/validate/{more*}', _service(_validate), 'Name the user of an alias and its secret.', Access.LOGIN),
-    Route('GET', '/data/services/tokens/invalidate/{more*}', _service(_invalidate), 'Delete the token of an alias.', Access.LOGIN),
+    Route(
+        'GET',
+        '/data/services/tokens/show/{more*}',
+        _service(_show),
+        "List the caller's tokens.",
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/data/services/tokens/validate/{more*}',
+        _service(_validate),
+        'Name the user of an alias and its secret.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/data/services/tokens/invalidate/{more*}',
+        _service(_invalidate),
+        'Delete the token of an alias.',
+        Access.LOGIN,
+    ),
     Route('GET', '/data/services/tokens/{more*}', _unknown, 'Refuse any other word.', Access.LOGIN),
 )

@@ -35,7 +35,9 @@ def run(call: Call, session: Any) -> None:
         The session, which the caller may edit.
     """
     wanted = [name for name in NAMES if call.flag(name)]
-    headers = dict(_headers(call, session)) if 'pullDataFromHeaders' in wanted else {}  # before the transaction: files may be many
+    headers = (
+        dict(_headers(call, session)) if 'pullDataFromHeaders' in wanted else {}
+    )  # before the transaction: files may be many
     if not wanted:
         return
     with call.archive.store.write() as connection:
@@ -43,7 +45,11 @@ def run(call: Call, session: Any) -> None:
             _fill(call, connection, pk, values)
         if 'fixScanTypes' in wanted:
             fix_scan_types(connection, session)
-        started = call.archive.part(Pipelines).launch_auto(connection, session, call.caller.login) if 'triggerPipelines' in wanted else []
+        started = (
+            call.archive.part(Pipelines).launch_auto(connection, session, call.caller.login)
+            if 'triggerPipelines' in wanted
+            else []
+        )
         for name in wanted:
             record(connection, session, name, call.caller.login)
     for path, launch in started:
@@ -86,4 +92,6 @@ def _fill(call: Call, connection: Connection, pk: int, values: Mapping[str, str]
     row = item_row(connection, pk)
     if row is None:
         return
-    put_fields(connection, row, fields_of(row) | fields_for(call.archive.model, row.xsi_type, values))
+    put_fields(
+        connection, row, fields_of(row) | fields_for(call.archive.model, row.xsi_type, values)
+    )

@@ -89,7 +89,9 @@ def _list(call: Call) -> Response:
     names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
     if not names:
         return text()  # as XNAT, without a table
-    return table_response(call, Table(['Resource', 'URI'], [(name, f'{_BASE}/{quote(name)}') for name in names]))
+    return table_response(
+        call, Table(['Resource', 'URI'], [(name, f'{_BASE}/{quote(name)}') for name in names])
+    )
 
 
 def _resource(call: Call, name: str) -> Response:
@@ -111,7 +113,9 @@ def _files(call: Call, name: str, asked: str) -> Response:
     folder = _home(call) / safe_name(name)
     if call.method in ('PUT', 'POST'):
         return _upload(call, folder, asked)
-    paths = [path for path in _paths(folder) if _matches(path.relative_to(folder).as_posix(), asked)]
+    paths = [
+        path for path in _paths(folder) if _matches(path.relative_to(folder).as_posix(), asked)
+    ]
     if not folder.is_dir() or (asked and not paths):
         raise NotFound(f'Unable to find the specified file: {name}/{asked}')
     if call.method == 'DELETE':
@@ -123,7 +127,9 @@ def _files(call: Call, name: str, asked: str) -> Response:
     if call.get('format').lower() == 'zip':
         return send(pack_folder(name, folder, paths))
     if asked and len(paths) == 1 and paths[0].relative_to(folder).as_posix() == asked:
-        return send_file(paths[0], call.request.environ, mimetype='application/octet-stream', etag=False)
+        return send_file(
+            paths[0], call.request.environ, mimetype='application/octet-stream', etag=False
+        )
     return _table(call, name, folder, paths)
 
 
@@ -133,12 +139,17 @@ def _paths(folder: Path) -> list[Path]:
 
 def _matches(path: str, asked: str) -> bool:
     """Whether a file is in a comma list of files and folders, empty for all."""
-    return not asked or any(path == one or path.startswith(one.rstrip('/') + '/') for one in asked.split(','))
+    return not asked or any(
+        path == one or path.startswith(one.rstrip('/') + '/') for one in asked.split(',')
+    )
 
 
 def _table(call: Call, name: str, folder: Path, paths: Iterable[Path]) -> Response:
     inner = [(path.relative_to(folder).as_posix(), path.stat().st_size) for path in paths]
-    rows = [(path.rpartition('/')[2], size, f'{_BASE}/{quote(name)}/files/{quote(path)}') for path, size in inner]
+    rows = [
+        (path.rpartition('/')[2], size, f'{_BASE}/{quote(name)}/files/{quote(path)}')
+        for path, size in inner
+    ]
     return table_response(call, Table(['Name', 'Size', 'URI'], rows))
 
 
@@ -157,12 +168,26 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
         raise BadRequest(f'{asked!r} conflicts with another file or folder.') from error
     finally:
         area.discard(one for _, one in staged)
-    return text('File(s) successfully uploaded', 200 if call.method == 'PUT' else 201, mimetype='text/html')
+    return text(
+        'File(s) successfully uploaded', 200 if call.method == 'PUT' else 201, mimetype='text/html'
+    )
 
 
 _PLACE = '/data/user/cache/resources'
 ROUTES = (
     Route('GET', _PLACE, _list, "List the folders of the caller's cache.", Access.LOGIN),
-    Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}', _resource, 'List, create or delete a folder.', Access.LOGIN),
-    Route('GET POST PUT DELETE', f'{_PLACE}/{{name}}/files/{{asked*}}', _files, 'List, return, store or delete files of a folder.', Access.LOGIN),
+    Route(
+        'GET POST PUT DELETE',
+        f'{_PLACE}/{{name}}',
+        _resource,
+        'List, create or delete a folder.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET POST PUT DELETE',
+        f'{_PLACE}/{{name}}/files/{{asked*}}',
+        _files,
+        'List, return, store or delete files of a folder.',
+        Access.LOGIN,
+    ),
 )

@@ -57,7 +57,12 @@ def _users(call: Call) -> Response:
         raise Forbidden('Only an administrator can list users.')
     with call.archive.store.read() as connection:
         rows = active_users(connection)
-    return table_response(call, Table(['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}))
+    return table_response(
+        call,
+        Table(
+            ['xdat_user_id', 'login', 'firstname', 'lastname', 'email'], rows, {'title': 'Projects'}
+        ),
+    )
 
 
 def _user(call: Call, name: str, part: str) -> Response:
@@ -66,7 +71,11 @@ def _user(call: Call, name: str, part: str) -> Response:
     They are ``user``, ``user/U``, ``user/U/roles`` and ``user/U/sessions``, for administrators.
     """
     if not call.caller.admin:
-        raise NotFound('Only an administrator can look at roles.') if part == 'roles' else Forbidden('Only an administrator can look at users.')
+        raise (
+            NotFound('Only an administrator can look at roles.')
+            if part == 'roles'
+            else Forbidden('Only an administrator can look at users.')
+        )
     with call.archive.store.read() as connection:
         rows = {row.login: row for row in all_users(connection)}
     if name and name not in rows:
@@ -74,24 +83,52 @@ def _user(call: Call, name: str, part: str) -> Response:
     if not name:
         return text(json.dumps(list(rows), separators=(',', ':')))
     if part == 'sessions':
-        return Response(json.dumps({name: call.archive.sessions.count(name)}, separators=(',', ':')), headers={'Content-Type': ''})
+        return Response(
+            json.dumps({name: call.archive.sessions.count(name)}, separators=(',', ':')),
+            headers={'Content-Type': ''},
+        )
     if part == 'roles':
-        return table_response(call, Table(['role'], [(one,) for one in (['Administrator'] if rows[name].admin else [])]), default='html')
+        return table_response(
+            call,
+            Table(['role'], [(one,) for one in (['Administrator'] if rows[name].admin else [])]),
+            default='html',
+        )
     return text(json.dumps(_profile(rows[name])))
 
 
 def _profile(row: Any) -> dict[str, Any]:
     """Return a user as XNAT does here: with flags as text."""
-    named = {'login': row.login, 'email': row.email, 'firstname': row.firstname, 'lastname': row.lastname}
+    named = {
+        'login': row.login,
+        'email': row.email,
+        'firstname': row.firstname,
+        'lastname': row.lastname,
+    }
     flags = {name: str(bool(getattr(row, name))).lower() for name in ('enabled', 'verified')}
     return {**named, **flags, 'userAuths': [{'authId': row.login, 'method': 'localdb'}]}
 
 
 ROUTES = (
-    Route('PUT POST', '/data/services/auth/{*}', _login, 'Open a session for the `username` and `password` of a form.', Access.PUBLIC),
-    Route('GET POST', '/data/JSESSION', _jsession, 'Return the key of the session; with `CSRF=true` also its token.'),
+    Route(
+        'PUT POST',
+        '/data/services/auth/{*}',
+        _login,
+        'Open a session for the `username` and `password` of a form.',
+        Access.PUBLIC,
+    ),
+    Route(
+        'GET POST',
+        '/data/JSESSION',
+        _jsession,
+        'Return the key of the session; with `CSRF=true` also its token.',
+    ),
     Route('DELETE', '/data/JSESSION', _logout, 'Close the session.'),
     Route('GET PUT POST', '/data/auth', _auth, 'Name the user who is logged in.'),
     Route('GET', '/data/users', _users, 'List the users.', Access.LOGIN),
-    Route('GET', '/data/user/{name?}/{part?}/{*}', _user, 'List all logins; describe one user, or list its `roles` or count its `sessions`.'),
+    Route(
+        'GET',
+        '/data/user/{name?}/{part?}/{*}',
+        _user,
+        'List all logins; describe one user, or list its `roles` or count its `sessions`.',
+    ),
 )

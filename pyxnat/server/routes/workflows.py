@@ -44,7 +44,10 @@ def _workflow(call: Call, number: str) -> Response:
         if found is None or not workflow_log.may_see(connection, call.caller, found):
             raise NotFound('Unable to find the specified workflow.')
     if call.get('format').lower() == 'json':
-        return Response(json.dumps({'items': [_as_json(found)]}, ensure_ascii=False), content_type='application/json')
+        return Response(
+            json.dumps({'items': [_as_json(found)]}, ensure_ascii=False),
+            content_type='application/json',
+        )
     return Response(write_workflow(found), content_type='text/xml')
 
 
@@ -73,13 +76,18 @@ def _moment(name: str, value: str) -> str:
     return f'{moment:%Y-%m-%d %H:%M:%S}.{(f"{moment.microsecond // 1000:03d}".rstrip("0") or "0")}'
 
 
-def _put(call: Call, connection: Connection, row: Any, fields: Mapping[str, str], by_number: bool) -> None:
+def _put(
+    call: Call, connection: Connection, row: Any, fields: Mapping[str, str], by_number: bool
+) -> None:
     if row is None and by_number:
         raise NotFound('Unable to find the specified workflow.')
     if row is not None and not call.caller.admin and row.login != call.caller.login:
         raise Forbidden('You are not allowed to make changes to this workflow.')
     if row is None and not all(fields.get(name) for name in _NEEDED):
-        raise BadRequest('Id, launch_time, data_type and pipeline_name are all required (scan_id may be specified when appropriate).')
+        raise BadRequest(
+            'Id, launch_time, data_type and pipeline_name are all required (scan_id may be '
+            'specified when appropriate).'
+        )
     if row is None:
         workflow_log.record_foreign(connection, call.caller, fields)
     else:
@@ -88,7 +96,12 @@ def _put(call: Call, connection: Connection, row: Any, fields: Mapping[str, str]
 
 def _as_json(row: Any) -> dict[str, Any]:
     moment = datetime.fromisoformat(row.launch_time[:19]).astimezone()
-    meta = {'create_event_id': row.pk, 'xsi:type': workflow_log.TYPE, 'isHistory': False, 'start_date': f'{moment:%a %b %d %H:%M:%S %Z %Y}'}
+    meta = {
+        'create_event_id': row.pk,
+        'xsi:type': workflow_log.TYPE,
+        'isHistory': False,
+        'start_date': f'{moment:%a %b %d %H:%M:%S %Z %Y}',
+    }
     fields: dict[str, Any] = {'wrk_workflowData_id': row.pk, **workflow_log.values_of(row)}
     return {'children': [], 'meta': meta, 'data_fields': {**fields, 'id': row.item}}
 
@@ -98,12 +111,34 @@ def _as_json(row: Any) -> dict[str, Any]:
 
 _ENVIRONMENT = 'executionEnvironment'
 _TABLE = (
-    'wrk_workflowData_id', f'{_ENVIRONMENT.lower()}_wrk_abstractexecutionenvironment_id', 'comments', 'details', 'justification', 'description',
-    'src', 'type', 'category', 'data_type', 'ID', 'scan_id', 'ExternalID', 'current_step_launch_time', 'current_step_id', 'status',
-    'create_user', 'pipeline_name', 'next_step_id', 'step_description', 'launch_time', 'percentageComplete', 'jobID',
-    f'{_ENVIRONMENT}/extension', f'{_ENVIRONMENT}/wrk_abstractExecutionEnvironment_id', f'{_ENVIRONMENT}/extension_item/element_name',
+    'wrk_workflowData_id',
+    f'{_ENVIRONMENT.lower()}_wrk_abstractexecutionenvironment_id',
+    'comments',
+    'details',
+    'justification',
+    'description',
+    'src',
+    'type',
+    'category',
+    'data_type',
+    'ID',
+    'scan_id',
+    'ExternalID',
+    'current_step_launch_time',
+    'current_step_id',
+    'status',
+    'create_user',
+    'pipeline_name',
+    'next_step_id',
+    'step_description',
+    'launch_time',
+    'percentageComplete',
+    'jobID',
+    f'{_ENVIRONMENT}/extension',
+    f'{_ENVIRONMENT}/wrk_abstractExecutionEnvironment_id',
+    f'{_ENVIRONMENT}/extension_item/element_name',
     f'{_ENVIRONMENT}/extension_item/xdat_meta_element_id',
-)  # fmt: skip
+)
 
 
 def _listing(call: Call, names: str, number: str) -> Response:
@@ -120,10 +155,14 @@ def _listing(call: Call, names: str, number: str) -> Response:
         if by_number:
             rows: Sequence[Any] = [_seen(call, connection, number)]
         else:
-            rows = workflow_log.find_all(call, connection, names.split(',') if names else [], latest)
+            rows = workflow_log.find_all(
+                call, connection, names.split(',') if names else [], latest
+            )
     if latest and not rows:
         asked = '/'.join(filter(None, (names, number))) or 'null'
-        raise NotFound(f'Unable to find workflow entry with pipeline_name {asked} {call.get("experiment")}'.strip())
+        raise NotFound(
+            f'Unable to find workflow entry with pipeline_name {asked} {call.get("experiment")}'.strip()  # noqa: E501
+        )
     if by_number or (latest and call.get('experiment')):
         return _item(call, rows[0])
     return _listed(call, rows)
@@ -133,14 +172,23 @@ def _item(call: Call, row: Any) -> Response:
     if call.get('format').lower() in ('xml', 'text/xml'):
         return Response(write_workflow(row), content_type='text/xml')
     if call.get('format').lower() in ('', 'json'):
-        return Response(json.dumps({'items': [_as_json(row)]}, ensure_ascii=False), content_type='application/json')
+        return Response(
+            json.dumps({'items': [_as_json(row)]}, ensure_ascii=False),
+            content_type='application/json',
+        )
     return _listed(call, [row])
 
 
 def _listed(call: Call, rows: Sequence[Any]) -> Response:
     """Return the table; by default as CSV, with a spreadsheet's media type."""
     cells = [
-        tuple({'wrk_workflowData_id': row.pk, **workflow_log.values_of(row), 'create_user': ''}.get(name, '') for name in _TABLE) for row in rows
+        tuple(
+            {'wrk_workflowData_id': row.pk, **workflow_log.values_of(row), 'create_user': ''}.get(
+                name, ''
+            )
+            for name in _TABLE
+        )
+        for row in rows
     ]
     response = table_response(call, Table(_TABLE, cells, {'title': 'All workflows'}), default='csv')
     if not call.get('format') and response.mimetype == 'text/csv':
@@ -156,8 +204,16 @@ def _seen(call: Call, connection: Connection, number: str) -> Any:
 
 
 ROUTES = (
-    Route('GET', '/data/workflows/{number?}', _workflow, 'Return a workflow by its number or by parameters.', Access.LOGIN),
-    Route('PUT', '/data/workflows/{number?}', _workflow, 'Create or change a workflow.', Access.LOGIN),
+    Route(
+        'GET',
+        '/data/workflows/{number?}',
+        _workflow,
+        'Return a workflow by its number or by parameters.',
+        Access.LOGIN,
+    ),
+    Route(
+        'PUT', '/data/workflows/{number?}', _workflow, 'Create or change a workflow.', Access.LOGIN
+    ),
     Route(
         'GET',
         '/data/services/workflows/{names?}/{number?}',

@@ -115,20 +115,30 @@ class Columns:
         if found is None or value is None:
             return False
         key = self._key(found)
-        while key in self._columns and (known := self._columns[key].described) and known['id'] != self._id(found):
+        while (
+            key in self._columns
+            and (known := self._columns[key].described)
+            and known['id'] != self._id(found)
+        ):
             key += '_1'  # values that differ only in characters a key cannot have
         described = self._describe(asked, found, key, value)
         repeats = found.display is None and _repeats(self._model, self._scope.root_type, found.path)
         column = Column(key, self._short(key), value, described, repeats=repeats)
         known_column = self._columns.get(key)
-        self._columns[key] = replace(known_column, described=described) if known_column is not None else column
+        self._columns[key] = (
+            replace(known_column, described=described) if known_column is not None else column
+        )
         self._add_helpers(found)
         return True
 
     def _name(self, element: str, asked: SearchField, user: int) -> str:
         """Return the field's ID with its value, possibly a separate element."""
         display = self._displays.fields(element).get(asked.field_id)
-        name = f'{asked.field_id}={asked.value}' if display is not None and display.requires_value and asked.value else asked.field_id
+        name = (
+            f'{asked.field_id}={asked.value}'
+            if display is not None and display.requires_value and asked.value
+            else asked.field_id
+        )
         return name.replace('{XDAT_USER_ID}', str(user))
 
     def _find(self, element: str, name: str) -> _Match | None:
@@ -148,9 +158,17 @@ class Columns:
     def _value(self, found: _Match) -> Expression | None:
         table = self._scope.alias(found.element)
         if found.display is not None:
-            return expression(found.display, self._scope, table, found.element, found.name.partition('=')[2] or NO_VALUE)
+            return expression(
+                found.display,
+                self._scope,
+                table,
+                found.element,
+                found.name.partition('=')[2] or NO_VALUE,
+            )
         root = self._scope.root_type
-        return self._scope.path(root, found.path) or find_field(self._scope, self._model, found.element, found.name)
+        return self._scope.path(root, found.path) or find_field(
+            self._scope, self._model, found.element, found.name
+        )
 
     def _add_helpers(self, found: _Match) -> None:
         """Add the columns that the links of a column need.
@@ -168,28 +186,49 @@ class Columns:
                 continue
             value = self._value(helper)
             root = found.element == self._scope.root_type
-            description = {'key': key, 'xPATH': key if root else f'{found.element}.{key}'} if name in linked else None
+            description = (
+                {'key': key, 'xPATH': key if root else f'{found.element}.{key}'}
+                if name in linked
+                else None
+            )
             if value is not None:
                 self._columns[key] = Column(key, self._short(key), value, helper=description)
 
     # -- descriptions of columns
 
-    def _describe(self, asked: SearchField, found: _Match, key: str, value: Expression) -> dict[str, Any]:
+    def _describe(
+        self, asked: SearchField, found: _Match, key: str, value: Expression
+    ) -> dict[str, Any]:
         display = found.display
         header = asked.header or (display.header if display else found.name.rpartition('/')[2])
         entry: dict[str, Any] = {'key': key}
         if self._linked and display is not None and display.links:
-            links = [self._link(found.element, link, found.name.partition('=')[2]) for link in display.links]
+            links = [
+                self._link(found.element, link, found.name.partition('=')[2])
+                for link in display.links
+            ]
             entry |= {'clickable': 'true', 'linkProps': links}
         name = self._id(found)
         kind = display.type if display else value.kind
-        entry |= {'type': kind, 'xPATH': f'{found.element}.{name.partition("=")[0]}', 'element_name': found.element, 'header': header, 'id': name}
+        entry |= {
+            'type': kind,
+            'xPATH': f'{found.element}.{name.partition("=")[0]}',
+            'element_name': found.element,
+            'header': header,
+            'id': name,
+        }
         entry |= {'imgRoot': '/'} if display and display.image else {}
         return entry if asked.visible else {**entry, 'visible': 'false'}
 
     def _link(self, element: str, link: Link, value: str) -> dict[str, Any]:
         inserts = [
-            {'name': one, 'value': f'@{value}' if field.startswith('@') else self._key(_Match(element, field, None))} for one, field in link.inserts
+            {
+                'name': one,
+                'value': f'@{value}'
+                if field.startswith('@')
+                else self._key(_Match(element, field, None)),
+            }
+            for one, field in link.inserts
         ]
         return {'name': link.name, 'value': link.value, 'inserts': inserts}
 
@@ -206,7 +245,11 @@ class Columns:
         The table name precedes the ID for a type other than the root.
         """
         key = identifier(self._id(found) if found.path or found.display else found.name).lower()
-        return key if found.element == self._scope.root_type else f'{self._model.sql_name(found.element).lower()}_{key}'
+        return (
+            key
+            if found.element == self._scope.root_type
+            else f'{self._model.sql_name(found.element).lower()}_{key}'
+        )
 
     def _short(self, key: str) -> str:
         """Return a key, or a numbered alias for one over `MAX_KEY` characters."""
@@ -252,7 +295,11 @@ def _form_value(table: Any, form: str, key: str) -> Expression:
     """Return the value of an item under a key of a form."""
     held = func.json_extract(table.c.fields, '$."custom_fields"')
     each = func.json_each(func.coalesce(held, '{}'), f'$."{form}"').table_valued('key', 'value')
-    query = select(cast(each.c.value, item.c.id.type)).select_from(each).where(func.upper(each.c.key) == key)
+    query = (
+        select(cast(each.c.value, item.c.id.type))
+        .select_from(each)
+        .where(func.upper(each.c.key) == key)
+    )
     return Expression(query.limit(1).correlate_except(each).scalar_subquery(), schema_field=False)
 
 
@@ -262,7 +309,11 @@ def _paths(model: Model, kind: str) -> Iterator[str]:
         if found.kind:
             yield found.path
         else:
-            yield from (f'{found.path}/{inner.path}' for inner in model.registry.fields(found.item_type) if inner.kind)
+            yield from (
+                f'{found.path}/{inner.path}'
+                for inner in model.registry.fields(found.item_type)
+                if inner.kind
+            )
 
 
 def identifier(name: str) -> str:

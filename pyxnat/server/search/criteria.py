@@ -48,7 +48,9 @@ def condition(sets: Sequence[CriteriaSet], resolve: Resolve) -> ColumnElement[bo
     return _joined('AND', [_set_condition(part, resolve, inside=False) for part in sets])
 
 
-def _set_condition(part: Criterion | CriteriaSet, resolve: Resolve, inside: bool) -> ColumnElement[bool] | None:
+def _set_condition(
+    part: Criterion | CriteriaSet, resolve: Resolve, inside: bool
+) -> ColumnElement[bool] | None:
     """Return the condition of a set, or of a criterion.
 
     IN is a valid comparison only `inside` another set.
@@ -59,7 +61,13 @@ def _set_condition(part: Criterion | CriteriaSet, resolve: Resolve, inside: bool
         return _compare(resolve(part.schema_field), part)
     if inside and not part.parts:
         raise BadRequest('A child_set needs a criterion.')
-    return _joined(part.method, [_set_condition(inner, resolve, inside or isinstance(inner, CriteriaSet)) for inner in part.parts])
+    return _joined(
+        part.method,
+        [
+            _set_condition(inner, resolve, inside or isinstance(inner, CriteriaSet))
+            for inner in part.parts
+        ],
+    )
 
 
 def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnElement[bool] | None:
@@ -67,7 +75,10 @@ def _joined(method: str, parts: Sequence[ColumnElement[bool] | None]) -> ColumnE
     join = and_ if method == 'AND' else or_
     while len(found) > _MOST_SIDE_BY_SIDE:
         # A function call, because SQLAlchemy flattens nested conditions.
-        found = [func.coalesce(join(*found[at : at + _MOST_SIDE_BY_SIDE]), false()) for at in range(0, len(found), _MOST_SIDE_BY_SIDE)]
+        found = [
+            func.coalesce(join(*found[at : at + _MOST_SIDE_BY_SIDE]), false())
+            for at in range(0, len(found), _MOST_SIDE_BY_SIDE)
+        ]
     return join(*found) if found else None
 
 
@@ -77,11 +88,15 @@ def _compare(expression: Expression, criterion: Criterion) -> ColumnElement[bool
     if name in ('IS NULL', 'IS NOT NULL', 'IS', 'IS NOT'):
         return _null(expression, criterion)
     if name in ('LIKE', 'NOT LIKE') and expression.kind != 'string':
-        raise BadRequest(f'{name} works on texts only; the field holds values of the kind {expression.kind}.')
+        raise BadRequest(
+            f'{name} works on texts only; the field holds values of the kind {expression.kind}.'
+        )
     if criterion.override and expression.schema_field:
         return _raw(expression, name, value)
     if criterion.override and "'" in value:
-        raise BadRequest(f'Remove the quotes from {value!r}: values of display fields are quoted by the server.')
+        raise BadRequest(
+            f'Remove the quotes from {value!r}: values of display fields are quoted by the server.'
+        )
     if value.strip() == '*' and name not in ('LIKE', 'NOT LIKE'):
         return _is_filled(expression)
     if name in ('LIKE', 'NOT LIKE'):
@@ -94,10 +109,19 @@ def _listed(expression: Expression, name: str, value: str) -> ColumnElement[bool
     """Return a condition for IN, BETWEEN, or a comparison with one value."""
     if name == 'IN' and expression.schema_field:
         raise BadRequest('IN works on display fields only, not on paths of the schema.')
-    if name == 'BETWEEN' and expression.schema_field and expression.kind not in ('integer', 'float'):
-        raise BadRequest(f'BETWEEN works on display fields and on numbers, not on a path whose values are of the kind {expression.kind}.')
+    if (
+        name == 'BETWEEN'
+        and expression.schema_field
+        and expression.kind not in ('integer', 'float')
+    ):
+        raise BadRequest(
+            'BETWEEN works on display fields and on numbers, not on a path whose values are of '
+            f'the kind {expression.kind}.'
+        )
     if name == 'IN':
-        return expression.comparable.in_([_operand(expression, part.strip()) for part in _parts(value)])
+        return expression.comparable.in_(
+            [_operand(expression, part.strip()) for part in _parts(value)]
+        )
     if name == 'BETWEEN':
         return _between(expression, re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE))
     if value.strip() == '':
@@ -132,14 +156,20 @@ def _operator(name: str) -> Callable[[Any, Any], ColumnElement[bool]]:
 
 def _compare_with(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
     found = _operator(name)(expression.comparable, _operand(expression, value))
-    return or_(found, expression.sql.is_(None)) if name == '!=' and not expression.schema_field else found
+    return (
+        or_(found, expression.sql.is_(None))
+        if name == '!=' and not expression.schema_field
+        else found
+    )
 
 
 def _compare_with_empty(expression: Expression, name: str) -> ColumnElement[bool]:
     """Return a comparison with an empty value: ``=`` finds empty fields."""
     _operator(name)
     filled = _is_filled(expression)
-    return filled if name in ('!=', '<>') else not_(filled) if name in ('=', '<=', '>=') else false()
+    return (
+        filled if name in ('!=', '<>') else not_(filled) if name in ('=', '<=', '>=') else false()
+    )
 
 
 def _left(expression: Expression) -> ColumnElement[Any]:
@@ -178,7 +208,9 @@ def _day(value: str) -> str:
 def _moment(value: str) -> str:
     moment = parse_stamp(value)
     if moment is None:
-        raise BadRequest(f'{value!r} is not a date and time; use yyyy-MM-dd HH:mm:ss or MM/dd/yyyy HH:mm:ss.')
+        raise BadRequest(
+            f'{value!r} is not a date and time; use yyyy-MM-dd HH:mm:ss or MM/dd/yyyy HH:mm:ss.'
+        )
     return f'{moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}'
 
 
@@ -194,8 +226,13 @@ def _boolean(value: str) -> str:
 
 
 _OPERANDS: dict[str, Callable[[str], Any]] = {
-    'integer': _number, 'float': _number, 'date': _day, 'dateTime': _moment, 'time': _clock, 'boolean': _boolean,
-}  # fmt: skip
+    'integer': _number,
+    'float': _number,
+    'date': _day,
+    'dateTime': _moment,
+    'time': _clock,
+    'boolean': _boolean,
+}
 
 
 def _is_filled(expression: Expression) -> ColumnElement[bool]:
@@ -217,7 +254,11 @@ def _like(expression: Expression, pattern: str, name: str) -> ColumnElement[bool
     """
     lower = func.lower if pattern.isascii() else func.unicode_lower
     left = lower(expression.sql)
-    return left.not_like(pattern.lower(), escape='\\') if name.startswith('NOT') else left.like(pattern.lower(), escape='\\')
+    return (
+        left.not_like(pattern.lower(), escape='\\')
+        if name.startswith('NOT')
+        else left.like(pattern.lower(), escape='\\')
+    )
 
 
 def _between(expression: Expression, parts: Sequence[str]) -> ColumnElement[bool]:
@@ -239,21 +280,33 @@ def _raw(expression: Expression, name: str, value: str) -> ColumnElement[bool]:
     """Return a comparison with literals; `BadRequest` for any other SQL."""
     if name in ('IN', 'NOT IN'):
         texts = re.findall(_LITERAL, _match(_LIST, name, value).group(1), re.IGNORECASE)
-        found = expression.comparable.in_([_operand(expression, text) for text in map(_literal, texts) if text is not None])
+        found = expression.comparable.in_(
+            [_operand(expression, text) for text in map(_literal, texts) if text is not None]
+        )
         return not_(found) if name == 'NOT IN' else found
     if name == 'BETWEEN':
         texts = [_literal(text) for text in _match(_RANGE, name, value).groups()]
-        return false() if None in texts else _between(expression, [text for text in texts if text is not None])
+        return (
+            false()
+            if None in texts
+            else _between(expression, [text for text in texts if text is not None])
+        )
     text = _literal(_match(_ONE, name, value).group(1))
     if text is None:
         return false()  # comparisons with NULL are never true
-    return _like(expression, text, name) if name in ('LIKE', 'NOT LIKE') else _compare_with(expression, name, text)
+    return (
+        _like(expression, text, name)
+        if name in ('LIKE', 'NOT LIKE')
+        else _compare_with(expression, name, text)
+    )
 
 
 def _match(pattern: re.Pattern[str], name: str, value: str) -> re.Match[str]:
     found = pattern.fullmatch(value)
     if found is None:
-        raise BadRequest(f'{value!r} is not a literal for {name}: use numbers, or texts in single quotes.')
+        raise BadRequest(
+            f'{value!r} is not a literal for {name}: use numbers, or texts in single quotes.'
+        )
     return found
 
 
@@ -274,4 +327,7 @@ def _check_value(value: str) -> None:
     This is for the fidelity of scripts; all values are bound parameters, so none is dangerous here.
     """
     if not _HARMLESS.fullmatch(value) and _SUSPECT.search(value):
-        raise InternalServerError(f'XNAT refuses the value {value!r}: it ends with a backslash or contains a word of SQL in capitals.')
+        raise InternalServerError(
+            f'XNAT refuses the value {value!r}: it ends with a backslash or contains a word of SQL '
+            'in capitals.'
+        )

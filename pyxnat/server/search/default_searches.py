@@ -37,7 +37,9 @@ def of_site(context: Context, type_name: str, version: str) -> SearchDocument:
     return SearchDocument(name, {'ID': f'@{name}'}, [_field(context, name, ref) for ref in refs])
 
 
-def of_project(context: Context, connection: Connection, type_name: str, project: str) -> SearchDocument:
+def of_project(
+    context: Context, connection: Connection, type_name: str, project: str
+) -> SearchDocument:
     """Return the listing of a type in a project.
 
     The listing of subjects counts their experiments, by each type in the project.
@@ -61,12 +63,26 @@ def of_project(context: Context, connection: Connection, type_name: str, project
     name, model = _name(context, type_name), context.archive.model
     refs = list(context.archive.part(Displays).version(name, 'project_bundle').fields)
     if model.level_of(name) == 'subject':
-        kinds = connection.scalars(select(item.c.xsi_type).where(item.c.level == 'experiment', in_project(project)).distinct())
+        kinds = connection.scalars(
+            select(item.c.xsi_type)
+            .where(item.c.level == 'experiment', in_project(project))
+            .distinct()
+        )
         counts = (f'CNT_{model.sql_name(kind).upper()}' for kind in sorted(kinds))
-        refs += [FieldRef(one) for one in counts if one in context.archive.part(Displays).fields(name)]
-    attributes = {'ID': f'{project}_{name}', 'allow-diff-columns': '0', 'secure': '0', 'brief-description': model.plural(name), 'tag': project}
+        refs += [
+            FieldRef(one) for one in counts if one in context.archive.part(Displays).fields(name)
+        ]
+    attributes = {
+        'ID': f'{project}_{name}',
+        'allow-diff-columns': '0',
+        'secure': '0',
+        'brief-description': model.plural(name),
+        'tag': project,
+    }
     where = [CriteriaSet('AND', (in_projects(name, [project]),))]
-    return SearchDocument(name, attributes, [_field(context, name, ref, project) for ref in refs], where)
+    return SearchDocument(
+        name, attributes, [_field(context, name, ref, project) for ref in refs], where
+    )
 
 
 def _name(context: Context, type_name: str) -> str:
@@ -81,4 +97,6 @@ def _field(context: Context, type_name: str, ref: FieldRef, project: str = '') -
     known = context.archive.part(Displays).fields(element)[ref.id]
     here = project if known.requires_value and not ref.value else ''
     name = f'{ref.id}={here}' if here else ref.id
-    return SearchField(element, name, ref.header or known.header, known.type, ref.value or here, ref.visible)
+    return SearchField(
+        element, name, ref.header or known.header, known.type, ref.value or here, ref.visible
+    )

@@ -57,7 +57,9 @@ class Displays:
             Path below the type.
         """
         plain, fields = path.lower(), self.fields(type_name)
-        shown = [one for one in fields.values() if one.path.lower() == plain and not one.requires_value]
+        shown = [
+            one for one in fields.values() if one.path.lower() == plain and not one.requires_value
+        ]
         size = _table_size(len(fields))
         return max(shown, key=lambda one: _hash(one.id) % size, default=None)
 
@@ -71,10 +73,16 @@ class Displays:
         Columns that the archive cannot compute are left out.
         """
         document = self._documents.get(type_name)
-        found = document.versions if document is not None and document.versions else own_versions(self._model, type_name, self.fields(type_name))
+        found = (
+            document.versions
+            if document is not None and document.versions
+            else own_versions(self._model, type_name, self.fields(type_name))
+        )
         known = {one.name: one for one in found}
         for name, version in known.items():
-            supported = (ref for ref in version.fields if ref.id in self.fields(ref.element or type_name))
+            supported = (
+                ref for ref in version.fields if ref.id in self.fields(ref.element or type_name)
+            )
             known[name] = replace(version, fields=tuple(supported))
         return known
 
@@ -97,7 +105,11 @@ class Displays:
         It is the first in XNAT's hash table of names.
         """
         found = self.versions(type_name)
-        return next(found[name] for name in ('brief', 'detailed', 'full', 'listing') if name in found and found[name].fields)
+        return next(
+            found[name]
+            for name in ('brief', 'detailed', 'full', 'listing')
+            if name in found and found[name].fields
+        )
 
     def _build_fields(self, type_name: str) -> dict[str, DisplayField]:
         own = {one.id: one for one in own_fields(self._model, type_name)}
@@ -109,10 +121,19 @@ class Displays:
 
     def _typed(self, type_name: str, one: DisplayField) -> DisplayField:
         """Return the field with its kind, by default that in the schema."""
-        held = self._model.registry.field(type_name, one.path) if one.path and not one.kind else None
+        held = (
+            self._model.registry.field(type_name, one.path) if one.path and not one.kind else None
+        )
         kind = one.kind or (held.kind if held is not None else '') or 'string'
-        named = 'UNKNOWN' if one.image else held.type if held is not None and kind == 'float' else kind
-        return replace(one, kind=kind, type=one.type or named, description=one.description or one.header or one.id)
+        named = (
+            'UNKNOWN' if one.image else held.type if held is not None and kind == 'float' else kind
+        )
+        return replace(
+            one,
+            kind=kind,
+            type=one.type or named,
+            description=one.description or one.header or one.id,
+        )
 
 
 def _documents(model: Model, folders: Iterable[Path]) -> Iterator[tuple[str, DisplayDocument]]:
@@ -146,7 +167,9 @@ def _hash(name: str) -> int:
     return number & 0x7FFFFFFF
 
 
-def expression(field: DisplayField, scope: Scope, table: object, type_name: str, value: str) -> Expression:
+def expression(
+    field: DisplayField, scope: Scope, table: object, type_name: str, value: str
+) -> Expression:
     """Return the SQL of a display field for an item.
 
     Parameters
@@ -162,4 +185,6 @@ def expression(field: DisplayField, scope: Scope, table: object, type_name: str,
     value : str
         Value of the field, if it requires one.
     """
-    return Expression(field.make(Source(scope, table, type_name, value)), field.kind, schema_field=False)
+    return Expression(
+        field.make(Source(scope, table, type_name, value)), field.kind, schema_field=False
+    )

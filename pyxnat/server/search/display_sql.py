@@ -13,7 +13,17 @@ from sqlalchemy import Float, Integer, and_, case, cast, func, literal, or_, sel
 
 from ..db.access import readable
 from ..db.json_keys import pick_of_name
-from ..db.store import favorite, item, project_setting, project_visit, role, share, user, user_group, workflow
+from ..db.store import (
+    favorite,
+    item,
+    project_setting,
+    project_visit,
+    role,
+    share,
+    user,
+    user_group,
+    workflow,
+)
 from .field_sql import Scope
 
 __all__ = [
@@ -73,7 +83,9 @@ class Source(NamedTuple):
 
     def subject(self) -> Source:
         """Return the subject of the item."""
-        return self._replace(table=self.scope.subject_of(self.table, self.type_name), type_name='xnat:subjectData')
+        return self._replace(
+            table=self.scope.subject_of(self.table, self.type_name), type_name='xnat:subjectData'
+        )
 
 
 Maker = Callable[[Source], Any]
@@ -143,7 +155,10 @@ def chosen(name: str, words: Mapping[str, str], other: Any = None, lower: bool =
     def build(source: Source) -> Any:
         plain = path(name)(source)
         found = func.lower(plain) if lower else plain
-        return case(*((found == text, word) for text, word in words.items()), else_=plain if other is None else other)
+        return case(
+            *((found == text, word) for text, word in words.items()),
+            else_=plain if other is None else other,
+        )
 
     return build
 
@@ -187,7 +202,9 @@ def of_parent(where: str, type_of: str, name: str) -> Maker:
     name : str
         Path of the field.
     """
-    return lambda source: path(name)(source._replace(table=source.scope.parent(source.table, where), type_name=type_of))
+    return lambda source: path(name)(
+        source._replace(table=source.scope.parent(source.table, where), type_name=type_of)
+    )
 
 
 def variable(source: Source) -> Any:
@@ -197,7 +214,14 @@ def variable(source: Source) -> Any:
     """
     each = func.json_each(source.table.c.fields).table_valued('key', 'value')
     wanted = func.lower(each.c.key) == f'fields/field[{pick_of_name(source.value)}]/field'.lower()
-    return select(func.nullif(each.c.value, '')).select_from(each).where(wanted).limit(1).correlate_except(each).scalar_subquery()
+    return (
+        select(func.nullif(each.c.value, ''))
+        .select_from(each)
+        .where(wanted)
+        .limit(1)
+        .correlate_except(each)
+        .scalar_subquery()
+    )
 
 
 # -- projects of an item
@@ -212,7 +236,12 @@ def label_in(source: Source) -> Any:
     other = select(func.coalesce(shared.c.label, source.table.c.label, source.table.c.id)).where(
         shared.c.item == source.table.c.pk, shared.c.project == source.value
     )
-    own = case((source.table.c.project == source.value, func.coalesce(source.table.c.label, source.table.c.id)))
+    own = case(
+        (
+            source.table.c.project == source.value,
+            func.coalesce(source.table.c.label, source.table.c.id),
+        )
+    )
     return func.coalesce(own, other.correlate(source.table).scalar_subquery())
 
 
@@ -229,8 +258,16 @@ def projects(before: str) -> Maker:
 
     def build(source: Source) -> Any:
         shared = share.alias()
-        others = select(func.group_concat(',<' + shared.c.project + '>', '')).where(shared.c.item == source.table.c.pk)
-        return before + '<' + source.table.c.project + '>' + func.coalesce(others.correlate(source.table).scalar_subquery(), '')
+        others = select(func.group_concat(',<' + shared.c.project + '>', '')).where(
+            shared.c.item == source.table.c.pk
+        )
+        return (
+            before
+            + '<'
+            + source.table.c.project
+            + '>'
+            + func.coalesce(others.correlate(source.table).scalar_subquery(), '')
+        )
 
     return build
 
@@ -238,7 +275,9 @@ def projects(before: str) -> Maker:
 def all_labels(source: Source) -> Any:
     """Return the labels of an item in all projects; NULL if it is not shared."""
     shared = share.alias()
-    others = select(func.group_concat(shared.c.label, ', ')).where(shared.c.item == source.table.c.pk)
+    others = select(func.group_concat(shared.c.label, ', ')).where(
+        shared.c.item == source.table.c.pk
+    )
     return source.table.c.label + ', ' + others.correlate(source.table).scalar_subquery()
 
 
@@ -248,11 +287,21 @@ def all_labels(source: Source) -> Any:
 def _below(source: Source, types: list[str]) -> tuple[Any, Any]:
     """Return an alias of readable child items, and the condition to join them."""
     below = item.alias()
-    return below, and_(below.c.parent == source.table.c.pk, below.c.xsi_type.in_(types), readable(source.scope.caller, below))
+    return below, and_(
+        below.c.parent == source.table.c.pk,
+        below.c.xsi_type.in_(types),
+        readable(source.scope.caller, below),
+    )
 
 
 def _counted(table: Any, below: Any, *conditions: Any) -> Any:
-    number = select(func.count()).select_from(below).where(*conditions).correlate(table).scalar_subquery()
+    number = (
+        select(func.count())
+        .select_from(below)
+        .where(*conditions)
+        .correlate(table)
+        .scalar_subquery()
+    )
     return func.nullif(number, 0)
 
 
@@ -283,7 +332,12 @@ def count_in_project(name: str) -> Maker:
     def build(source: Source) -> Any:
         below, belongs = _below(source, _subtypes(source, name))
         shared = select(share.c.item).where(share.c.project == source.value)
-        return _counted(source.table, below, belongs, or_(below.c.project == source.value, below.c.pk.in_(shared)))
+        return _counted(
+            source.table,
+            below,
+            belongs,
+            or_(below.c.project == source.value, below.c.pk.in_(shared)),
+        )
 
     return build
 
@@ -298,9 +352,16 @@ def project_count(name: str) -> Maker:
 
     def build(source: Source) -> Any:
         below = item.alias()
-        shared = select(share.c.item).where(share.c.project == source.table.c.id).correlate(source.table)
+        shared = (
+            select(share.c.item).where(share.c.project == source.table.c.id).correlate(source.table)
+        )
         there = or_(below.c.project == source.table.c.id, below.c.pk.in_(shared))
-        return _counted(source.table, below, below.c.xsi_type.in_(_subtypes(source, name or source.value)), there)
+        return _counted(
+            source.table,
+            below,
+            below.c.xsi_type.in_(_subtypes(source, name or source.value)),
+            there,
+        )
 
     return build
 
@@ -313,10 +374,19 @@ def scan_kinds(source: Source) -> Any:
     """Return the types of a session's scans with counts: ``T1(2), T2(1)``."""
     below = item.alias()
     kind = func.coalesce(_scan_value(below, 'type'), '').label('kind')
-    each = select(kind, func.count().label('n')).where(below.c.parent == source.table.c.pk, below.c.level == 'scan').correlate(source.table)
+    each = (
+        select(kind, func.count().label('n'))
+        .where(below.c.parent == source.table.c.pk, below.c.level == 'scan')
+        .correlate(source.table)
+    )
     grouped = each.group_by(kind).order_by(kind).subquery()
     text = grouped.c.kind + '(' + cast(grouped.c.n, _TEXT) + ')'
-    return select(func.group_concat(text, ', ')).select_from(grouped).correlate(source.table).scalar_subquery()
+    return (
+        select(func.group_concat(text, ', '))
+        .select_from(grouped)
+        .correlate(source.table)
+        .scalar_subquery()
+    )
 
 
 def scan_count(name: str, like: bool) -> Maker:
@@ -335,8 +405,16 @@ def scan_count(name: str, like: bool) -> Maker:
     def build(source: Source) -> Any:
         below = item.alias()
         found = func.lower(_scan_value(below, name))
-        condition = found.like(f'%{source.value.lower()}%') if like else found == source.value.lower()
-        return _counted(source.table, below, below.c.parent == source.table.c.pk, below.c.level == 'scan', condition)
+        condition = (
+            found.like(f'%{source.value.lower()}%') if like else found == source.value.lower()
+        )
+        return _counted(
+            source.table,
+            below,
+            below.c.parent == source.table.c.pk,
+            below.c.level == 'scan',
+            condition,
+        )
 
     return build
 
@@ -349,8 +427,15 @@ def scans_like(text: str) -> Maker:
 
     def build(source: Source) -> Any:
         below = item.alias()
-        holds = or_(*(func.instr(_scan_value(below, name), text) > 0 for name in ('type', 'series_description')))
-        return _counted(source.table, below, below.c.parent == source.table.c.pk, below.c.level == 'scan', holds)
+        holds = or_(
+            *(
+                func.instr(_scan_value(below, name), text) > 0
+                for name in ('type', 'series_description')
+            )
+        )
+        return _counted(
+            source.table, below, below.c.parent == source.table.c.pk, below.c.level == 'scan', holds
+        )
 
     return build
 
@@ -358,7 +443,12 @@ def scans_like(text: str) -> Maker:
 def scan_link(source: Source) -> Any:
     """Return the path of a scan or reconstruction below its session."""
     session = source.scope.parent(source.table, 'experiment')
-    return '/archive/experiments/' + session.c.id + f'/{source.scope.model.level_of(source.type_name)}s/' + source.table.c.id
+    return (
+        '/archive/experiments/'
+        + session.c.id
+        + f'/{source.scope.model.level_of(source.type_name)}s/'
+        + source.table.c.id
+    )
 
 
 # -- ages
@@ -371,7 +461,9 @@ def _demographic(subject: Source, name: str) -> Any:
 def birth_year(source: Source) -> Any:
     """Return the year of birth, or else that of the date of birth."""
     dob = _demographic(source, 'dob')
-    return func.coalesce(cast(_demographic(source, 'yob'), Integer), cast(func.substr(dob, 1, 4), Integer))
+    return func.coalesce(
+        cast(_demographic(source, 'yob'), Integer), cast(func.substr(dob, 1, 4), Integer)
+    )
 
 
 def _years(day: Any, dob: Any) -> Any:
@@ -422,7 +514,9 @@ def people(wanted: str) -> Maker:
     """
 
     def build(source: Source) -> Any:
-        query = select(func.group_concat(' ' + role.c.login + ' ', '<br/>')).where(role.c.project == source.table.c.id)
+        query = select(func.group_concat(' ' + role.c.login + ' ', '<br/>')).where(
+            role.c.project == source.table.c.id
+        )
         if wanted:
             query = query.where(role.c.role == wanted)
         return query.correlate(source.table).scalar_subquery()
@@ -432,7 +526,9 @@ def people(wanted: str) -> Maker:
 
 def favorite_of(source: Source) -> Any:
     """Return the logins of users who have a project as favorite."""
-    query = select(func.group_concat(favorite.c.login, ', ')).where(favorite.c.id == source.table.c.id, func.lower(favorite.c.type) == 'project')
+    query = select(func.group_concat(favorite.c.login, ', ')).where(
+        favorite.c.id == source.table.c.id, func.lower(favorite.c.type) == 'project'
+    )
     return query.correlate(source.table).scalar_subquery()
 
 
@@ -440,21 +536,41 @@ def role_of(source: Source) -> Any:
     """Return the group of the user whose key is the field's value."""
     same = and_(user_group.c.project == role.c.project, user_group.c.key == role.c.role)
     own = select(user_group.c.displayname).where(same).scalar_subquery()
-    names = case({'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}, value=role.c.role, else_=own)
-    query = select(names).select_from(role.join(user, user.c.login == role.c.login)).where(role.c.project == source.table.c.id)
-    return query.where(cast(user.c.pk, _TEXT) == source.value).limit(1).correlate(source.table).scalar_subquery()
+    names = case(
+        {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'},
+        value=role.c.role,
+        else_=own,
+    )
+    query = (
+        select(names)
+        .select_from(role.join(user, user.c.login == role.c.login))
+        .where(role.c.project == source.table.c.id)
+    )
+    return (
+        query.where(cast(user.c.pk, _TEXT) == source.value)
+        .limit(1)
+        .correlate(source.table)
+        .scalar_subquery()
+    )
 
 
 def last_visit(source: Source) -> Any:
     """Return the last visit of the user whose key is the field's value."""
-    query = select(project_visit.c.at).select_from(project_visit.join(user, user.c.login == project_visit.c.login))
-    query = query.where(project_visit.c.project == source.table.c.id, cast(user.c.pk, _TEXT) == source.value)
+    query = select(project_visit.c.at).select_from(
+        project_visit.join(user, user.c.login == project_visit.c.login)
+    )
+    query = query.where(
+        project_visit.c.project == source.table.c.id, cast(user.c.pk, _TEXT) == source.value
+    )
     return query.limit(1).correlate(source.table).scalar_subquery()
 
 
 def access_picture(source: Source) -> Any:
     """Return a globe for a public project, a key for others."""
-    return case((source.table.c.access == 'public', '/@WEBAPPimages/globe.gif'), else_='/@WEBAPPimages/key.gif')
+    return case(
+        (source.table.c.access == 'public', '/@WEBAPPimages/globe.gif'),
+        else_='/@WEBAPPimages/key.gif',
+    )
 
 
 def investigators(source: Source) -> Any:
@@ -467,7 +583,9 @@ def setting_of(name: str) -> Maker:
     """Return a maker for a setting of a project; 0 if it was never set."""
 
     def build(source: Source) -> Any:
-        query = select(project_setting.c.value).where(project_setting.c.project == source.table.c.id, project_setting.c.name == name)
+        query = select(project_setting.c.value).where(
+            project_setting.c.project == source.table.c.id, project_setting.c.name == name
+        )
         return func.coalesce(query.correlate(source.table).scalar_subquery(), '0')
 
     return build
@@ -478,15 +596,31 @@ def setting_of(name: str) -> Maker:
 
 def last_workflow(source: Source) -> Any:
     """Return the last start of a workflow of a project."""
-    return select(func.max(workflow.c.launch_time)).where(workflow.c.project == source.table.c.id).correlate(source.table).scalar_subquery()
+    return (
+        select(func.max(workflow.c.launch_time))
+        .where(workflow.c.project == source.table.c.id)
+        .correlate(source.table)
+        .scalar_subquery()
+    )
 
 
-_COLORS = {'Complete': 'green', 'In Progress': 'SlateGrey', 'Running': 'SlateGrey', 'Queued': 'orange', 'Failed': 'red'}
+_COLORS = {
+    'Complete': 'green',
+    'In Progress': 'SlateGrey',
+    'Running': 'SlateGrey',
+    'Queued': 'orange',
+    'Failed': 'red',
+}
 
 
 def workflow_status(source: Source) -> Any:
     """Return the latest workflow of an item as HTML, in its status' colour."""
     color = case(_COLORS, value=workflow.c.status, else_='orange')
     text = '<B><FONT COLOR=' + color + '>' + workflow.c.pipeline_name + '</FONT></B>'
-    query = select(text).where(workflow.c.item == source.table.c.id).order_by(workflow.c.pk.desc()).limit(1)
+    query = (
+        select(text)
+        .where(workflow.c.item == source.table.c.id)
+        .order_by(workflow.c.pk.desc())
+        .limit(1)
+    )
     return query.correlate(source.table).scalar_subquery()

@@ -24,7 +24,15 @@ from .display_versions import DisplayVersion, FieldRef
 
 __all__ = ['DisplayDocument', 'read_display']
 
-_KINDS = {'string': 'string', 'integer': 'integer', 'float': 'float', 'date': 'date', 'time': 'time', 'timestamp': 'dateTime', 'boolean': 'boolean'}
+_KINDS = {
+    'string': 'string',
+    'integer': 'integer',
+    'float': 'float',
+    'date': 'date',
+    'time': 'time',
+    'timestamp': 'dateTime',
+    'boolean': 'boolean',
+}
 
 
 @dataclass(frozen=True)
@@ -62,25 +70,47 @@ def read_display(text: bytes) -> DisplayDocument | None:
     if root.tag != 'Displays' or not root.get('schema-element'):
         return None
     nodes = tuple(root.findall('DisplayField'))
-    return DisplayDocument(root.get('schema-element', ''), nodes, tuple(_version(node) for node in root.findall('DisplayVersion')))
+    return DisplayDocument(
+        root.get('schema-element', ''),
+        nodes,
+        tuple(_version(node) for node in root.findall('DisplayVersion')),
+    )
 
 
 def _version(node: etree._Element) -> DisplayVersion:
     refs = (
-        FieldRef(one.get('id', ''), one.get('element_name', ''), one.get('value', ''), one.get('visible', 'true') != 'false', one.get('header', ''))
+        FieldRef(
+            one.get('id', ''),
+            one.get('element_name', ''),
+            one.get('value', ''),
+            one.get('visible', 'true') != 'false',
+            one.get('header', ''),
+        )
         for one in node.findall('DisplayFieldRef')
     )
-    texts = [node.get(name, '') for name in ('default-order-by', 'default-sort-order', 'dark-color', 'light-color')]
+    texts = [
+        node.get(name, '')
+        for name in ('default-order-by', 'default-sort-order', 'dark-color', 'light-color')
+    ]
     return DisplayVersion(node.get('versionName', ''), tuple(refs), *texts)
 
 
-def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField | None) -> DisplayField | None:
+def _field(
+    model: Model, type_name: str, node: etree._Element, own: DisplayField | None
+) -> DisplayField | None:
     image = node.get('image') == 'true'
     searchable = node.get('searchable') == 'true'
-    attributes: dict[str, Any] = {'header': node.get('header', ''), 'image': image, 'searchable': searchable}
+    attributes: dict[str, Any] = {
+        'header': node.get('header', ''),
+        'image': image,
+        'searchable': searchable,
+    }
     if node.findtext('description'):
         attributes['description'] = node.findtext('description', '').strip()
-    kind, content = _KINDS.get(node.get('data-type', ''), ''), ' '.join((node.findtext('Content') or _PLAIN).split())
+    kind, content = (
+        _KINDS.get(node.get('data-type', ''), ''),
+        ' '.join((node.findtext('Content') or _PLAIN).split()),
+    )
     shown = _shown(model, node) if node.find('SubQuery') is None and content in _READ else []
     if not shown:
         return replace(own, **attributes, kind=kind or own.kind) if own is not None else None
@@ -92,7 +122,15 @@ def _field(model: Model, type_name: str, node: etree._Element, own: DisplayField
         kind = kind or own.kind
     make = _READ[content]([_maker(type_name, *one) for one in shown])
     links, secured = (own.links, own.secured) if own is not None else ((), ())
-    return DisplayField(node.get('id', ''), kind=kind, make=make, path=plain, links=links, secured=secured, **attributes)
+    return DisplayField(
+        node.get('id', ''),
+        kind=kind,
+        make=make,
+        path=plain,
+        links=links,
+        secured=secured,
+        **attributes,
+    )
 
 
 def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:
@@ -157,7 +195,11 @@ def write_versions(name: str, versions: Iterable[Mapping[str, Any]]) -> bytes:
     root = etree.Element('DisplayVersions', element_name=name)
     holder = etree.SubElement(root, 'versions')
     for version in versions:
-        node = etree.SubElement(holder, 'version', {key: value for key, value in version.items() if isinstance(value, str)})
+        node = etree.SubElement(
+            holder,
+            'version',
+            {key: value for key, value in version.items() if isinstance(value, str)},
+        )
         fields = etree.SubElement(node, 'fields')
         for one in version['fields']:
             etree.SubElement(fields, 'field', one)

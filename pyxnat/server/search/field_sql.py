@@ -41,8 +41,12 @@ _META = {
 _MARKS = ('meta/last_modified', 'last_modified')
 _RESOURCE_PATHS = ('resources/resource', 'out/file', 'in/file', 'file')
 _RESOURCE_COLUMNS = {
-    'label': 'label', 'format': 'format', 'content': 'content', 'description': 'description', 'xnat_abstractresource_id': 'pk',
-}  # fmt: skip
+    'label': 'label',
+    'format': 'format',
+    'content': 'content',
+    'description': 'description',
+    'xnat_abstractresource_id': 'pk',
+}
 
 
 class Expression(NamedTuple):
@@ -67,7 +71,11 @@ class Expression(NamedTuple):
 
     def ordered(self, descending: bool = False) -> ColumnElement[Any]:
         """Return the sort key, with NULL greater than all else."""
-        return self.comparable.desc().nulls_first() if descending else self.comparable.asc().nulls_last()
+        return (
+            self.comparable.desc().nulls_first()
+            if descending
+            else self.comparable.asc().nulls_last()
+        )
 
 
 class Scope:
@@ -141,10 +149,14 @@ class Scope:
             return self._descend(self.alias(session), where, type_name)
         up = _with_ancestors(self.level)
         down = _with_ancestors(where)
-        common = next(one for one in up if one in down and not one == self.level == where)  # beside the root: up to the parent and down again
+        common = next(
+            one for one in up if one in down and not one == self.level == where
+        )  # beside the root: up to the parent and down again
         current = self._climb(up[: up.index(common) + 1])
         for step in reversed(down[: down.index(common)]):
-            current = self._descend(current, step, type_name if step == where else self._between(step, type_name))
+            current = self._descend(
+                current, step, type_name if step == where else self._between(step, type_name)
+            )
         return current
 
     def _between(self, where: str, type_name: str) -> str:
@@ -154,7 +166,9 @@ class Scope:
         """
         if where != 'experiment':
             return self.model.base_of(where)
-        return self._session_of(type_name) or (self.sessions[0] if len(self.sessions) == 1 else self.model.base_of(where))
+        return self._session_of(type_name) or (
+            self.sessions[0] if len(self.sessions) == 1 else self.model.base_of(where)
+        )
 
     def _session_of(self, type_name: str) -> str:
         """Return the session type in the query with the name of a scan type."""
@@ -225,13 +239,26 @@ class Scope:
         if where == 'subject':
             shared = select(share.c.item).where(share.c.project == table.c.id)
             belongs = or_(belongs, below.c.pk.in_(shared))
-        condition = and_(below.c.level == where, belongs, readable(self.caller, below) if where not in ('scan', 'reconstruction') else literal(True))
+        condition = and_(
+            below.c.level == where,
+            belongs,
+            readable(self.caller, below)
+            if where not in ('scan', 'reconstruction')
+            else literal(True),
+        )
         if type_name != self.model.base_of(where):
-            condition = and_(condition, below.c.xsi_type.in_(self.model.registry.subtypes(type_name)))
+            condition = and_(
+                condition, below.c.xsi_type.in_(self.model.registry.subtypes(type_name))
+            )
         self._record_several(below.c.pk)
         self.joined[type_name] = below
-        if where in ('experiment', 'scan', 'reconstruction') or (where == 'assessor' and self.level != 'project'):
-            self._known['up', below.name, TREE[where]] = table  # its parent is this item, even if no row is joined: ages fall back to the subject's
+        if where in ('experiment', 'scan', 'reconstruction') or (
+            where == 'assessor' and self.level != 'project'
+        ):
+            self._known['up', below.name, TREE[where]] = (
+                # its parent is this item, even if no row is joined: ages fall back to the subject's
+                table
+            )
         return self.join(below, condition, key)
 
     def distance(self, type_name: str, signed: bool = False) -> ColumnElement[Any] | None:
@@ -251,7 +278,10 @@ class Scope:
         """
         if not self.level == self.model.level_of(type_name) == 'experiment':
             return None
-        first, second = (func.julianday(func.json_extract(one.c.fields, '$."date"')) for one in (self.root, self.joined[type_name]))
+        first, second = (
+            func.julianday(func.json_extract(one.c.fields, '$."date"'))
+            for one in (self.root, self.joined[type_name])
+        )
         found: ColumnElement[Any] = first - second
         return found if signed else func.abs(found)
 
@@ -300,13 +330,29 @@ class Scope:
         if path in _META:
             column, kind = _META[path]
             return Expression(table.c[column], kind)
-        if path in _CORE and not (path == 'label' and where in ('scan', 'reconstruction', 'project')) and (path, where) != ('project', 'project'):
+        if (
+            path in _CORE
+            and not (path == 'label' and where in ('scan', 'reconstruction', 'project'))
+            and (path, where) != ('project', 'project')
+        ):
             may_differ = path == 'project' and where == 'scan'
-            return Expression(func.nullif(func.coalesce(table.c.told_project, table.c.project), '') if may_differ else table.c[_CORE[path]])
+            return Expression(
+                func.nullif(func.coalesce(table.c.told_project, table.c.project), '')
+                if may_differ
+                else table.c[_CORE[path]]
+            )
         if path == 'subject_id' and where in ('experiment', 'assessor'):
-            owner = self.parent(table, 'subject') if where == 'experiment' else self.parent(self.parent(table, 'experiment'), 'subject')
+            owner = (
+                self.parent(table, 'subject')
+                if where == 'experiment'
+                else self.parent(self.parent(table, 'experiment'), 'subject')
+            )
             return Expression(owner.c.id)
-        if path in ('image_session_id', 'imagesession_id') and where in ('scan', 'assessor', 'reconstruction'):
+        if path in ('image_session_id', 'imagesession_id') and where in (
+            'scan',
+            'assessor',
+            'reconstruction',
+        ):
             return Expression(self.parent(table, 'experiment').c.id)
         return None
 
@@ -336,7 +382,10 @@ class Scope:
             found = self.join(found, and_(found.c.item == table.c.pk, found.c.side == side), key)
         if name in ('file_count', 'file_size'):
             measures = (func.count(), func.coalesce(func.sum(file.c.size), 0))
-            count, size = (select(one).where(file.c.resource == found.c.pk).correlate(found).scalar_subquery() for one in measures)
+            count, size = (
+                select(one).where(file.c.resource == found.c.pk).correlate(found).scalar_subquery()
+                for one in measures
+            )
             return Expression(counted(found, count, size)[name == 'file_size'], 'integer')
         column = _RESOURCE_COLUMNS.get(name)
         return Expression(found.c[column]) if column else None
@@ -360,7 +409,12 @@ class Scope:
         each = func.json_each(table.c.fields).table_valued('key', 'value')
         name = name_of(holder.rpartition('[')[2][:-1])
         return (
-            select(literal(name)).select_from(each).where(_starts_with(each.c.key, literal(holder + '/'))).limit(1).correlate(table).scalar_subquery()
+            select(literal(name))
+            .select_from(each)
+            .where(_starts_with(each.c.key, literal(holder + '/')))
+            .limit(1)
+            .correlate(table)
+            .scalar_subquery()
         )
 
     def _repeated(self, table: Any, field: Field, key: str) -> Any:
@@ -375,8 +429,14 @@ class Scope:
             here.append(step.name)
             holder.append(step)
             if '/'.join(here) in field.holders:
-                before = prefix + (join(holder[:-1]) + '/' if len(holder) > 1 else '') + step.name + '['
-                prefix = before + f'{step.pick}]/' if step.pick else self._each(table, before, '/'.join(here))
+                before = (
+                    prefix + (join(holder[:-1]) + '/' if len(holder) > 1 else '') + step.name + '['
+                )
+                prefix = (
+                    before + f'{step.pick}]/'
+                    if step.pick
+                    else self._each(table, before, '/'.join(here))
+                )
                 holder = []
         leaf = join(holder)
         if leaf == 'name':
@@ -404,7 +464,10 @@ class Scope:
 
     def _field(self, type_name: str, path: str) -> Field | None:
         """Return the field of a type, or of one that extends it."""
-        found = (self.model.field(name, path) for name in (type_name, *self.model.registry.subtypes(type_name)))
+        found = (
+            self.model.field(name, path)
+            for name in (type_name, *self.model.registry.subtypes(type_name))
+        )
         return next((one for one in found if one is not None), None)
 
 
@@ -435,7 +498,14 @@ def _starts_with(key: Any, text: Any) -> ColumnElement[bool]:
 def _value(table: Any, key: Any) -> Any:
     """Return the value under a computed key."""
     each = func.json_each(table.c.fields).table_valued('key', 'value')
-    return select(each.c.value).select_from(each).where(each.c.key == key).limit(1).correlate_except(each).scalar_subquery()
+    return (
+        select(each.c.value)
+        .select_from(each)
+        .where(each.c.key == key)
+        .limit(1)
+        .correlate_except(each)
+        .scalar_subquery()
+    )
 
 
 def _instance_name(prefix: Any) -> Any:

@@ -19,7 +19,10 @@ from .display_fields import DisplayField
 
 __all__ = ['fields_of_projects', 'type_counts']
 
-_DEFINED = re.compile(r'(?P<field>(?P<protocol>studyProtocol\[[^\]]*\])/definitions/definition\[[^\]]*\]/fields/field\[name=(?P<name>[^\]]*)\])/type')
+_DEFINED = re.compile(
+    r'(?P<field>(?P<protocol>studyProtocol\[[^\]]*\])/definitions/definition\[[^\]]*\]/fields/'
+    r'field\[name=(?P<name>[^\]]*)\])/type'
+)
 """Key of the type of a field in a project's protocol."""
 
 
@@ -40,7 +43,9 @@ def type_counts(connection: Connection, caller: Caller | None) -> dict[str, int]
     return {row.xsi_type: row.n for row in connection.execute(query)}
 
 
-def fields_of_projects(context: Context, connection: Connection, element: str) -> Iterator[tuple[DisplayField, int]]:
+def fields_of_projects(
+    context: Context, connection: Connection, element: str
+) -> Iterator[tuple[DisplayField, int]]:
     """Yield search fields of projects, each with a number for its source.
 
     1 for custom variables, 2 for labels in projects.
@@ -64,10 +69,21 @@ def fields_of_projects(context: Context, connection: Connection, element: str) -
     for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')][:1]:
         for name in ('*', *visible_projects(connection, context.caller)):
             about = f'Label within the {name} project.'
-            yield replace(labels, id=f'{labels.id}={name}', header=name, requires_value=False, description=about), 2
+            yield (
+                replace(
+                    labels,
+                    id=f'{labels.id}={name}',
+                    header=name,
+                    requires_value=False,
+                    description=about,
+                ),
+                2,
+            )
 
 
-def _of_forms(connection: Connection, element: str, fields: dict[str, DisplayField]) -> Iterator[DisplayField]:
+def _of_forms(
+    connection: Connection, element: str, fields: dict[str, DisplayField]
+) -> Iterator[DisplayField]:
     """Yield the fields of the custom forms of a type, enabled or not.
 
     XNAT drops those of a deleted form.
@@ -78,17 +94,33 @@ def _of_forms(connection: Connection, element: str, fields: dict[str, DisplayFie
             if plain is not None and one.get('input') and one.get('key'):
                 about = f'{one.get("label", one["key"])}[{form.uuid}]'
                 name = f'{element}_CUSTOM-FORM_{form.uuid}_{one["key"]}'.upper()
-                yield replace(plain, id=name, header=one['key'], type='string', requires_value=False, description=about)
+                yield replace(
+                    plain,
+                    id=name,
+                    header=one['key'],
+                    type='string',
+                    requires_value=False,
+                    description=about,
+                )
 
 
-def _defined(context: Context, connection: Connection, element: str, scope: str) -> Iterator[tuple[str, str]]:
+def _defined(
+    context: Context, connection: Connection, element: str, scope: str
+) -> Iterator[tuple[str, str]]:
     """Yield the distinct custom fields in protocols of projects for a type."""
-    query = select(item.c.fields).where(item.c.level == 'project', item.c.fields.contains('studyProtocol['), visible(context.caller, item.c.id))
+    query = select(item.c.fields).where(
+        item.c.level == 'project',
+        item.c.fields.contains('studyProtocol['),
+        visible(context.caller, item.c.id),
+    )
     known: set[str] = set()
     for text in connection.scalars(query.where(item.c.id == scope) if scope else query):
         fields: dict[str, str] = json.loads(text)
         for found in filter(None, map(_DEFINED.fullmatch, fields)):
-            fits = fields.get(f'{found["protocol"]}/data-type') == element and fields[found.string] == 'custom'
+            fits = (
+                fields.get(f'{found["protocol"]}/data-type') == element
+                and fields[found.string] == 'custom'
+            )
             if fits and found['name'].lower() not in known:
                 known.add(found['name'].lower())
                 yield found['name'], fields.get(f'{found["field"]}/datatype', 'string')

@@ -36,7 +36,9 @@ _SHUFFLE = 2654435761
 """Knuth's hash factor: rows are ordered by key times this, so that neighbours are separated."""
 
 
-def listing(context: Context, connection: Connection, route: ItemPath, place: Place) -> Table | None:
+def listing(
+    context: Context, connection: Connection, route: ItemPath, place: Place
+) -> Table | None:
     """Return the table of a collection; None for XNAT's empty response.
 
     Parameters
@@ -69,7 +71,9 @@ def listing(context: Context, connection: Connection, route: ItemPath, place: Pl
 
 
 class _Listing:
-    def __init__(self, context: Context, connection: Connection, route: ItemPath, place: Place, where: str) -> None:
+    def __init__(
+        self, context: Context, connection: Connection, route: ItemPath, place: Place, where: str
+    ) -> None:
         self.context = context
         self.connection = connection
         self.route = route
@@ -90,10 +94,14 @@ class _Listing:
         conditions = [*self._conditions(), *self._filters()]
         values = [self._value(one) for one in self.columns]
         uri = self._uri()
-        query = self.scope.select(*(value.label(f'c{number}') for number, value in enumerate([*values, uri]))).where(and_(*conditions))
+        query = self.scope.select(
+            *(value.label(f'c{number}') for number, value in enumerate([*values, uri]))
+        ).where(and_(*conditions))
         query = query.order_by((self.root.c.pk * _SHUFFLE) % 2**32)
         paged = self._page()
-        rows = self._rows(query.limit(paged[0]).offset(paged[1]) if paged else query, len(values) + 1)
+        rows = self._rows(
+            query.limit(paged[0]).offset(paged[1]) if paged else query, len(values) + 1
+        )
         title = {'title': 'Matching experiments'} if self.route.names == ('experiments',) else {}
         found = Table([*(one.key for one in self.columns), 'URI'], rows, title, count=not paged)
         return self._headed(found) if self.where in _SILENT else found
@@ -123,10 +131,20 @@ class _Listing:
 
     def _page(self) -> tuple[int, int] | None:
         """Return limit and offset; None for all rows, and for unpaged levels."""
-        if not (self.context.get('limit') or self.context.get('offset')) or self.where not in ('subject', 'experiment'):
+        if not (self.context.get('limit') or self.context.get('offset')) or self.where not in (
+            'subject',
+            'experiment',
+        ):
             return None
-        limit, offset = (self._number(name, default) for name, default in (('limit', _DEFAULT_LIMIT), ('offset', 0)))
-        return (limit, offset) if limit is not None and offset is not None and (limit > 0 or offset > 0) else None
+        limit, offset = (
+            self._number(name, default)
+            for name, default in (('limit', _DEFAULT_LIMIT), ('offset', 0))
+        )
+        return (
+            (limit, offset)
+            if limit is not None and offset is not None and (limit > 0 or offset > 0)
+            else None
+        )
 
     def _number(self, name: str, default: int) -> int | None:
         """Return a number in the query; None for ``*``, which disables paging."""
@@ -149,7 +167,10 @@ class _Listing:
         row = self.place.row
         if self.where == 'project':
             owned = self.context.get('restrict') in ('edit', 'delete') and not self.caller.admin
-            return [visible(self.caller, table.c.id, seeing=True), *([owned_by(self.caller, table.c.id)] if owned else [])]
+            return [
+                visible(self.caller, table.c.id, seeing=True),
+                *([owned_by(self.caller, table.c.id)] if owned else []),
+            ]
         if row is None:
             return [readable(self.caller, table)]
         if self.place.project is not None and row.level in ('project', 'subject'):
@@ -177,12 +198,21 @@ class _Listing:
         project.
         """
         project = self.place.project or ''
-        if 'read' not in rights(self.connection, self.caller, project, 'xnat:subjectData' if self.where == 'experiment' else ''):
+        if 'read' not in rights(
+            self.connection,
+            self.caller,
+            project,
+            'xnat:subjectData' if self.where == 'experiment' else '',
+        ):
             raise Forbidden(f'Unable to read {self.route.last.level.plural} for Project: {project}')
         if 'read' in rights(self.connection, self.caller, project, OTHER):
             return []
         mixed = self.where == 'experiment' and not self.asked.secured
-        return [readable_in(self.caller, literal(project), table) if mixed else readable(self.caller, table)]
+        return [
+            readable_in(self.caller, literal(project), table)
+            if mixed
+            else readable(self.caller, table)
+        ]
 
     def _in_project(self, table: Any) -> ColumnElement[bool]:
         self._join_shares(table, self.place.project or '')
@@ -191,7 +221,11 @@ class _Listing:
     def _join_shares(self, table: Any, project: str) -> None:
         """Join the shares into a project, for the labels of items there."""
         self.shared = alias(share, 'shown')
-        self.scope.join(self.shared, and_(self.shared.c.item == table.c.pk, self.shared.c.project == project), ('shown',))
+        self.scope.join(
+            self.shared,
+            and_(self.shared.c.item == table.c.pk, self.shared.c.project == project),
+            ('shown',),
+        )
 
     def _filters(self) -> Iterator[ColumnElement[bool]]:
         """Yield the filters; listings below a session have none."""
@@ -225,7 +259,9 @@ class _Listing:
         if self.where != 'experiment':
             return None
         if key == 'project':
-            return case((self.shared.c.pk.is_not(None), self.shared.c.project), else_=self.root.c.project)
+            return case(
+                (self.shared.c.pk.is_not(None), self.shared.c.project), else_=self.root.c.project
+            )
         return self._subject_shown() if key == 'subject_label' else None
 
     def _subject_shown(self) -> ColumnElement[Any]:
@@ -235,7 +271,11 @@ class _Listing:
         """
         owner = self.scope.alias('xnat:subjectData')
         other = alias(share, 'subject_shown')
-        condition = and_(other.c.item == owner.c.pk, other.c.project == self.place.project, self.shared.c.pk.is_not(None))
+        condition = and_(
+            other.c.item == owner.c.pk,
+            other.c.project == self.place.project,
+            self.shared.c.pk.is_not(None),
+        )
         self.scope.join(other, condition, ('subject_shown',))
         shown: ColumnElement[Any] = func.coalesce(func.nullif(other.c.label, ''), owner.c.label)
         return shown
@@ -246,7 +286,9 @@ class _Listing:
             return self._below_path(f'/data/{plural}/')
         if not any(one.key == 'ID' for one in self.columns):
             raise ListingFails('XNAT needs ID among the columns of this listing.')
-        return self._below_path(f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/')
+        return self._below_path(
+            f'/data/experiments/{self.place.row.id}/{level(self.where).plural}/'
+        )
 
     def _below_path(self, path: str) -> ColumnElement[Any]:
         found: ColumnElement[Any] = literal(path) + self.root.c.id

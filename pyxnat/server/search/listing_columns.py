@@ -25,9 +25,13 @@ ELEMENT_NAME = 'xnat:experimentData/extension_item/element_name'
 PROJECT = 'xnat:experimentData/project'
 SUBJECT = 'xnat:subjectData'
 _ROOTS = {
-    'project': 'xnat:projectData', 'subject': SUBJECT, 'experiment': 'xnat:subjectAssessorData', 'scan': 'xnat:imageScanData',
-    'assessor': 'xnat:imageAssessorData', 'reconstruction': 'xnat:reconstructedImageData',
-}  # fmt: skip
+    'project': 'xnat:projectData',
+    'subject': SUBJECT,
+    'experiment': 'xnat:subjectAssessorData',
+    'scan': 'xnat:imageScanData',
+    'assessor': 'xnat:imageAssessorData',
+    'reconstruction': 'xnat:reconstructedImageData',
+}
 _KEYS = {'scan': 'xnat_imagescandata_id', 'reconstruction': 'xnat_reconstructedimagedata_id'}
 """Primary keys of levels whose items have another key than the ID."""
 _PASSED_OVER = re.compile(r'\[(?!@xsi:type=)[^\]]*\]')
@@ -107,7 +111,9 @@ class Asked:
     def _named(self) -> Iterator[Path]:
         """Yield all paths of columns and filters, in the order of the query."""
         for name, value in self._context.query:
-            yield from map(self._read, value.split(',')) if name == 'columns' else [self._read(name)]
+            yield from (
+                map(self._read, value.split(',')) if name == 'columns' else [self._read(name)]
+            )
 
     # -- columns
 
@@ -143,7 +149,12 @@ class Asked:
         XNAT returns them if the listing has a join of its own.
         """
         registry = self._model.registry
-        if self.where == 'experiment' and SUBJECT in kinds and self.secured and registry.is_a(self.root, 'xnat:subjectAssessorData'):
+        if (
+            self.where == 'experiment'
+            and SUBJECT in kinds
+            and self.secured
+            and registry.is_a(self.root, 'xnat:subjectAssessorData')
+        ):
             yield self._path(self.root, 'subject_ID')
         if self.where == 'scan' and not all(registry.is_a(self.root, kind) for kind in kinds):
             yield self._path(self.root, 'image_session_ID')

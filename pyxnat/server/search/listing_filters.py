@@ -78,7 +78,9 @@ def _number(text: str) -> float:
     try:
         return float(text)
     except ValueError as error:
-        raise ListingFails(f'{text!r} is not a number; negative numbers are not supported.') from error
+        raise ListingFails(
+            f'{text!r} is not a number; negative numbers are not supported.'
+        ) from error
 
 
 def _date_matches(expression: Expression, value: str) -> ColumnElement[bool]:
@@ -117,8 +119,13 @@ def expression_of(scope: Scope, one: Path) -> Expression:
     """
     if not scope.model.declares(one.kind, one.path):
         raise ListingFails(f'{one.kind}/{one.path} is not a field.')
-    if scope.model.level_of(one.kind) == 'subject' and scope.root_type in ('xnat:experimentData', 'xnat:imageAssessorData'):
-        raise ListingFails(f'{scope.root_type} is not joined with {one.kind}; add a single xsiType.')
+    if scope.model.level_of(one.kind) == 'subject' and scope.root_type in (
+        'xnat:experimentData',
+        'xnat:imageAssessorData',
+    ):
+        raise ListingFails(
+            f'{scope.root_type} is not joined with {one.kind}; add a single xsiType.'
+        )
     try:
         found = scope.path(one.kind, one.path)
     except LookupError as error:

@@ -29,20 +29,31 @@ def chosen_projects(context: Context, connection: Connection) -> list[str]:
     connection : Connection
         The database.
     """
-    return sorted(connection.scalars(select(item.c.id).where(item.c.level == 'project', *_conditions(context))))
+    return sorted(
+        connection.scalars(
+            select(item.c.id).where(item.c.level == 'project', *_conditions(context))
+        )
+    )
 
 
 def _conditions(context: Context) -> Iterator[ColumnElement[bool]]:
     mine = select(role.c.project).where(role.c.login == context.caller.login)
     project, everything = item.c.id, true() if context.caller.admin else false()
-    ways = {'readable': or_(project.in_(mine), item.c.access == 'public'), 'writable': project.in_(mine.where(role.c.role != 'collaborator'))}
+    ways = {
+        'readable': or_(project.in_(mine), item.c.access == 'public'),
+        'writable': project.in_(mine.where(role.c.role != 'collaborator')),
+    }
     if context.has('data'):
         if context.get('data').lower() not in ways:
             raise BadRequest(f'{context.get("data")!r} must be one of {", ".join(ways)}.')
         yield or_(everything, ways[context.get('data').lower()])
     if context.has('accessible'):
         open_to_all = item.c.access.in_(('public', 'protected'))
-        yield or_(everything, project.in_(mine), open_to_all) if context.flag('accessible') else project.not_in(mine)
+        yield (
+            or_(everything, project.in_(mine), open_to_all)
+            if context.flag('accessible')
+            else project.not_in(mine)
+        )
     if context.has('activeSince'):
         yield _active_since(context.get('activeSince'))
     chosen = list(_chosen(context, mine))
@@ -54,11 +65,18 @@ def _chosen(context: Context, mine: Any) -> Iterator[ColumnElement[bool]]:
     """Yield conditions joined by OR: the caller's roles and favorites."""
     for name in ('owner', 'member', 'collaborator'):
         if context.has(name):
-            yield item.c.id.in_(mine.where(role.c.role == name)) if context.flag(name) else item.c.id.not_in(mine)
+            yield (
+                item.c.id.in_(mine.where(role.c.role == name))
+                if context.flag(name)
+                else item.c.id.not_in(mine)
+            )
     if context.flag('recent'):
         yield false()  # XNAT counts visits of its web pages only, and this archive has none
     if context.flag('favorite'):
-        kept = favorite.c.login == context.caller.login, func.lower(favorite.c.type).in_(('project', _ROOT.lower()))
+        kept = (
+            favorite.c.login == context.caller.login,
+            func.lower(favorite.c.type).in_(('project', _ROOT.lower())),
+        )
         yield item.c.id.in_(select(favorite.c.id).where(*kept))
     if context.flag('admin'):
         yield true() if context.caller.admin else false()
@@ -82,13 +100,17 @@ def owned_by(caller: Caller, project: ColumnElement[str]) -> ColumnElement[bool]
     project : ColumnElement[str]
         Column with the ID of the project.
     """
-    return project.in_(select(role.c.project).where(role.c.login == caller.login, role.c.role == 'owner'))
+    return project.in_(
+        select(role.c.project).where(role.c.login == caller.login, role.c.role == 'owner')
+    )
 
 
 # -- by right
 
 
-def projects_with_right(connection: Connection, caller: Caller, right: str, kind: str = ANY) -> Iterator[Any]:
+def projects_with_right(
+    connection: Connection, caller: Caller, right: str, kind: str = ANY
+) -> Iterator[Any]:
     """Yield the projects in which a caller has a right, by ID.
 
     Parameters
@@ -110,7 +132,11 @@ def projects_with_right(connection: Connection, caller: Caller, right: str, kind
     if right not in _RIGHTS:
         raise BadRequest(f'{right!r} must be one of {", ".join(sorted(_RIGHTS))}.')
     wanted = 'delete' if right == 'activate' else right
-    query = select(item).where(item.c.level == 'project', visible(caller, item.c.id, seeing=True)).order_by(item.c.id)
+    query = (
+        select(item)
+        .where(item.c.level == 'project', visible(caller, item.c.id, seeing=True))
+        .order_by(item.c.id)
+    )
     for row in connection.execute(query).all():
         if wanted in rights(connection, caller, row.id, kind):
             yield row

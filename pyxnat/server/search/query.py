@@ -30,7 +30,9 @@ STATUS = 'quarantine_status'
 _TOO_MUCH = re.compile(r'too (many|large|deep)|at most \d+ tables|overflow', re.IGNORECASE)
 
 
-def run_search(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+def run_search(
+    context: Context, connection: Connection, document: SearchDocument, keyed: bool = False
+) -> Table:
     """Run a search and return its table.
 
     Parameters
@@ -104,10 +106,21 @@ class Search:
         diffs = [self._diff(element) for element in self._beside]
         names = [*(one.name for one in columns), STATUS, *diffs, *(['key'] if keyed else [])]
         columns_shown = [] if self._document.fields and not self._asked else columns
-        described = [entry for one in columns_shown if (entry := one.described or (one.helper if self._linked else None))]
+        described = [
+            entry
+            for one in columns_shown
+            if (entry := one.described or (one.helper if self._linked else None))
+        ]
         attributes = {one.name: one.described for one in columns if one.described}
         meta = {'rootElementName': self.root}
-        return Table(names, self._rows(query, len(names)), meta, [*described, {'key': STATUS}], ordered=True, attributes=attributes)
+        return Table(
+            names,
+            self._rows(query, len(names)),
+            meta,
+            [*described, {'key': STATUS}],
+            ordered=True,
+            attributes=attributes,
+        )
 
     def query(self, keyed: bool = False) -> Select[Any]:
         """Return the SQL of the search.
@@ -119,25 +132,40 @@ class Search:
         keyed : bool
             Whether the ID is included.
         """
-        self._asked = [self._columns.add(one, self._context.caller.pk) for one in self._document.fields].count(True)
+        self._asked = [
+            self._columns.add(one, self._context.caller.pk) for one in self._document.fields
+        ].count(True)
         if not self._asked:
             self._add_listing()
         root = self._scope.root
         beside = list(self._scope.joined)
         where = condition(self._document.where, self._criterion)
         order = self._sorted() or self._order()
-        conditions = [*self._guard(), *([] if where is None else [where])]  # before the query, because they may add joins
+        conditions = [
+            *self._guard(),
+            *([] if where is None else [where]),
+        ]  # before the query, because they may add joins
         self._beside = [element for element in beside if self._scope.distance(element) is not None]
-        shown = [found.value.sql.label(f'c{number}') for number, found in enumerate(self._columns.all())]
-        ends = [root.c.status, *(cast(self._scope.distance(one, signed=True), Integer) for one in self._beside), *([root.c.id] if keyed else [])]
-        return self._reduced(self._scope.select(*shown, *ends).where(and_(*conditions)), shown).order_by(*order, root.c.id, root.c.pk)
+        shown = [
+            found.value.sql.label(f'c{number}') for number, found in enumerate(self._columns.all())
+        ]
+        ends = [
+            root.c.status,
+            *(cast(self._scope.distance(one, signed=True), Integer) for one in self._beside),
+            *([root.c.id] if keyed else []),
+        ]
+        return self._reduced(
+            self._scope.select(*shown, *ends).where(and_(*conditions)), shown
+        ).order_by(*order, root.c.id, root.c.pk)
 
     def _rows(self, query: Select[Any], width: int) -> Iterator[Sequence[Any]]:
         try:
             result = self._connection.execute(query)
         except OperationalError as error:
             if _TOO_MUCH.search(str(error.orig)):
-                raise BadRequest(f'The search is too large for one query of the database: {error.orig}.') from error
+                raise BadRequest(
+                    f'The search is too large for one query of the database: {error.orig}.'
+                ) from error
             raise
         rows: Iterator[Sequence[Any]] = iter(result.yield_per(BATCH))
         return rows if len(result.keys()) == width else (row[:width] for row in rows)
@@ -146,11 +174,20 @@ class Search:
         """Group a query by root item, and by values of repeated paths."""
         if not self._scope.many:
             return query
-        repeated = [one for one, column in zip(shown, self._columns.all(), strict=True) if column.repeats]
+        repeated = [
+            one for one, column in zip(shown, self._columns.all(), strict=True) if column.repeats
+        ]
         for element, below in list(self._scope.joined.items())[:1] if not repeated else ():
             # SQLite takes the other values from the row with the minimum or maximum.
-            distance, day = self._scope.distance(element), func.json_extract(below.c.fields, '$."date"')
-            query = query.add_columns(func.max(func.coalesce(day, '') + func.printf('%020d', below.c.pk)) if distance is None else func.min(distance))
+            distance, day = (
+                self._scope.distance(element),
+                func.json_extract(below.c.fields, '$."date"'),
+            )
+            query = query.add_columns(
+                func.max(func.coalesce(day, '') + func.printf('%020d', below.c.pk))
+                if distance is None
+                else func.min(distance)
+            )
         return query.group_by(self._scope.root.c.pk, *repeated)
 
     def _guard(self) -> list[ColumnElement[bool]]:
@@ -161,13 +198,17 @@ class Search:
         found = [root.c.level.in_(sorted(levels)), root.c.xsi_type.in_(kinds)]
         if level == 'project':
             return [*found, visible(caller, root.c.id, seeing=True)]
-        held = self._scope.parent(root, 'experiment') if level in ('scan', 'reconstruction') else root
+        held = (
+            self._scope.parent(root, 'experiment') if level in ('scan', 'reconstruction') else root
+        )
         return [*found, readable(caller, held)]
 
     def _named(self, level: str) -> list[str]:
         """Return the types of a level in fields or criteria of the document."""
         named = (self._model.name(text) for text in self._document.elements())
-        return list(dict.fromkeys(name for name in named if name and self._model.level_of(name) == level))
+        return list(
+            dict.fromkeys(name for name in named if name and self._model.level_of(name) == level)
+        )
 
     # -- columns
 
@@ -176,10 +217,17 @@ class Search:
 
         Also for a search whose fields are all unknown.
         """
-        if self.root == 'xnat:mrSessionData':  # XNAT fails: it sorts by a field missing from its display document
-            raise BadRequest(f'A search of {self.root} needs search_field elements with its fields.')
+        if (
+            self.root == 'xnat:mrSessionData'
+        ):  # XNAT fails: it sorts by a field missing from its display document
+            raise BadRequest(
+                f'A search of {self.root} needs search_field elements with its fields.'
+            )
         for one in self._displays.first_version(self.root).fields:
-            self._columns.add(SearchField(one.element or self.root, one.id, value=one.value, visible=one.visible), self._context.caller.pk)
+            self._columns.add(
+                SearchField(one.element or self.root, one.id, value=one.value, visible=one.visible),
+                self._context.caller.pk,
+            )
 
     def _diff(self, element: str) -> str:
         """Return the name of the column with the days to another session."""
@@ -202,12 +250,17 @@ class Search:
 
     def _find(self, element: str, name: str) -> Expression | None:
         table = self._scope.alias(element)
-        known, value = self._displays.fields(element).get(name.partition('=')[0]), name.partition('=')[2]
+        known, value = (
+            self._displays.fields(element).get(name.partition('=')[0]),
+            name.partition('=')[2],
+        )
         if known is not None:
             return expression(known, self._scope, table, element, value or NO_VALUE)
         if self._model.is_unclear(element, name):
             raise BadRequest(f'{element}/{name} is ambiguous: name the type as …[@xsi:type=…]/….')
-        return self._scope.path(element, name) or find_field(self._scope, self._model, element, name)
+        return self._scope.path(element, name) or find_field(
+            self._scope, self._model, element, name
+        )
 
     def _criterion(self, schema_field: str) -> Expression:
         """Return the SQL of a field in a criterion.
@@ -230,13 +283,22 @@ class Search:
         Columns of a cached search, or else IDs of display fields of the root.
         """
         if self._context.get('cache').lower() == 'true':
-            return order_asked(self._context, {one.name: one.value.sql for one in self._columns.all()})
+            return order_asked(
+                self._context, {one.name: one.value.sql for one in self._columns.all()}
+            )
         known = self._displays.fields(self.root)
-        wanted = [name for value in self._context.all('sortBy') for name in value.split(',') if name]
+        wanted = [
+            name for value in self._context.all('sortBy') for name in value.split(',') if name
+        ]
         unknown = [name for name in wanted if name not in known]
         if unknown:
-            raise InternalServerError(f'sortBy needs IDs of display fields of {self.root}; {unknown[0]!r} is not one.')
-        return [self._resolve(self.root, name).ordered(self._context.get('sortOrder').upper() == 'DESC') for name in wanted]
+            raise InternalServerError(
+                f'sortBy needs IDs of display fields of {self.root}; {unknown[0]!r} is not one.'
+            )
+        return [
+            self._resolve(self.root, name).ordered(self._context.get('sortOrder').upper() == 'DESC')
+            for name in wanted
+        ]
 
     def _order(self) -> list[Any]:
         """Return the sort keys of ``sort_by``, or of the first column.
@@ -249,13 +311,26 @@ class Search:
             if full is None:
                 raise BadRequest(f'{element} is not a data type of this archive.')
             return [self._resolve(full, name).ordered()]
-        columns = self._columns.all() if self._context.archive.preferences.flag('defaultToSortedListings') else []
-        return [found.value.ordered((found.described or {}).get('type') == 'date') for found in columns[:1]]
+        columns = (
+            self._columns.all()
+            if self._context.archive.preferences.flag('defaultToSortedListings')
+            else []
+        )
+        return [
+            found.value.ordered((found.described or {}).get('type') == 'date')
+            for found in columns[:1]
+        ]
 
 
-GENERAL = frozenset({
-    'xnat:experimentData', 'xnat:subjectAssessorData', 'xnat:imageSessionData', 'xnat:imageAssessorData', 'xnat:imageScanData',
-})  # fmt: skip
+GENERAL = frozenset(
+    {
+        'xnat:experimentData',
+        'xnat:subjectAssessorData',
+        'xnat:imageSessionData',
+        'xnat:imageAssessorData',
+        'xnat:imageScanData',
+    }
+)
 """General types: XNAT has no display documents for them, and fails."""
 
 
@@ -282,7 +357,10 @@ def root_of(context: Context, document: SearchDocument) -> str:
     if root is None:
         raise Forbidden(f'{document.root} is not a data type of this archive.')
     if root in GENERAL or not context.archive.model.level_of(root):
-        raise BadRequest(f'{document.root} cannot be searched; use a type with items, such as xnat:mrSessionData.')
+        raise BadRequest(
+            f'{document.root} cannot be searched; use a type with items, such as '
+            'xnat:mrSessionData.'
+        )
     return root
 
 
@@ -308,6 +386,14 @@ def may_query(context: Context, connection: Connection, root: str) -> bool:
         return True
     public = select(item.c.pk).where(item.c.level == 'project', item.c.access == 'public')
     whole = select(role.c.project).where(role.c.login == login, role.c.role.in_(tuple(ROLES)))
-    held = role.join(group_right, and_(group_right.c.project == role.c.project, group_right.c.key == role.c.role))
-    typed = select(role.c.project).select_from(held).where(role.c.login == login, group_right.c.xsi_type.in_(model.registry.subtypes(root)))
-    return any(connection.execute(query.limit(1)).first() is not None for query in (whole, public, typed))
+    held = role.join(
+        group_right, and_(group_right.c.project == role.c.project, group_right.c.key == role.c.role)
+    )
+    typed = (
+        select(role.c.project)
+        .select_from(held)
+        .where(role.c.login == login, group_right.c.xsi_type.in_(model.registry.subtypes(root)))
+    )
+    return any(
+        connection.execute(query.limit(1)).first() is not None for query in (whole, public, typed)
+    )

@@ -20,9 +20,22 @@ __all__ = ['recent_table']
 _DAYS = 60
 _ROWS = 60
 _COLUMNS = (
-    'id', 'label', 'project', 'date', 'status', 'workflow_status', 'element_name', 'type_desc', 'insert_date', 'activation_date',
-    'last_modified', 'workflow_date', 'pipeline_name', 'action_date', 'scanner',
-)  # fmt: skip
+    'id',
+    'label',
+    'project',
+    'date',
+    'status',
+    'workflow_status',
+    'element_name',
+    'type_desc',
+    'insert_date',
+    'activation_date',
+    'last_modified',
+    'workflow_date',
+    'pipeline_name',
+    'action_date',
+    'scanner',
+)
 
 
 def recent_table(context: Context, connection: Connection) -> Table:
@@ -39,11 +52,27 @@ def recent_table(context: Context, connection: Connection) -> Table:
     """
     days, rows = _number(context.get('recent'), _DAYS), _number(context.get('limit'), _ROWS)
     since = datetime.now() - timedelta(days)
-    last = select(workflow.c.item, func.max(workflow.c.pk).label('pk')).group_by(workflow.c.item).subquery()
+    last = (
+        select(workflow.c.item, func.max(workflow.c.pk).label('pk'))
+        .group_by(workflow.c.item)
+        .subquery()
+    )
     moment = func.coalesce(workflow.c.launch_time, item.c.insert_date)
-    query = select(item, workflow.c.status.label('workflow_status'), workflow.c.launch_time, workflow.c.pipeline_name, moment.label('moment'))
-    query = query.select_from(item.outerjoin(last, last.c.item == item.c.id).outerjoin(workflow, workflow.c.pk == last.c.pk))
-    query = query.where(item.c.level == 'experiment', moment >= f'{since:%Y-%m-%d}', readable(context.caller, item))
+    query = select(
+        item,
+        workflow.c.status.label('workflow_status'),
+        workflow.c.launch_time,
+        workflow.c.pipeline_name,
+        moment.label('moment'),
+    )
+    query = query.select_from(
+        item.outerjoin(last, last.c.item == item.c.id).outerjoin(
+            workflow, workflow.c.pk == last.c.pk
+        )
+    )
+    query = query.where(
+        item.c.level == 'experiment', moment >= f'{since:%Y-%m-%d}', readable(context.caller, item)
+    )
     found = connection.execute(query.order_by(moment.desc(), item.c.pk).limit(rows))
     return Table(_COLUMNS, [_row(context, one) for one in found], {'title': 'Recent Experiments'})
 
@@ -57,6 +86,19 @@ def _row(context: Context, one: Any) -> tuple[Any, ...]:
     kind = context.archive.model.singular(one.xsi_type).removesuffix(' Session')
     done = one.workflow_status or 'Complete'
     return (
-        one.id, one.label, one.project, fields.get('date'), one.status, done, one.xsi_type, kind, one.insert_date, one.insert_date,
-        one.last_modified, one.moment, one.pipeline_name or 'Added', one.moment, fields.get('scanner'),
-    )  # fmt: skip
+        one.id,
+        one.label,
+        one.project,
+        fields.get('date'),
+        one.status,
+        done,
+        one.xsi_type,
+        kind,
+        one.insert_date,
+        one.insert_date,
+        one.last_modified,
+        one.moment,
+        one.pipeline_name or 'Added',
+        one.moment,
+        fields.get('scanner'),
+    )

@@ -16,7 +16,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Connection, Float, ForeignKey, Integer, MetaData, String, Text, cast, func, select
+from sqlalchemy import (
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    cast,
+    func,
+    select,
+)
 from sqlalchemy import Table as SqlTable
 
 from ..db.store import open_engine
@@ -59,7 +71,13 @@ class View:
     """One cached result."""
 
     def __init__(self, row: Any) -> None:
-        self.pk, self.id, self.login, self.size, self.last_access = row.pk, row.id, row.login, row.size, row.last_access
+        self.pk, self.id, self.login, self.size, self.last_access = (
+            row.pk,
+            row.id,
+            row.login,
+            row.size,
+            row.last_access,
+        )
         header = json.loads(row.header)
         self.columns: list[str] = header['columns']
         self.described: list[dict[str, Any]] = header['described']
@@ -124,7 +142,9 @@ class Views:
         table : Table
             The result.
         """
-        header = json.dumps({'columns': list(table.columns), 'described': table.described, 'meta': table.meta})
+        header = json.dumps(
+            {'columns': list(table.columns), 'described': table.described, 'meta': table.meta}
+        )
         with self._write() as connection:
             values = {
                 'id': self._free(connection, '_'.join(('', *filter(None, (search, login))))),
@@ -139,7 +159,13 @@ class Views:
         try:
             while batch := list(islice(rows, _ROWS_AT_ONCE)):
                 with self._write() as connection:
-                    connection.execute(_row.insert(), [{'view': pk, 'number': size + at, 'cells': _cells(row)} for at, row in enumerate(batch)])
+                    connection.execute(
+                        _row.insert(),
+                        [
+                            {'view': pk, 'number': size + at, 'cells': _cells(row)}
+                            for at, row in enumerate(batch)
+                        ],
+                    )
                 size += len(batch)
         except BaseException:
             with self._write() as connection:
@@ -150,22 +176,35 @@ class Views:
     def _free(self, connection: Connection, start: str) -> str:
         """Return a new ID: user and search, and milliseconds since 1970."""
         moment = int(self._clock() * 1000)
-        while connection.execute(select(_view.c.pk).where(_view.c.id == f'{start}_{moment}')).first() is not None:
+        while (
+            connection.execute(select(_view.c.pk).where(_view.c.id == f'{start}_{moment}')).first()
+            is not None
+        ):
             moment += 1
         return f'{start}_{moment}'
 
     def _publish(self, pk: int, size: int, login: str, search: str) -> View:
         with self._write() as connection:
             if search:
-                connection.execute(_view.delete().where(_view.c.login == login, _view.c.search == search, _view.c.pk != pk))
-            connection.execute(_view.update().where(_view.c.pk == pk).values(size=size, last_access=self._clock()))
+                connection.execute(
+                    _view.delete().where(
+                        _view.c.login == login, _view.c.search == search, _view.c.pk != pk
+                    )
+                )
+            connection.execute(
+                _view.update().where(_view.c.pk == pk).values(size=size, last_access=self._clock())
+            )
             self._evict(connection, pk)
             return View(connection.execute(select(_view).where(_view.c.pk == pk)).one())
 
     def _evict(self, connection: Connection, kept: int) -> None:
         """Delete expired results, then the least recently used above limits."""
         connection.execute(_view.delete().where(_view.c.last_access < self._clock() - MAX_AGE_S))
-        others = select(_view.c.pk, _view.c.size).where(_view.c.pk != kept, _view.c.size >= 0).order_by(_view.c.last_access.desc())
+        others = (
+            select(_view.c.pk, _view.c.size)
+            .where(_view.c.pk != kept, _view.c.size >= 0)
+            .order_by(_view.c.last_access.desc())
+        )
         rows = connection.execute(others).all()
         total = connection.scalar(select(_view.c.size).where(_view.c.pk == kept)) or 0
         for number, row in enumerate(rows, 2):
@@ -201,21 +240,31 @@ class Views:
     def _used(self, *conditions: Any) -> View | None:
         with self._write() as connection:
             young = _view.c.last_access >= self._clock() - MAX_AGE_S
-            row = connection.execute(select(_view).where(young, _view.c.size >= 0, *conditions)).first()
+            row = connection.execute(
+                select(_view).where(young, _view.c.size >= 0, *conditions)
+            ).first()
             if row is None:
                 return None
-            connection.execute(_view.update().where(_view.c.pk == row.pk).values(last_access=self._clock()))
+            connection.execute(
+                _view.update().where(_view.c.pk == row.pk).values(last_access=self._clock())
+            )
             return View(row)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
-        with self._lock, self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection, connection.begin():
+        with (
+            self._lock,
+            self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection,
+            connection.begin(),
+        ):
             yield connection
 
     # -- reading
 
     @contextmanager
-    def page(self, view: View, order: Sequence[Any], limit: int | None, offset: int) -> Iterator[Table]:
+    def page(
+        self, view: View, order: Sequence[Any], limit: int | None, offset: int
+    ) -> Iterator[Table]:
         """Read some rows of a result.
 
         Parameters
@@ -229,9 +278,15 @@ class Views:
         offset : int
             Number of rows to skip.
         """
-        query = select(*(view.cell(name) for name in view.columns)).where(_row.c.view == view.pk).order_by(*order, _row.c.number)
+        query = (
+            select(*(view.cell(name) for name in view.columns))
+            .where(_row.c.view == view.pk)
+            .order_by(*order, _row.c.number)
+        )
         with self._engine.connect() as connection:
-            rows = connection.execute(query.limit(-1 if limit is None else limit).offset(offset)).yield_per(BATCH)
+            rows = connection.execute(
+                query.limit(-1 if limit is None else limit).offset(offset)
+            ).yield_per(BATCH)
             meta = {**view.meta, 'ID': view.id, 'totalRecords': str(view.size)}
             yield Table(view.columns, rows, meta, view.described, ordered=True)
 
@@ -254,7 +309,12 @@ class Views:
             value = view.cell(name)
         except UnprocessableEntity as error:
             raise Gone(str(error.description)) from error
-        query = select(value, cast(func.count(), String)).where(_row.c.view == view.pk).group_by(value).order_by(value)
+        query = (
+            select(value, cast(func.count(), String))
+            .where(_row.c.view == view.pk)
+            .group_by(value)
+            .order_by(value)
+        )
         with self._engine.connect() as connection:
             rows = [tuple(row) for row in connection.execute(query)]
         return Table(['values', 'count'], rows, {'ID': view.id, 'COLUMN': name}, count=False)

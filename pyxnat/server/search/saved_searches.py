@@ -82,6 +82,9 @@ def replaced_by(connection: Connection, document: SearchDocument, name: str) -> 
     tag, title = (document.attributes.get(one, '') for one in ('tag', 'brief-description'))
     if tag and connection.scalar(select(search.c.id).where(search.c.id == name)) is None:
         for found in all_saved(connection):
-            if (found.attributes.get('tag', ''), found.attributes.get('brief-description', '')) == (tag, title):
+            if (found.attributes.get('tag', ''), found.attributes.get('brief-description', '')) == (
+                tag,
+                title,
+            ):
                 return found.id
     return name

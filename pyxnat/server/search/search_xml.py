@@ -15,7 +15,15 @@ from lxml import etree
 from ...model.xml import parse_xml
 from ..errors import UnprocessableEntity
 
-__all__ = ['CriteriaSet', 'Criterion', 'SearchDocument', 'SearchField', 'in_projects', 'parse_document', 'write_document']
+__all__ = [
+    'CriteriaSet',
+    'Criterion',
+    'SearchDocument',
+    'SearchField',
+    'in_projects',
+    'parse_document',
+    'write_document',
+]
 
 XDAT = 'http://nrg.wustl.edu/security'
 XSI = 'http://www.w3.org/2001/XMLSchema-instance'
@@ -81,7 +89,9 @@ class SearchDocument:
     def elements(self) -> Iterator[str]:
         """Yield the data types in fields and criteria."""
         yield from (one.element for one in self.fields)
-        yield from (re.split('[./]', one.schema_field)[0] for part in self.where for one in _criteria(part))
+        yield from (
+            re.split('[./]', one.schema_field)[0] for part in self.where for one in _criteria(part)
+        )
 
 
 def _criteria(part: CriteriaSet) -> Iterator[Criterion]:
@@ -113,7 +123,14 @@ def parse_document(body: bytes | str) -> SearchDocument:
     name = _text(root, 'root_element_name')
     if not name:
         raise UnprocessableEntity('The search has no root_element_name.')
-    found = SearchDocument(name, {str(key): str(value) for key, value in root.attrib.items() if not str(key).startswith('{')})
+    found = SearchDocument(
+        name,
+        {
+            str(key): str(value)
+            for key, value in root.attrib.items()
+            if not str(key).startswith('{')
+        },
+    )
     found.tag = 'bundle' if etree.QName(root).localname == 'bundle' else 'Search'
     found.fields = [_field(node) for node in sorted(_children(root, 'search_field'), key=_sequence)]
     found.where = [_set(node) for node in _children(root, 'search_where')]
@@ -128,7 +145,11 @@ def parse_document(body: bytes | str) -> SearchDocument:
 
 
 def _children(node: etree._Element, *names: str) -> list[etree._Element]:
-    return [child for child in node.iterchildren(tag=etree.Element) if etree.QName(child).localname in names]
+    return [
+        child
+        for child in node.iterchildren(tag=etree.Element)
+        if etree.QName(child).localname in names
+    ]
 
 
 def _text(node: etree._Element, name: str) -> str:
@@ -137,7 +158,11 @@ def _text(node: etree._Element, name: str) -> str:
 
 def _texts(root: etree._Element, holder: str, name: str) -> list[str]:
     """Return the distinct texts of elements in holders with a name."""
-    found = [(child.text or '').strip() for node in _children(root, holder) for child in _children(node, name)]
+    found = [
+        (child.text or '').strip()
+        for node in _children(root, holder)
+        for child in _children(node, name)
+    ]
     return list(dict.fromkeys(text for text in found if text))
 
 
@@ -148,7 +173,9 @@ def _sequence(node: etree._Element) -> int:
 
 def _field(node: etree._Element) -> SearchField:
     visible = node.get('visible', '1').lower() not in ('0', 'false')
-    element, name, header, kind, value = (_text(node, one) for one in ('element_name', 'field_ID', 'header', 'type', 'value'))
+    element, name, header, kind, value = (
+        _text(node, one) for one in ('element_name', 'field_ID', 'header', 'type', 'value')
+    )
     return SearchField(element, name, header, kind, value, visible)
 
 
@@ -160,7 +187,14 @@ def _set(node: etree._Element) -> CriteriaSet:
             continue
         value = next(((one.text or '') for one in _children(child, 'value')), '')
         override = _is_true(child.get('override_value_formatting', '0'))
-        parts.append(Criterion(_text(child, 'schema_field'), ' '.join(_text(child, 'comparison_type').upper().split()), value, override))
+        parts.append(
+            Criterion(
+                _text(child, 'schema_field'),
+                ' '.join(_text(child, 'comparison_type').upper().split()),
+                value,
+                override,
+            )
+        )
     method = node.get('method', 'AND').upper()
     if method not in ('AND', 'OR'):
         raise UnprocessableEntity(f'The method {method!r} must be AND or OR.')
@@ -183,7 +217,9 @@ def in_projects(root: str, projects: Iterable[str]) -> CriteriaSet:
         IDs of the projects.
     """
     paths = (f'{root}/sharing/share/project', f'{root}/PROJECT')
-    return CriteriaSet('OR', tuple(Criterion(path, '=', project) for project in projects for path in paths))
+    return CriteriaSet(
+        'OR', tuple(Criterion(path, '=', project) for project in projects for path in paths)
+    )
 
 
 def write_document(document: SearchDocument, places: str = '') -> bytes:
@@ -196,7 +232,9 @@ def write_document(document: SearchDocument, places: str = '') -> bytes:
     places : str
         Value of the schemaLocation; empty for none.
     """
-    root = etree.Element(f'{{{XDAT}}}{document.tag}', nsmap={'xdat': XDAT, **({'xsi': XSI} if places else {})})
+    root = etree.Element(
+        f'{{{XDAT}}}{document.tag}', nsmap={'xdat': XDAT, **({'xsi': XSI} if places else {})}
+    )
     if places:
         root.set(f'{{{XSI}}}schemaLocation', places)
     for name, value in document.attributes.items():

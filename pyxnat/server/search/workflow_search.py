@@ -25,17 +25,45 @@ __all__ = ['FIELDS', 'TYPE', 'is_root', 'table']
 
 TYPE = 'wrk:workflowData'
 _COLUMNS = {
-    'id': workflow.c.item, 'externalid': workflow.c.project, 'wrk_workflowdata_id': workflow.c.pk, 'create_user': workflow.c.login,
-    'data_type': workflow.c.data_type, 'pipeline_name': workflow.c.pipeline_name, 'status': workflow.c.status, 'scan_id': workflow.c.scan_id,
-    'launch_time': workflow.c.launch_time, 'meta/insert_date': workflow.c.launch_time, 'meta/last_modified': workflow.c.launch_time,
-}  # fmt: skip
+    'id': workflow.c.item,
+    'externalid': workflow.c.project,
+    'wrk_workflowdata_id': workflow.c.pk,
+    'create_user': workflow.c.login,
+    'data_type': workflow.c.data_type,
+    'pipeline_name': workflow.c.pipeline_name,
+    'status': workflow.c.status,
+    'scan_id': workflow.c.scan_id,
+    'launch_time': workflow.c.launch_time,
+    'meta/insert_date': workflow.c.launch_time,
+    'meta/last_modified': workflow.c.launch_time,
+}
 """Paths, in lower case, that have a column."""
 _MORE = (
-    'src', 'type', 'category', 'current_step_launch_time', 'current_step_id', 'next_step_id', 'step_description', 'percentageComplete', 'jobID',
-    'comments', 'details', 'justification', 'description',
-)  # fmt: skip
-_KINDS = {'wrk_workflowdata_id': 'integer', **dict.fromkeys(('launch_time', 'current_step_launch_time', 'meta/insert_date'), 'dateTime')}
-_COLOURS = {'Complete': 'green', 'In Progress': 'yellow', 'Running': 'yellow', 'Queued': 'orange', 'Failed': 'red'}
+    'src',
+    'type',
+    'category',
+    'current_step_launch_time',
+    'current_step_id',
+    'next_step_id',
+    'step_description',
+    'percentageComplete',
+    'jobID',
+    'comments',
+    'details',
+    'justification',
+    'description',
+)
+_KINDS = {
+    'wrk_workflowdata_id': 'integer',
+    **dict.fromkeys(('launch_time', 'current_step_launch_time', 'meta/insert_date'), 'dateTime'),
+}
+_COLOURS = {
+    'Complete': 'green',
+    'In Progress': 'yellow',
+    'Running': 'yellow',
+    'Queued': 'orange',
+    'Failed': 'red',
+}
 
 
 def _path(path: str) -> Expression | None:
@@ -44,7 +72,11 @@ def _path(path: str) -> Expression | None:
     if lower in _COLUMNS:
         return Expression(_COLUMNS[lower], _KINDS.get(lower, 'string'))
     name = next((one for one in _MORE if one.lower() == lower), '')
-    return Expression(func.json_extract(workflow.c.fields, f'$.{name}'), _KINDS.get(lower, 'string')) if name else None
+    return (
+        Expression(func.json_extract(workflow.c.fields, f'$.{name}'), _KINDS.get(lower, 'string'))
+        if name
+        else None
+    )
 
 
 def _of_item(column: str) -> ColumnElement[Any]:
@@ -54,18 +86,28 @@ def _of_item(column: str) -> ColumnElement[Any]:
 
 def _of_subject() -> ColumnElement[Any]:
     session, owner = item.alias('session'), item.alias('owner')
-    query = select(owner.c.label).select_from(session.join(owner, owner.c.pk == session.c.parent)).where(session.c.id == workflow.c.item)
+    query = (
+        select(owner.c.label)
+        .select_from(session.join(owner, owner.c.pk == session.c.parent))
+        .where(session.c.id == workflow.c.item)
+    )
     return query.where(owner.c.level == 'subject').limit(1).correlate(workflow).scalar_subquery()
 
 
 def _of_user(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return select(value).where(user.c.login == workflow.c.login).correlate(workflow).scalar_subquery()
+    return (
+        select(value).where(user.c.login == workflow.c.login).correlate(workflow).scalar_subquery()
+    )
 
 
 def _status() -> ColumnElement[Any]:
     """Return the status as HTML in its colour, as on the web site."""
-    colour = case(*((workflow.c.status == name, colour) for name, colour in _COLOURS.items()), else_='orange')
-    found: ColumnElement[Any] = literal('<B><FONT COLOR=') + colour + '>' + workflow.c.status + '</FONT></B>'
+    colour = case(
+        *((workflow.c.status == name, colour) for name, colour in _COLOURS.items()), else_='orange'
+    )
+    found: ColumnElement[Any] = (
+        literal('<B><FONT COLOR=') + colour + '>' + workflow.c.status + '</FONT></B>'
+    )
     return found
 
 
@@ -85,7 +127,9 @@ class _Field(NamedTuple):
             return Expression(self.sql(), self.kind, schema_field=False)
         found = _path(self.path)
         assert found is not None, self.path
-        return Expression(found.sql, 'dateTime' if found.kind == 'dateTime' else self.kind, schema_field=False)
+        return Expression(
+            found.sql, 'dateTime' if found.kind == 'dateTime' else self.kind, schema_field=False
+        )
 
 
 def _path_field(name: str, kind: str = 'string') -> _Field:
@@ -94,18 +138,32 @@ def _path_field(name: str, kind: str = 'string') -> _Field:
 
 
 FIELDS = (
-    _path_field('data_type'), _Field('WORKFLOW_ID', 'Workflow ID', 'integer', 'wrk_workflowdata_id'), _path_field('ID'), _path_field('ExternalID'),
-    _path_field('current_step_launch_time', 'dateTime'), _path_field('current_step_id'), _Field('STATUS', 'status', 'string', sql=_status),
-    _path_field('pipeline_name'), _path_field('next_step_id'), _path_field('step_description'), _path_field('launch_time', 'date'),
+    _path_field('data_type'),
+    _Field('WORKFLOW_ID', 'Workflow ID', 'integer', 'wrk_workflowdata_id'),
+    _path_field('ID'),
+    _path_field('ExternalID'),
+    _path_field('current_step_launch_time', 'dateTime'),
+    _path_field('current_step_id'),
+    _Field('STATUS', 'status', 'string', sql=_status),
+    _path_field('pipeline_name'),
+    _path_field('next_step_id'),
+    _path_field('step_description'),
+    _path_field('launch_time', 'date'),
     _path_field('percentageComplete'),
-    _Field('JOB_ID', 'Job ID', 'string', 'jobID'), _Field('LAST_MODIFIED', 'Modified', 'date', sql=lambda: workflow.c.launch_time),
+    _Field('JOB_ID', 'Job ID', 'string', 'jobID'),
+    _Field('LAST_MODIFIED', 'Modified', 'date', sql=lambda: workflow.c.launch_time),
     _Field('SESSION_LABEL', 'Session', 'string', sql=lambda: _of_item('label')),
     _Field('PROJECT', 'Project', 'string', sql=lambda: _of_item('project')),
     _Field('SUBJECT_LABEL', 'Subject', 'string', sql=_of_subject),
-    _Field('USERFULLNAME', 'Userfullname', 'string', sql=lambda: _of_user(user.c.firstname + ' ' + user.c.lastname)),
+    _Field(
+        'USERFULLNAME',
+        'Userfullname',
+        'string',
+        sql=lambda: _of_user(user.c.firstname + ' ' + user.c.lastname),
+    ),
     _Field('USERLOGIN', 'Userlogin', 'string', sql=lambda: workflow.c.login),
     _Field('USEREMAIL', 'Useremail', 'string', sql=lambda: _of_user(user.c.email)),
-)  # fmt: skip
+)
 """Display fields, in XNAT's order."""
 _BY_ID = {field.id: field for field in FIELDS}
 _BY_PATH = {field.path.lower(): field for field in FIELDS if field.path}
@@ -116,7 +174,9 @@ def is_root(name: str) -> bool:
     return name.lower() == TYPE.lower()
 
 
-def table(context: Context, connection: Connection, document: SearchDocument, keyed: bool = False) -> Table:
+def table(
+    context: Context, connection: Connection, document: SearchDocument, keyed: bool = False
+) -> Table:
     """Return the workflows that the caller may see.
 
     Unlike XNAT, which leaks all workflows to everybody.
@@ -142,9 +202,13 @@ def table(context: Context, connection: Connection, document: SearchDocument, ke
     columns = _columns(document)
     where = condition(document.where, _criterion)
     shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
-    query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(_guard(context))
+    query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(
+        _guard(context)
+    )
     query = query if where is None else query.where(where)
-    rows = connection.execute(query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk))
+    rows = connection.execute(
+        query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk)
+    )
     names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
     descriptions = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
     return Table(names, iter(rows), {'rootElementName': TYPE}, descriptions, ordered=True)
@@ -164,7 +228,9 @@ def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expres
     return found
 
 
-def _order(document: SearchDocument, description: dict[str, Any], first: Expression) -> ColumnElement[Any]:
+def _order(
+    document: SearchDocument, description: dict[str, Any], first: Expression
+) -> ColumnElement[Any]:
     if document.sort_by is not None:
         return _criterion('.'.join(document.sort_by)).ordered()
     return first.ordered(descending=description.get('type') == 'date')
@@ -176,11 +242,25 @@ def _guard(context: Context) -> ColumnElement[bool]:
     Those of the caller, those of readable items, and those of deleted items of readable projects.
     """
     one, project = item.alias('one'), item.alias('project_of_one')
-    of_item = select(one.c.pk).where(one.c.id == workflow.c.item, readable(context.caller, one)).correlate(workflow).exists()
+    of_item = (
+        select(one.c.pk)
+        .where(one.c.id == workflow.c.item, readable(context.caller, one))
+        .correlate(workflow)
+        .exists()
+    )
     there = select(one.c.pk).where(one.c.id == workflow.c.item).correlate(workflow).exists()
-    at_home = and_(project.c.level == 'project', project.c.id == workflow.c.project, readable(context.caller, project))
+    at_home = and_(
+        project.c.level == 'project',
+        project.c.id == workflow.c.project,
+        readable(context.caller, project),
+    )
     of_project = select(project.c.pk).where(at_home).correlate(workflow).exists()
-    return or_(literal(context.caller.admin), workflow.c.login == context.caller.login, of_item, and_(~there, of_project))
+    return or_(
+        literal(context.caller.admin),
+        workflow.c.login == context.caller.login,
+        of_item,
+        and_(~there, of_project),
+    )
 
 
 def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
@@ -203,11 +283,22 @@ def _named(field: _Field, header: str = '') -> tuple[dict[str, Any], Expression]
 
 
 def _describe(name: str, header: str, kind: str) -> dict[str, Any]:
-    return {'key': name.lower(), 'type': kind, 'xPATH': f'{TYPE}.{name}', 'element_name': TYPE, 'header': header, 'id': name}
+    return {
+        'key': name.lower(),
+        'type': kind,
+        'xPATH': f'{TYPE}.{name}',
+        'element_name': TYPE,
+        'header': header,
+        'id': name,
+    }
 
 
 def _criterion(name: str) -> Expression:
-    path = name[len(TYPE) + 1 :] if name.lower().startswith((f'{TYPE.lower()}/', f'{TYPE.lower()}.')) else name
+    path = (
+        name[len(TYPE) + 1 :]
+        if name.lower().startswith((f'{TYPE.lower()}/', f'{TYPE.lower()}.'))
+        else name
+    )
     found = _path(path) if '.' not in name else None
     if found is None and path in _BY_ID:
         found = _BY_ID[path].value

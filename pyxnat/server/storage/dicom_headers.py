@@ -20,7 +20,18 @@ from ..db.types import Model
 from ..db.values import normalise
 from ..errors import NotSupported
 
-__all__ = ['Header', 'NotDicom', 'dump', 'fields_for', 'lead_modality', 'read', 'scan_type', 'scan_values', 'session_type', 'session_values']
+__all__ = [
+    'Header',
+    'NotDicom',
+    'dump',
+    'fields_for',
+    'lead_modality',
+    'read',
+    'scan_type',
+    'scan_values',
+    'session_type',
+    'session_values',
+]
 
 MAX_TEXT = 2**16
 """Bytes of one element's value; a longer value is ignored."""
@@ -38,55 +49,153 @@ _STORAGE = '1.2.840.10008.5.1.4.1.1.'
 _FALLBACK = 'otherDicom'
 
 _SCAN_CLASSES = {
-    'pet': ('128', '128.1', '130'), 'mr': ('4', '4.1', '4.3', '4.4'), 'ct': ('2', '2.1', '2.2'), 'mrs': ('4.2',),
-    'us': ('3', '3.1', '6', '6.1', '6.2'), 'cr': ('1',), 'dx': ('1.1', '1.1.1'), 'mg': ('1.2', '1.2.1', '13.1.3'), 'io': ('1.3', '1.3.1'),
-    'nm': ('5', '20'), 'xa': ('12.1', '12.1.1'), 'xa3D': ('13.1.1',), 'rf': ('12.2',), 'dx3DCraniofacial': ('13.1.2',), 'rtImage': ('481.1',),
-    'ecg': ('9.1.1', '9.1.2', '9.1.3'), 'hd': ('9.2.1',), 'eps': ('9.3.1',), 'voiceAudio': ('9.4.1', '9.4.2'), 'es': ('77.1.1',),
-    'esv': ('77.1.1.1',), 'gm': ('77.1.2',), 'gmv': ('77.1.2.1',), 'sm': ('77.1.3', '77.1.6'), 'xc': ('77.1.4',), 'xcv': ('77.1.4.1',),
-    'op': ('77.1.5.1', '77.1.5.2'), 'opt': ('77.1.5.4',), 'seg': ('66.4',), 'sc': ('7', '7.1', '7.2', '7.3', '7.4'),
+    'pet': ('128', '128.1', '130'),
+    'mr': ('4', '4.1', '4.3', '4.4'),
+    'ct': ('2', '2.1', '2.2'),
+    'mrs': ('4.2',),
+    'us': ('3', '3.1', '6', '6.1', '6.2'),
+    'cr': ('1',),
+    'dx': ('1.1', '1.1.1'),
+    'mg': ('1.2', '1.2.1', '13.1.3'),
+    'io': ('1.3', '1.3.1'),
+    'nm': ('5', '20'),
+    'xa': ('12.1', '12.1.1'),
+    'xa3D': ('13.1.1',),
+    'rf': ('12.2',),
+    'dx3DCraniofacial': ('13.1.2',),
+    'rtImage': ('481.1',),
+    'ecg': ('9.1.1', '9.1.2', '9.1.3'),
+    'hd': ('9.2.1',),
+    'eps': ('9.3.1',),
+    'voiceAudio': ('9.4.1', '9.4.2'),
+    'es': ('77.1.1',),
+    'esv': ('77.1.1.1',),
+    'gm': ('77.1.2',),
+    'gmv': ('77.1.2.1',),
+    'sm': ('77.1.3', '77.1.6'),
+    'xc': ('77.1.4',),
+    'xcv': ('77.1.4.1',),
+    'op': ('77.1.5.1', '77.1.5.2'),
+    'opt': ('77.1.5.4',),
+    'seg': ('66.4',),
+    'sc': ('7', '7.1', '7.2', '7.3', '7.4'),
     'sr': ('88.11', '88.22', '88.33', '88.34', '88.40', '88.50', '88.59', '88.65', '88.67'),
-}  # fmt: skip
+}
 """Kind of scan to the ends of its SOP classes, in order of precedence for a series or study."""
 _CLASSES = {_STORAGE + end: kind for kind, ends in _SCAN_CLASSES.items() for end in ends}
 _SESSION_OF = {'mrs': 'mr', 'rtImage': 'rt'}
 _NO_SESSION = frozenset({'sc', 'seg', 'voiceAudio'})
 _MODALITIES = {
-    'PT': 'pet', 'MR': 'mr', 'CT': 'ct', 'US': 'us', 'CR': 'cr', 'DX': 'dx', 'MG': 'mg', 'IO': 'io', 'NM': 'nm', 'XA': 'xa', 'RF': 'rf',
-    'RTIMAGE': 'rt', 'RTDOSE': 'rt', 'RTSTRUCT': 'rt', 'RTPLAN': 'rt', 'ECG': 'ecg', 'HD': 'hd', 'EPS': 'eps', 'ES': 'es', 'GM': 'gm',
-    'SM': 'sm', 'XC': 'xc', 'OP': 'op', 'OPT': 'opt', 'SR': 'sr',
-}  # fmt: skip
+    'PT': 'pet',
+    'MR': 'mr',
+    'CT': 'ct',
+    'US': 'us',
+    'CR': 'cr',
+    'DX': 'dx',
+    'MG': 'mg',
+    'IO': 'io',
+    'NM': 'nm',
+    'XA': 'xa',
+    'RF': 'rf',
+    'RTIMAGE': 'rt',
+    'RTDOSE': 'rt',
+    'RTSTRUCT': 'rt',
+    'RTPLAN': 'rt',
+    'ECG': 'ecg',
+    'HD': 'hd',
+    'EPS': 'eps',
+    'ES': 'es',
+    'GM': 'gm',
+    'SM': 'sm',
+    'XC': 'xc',
+    'OP': 'op',
+    'OPT': 'opt',
+    'SR': 'sr',
+}
 """Modality to the kind of session, in order of precedence: PET before MR (XNAT's SOPModel)."""
 
 _SESSION = {
-    'date': 'StudyDate', 'time': 'StudyTime', 'acquisition_site': 'InstitutionName', 'fields/field[name=studycomments]/field': 'StudyComments',
-    'UID': 'StudyInstanceUID', 'session_type': 'StudyDescription', 'study_id': 'StudyID', 'scanner': 'StationName',
-    'scanner/manufacturer': 'Manufacturer', 'scanner/model': 'ManufacturerModelName', 'operator': 'OperatorsName',
-    'dcmAccessionNumber': 'AccessionNumber', 'dcmPatientId': 'PatientID', 'dcmPatientName': 'PatientName',
-    'dcmPatientBirthDate': 'PatientBirthDate', 'dcmPatientWeight': 'PatientWeight', 'fieldStrength': 'MagneticFieldStrength',
-}  # fmt: skip
+    'date': 'StudyDate',
+    'time': 'StudyTime',
+    'acquisition_site': 'InstitutionName',
+    'fields/field[name=studycomments]/field': 'StudyComments',
+    'UID': 'StudyInstanceUID',
+    'session_type': 'StudyDescription',
+    'study_id': 'StudyID',
+    'scanner': 'StationName',
+    'scanner/manufacturer': 'Manufacturer',
+    'scanner/model': 'ManufacturerModelName',
+    'operator': 'OperatorsName',
+    'dcmAccessionNumber': 'AccessionNumber',
+    'dcmPatientId': 'PatientID',
+    'dcmPatientName': 'PatientName',
+    'dcmPatientBirthDate': 'PatientBirthDate',
+    'dcmPatientWeight': 'PatientWeight',
+    'fieldStrength': 'MagneticFieldStrength',
+}
 _SCAN = {
-    'UID': 'SeriesInstanceUID', 'series_description': 'SeriesDescription', 'modality': 'Modality', 'scanner': 'StationName',
-    'scanner/manufacturer': 'Manufacturer', 'scanner/model': 'ManufacturerModelName', 'scanner/softwareVersion': 'SoftwareVersions',
-    'startTime': 'SeriesTime', 'start_date': 'SeriesDate', 'requestedProcedureDescription': 'RequestedProcedureDescription',
-    'protocolName': 'ProtocolName', 'bodyPartExamined': 'BodyPartExamined', 'operator': 'OperatorsName', 'coil': 'ReceiveCoilName',
-    'fieldStrength': 'MagneticFieldStrength', 'parameters/tr': 'RepetitionTime', 'parameters/te': 'EchoTime',
-    'parameters/ti': 'InversionTime', 'parameters/flip': 'FlipAngle', 'parameters/sequence': 'SequenceName',
-    'parameters/imageType': 'ImageType', 'parameters/scanSequence': 'ScanningSequence', 'parameters/seqVariant': 'SequenceVariant',
-    'parameters/scanOptions': 'ScanOptions', 'parameters/acqType': 'MRAcquisitionType', 'parameters/pixelBandwidth': 'PixelBandwidth',
-    'parameters/subjectPosition': 'PatientPosition', 'parameters/kvp': 'KVP', 'parameters/acquisitionNumber': 'AcquisitionNumber',
-    'parameters/options': 'ScanOptions', 'parameters/collectionDiameter': 'DataCollectionDiameter',
-    'parameters/distanceSourceToDetector': 'DistanceSourceToDetector', 'parameters/distanceSourceToPatient': 'DistanceSourceToPatient',
-    'parameters/gantryTilt': 'GantryDetectorTilt', 'parameters/tableHeight': 'TableHeight', 'parameters/rotationDirection': 'RotationDirection',
-    'parameters/exposureTime': 'ExposureTime', 'parameters/xrayTubeCurrent': 'XRayTubeCurrent', 'parameters/exposure': 'Exposure',
-    'parameters/filter': 'FilterType', 'parameters/generatorPower': 'GeneratorPower', 'parameters/convolutionKernel': 'ConvolutionKernel',
-    'parameters/rescale/intercept': 'RescaleIntercept', 'parameters/rescale/slope': 'RescaleSlope',
-}  # fmt: skip
+    'UID': 'SeriesInstanceUID',
+    'series_description': 'SeriesDescription',
+    'modality': 'Modality',
+    'scanner': 'StationName',
+    'scanner/manufacturer': 'Manufacturer',
+    'scanner/model': 'ManufacturerModelName',
+    'scanner/softwareVersion': 'SoftwareVersions',
+    'startTime': 'SeriesTime',
+    'start_date': 'SeriesDate',
+    'requestedProcedureDescription': 'RequestedProcedureDescription',
+    'protocolName': 'ProtocolName',
+    'bodyPartExamined': 'BodyPartExamined',
+    'operator': 'OperatorsName',
+    'coil': 'ReceiveCoilName',
+    'fieldStrength': 'MagneticFieldStrength',
+    'parameters/tr': 'RepetitionTime',
+    'parameters/te': 'EchoTime',
+    'parameters/ti': 'InversionTime',
+    'parameters/flip': 'FlipAngle',
+    'parameters/sequence': 'SequenceName',
+    'parameters/imageType': 'ImageType',
+    'parameters/scanSequence': 'ScanningSequence',
+    'parameters/seqVariant': 'SequenceVariant',
+    'parameters/scanOptions': 'ScanOptions',
+    'parameters/acqType': 'MRAcquisitionType',
+    'parameters/pixelBandwidth': 'PixelBandwidth',
+    'parameters/subjectPosition': 'PatientPosition',
+    'parameters/kvp': 'KVP',
+    'parameters/acquisitionNumber': 'AcquisitionNumber',
+    'parameters/options': 'ScanOptions',
+    'parameters/collectionDiameter': 'DataCollectionDiameter',
+    'parameters/distanceSourceToDetector': 'DistanceSourceToDetector',
+    'parameters/distanceSourceToPatient': 'DistanceSourceToPatient',
+    'parameters/gantryTilt': 'GantryDetectorTilt',
+    'parameters/tableHeight': 'TableHeight',
+    'parameters/rotationDirection': 'RotationDirection',
+    'parameters/exposureTime': 'ExposureTime',
+    'parameters/xrayTubeCurrent': 'XRayTubeCurrent',
+    'parameters/exposure': 'Exposure',
+    'parameters/filter': 'FilterType',
+    'parameters/generatorPower': 'GeneratorPower',
+    'parameters/convolutionKernel': 'ConvolutionKernel',
+    'parameters/rescale/intercept': 'RescaleIntercept',
+    'parameters/rescale/slope': 'RescaleSlope',
+}
 """Paths of all types of scans; each type uses those that it has."""
 _TIMES = frozenset({'StudyTime', 'SeriesTime'})
 _NEEDED = (
-    'SpecificCharacterSet', 'SOPClassUID', 'SOPInstanceUID', 'SeriesNumber', 'InstanceNumber', 'NumberOfFrames', 'PatientComments',
-    'AdditionalPatientHistory', 'PixelSpacing', 'SliceThickness', 'ImageOrientationPatient', 'Rows', 'Columns',
-)  # fmt: skip
+    'SpecificCharacterSet',
+    'SOPClassUID',
+    'SOPInstanceUID',
+    'SeriesNumber',
+    'InstanceNumber',
+    'NumberOfFrames',
+    'PatientComments',
+    'AdditionalPatientHistory',
+    'PixelSpacing',
+    'SliceThickness',
+    'ImageOrientationPatient',
+    'Rows',
+    'Columns',
+)
 _KEYWORDS = tuple(dict.fromkeys([*_NEEDED, *_SESSION.values(), *_SCAN.values()]))
 _SHARED = 'SharedFunctionalGroupsSequence'
 
@@ -123,14 +232,34 @@ def read(path: Path) -> Header:
     values = dict(_element_texts(path))
     study, series = values.get('StudyInstanceUID', ''), values.get('SeriesInstanceUID', '')
     instance, sop_class = values.get('SOPInstanceUID', ''), values.get('SOPClassUID', '')
-    named = {'SOP Class UID': sop_class, 'SOP Instance UID': instance, 'Study Instance UID': study, 'Series Instance UID': series}
+    named = {
+        'SOP Class UID': sop_class,
+        'SOP Instance UID': instance,
+        'Study Instance UID': study,
+        'Series Instance UID': series,
+    }
     missing = [name for name, value in named.items() if not _UID.fullmatch(value)]
     if missing:
         raise NotDicom(f'the object contains no {missing[0]}')
-    number = re.sub(r'[^\w.-]', '_', values.get('SeriesNumber', ''))[:64] or re.sub(r'\W', '_', series)
-    whole = {name: int(values[name]) if values.get(name, '').isdecimal() else 0 for name in ('InstanceNumber', 'NumberOfFrames')}
+    number = re.sub(r'[^\w.-]', '_', values.get('SeriesNumber', ''))[:64] or re.sub(
+        r'\W', '_', series
+    )
+    whole = {
+        name: int(values[name]) if values.get(name, '').isdecimal() else 0
+        for name in ('InstanceNumber', 'NumberOfFrames')
+    }
     modality = values.get('Modality', '')
-    return Header(study, series, number, instance, sop_class, modality, whole['InstanceNumber'], max(1, whole['NumberOfFrames']), values)
+    return Header(
+        study,
+        series,
+        number,
+        instance,
+        sop_class,
+        modality,
+        whole['InstanceNumber'],
+        max(1, whole['NumberOfFrames']),
+        values,
+    )
 
 
 def _element_texts(path: Path) -> Iterator[tuple[str, str]]:
@@ -143,7 +272,9 @@ def _element_texts(path: Path) -> Iterator[tuple[str, str]]:
     groups = []
     try:
         shared = _short_value(dataset, _SHARED, watch)
-        groups = [one.value[0] for one in shared[0] if one.VR == 'SQ' and one.value] if shared else []
+        groups = (
+            [one.value[0] for one in shared[0] if one.VR == 'SQ' and one.value] if shared else []
+        )
     except errors:
         pass  # elements outside the groups are still readable
     for keyword in _KEYWORDS:
@@ -193,11 +324,19 @@ def _short_value(dataset: Any, keyword: str, watch: _Watch) -> Any:
     """Return the value of an element; None if absent or too long for a text."""
     from pydicom.datadict import tag_for_keyword
 
-    return dataset[keyword].value if keyword in dataset and tag_for_keyword(keyword) not in watch.long else None
+    return (
+        dataset[keyword].value
+        if keyword in dataset and tag_for_keyword(keyword) not in watch.long
+        else None
+    )
 
 
 def _text(keyword: str, value: Any) -> str:
-    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes)) and not hasattr(value, 'components')  # a person's name
+    several = (
+        isinstance(value, Iterable)
+        and not isinstance(value, (str, bytes))
+        and not hasattr(value, 'components')
+    )  # a person's name
     text = '\\'.join(str(one) for one in value) if several else '' if value is None else str(value)
     text = ''.join(char for char in text if char >= ' ' or char in '\t\n\r').strip()
     text = text.encode('utf-8', 'replace').decode('utf-8')
@@ -219,7 +358,17 @@ def _unreadable() -> tuple[type[Exception], ...]:
 
     It lets errors of all its parts through.
     """
-    found = (OSError, ValueError, LookupError, AttributeError, TypeError, EOFError, ArithmeticError, NotImplementedError, RecursionError)
+    found = (
+        OSError,
+        ValueError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        EOFError,
+        ArithmeticError,
+        NotImplementedError,
+        RecursionError,
+    )
     errors = _pydicom().errors
     return (*found, struct.error, zlib.error, errors.InvalidDicomError, errors.BytesLengthException)
 
@@ -235,7 +384,9 @@ def _dataset(path: Path, wanted: Iterable[str] | None) -> tuple[Any, _Watch]:
                 return _inflated(source, tags, watch), watch
             source.seek(0)
             bounded: Any = _Bounded(source)
-            return read_partial(bounded, watch, defer_size=MAX_TEXT, force=True, specific_tags=tags), watch
+            return read_partial(
+                bounded, watch, defer_size=MAX_TEXT, force=True, specific_tags=tags
+            ), watch
     except _unreadable() as error:
         raise NotDicom(f'unable to read DICOM object: {error}') from error
 
@@ -257,8 +408,12 @@ def _inflated(source: IO[bytes], tags: list[Any] | None, watch: _Watch) -> Any:
     if head[:6] != b'\x02\x00\x00\x00UL':
         raise ValueError('a deflated file without the length of its meta information')
     source.seek(132 + 12 + int.from_bytes(head[8:12], 'little'))
-    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(source.read(MAX_INFLATED), MAX_INFLATED)
-    return read_dataset(BytesIO(unpacked), False, True, stop_when=watch, defer_size=MAX_TEXT, specific_tags=tags)
+    unpacked = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
+        source.read(MAX_INFLATED), MAX_INFLATED
+    )
+    return read_dataset(
+        BytesIO(unpacked), False, True, stop_when=watch, defer_size=MAX_TEXT, specific_tags=tags
+    )
 
 
 def _tags(keywords: Iterable[str] | None) -> list[Any] | None:
@@ -298,7 +453,10 @@ def dump(path: Path, wanted: Iterable[str] = ()) -> Iterator[tuple[str, str, str
             if not keep or f'{tag:08x}' in keep or one.keyword.lower() in keep:
                 yield _tag_text(tag), '', *_element_cells(one)
                 for part in one.value if one.VR == 'SQ' else ():
-                    yield from ((_tag_text(tag), _tag_text(below), *_element_cells(inner)) for below, inner in _elements(part, ()))
+                    yield from (
+                        (_tag_text(tag), _tag_text(below), *_element_cells(inner))
+                        for below, inner in _elements(part, ())
+                    )
 
 
 def _elements(dataset: Any, long: Container[int]) -> Iterator[tuple[Any, Any]]:
@@ -327,7 +485,9 @@ def _element_cells(one: Any) -> tuple[str, str, str]:
 def lead_modality(modalities: Iterable[str]) -> str:
     """Return the leading modality of several; ``OT`` for none."""
     found = set(modalities)
-    return next((name for name in _MODALITIES if name in found), next(iter(sorted(found - {''})), 'OT'))
+    return next(
+        (name for name in _MODALITIES if name in found), next(iter(sorted(found - {''})), 'OT')
+    )
 
 
 def scan_type(model: Model, sop_classes: Iterable[str]) -> str:
@@ -343,7 +503,9 @@ def scan_type(model: Model, sop_classes: Iterable[str]) -> str:
         SOP class UIDs of its objects.
     """
     found = {_CLASSES.get(one) for one in sop_classes}
-    return _type_name(model, next((kind for kind in _SCAN_CLASSES if kind in found), _FALLBACK), 'Scan')
+    return _type_name(
+        model, next((kind for kind in _SCAN_CLASSES if kind in found), _FALLBACK), 'Scan'
+    )
 
 
 def session_type(model: Model, sop_classes: Iterable[str], modalities: Iterable[str]) -> str:
@@ -363,7 +525,9 @@ def session_type(model: Model, sop_classes: Iterable[str], modalities: Iterable[
     found = {_CLASSES.get(one) for one in sop_classes}
     kind = next((kind for kind in _SCAN_CLASSES if kind in found and kind not in _NO_SESSION), '')
     present = set(modalities)
-    kind = _SESSION_OF.get(kind, kind) or next((kind for name, kind in _MODALITIES.items() if name in present), _FALLBACK)
+    kind = _SESSION_OF.get(kind, kind) or next(
+        (kind for name, kind in _MODALITIES.items() if name in present), _FALLBACK
+    )
     return _type_name(model, kind, 'Session')
 
 
@@ -398,11 +562,19 @@ def session_values(headers: Iterable[Header]) -> dict[str, str]:
 
 def scan_values(header: Header) -> dict[str, str]:
     """Return the field values of a scan from the header of one image."""
-    found = {path: header.values[keyword] for path, keyword in _SCAN.items() if keyword in header.values}
+    found = {
+        path: header.values[keyword] for path, keyword in _SCAN.items() if keyword in header.values
+    }
     spacing = _numbers(header, 'PixelSpacing')
     thickness = _numbers(header, 'SliceThickness')
     if len(spacing) == 2 and thickness:
-        found.update({'parameters/voxelRes/units': 'mm', 'parameters/voxelRes/x': str(spacing[1]), 'parameters/voxelRes/y': str(spacing[0])})
+        found.update(
+            {
+                'parameters/voxelRes/units': 'mm',
+                'parameters/voxelRes/x': str(spacing[1]),
+                'parameters/voxelRes/y': str(spacing[0]),
+            }
+        )
         found['parameters/voxelRes/z'] = str(thickness[0])
     columns, rows = header.values.get('Columns', ''), header.values.get('Rows', '')
     if columns and rows:  # XNAT's builder calls the number of pixels the field of view

@@ -49,7 +49,9 @@ def safe_name(text: str) -> str:
     name = _HOSTILE.sub(lambda found: f'%{ord(found.group()):02X}', text)
     if name.endswith(('.', ' ')):
         name = f'{name[:-1]}%{ord(name[-1]):02X}'
-    return f'%{ord(name[0]):02X}{name[1:]}' if _RESERVED.match(name) or name.startswith('.') else name
+    return (
+        f'%{ord(name[0]):02X}{name[1:]}' if _RESERVED.match(name) or name.startswith('.') else name
+    )
 
 
 def check_path(path: str) -> str:
@@ -68,7 +70,10 @@ def check_path(path: str) -> str:
     steps = [step for step in steps if step not in ('', '.')]
     if not steps:
         raise BadRequest('The file has no name.')
-    if any(len(step.encode('utf-8', 'surrogatepass')) > MAX_NAME for step in steps) or len(path) > 2048:
+    if (
+        any(len(step.encode('utf-8', 'surrogatepass')) > MAX_NAME for step in steps)
+        or len(path) > 2048
+    ):
         raise BadRequest(f'A name in the path is longer than {MAX_NAME} bytes.')
     return '/'.join(steps) + '/' * path.endswith(('/', '\\'))
 
@@ -273,7 +278,12 @@ class FileArea:
         The folder there is named by the current time.
         """
         if target.is_file():
-            place = self.history / target.parent.relative_to(self.root) / f'{datetime.now():%Y%m%d_%H%M%S_%f}' / target.name
+            place = (
+                self.history
+                / target.parent.relative_to(self.root)
+                / f'{datetime.now():%Y%m%d_%H%M%S_%f}'
+                / target.name
+            )
             place.parent.mkdir(parents=True, exist_ok=True)
             try:
                 os.link(target, place)
@@ -322,7 +332,11 @@ class FileArea:
             self._prune(path.parent)
 
     def _prune(self, folder: Path) -> None:
-        while {self.root, self.prearchive} & {*folder.parents} and folder.is_dir() and not any(folder.iterdir()):
+        while (
+            {self.root, self.prearchive} & {*folder.parents}
+            and folder.is_dir()
+            and not any(folder.iterdir())
+        ):
             folder.rmdir()
             folder = folder.parent
 
@@ -346,7 +360,9 @@ class FileArea:
         for one, holder in resources_with_holders(connection):
             yield one, self.resource_folder(connection, one, holder)
 
-    def reconcile(self, connection: Connection, root: Path, table: Table, expected: Mapping[Path, Any]) -> None:
+    def reconcile(
+        self, connection: Connection, root: Path, table: Table, expected: Mapping[Path, Any]
+    ) -> None:
         """Reconcile the files below a folder with their rows.
 
         Files without a row are moved to ``recovered``; rows without a file are deleted; a changed
@@ -372,7 +388,9 @@ class FileArea:
         """Move a file without a row to ``recovered``: it may be a lost upload."""
         base = self.root if self.root in path.parents else self.folder
         target = self.recovered / path.relative_to(base)
-        _log.warning('%s has no row, as the archive was not closed properly: moved to %s', path, target)
+        _log.warning(
+            '%s has no row, as the archive was not closed properly: moved to %s', path, target
+        )
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
         self._prune(path.parent)
@@ -385,7 +403,14 @@ class FileArea:
             with path.open('rb') as source:
                 digest = md5_of(source)
             state = path.stat()
-            update_row(connection, table, row.pk, size=state.st_size, mtime_ns=state.st_mtime_ns, digest=digest)
+            update_row(
+                connection,
+                table,
+                row.pk,
+                size=state.st_size,
+                mtime_ns=state.st_mtime_ns,
+                digest=digest,
+            )
 
 
 def pieces_of(path: Path) -> Iterator[bytes]:

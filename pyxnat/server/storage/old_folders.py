@@ -36,7 +36,11 @@ def renew(area: FileArea, store: Store, connection: Connection) -> None:
     """
     if get_setting(connection, 'layout') == _LAYOUT:
         return
-    moves = [(str(one.pk), before, after) for one, before, after in _places(area, connection) if before != after]
+    moves = [
+        (str(one.pk), before, after)
+        for one, before, after in _places(area, connection)
+        if before != after
+    ]
     aside = area.root / '.moving'
     for name, before, _ in moves:
         store.later(connection, area.relative(before), area.relative(aside / name))
@@ -49,7 +53,9 @@ def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path,
     """Yield resources of assessors and reconstructions, old and new place."""
     taken: set[Path] = set()
     for holder in items_of_level(connection, 'assessor', 'reconstruction'):
-        for one in sorted(resources_of(connection, holder.pk), key=lambda one: one.side, reverse=True):
+        for one in sorted(
+            resources_of(connection, holder.pk), key=lambda one: one.side, reverse=True
+        ):
             after = area.resource_folder(connection, one, holder)
             if after in taken:  # the same label on both sides, which was possible
                 after = after.with_name(f'{after.name}%{one.pk}')

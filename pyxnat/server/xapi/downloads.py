@@ -43,7 +43,9 @@ def _prepare(call: Call) -> Response:
 def _prepared(call: Call) -> tuple[str, int]:
     asked = json_body(call)
     if 'projectIds' not in asked:
-        raise InternalServerError('There was an error in the request: name the projects in projectIds.')
+        raise InternalServerError(
+            'There was an error in the request: name the projects in projectIds.'
+        )
     download = _Download(call.caller.login, asked)
     with call.archive.store.read() as connection:
         sessions = list(sessions_of(call, connection, asked))
@@ -105,20 +107,72 @@ def _refresh(call: Call, operations: str = '') -> None:
     """Refresh the catalogues of the resources or items in the body."""
     options = {name.lower() for name in operations.split(',') if name}
     if not options <= {'append', 'checksum', 'delete', 'populatestats'}:
-        raise InternalServerError(f'There was an error in the request: there is no operation {operations}.')
+        raise InternalServerError(
+            f'There was an error in the request: there is no operation {operations}.'
+        )
     try:
         refresh(call, [str(uri) for uri in json_body(call, list)], options or OPTIONS)
     except Refusal as error:
-        raise InternalServerError(f'There was an error in the request: {error.description}') from error
+        raise InternalServerError(
+            f'There was an error in the request: {error.description}'
+        ) from error
 
 
 ROUTES = (
-    Route('POST', '/xapi/archive/download', _prepare, 'Prepare a download of sessions, and return its name.', Access.LOGIN),
-    Route('POST', '/xapi/archive/downloadwithsize', _prepare_with_size, 'Prepare a download, and return its name and size.', Access.LOGIN),
-    Route('GET', '/xapi/archive/download/{name}', _bare, 'Refuse: only the zip and the xml of a download can be fetched.', Access.LOGIN),
-    Route('GET', '/xapi/archive/download/{name}/zip', _zip, 'Return a prepared download as a zip.', Access.LOGIN),
-    Route('GET', '/xapi/archive/download/{name}/test', _zip, 'Return a prepared download as a zip, too.', Access.LOGIN),
-    Route('GET', '/xapi/archive/download/{name}/xml', _catalogue, 'Return the catalogue of a prepared download.', Access.LOGIN),
-    Route('PUT', '/xapi/archive/catalogs/refresh', _refresh, 'Update rows and digests of resources to match the files.', Access.LOGIN),
-    Route('PUT', '/xapi/archive/catalogs/refresh/{operations}', _refresh, 'Do one or more of `append`, `checksum`, `delete`.', Access.LOGIN),
+    Route(
+        'POST',
+        '/xapi/archive/download',
+        _prepare,
+        'Prepare a download of sessions, and return its name.',
+        Access.LOGIN,
+    ),
+    Route(
+        'POST',
+        '/xapi/archive/downloadwithsize',
+        _prepare_with_size,
+        'Prepare a download, and return its name and size.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/archive/download/{name}',
+        _bare,
+        'Refuse: only the zip and the xml of a download can be fetched.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/archive/download/{name}/zip',
+        _zip,
+        'Return a prepared download as a zip.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/archive/download/{name}/test',
+        _zip,
+        'Return a prepared download as a zip, too.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/archive/download/{name}/xml',
+        _catalogue,
+        'Return the catalogue of a prepared download.',
+        Access.LOGIN,
+    ),
+    Route(
+        'PUT',
+        '/xapi/archive/catalogs/refresh',
+        _refresh,
+        'Update rows and digests of resources to match the files.',
+        Access.LOGIN,
+    ),
+    Route(
+        'PUT',
+        '/xapi/archive/catalogs/refresh/{operations}',
+        _refresh,
+        'Do one or more of `append`, `checksum`, `delete`.',
+        Access.LOGIN,
+    ),
 )

@@ -42,11 +42,24 @@ def _item(call: Call, connection: Connection, names: dict[str, str], right: str 
     No path leads below a project's session, so the session is found first, then its scan or
     assessor. `Forbidden` where the caller lacks `right` on the item.
     """
-    row = _find(call, connection, [(level, names[level]) for level in ('project', 'subject', 'experiment') if level in names])
+    row = _find(
+        call,
+        connection,
+        [(level, names[level]) for level in ('project', 'subject', 'experiment') if level in names],
+    )
     below = [(level, names[level]) for level in ('scan', 'assessor') if level in names]
     if below:
-        row = _find(call, connection, [('experiment', row.id), *((level, _id_below(connection, row, name)) for level, name in below)])
-    if right and right not in rights(connection, call.caller, row.project, kind_of(connection, row)):
+        row = _find(
+            call,
+            connection,
+            [
+                ('experiment', row.id),
+                *((level, _id_below(connection, row, name)) for level, name in below),
+            ],
+        )
+    if right and right not in rights(
+        connection, call.caller, row.project, kind_of(connection, row)
+    ):
         raise Forbidden(f'Insufficient privileges: {right} in project {row.project}.')
     return row
 
@@ -88,7 +101,11 @@ def _put(call: Call, **names: str) -> dict[str, Any]:
     with call.archive.store.write() as connection:
         row = _item(call, connection, names, 'edit')
         known = custom_fields_of(connection, row)
-        return put_custom_fields(connection, row, {**known, **wanted}, Event.of(call)) if isinstance(wanted, dict) else known
+        return (
+            put_custom_fields(connection, row, {**known, **wanted}, Event.of(call))
+            if isinstance(wanted, dict)
+            else known
+        )
 
 
 def _json(call: Call) -> Any:
@@ -104,8 +121,15 @@ def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:
         row = _item(call, connection, names, 'edit')
         known = custom_fields_of(connection, row)
         if field not in known:
-            raise NotFound(f'Unable to find requested file or resource: Field {field} does not exist.')
-        return put_custom_fields(connection, row, {name: value for name, value in known.items() if name != field}, Event.of(call))
+            raise NotFound(
+                f'Unable to find requested file or resource: Field {field} does not exist.'
+            )
+        return put_custom_fields(
+            connection,
+            row,
+            {name: value for name, value in known.items() if name != field},
+            Event.of(call),
+        )
 
 
 ROUTES = tuple(

@@ -34,14 +34,24 @@ from .json_body import json_body
 
 __all__ = ['ROUTES']
 
-_PAGE = {'tableView': False, 'collapsible': False, 'saveOnEnter': False, 'scrollToTop': False, 'navigateOnEnter': False, 'breadcrumbClickable': True}
+_PAGE = {
+    'tableView': False,
+    'collapsible': False,
+    'saveOnEnter': False,
+    'scrollToTop': False,
+    'navigateOnEnter': False,
+    'breadcrumbClickable': True,
+}
 
 
 def _env(call: Call) -> dict[str, Any]:
     del call
     return {
         'siteHasProtocolsPluginDeployed': False,
-        'features': {'projectOwnerFormCreationEnabled': False, 'customVariableMigrationEnabled': False},
+        'features': {
+            'projectOwnerFormCreationEnabled': False,
+            'customVariableMigrationEnabled': False,
+        },
     }
 
 
@@ -51,7 +61,9 @@ def _env(call: Call) -> dict[str, Any]:
 def _save(call: Call) -> Response:
     """Save a form and return its UUID; a new form gets a new one."""
     body = json_body(call)
-    about = body.get('submission', {}).get('data') if isinstance(body.get('submission'), dict) else None
+    about = (
+        body.get('submission', {}).get('data') if isinstance(body.get('submission'), dict) else None
+    )
     if not isinstance(about, dict):
         raise BadRequest('Invalid form submission: Missing required value "submission"')
     if not isinstance(body.get('builder'), dict):
@@ -59,11 +71,27 @@ def _save(call: Call) -> Response:
     is_site = str(about.get('isThisASiteWideConfiguration', '')).upper()
     if is_site not in ('YES', 'NO'):
         scope = about.get('isThisASiteWideConfiguration')
-        raise BadRequest(f'Invalid form submission: "isThisASiteWideConfiguration" value {scope} must be one of {{NO, YES}}.')
+        raise BadRequest(
+            f'Invalid form submission: "isThisASiteWideConfiguration" value {scope} must be one of '
+            f'{{NO, YES}}.'
+        )
     with call.archive.store.write() as connection:
-        places = [SITE] if is_site == 'YES' else [_project(connection, choice.get('value', '')) for choice in about.get('xnatProject') or []]
-        known = find_form(connection, str(about.get('idCustomVariableFormAppliesTo', '')).partition('_')[2])
-        found = change_form(connection, known.pk, _contents(body)) if known is not None else _insert(call, connection, body, about)
+        places = (
+            [SITE]
+            if is_site == 'YES'
+            else [
+                _project(connection, choice.get('value', ''))
+                for choice in about.get('xnatProject') or []
+            ]
+        )
+        known = find_form(
+            connection, str(about.get('idCustomVariableFormAppliesTo', '')).partition('_')[2]
+        )
+        found = (
+            change_form(connection, known.pk, _contents(body))
+            if known is not None
+            else _insert(call, connection, body, about)
+        )
         use_form(connection, found.pk, places)
     return text(found.uuid, 201 if known is None else 200)
 
@@ -85,14 +113,20 @@ def _insert(call: Call, connection: Connection, body: dict[str, Any], about: dic
 
 def _contents(body: dict[str, Any]) -> str:
     builder = body['builder']
-    found: dict[str, Any] = {name: builder[name] for name in ('title', 'display', 'components') if name in builder}
-    found['components'] = [_sorted(one) if isinstance(one, dict) else one for one in found.get('components', [])]
+    found: dict[str, Any] = {
+        name: builder[name] for name in ('title', 'display', 'components') if name in builder
+    }
+    found['components'] = [
+        _sorted(one) if isinstance(one, dict) else one for one in found.get('components', [])
+    ]
     return json.dumps(found, ensure_ascii=False, separators=(',', ':'))
 
 
 def _sorted(component: dict[str, Any]) -> dict[str, Any]:
     """Return a component with its common keys first, as XNAT writes it."""
-    first: dict[str, Any] = {name: component[name] for name in ('key', 'type', 'input', 'label') if name in component}
+    first: dict[str, Any] = {
+        name: component[name] for name in ('key', 'type', 'input', 'label') if name in component
+    }
     return {**first, **component}
 
 
@@ -127,7 +161,9 @@ def _uses(call: Call, connection: Connection) -> list[Any]:
     """
     found = []
     for one in json_body(call, list):
-        reference = str(one.get('idCustomVariableFormAppliesTo', '')) if isinstance(one, dict) else ''
+        reference = (
+            str(one.get('idCustomVariableFormAppliesTo', '')) if isinstance(one, dict) else ''
+        )
         found.append(_use_of(connection, reference))
     return found
 
@@ -148,16 +184,35 @@ def _list(call: Call) -> list[dict[str, Any]]:
     with call.archive.store.read() as connection:
         forms, uses = all_forms(connection), all_uses(connection)
         shown = [(form, [use for use in uses if use.form == form.pk]) for form in forms]
-        return [_row(connection, form, own) for form, own in shown if not project or any(use.entity in (SITE, project) for use in own)]
+        return [
+            _row(connection, form, own)
+            for form, own in shown
+            if not project or any(use.entity in (SITE, project) for use in own)
+        ]
 
 
 def _row(connection: Connection, form: Any, uses: list[Any]) -> dict[str, Any]:
-    places = [{'entityId': use.entity, 'idCustomVariableFormAppliesTo': f'{use.pk}_{form.pk}', 'status': use.status} for use in uses]
+    places = [
+        {
+            'entityId': use.entity,
+            'idCustomVariableFormAppliesTo': f'{use.pk}_{form.pk}',
+            'status': use.status,
+        }
+        for use in uses
+    ]
     return {
-        'appliesToList': places, 'contents': form.contents, 'formId': str(form.pk), 'formUUID': form.uuid, 'formDisplayOrder': form.position,
-        'path': f'datatype/{form.datatype}', 'scope': SITE if any(use.entity == SITE for use in uses) else 'Project',
-        'doProjectsShareForm': len(uses) > 1, 'username': form.username, 'dateCreated': form.created, 'hasData': has_data(connection, form.uuid),
-    }  # fmt: skip
+        'appliesToList': places,
+        'contents': form.contents,
+        'formId': str(form.pk),
+        'formUUID': form.uuid,
+        'formDisplayOrder': form.position,
+        'path': f'datatype/{form.datatype}',
+        'scope': SITE if any(use.entity == SITE for use in uses) else 'Project',
+        'doProjectsShareForm': len(uses) > 1,
+        'username': form.username,
+        'dateCreated': form.created,
+        'hasData': has_data(connection, form.uuid),
+    }
 
 
 def _data(call: Call, form: str) -> bool:
@@ -184,12 +239,31 @@ def _page(number: int, form: Any) -> dict[str, Any]:
     title = contents.get('title', '')
     style = 'style="font-family:Arial, Helvetica, sans-serif;"'
     note = {
-        'key': 'content', 'html': f'<p><span class="text-tiny" {style}><b>Form UUID:{form.uuid}</b></span></p>', 'type': 'content', 'input': False,
-        'label': 'content', 'tableView': False, 'refreshOnChange': False,
-    }  # fmt: skip
-    inner = {'key': form.uuid, 'type': 'container', 'input': True, 'label': form.uuid, 'tableView': False}
+        'key': 'content',
+        'html': f'<p><span class="text-tiny" {style}><b>Form UUID:{form.uuid}</b></span></p>',
+        'type': 'content',
+        'input': False,
+        'label': 'content',
+        'tableView': False,
+        'refreshOnChange': False,
+    }
+    inner = {
+        'key': form.uuid,
+        'type': 'container',
+        'input': True,
+        'label': form.uuid,
+        'tableView': False,
+    }
     inner['components'] = [note, *contents.get('components', [])]
-    return {'key': f'page{number}', 'type': 'panel', 'input': False, 'label': title, 'title': title, **_PAGE, 'components': [inner]}
+    return {
+        'key': f'page{number}',
+        'type': 'panel',
+        'input': False,
+        'label': title,
+        'title': title,
+        **_PAGE,
+        'components': [inner],
+    }
 
 
 def _reload(call: Call) -> Response:
@@ -201,11 +275,47 @@ def _reload(call: Call) -> Response:
 ROUTES = (
     Route('GET', '/xapi/customforms', _list, 'List the forms for custom fields.', Access.LOGIN),
     Route('DELETE', '/xapi/customforms', _delete, 'Delete forms.', Access.ADMIN),
-    Route('GET', '/xapi/customforms/env', _env, 'Return the settings of the form editor.', Access.LOGIN),
+    Route(
+        'GET',
+        '/xapi/customforms/env',
+        _env,
+        'Return the settings of the form editor.',
+        Access.LOGIN,
+    ),
     Route('PUT', '/xapi/customforms/save', _save, 'Save a form.', Access.ADMIN),
-    Route('POST', '/xapi/customforms/enable', _status_setter('enabled', 'Form Enabled'), 'Enable a form.', Access.ADMIN),
-    Route('POST', '/xapi/customforms/disable', _status_setter('disabled', 'Form disabled'), 'Disable a form.', Access.ADMIN),
-    Route('GET', '/xapi/customforms/element', _element, 'Return the forms that an item has.', Access.LOGIN),
-    Route('GET', '/xapi/customforms/hasdata/{form}', _data, 'Say whether items have values of a form.', Access.LOGIN),
-    Route('POST', '/xapi/customforms/displayfields/reload', _reload, 'Do nothing: no display fields are cached.', Access.ADMIN),
+    Route(
+        'POST',
+        '/xapi/customforms/enable',
+        _status_setter('enabled', 'Form Enabled'),
+        'Enable a form.',
+        Access.ADMIN,
+    ),
+    Route(
+        'POST',
+        '/xapi/customforms/disable',
+        _status_setter('disabled', 'Form disabled'),
+        'Disable a form.',
+        Access.ADMIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/customforms/element',
+        _element,
+        'Return the forms that an item has.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/customforms/hasdata/{form}',
+        _data,
+        'Say whether items have values of a form.',
+        Access.LOGIN,
+    ),
+    Route(
+        'POST',
+        '/xapi/customforms/displayfields/reload',
+        _reload,
+        'Do nothing: no display fields are cached.',
+        Access.ADMIN,
+    ),
 )

@@ -45,7 +45,13 @@ def _names(row: DataType) -> list[str]:
     Each is there with the prefix, with the prefix as in SQL, and with the namespace.
     """
     prefix, _, local = row.name.partition(':')
-    return sorted({f'{place}{one}' for place in (f'{prefix}:', f'{prefix}_', f'{row.namespace}:') for one in (local, row.root or local)})
+    return sorted(
+        {
+            f'{place}{one}'
+            for place in (f'{prefix}:', f'{prefix}_', f'{row.namespace}:')
+            for one in (local, row.root or local)
+        }
+    )
 
 
 def _described(call: Call, row: DataType) -> dict[str, Any]:
@@ -64,7 +70,10 @@ def _type(call: Call, name: str) -> DataType:
 def _all_names(call: Call) -> dict[str, list[str]]:
     model = call.archive.model
     opened = time.time() - (time.monotonic() - call.archive.started)
-    return {'timestamp': [str(int(opened * 1000))], **{model.sql_name(row.name): _names(row) for row in model.registry}}
+    return {
+        'timestamp': [str(int(opened * 1000))],
+        **{model.sql_name(row.name): _names(row) for row in model.registry},
+    }
 
 
 def _names_of(call: Call, name: str) -> dict[str, list[str]]:
@@ -93,7 +102,11 @@ def _asked_names(call: Call) -> dict[str, list[str]]:
 
 
 def _asked_elements(call: Call) -> dict[str, Any]:
-    return {key: description for name in _requested(call) for key, description in _element(call, name).items()}
+    return {
+        key: description
+        for name in _requested(call)
+        for key, description in _element(call, name).items()
+    }
 
 
 def _elements(call: Call) -> dict[str, Any]:
@@ -104,20 +117,65 @@ def _elements(call: Call) -> dict[str, Any]:
 def _searchable(call: Call) -> list[str]:
     """Return the image sessions that can be roots of searches."""
     model = call.archive.model
-    return sorted(name for name in model.searchable if model.registry.is_a(name, 'xnat:imageSessionData'))
+    return sorted(
+        name for name in model.searchable if model.registry.is_a(name, 'xnat:imageSessionData')
+    )
 
 
 ROUTES = (
-    Route('GET', '/schemas/{path*}', _document, 'Return a schema document, where XML documents say that it is.'),
-    Route('GET', '/xapi/schemas', lambda call: sorted(call.archive.model.named), 'List the schema documents.'),
-    Route('GET', '/xapi/schemas/datatypes', lambda call: sorted(call.archive.model.registry.names()), 'List the data types.'),
+    Route(
+        'GET',
+        '/schemas/{path*}',
+        _document,
+        'Return a schema document, where XML documents say that it is.',
+    ),
+    Route(
+        'GET',
+        '/xapi/schemas',
+        lambda call: sorted(call.archive.model.named),
+        'List the schema documents.',
+    ),
+    Route(
+        'GET',
+        '/xapi/schemas/datatypes',
+        lambda call: sorted(call.archive.model.registry.names()),
+        'List the data types.',
+    ),
     Route('GET', '/xapi/schemas/datatypes/elements/all', _elements, 'Describe all data types.'),
     Route('GET', '/xapi/schemas/datatypes/elements/{name}', _element, 'Describe a data type.'),
-    Route('POST', '/xapi/schemas/datatypes/elements', _asked_elements, 'Describe the data types of a list.'),
-    Route('POST', '/xapi/schemas/datatypes/names', _asked_names, 'Return all names of the data types of a list.'),
-    Route('GET', '/xapi/schemas/datatypes/names/all', _all_names, 'Return all names of all data types.'),
-    Route('GET', '/xapi/schemas/datatypes/names/{name}', _names_of, 'Return all names of a data type.'),
-    Route('GET', '/xapi/schemas/datatypes/searchable', _searchable, 'List the image sessions that searches can be rooted at.', Access.LOGIN),
+    Route(
+        'POST',
+        '/xapi/schemas/datatypes/elements',
+        _asked_elements,
+        'Describe the data types of a list.',
+    ),
+    Route(
+        'POST',
+        '/xapi/schemas/datatypes/names',
+        _asked_names,
+        'Return all names of the data types of a list.',
+    ),
+    Route(
+        'GET',
+        '/xapi/schemas/datatypes/names/all',
+        _all_names,
+        'Return all names of all data types.',
+    ),
+    Route(
+        'GET', '/xapi/schemas/datatypes/names/{name}', _names_of, 'Return all names of a data type.'
+    ),
+    Route(
+        'GET',
+        '/xapi/schemas/datatypes/searchable',
+        _searchable,
+        'List the image sessions that searches can be rooted at.',
+        Access.LOGIN,
+    ),
     Route('GET', '/xapi/schemas/{name}', _schema, 'Return a schema document.'),
-    Route('GET', '/xapi/schemas/{folder}/{name}', _schema, 'Return a schema document by folder and name.'),
+    Route(
+        'GET',
+        '/xapi/schemas/{folder}/{name}',
+        _schema,
+        'Return a schema document by folder and name.',
+    ),
 )

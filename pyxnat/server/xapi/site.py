@@ -27,7 +27,13 @@ VERSION = '1.8.3'
 
 
 def _build_info(call: Call) -> dict[str, str]:
-    return {'version': VERSION, 'buildNumber': f'pyxnat {version.__version__}', 'buildDate': '', 'commit': '', 'timestamp': '0'}
+    return {
+        'version': VERSION,
+        'buildNumber': f'pyxnat {version.__version__}',
+        'buildDate': '',
+        'commit': '',
+        'timestamp': '0',
+    }
 
 
 def _build_property(call: Call, name: str) -> str:
@@ -43,7 +49,10 @@ def _uptime(call: Call) -> dict[str, str]:
     hours, minutes = divmod(int(minutes), 60)
     days, hours = divmod(hours, 24)
     whole = {'days': days, 'hours': hours, 'minutes': minutes}
-    return {**{name: str(count) for name, count in whole.items() if count}, 'seconds': f'{seconds:.3f}'}
+    return {
+        **{name: str(count) for name, count in whole.items() if count},
+        'seconds': f'{seconds:.3f}',
+    }
 
 
 def _uptime_text(call: Call) -> str:
@@ -53,11 +62,24 @@ def _uptime_text(call: Call) -> str:
 # -- properties
 
 _PUBLIC = frozenset({'siteHome', 'siteId', 'siteLogoPath', 'siteUrl'})
-_FOR_USERS = frozenset({
-    'checksums', 'defaultProjectAutoArchiveSetting', 'dicomFileNameTemplate', 'displayHostName', 'enableDicomReceiver',
-    'enableSitewideAnonymizationScript', 'enableSitewideSeriesImportFilter', 'failMergeOn', 'processingUrl', 'projectAllowAutoArchive',
-    'scanTypeMapping', 'sessionXmlRebuilderInterval', 'sessionXmlRebuilderRepeat', 'zipExtensions',
-})  # fmt: skip
+_FOR_USERS = frozenset(
+    {
+        'checksums',
+        'defaultProjectAutoArchiveSetting',
+        'dicomFileNameTemplate',
+        'displayHostName',
+        'enableDicomReceiver',
+        'enableSitewideAnonymizationScript',
+        'enableSitewideSeriesImportFilter',
+        'failMergeOn',
+        'processingUrl',
+        'projectAllowAutoArchive',
+        'scanTypeMapping',
+        'sessionXmlRebuilderInterval',
+        'sessionXmlRebuilderRepeat',
+        'zipExtensions',
+    }
+)
 _FOR_USERS_TOO = ('ui', 'site')
 """Prefixes of further properties that every user may read."""
 _KEPT = 'property:'
@@ -85,7 +107,11 @@ def _values(call: Call) -> dict[str, Any]:
     """Return all properties."""
     with call.archive.store.read() as connection:
         kept = {name: json.loads(value) for name, value in settings_like(connection, _KEPT).items()}
-    return {**kept, **{name: value(call) for name, value in _DERIVED.items()}, **call.archive.preferences.all()}
+    return {
+        **kept,
+        **{name: value(call) for name, value in _DERIVED.items()},
+        **call.archive.preferences.all(),
+    }
 
 
 def _properties(call: Call) -> dict[str, Any]:
@@ -94,7 +120,9 @@ def _properties(call: Call) -> dict[str, Any]:
 
 def _check(call: Call, name: str) -> None:
     if not _may_read(call.caller, name):
-        raise (Unauthorized if call.caller.guest else Forbidden)(f'You cannot read the property {name}.')
+        raise (Unauthorized if call.caller.guest else Forbidden)(
+            f'You cannot read the property {name}.'
+        )
 
 
 def _property(call: Call, name: str) -> Any:
@@ -154,14 +182,35 @@ def _rename(call: Call, value: Any) -> None:
 
 
 ROUTES = (
-    Route('GET', '/xapi/plugins', lambda call: {}, 'List the plug-ins: there are none.', Access.LOGIN),
-    Route('GET', '/xapi/siteConfig', _properties, 'Return the properties of the site that the caller may read.'),
+    Route(
+        'GET', '/xapi/plugins', lambda call: {}, 'List the plug-ins: there are none.', Access.LOGIN
+    ),
+    Route(
+        'GET',
+        '/xapi/siteConfig',
+        _properties,
+        'Return the properties of the site that the caller may read.',
+    ),
     Route('POST', '/xapi/siteConfig', _put_properties, 'Set properties of the site.', Access.ADMIN),
     Route('GET', '/xapi/siteConfig/buildInfo', _build_info, 'Return the version.'),
-    Route('GET', '/xapi/siteConfig/buildInfo/attributes', lambda call: {}, 'Return further attributes of the build: there are none.'),
-    Route('GET', '/xapi/siteConfig/buildInfo/{name}', _build_property, 'Return a part of the version.'),
-    Route('GET', '/xapi/siteConfig/uptime', _uptime, 'Return the time since the archive was opened.'),
-    Route('GET', '/xapi/siteConfig/uptime/display', _uptime_text, 'Return the time since the archive was opened in words.'),
+    Route(
+        'GET',
+        '/xapi/siteConfig/buildInfo/attributes',
+        lambda call: {},
+        'Return further attributes of the build: there are none.',
+    ),
+    Route(
+        'GET', '/xapi/siteConfig/buildInfo/{name}', _build_property, 'Return a part of the version.'
+    ),
+    Route(
+        'GET', '/xapi/siteConfig/uptime', _uptime, 'Return the time since the archive was opened.'
+    ),
+    Route(
+        'GET',
+        '/xapi/siteConfig/uptime/display',
+        _uptime_text,
+        'Return the time since the archive was opened in words.',
+    ),
     Route('GET', '/xapi/siteConfig/values/{names}', _selected, 'Return some properties.'),
     Route('GET', '/xapi/siteConfig/{name}', _property, 'Return a property.'),
     Route('POST', '/xapi/siteConfig/{name}', _put_property, 'Set a property.', Access.ADMIN),

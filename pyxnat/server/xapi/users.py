@@ -40,14 +40,26 @@ _ROLE = 'role:'
 _LOGIN = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.@-]*')
 _EMAIL = re.compile(r'[^@\s<>"]+@[^@\s<>"]+')
 _NAME = re.compile(r'[^<>"]*')
-_COLUMNS = {'firstName': 'firstname', 'lastName': 'lastname', 'email': 'email', 'enabled': 'enabled', 'verified': 'verified'}
+_COLUMNS = {
+    'firstName': 'firstname',
+    'lastName': 'lastname',
+    'email': 'email',
+    'enabled': 'enabled',
+    'verified': 'verified',
+}
 """Properties of a user to columns."""
 
 
 def _described(call: Call, row: Any) -> dict[str, Any]:
     """Return a user as JSON without secrets, as ``secured`` says."""
     properties = {name: getattr(row, column) for name, column in _COLUMNS.items()}
-    return {'id': row.pk, 'username': row.login, **properties, 'secured': True, 'lastModified': row.modified}
+    return {
+        'id': row.pk,
+        'username': row.login,
+        **properties,
+        'secured': True,
+        'lastModified': row.modified,
+    }
 
 
 def _profiled(call: Call, row: Any) -> dict[str, Any]:
@@ -67,7 +79,11 @@ def _row(connection: Connection, username: str) -> Any:
 
 
 def _may_list(call: Call, username: str = '') -> None:
-    if not call.caller.admin and username != call.caller.login and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
+    if (
+        not call.caller.admin
+        and username != call.caller.login
+        and call.archive.preferences.flag('restrictUserListAccessToAdmins')
+    ):
         raise Forbidden('Only administrators may list the users of this site.')
 
 
@@ -173,7 +189,9 @@ def _update(call: Call) -> Any:
         return _put(call, own)
     with call.archive.store.read() as connection:
         known = _row(connection, own).password
-    if wanted.get('password') and not check_password_hash(known, str(wanted.get('currentPassword') or '')):
+    if wanted.get('password') and not check_password_hash(
+        known, str(wanted.get('currentPassword') or '')
+    ):
         raise BadRequest('Current password needed to update password')
     return _changed(call, own, {name: wanted.get(name) for name in ('email', 'password')})
 
@@ -221,7 +239,10 @@ def _set_flag(name: str) -> Callable[..., None]:
 
 
 def _active(call: Call) -> dict[str, Any]:
-    return {login: {'sessions': keys, 'count': len(keys)} for login, keys in call.archive.sessions.by_login().items()}
+    return {
+        login: {'sessions': keys, 'count': len(keys)}
+        for login, keys in call.archive.sessions.by_login().items()
+    }
 
 
 def _sessions(call: Call, username: str) -> Any:
@@ -258,10 +279,15 @@ def _roles(call: Call, username: str) -> list[str]:
 def _role_map(call: Call) -> dict[str, list[str]]:
     with call.archive.store.read() as connection:
         logins = [row.login for row in administrators(connection)]
-        given = {name: json.loads(get_setting(connection, _ROLE + name, '[]')) for name in MORE_ROLES}
+        given = {
+            name: json.loads(get_setting(connection, _ROLE + name, '[]')) for name in MORE_ROLES
+        }
     first = logins[:1]
     held = {'DataManager': first, 'SiteUser': [*first, GUEST.login]}
-    return {ADMINISTRATOR: sorted(logins), **{name: sorted({*held[name], *given[name]}) for name in MORE_ROLES}}
+    return {
+        ADMINISTRATOR: sorted(logins),
+        **{name: sorted({*held[name], *given[name]}) for name in MORE_ROLES},
+    }
 
 
 def _role_members(call: Call, name: str) -> list[str]:
@@ -271,7 +297,9 @@ def _role_members(call: Call, name: str) -> list[str]:
 def _set_role(admin: bool) -> Callable[..., None]:
     def change(call: Call, username: str, name: str) -> None:
         if name not in (ADMINISTRATOR, *MORE_ROLES):
-            raise BadRequest(f'There is no role {name}; there are {", ".join((ADMINISTRATOR, *MORE_ROLES))}.')
+            raise BadRequest(
+                f'There is no role {name}; there are {", ".join((ADMINISTRATOR, *MORE_ROLES))}.'
+            )
         with call.archive.store.write() as connection:
             if name != ADMINISTRATOR:
                 _give_role(connection, _row(connection, username).login, name, admin)
@@ -284,7 +312,11 @@ def _set_role(admin: bool) -> Callable[..., None]:
 def _give_role(connection: Connection, login: str, name: str, given: bool) -> None:
     """Store or remove a role without rights."""
     logins = set(json.loads(get_setting(connection, _ROLE + name, '[]')))
-    put_setting(connection, _ROLE + name, json.dumps(sorted(logins | {login} if given else logins - {login})))
+    put_setting(
+        connection,
+        _ROLE + name,
+        json.dumps(sorted(logins | {login} if given else logins - {login})),
+    )
 
 
 def _groups(call: Call, username: str) -> list[str]:
@@ -306,8 +338,18 @@ def _access(call: Call, username: str = '') -> list[dict[str, str]]:
     found = []
     for row in rows:
         values = fields_of(row)
-        texts = {'ID': row.id, 'URI': f'/data/projects/{row.id}', 'group_id': f'{row.id}_{held[row.id]}', 'role': f'{held[row.id]}s'.capitalize()}
-        found.append({**texts, **{name: values.get(name, '') for name in ('name', 'secondary_ID', 'description')}})
+        texts = {
+            'ID': row.id,
+            'URI': f'/data/projects/{row.id}',
+            'group_id': f'{row.id}_{held[row.id]}',
+            'role': f'{held[row.id]}s'.capitalize(),
+        }
+        found.append(
+            {
+                **texts,
+                **{name: values.get(name, '') for name in ('name', 'secondary_ID', 'description')},
+            }
+        )
     return sorted(found, key=lambda project: project['secondary_ID'])
 
 
@@ -345,7 +387,11 @@ def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]
         names: Iterable[Any] = json_body(call, list)
         with call.archive.store.read() as connection:
             _row(connection, username)
-        failed = [name for name in names if not _went_well(change, call, {'username': username, argument: str(name)})]
+        failed = [
+            name
+            for name in names
+            if not _went_well(change, call, {'username': username, argument: str(name)})
+        ]
         return answer_as(failed, 202 if failed else 200)
 
     return handle
@@ -365,49 +411,206 @@ _PROVIDER = {'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb
 def _login_methods(call: Call, username: str) -> list[dict[str, Any]]:
     _get(call, username)
     login = call.archive.sessions.last_login.get(username)
-    method = {'authMethod': _PROVIDER['authMethod'], 'authMethodId': _PROVIDER['providerId'], 'authUser': username, 'xdatUsername': username}
-    return [{**method, 'failedLoginAttempts': 0, 'lastLoginAttempt': login, 'lastSuccessfulLogin': login}]
+    method = {
+        'authMethod': _PROVIDER['authMethod'],
+        'authMethodId': _PROVIDER['providerId'],
+        'authUser': username,
+        'xdatUsername': username,
+    }
+    return [
+        {
+            **method,
+            'failedLoginAttempts': 0,
+            'lastLoginAttempt': login,
+            'lastSuccessfulLogin': login,
+        }
+    ]
 
 
 ROUTES = (
     Route('GET', '/xapi/users', _logins, 'List all logins.', Access.LOGIN),
     Route('POST', '/xapi/users', _post, 'Create a user.', Access.ADMIN),
-    Route('GET', '/xapi/users/profiles', _profiles, 'List all users with their names and addresses.', Access.LOGIN),
+    Route(
+        'GET',
+        '/xapi/users/profiles',
+        _profiles,
+        'List all users with their names and addresses.',
+        Access.LOGIN,
+    ),
     Route('GET', '/xapi/users/profile', _profile, "Return the caller's profile.", Access.LOGIN),
-    Route('GET', '/xapi/users/profile/{username}', _profile, 'Return the profile of a user.', Access.LOGIN),
-    Route('GET', '/xapi/users/current', _current, 'List the users that may log in or are logged in.', Access.LOGIN),
-    Route('GET', '/xapi/users/username', lambda call: text(call.caller.login), "Return the caller's login.", Access.LOGIN),
-    Route('GET', '/xapi/users/projects', _editable, 'List the projects that the caller may change.'),
-    Route('PUT', '/xapi/users/update', _update, "Change the caller's own address and password.", Access.LOGIN),
-    Route('GET', '/xapi/access/projects', _access, 'List the projects that the caller belongs to, with the groups.'),
-    Route('GET', '/xapi/access/{username}/projects', _access, 'List the projects that a user belongs to, with the groups.', Access.ADMIN),
-    Route('GET', '/xapi/users/authProviders', lambda call: [_PROVIDER], 'List how users can log in.'),
-    Route('GET', '/xapi/users/authDetails/{username}', _login_methods, 'Return how a user logs in.', Access.SELF),
+    Route(
+        'GET',
+        '/xapi/users/profile/{username}',
+        _profile,
+        'Return the profile of a user.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/users/current',
+        _current,
+        'List the users that may log in or are logged in.',
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/users/username',
+        lambda call: text(call.caller.login),
+        "Return the caller's login.",
+        Access.LOGIN,
+    ),
+    Route(
+        'GET', '/xapi/users/projects', _editable, 'List the projects that the caller may change.'
+    ),
+    Route(
+        'PUT',
+        '/xapi/users/update',
+        _update,
+        "Change the caller's own address and password.",
+        Access.LOGIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/access/projects',
+        _access,
+        'List the projects that the caller belongs to, with the groups.',
+    ),
+    Route(
+        'GET',
+        '/xapi/access/{username}/projects',
+        _access,
+        'List the projects that a user belongs to, with the groups.',
+        Access.ADMIN,
+    ),
+    Route(
+        'GET', '/xapi/users/authProviders', lambda call: [_PROVIDER], 'List how users can log in.'
+    ),
+    Route(
+        'GET',
+        '/xapi/users/authDetails/{username}',
+        _login_methods,
+        'Return how a user logs in.',
+        Access.SELF,
+    ),
     Route('GET', '/xapi/users/active', _active, 'List the open sessions by login.', Access.ADMIN),
-    Route('GET', '/xapi/users/active/{username}', _sessions, 'List the open sessions of a user.', Access.SELF),
-    Route('DELETE', '/xapi/users/active/{username}', _end_sessions, 'Close the sessions of a user.', Access.SELF),
-    Route('GET', '/xapi/users/rolemap', _role_map, 'List the users by role of the site.', Access.ADMIN),
-    Route('GET', '/xapi/users/roles', lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR], 'List the roles of the site.', Access.ADMIN),
-    Route('GET', '/xapi/users/roles/{name}', _role_members, 'List the users that have a role.', Access.ADMIN),
+    Route(
+        'GET',
+        '/xapi/users/active/{username}',
+        _sessions,
+        'List the open sessions of a user.',
+        Access.SELF,
+    ),
+    Route(
+        'DELETE',
+        '/xapi/users/active/{username}',
+        _end_sessions,
+        'Close the sessions of a user.',
+        Access.SELF,
+    ),
+    Route(
+        'GET', '/xapi/users/rolemap', _role_map, 'List the users by role of the site.', Access.ADMIN
+    ),
+    Route(
+        'GET',
+        '/xapi/users/roles',
+        lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR],
+        'List the roles of the site.',
+        Access.ADMIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/users/roles/{name}',
+        _role_members,
+        'List the users that have a role.',
+        Access.ADMIN,
+    ),
     Route('GET', '/xapi/users/{username}', _get, 'Return a user.', Access.SELF),
     Route('PUT', '/xapi/users/{username}', _put, 'Change a user.', Access.ADMIN),
     *(
         route
         for name in ('enabled', 'verified')
         for route in (
-            Route('GET', f'/xapi/users/{{username}}/{name}', _flag(name), f'Say whether a user is {name}.', Access.SELF),
-            Route('PUT', f'/xapi/users/{{username}}/{name}/{{flag}}', _set_flag(name), f'Set whether a user is {name}.', Access.ADMIN),
+            Route(
+                'GET',
+                f'/xapi/users/{{username}}/{name}',
+                _flag(name),
+                f'Say whether a user is {name}.',
+                Access.SELF,
+            ),
+            Route(
+                'PUT',
+                f'/xapi/users/{{username}}/{name}/{{flag}}',
+                _set_flag(name),
+                f'Set whether a user is {name}.',
+                Access.ADMIN,
+            ),
         )
     ),
     Route('GET', '/xapi/users/{username}/roles', _roles, 'List the roles of a user.', Access.SELF),
-    Route('PUT', '/xapi/users/{username}/roles', _each(_set_role(True), 'name'), 'Give a user roles.', Access.ADMIN),
-    Route('DELETE', '/xapi/users/{username}/roles', _each(_set_role(False), 'name'), 'Take roles from a user.', Access.ADMIN),
-    Route('PUT', '/xapi/users/{username}/roles/{name}', _set_role(True), 'Give a user a role.', Access.ADMIN),
-    Route('DELETE', '/xapi/users/{username}/roles/{name}', _set_role(False), 'Take a role from a user.', Access.ADMIN),
-    Route('GET', '/xapi/users/{username}/projects', _projects_of, 'Return the projects of a user, with the groups.', Access.SELF),
-    Route('GET', '/xapi/users/{username}/groups', _groups, 'List the groups of a user.', Access.SELF),
-    Route('PUT', '/xapi/users/{username}/groups', _each(_set_group(True), 'group'), 'Add a user to groups.', Access.LOGIN),
-    Route('DELETE', '/xapi/users/{username}/groups', _each(_set_group(False), 'group'), 'Take a user out of groups.', Access.SELF),
-    Route('PUT', '/xapi/users/{username}/groups/{group}', _set_group(True), 'Add a user to a group.', Access.LOGIN),
-    Route('DELETE', '/xapi/users/{username}/groups/{group}', _set_group(False), 'Take a user out of a group.', Access.SELF),
+    Route(
+        'PUT',
+        '/xapi/users/{username}/roles',
+        _each(_set_role(True), 'name'),
+        'Give a user roles.',
+        Access.ADMIN,
+    ),
+    Route(
+        'DELETE',
+        '/xapi/users/{username}/roles',
+        _each(_set_role(False), 'name'),
+        'Take roles from a user.',
+        Access.ADMIN,
+    ),
+    Route(
+        'PUT',
+        '/xapi/users/{username}/roles/{name}',
+        _set_role(True),
+        'Give a user a role.',
+        Access.ADMIN,
+    ),
+    Route(
+        'DELETE',
+        '/xapi/users/{username}/roles/{name}',
+        _set_role(False),
+        'Take a role from a user.',
+        Access.ADMIN,
+    ),
+    Route(
+        'GET',
+        '/xapi/users/{username}/projects',
+        _projects_of,
+        'Return the projects of a user, with the groups.',
+        Access.SELF,
+    ),
+    Route(
+        'GET', '/xapi/users/{username}/groups', _groups, 'List the groups of a user.', Access.SELF
+    ),
+    Route(
+        'PUT',
+        '/xapi/users/{username}/groups',
+        _each(_set_group(True), 'group'),
+        'Add a user to groups.',
+        Access.LOGIN,
+    ),
+    Route(
+        'DELETE',
+        '/xapi/users/{username}/groups',
+        _each(_set_group(False), 'group'),
+        'Take a user out of groups.',
+        Access.SELF,
+    ),
+    Route(
+        'PUT',
+        '/xapi/users/{username}/groups/{group}',
+        _set_group(True),
+        'Add a user to a group.',
+        Access.LOGIN,
+    ),
+    Route(
+        'DELETE',
+        '/xapi/users/{username}/groups/{group}',
+        _set_group(False),
+        'Take a user out of a group.',
+        Access.SELF,
+    ),
 )

@@ -58,10 +58,14 @@ def download(
         As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
     """
     if existing not in EXISTING:
-        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.')
+        raise errors.ProgrammingError(
+            f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.'
+        )
     check_compression(compression)
     plan, folder = Layout(layout), _folder(dest)
-    downloader = Downloader(interface, folder, Report('downloaded', f'to {folder}'), jobs, compression)
+    downloader = Downloader(
+        interface, folder, Report('downloaded', f'to {folder}'), jobs, compression
+    )
     files = files_below(selection)
     listed = distinct_places(list(list_files(files, plan)))
     may_collide = _may_collide(listed)
@@ -73,7 +77,11 @@ def download(
         if is_only_run:
             downloader.remove_temporaries(missing)
         with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
-            downloader.run(missing, lambda remaining: plan_pieces(remaining, listed, scope_of(files), jobs), bar)
+            downloader.run(
+                missing,
+                lambda remaining: plan_pieces(remaining, listed, scope_of(files), jobs),
+                bar,
+            )
     return downloader.report.finish()
 
 
@@ -85,8 +93,12 @@ def _folder(dest: str | os.PathLike[str]) -> Path:
     folder = Path(os.fsdecode(dest)).expanduser()
     existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
     if not os.fspath(dest) or not existing.is_dir():
-        problem = f'{existing} is not a folder' if os.fspath(dest) else 'the path of the folder is empty'
-        raise errors.DataError(problem, remedy='Give the path of a folder; it is created if needed.')
+        problem = (
+            f'{existing} is not a folder' if os.fspath(dest) else 'the path of the folder is empty'
+        )
+        raise errors.DataError(
+            problem, remedy='Give the path of a folder; it is created if needed.'
+        )
     return folder
 
 
@@ -127,7 +139,9 @@ class Downloader(WorkerPool):
         0 for zips without compression, else with; XNAT has no levels.
     """
 
-    def __init__(self, interface: Host, folder: Path, report: Report, jobs: int, compression: int = 0) -> None:
+    def __init__(
+        self, interface: Host, folder: Path, report: Report, jobs: int, compression: int = 0
+    ) -> None:
         super().__init__(report, jobs, interface.connection.transport)
         self._compression = compression
         self._host = interface
@@ -166,8 +180,15 @@ class Downloader(WorkerPool):
         self.each(compare, unclear)
         wrong = [file.place for file in listed if states[file.place] == 'different']
         if wrong and existing == 'error':
-            problem = f'{len(wrong)} files exist with other content: {", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
-            raise errors.DataError(problem, uri=str(self._folder), remedy="existing='refresh' replaces them, 'keep' leaves them.")
+            problem = (
+                f'{len(wrong)} files exist with other content: '
+                f'{", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
+            )
+            raise errors.DataError(
+                problem,
+                uri=str(self._folder),
+                remedy="existing='refresh' replaces them, 'keep' leaves them.",
+            )
         for file in listed:
             if states[file.place] == 'right':
                 self.report.add_skipped(file.place)
@@ -188,7 +209,11 @@ class Downloader(WorkerPool):
             return 'missing'
         if existing == 'keep':
             return 'right'
-        return 'different' if existing == 'replace' or file.size not in (None, local.st_size) else 'unclear'
+        return (
+            'different'
+            if existing == 'replace' or file.size not in (None, local.st_size)
+            else 'unclear'
+        )
 
     def remove_temporaries(self, missing: Iterable[RemoteFile]) -> None:
         """Remove temporary files that a killed run left."""
@@ -204,7 +229,12 @@ class Downloader(WorkerPool):
                     with suppress(PermissionError):
                         temporary.unlink(missing_ok=True)
 
-    def run(self, missing: list[RemoteFile], plan: Callable[[list[RemoteFile]], list[Single | Zipped]], bar: Any) -> None:
+    def run(
+        self,
+        missing: list[RemoteFile],
+        plan: Callable[[list[RemoteFile]], list[Single | Zipped]],
+        bar: Any,
+    ) -> None:
         """Fetch missing files, and write the manifest.
 
         Files that a zip lacks are requested again; singly if a round brings none.
@@ -235,7 +265,11 @@ class Downloader(WorkerPool):
     def _just_published(self) -> dict[str, str]:
         """Return place -> MD5 of files completed during the interruption."""
         places = {place: self._folder / place for place in self._publishing}
-        return {place: self._publishing[place] for place, path in places.items() if path.is_file() and digest_of(path) == self._publishing[place]}
+        return {
+            place: self._publishing[place]
+            for place, path in places.items()
+            if path.is_file() and digest_of(path) == self._publishing[place]
+        }
 
     def _fetch(self, piece: Single | Zipped) -> None:
         """Make one request; keep the files that a zip lacks for another try."""
@@ -254,7 +288,13 @@ class Downloader(WorkerPool):
             return self._writing(file, target, http_time(headers.get('last-modified')))
 
         accept_pages = file.path.lower().endswith(('.html', '.htm', '.xhtml'))
-        fetch(self._host.connection.transport, file.uri, opened, Expected(file.size, file.md5), accept_pages=accept_pages)
+        fetch(
+            self._host.connection.transport,
+            file.uri,
+            opened,
+            Expected(file.size, file.md5),
+            accept_pages=accept_pages,
+        )
         self._record(file, target)
 
     def _fetch_zip(self, zipped: Zipped) -> list[RemoteFile]:
@@ -262,13 +302,18 @@ class Downloader(WorkerPool):
 
         If the connection drops, files that were complete are kept.
         """
-        find, remaining = lru_cache(1)(zipped.finder().find), {file.uri: file for file in zipped.files}
+        find, remaining = (
+            lru_cache(1)(zipped.finder().find),
+            {file.uri: file for file in zipped.files},
+        )
 
         def length_of(entry: str) -> int | None:
             file = find(entry)
             return file.size if file else None
 
-        uri = uris.with_query(zipped.uri, {'format': 'zip', 'compression': 8 if self._compression else 0})
+        uri = uris.with_query(
+            zipped.uri, {'format': 'zip', 'compression': 8 if self._compression else 0}
+        )
         try:
             with self._host.connection.transport.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
@@ -308,12 +353,16 @@ class Downloader(WorkerPool):
         return True
 
     @contextmanager
-    def _writing(self, file: RemoteFile, target: Path, modified: float | None = None) -> Iterator[Incoming]:
+    def _writing(
+        self, file: RemoteFile, target: Path, modified: float | None = None
+    ) -> Iterator[Incoming]:
         """Open a file that is moved into place when complete.
 
         The progress bar counts its bytes, and subtracts them if it fails.
         """
-        with publish(target, modified, before=lambda _: self._record_digest(file, incoming.md5)) as opened:
+        with publish(
+            target, modified, before=lambda _: self._record_digest(file, incoming.md5)
+        ) as opened:
             incoming = _Watched(opened, self.stopping, self._bar)
             try:
                 yield incoming

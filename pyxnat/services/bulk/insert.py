@@ -43,7 +43,9 @@ class _Row(NamedTuple):
         return tuple(step.name for step in self.path)
 
 
-def insert(interface: Host, collection: Any, table: Any, *, existing: str, jobs: int, progress: bool | None) -> Report:
+def insert(
+    interface: Host, collection: Any, table: Any, *, existing: str, jobs: int, progress: bool | None
+) -> Report:
     """Create the elements that a table names.
 
     Parameters
@@ -54,9 +56,15 @@ def insert(interface: Host, collection: Any, table: Any, *, existing: str, jobs:
         As in :meth:`pyxnat.resources.bulk.Mappable.insert`.
     """
     if existing not in EXISTING:
-        raise errors.ProgrammingError(f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.')
+        raise errors.ProgrammingError(
+            f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.'
+        )
     rows = _parse_rows(collection, rows_of(table))
-    pool = WorkerPool(Report('inserted', f'in {spell(collection.routes[0])}'), jobs, interface.connection.transport)
+    pool = WorkerPool(
+        Report('inserted', f'in {spell(collection.routes[0])}'),
+        jobs,
+        interface.connection.transport,
+    )
     existing_names = _existing_names(collection) if rows else set()
     if existing == 'error':
         _refuse([row for row in rows if row.names in existing_names])
@@ -86,7 +94,13 @@ def _put(interface: Host, row: _Row, exists: bool, existing: str, pool: WorkerPo
     element = class_of(row.path[-1].level).element_at(uri, interface)
     try:
         if exists:
-            element.attrs.mset({name: value for name, value in row.fields.items() if is_field(name) and name not in _LEVEL_NAMES_PLURAL})
+            element.attrs.mset(
+                {
+                    name: value
+                    for name, value in row.fields.items()
+                    if is_field(name) and name not in _LEVEL_NAMES_PLURAL
+                }
+            )
         else:
             element.create(**row.fields)
     except errors.DatabaseError as error:
@@ -99,7 +113,9 @@ def _by_document(group: list[_Row], existing_names: set[tuple[str, ...]]) -> lis
     """Group the rows that one document can hold: new scans of one session."""
     groups: dict[tuple[Any, ...], list[_Row]] = {}
     for row in group:
-        is_new_scan = row.path[-1].level == 'scans' and len(row.path) > 1 and row.names not in existing_names
+        is_new_scan = (
+            row.path[-1].level == 'scans' and len(row.path) > 1 and row.names not in existing_names
+        )
         groups.setdefault(row.names[:-1] if is_new_scan else (row.number,), []).append(row)
     return list(groups.values())
 
@@ -113,12 +129,20 @@ def _put_scans(interface: Host, rows: list[_Row], existing: str, pool: WorkerPoo
     try:
         inner = [node for row in rows for node in _scan_nodes(interface, row)]
         if len(inner) < len(rows):
-            raise errors.ProgrammingError('a document cannot hold all fields', remedy='Insert one by one.')
+            raise errors.ProgrammingError(
+                'a document cannot hold all fields', remedy='Insert one by one.'
+            )
         if session.exists():
             document = Fields(session, session.datatype(), {}).document(inner)
             interface.connection.request(session.writing_uri(), 'PUT', document, XML)
         else:
-            session._create({'experiments': str(rows[0].fields['experiments'])} if 'experiments' in rows[0].fields else {}, {}, inner=inner)
+            session._create(
+                {'experiments': str(rows[0].fields['experiments'])}
+                if 'experiments' in rows[0].fields
+                else {},
+                {},
+                inner=inner,
+            )
     except errors.DatabaseError:
         for row in rows:
             _put(interface, row, False, existing, pool)
@@ -132,7 +156,11 @@ def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     element = class_of('scans').element_at(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
     new = element.new_fields(str(fields.get('xsiType') or element.level.datatype), fields)
-    return new.as_inner(element) if not new.query() and not fields.keys() - {'xsiType'} - new.values.keys() else []
+    return (
+        new.as_inner(element)
+        if not new.query() and not fields.keys() - {'xsiType'} - new.values.keys()
+        else []
+    )
 
 
 def rows_of(table: Any) -> list[dict[str, Any]]:
@@ -145,7 +173,10 @@ def rows_of(table: Any) -> list[dict[str, Any]]:
             return [_cells(row) for row in csv.DictReader(file)]
     rows = list(table.to_dict('records') if hasattr(table, 'to_dict') else table)
     if not all(isinstance(row, Mapping) for row in rows):
-        raise errors.ProgrammingError('the rows of the table are not mappings', remedy="Give a list such as [{'label': 'S1', 'gender': 'male'}].")
+        raise errors.ProgrammingError(
+            'the rows of the table are not mappings',
+            remedy="Give a list such as [{'label': 'S1', 'gender': 'male'}].",
+        )
     return [_cells(row) for row in rows]
 
 
@@ -175,14 +206,18 @@ def _parse_rows(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
     """
     if len(collection.routes) != 1 or collection.conditions:
         raise errors.ProgrammingError(
-            'the selection does not tell where to insert', remedy="Use one such as project.subjects() or '/projects/P/subjects/*/experiments'."
+            'the selection does not tell where to insert',
+            remedy="Use one such as project.subjects() or '/projects/P/subjects/*/experiments'.",
         )
     [route], rows, taken = collection.routes, [], dict[tuple[str, ...], int]()
     for number, fields in enumerate(table, 1):
         path = tuple(_named_step(step, fields, number, step is route[-1]) for step in route)
         row = _Row(number, path, _settable(fields, path, number))
         if row.names in taken:
-            raise errors.DataError(f'rows {taken[row.names]} and {number} are both {spell(path)}', remedy='Remove one of them.')
+            raise errors.DataError(
+                f'rows {taken[row.names]} and {number} are both {spell(path)}',
+                remedy='Remove one of them.',
+            )
         taken[row.names] = number
         rows.append(row)
     return rows
@@ -196,10 +231,16 @@ def _named_step(step: Step, fields: dict[str, Any], number: int, is_last: bool) 
     columns = [row.singular, *((row.label_column, row.id_column) if is_last else ())]
     column = next((column for column in columns if column in fields), None)
     if column is None:
-        raise errors.DataError(f'row {number} names no {row.singular}', remedy=f'Give the table a column {" or ".join(dict.fromkeys(columns))}.')
+        raise errors.DataError(
+            f'row {number} names no {row.singular}',
+            remedy=f'Give the table a column {" or ".join(dict.fromkeys(columns))}.',
+        )
     name = str(fields.pop(column))
     if step.name != ANY and not matches(step.name, name):
-        raise errors.DataError(f'row {number}: {name} does not fit {step.name}', remedy='Insert into the whole collection.')
+        raise errors.DataError(
+            f'row {number}: {name} does not fit {step.name}',
+            remedy='Insert into the whole collection.',
+        )
     return Step(step.level, name, True)
 
 
@@ -215,12 +256,20 @@ def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]
     for column, value in fields.items():
         if column in names:
             if str(value) != names[column]:
-                raise errors.DataError(f'row {number}: {column} is {value}, but the element is {names[column]}', remedy='Remove one of them.')
+                raise errors.DataError(
+                    f'row {number}: {column} is {value}, but the element is {names[column]}',
+                    remedy='Remove one of them.',
+                )
         elif column in _LEVEL_NAMES:
             remedy = f'Insert into the {level(column).plural} themselves, or remove the column.'
-            raise errors.DataError(f'row {number}: the column {column} names nothing above a {own.singular}', remedy=remedy)
+            raise errors.DataError(
+                f'row {number}: the column {column} names nothing above a {own.singular}',
+                remedy=remedy,
+            )
         else:
-            if column not in ('xsiType', *(step.level for step in path)) and not column.startswith('event_'):
+            if column not in ('xsiType', *(step.level for step in path)) and not column.startswith(
+                'event_'
+            ):
                 check_settable(own.singular, column)
             settable[column] = value
     return settable
@@ -239,8 +288,15 @@ def _existing_names(collection: Any) -> set[tuple[str, ...]]:
             labels = []
             for selected, step in zip(route, steps, strict=False):
                 row = element.row if step is steps[-1] else element.above.get(step.level, {})
-                labels.append(selected.name if selected.literal else row.get(level(step.level).label_column, step.name))
-            ids = tuple(selected.name if selected.literal else step.name for selected, step in zip(route, steps, strict=False))
+                labels.append(
+                    selected.name
+                    if selected.literal
+                    else row.get(level(step.level).label_column, step.name)
+                )
+            ids = tuple(
+                selected.name if selected.literal else step.name
+                for selected, step in zip(route, steps, strict=False)
+            )
             names |= {tuple(labels), ids}
     except errors.NotFoundError:
         return set()  # not even the parent exists
@@ -250,5 +306,10 @@ def _existing_names(collection: Any) -> set[tuple[str, ...]]:
 def _refuse(rows: Iterable[_Row]) -> None:
     duplicates = [spell(row.path) for row in rows]
     if duplicates:
-        problem = f'{len(duplicates)} exist already: {", ".join(duplicates[:5])}{" …" if len(duplicates) > 5 else ""}'
-        raise errors.DuplicateError(problem, remedy="existing='keep' leaves them as they are, 'update' sets their fields.")
+        problem = (
+            f'{len(duplicates)} exist already: '
+            f'{", ".join(duplicates[:5])}{" …" if len(duplicates) > 5 else ""}'
+        )
+        raise errors.DuplicateError(
+            problem, remedy="existing='keep' leaves them as they are, 'update' sets their fields."
+        )

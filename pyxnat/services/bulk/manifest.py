@@ -68,7 +68,10 @@ class Verification(NamedTuple):
     """Files that do not exist."""
 
     def __repr__(self) -> str:
-        return f'<Verification: {len(self.ok)} ok, {len(self.changed)} changed, {len(self.missing)} missing>'
+        return (
+            f'<Verification: {len(self.ok)} ok, {len(self.changed)} changed, {len(self.missing)} '
+            'missing>'
+        )
 
     @property
     def is_clean(self) -> bool:
@@ -155,10 +158,18 @@ def verify(folder: str | os.PathLike[str]) -> Verification:
     root = Path(folder).expanduser()
     lines = Manifest(root).read()
     if not lines and not (root / MANIFEST).exists():
-        raise errors.DataError(f'there is no {MANIFEST} in {root}', remedy='Give the folder of a download.')
+        raise errors.DataError(
+            f'there is no {MANIFEST} in {root}', remedy='Give the folder of a download.'
+        )
     places: dict[str, list[str]] = {'ok': [], 'changed': [], 'missing': []}
     for place in sorted(lines):
         path = root / place
-        state = 'missing' if not path.is_file() else 'ok' if digest_of(path) == lines[place] else 'changed'
+        state = (
+            'missing'
+            if not path.is_file()
+            else 'ok'
+            if digest_of(path) == lines[place]
+            else 'changed'
+        )
         places[state].append(place)
     return Verification(*(tuple(places[name]) for name in Verification._fields))

@@ -98,8 +98,17 @@ class _Log:
         """
         if self._path is None:
             return
-        entry = {'uri': uri, 'ok': outcome.ok, 'seconds': round(seconds, 3), 'at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())}
-        entry |= {'result': outcome.result} if outcome.ok else {'error': f'{type(outcome.error).__name__}: {outcome.error}'}
+        entry = {
+            'uri': uri,
+            'ok': outcome.ok,
+            'seconds': round(seconds, 3),
+            'at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        }
+        entry |= (
+            {'result': outcome.result}
+            if outcome.ok
+            else {'error': f'{type(outcome.error).__name__}: {outcome.error}'}
+        )
         with self._lock, self._path.open('ab+') as file:
             if file.seek(0, os.SEEK_END):
                 file.seek(-1, os.SEEK_END)
@@ -135,11 +144,18 @@ def map_elements(
         As in :meth:`pyxnat.resources.bulk.Mappable.map`.
     """
     if jobs < 1 or (processes is not None and processes < 1):
-        raise errors.ProgrammingError(f'jobs={jobs!r}, processes={processes!r}: at least one is needed', remedy='Give 1 or more.')
+        raise errors.ProgrammingError(
+            f'jobs={jobs!r}, processes={processes!r}: at least one is needed',
+            remedy='Give 1 or more.',
+        )
     _check(function, processes is not None)
     journal = _Log(log)
     earlier = journal.done()
-    outcomes = {at: Outcome(element, earlier[element.uri], None, True) for at, element in enumerate(elements) if element.uri in earlier}
+    outcomes = {
+        at: Outcome(element, earlier[element.uri], None, True)
+        for at, element in enumerate(elements)
+        if element.uri in earlier
+    }
     mapped = Mapped()
     todo = [(at, element) for at, element in enumerate(elements) if at not in outcomes]
     with progress_bar(len(todo), 'element', progress) as bar:
@@ -156,13 +172,17 @@ def map_elements(
 
 def _check(function: Callable[[Any], Any], pickles: bool) -> None:
     if not callable(function):
-        raise errors.ProgrammingError(f'{function!r} cannot be called', remedy='Give a function of one element.')
+        raise errors.ProgrammingError(
+            f'{function!r} cannot be called', remedy='Give a function of one element.'
+        )
     if pickles:
         try:
             pickle.dumps(function)
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             problem = f'{function!r} cannot be sent to other processes ({error})'
-            raise errors.ProgrammingError(problem, remedy='Define it in a module, or use jobs= for threads.') from error
+            raise errors.ProgrammingError(
+                problem, remedy='Define it in a module, or use jobs= for threads.'
+            ) from error
 
 
 def _add(report: Report, outcome: Outcome) -> None:
@@ -174,11 +194,22 @@ def _add(report: Report, outcome: Outcome) -> None:
         report.add_success(outcome.element.uri)
 
 
-def _run(todo: list[tuple[int, Any]], function: Callable[[Any], Any], jobs: int, processes: int | None) -> Iterator[tuple[int, Outcome, float]]:
+def _run(
+    todo: list[tuple[int, Any]], function: Callable[[Any], Any], jobs: int, processes: int | None
+) -> Iterator[tuple[int, Outcome, float]]:
     """Yield index, outcome and seconds of each element when it completes."""
-    from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+    from concurrent.futures import (
+        BrokenExecutor,
+        ProcessPoolExecutor,
+        ThreadPoolExecutor,
+        as_completed,
+    )
 
-    pool: Any = ProcessPoolExecutor(processes) if processes is not None else ThreadPoolExecutor(jobs, 'pyxnat-map')
+    pool: Any = (
+        ProcessPoolExecutor(processes)
+        if processes is not None
+        else ThreadPoolExecutor(jobs, 'pyxnat-map')
+    )
     with pool:
         futures = {pool.submit(_timed, function, element): (at, element) for at, element in todo}
         try:

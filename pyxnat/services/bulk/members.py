@@ -14,7 +14,12 @@ from .manifest import LOCK, MANIFEST, Manifest
 
 __all__ = ['Member', 'Source', 'members_of']
 
-Source = Union[str, 'os.PathLike[str]', Mapping[str, 'str | os.PathLike[str]'], Iterable['tuple[str, str | os.PathLike[str]]']]
+Source = Union[
+    str,
+    'os.PathLike[str]',
+    Mapping[str, 'str | os.PathLike[str]'],
+    Iterable['tuple[str, str | os.PathLike[str]]'],
+]
 """A folder, a manifest ``MD5SUMS``, or paths in the layout with local paths."""
 
 
@@ -42,29 +47,51 @@ def members_of(source: Source) -> list[Member]:
     if isinstance(source, (str, os.PathLike)):
         root = Path(source).expanduser()
         if root.is_dir():
-            members = [Member(name, path) for name, path in zips.below(root) if name not in (MANIFEST, LOCK)]
+            members = [
+                Member(name, path)
+                for name, path in zips.below(root)
+                if name not in (MANIFEST, LOCK)
+            ]
             # Temporary files of an unfinished download are left out.
-            return [member for member in members if not (member.path.name.startswith('.') and member.path.name.endswith(PART))]
+            return [
+                member
+                for member in members
+                if not (member.path.name.startswith('.') and member.path.name.endswith(PART))
+            ]
         if root.name == MANIFEST and root.is_file():
             return _of_manifest(root)
-        problem = f'{root} is a file, not a folder' if root.exists() else f'there is no folder {root}'
+        problem = (
+            f'{root} is a file, not a folder' if root.exists() else f'there is no folder {root}'
+        )
         raise errors.DataError(f'{problem} to upload', remedy=f'Give {_SOURCES}.')
     pairs = source.items() if isinstance(source, Mapping) else source
     try:
         members = [Member(str(name), Path(path).expanduser()) for name, path in pairs]
     except (TypeError, ValueError) as error:
-        raise errors.ProgrammingError(f'{source!r:.200} names no files to upload ({error})', remedy=f'Give {_SOURCES}.') from error
+        raise errors.ProgrammingError(
+            f'{source!r:.200} names no files to upload ({error})', remedy=f'Give {_SOURCES}.'
+        ) from error
     missing = [str(member.path) for member in members if not member.path.is_file()]
     if missing:
-        raise errors.DataError(f'{len(missing)} files are not there: {", ".join(missing[:5])}', remedy='Correct their paths; nothing was sent.')
+        raise errors.DataError(
+            f'{len(missing)} files are not there: {", ".join(missing[:5])}',
+            remedy='Correct their paths; nothing was sent.',
+        )
     return members
 
 
 def _of_manifest(manifest: Path) -> list[Member]:
     root = manifest.parent
     lines = Manifest(root).read()
-    wrong = [name for name, md5 in lines.items() if not (root / name).is_file() or digest_of(root / name) != md5]
+    wrong = [
+        name
+        for name, md5 in lines.items()
+        if not (root / name).is_file() or digest_of(root / name) != md5
+    ]
     if wrong:
         problem = f'{len(wrong)} files differ from {MANIFEST}: {", ".join(wrong[:5])}'
-        raise errors.DataError(problem, remedy='Complete the download, or give the folder to upload the files as they are.')
+        raise errors.DataError(
+            problem,
+            remedy='Complete the download, or give the folder to upload the files as they are.',
+        )
     return [Member(name, root / name) for name in lines]

@@ -76,7 +76,11 @@ class Finder:
         match = _SCAN_ENTRY.search(entry)
         if match:
             folder, label, path = match.groups()
-            candidates = [file for file in self._by_path.get((label, path), ()) if folder == file.scan or folder.startswith(f'{file.scan}-')]
+            candidates = [
+                file
+                for file in self._by_path.get((label, path), ())
+                if folder == file.scan or folder.startswith(f'{file.scan}-')
+            ]
             if candidates:
                 return max(candidates, key=lambda file: len(file.scan))
         return next(iter(self._by_path.get(('', inner_path(entry)), ())), None)
@@ -99,7 +103,9 @@ class _Resource:
         return self.first.session or uris.parent(uris.parent(self.first.resource))
 
 
-def plan_pieces(missing: Sequence[RemoteFile], listed: Sequence[RemoteFile], scope: Scope, jobs: int = 1) -> list[Single | Zipped]:
+def plan_pieces(
+    missing: Sequence[RemoteFile], listed: Sequence[RemoteFile], scope: Scope, jobs: int = 1
+) -> list[Single | Zipped]:
     """Return the requests for missing files, the largest first.
 
     Parameters
@@ -124,7 +130,10 @@ def plan_pieces(missing: Sequence[RemoteFile], listed: Sequence[RemoteFile], sco
         else:
             singly += map(Single, resource.missing)
     most = min(MOST_ZIPPED, max(_LEAST_ZIPPED, sum(resource.size for resource in zipped) // jobs))
-    pieces = [*singly, *(_one_or_zip(uri, files, everything) for uri, files in _zips(zipped, listed, scope, most))]
+    pieces = [
+        *singly,
+        *(_one_or_zip(uri, files, everything) for uri, files in _zips(zipped, listed, scope, most)),
+    ]
     return sorted(pieces, key=lambda piece: -piece.size)
 
 
@@ -143,15 +152,24 @@ def _by_resource(files: Iterable[RemoteFile]) -> dict[str, list[RemoteFile]]:
     return grouped
 
 
-def _one_or_zip(uri: str, files: list[RemoteFile], everything: Mapping[str, list[RemoteFile]]) -> Single | Zipped:
+def _one_or_zip(
+    uri: str, files: list[RemoteFile], everything: Mapping[str, list[RemoteFile]]
+) -> Single | Zipped:
     if len(files) == 1:
         return Single(files[0])
     missing = {file.uri for file in files}
-    others = [file for resource in {file.resource for file in files} for file in everything[resource] if file.uri not in missing]
+    others = [
+        file
+        for resource in {file.resource for file in files}
+        for file in everything[resource]
+        if file.uri not in missing
+    ]
     return Zipped(uri, tuple(files), tuple(others))
 
 
-def _zips(zipped: list[_Resource], listed: Sequence[RemoteFile], scope: Scope, most: int) -> Iterator[tuple[str, list[RemoteFile]]]:
+def _zips(
+    zipped: list[_Resource], listed: Sequence[RemoteFile], scope: Scope, most: int
+) -> Iterator[tuple[str, list[RemoteFile]]]:
     """Yield URI and files of each zip."""
     sessions: dict[str, list[_Resource]] = defaultdict(list)
     for resource in zipped:
@@ -168,7 +186,11 @@ def _zips(zipped: list[_Resource], listed: Sequence[RemoteFile], scope: Scope, m
 
 
 def _zips_of_session(
-    session: str, resources: list[_Resource], all_scans: dict[str, set[str]], scope: Scope, most: int
+    session: str,
+    resources: list[_Resource],
+    all_scans: dict[str, set[str]],
+    scope: Scope,
+    most: int,
 ) -> Iterator[tuple[str, list[RemoteFile]]]:
     """Yield URI and files of each zip of a session.
 
@@ -189,8 +211,15 @@ def _zips_of_session(
         inner = ('resources', uris.quote(label)) if label else ()
         everything = not label and scope.whole_sessions and len(members) == len(all_scans)
         for bundle in _bundles(members, most, len(members) if everything else _MOST_IDS):
-            names = 'ALL' if everything and len(bundle) == len(members) else ','.join(uris.quote(scan) for scan, _ in bundle)
-            yield uris.join(session, 'scans', names, *inner, 'files'), [file for _, part in bundle for resource in part for file in resource.missing]
+            names = (
+                'ALL'
+                if everything and len(bundle) == len(members)
+                else ','.join(uris.quote(scan) for scan, _ in bundle)
+            )
+            yield (
+                uris.join(session, 'scans', names, *inner, 'files'),
+                [file for _, part in bundle for resource in part for file in resource.missing],
+            )
 
 
 def _ambiguous(scans: Iterable[str]) -> set[str]:
@@ -199,10 +228,17 @@ def _ambiguous(scans: Iterable[str]) -> set[str]:
     Such as ``1-MR1`` beside ``1``. They are fetched in separate zips.
     """
     known = set(scans)
-    return {scan for scan in known for end, char in enumerate(scan) if char == '-' and scan[:end] in known}
+    return {
+        scan
+        for scan in known
+        for end, char in enumerate(scan)
+        if char == '-' and scan[:end] in known
+    }
 
 
-def _bundles(members: list[tuple[str, list[_Resource]]], most: int, most_ids: int) -> Iterator[list[tuple[str, list[_Resource]]]]:
+def _bundles(
+    members: list[tuple[str, list[_Resource]]], most: int, most_ids: int
+) -> Iterator[list[tuple[str, list[_Resource]]]]:
     """Divide scans, in order, into groups of limited size and number."""
     bundle: list[tuple[str, list[_Resource]]] = []
     size = 0

@@ -111,7 +111,9 @@ class Report:
             If an item failed; the cause is the first failure.
         """
         if self.failed:
-            raise errors.DataError(f'{len(self.failed)} of {self._count} failed', remedy=str(self.failed[0])) from self.failed[0].error
+            raise errors.DataError(
+                f'{len(self.failed)} of {self._count} failed', remedy=str(self.failed[0])
+            ) from self.failed[0].error
         return self
 
     @property
@@ -119,12 +121,18 @@ class Report:
         return len(self.ok) + len(self.skipped) + len(self.failed)
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__}: {len(self.ok)} {self._doing}, {len(self.skipped)} skipped, {len(self.failed)} failed>'
+        return (
+            f'<{type(self).__name__}: {len(self.ok)} {self._doing}, {len(self.skipped)} skipped, '
+            f'{len(self.failed)} failed>'
+        )
 
     def __str__(self) -> str:
         where = f' {self._where}' if self._where else ''
         moved = f' ({_readable(self.bytes)})' if self.bytes else ''
-        lines = [f'{len(self.ok)} {self._doing}{where}{moved} in {self.seconds:.1f} s, {len(self.skipped)} there already, {len(self.failed)} failed']
+        lines = [
+            f'{len(self.ok)} {self._doing}{where}{moved} in {self.seconds:.1f} s, '
+            f'{len(self.skipped)} there already, {len(self.failed)} failed'
+        ]
         lines += [f'  {failure}' for failure in self.failed[:_SHOWN]]
         if len(self.failed) > _SHOWN:
             lines.append(f'  … and {len(self.failed) - _SHOWN} more in .failed')

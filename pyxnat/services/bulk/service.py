@@ -48,7 +48,16 @@ class Bulk:
         dest, layout, jobs, existing, compression, progress
             As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
         """
-        return download(self._host, selection, dest, layout=layout, jobs=jobs, existing=existing, compression=compression, progress=progress)
+        return download(
+            self._host,
+            selection,
+            dest,
+            layout=layout,
+            jobs=jobs,
+            existing=existing,
+            compression=compression,
+            progress=progress,
+        )
 
     def upload(
         self,
@@ -71,11 +80,24 @@ class Bulk:
         source, layout, overwrite, jobs, compression, progress, **params
             As in :meth:`pyxnat.resources.bulk.Uploadable.upload`.
         """
-        how: dict[str, Any] = {'overwrite': overwrite, 'jobs': jobs, 'compression': compression, 'progress': progress}
+        how: dict[str, Any] = {
+            'overwrite': overwrite,
+            'jobs': jobs,
+            'compression': compression,
+            'progress': progress,
+        }
         with self._host.owners.reuse_lookups():
             return upload(self._host, target, source, layout=layout, params=params, **how)
 
-    def insert(self, collection: Any, table: Any, *, existing: str = 'keep', jobs: int = 4, progress: bool | None = None) -> Report:
+    def insert(
+        self,
+        collection: Any,
+        table: Any,
+        *,
+        existing: str = 'keep',
+        jobs: int = 4,
+        progress: bool | None = None,
+    ) -> Report:
         """Create the elements that a table names.
 
         Parameters
@@ -86,7 +108,9 @@ class Bulk:
             As in :meth:`pyxnat.resources.bulk.Mappable.insert`.
         """
         with self._host.owners.reuse_lookups():
-            return insert(self._host, collection, table, existing=existing, jobs=jobs, progress=progress)
+            return insert(
+                self._host, collection, table, existing=existing, jobs=jobs, progress=progress
+            )
 
     def map(
         self,
@@ -107,7 +131,14 @@ class Bulk:
         function, jobs, processes, log, progress
             As in :meth:`pyxnat.resources.bulk.Mappable.map`.
         """
-        return map_elements(list(iter(elements)), function, jobs=jobs, processes=processes, log=log, progress=progress)
+        return map_elements(
+            list(iter(elements)),
+            function,
+            jobs=jobs,
+            processes=processes,
+            log=log,
+            progress=progress,
+        )
 
     def verify(self, folder: str | os.PathLike[str]) -> Verification:
         """Compare a download folder with its manifest. No request."""

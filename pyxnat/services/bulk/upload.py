@@ -69,9 +69,20 @@ def upload(
     check_compression(compression)
     plan = Layout(layout or default_for(target.level.plural))
     grouped = _by_resource(target, plan, members_of(source))
-    uploader = Uploader(interface, Report('uploaded', f'to {target.path_name}'), jobs, overwrite, compression, dict(params))
+    uploader = Uploader(
+        interface,
+        Report('uploaded', f'to {target.path_name}'),
+        jobs,
+        overwrite,
+        compression,
+        dict(params),
+    )
     missing = uploader.find_missing(grouped)
-    with progress_bar(sum(member.path.stat().st_size for files in missing.values() for member in files.values()), 'B', progress) as bar:
+    with progress_bar(
+        sum(member.path.stat().st_size for files in missing.values() for member in files.values()),
+        'B',
+        progress,
+    ) as bar:
         uploader.run(missing, bar)
     return uploader.report.finish()
 
@@ -82,25 +93,34 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
     Files that do not fit the layout are errors, before anything is sent.
     """
     if target.level.plural == 'files':
-        raise errors.ProgrammingError(f'{target!r} has nothing below it', remedy='Upload to its resource, or put() one file.')
+        raise errors.ProgrammingError(
+            f'{target!r} has nothing below it', remedy='Upload to its resource, or put() one file.'
+        )
     is_resource = target.level.plural.endswith('resources')
     known = layout.fields & set(_ABOVE[: _DEPTHS.get(target.level.plural, len(_ABOVE))])
     if known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
         problem = f'{layout.text} is not a layout of files below {target!r}'
         raise errors.ProgrammingError(
-            problem, remedy=f'Give one such as {default_for(target.level.plural)}: levels below it only, with {{resource}} and {{path}}.'
+            problem,
+            remedy=f'Give one such as {default_for(target.level.plural)}: levels below it only, '
+            f'with {{resource}} and {{path}}.',
         )
     grouped: dict[Any, _Files] = defaultdict(dict)
     for member in members:
         values = layout.values(member.name)
         if values is None:
-            raise errors.DataError(f'{member.path} has no place in the layout {layout.text}', remedy='Give another layout=, or move the file.')
+            raise errors.DataError(
+                f'{member.path} has no place in the layout {layout.text}',
+                remedy='Give another layout=, or move the file.',
+            )
         as_name(_FILE, values['path'])
         resource = target if is_resource else _resource(target, values)
         other = grouped[resource].setdefault(values['path'], member)
         if other is not member:
             raise errors.DataError(
-                f'{member.path} and {other.path} would be one file', uri=resource.file(values['path']).uri, remedy='Remove or rename one of them.'
+                f'{member.path} and {other.path} would be one file',
+                uri=resource.file(values['path']).uri,
+                remedy='Remove or rename one of them.',
             )
     return grouped
 
@@ -111,7 +131,9 @@ def _resource(target: Any, values: Mapping[str, str]) -> Any:
         if name not in values:
             continue
         if name not in {row.singular for row in children(target.level.plural)}:
-            raise errors.ProgrammingError(f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.')
+            raise errors.ProgrammingError(
+                f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.'
+            )
         target = getattr(target, name)(values[name])
     return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])
 
@@ -136,7 +158,15 @@ class Uploader(WorkerPool):
         parents.
     """
 
-    def __init__(self, interface: Host, report: Report, jobs: int, overwrite: bool, compression: int, params: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        interface: Host,
+        report: Report,
+        jobs: int,
+        overwrite: bool,
+        compression: int,
+        params: dict[str, Any],
+    ) -> None:
         super().__init__(report, jobs, interface.connection.transport)
         self._host = interface
         self._overwrite = overwrite
@@ -163,10 +193,23 @@ class Uploader(WorkerPool):
                 elif row is not None and self._is_same(row, member.path):
                     self.report.add_skipped(member.name)
                 elif row is not None and not self._overwrite:
-                    problem, uri = 'the file exists with other content, and was left as it is', resource.file(path).uri
-                    self.add_failure(member.name, errors.DuplicateError(problem, uri=uri, remedy='Replace it with overwrite=True.'))
+                    problem, uri = (
+                        'the file exists with other content, and was left as it is',
+                        resource.file(path).uri,
+                    )
+                    self.add_failure(
+                        member.name,
+                        errors.DuplicateError(
+                            problem, uri=uri, remedy='Replace it with overwrite=True.'
+                        ),
+                    )
                 elif not os.access(member.path, os.R_OK):
-                    self.add_failure(member.name, OSError(errno.EACCES, 'the file is gone or cannot be read', str(member.path)))
+                    self.add_failure(
+                        member.name,
+                        OSError(
+                            errno.EACCES, 'the file is gone or cannot be read', str(member.path)
+                        ),
+                    )
                 else:
                     missing.setdefault(resource, {})[path] = member
         return missing
@@ -186,19 +229,30 @@ class Uploader(WorkerPool):
         by_listing: dict[Any, list[Any]] = defaultdict(list)
         for resource in listed:
             holder = resource.parent()
-            by_listing[holder.parent() if holder is not None and holder.level.plural == 'scans' else resource].append(resource)
+            by_listing[
+                holder.parent()
+                if holder is not None and holder.level.plural == 'scans'
+                else resource
+            ].append(resource)
 
         def fetch_listing(group: list[Any]) -> None:
             if len(group) == 1:
                 listed[group[0]] = self._rows(group[0])
                 return
-            by_names = {(resource.parent().path_name, resource.path_name): resource for resource in group}
+            by_names = {
+                (resource.parent().path_name, resource.path_name): resource for resource in group
+            }
             session = group[0].parent().parent()
             self._scans_without_files[session] = {scan for scan, _ in by_names}
             for file in self._files_of_scans(session):
-                scan, row = next(step.name for step in file.steps if step.level == 'scans'), file.row
+                scan, row = (
+                    next(step.name for step in file.steps if step.level == 'scans'),
+                    file.row,
+                )
                 self._scans_without_files[session].discard(scan)
-                resource = by_names.get((scan, row.get('collection', ''))) or by_names.get((scan, row.get('cat_ID', '')))
+                resource = by_names.get((scan, row.get('collection', ''))) or by_names.get(
+                    (scan, row.get('cat_ID', ''))
+                )
                 if resource is not None:
                     listed[resource][file.path_name] = row
 
@@ -207,7 +261,12 @@ class Uploader(WorkerPool):
 
     def _rows(self, resource: Any) -> dict[str, Row]:
         try:
-            return {row['path']: row for row in own_rows(resource.steps, self._host.connection.rows(f'{resource.uri}/files'))}
+            return {
+                row['path']: row
+                for row in own_rows(
+                    resource.steps, self._host.connection.rows(f'{resource.uri}/files')
+                )
+            }
         except errors.NotFoundError:
             return {}
 
@@ -248,9 +307,15 @@ class Uploader(WorkerPool):
                 if row is not None and self._is_same(row, member.path):
                     self.add_success(member.name, member.path.stat().st_size)
                 else:
-                    problem = 'the server accepted it, but has other content' if row is not None else 'the server accepted it, but does not list it'
+                    problem = (
+                        'the server accepted it, but has other content'
+                        if row is not None
+                        else 'the server accepted it, but does not list it'
+                    )
                     remedy = 'Upload it again; check that this login may write there.'
-                    error = errors.TransferError(problem, uri=resource.file(path).uri, remedy=remedy)
+                    error = errors.TransferError(
+                        problem, uri=resource.file(path).uri, remedy=remedy
+                    )
                     self.add_failure(member.name, self._errors.get(member.name, error))
 
     def _create_missing_scans(self) -> None:
@@ -307,10 +372,17 @@ class Uploader(WorkerPool):
                 send(resource.file(path), watched, self._about, self._types)
             self._digests[member.path] = watched.md5
             return
-        with zips.pack(((path, member.path) for path, member in bundle), self._compression) as packed:
+        with zips.pack(
+            ((path, member.path) for path, member in bundle), self._compression
+        ) as packed:
             stoppable = _Stoppable(packed, self.stopping)
             name = f'{resource.path_name}.zip'
-            send(resource.file(name if uris.is_carried(name) else 'upload.zip'), stoppable, {**self._about, 'extract': True}, self._types)
+            send(
+                resource.file(name if uris.is_carried(name) else 'upload.zip'),
+                stoppable,
+                {**self._about, 'extract': True},
+                self._types,
+            )
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
 
 

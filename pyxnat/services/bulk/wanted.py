@@ -72,7 +72,11 @@ def files_below(selection: Any) -> Any:
     else:
         routes, conditions = list(selection.routes), selection.conditions
     if routes and routes[0][-1].level != 'files':
-        routes = [_past_subjects(route, longer) for route in routes for longer in routes_below(route, 'files')]
+        routes = [
+            _past_subjects(route, longer)
+            for route in routes
+            for longer in routes_below(route, 'files')
+        ]
     return class_of('files')(routes, selection.host, conditions)
 
 
@@ -112,7 +116,9 @@ def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
     """
     names = _Names(files, layout)
     resources: dict[str, _Resource] = {}
-    for found, _ in files.host.walker.walk(files.routes, files.conditions, names.columns, ahead='all'):
+    for found, _ in files.host.walker.walk(
+        files.routes, files.conditions, names.columns, ahead='all'
+    ):
         row, path = found.row, found.row['path']
         uri = found.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
         if uri not in resources:
@@ -144,9 +150,13 @@ class _Resource(NamedTuple):
 
 def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Resource:
     steps, label = read(uri), row.get('collection') or row.get('cat_ID', '')
-    place = layout.places({**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': uris.meaning(label)})
+    place = layout.places(
+        {**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': uris.meaning(label)}
+    )
     at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
-    return _Resource(place, label, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')))
+    return _Resource(
+        place, label, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', ''))
+    )
 
 
 class _Names:
@@ -163,15 +173,25 @@ class _Names:
 
     def __init__(self, files: Any, layout: Layout) -> None:
         self._host = files.host
-        self._fields = layout.fields | ({'assessor', 'reconstruction'} if 'scan' in layout.fields else set())
+        self._fields = layout.fields | (
+            {'assessor', 'reconstruction'} if 'scan' in layout.fields else set()
+        )
         self._known: dict[Path, dict[str, str]] = {}
         self._sessions: dict[str, dict[str, Row]] = {}
-        homes = {route[0].name if route[0].level == 'projects' and route[0].literal else '' for route in files.routes}
+        homes = {
+            route[0].name if route[0].level == 'projects' and route[0].literal else ''
+            for route in files.routes
+        }
         self._home = homes.pop() if len(homes) == 1 else ''
         """ID of the project, if the whole selection is in one."""
         past = [route for route in files.routes if 'experiments' in chain_of(route)]
-        are_listed = bool(past) and all(chain_of(route)[:2] == ('projects', 'experiments') for route in past)
-        self.columns = columns_of(files.routes, ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [])
+        are_listed = bool(past) and all(
+            chain_of(route)[:2] == ('projects', 'experiments') for route in past
+        )
+        self.columns = columns_of(
+            files.routes,
+            ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [],
+        )
 
     def of(self, uri: str, found: Found) -> dict[str, str]:
         """Return the fields of the elements above a resource.
@@ -195,10 +215,18 @@ class _Names:
     def _look(self, above: Path, found: Found) -> dict[str, str]:
         """Return the fields of one element, the last of `above`."""
         step, row = above[-1], level(above[-1].level)
-        if step.level == 'experiments' and 'subjects' not in chain_of(above) and {'project', 'subject', 'experiment'} & self._fields:
+        if (
+            step.level == 'experiments'
+            and 'subjects' not in chain_of(above)
+            and {'project', 'subject', 'experiment'} & self._fields
+        ):
             return self._of_session(above, found)
-        needs_label = row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
-        values = {row.singular: str(self._element(above, found).label()) if needs_label else step.name}
+        needs_label = (
+            row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
+        )
+        values = {
+            row.singular: str(self._element(above, found).label()) if needs_label else step.name
+        }
         if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
             values['project'] = self._home or str(self._element(above, found).value_of('project'))
         return values
@@ -209,8 +237,14 @@ class _Names:
         element = self._element(above, found)
         row = element.row
         if 'subject_label' not in row:
-            row = self._session(home, element.id() if len(above) > 1 or 'ID' in row else above[0].name)
-        return {'project': home or row.get('project', ''), 'subject': row.get('subject_label', ''), 'experiment': row.get('label', '')}
+            row = self._session(
+                home, element.id() if len(above) > 1 or 'ID' in row else above[0].name
+            )
+        return {
+            'project': home or row.get('project', ''),
+            'subject': row.get('subject_label', ''),
+            'experiment': row.get('label', ''),
+        }
 
     def _session(self, home: str, identity: str) -> Row:
         """Return the row of a session from the listing of its project.
@@ -220,15 +254,22 @@ class _Names:
         key = home or identity
         if key not in self._sessions:
             scope = ('projects', uris.quote(home)) if home else ()
-            columns = {'xsiType': 'xnat:subjectAssessorData', 'columns': 'ID,label,project,subject_label'}
+            columns = {
+                'xsiType': 'xnat:subjectAssessorData',
+                'columns': 'ID,label,project,subject_label',
+            }
             query = {'ID': None if home else identity, **columns}
-            rows = self._host.connection.rows(uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query))
+            rows = self._host.connection.rows(
+                uris.with_query(uris.join(uris.ENTRY, *scope, 'experiments'), query)
+            )
             self._sessions[key] = {cell(row, 'ID'): row for row in rows}
         return self._sessions[key].get(identity, {})
 
     def _element(self, above: Path, found: Found) -> Any:
         """Return an element above a file, with its row from the listing."""
-        return class_of(above[-1].level).element_at(uri_of(above), self._host, found.above.get(above[-1].level), found.above)
+        return class_of(above[-1].level).element_at(
+            uri_of(above), self._host, found.above.get(above[-1].level), found.above
+        )
 
 
 def _is_label(step: Step, found: Found) -> bool:

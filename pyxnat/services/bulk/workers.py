@@ -43,16 +43,22 @@ def is_fatal(error: BaseException) -> bool:
     if isinstance(error, errors.NetworkTimeout):
         return False
     if isinstance(error, errors.NetworkError):
-        return isinstance(error, errors.OfflineError) or (error.__cause__ is not None and is_lasting(error.__cause__))
+        return isinstance(error, errors.OfflineError) or (
+            error.__cause__ is not None and is_lasting(error.__cause__)
+        )
     if isinstance(error, errors.DatabaseError):
         return isinstance(error, errors.AuthenticationError)
-    return (isinstance(error, OSError) and error.errno in _DISK_FULL) or not isinstance(error, Exception)
+    return (isinstance(error, OSError) and error.errno in _DISK_FULL) or not isinstance(
+        error, Exception
+    )
 
 
 def check_compression(compression: int) -> None:
     """Raise ProgrammingError unless a level of compression is from 0 to 9."""
     if compression not in range(10):
-        raise errors.ProgrammingError(f'compression={compression!r} is not a number from 0 to 9', remedy='Give 0 for none.')
+        raise errors.ProgrammingError(
+            f'compression={compression!r} is not a number from 0 to 9', remedy='Give 0 for none.'
+        )
 
 
 class WorkerPool:
@@ -75,7 +81,9 @@ class WorkerPool:
 
     def __init__(self, report: Report, jobs: int, transport: Transport) -> None:
         if not isinstance(jobs, int) or jobs < 1:
-            raise errors.ProgrammingError(f'jobs={jobs!r} is not a number of threads', remedy='Give 1 or more.')
+            raise errors.ProgrammingError(
+                f'jobs={jobs!r} is not a number of threads', remedy='Give 1 or more.'
+            )
         self.report = report
         self._jobs = jobs
         self._transport = transport
@@ -162,7 +170,10 @@ class WorkerPool:
         error : BaseException
             Its cause.
         """
-        is_of_server = isinstance(error, (errors.NetworkError, errors.BusyError, errors.InternalError, errors.UnexpectedAnswer))
+        is_of_server = isinstance(
+            error,
+            (errors.NetworkError, errors.BusyError, errors.InternalError, errors.UnexpectedAnswer),
+        )
         self._in_a_row = self._in_a_row + 1 if is_of_server else 0
         if is_fatal(error) or self._in_a_row >= _FATAL_IN_A_ROW:
             raise error
@@ -192,7 +203,9 @@ def progress_bar(total: int, unit: str, show: bool | None) -> AbstractContextMan
         from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
         if show:
-            raise ImportError("tqdm is missing: pip install 'pyxnat[progress]'", name='tqdm') from error
+            raise ImportError(
+                "tqdm is missing: pip install 'pyxnat[progress]'", name='tqdm'
+            ) from error
         return nullcontext(_HiddenBar())
     return tqdm(total=total, unit=unit, unit_scale=True)  # type: ignore[no-any-return]
 

@@ -57,7 +57,7 @@ class Importer:
 
         for session in interface.manage.import_dicom('/scanner/monday', project='P', dest='archive'):
             print(session.status, session.element)
-    """
+    """  # noqa: E501
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
@@ -118,22 +118,34 @@ class Importer:
             **params,
         }
         response = _send(self._host, source, uris.with_query(_SERVICE, query), timeout_s)
-        return [_report(self._host, line, wait, timeout_s) for line in response.split('\n') if line.strip()]
+        return [
+            _report(self._host, line, wait, timeout_s)
+            for line in response.split('\n')
+            if line.strip()
+        ]
 
 
-def _destination(dest: str | None, project: str | None, subject: str | None, session: str | None) -> str | None:
+def _destination(
+    dest: str | None, project: str | None, subject: str | None, session: str | None
+) -> str | None:
     if dest is None or dest.startswith('/'):
         return dest
     place = _one_of('dest', dest, _PLACES)
     if project is None:
         return f'/{place}'
-    below = ['subjects', subject, 'experiments', session] if place == 'archive' and subject and session else []
+    below = (
+        ['subjects', subject, 'experiments', session]
+        if place == 'archive' and subject and session
+        else []
+    )
     return '/'.join(['', place, 'projects', project, *map(str, below)])
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise errors.ProgrammingError(f'{name}={value!r} is not known', remedy=f'Use one of: {", ".join(allowed)}.')
+        raise errors.ProgrammingError(
+            f'{name}={value!r} is not known', remedy=f'Use one of: {", ".join(allowed)}.'
+        )
     return value
 
 
@@ -149,7 +161,10 @@ def _packed(source: Source) -> Iterator[Any]:
             return
         members = zips.below(path) if path.is_dir() else zips.named([_existing(path)])
     if not members:
-        raise errors.DataError(f'there are no files to import in {source!r}', remedy='Give a folder with DICOM files, a zip, or files.')
+        raise errors.DataError(
+            f'there are no files to import in {source!r}',
+            remedy='Give a folder with DICOM files, a zip, or files.',
+        )
     with zips.pack(members) as file:
         yield file
 
@@ -157,7 +172,9 @@ def _packed(source: Source) -> Iterator[Any]:
 def _existing(location: str | os.PathLike[str]) -> Path:
     path = Path(location).expanduser()
     if not path.is_file():
-        raise errors.DataError(f'there is no file {os.fspath(location)!r} to import', remedy='Correct the path.')
+        raise errors.DataError(
+            f'there is no file {os.fspath(location)!r} to import', remedy='Correct the path.'
+        )
     return path
 
 
@@ -171,15 +188,23 @@ def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
     with _packed(source) as body:
         payload = Payload(body)
         try:
-            with interface.connection.transport.stream('POST', uri, payload, headers, timeout=timeout) as stream:
+            with interface.connection.transport.stream(
+                'POST', uri, payload, headers, timeout=timeout
+            ) as stream:
                 return stream.read().decode('utf-8', 'replace')
         except errors.NetworkError as error:
             if not payload.untouched:
-                error.remedy = 'The server may have taken it all the same: look at manage.prearchive.get() and the project before you send it again.'
+                error.remedy = (
+                    'The server may have taken it all the same: look at manage.prearchive.get() '
+                    'and the project before you send it again.'
+                )
             raise
         except errors.ProgrammingError as error:
             if error.status == 400:
-                error.remedy = 'Skip files that are not DICOM with ignore_unparsable=True; earlier files may be in the prearchive.'
+                error.remedy = (
+                    'Skip files that are not DICOM with ignore_unparsable=True; earlier files may '
+                    'be in the prearchive.'
+                )
             raise
 
 
@@ -205,5 +230,9 @@ def _archived(session: PrearchiveSession) -> Any:
     """Return the experiment of an archived session, or `None` if unknown."""
     if 'name' not in session.row:
         return None
-    experiment = session.host.select.project(session.project()).subject(session.subject()).experiment(session.name())
+    experiment = (
+        session.host.select.project(session.project())
+        .subject(session.subject())
+        .experiment(session.name())
+    )
     return experiment if experiment.exists() else None

@@ -45,7 +45,10 @@ class Prearchive:
             return which
         parts = which.rstrip('/').split('/')[-3:] if isinstance(which, str) else list(which)
         if len(parts) != 3:
-            raise errors.ProgrammingError(f'{which!r} is no session of the prearchive', remedy='Give [project, timestamp, folder] or its URI.')
+            raise errors.ProgrammingError(
+                f'{which!r} is no session of the prearchive',
+                remedy='Give [project, timestamp, folder] or its URI.',
+            )
         return PrearchiveSession.of(self._host, parts[0], parts[1], parts[2])
 
     def get(self) -> list[list[str]]:
@@ -143,6 +146,8 @@ class Prearchive:
         if isinstance(which, (str, PrearchiveSession)):
             return [self.session(which)]
         members = list(which)
-        if len(members) == 3 and all(isinstance(member, str) and '/' not in member for member in members):
+        if len(members) == 3 and all(
+            isinstance(member, str) and '/' not in member for member in members
+        ):
             return [self.session([str(member) for member in members])]
         return [self.session(member) for member in members]

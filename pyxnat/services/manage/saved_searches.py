@@ -117,7 +117,10 @@ class SearchManager:
             If there is no such search; the text lists the existing ones.
         """
         if out_format not in _FORMATS:
-            raise errors.ProgrammingError(f'out_format={out_format!r} is not known', remedy=f'Use one of: {", ".join(_FORMATS)}.')
+            raise errors.ProgrammingError(
+                f'out_format={out_format!r} is not known',
+                remedy=f'Use one of: {", ".join(_FORMATS)}.',
+            )
         identity = self._identity(name)
         if out_format == 'results':
             return self._host.search.saved(identity)
@@ -209,7 +212,9 @@ class SearchManager:
             If there is no such template.
         """
         bundle = search_xml.read(self._document(self._identity(name, _TEMPLATE)))
-        return self._host.search.table(bundle.root, list(map(str, bundle.fields)), _filled(bundle, values))
+        return self._host.search.table(
+            bundle.root, list(map(str, bundle.fields)), _filled(bundle, values)
+        )
 
     def delete_template(self, name: str) -> None:
         """Delete a template. Two requests."""
@@ -221,7 +226,10 @@ class SearchManager:
         """Return the criteria of a search or filled template. Two requests."""
         if saved.values is None:
             return search_xml.read(self._document(self._identity(saved.name))).criteria
-        return _filled(search_xml.read(self._document(self._identity(saved.name, _TEMPLATE))), dict(saved.values))
+        return _filled(
+            search_xml.read(self._document(self._identity(saved.name, _TEMPLATE))),
+            dict(saved.values),
+        )
 
     @staticmethod
     def eval_rpn_exp(rpn_exp: str) -> list[Any]:
@@ -236,7 +244,16 @@ class SearchManager:
 
     # -- on the server
 
-    def _store(self, name: str, row: str, columns: Sequence[str], criteria: Group | None, sharing: Any, description: str, overwrite: bool) -> None:
+    def _store(
+        self,
+        name: str,
+        row: str,
+        columns: Sequence[str],
+        criteria: Group | None,
+        sharing: Any,
+        description: str,
+        overwrite: bool,
+    ) -> None:
         fields = [Field.parse(column, row) for column in self._host.search.fields(row, columns)]
         users = _users(sharing)
         bundle = Bundle(row, fields, criteria, name, description, users is None, users or [])
@@ -254,25 +271,44 @@ class SearchManager:
         with _owned(bundle.name):
             existing = search_xml.read(self._document(identity))
         if not _is_same(existing, bundle):
-            problem = f'there is another search {bundle.name!r}' + (f' of {", ".join(existing.users)}' if existing.users else '')
-            raise errors.DuplicateError(problem, uri=self._host.connection.server + _uri(identity), remedy='Use another name, or overwrite=True.')
+            problem = f'there is another search {bundle.name!r}' + (
+                f' of {", ".join(existing.users)}' if existing.users else ''
+            )
+            raise errors.DuplicateError(
+                problem,
+                uri=self._host.connection.server + _uri(identity),
+                remedy='Use another name, or overwrite=True.',
+            )
 
     def _need_own(self, identity: str, name: str, row: Row | None) -> None:
         """Reject overwriting the search of another user, which XNAT allows."""
         if row is not None:
-            users = [login for login in row.get('users', '').strip('{}').split(',') if login and login != 'NULL']
+            users = [
+                login
+                for login in row.get('users', '').strip('{}').split(',')
+                if login and login != 'NULL'
+            ]
             if users and self._host.connection.user and self._host.connection.user not in users:
-                raise errors.PermissionDenied(f'the search {name!r} belongs to {", ".join(users)}', remedy='Use another name.')
+                raise errors.PermissionDenied(
+                    f'the search {name!r} belongs to {", ".join(users)}', remedy='Use another name.'
+                )
             return
         with suppress(errors.NotFoundError), _owned(name):
             if self._document(identity):
                 problem = f'there is a search with the ID {identity!r} that is not listed for you'
-                raise errors.DuplicateError(problem, uri=self._host.connection.server + _uri(identity), remedy='Use another name.')
+                raise errors.DuplicateError(
+                    problem,
+                    uri=self._host.connection.server + _uri(identity),
+                    remedy='Use another name.',
+                )
 
     def _put(self, identity: str, bundle: Bundle) -> None:
         with _owned(bundle.name):
             self._host.connection.request(
-                uris.with_query(_uri(identity), {'inbody': True}), 'PUT', search_xml.write(bundle, identity), search_xml.HEADERS
+                uris.with_query(_uri(identity), {'inbody': True}),
+                'PUT',
+                search_xml.write(bundle, identity),
+                search_xml.HEADERS,
             )
 
     def _delete(self, identity: str) -> None:
@@ -286,9 +322,14 @@ class SearchManager:
         """
         existing = search_xml.read(self._document(identity))
         if not _is_same(existing, bundle):
-            problem = f'{bundle.name!r} was saved, but it is still shared with {", ".join(existing.users)}'
+            problem = (
+                f'{bundle.name!r} was saved, but it is still shared with '
+                f'{", ".join(existing.users)}'
+            )
             remedy = 'Delete it, and use another name for a search that the others are not to see.'
-            raise errors.IntegrityError(problem, uri=self._host.connection.server + _uri(identity), remedy=remedy)
+            raise errors.IntegrityError(
+                problem, uri=self._host.connection.server + _uri(identity), remedy=remedy
+            )
 
     def _document(self, identity: str) -> bytes:
         document: bytes = self._host.connection.request(_uri(identity))
@@ -300,14 +341,18 @@ class SearchManager:
 
     def _names(self, prefix: str, with_description: bool) -> list[Any]:
         found = sorted(
-            (_name(row).removeprefix(prefix), row.get('description', '')) for row in self._rows() if _name(row).startswith(_TEMPLATE) == bool(prefix)
+            (_name(row).removeprefix(prefix), row.get('description', ''))
+            for row in self._rows()
+            if _name(row).startswith(_TEMPLATE) == bool(prefix)
         )
         return found if with_description else [name for name, _ in found]
 
     def _find(self, name: str) -> list[Row]:
         """Return the searches with this ID, or else those with this name."""
         rows = self._rows()
-        return [row for row in rows if row['id'] == name] or [row for row in rows if _name(row) == name]
+        return [row for row in rows if row['id'] == name] or [
+            row for row in rows if _name(row) == name
+        ]
 
     def _identity(self, name: str, prefix: str = '') -> str:
         """Return the ID of the search or template with a name or ID."""
@@ -316,11 +361,16 @@ class SearchManager:
             kind = 'template' if prefix else 'search'
             existing = ', '.join(self._names(prefix, False))
             raise errors.NotFoundError(
-                f'there is no {kind} {name!r}', uri=self._host.connection.server + _LIST, remedy=f'There are: {existing or "none"}.'
+                f'there is no {kind} {name!r}',
+                uri=self._host.connection.server + _LIST,
+                remedy=f'There are: {existing or "none"}.',
             )
         if len(found) > 1:
             identities = ', '.join(row['id'] for row in found)
-            raise errors.ProgrammingError(f'there are several searches {name!r}', remedy=f'Use an ID in place of the name: {identities}.')
+            raise errors.ProgrammingError(
+                f'there are several searches {name!r}',
+                remedy=f'Use an ID in place of the name: {identities}.',
+            )
         return found[0]['id']
 
 
@@ -330,13 +380,20 @@ def _owned(name: str) -> Iterator[None]:
     try:
         yield
     except errors.PermissionDenied as error:
-        error.remedy = f'{name!r} belongs to another user, or not of one user alone, and only an administrator can change it: use another name.'
+        error.remedy = (
+            f'{name!r} belongs to another user, or not of one user alone, and only an '
+            'administrator can change it: use another name.'
+        )
         raise
 
 
 def _check(name: str) -> None:
     if not isinstance(name, str) or not name.strip() or name.startswith(_TEMPLATE):
-        remedy = f'Use save_template({name.removeprefix(_TEMPLATE)!r}, …).' if isinstance(name, str) and name.strip() else 'Give a name.'
+        remedy = (
+            f'Use save_template({name.removeprefix(_TEMPLATE)!r}, …).'
+            if isinstance(name, str) and name.strip()
+            else 'Give a name.'
+        )
         raise errors.ProgrammingError(f'{name!r} is not the name of a search', remedy=remedy)
 
 
@@ -348,7 +405,7 @@ def _new_id(name: str) -> str:
     """Return the name if it is safe in a URI, else its letters and a digest."""
     if re.fullmatch(r'[A-Za-z0-9_-]{1,80}', name):
         return name
-    return f'{re.sub("[^A-Za-z0-9]+", "_", name)[:60]}_{hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]}'
+    return f'{re.sub("[^A-Za-z0-9]+", "_", name)[:60]}_{hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]}'  # noqa: E501
 
 
 def _name(row: Row) -> str:
@@ -362,7 +419,10 @@ def _users(sharing: Any) -> list[str] | None:
     if sharing == 'private':
         return []
     if isinstance(sharing, str) or not all(isinstance(login, str) for login in sharing):
-        raise errors.ProgrammingError(f'sharing={sharing!r} is not valid', remedy="Use 'private', 'public' or a list of logins.")
+        raise errors.ProgrammingError(
+            f'sharing={sharing!r} is not valid',
+            remedy="Use 'private', 'public' or a list of logins.",
+        )
     return list(sharing)
 
 
@@ -377,7 +437,11 @@ def _query(bundle: Bundle) -> dict[str, Any]:
         'row': bundle.root,
         'columns': list(map(str, bundle.fields)),
         'constraints': spell(bundle.criteria) if bundle.criteria else None,
-        'sharing': 'public' if bundle.is_public else list(bundle.users) if len(bundle.users) > 1 else 'private',
+        'sharing': 'public'
+        if bundle.is_public
+        else list(bundle.users)
+        if len(bundle.users) > 1
+        else 'private',
         'description': bundle.description,
     }
 
@@ -388,4 +452,8 @@ def _is_same(existing: Bundle, bundle: Bundle) -> bool:
     The server adds the creator to the users.
     """
     users, creator = set(existing.users), set(existing.users) - set(bundle.users)
-    return existing._replace(users=()) == bundle._replace(users=()) and users >= set(bundle.users) and (bundle.is_public or len(creator) <= 1)
+    return (
+        existing._replace(users=()) == bundle._replace(users=())
+        and users >= set(bundle.users)
+        and (bundle.is_public or len(creator) <= 1)
+    )

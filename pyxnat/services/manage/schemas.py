@@ -55,7 +55,11 @@ class Schemas:
             return [str(name) for name in json.loads(self._host.connection.request(_XAPI))]
         except (errors.NotFoundError, errors.UnexpectedAnswer, ValueError) as error:
             uri = self._host.connection.server + _XAPI
-            raise errors.NotSupportedError('the server does not list its schemas', uri=uri, remedy="Add them by name: add('xnat').") from error
+            raise errors.NotSupportedError(
+                'the server does not list its schemas',
+                uri=uri,
+                remedy="Add them by name: add('xnat').",
+            ) from error
 
     def add(self, url: str | None = None) -> list[str]:
         """Fetch a document, or all documents of the server.
@@ -90,7 +94,9 @@ class Schemas:
             registry = Registry(documents.values())
         except ValueError as error:
             raise errors.DataError(
-                f'not a schema: {error}', uri=self._host.connection.server + _XAPI, remedy='Add valid documents by name.'
+                f'not a schema: {error}',
+                uri=self._host.connection.server + _XAPI,
+                remedy='Add valid documents by name.',
             ) from error
         self._documents, self._registry = documents, registry
         return names
@@ -104,7 +110,10 @@ class Schemas:
             If it was not added.
         """
         if _name(name) not in self._documents:
-            raise errors.NotFoundError(f'no schema {name!r} was added', remedy=f'There are: {", ".join(self._documents) or "none"}.')
+            raise errors.NotFoundError(
+                f'no schema {name!r} was added',
+                remedy=f'There are: {", ".join(self._documents) or "none"}.',
+            )
         del self._documents[_name(name)]
         self._registry = None
 
@@ -133,7 +142,11 @@ class Schemas:
             return self._document(uris.join(_XAPI, uris.quote_path(name)))
         except (errors.NotFoundError, errors.UnexpectedAnswer):
             folder = name.partition('/')[0]
-            return self._document(uris.join('/schemas', uris.quote(folder), f'{uris.quote(name.rpartition("/")[2])}.xsd'))
+            return self._document(
+                uris.join(
+                    '/schemas', uris.quote(folder), f'{uris.quote(name.rpartition("/")[2])}.xsd'
+                )
+            )
 
     def _document(self, uri: str) -> bytes:
         document: Any = self._host.connection.request(uri)
@@ -145,7 +158,7 @@ def _name(url: str) -> str:
 
     >>> _name('https://x.org/schemas/xnat/xnat.xsd'), _name('xnat.xsd'), _name('birn/birnprov.xsd'), _name('xnat')
     ('xnat', 'xnat', 'birn/birnprov', 'xnat')
-    """
+    """  # noqa: E501
     path = url.rpartition('/schemas/')[2].strip('/').removeprefix('schemas/').removesuffix('.xsd')
     folder, _, name = path.rpartition('/')
     return name if folder in ('', name) else path

@@ -58,7 +58,10 @@ class Tag:
 
     def __init__(self, name: str, tags: Tags) -> None:
         if not re.fullmatch(r'[\w. -]+', name):
-            raise errors.ProgrammingError(f'{name!r} is not a valid name of a tag', remedy='Use letters, digits, spaces, ".", "-" and "_".')
+            raise errors.ProgrammingError(
+                f'{name!r} is not a valid name of a tag',
+                remedy='Use letters, digits, spaces, ".", "-" and "_".',
+            )
         self.name = name
         self._tags = tags
 
@@ -159,7 +162,9 @@ class Tags:
         project = self.host.select.project(f'metabase_{login}')
         if create and not self._project_exists:
             if not project.exists():
-                project.create(accessibility='private', description=f'Tags of {login}, kept by pyxnat')
+                project.create(
+                    accessibility='private', description=f'Tags of {login}, kept by pyxnat'
+                )
             self._project_exists = True
         return project
 

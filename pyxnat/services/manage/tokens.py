@@ -27,11 +27,18 @@ class Token(NamedTuple):
     """Seconds since 1970, estimated by the server; by default two days ahead."""
 
     def __repr__(self) -> str:
-        return f'Token(alias={self.alias!r}, secret=…, login={self.login!r}, expires={self.expires!r})'
+        return (
+            f'Token(alias={self.alias!r}, secret=…, login={self.login!r}, expires={self.expires!r})'
+        )
 
     @classmethod
     def _of(cls, fields: dict[str, Any]) -> Token:
-        return cls(fields['alias'], fields.get('secret') or '', fields.get('xdatUserId') or '', (fields.get('estimatedExpirationTime') or 0) / 1000)
+        return cls(
+            fields['alias'],
+            fields.get('secret') or '',
+            fields.get('xdatUserId') or '',
+            (fields.get('estimatedExpirationTime') or 0) / 1000,
+        )
 
 
 class Tokens:
@@ -112,5 +119,8 @@ class Tokens:
         except ValueError as error:
             remedy = 'Check that the URL is that of an XNAT server of version 1.6 or later.'
             raise errors.UnexpectedAnswer(
-                'the response is not JSON from the token service', uri=self._host.connection.server + uri, method='GET', remedy=remedy
+                'the response is not JSON from the token service',
+                uri=self._host.connection.server + uri,
+                method='GET',
+                remedy=remedy,
             ) from error

@@ -92,5 +92,7 @@ class Users:
             if row['login'] == login:
                 return row
         raise errors.NotFoundError(
-            f'no user {login!r}', uri=self._host.connection.server + _URI, remedy='manage.users() lists those that are enabled.'
+            f'no user {login!r}',
+            uri=self._host.connection.server + _URI,
+            remedy='manage.users() lists those that are enabled.',
         )

@@ -1,6 +1,8 @@
-"""What the programs of all peers share: they connect, say so, wait to be told to go on, do one task, and say what it took.
+"""What the programs of all peers share: they connect, say so, wait to be told to go on, do one
+task, and say what it took.
 
-A program may import nothing of this project but this module, since it runs with the interpreter and the packages of its client.
+A program may import nothing of this project but this module, since it runs with the interpreter and
+the packages of its client.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ FIELDS = ['ID', 'date', 'time', 'note']
 
 
 def peak_mib() -> float:
-    """Most memory that this process has had, as Linux says of itself (getrusage counts what the parent had before exec); 0 elsewhere."""
+    """Most memory that this process has had, as Linux says of itself (getrusage counts what the
+    parent had before exec); 0 elsewhere."""
     status = Path('/proc/self/status')
     found = re.search(r'VmHWM:\s+(\d+)', status.read_text()) if status.exists() else None
     return int(found[1]) / 1024 if found else 0.0
@@ -39,24 +42,36 @@ def peak_mib() -> float:
 
 def cpu_s() -> float:
     """Processor seconds of this process and of those it waited for."""
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(
+        sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
 
 
 def people(folder: Path, count: int) -> list[dict[str, str]]:
     """The table of new subjects, whose labels begin with the name of the folder."""
     return [
-        {'label': f'{folder.name}_{number:03}', 'gender': 'female' if number % 2 else 'male', 'yob': str(1950 + number)} for number in range(count)
+        {
+            'label': f'{folder.name}_{number:03}',
+            'gender': 'female' if number % 2 else 'male',
+            'yob': str(1950 + number),
+        }
+        for number in range(count)
     ]
 
 
 def run(
-    connect: Callable[[str, str, str], Any], tasks: dict[str, Any], begin: Callable[[Any], Any] = id, peak: Callable[[], float] = peak_mib
+    connect: Callable[[str, str, str], Any],
+    tasks: dict[str, Any],
+    begin: Callable[[Any], Any] = id,
+    peak: Callable[[], float] = peak_mib,
 ) -> None:
     """Be the program of a peer: ``PROGRAM TASK COUNT URL USER PASSWORD FOLDER SOURCES``.
 
-    A task is a function of that name in the program: of the connection, the folder to work in, that of the files to send, and how many things are
-    asked for. It gives the rows that it found, or nothing where files, or what is in the archive afterwards, say whether it is right. A client that
-    connects with its first question asks a small one to ``begin``, so that no task pays for the login.
+    A task is a function of that name in the program: of the connection, the folder to work in, that
+    of the files to send, and how many things are asked for. It gives the rows that it found, or
+    nothing where files, or what is in the archive afterwards, say whether it is right. A client
+    that connects with its first question asks a small one to ``begin``, so that no task pays for
+    the login.
     """
     task, count, url, user, password, folder, sources = sys.argv[1:]
     if task != 'connect' and task not in tasks:
@@ -69,7 +84,11 @@ def run(
         _told('ready')
         cpu, started = cpu_s(), time.perf_counter()
         rows = tasks[task](connection, Path(folder), Path(sources), int(count))
-        said = {'seconds': time.perf_counter() - started, 'cpu_s': cpu_s() - cpu, 'peak_mib': peak()}
+        said = {
+            'seconds': time.perf_counter() - started,
+            'cpu_s': cpu_s() - cpu,
+            'peak_mib': peak(),
+        }
         _told(json.dumps({**said, 'rows': [[str(value) for value in row] for row in rows or ()]}))
     else:
         _told(json.dumps({'cpu_s': cpu_s(), 'peak_mib': peak()}))

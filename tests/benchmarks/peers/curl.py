@@ -1,4 +1,5 @@
-"""The transfers with curl: all files of a task by one command in its parallel mode, with the cookie of one session.
+"""The transfers with curl: all files of a task by one command in its parallel mode, with the cookie
+of one session.
 
 What is to be fetched is listed first, as by the others; nothing is compared afterwards.
 """
@@ -31,7 +32,9 @@ def _curl(*words: Any) -> bytes:
     """What a run of curl says; its memory is looked at while it runs."""
     with subprocess.Popen(['curl', '-sfS', *map(str, words)], stdout=subprocess.PIPE) as process:
         ended = threading.Event()
-        watching = threading.Thread(target=_watch, args=(Path(f'/proc/{process.pid}/status'), ended))
+        watching = threading.Thread(
+            target=_watch, args=(Path(f'/proc/{process.pid}/status'), ended)
+        )
         watching.start()
         said = process.communicate()[0]
         ended.set()
@@ -52,18 +55,24 @@ def _watch(status: Path, ended: threading.Event) -> None:
 
 
 def connect(url: str, user: str, password: str) -> Server:
-    return Server(url, _curl('-u', f'{user}:{password}', '-X', 'POST', f'{url}/data/JSESSION').decode())
+    return Server(
+        url, _curl('-u', f'{user}:{password}', '-X', 'POST', f'{url}/data/JSESSION').decode()
+    )
 
 
 def _all(server: Server, folder: Path, words: list[tuple[str, str]]) -> None:
     """Any number of transfers, as a file of words."""
     config = folder / 'curl.config'
     config.write_text('\n'.join(f'{name} = "{value}"' for name, value in words), encoding='utf-8')
-    _curl('--parallel', '--parallel-max', PARALLEL, '-b', f'JSESSIONID={server.cookie}', '-K', config)
+    _curl(
+        '--parallel', '--parallel-max', PARALLEL, '-b', f'JSESSIONID={server.cookie}', '-K', config
+    )
 
 
 def _fetch(server: Server, listing: str, folder: Path, count: int | None = None) -> None:
-    rows = json.loads(_curl('-b', f'JSESSIONID={server.cookie}', f'{server.url}{listing}?format=json'))['ResultSet']['Result']
+    rows = json.loads(
+        _curl('-b', f'JSESSIONID={server.cookie}', f'{server.url}{listing}?format=json')
+    )['ResultSet']['Result']
     words = []
     for row in rows[:count]:
         words += [('url', f'{server.url}{row["URI"]}'), ('output', str(folder / row['Name']))]
@@ -73,7 +82,9 @@ def _fetch(server: Server, listing: str, folder: Path, count: int | None = None)
 def _send(server: Server, paths: list[Path], folder: Path) -> None:
     words = []
     for path in paths:
-        target = f'{server.url}/data{TRANSFERS}/resources/{folder.name}/files/{path.name}?inbody=true'
+        target = (
+            f'{server.url}/data{TRANSFERS}/resources/{folder.name}/files/{path.name}?inbody=true'
+        )
         words += [('url', target), ('upload-file', str(path)), ('output', str(folder / 'said'))]
     _all(server, folder, words)
 
@@ -83,7 +94,11 @@ def put(server: Server, folder: Path, sources: Path, count: int) -> None:
 
 
 def download(server: Server, folder: Path, sources: Path, count: int) -> None:
-    _fetch(server, f'/data/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}/scans/ALL/files', folder)
+    _fetch(
+        server,
+        f'/data/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}/scans/ALL/files',
+        folder,
+    )
 
 
 def many(server: Server, folder: Path, sources: Path, count: int) -> None:

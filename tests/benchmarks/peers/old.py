@@ -15,23 +15,40 @@ Rows = Any
 
 
 def sessions(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    return [(one.id(), one.label(), one.datatype()) for one in interface.select('/projects/*/subjects/*/experiments/*')]
+    return [
+        (one.id(), one.label(), one.datatype())
+        for one in interface.select('/projects/*/subjects/*/experiments/*')
+    ]
 
 
 def tree(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    subjects = [(one, one.label(), one.attrs.get('gender')) for one in interface.select('/projects/*/subjects/*')]
-    return [(one.id(), label, gender) for subject, label, gender in subjects for one in subject.experiments()]
+    subjects = [
+        (one, one.label(), one.attrs.get('gender'))
+        for one in interface.select('/projects/*/subjects/*')
+    ]
+    return [
+        (one.id(), label, gender)
+        for subject, label, gender in subjects
+        for one in subject.experiments()
+    ]
 
 
 def table(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    columns = ['xnat:mrSessionData/SESSION_ID', 'xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER']
+    columns = [
+        'xnat:mrSessionData/SESSION_ID',
+        'xnat:mrSessionData/LABEL',
+        'xnat:subjectData/GENDER',
+    ]
     found = interface.select('xnat:mrSessionData', columns).all()
     return [(row['session_id'], row['label'], row['xnat_subjectdata_gender']) for row in found]
 
 
 def fields(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
     found = interface.select(f'/projects/{ASKED}/subjects/*/experiments/*')
-    return [(one.id(), *one.attrs.mget([f'xnat:experimentData/{field}' for field in FIELDS[1:]])) for one in found]
+    return [
+        (one.id(), *one.attrs.mget([f'xnat:experimentData/{field}' for field in FIELDS[1:]]))
+        for one in found
+    ]
 
 
 def scans(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
@@ -41,26 +58,39 @@ def scans(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 
 def files(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    return [(one.label(),) for one in interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')]
+    return [
+        (one.label(),)
+        for one in interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')
+    ]
 
 
 def put(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(TRANSFERS).resource(folder.name).file('one.dcm').put(str(sources / 'one' / 'one_0000.dcm'))
+    interface.select(TRANSFERS).resource(folder.name).file('one.dcm').put(
+        str(sources / 'one' / 'one_0000.dcm')
+    )
 
 
 def create(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(f'/projects/{NEW}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1').create()
+    interface.select(
+        f'/projects/{NEW}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1'
+    ).create()
 
 
 def insert(interface: Any, folder: Path, sources: Path, count: int) -> None:
     project = interface.select.project(NEW)
     for row in people(folder, count):
-        named = {f'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/{name}': row[name] for name in ('gender', 'yob')}
+        named = {
+            f'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/{name}': row[name]
+            for name in ('gender', 'yob')
+        }
         project.subject(row['label']).create(**named)
 
 
 def download(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    found = interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}/scans/*/resources/*/files')
+    found = interface.select(
+        f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}/scans/*/resources/*/'
+        'files'
+    )
     for one in found:
         one.get(str(folder / one.label()))
 
@@ -95,7 +125,9 @@ def send_big(interface: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def send_huge(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(TRANSFERS).resource(folder.name).file('huge.dcm').put(str(sources / 'huge' / 'huge_0000.dcm'))
+    interface.select(TRANSFERS).resource(folder.name).file('huge.dcm').put(
+        str(sources / 'huge' / 'huge_0000.dcm')
+    )
 
 
 again = download

@@ -20,12 +20,18 @@ def sessions(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 
 def tree(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    found = interface.select('/projects/*/subjects/*/experiments/*').table(['ID', 'subject/label', 'subject/gender'])
+    found = interface.select('/projects/*/subjects/*/experiments/*').table(
+        ['ID', 'subject/label', 'subject/gender']
+    )
     return found.items()
 
 
 def table(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    columns = ['xnat:mrSessionData/SESSION_ID', 'xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER']
+    columns = [
+        'xnat:mrSessionData/SESSION_ID',
+        'xnat:mrSessionData/LABEL',
+        'xnat:subjectData/GENDER',
+    ]
     found = interface.select('xnat:mrSessionData', columns).all()
     return [(row['session_id'], row['label'], row['xnat_subjectdata_gender']) for row in found]
 
@@ -40,15 +46,22 @@ def scans(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 
 def files(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    return [(one.label(),) for one in interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')]
+    return [
+        (one.label(),)
+        for one in interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}//files')
+    ]
 
 
 def put(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(TRANSFERS).resource(folder.name).file('one.dcm').put(sources / 'one' / 'one_0000.dcm')
+    interface.select(TRANSFERS).resource(folder.name).file('one.dcm').put(
+        sources / 'one' / 'one_0000.dcm'
+    )
 
 
 def create(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(f'/projects/{NEW}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1').create()
+    interface.select(
+        f'/projects/{NEW}/subjects/{folder.name}/experiments/{folder.name}_E/scans/1'
+    ).create()
 
 
 def insert(interface: Any, folder: Path, sources: Path, count: int) -> None:
@@ -56,7 +69,9 @@ def insert(interface: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def download(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}').download(folder).check()
+    interface.select(f'/projects/{PROJECTS[0]}/subjects/{SUBJECT}/experiments/{SESSION}').download(
+        folder
+    ).check()
 
 
 def many(interface: Any, folder: Path, sources: Path, count: int) -> None:
@@ -95,7 +110,9 @@ def upload_big(interface: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def send_huge(interface: Any, folder: Path, sources: Path, count: int) -> None:
-    interface.select(TRANSFERS).resource(folder.name).file('huge.dcm').put(sources / 'huge' / 'huge_0000.dcm')
+    interface.select(TRANSFERS).resource(folder.name).file('huge.dcm').put(
+        sources / 'huge' / 'huge_0000.dcm'
+    )
 
 
 def hits(interface: Any, folder: Path, sources: Path, count: int) -> Rows:

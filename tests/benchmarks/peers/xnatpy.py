@@ -1,4 +1,5 @@
-"""The tasks with xnatpy 0.8.1: tables of its listings where they have the columns, its search, and objects for the rest."""
+"""The tasks with xnatpy 0.8.1: tables of its listings where they have the columns, its search, and
+objects for the rest."""
 
 from __future__ import annotations
 
@@ -9,20 +10,42 @@ from typing import Any
 import xnat
 
 sys.path.insert(0, str(Path(__file__).parent))
-from common import ASKED, FIELDS, HOLDER, HOLDERS_PROJECT, HOLDERS_SUBJECT, NEW, PROJECTS, SESSION, SUBJECT, people, run
+from common import (
+    ASKED,
+    FIELDS,
+    HOLDER,
+    HOLDERS_PROJECT,
+    HOLDERS_SUBJECT,
+    NEW,
+    PROJECTS,
+    SESSION,
+    SUBJECT,
+    people,
+    run,
+)
 
 Rows = Any
 
 
 def sessions(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
-    return [row for project in connection.projects.values() for row in project.experiments.tabulate(columns=['ID', 'label', 'xsiType'])]
+    return [
+        row
+        for project in connection.projects.values()
+        for row in project.experiments.tabulate(columns=['ID', 'label', 'xsiType'])
+    ]
 
 
 def tree(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
     rows = []
     for project in connection.projects.values():
-        subjects = {row.ID: (row.label, row.gender) for row in project.subjects.tabulate(columns=['ID', 'label', 'gender'])}
-        rows += [(row.ID, *subjects[row.subject_ID]) for row in project.experiments.tabulate(columns=['ID', 'subject_ID'])]
+        subjects = {
+            row.ID: (row.label, row.gender)
+            for row in project.subjects.tabulate(columns=['ID', 'label', 'gender'])
+        }
+        rows += [
+            (row.ID, *subjects[row.subject_ID])
+            for row in project.experiments.tabulate(columns=['ID', 'subject_ID'])
+        ]
     return rows
 
 
@@ -38,15 +61,29 @@ def fields(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 def scans(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
     found = connection.projects[ASKED].experiments.values()
-    return [(one.id, *row) for one in found for row in one.scans.tabulate(columns=['ID', 'type', 'quality'])]
+    return [
+        (one.id, *row)
+        for one in found
+        for row in one.scans.tabulate(columns=['ID', 'type', 'quality'])
+    ]
 
 
 def files(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
     subject = connection.projects[PROJECTS[0]].subjects[SUBJECT]
     holders = [subject]
     for session in subject.experiments.values():
-        holders += [session, *session.scans.values(), *session.assessors.values(), *session.reconstructions.values()]
-    return [(Path(file.id).name,) for holder in holders for resource in holder.resources.values() for file in resource.files.values()]
+        holders += [
+            session,
+            *session.scans.values(),
+            *session.assessors.values(),
+            *session.reconstructions.values(),
+        ]
+    return [
+        (Path(file.id).name,)
+        for holder in holders
+        for resource in holder.resources.values()
+        for file in resource.files.values()
+    ]
 
 
 def put(connection: Any, folder: Path, sources: Path, count: int) -> None:
@@ -87,7 +124,9 @@ def middling(connection: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def huge(connection: Any, folder: Path, sources: Path, count: int) -> None:
-    _holder(connection).resources['HUGE'].files['huge_0000.dcm'].download(str(folder / 'huge.dcm'), verbose=False)
+    _holder(connection).resources['HUGE'].files['huge_0000.dcm'].download(
+        str(folder / 'huge.dcm'), verbose=False
+    )
 
 
 def send_many(connection: Any, folder: Path, sources: Path, count: int) -> None:
@@ -99,7 +138,9 @@ def send_big(connection: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def send_huge(connection: Any, folder: Path, sources: Path, count: int) -> None:
-    _holder(connection).create_resource(folder.name).upload(str(sources / 'huge' / 'huge_0000.dcm'), 'huge.dcm')
+    _holder(connection).create_resource(folder.name).upload(
+        str(sources / 'huge' / 'huge_0000.dcm'), 'huge.dcm'
+    )
 
 
 def _holder(connection: Any) -> Any:
@@ -111,4 +152,9 @@ many_again = many
 middling_again = middling
 
 if __name__ == '__main__':
-    run(lambda url, user, password: xnat.connect(url, user=user, password=password, loglevel='ERROR'), vars())
+    run(
+        lambda url, user, password: xnat.connect(
+            url, user=user, password=password, loglevel='ERROR'
+        ),
+        vars(),
+    )
