@@ -40,7 +40,7 @@ def test_a_pool_downloads_every_image_once_with_no_listing_and_one_session(serve
     assert sorted(asked) == sorted({file._uri for file in images})
     assert sorted(open(path).read() for path, _, _ in results) == ['1', '1', '2', '2', '3', '3']
     assert all(len(uris) == 1 for _, uris, _ in results)
-    assert server.archive.sessions.count() == sessions
+    assert server.archive.sessions.count() <= sessions  # those of Interfaces that went out of use may have ended meanwhile
 
 
 def test_pickling_opens_a_session_with_its_only_request(server, tmp_path):
