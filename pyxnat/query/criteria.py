@@ -30,9 +30,9 @@ import six
 
 from ..errors import ProgrammingError
 from .criteria_text import parse_text
+from .operators import OPERATORS, Operator, find_operator, find_rewritten
 
 __all__ = [
-    'OPERATORS',
     'Constraint',
     'Field',
     'Group',
@@ -43,24 +43,6 @@ __all__ = [
     'spell',
 ]
 
-OPERATORS = (
-    '=',
-    '!=',
-    '<',
-    '<=',
-    '>',
-    '>=',
-    'LIKE',
-    'NOT LIKE',
-    'IN',
-    'NOT IN',
-    'BETWEEN',
-    'IS NULL',
-    'IS NOT NULL',
-)
-"""Operators that criteria may use, in any case."""
-
-_ALIASES = {'==': '=', '<>': '!=', 'IS': '=', 'IS NOT': '!='}
 _FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
 _DISPLAY_FIELD = re.compile(
     r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL
@@ -319,10 +301,8 @@ def _member(member: Any, default: str) -> Constraint | Group:
             remedy='A constraint is a tuple of field, operator and value.',
         )
     field = Field.parse(member[0], default)
-    if len(member) == 2 and ' '.join(str(member[1]).upper().split()) not in (
-        'IS NULL',
-        'IS NOT NULL',
-    ):
+    operator = find_operator(member[1])
+    if len(member) == 2 and (operator is None or operator.kind != 'null'):
         raise ProgrammingError(
             f'{field} {member[1]}: there is no value to compare with',
             remedy='Give a value; use None for an empty one.',
@@ -330,35 +310,31 @@ def _member(member: Any, default: str) -> Constraint | Group:
     return _constraint(field, member[1], member[2] if len(member) == 3 else None)
 
 
-def _constraint(field: Field, operator: Any, value: Any) -> Constraint | Group:
-    name = ' '.join(str(operator).upper().split())
-    if name == 'IS' and ' '.join(str(value).upper().split()) == 'NOT NULL':
-        name, value = 'IS NOT', None
-    name = _ALIASES.get(name, name)
-    if name not in OPERATORS:
+def _constraint(field: Field, spelling: Any, value: Any) -> Constraint | Group:
+    operator = find_operator(spelling)
+    if operator is None:
         raise ProgrammingError(
-            f'{field}: {operator!r} is not an operator',
+            f'{field}: {spelling!r} is not an operator',
             remedy=f'There are: {", ".join(OPERATORS)}.',
         )
-    if name in ('IN', 'NOT IN', 'BETWEEN') or _is_list(value):
-        return _of_list(field, name, value)
-    if (
-        name in ('IS NULL', 'IS NOT NULL')
-        or _is_empty(value)
-        or (name in ('=', '!=') and str(value).upper() == 'NULL')
-    ):
-        return _null(field, name)
+    if f'{spelling} {value}'.upper().split() == ['IS', 'NOT', 'NULL']:
+        operator, value = OPERATORS['!='], None
+    if operator.kind in ('list', 'range') or _is_list(value):
+        return _of_list(field, operator, value)
+    is_null = operator.kind == 'equal' and str(value).upper() == 'NULL'
+    if operator.kind == 'null' or _is_empty(value) or is_null:
+        return _null(field, operator)
     text = _value_text(field, value)
-    if name.endswith('LIKE'):
+    if operator.kind == 'pattern':
         if not field.is_text:
             raise ProgrammingError(
-                f'{field}: {name} is for texts, and fails for numbers and dates',
+                f'{field}: {operator.name} is for texts, and fails for numbers and dates',
                 remedy='Use BETWEEN, or < and >.',
             )
         text = text.replace('*', '%')
     elif text.strip(_BLANK) == '*':
-        return _any_value(field, name)
-    return Constraint(field, name, _allowed(field, text))
+        return _any_value(field, operator)
+    return Constraint(field, operator.name, _allowed(field, text))
 
 
 def _is_list(value: Any) -> bool:
@@ -370,28 +346,32 @@ def _is_empty(value: Any) -> bool:
     return text is None or (isinstance(text, str) and not text.strip(_BLANK))
 
 
-def _of_list(field: Field, operator: str, value: Any) -> Group:
+def _of_list(field: Field, operator: Operator, value: Any) -> Group:
     values = _list(operator, value)
-    if operator == 'BETWEEN':
-        if len(values) != 2:
+    if operator.kind == 'range':
+        if len(values) != len(operator.each):
             raise ProgrammingError(
-                f'{field}: BETWEEN takes two values, not {len(values)}',
+                f'{field}: {operator.name} takes two values, not {len(values)}',
                 remedy="Give a pair, or text 'a AND b'.",
             )
+        ends = zip(operator.each, values, strict=True)
         return Group(
-            'AND', (_compared(field, '>=', values[0]), _compared(field, '<=', values[1])), True
+            operator.method, tuple(_compared(field, each, value) for each, value in ends), True
         )
-    if operator not in ('IN', 'NOT IN', '=', '!='):
+    if operator.kind == 'equal':
+        operator = OPERATORS['NOT IN' if operator.is_negated else 'IN']
+    if operator.kind != 'list':
         raise ProgrammingError(
-            f'{field}: {operator} does not take several values', remedy='Use IN, NOT IN or BETWEEN.'
+            f'{field}: {operator.name} does not take several values',
+            remedy='Use IN, NOT IN or BETWEEN.',
         )
     if not values:
         raise ProgrammingError(
-            f'{field}: {operator} with an empty list matches no row or every row',
+            f'{field}: {operator.name} with an empty list matches no row or every row',
             remedy='Leave the constraint out, or do not search.',
         )
-    each, method = ('!=', 'AND') if operator in ('NOT IN', '!=') else ('=', 'OR')
-    return Group(method, tuple(_compared(field, each, value) for value in values), True)
+    (each,) = operator.each
+    return Group(operator.method, tuple(_compared(field, each, value) for value in values), True)
 
 
 def _compared(field: Field, operator: str, value: Any) -> Constraint:
@@ -406,10 +386,10 @@ def _compared(field: Field, operator: str, value: Any) -> Constraint:
     return constraint
 
 
-def _list(operator: str, value: Any) -> list[Any]:
+def _list(operator: Operator, value: Any) -> list[Any]:
     if not isinstance(value, str):
         return list(value) if _is_list(value) else [value]
-    if operator == 'BETWEEN':
+    if operator.kind == 'range':
         return re.split(r'\s+AND\s+', value.strip(), flags=re.IGNORECASE)
     return [
         quoted or plain.strip()
@@ -417,25 +397,23 @@ def _list(operator: str, value: Any) -> list[Any]:
     ]
 
 
-def _null(field: Field, operator: str) -> Constraint:
-    if operator in ('=', 'IS NULL'):
-        return Constraint(field, 'IS NULL', 'NULL', raw=True)
-    if operator in ('!=', 'IS NOT NULL'):
-        return Constraint(field, 'IS NOT NULL', 'NULL', raw=True)
-    raise ProgrammingError(
-        f'{field}: {operator} does not compare with an empty value',
-        remedy="Use '=' or '!=' with None.",
-    )
-
-
-def _any_value(field: Field, operator: str) -> Constraint:
-    """Rewrite a single star, which XNAT reads as "any value"."""
-    if operator != '=':
+def _null(field: Field, operator: Operator) -> Constraint:
+    if operator.kind not in ('equal', 'null'):
         raise ProgrammingError(
-            f"{field} {operator} '*': a single star means any value for XNAT",
+            f'{field}: {operator.name} does not compare with an empty value',
+            remedy="Use '=' or '!=' with None.",
+        )
+    return Constraint(field, 'IS NOT NULL' if operator.is_negated else 'IS NULL', 'NULL', raw=True)
+
+
+def _any_value(field: Field, operator: Operator) -> Constraint:
+    """Rewrite a single star, which XNAT reads as "any value"."""
+    if operator.name != '=':
+        raise ProgrammingError(
+            f"{field} {operator.name} '*': a single star means any value for XNAT",
             remedy="Use '=' or '!=' with None, or LIKE.",
         )
-    return _null(field, 'IS NOT NULL')
+    return _null(field, OPERATORS['IS NOT NULL'])
 
 
 def _value_text(field: Field, value: Any) -> str:
@@ -520,9 +498,15 @@ def _spelled(member: Constraint | Group) -> Any:
         return str(member.field), _NULLS.get(member.operator, member.operator), _value(member)
     if not member.is_rewritten:
         return spell(member)
-    first = next(member.constraints())
-    operator = 'BETWEEN' if first.operator == '>=' else 'IN' if member.method == 'OR' else 'NOT IN'
-    return str(first.field), operator, list(map(_value, member.constraints()))
+    constraints = list(member.constraints())
+    operator = _rewritten_from(constraints, member.method)
+    assert operator is not None
+    return str(constraints[0].field), operator.name, list(map(_value, constraints))
+
+
+def _rewritten_from(constraints: list[Constraint], method: str) -> Operator | None:
+    names = [_NULLS.get(constraint.operator, constraint.operator) for constraint in constraints]
+    return find_rewritten(names, method)
 
 
 def _value(constraint: Constraint) -> str | None:
@@ -537,8 +521,5 @@ def is_rewriting(group: Group) -> bool:
     if not all(isinstance(member, Constraint) for member in group.members):
         return False
     constraints = list(group.constraints())
-    operators = [_NULLS.get(constraint.operator, constraint.operator) for constraint in constraints]
-    alike = set(operators) == {'=' if group.method == 'OR' else '!='} or (
-        group.method == 'AND' and operators == ['>=', '<=']
-    )
+    alike = _rewritten_from(constraints, group.method) is not None
     return alike and len({constraint.field for constraint in constraints}) == 1

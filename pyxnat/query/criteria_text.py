@@ -23,6 +23,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import ProgrammingError
+from .operators import LONG_OPERATORS, find_operator
 
 __all__ = ['parse_text']
 
@@ -31,7 +32,6 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")(?=[\s),]|$)|(?P<mark>[()])|(?P<word>\S+))"""
 )
 _LIST_ITEM = re.compile(r"""\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|([^,'")][^,)]*))\s*""")
-_NO_VALUE = ('IS NULL', 'IS NOT NULL')
 _REMEDY = (
     "Write it as: xnat:mrSessionData/AGE > 80 AND (xnat:subjectData/GENDER = 'female' OR …), with "
     'white space around operators.'
@@ -129,12 +129,14 @@ class _Reader:
     def _constraint(self) -> tuple[Any, ...]:
         field = self._word('a field is missing')
         operator = self._operator()
-        if operator in _NO_VALUE:
+        found = find_operator(operator)
+        kind = found.kind if found is not None else ''
+        if kind == 'null':
             return field, operator, None
-        if operator in ('IN', 'NOT IN') and self.token is not None and self.token.text == '(':
+        if kind == 'list' and self.token is not None and self.token.text == '(':
             return field, operator, self._list()
         value = self._value()
-        if operator == 'BETWEEN':
+        if kind == 'range':
             if self.token is None or self.token.joiner != 'AND':
                 self.fail('BETWEEN is written: field BETWEEN low AND high')
             self.take()
@@ -151,7 +153,7 @@ class _Reader:
         while (
             self.token is not None
             and self.token.kind == 'word'
-            and ' '.join([*words, self.token.text.upper()]) in _LONG
+            and ' '.join([*words, self.token.text.upper()]) in LONG_OPERATORS
         ):
             words.append(self.take().text.upper())
         return ' '.join(words)
@@ -181,10 +183,6 @@ class _Reader:
             self.fail('a list is written: (a, b)')
         self._move(position + 1)
         return values
-
-
-_LONG = frozenset({'NOT LIKE', 'NOT IN', 'IS NOT', 'IS NULL', 'IS NOT NULL'})
-"""Operators of several words, and their beginnings."""
 
 
 class _Closed(list[Any]):

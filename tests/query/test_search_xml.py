@@ -13,7 +13,8 @@ from lxml import etree
 
 from pyxnat.errors import ProgrammingError, UnexpectedAnswer
 from pyxnat.query import search_xml
-from pyxnat.query.criteria import OPERATORS, Field, Group, parse, spell
+from pyxnat.query.criteria import Field, Group, parse, spell
+from pyxnat.query.operators import OPERATORS
 from pyxnat.query.search_xml import NAMESPACE, Bundle
 
 AGE, GENDER, HAND = (
