@@ -19,6 +19,8 @@ from tests.support.archive import P, local, project, scan, server, xnat  # noqa:
 from tests.support.quick import quick_folder
 
 ROOT = Path(__file__).parents[1]
+collect_ignore_glob = ['benchmarks/peers/*']
+"""Programs of other clients, which need not be installed; benchmarks run them."""
 _NUMBERS = itertools.count(1)
 DEEP = os.environ.get('PYXNAT_DEEP') == '1'
 """Whether hard tests run at their full size (``make deep``)."""
