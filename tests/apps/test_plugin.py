@@ -265,6 +265,6 @@ def test_the_page_names_every_fixture_and_setting() -> None:
         (ROOT / 'pyxnat' / 'apps' / 'pytest_plugin.py').read_text(encoding='utf-8'),
     )
     names = re.findall(r'^def (xnat_\w+)\(', source, re.MULTILINE) + re.findall(
-        r"addini\('(\w+)'", source
+        r"addini\(\s*'(\w+)'", source
     )
     assert len(names) == 9 and [name for name in names if not re.search(rf'\b{name}\b', page)] == []
