@@ -174,6 +174,12 @@ def proxy(archive: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]
 
 
 @pytest.fixture
+def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder whose name, and so the names of files uploaded from it, are used once."""
+    return tmp_path_factory.mktemp('faults')
+
+
+@pytest.fixture
 def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxnat.Interface]:
     interface = pyxnat.Interface(
         proxy.url,
