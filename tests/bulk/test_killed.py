@@ -123,7 +123,8 @@ def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> 
 
 
 INTERRUPTED = """
-import sys, pyxnat
+import signal, sys, pyxnat
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell ignores it
 url, user, password, folder, jobs = sys.argv[1:]
 with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
     files = interface.select('/projects/KILLED/subjects/S/experiments/E/scans/*/resources/*/files/*.dcm')
