@@ -194,11 +194,9 @@ def test_what_has_no_side_is_out_and_there_once(xnat, scan, tmp_path):
 def test_a_file_that_is_gone_from_the_disk_is_named(server, resource, tmp_path):
     for name in ('a.txt', 'b.txt'):
         resource.file(name).put(b'x')
-    next(
-        path
-        for path in server.archive.folder.rglob('a.txt')
-        if resource.parent()._urn in path.parts
-    ).unlink()
+    names = {step.name for step in resource.steps if step.level in ('projects', 'resources')}
+    (path,) = (path for path in server.archive.folder.rglob('a.txt') if names <= set(path.parts))
+    path.unlink()
     for extract in (True, False):
         with pytest.raises(errors.TransferError, match='a.txt'):
             resource.get(tmp_path / 'zip', extract=extract)
