@@ -316,7 +316,7 @@ class Interface(Classic):
                 interface.select.projects().get()
             print(trace)
         """
-        return self._transport.trace(path)
+        return self.connection.trace(path)
 
     def save_config(self, location: str | os.PathLike[str]) -> None:
         """Write server and login to a JSON file. No request.

@@ -16,6 +16,7 @@ from ..model.uris import file_row
 from ..tables.json_stream import ResultSet, parse_result_set
 from ..tables.table import Row
 from .body import Body as Sendable
+from .body import Payload
 from .cached_requests import AS_SET, CachedRequests
 from .connection import Stream
 from .tracing import Trace
@@ -242,7 +243,7 @@ class Connection:
         self,
         method: str,
         uri: str,
-        body: Sendable = None,
+        body: Sendable | Payload = None,
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> AbstractContextManager[Stream]:

@@ -210,11 +210,7 @@ class Element(Named, Uploadable):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Element):
             return NotImplemented
-        return (
-            self.steps == other.steps
-            and self.connection.server == other.connection.server
-            and self.connection.user == other.connection.user
-        )
+        return self.steps == other.steps and self.connection.is_same_as(other.connection)
 
     def __hash__(self) -> int:
         return hash((self.steps, self.connection.server))

@@ -115,11 +115,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
             (self.routes, self.conditions, self._columns),
             (other.routes, other.conditions, other._columns),
         )
-        return (
-            mine == theirs
-            and self.connection.server == other.connection.server
-            and self.connection.user == other.connection.user
-        )
+        return mine == theirs and self.connection.is_same_as(other.connection)
 
     def __hash__(self) -> int:
         return hash((self.routes, self.conditions, self.connection.server))

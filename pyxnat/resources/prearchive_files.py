@@ -60,11 +60,7 @@ class PrearchiveElement(Named):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveElement):
             return NotImplemented
-        return (
-            self.uri == other.uri
-            and self.connection.server == other.connection.server
-            and self.connection.user == other.connection.user
-        )
+        return self.uri == other.uri and self.connection.is_same_as(other.connection)
 
     def __hash__(self) -> int:
         return hash((self.uri, self.connection.server))
@@ -240,11 +236,7 @@ class PrearchiveGroup(Hosted, LazyCollection[Any]):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveGroup):
             return NotImplemented
-        return (
-            self.path == other.path
-            and self.connection.server == other.connection.server
-            and self.connection.user == other.connection.user
-        )
+        return self.path == other.path and self.connection.is_same_as(other.connection)
 
     def __hash__(self) -> int:
         return hash((self.path, self.connection.server))

@@ -460,7 +460,7 @@ class Transfer:
 
     def _send(self, file: Any, request: FileUpload) -> list[str]:
         """Send the request, and return the files that the server had and kept."""
-        with self._host.connection.transport.stream(
+        with self._host.connection.stream(
             'PUT', request.uri, request.payload, request.headers, accept_pages=True
         ) as stream:
             body = stream.read()

@@ -315,7 +315,7 @@ class Downloader(WorkerPool):
             zipped.uri, {'format': 'zip', 'compression': 8 if self._compression else 0}
         )
         try:
-            with self._host.connection.transport.stream('GET', uri) as stream:
+            with self._host.connection.stream('GET', uri) as stream:
                 for entry in unzip(stream, length_of, stream.uri):
                     file = find(entry.name)
                     if file is not None and file.uri in remaining and self._unpack(entry, file):

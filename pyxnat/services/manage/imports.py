@@ -188,7 +188,7 @@ def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
     with _packed(source) as body:
         payload = Payload(body)
         try:
-            with interface.connection.transport.stream(
+            with interface.connection.stream(
                 'POST', uri, payload, headers, timeout=timeout
             ) as stream:
                 return stream.read().decode('utf-8', 'replace')
