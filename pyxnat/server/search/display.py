@@ -12,11 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..db.types import Model
-from .display_fields import DisplayField, generated, own_fields
+from .display_fields import DisplayField
 from .display_sql import Source
 from .display_versions import DisplayVersion, own_versions
 from .display_xml import DisplayDocument, read_display
 from .field_sql import Expression, Scope
+from .generated_fields import generated
+from .own_display_fields import own_fields
 
 __all__ = ['Displays', 'expression']
 

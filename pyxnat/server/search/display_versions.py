@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ..db.types import Model
-from .display_fields import identifier, is_simple
+from .generated_fields import identifier, is_simple
 
 __all__ = ['DisplayVersion', 'FieldRef', 'own_versions']
 
