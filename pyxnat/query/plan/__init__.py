@@ -9,16 +9,14 @@ requests: :mod:`pyxnat.services.walker` executes the plans.
 
 from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_columns
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
+from .found import Conditions, Found, Listed, names_of
 from .listings import Columns, Listing, Tables
 from .planner import answerable, explain, first_requests, plan, plan_below, plans
 from .session_shortcuts import KeepWhereAny, ListScansTogether
 from .shortcut_table import SHORT_CUTS, ShortCut
 from .site_shortcuts import ListOfAll, ListScansOfAll
 from .stages import (
-    Conditions,
-    Found,
     JoinSubjects,
-    Listed,
     ListLevel,
     ListNamed,
     ListSessions,
@@ -26,7 +24,6 @@ from .stages import (
     Name,
     Rebase,
     Stage,
-    names_of,
 )
 
 __all__ = [

@@ -12,8 +12,8 @@ from ...model.levels import LEVELS, level, level_names
 from ...model.short_names import LEVELS_WITH_NAMES, key_of, list_of_names, short_names
 from ...tables.table import Row
 from ..paths import Path, chain_of
+from .found import Found, Listed
 from .listings import Columns
-from .stages import Found, Listed
 
 __all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_columns']
 

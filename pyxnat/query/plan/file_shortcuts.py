@@ -14,9 +14,10 @@ from ...model.levels import level
 from ...model.short_names import cell
 from ...tables.table import Row
 from ..paths import Path, chain_of, read, uri_of
+from .found import Conditions, Found, check_own, is_wanted, name_in_lists, names_of
 from .listings import Columns, Listing, Tables
 from .session_shortcuts import KeepWhereAny
-from .stages import Conditions, Found, Stage, check_own, is_wanted, name_in_lists, names_of
+from .stages import Stage
 
 __all__ = ['ListDerivedFiles', 'ListFiles', 'ListOwnFiles']
 

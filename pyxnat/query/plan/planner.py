@@ -9,20 +9,10 @@ from ...model import uris
 from ...model.labels import needs_id
 from ...model.levels import GAPS, Chain, level
 from ..paths import Path, chain_of, read, spell
+from .found import Conditions, Found, element_uri
 from .listings import Columns
 from .shortcut_table import probe_before, short_cut
-from .stages import (
-    Conditions,
-    Found,
-    JoinSubjects,
-    ListLevel,
-    ListNamed,
-    ListShares,
-    Name,
-    Rebase,
-    Stage,
-    element_uri,
-)
+from .stages import JoinSubjects, ListLevel, ListNamed, ListShares, Name, Rebase, Stage
 
 __all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 

@@ -14,8 +14,9 @@ from ...model.levels import level
 from ...model.short_names import cell, key_of, short_name, types_with
 from ...tables.table import Row
 from ..paths import read
+from .found import Found, name_in_lists, runs
 from .listings import Tables
-from .stages import Found, ListLevel, Stage, name_in_lists, runs
+from .stages import ListLevel, Stage
 
 __all__ = ['KeepWhereAny', 'ListScansTogether', 'is_listed_with_sessions']
 

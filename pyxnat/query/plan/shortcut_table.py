@@ -8,10 +8,11 @@ from typing import NamedTuple
 from ...model.wildcards import ANY
 from ..paths import Path, chain_of
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
+from .found import Conditions
 from .listings import Columns
 from .session_shortcuts import KeepWhereAny, ListScansTogether, is_listed_with_sessions
 from .site_shortcuts import ListOfAll, ListScansOfAll, is_listed_by_site
-from .stages import Conditions, ListSessions, Stage
+from .stages import ListSessions, Stage
 
 __all__ = ['PROBE', 'SHORT_CUTS', 'ShortCut', 'probe_before', 'short_cut']
 

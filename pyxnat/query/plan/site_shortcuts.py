@@ -11,9 +11,10 @@ from ...model import uris
 from ...model.short_names import cell, key_of
 from ...tables.table import Row
 from ..paths import chain_of
+from .found import Found
 from .listings import Columns, Listing, Tables
 from .session_shortcuts import ListScansTogether
-from .stages import Found, ListLevel, ListSessions, Stage
+from .stages import ListLevel, ListSessions, Stage
 
 __all__ = ['ListOfAll', 'ListScansOfAll', 'is_listed_by_site']
 
