@@ -13,7 +13,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..archive import Archive
 from ..db.store import arrival
 from ..errors import Refusal
-from .sessions import build, note
+from .build import build
+from .sessions import note
 from .to_archive import Policy, archive_session
 
 __all__ = ['Tender', 'tend']

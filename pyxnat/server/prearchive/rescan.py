@@ -14,18 +14,9 @@ from ..db.store import arrival, arrival_file, arrival_scan
 from ..items.zip_tar import BLOCK
 from ..storage.dicom_headers import NotDicom, read
 from ..storage.file_area import safe_name
-from .sessions import (
-    UNASSIGNED,
-    Object,
-    Wish,
-    add,
-    build,
-    clean_label,
-    folder_of,
-    images_of,
-    new,
-    scans_of,
-)
+from .build import build
+from .receive import Object, add
+from .sessions import UNASSIGNED, Wish, clean_label, folder_of, images_of, new, scans_of
 
 __all__ = ['rebuild', 'rescan']
 

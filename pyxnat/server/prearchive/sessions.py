@@ -8,9 +8,8 @@ is opened.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,26 +19,13 @@ from sqlalchemy import Connection, select
 from ..archive import Archive
 from ..db.store import arrival, arrival_file, arrival_log, arrival_scan, now
 from ..errors import Conflict, NotFound
-from ..storage.dicom_headers import (
-    Header,
-    NotDicom,
-    fields_for,
-    lead_modality,
-    read,
-    scan_type,
-    scan_values,
-    session_type,
-    session_values,
-)
-from ..storage.file_area import FileArea, Staged, safe_name
+from ..storage.file_area import FileArea, safe_name
+from .waiting import image_rows
 
 __all__ = [
     'BUSY',
     'UNASSIGNED',
-    'Object',
     'Wish',
-    'add',
-    'build',
     'claim',
     'clean_label',
     'discard',
@@ -61,7 +47,6 @@ UNASSIGNED = 'Unassigned'
 BUSY = frozenset({'BUILDING', 'ARCHIVING', 'MOVING', 'DELETING'})
 NO_LABEL = 'dicom_upload'
 """Default label of a session (XNAT's GradualDicomImporter)."""
-_MAX_NAME = 200
 
 
 class Wish(NamedTuple):
@@ -75,14 +60,6 @@ class Wish(NamedTuple):
     autoarchive: str = 'Manual'
     more: Mapping[str, str] = {}
     """Further columns: source, visit, protocol, timezone, prevent_anon, prevent_auto_commit."""
-
-
-class Object(NamedTuple):
-    """DICOM object of an upload."""
-
-    name: str
-    staged: Staged
-    header: Header
 
 
 def clean_label(text: str) -> str:
@@ -174,7 +151,7 @@ def relocate(archive: Archive, connection: Connection, source: Path, target: Pat
         )
 
 
-# -- receiving
+# -- creating
 
 
 def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
@@ -217,182 +194,7 @@ def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
     ).one()
 
 
-def add(archive: Archive, connection: Connection, row: Any, objects: Sequence[Object]) -> set[Path]:
-    """Add objects to a session and write their rows.
-
-    An object with the name and instance UID of another replaces it, as in XNAT.
-
-    Parameters
-    ----------
-    archive : Archive
-        The archive.
-    connection : Connection
-        The database.
-    row
-        The session.
-    objects : Sequence[Object]
-        The objects; their staged files are moved.
-
-    Returns
-    -------
-    set[Path]
-        The paths of the new files before the commit.
-    """
-    area = archive.files
-    homes = _scan_folders(archive, connection, row, objects)
-    names = {pk: _used_names(connection, pk) for pk, _ in homes.values()}
-    rows: list[dict[str, Any]] = []
-    placed = set()
-    for received in objects:
-        scan, home = homes[received.header.series]
-        path, known = _file_name(received, names[scan])
-        target = area.file_path(home, path)
-        mtime_ns = area.place(received.staged, target)
-        placed.add(target)
-        header = received.header
-        values = {
-            'scan': scan,
-            'path': path,
-            'size': received.staged.size,
-            'digest': received.staged.digest,
-            'mtime_ns': mtime_ns,
-        }
-        values |= {
-            name: getattr(header, name)
-            for name in ('instance', 'sop_class', 'modality', 'place', 'frames')
-        }
-        if known:
-            connection.execute(
-                arrival_file.delete().where(
-                    arrival_file.c.scan == scan, arrival_file.c.path == path
-                )
-            )
-            rows = [other for other in rows if (other['scan'], other['path']) != (scan, path)]
-        rows.append(values)
-        names[scan][path.casefold()] = (path, header.instance)
-    if rows:
-        connection.execute(arrival_file.insert(), rows)
-    connection.execute(
-        arrival.update().where(arrival.c.pk == row.pk).values(status='RECEIVING', lastmod=now())
-    )
-    return placed
-
-
-def _used_names(connection: Connection, scan: int) -> dict[str, tuple[str, str]]:
-    query = select(arrival_file.c.path, arrival_file.c.instance).where(arrival_file.c.scan == scan)
-    return {path.casefold(): (path, instance) for path, instance in connection.execute(query)}
-
-
-def _file_name(one: Object, taken: Mapping[str, tuple[str, str]]) -> tuple[str, bool]:
-    """Return an object's name in its scan, and whether it replaces a file.
-
-    It is the object's own name, unless another object has that.
-    """
-    instance = one.header.instance
-    name = re.sub(
-        r'[\x00-\x1f/\\\ud800-\udfff]', '_', one.name.replace('\\', '/').rpartition('/')[2]
-    ).lstrip('.')[:_MAX_NAME]
-    while len(name.encode()) > _MAX_NAME:
-        name = name[:-1]
-    number = 0
-    name = name or f'{instance}.dcm'
-    while (known := taken.get(name.casefold())) is not None and known != (name, instance):
-        number += 1
-        name = f'{instance}.dcm' if number == 1 else f'{instance}-{number}.dcm'
-    return name, known is not None
-
-
-def _scan_folders(
-    archive: Archive, connection: Connection, row: Any, objects: Iterable[Object]
-) -> dict[str, tuple[int, Path]]:
-    """Return the scan and image folder of each series; create missing scans.
-
-    A scan whose ID changes here still gets its images in the old folder, which is renamed as a
-    whole after the commit.
-    """
-    before = {one.uid: one for one in scans_of(connection, row.pk)}
-    fresh: dict[str, list[Header]] = {}
-    for one in objects:
-        fresh.setdefault(one.header.series, []).append(one.header)
-    wanted = {
-        uid: (headers[0].number, lead_modality(header.modality for header in headers))
-        for uid, headers in fresh.items()
-    }
-    ids = _scan_ids(
-        before,
-        {uid: found for uid, found in wanted.items() if uid not in before},
-        _modalities(connection, before),
-    )
-    homes = {}
-    for uid, known in before.items():
-        homes[uid] = (known.pk, images_of(archive.files, row, known.id))
-        if ids[uid] != known.id:
-            connection.execute(
-                arrival_scan.update().where(arrival_scan.c.pk == known.pk).values(id=ids[uid])
-            )
-            relocate(
-                archive,
-                connection,
-                homes[uid][1].parent,
-                images_of(archive.files, row, ids[uid]).parent,
-            )
-    for uid, (number, _) in wanted.items():
-        if uid not in before:
-            query = (
-                arrival_scan.insert()
-                .values(arrival=row.pk, id=ids[uid], uid=uid, number=number)
-                .returning(arrival_scan.c.pk)
-            )
-            homes[uid] = (
-                connection.execute(query).scalar_one(),
-                images_of(archive.files, row, ids[uid]),
-            )
-    return homes
-
-
-def _modalities(connection: Connection, scans: Mapping[str, Any]) -> dict[str, str]:
-    found = {}
-    for uid, row in scans.items():
-        query = select(arrival_file.c.modality).where(arrival_file.c.scan == row.pk).distinct()
-        found[uid] = lead_modality(connection.scalars(query))
-    return found
-
-
-def _scan_ids(
-    known: Mapping[str, Any], fresh: Mapping[str, tuple[str, str]], modalities: Mapping[str, str]
-) -> dict[str, str]:
-    """Return the scan IDs by series UID.
-
-    The ID is the series number. If several series have one number, it is
-    ``<number>-<modality><n>``, as in XNAT's DICOMSessionBuilder, in the order of the UIDs. Here an
-    ID with a suffix stays when another series arrives.
-    """
-    groups: dict[str, list[str]] = {}
-    for uid, number in [
-        *((uid, row.number) for uid, row in known.items()),
-        *((uid, found[0]) for uid, found in fresh.items()),
-    ]:
-        groups.setdefault(number, []).append(uid)
-    ids = {
-        uid: row.id
-        for uid, row in known.items()
-        if len(groups[row.number]) == 1 or row.id != row.number
-    }
-    for number, uids in groups.items():
-        for uid in sorted(uid for uid in uids if uid not in ids):
-            stem = (
-                number
-                if len(uids) == 1
-                else f'{number}-{modalities[uid] if uid in known else fresh[uid][1]}'
-            )
-            count = 0 if len(uids) == 1 else 1
-            while (found := f'{stem}{count or ""}') in ids.values():
-                count += 1
-            ids[uid] = found
-    return ids
-
-
-# -- building
+# -- status and log
 
 
 def claim(connection: Connection, pk: int, status: str) -> Any:
@@ -457,95 +259,6 @@ def note(connection: Connection, pk: int, entry: str) -> None:
         The line.
     """
     connection.execute(arrival_log.insert().values(arrival=pk, time=now(), entry=entry))
-
-
-def build(archive: Archive, pk: int, columns: Mapping[str, str] | None = None) -> Any:
-    """Set the types and fields of a session and its scans; return its row.
-
-    They are read from the first image of each scan. A session whose images cannot be read gets the
-    status ERROR, and its log has the reason.
-
-    Parameters
-    ----------
-    archive : Archive
-        The archive.
-    pk : int
-        Key of the session.
-    columns : Mapping[str, str] or None
-        Columns to set: visit, protocol, timezone, source.
-
-    Raises
-    ------
-    Conflict
-        If another operation has the session.
-    NotFound
-        If it does not exist.
-    """
-    with archive.store.write() as connection:
-        row = claim(connection, pk, 'BUILDING')
-        scans = [(scan, _images(connection, scan.pk)) for scan in scans_of(connection, pk)]
-    try:
-        found = [
-            (
-                scan,
-                rows,
-                read(archive.files.file_path(images_of(archive.files, row, scan.id), rows[0].path)),
-            )
-            for scan, rows in scans
-            if rows
-        ]
-        if not found:
-            raise NotDicom('The session holds no DICOM object.')
-    except NotDicom as error:
-        with archive.store.write() as connection:
-            set_status(connection, pk, 'ERROR', f'The session could not be built: {error}')
-            return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
-    with archive.store.write() as connection:
-        for scan, rows, header in found:
-            connection.execute(
-                arrival_scan.update()
-                .where(arrival_scan.c.pk == scan.pk)
-                .values(**_scan_columns(archive, rows, header))
-            )
-        values = _session_columns(
-            archive, [rows for _, rows, _ in found], [header for _, _, header in found]
-        )
-        connection.execute(
-            arrival.update().where(arrival.c.pk == pk).values(**values, **(columns or {}))
-        )
-        set_status(connection, pk, 'READY', f'Built with {len(found)} scans.')
-        return connection.execute(select(arrival).where(arrival.c.pk == pk)).one()
-
-
-def _images(connection: Connection, scan: int) -> Sequence[Any]:
-    order = (arrival_file.c.place, arrival_file.c.path)
-    return connection.execute(
-        select(arrival_file).where(arrival_file.c.scan == scan).order_by(*order)
-    ).all()
-
-
-def _scan_columns(archive: Archive, rows: Sequence[Any], header: Header) -> dict[str, str]:
-    kind = scan_type(archive.model, {row.sop_class for row in rows})
-    values = scan_values(header) | {'frames': str(sum(row.frames for row in rows))}
-    return {
-        'xsi_type': kind,
-        'fields': json.dumps(fields_for(archive.model, kind, values), ensure_ascii=False),
-    }
-
-
-def _session_columns(
-    archive: Archive, images: Iterable[Sequence[Any]], headers: Sequence[Header]
-) -> dict[str, str]:
-    every = [row for rows in images for row in rows]
-    kind = session_type(
-        archive.model, {row.sop_class for row in every}, {row.modality for row in every}
-    )
-    fields = fields_for(archive.model, kind, session_values(headers))
-    return {
-        'xsi_type': kind,
-        'fields': json.dumps(fields, ensure_ascii=False),
-        'tag': headers[0].study,
-    }
 
 
 # -- moving and removing
@@ -628,7 +341,7 @@ def mend(archive: Archive) -> None:
                 expected.update(
                     {
                         area.file_path(home, image.path): image
-                        for image in _images(connection, scan.pk)
+                        for image in image_rows(connection, scan.pk)
                     }
                 )
         area.reconcile(connection, area.prearchive, arrival_file, expected)

@@ -25,7 +25,8 @@ from ..items.settings import read_settings
 from ..items.writer import Writer
 from ..jobs.pipeline_engine import Pipelines
 from ..jobs.workflow_log import record
-from .sessions import BUSY, build, clean_label, folder_of, images_of, relocate, scans_of, set_status
+from .build import build
+from .sessions import BUSY, clean_label, folder_of, images_of, relocate, scans_of, set_status
 
 __all__ = ['Notice', 'Policy', 'archive_session', 'notices', 'uri_of']
 

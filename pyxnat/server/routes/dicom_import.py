@@ -24,17 +24,9 @@ from ..http.request import Call, text
 from ..http.router import Access, Route
 from ..items import zip_tar
 from ..items.locate import find_project
-from ..prearchive.sessions import (
-    BUSY,
-    NO_LABEL,
-    UNASSIGNED,
-    Object,
-    Wish,
-    add,
-    build,
-    clean_label,
-    new,
-)
+from ..prearchive.build import build
+from ..prearchive.receive import Object, add
+from ..prearchive.sessions import BUSY, NO_LABEL, UNASSIGNED, Wish, clean_label, new
 from ..prearchive.to_archive import Policy, archive_session, uri_of
 from ..prearchive.waiting import find_place, find_study
 from ..storage.dicom_headers import Header, NotDicom, read

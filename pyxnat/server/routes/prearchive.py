@@ -21,6 +21,7 @@ from ..items.represent import Representer
 from ..items.xml import write
 from ..items.zip_tar import pack_folder
 from ..prearchive import sessions
+from ..prearchive.build import build
 from ..prearchive.rescan import rebuild, rescan
 from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
 from ..prearchive.to_archive import Policy, archive_session, uri_of
@@ -261,7 +262,7 @@ def _post(call: Call, row: Any) -> Response:
             target = target_of(connection, call.caller, call.get('newProject'))
             return _moved(prearchive_uri(sessions.move(call.archive, connection, row.pk, target)))
     if action == 'commit':
-        row = sessions.build(call.archive, row.pk, _fields_to_set(call))
+        row = build(call.archive, row.pk, _fields_to_set(call))
         auto = (
             call.flag('AA')
             or call.flag('auto-archive')
