@@ -15,7 +15,7 @@ from typing import Any
 from . import errors
 from .cache import Cache, account_of
 from .compat.classic import Classic
-from .compat.requests_api import also_of_requests
+from .compat.requests_errors import also_of_requests
 from .http import settings as configuration
 from .http.client import Connection
 from .http.connection import Timeouts

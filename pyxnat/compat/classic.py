@@ -13,7 +13,8 @@ from .. import errors
 from ..http.settings import Settings
 from ..http.transport import Transport
 from ..model import uris
-from .requests_api import Connection, Headers, Response, request
+from .requests_api import Connection, request
+from .requests_response import Headers, Response
 
 __all__ = ['Classic']
 

@@ -10,254 +10,25 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
-import sys
 from collections.abc import Iterator, Mapping, MutableMapping
-from contextlib import ExitStack, contextmanager
-from typing import Any
+from contextlib import ExitStack
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urljoin
 
 import six
 
 from .. import errors
-from ..files.disk import CHUNK
 from ..http.body import Body
-from ..http.connection import Stream
-from ..http.redirects import MOST_REDIRECTS, REDIRECTS
+from ..http.redirects import MOST_REDIRECTS
 from ..http.transport import Transport
 from ..model import uris
 from .multipart import Multipart, parts
+from .requests_errors import network_errors
+from .requests_response import Headers, Response
 
-__all__ = ['Connection', 'Headers', 'Response', 'also_of_requests', 'request']
+__all__ = ['Connection', 'request']
 
 _ANY_STATUS = frozenset(range(100, 600))
-
-
-class Headers(MutableMapping[str, str]):
-    """Headers, names in any case: a view of a dict with lower-case keys."""
-
-    def __init__(self, headers: dict[str, str]) -> None:
-        self._headers = headers
-
-    def __getitem__(self, name: str) -> str:
-        return self._headers[name.lower()]
-
-    def __setitem__(self, name: str, value: Any) -> None:
-        self._headers[name.lower()] = six.ensure_text(value)
-
-    def __delitem__(self, name: str) -> None:
-        del self._headers[name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(
-            ['-'.join(part.capitalize() for part in name.split('-')) for name in self._headers]
-        )
-
-    def __len__(self) -> int:
-        return len(self._headers)
-
-    def __repr__(self) -> str:
-        shown = {
-            name: '…' if name.lower() in ('set-cookie', 'cookie', 'authorization') else value
-            for name, value in self.items()
-        }
-        return repr(shown)
-
-
-class Response:
-    """A response with the interface of ``requests.Response``.
-
-    Attributes
-    ----------
-    status_code : int
-        Status.
-    reason : str
-        Reason phrase of the status.
-    headers : Headers
-        Headers of the response.
-    url : str
-        Full URL of the request; after redirects, of the last one.
-    method : str
-        Method of the request.
-    history : list of Response
-        Redirects that were followed.
-    """
-
-    def __init__(
-        self,
-        method: str,
-        url: str,
-        status: int,
-        reason: str,
-        headers: Mapping[str, str],
-        history: list[Response],
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.status_code = status
-        self.reason = reason
-        self.headers = Headers(
-            {
-                name: value
-                for name, value in headers.items()
-                if name not in ('status', 'content-location')
-            }
-        )
-        self.history = history
-        self._content: bytes | None = None
-        self._stream: Stream | None = None
-        self._opened = ExitStack()
-
-    @classmethod
-    def _of(cls, stream: Stream, opened: ExitStack, history: list[Response]) -> Response:
-        """Create a response from an open stream."""
-        response = cls(
-            stream.method, stream.uri, stream.status, stream.reason, stream.headers, history
-        )
-        response._stream, response._opened = stream, opened
-        return response
-
-    @classmethod
-    def _refused(cls, method: str, error: errors.DatabaseError) -> Response:
-        """Create a response from the error of a refused login."""
-        response = cls(method, error.uri or '', error.status or 0, error.message, {}, [])
-        response._content = error.message.encode()
-        return response
-
-    def __repr__(self) -> str:
-        return f'<Response [{self.status_code}]>'
-
-    def __bool__(self) -> bool:
-        return self.ok
-
-    def __enter__(self) -> Response:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is below 400."""
-        return self.status_code < 400
-
-    @property
-    def is_redirect(self) -> bool:
-        """Whether the response is a redirect."""
-        return self.status_code in REDIRECTS and 'location' in self.headers
-
-    @property
-    def content(self) -> bytes:
-        """Body as bytes, decompressed."""
-        if self._content is None:
-            with self._opened, _network_errors():
-                self._content = self._unread().read()
-            self._stream = None
-        return self._content
-
-    def _unread(self) -> Stream:
-        if self._stream is None:
-            raise RuntimeError('the response was closed, or read in pieces, before')
-        return self._stream
-
-    @property
-    def encoding(self) -> str:
-        """Character set of the ``Content-Type`` header; UTF-8 by default."""
-        named = re.search(r'charset="?([\w-]+)', self.headers.get('content-type', ''))
-        return named.group(1) if named else 'utf-8'
-
-    @property
-    def text(self) -> str:
-        """Body as text; bytes that cannot be decoded become U+FFFD."""
-        try:
-            return self.content.decode(self.encoding, 'replace')
-        except LookupError:
-            return self.content.decode('utf-8', 'replace')
-
-    def json(self, **options: Any) -> Any:
-        """Parse the body as JSON, with options of :func:`json.loads`."""
-        return jsonlib.loads(self.content, **options)
-
-    def iter_content(
-        self, chunk_size: int | None = 1, decode_unicode: bool = False
-    ) -> Iterator[Any]:
-        """Yield the body in pieces, without holding it in memory.
-
-        A compressed body is an exception: it is decompressed in memory.
-
-        Parameters
-        ----------
-        chunk_size : int or None
-            Bytes of a piece; the last may be shorter. `None` yields pieces as they arrive.
-        decode_unicode : bool
-            Whether to yield text.
-        """
-        pieces = (
-            iter([self.content])
-            if self._content is not None or 'content-encoding' in self.headers
-            else self._pieces()
-        )
-        for piece in _rechunked(pieces, chunk_size):
-            yield piece.decode(self.encoding, 'replace') if decode_unicode else piece
-
-    def _pieces(self) -> Iterator[bytes]:
-        with self._opened, _network_errors():
-            yield from self._unread()
-        self._stream = None
-
-    def iter_lines(self, chunk_size: int = 512, decode_unicode: bool = False) -> Iterator[Any]:
-        """Yield the lines of the body, without line ends.
-
-        Parameters
-        ----------
-        chunk_size : int
-            Bytes read at once; at least 256 KiB are.
-        decode_unicode : bool
-            Whether to yield text.
-        """
-        rest = b''
-        for piece in self.iter_content(max(chunk_size, CHUNK)):
-            *lines, rest = (rest + piece).split(b'\n')
-            yield from (self._line(line, decode_unicode) for line in lines)
-        if rest:
-            yield self._line(rest, decode_unicode)
-
-    def _line(self, line: bytes, decode: bool) -> Any:
-        line = line.removesuffix(b'\r')
-        return line.decode(self.encoding, 'replace') if decode else line
-
-    def raise_for_status(self) -> None:
-        """Raise an error if the status is 400 or more.
-
-        The error is one of this library; if requests is loaded, also a ``requests.HTTPError``.
-        """
-        if self.status_code < 400:
-            return
-        message = errors.server_message(
-            self.content if self._content is not None or self._stream else b'', self.reason
-        )
-        raise also_of_requests(
-            errors.from_status(self.status_code, message, method=self.method, uri=self.url),
-            'HTTPError',
-        )
-
-    def close(self) -> None:
-        """Release the connection; an unread rest of the body is lost."""
-        self._stream = None
-        self._opened.close()
-
-
-def _rechunked(pieces: Iterator[bytes], size: int | None) -> Iterator[bytes]:
-    if size is None:
-        yield from pieces
-        return
-    rest = bytearray()
-    for piece in pieces:
-        rest += piece
-        full = len(rest) - len(rest) % size
-        yield from (bytes(rest[start : start + size]) for start in range(0, full, size))
-        del rest[:full]
-    if rest:
-        yield bytes(rest)
 
 
 def request(
@@ -303,7 +74,6 @@ def request(
         Whether to follow redirects on the same server, up to ten. A redirect to another server is
         never followed, since the login would be sent there.
     """
-    query = _query(uri, params)
     body, sent = _body(data, json, files)
     sent.update(
         {
@@ -312,64 +82,78 @@ def request(
             if value is not None
         }
     )
+    wanted = _Request(method, _query(uri, params), body, sent)
     history: list[Response] = []
     if stream:
         transport = transport.twin()  # the thread may send other requests before the body is read
     while True:
-        response = _ask(
-            transport, method, query, body, {'headers': sent, 'timeout': timeout}, history
-        )
-        target = (
-            _target(transport, response)
-            if allow_redirects and len(history) < MOST_REDIRECTS
-            else None
-        )
+        response = _send(transport, wanted, timeout, history)
+        may_follow = allow_redirects and len(history) < MOST_REDIRECTS
+        target = _target(transport, response) if may_follow else None
         if target is None:
             break
         history = [*history, response]
-        if response.status_code == 303 or (response.status_code in (301, 302) and method != 'HEAD'):
-            method, body, sent = (
-                'GET',
-                None,
-                {name: value for name, value in sent.items() if not name.startswith('content-')},
-            )
-        query = target
+        wanted = wanted.redirected(response.status_code, target)
         response.close()
     if stream:
-        response._opened.callback(transport.close_connections)
+        response.when_closed(transport.close_connections)
     else:
         _ = response.content
     return response
 
 
-def _ask(
-    transport: Transport,
-    method: str,
-    uri: str,
-    body: Body,
-    options: dict[str, Any],
-    history: list[Response],
+class _Request(NamedTuple):
+    """A request to send."""
+
+    method: str
+    uri: str
+    body: Body
+    headers: dict[str, str]
+
+    def redirected(self, status: int, target: str) -> _Request:
+        """Return the request after a redirect, which may turn it into a GET without a body."""
+        if status == 303 or (status in (301, 302) and self.method != 'HEAD'):
+            kept = {
+                name: value
+                for name, value in self.headers.items()
+                if not name.startswith('content-')
+            }
+            return _Request('GET', target, None, kept)
+        return self._replace(uri=target)
+
+
+def _send(
+    transport: Transport, wanted: _Request, timeout: Any, history: list[Response]
 ) -> Response:
     """Send one request and return the response, unread."""
-    with ExitStack() as stack, _network_errors():
+    with ExitStack() as stack, network_errors():
         try:
-            answer = transport.stream(
-                method, uri, body, accept_pages=True, accept_status=_ANY_STATUS, **options
+            stream = stack.enter_context(
+                transport.stream(
+                    wanted.method,
+                    wanted.uri,
+                    wanted.body,
+                    wanted.headers,
+                    timeout=timeout,
+                    accept_pages=True,
+                    accept_status=_ANY_STATUS,
+                )
             )
-            return Response._of(stack.enter_context(answer), stack.pop_all(), history)
         except errors.AuthenticationError as error:
-            return Response._refused(method, error)
-
-
-@contextmanager
-def _network_errors() -> Iterator[None]:
-    try:
-        yield
-    except errors.NetworkError as error:
-        also = also_of_requests(error)
-        if also is error:
-            raise
-        raise also from error
+            page = error.message.encode()
+            return Response(
+                wanted.method, error.uri or '', error.status or 0, error.message, {}, [], page
+            )
+        return Response(
+            stream.method,
+            stream.uri,
+            stream.status,
+            stream.reason,
+            stream.headers,
+            history,
+            stream,
+            stack.pop_all(),
+        )
 
 
 def _target(transport: Transport, response: Response) -> str | None:
@@ -529,47 +313,3 @@ class _Cookies(MutableMapping[str, str]):
     def get_dict(self) -> dict[str, str]:
         """Return a copy as a dict."""
         return self._transport.session.cookies()
-
-
-_NAMES: tuple[tuple[type[errors.DatabaseError], str], ...] = (
-    (errors.NetworkTimeout, 'Timeout'),
-    (errors.NetworkError, 'ConnectionError'),
-)
-_CLASSES: dict[tuple[type[Any], str], type[Any]] = {}
-"""Classes created by `also_of_requests`, by the library's class and the name in requests."""
-
-
-def also_of_requests(error: errors.DatabaseError, name: str = '') -> errors.DatabaseError:
-    """Return the error as one that is an exception of requests as well.
-
-    Programs written for pyxnat 1.x catch ``requests.Timeout``, ``requests.ConnectionError`` or
-    ``requests.HTTPError``. ``except`` looks only at base classes, so the returned error derives
-    from the library's class and that of requests. If the program has not loaded requests, which is
-    not imported here, the error itself is returned. Pickling yields the plain error.
-
-    Parameters
-    ----------
-    error : DatabaseError
-        Error of the library.
-    name : str
-        Class of requests; by default chosen by the type of the error.
-    """
-    requests = sys.modules.get('requests.exceptions')
-    name = name or next((theirs for ours, theirs in _NAMES if isinstance(error, ours)), '')
-    if requests is None or not name:
-        return error
-    ours, theirs = type(error), getattr(requests, name)
-    if (ours, name) not in _CLASSES:
-        members = {'__module__': ours.__module__, '__doc__': ours.__doc__, '__reduce__': _reduce}
-        _CLASSES[ours, name] = type(ours.__name__, (ours, theirs), members)
-    combined: errors.DatabaseError = _CLASSES[ours, name](
-        error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy
-    )
-    return combined
-
-
-def _reduce(error: Any) -> Any:
-    plain = type(error).__mro__[1]
-    return plain(
-        error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy
-    ).__reduce__()

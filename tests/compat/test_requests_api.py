@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.compat import requests_api
+from pyxnat.compat import requests_errors
 from pyxnat.compat.multipart import Multipart, Part
 
 
@@ -420,13 +420,13 @@ def test_no_server_is_the_connection_error_of_both_libraries(nobody: str) -> Non
 
 def test_without_requests_loaded_errors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     error = errors.NetworkTimeout('late', uri='u')
-    assert isinstance(requests_api.also_of_requests(error), requests.Timeout)
+    assert isinstance(requests_errors.also_of_requests(error), requests.Timeout)
     monkeypatch.delitem(__import__('sys').modules, 'requests.exceptions')
-    assert requests_api.also_of_requests(error) is error
+    assert requests_errors.also_of_requests(error) is error
 
 
 def test_an_error_of_both_libraries_is_pickled_as_the_plain_one() -> None:
-    error = requests_api.also_of_requests(
+    error = requests_errors.also_of_requests(
         errors.NetworkTimeout('late', uri='u', method='GET', remedy='wait')
     )
     back = pickle.loads(pickle.dumps(error))

@@ -19,7 +19,7 @@ import pytest
 
 import pyxnat
 from pyxnat import core, resources
-from pyxnat.compat.requests_api import Response
+from pyxnat.compat.requests_response import Response
 from pyxnat.http.tracing import Trace
 from pyxnat.model.levels import LEVELS, Level
 from pyxnat.resources.attributes import Attributes
