@@ -656,6 +656,7 @@ NAMES = {
         'session_project insert_date insert_user last_modified xsiType',
     ),
 }
+NAMES_OF_PROJECTS = 'ID secondary_ID name description keywords alias pi_firstname pi_lastname note'
 
 MORE = {
     'subject': ('', ''),
@@ -700,8 +701,7 @@ facts.row(
         'secondary_ID=s_{new}&name=n_{new}&note=n'
     ),
     get(
-        '/data/projects?columns=ID,secondary_ID,name,description,keywords,alias,pi_firstname,'
-        'pi_lastname,note&ID={new}',
+        f'/data/projects?columns={",".join(NAMES_OF_PROJECTS.split())}&ID={{new}}',
         rows={
             'secondary_ID': ['s_{new}'],
             'name': ['n_{new}'],

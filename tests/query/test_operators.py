@@ -46,7 +46,9 @@ def test_the_archive_computes_what_the_client_sends(operator: Operator) -> None:
         ).constraints()
     }
     apart = {row.name for row in OPERATORS.values() if row.kind in ('pattern', 'null')}
-    assert sent <= set(COMPARISONS) | apart
+    assert sent <= set(COMPARISONS) | apart, (
+        'add the SQL to _OPERATORS in pyxnat/server/search/criteria.py'
+    )
 
 
 @each_operator
@@ -55,12 +57,20 @@ def test_lists_and_ranges_name_operators_for_single_values(operator: Operator) -
     assert {OPERATORS[name].kind for name in operator.each} <= {'equal', 'order'}
 
 
+def test_no_two_operators_are_rewritten_to_the_same_comparisons() -> None:
+    rewritten = [(row.each, row.method) for row in OPERATORS.values() if row.each]
+    assert len(rewritten) == len(set(rewritten)), 'make it one row with an alias'
+
+
 def test_a_new_range_is_read_and_written_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    row = Operator('OUTSIDE', 'range', True, each=('<', '>'), method='OR')
+    row = Operator('NEW RANGE', 'range', each=('>', '<='), method='OR')
     monkeypatch.setitem(operators.BY_SPELLING, row.name, row)
     monkeypatch.setitem(operators.OPERATORS, row.name, row)
-    group = parse(parse_text('xnat:mrSessionData/AGE OUTSIDE 20 AND 80'))
-    assert spell(group) == [('xnat:mrSessionData/AGE', 'OUTSIDE', ['20', '80']), 'AND']
+    monkeypatch.setattr(
+        'pyxnat.query.criteria_text.LONG_OPERATORS', operators.LONG_OPERATORS | {row.name}
+    )
+    group = parse(parse_text('xnat:mrSessionData/AGE NEW RANGE 20 AND 80'))
+    assert spell(group) == [('xnat:mrSessionData/AGE', 'NEW RANGE', ['20', '80']), 'AND']
 
 
 def test_a_new_row_is_all_that_a_new_operator_needs(monkeypatch: pytest.MonkeyPatch) -> None:

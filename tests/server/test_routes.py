@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import importlib
+import pkgutil
 import re
 import sys
 from collections.abc import Callable
@@ -14,7 +16,7 @@ from werkzeug.test import Client as Wsgi
 from werkzeug.test import TestResponse
 
 from pyxnat.model.levels import chains, level
-from pyxnat.server import Server
+from pyxnat.server import Server, routes, xapi
 from pyxnat.server.app import ROUTES, App
 from pyxnat.server.http.request import Call, text
 from pyxnat.server.http.router import Access, Route, Router, prefix_length
@@ -156,6 +158,13 @@ def test_every_level_has_rows_at_every_place(names: tuple[str, ...]) -> None:
         route, _ = ROUTER.match(parts, parts).of('GET') or (None, {})
         assert route is not None
         assert route.pattern.startswith(f'…/{last.segment}')
+
+
+def test_every_module_with_routes_is_in_the_list_of_the_application() -> None:
+    for package in (routes, xapi):
+        for found in pkgutil.iter_modules(package.__path__, f'{package.__name__}.'):
+            rows = getattr(importlib.import_module(found.name), 'ROUTES', ())
+            assert set(rows) <= set(ROUTES), f'add {found.name} to the list in server/app.py'
 
 
 # -- the documentation
