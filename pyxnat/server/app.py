@@ -49,7 +49,7 @@ from .routes import (
     users,
     workflows,
 )
-from .xapi import downloads, fields, forms, schemas, site
+from .xapi import downloads, fields, forms, schemas, site, user_roles
 from .xapi import users as xapi_users
 
 __all__ = ['ROUTES', 'App']
@@ -90,6 +90,7 @@ ROUTES: tuple[Route, ...] = tuple(
         schemas,
         site,
         xapi_users,
+        user_roles,
         fields,
         forms,
         downloads,

@@ -1,42 +1,32 @@
-"""``/xapi/users``: users, their sessions, site roles and project groups."""
+"""``/xapi/users``: users and their sessions."""
 
 from __future__ import annotations
 
-import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
-from ..db.access import ANY, GUEST, Caller, hash_password, rights
-from ..db.groups import groups_of, remove_member, set_member
-from ..db.rows import items_of_level
-from ..db.store import Connection, fields_of, get_setting, put_setting
+from ..db.access import GUEST, Caller, hash_password
+from ..db.store import Connection
 from ..db.users import (
     add_user,
-    administrators,
     all_users,
     change_user,
     delete_tokens_of,
     find_user,
     is_last_administrator,
 )
-from ..errors import BadRequest, Conflict, Forbidden, NotFound, Refusal
+from ..errors import BadRequest, Conflict, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.router import Access, Route, answer_as
-from ..items.locate import find_project
-from ..routes.groups import key_of
 from .json_body import json_body
 
-__all__ = ['ROUTES']
+__all__ = ['ROUTES', 'need_user', 'save_user']
 
-ADMINISTRATOR = 'Administrator'
-MORE_ROLES = ('DataManager', 'SiteUser')
-"""Roles of the site that have no effect on rights here."""
-_ROLE = 'role:'
 _LOGIN = re.compile(r'[A-Za-z0-9_][A-Za-z0-9_.@-]*')
 _EMAIL = re.compile(r'[^@\s<>"]+@[^@\s<>"]+')
 _NAME = re.compile(r'[^<>"]*')
@@ -68,7 +58,21 @@ def _profiled(call: Call, row: Any) -> dict[str, Any]:
     return {**_described(call, row), **({'lastSuccessfulLogin': login} if login else {})}
 
 
-def _row(connection: Connection, username: str) -> Any:
+def need_user(connection: Connection, username: str) -> Any:
+    """Return the row of a user.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    username : str
+        The login.
+
+    Raises
+    ------
+    NotFound
+        If there is no such user.
+    """
     row = find_user(connection, username)
     if row is None:
         raise NotFound(f'Unable to find the specified user: {username}')
@@ -110,12 +114,12 @@ def _current(call: Call) -> list[dict[str, Any]]:
 def _profile(call: Call, username: str = '') -> dict[str, Any]:
     _may_list(call, username or call.caller.login)
     with call.archive.store.read() as connection:
-        return _profiled(call, _row(connection, username or call.caller.login))
+        return _profiled(call, need_user(connection, username or call.caller.login))
 
 
 def _get(call: Call, username: str) -> dict[str, Any]:
     with call.archive.store.read() as connection:
-        return _described(call, _row(connection, username))
+        return _described(call, need_user(connection, username))
 
 
 def _flag(name: str) -> Callable[..., bool]:
@@ -139,7 +143,7 @@ def _post(call: Call) -> Response:
         if find_user(connection, str(username)) is not None:
             raise Conflict(f'There is a user {username} already.')
         add_user(connection, str(username), values)
-        row = _row(connection, str(username))
+        row = need_user(connection, str(username))
     made = _described(call, row)
     del made['lastModified']
     return answer_as(made, 201)
@@ -188,7 +192,7 @@ def _update(call: Call) -> Any:
     if call.caller.admin:
         return _put(call, own)
     with call.archive.store.read() as connection:
-        known = _row(connection, own).password
+        known = need_user(connection, own).password
     if wanted.get('password') and not check_password_hash(
         known, str(wanted.get('currentPassword') or '')
     ):
@@ -200,18 +204,33 @@ def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
     """Change a user and return it; 304 if nothing changes."""
     values = _columns(wanted)
     with call.archive.store.write() as connection:
-        row = _row(connection, username)
+        row = need_user(connection, username)
         if all(getattr(row, name) == value for name, value in values.items() if name != 'modified'):
             return Response(status=304)
-        _save(call, connection, row, values)
-        return _described(call, _row(connection, username))
+        save_user(call, connection, row, values)
+        return _described(call, need_user(connection, username))
 
 
-def _save(call: Call, connection: Connection, row: Any, values: Mapping[str, Any]) -> None:
+def save_user(call: Call, connection: Connection, row: Any, values: Mapping[str, Any]) -> None:
     """Write columns of a user.
 
-    A user who can no longer log in loses its tokens and sessions. `Conflict` for the last
-    administrator, who must stay one.
+    A user who can no longer log in loses its tokens and sessions.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    connection : Connection
+        The database.
+    row
+        The user.
+    values : Mapping[str, Any]
+        Columns to write.
+
+    Raises
+    ------
+    Conflict
+        If the user is the last administrator, and would be none.
     """
     after = {'enabled': row.enabled, 'verified': row.verified, 'admin': row.admin, **values}
     lasting = after['enabled'] and after['verified'] and after['admin']
@@ -230,7 +249,9 @@ def _set_flag(name: str) -> Callable[..., None]:
         if flag.lower() not in ('true', 'false'):
             raise BadRequest(f'{flag!r} is neither true nor false.')
         with call.archive.store.write() as connection:
-            _save(call, connection, _row(connection, username), {name: flag.lower() == 'true'})
+            save_user(
+                call, connection, need_user(connection, username), {name: flag.lower() == 'true'}
+            )
 
     return put
 
@@ -265,144 +286,6 @@ def _close(call: Call, login: str) -> list[str]:
     for key in keys:
         call.archive.sessions.close(key)
     return keys
-
-
-# -- roles of the site and groups of projects
-
-
-def _roles(call: Call, username: str) -> list[str]:
-    with call.archive.store.read() as connection:
-        _row(connection, username)
-    return [name for name, logins in _role_map(call).items() if username in logins]
-
-
-def _role_map(call: Call) -> dict[str, list[str]]:
-    with call.archive.store.read() as connection:
-        logins = [row.login for row in administrators(connection)]
-        given = {
-            name: json.loads(get_setting(connection, _ROLE + name, '[]')) for name in MORE_ROLES
-        }
-    first = logins[:1]
-    held = {'DataManager': first, 'SiteUser': [*first, GUEST.login]}
-    return {
-        ADMINISTRATOR: sorted(logins),
-        **{name: sorted({*held[name], *given[name]}) for name in MORE_ROLES},
-    }
-
-
-def _role_members(call: Call, name: str) -> list[str]:
-    return _role_map(call).get(name, [])
-
-
-def _set_role(admin: bool) -> Callable[..., None]:
-    def change(call: Call, username: str, name: str) -> None:
-        if name not in (ADMINISTRATOR, *MORE_ROLES):
-            raise BadRequest(
-                f'There is no role {name}; there are {", ".join((ADMINISTRATOR, *MORE_ROLES))}.'
-            )
-        with call.archive.store.write() as connection:
-            if name != ADMINISTRATOR:
-                _give_role(connection, _row(connection, username).login, name, admin)
-                return
-            _save(call, connection, _row(connection, username), {'admin': admin})
-
-    return change
-
-
-def _give_role(connection: Connection, login: str, name: str, given: bool) -> None:
-    """Store or remove a role without rights."""
-    logins = set(json.loads(get_setting(connection, _ROLE + name, '[]')))
-    put_setting(
-        connection,
-        _ROLE + name,
-        json.dumps(sorted(logins | {login} if given else logins - {login})),
-    )
-
-
-def _groups(call: Call, username: str) -> list[str]:
-    return [f'{project}_{name}' for project, name in _projects_of(call, username).items()]
-
-
-def _projects_of(call: Call, username: str) -> dict[str, str]:
-    """Return the projects of a user and the groups there."""
-    with call.archive.store.read() as connection:
-        _row(connection, username)
-        return groups_of(connection, username)
-
-
-def _access(call: Call, username: str = '') -> list[dict[str, str]]:
-    """Return the projects of a user with its groups; without public projects."""
-    held = _projects_of(call, username or call.caller.login) if not call.caller.guest else {}
-    with call.archive.store.read() as connection:
-        rows = [row for row in items_of_level(connection, 'project') if row.id in held]
-    found = []
-    for row in rows:
-        values = fields_of(row)
-        texts = {
-            'ID': row.id,
-            'URI': f'/data/projects/{row.id}',
-            'group_id': f'{row.id}_{held[row.id]}',
-            'role': f'{held[row.id]}s'.capitalize(),
-        }
-        found.append(
-            {
-                **texts,
-                **{name: values.get(name, '') for name in ('name', 'secondary_ID', 'description')},
-            }
-        )
-    return sorted(found, key=lambda project: project['secondary_ID'])
-
-
-def _editable(call: Call) -> list[str]:
-    """Return the IDs of the projects that the caller may edit."""
-    with call.archive.store.read() as connection:
-        every = sorted(row.id for row in items_of_level(connection, 'project'))
-        return [name for name in every if 'edit' in rights(connection, call.caller, name, ANY)]
-
-
-def _set_group(add: bool) -> Callable[..., None]:
-    def change(call: Call, username: str, group: str) -> None:
-        project, _, name = group.rpartition('_')
-        with call.archive.store.write() as connection:
-            row = find_project(connection, project)
-            owner = row is not None and 'delete' in rights(connection, call.caller, row.id)
-            if not owner and (add or username != call.caller.login) and not call.caller.admin:
-                raise Forbidden(f'Only an owner of {project} may change the members of {group}.')
-            _row(connection, username)
-            if row is None:
-                raise NotFound(f'There is no group {group}.')
-            name = key_of(connection, row.id, name)
-            (set_member if add else remove_member)(connection, row.id, username, name)
-
-    return change
-
-
-def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]:
-    """Return a handler that applies another one to each name in a JSON list.
-
-    Its status is 200, or 202 with the names that failed.
-    """
-
-    def handle(call: Call, username: str) -> Response:
-        names: Iterable[Any] = json_body(call, list)
-        with call.archive.store.read() as connection:
-            _row(connection, username)
-        failed = [
-            name
-            for name in names
-            if not _went_well(change, call, {'username': username, argument: str(name)})
-        ]
-        return answer_as(failed, 202 if failed else 200)
-
-    return handle
-
-
-def _went_well(change: Callable[..., None], call: Call, names: Mapping[str, str]) -> bool:
-    try:
-        change(call, **names)
-    except Refusal:
-        return False
-    return True
 
 
 _PROVIDER = {'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb'}
@@ -460,27 +343,11 @@ ROUTES = (
         Access.LOGIN,
     ),
     Route(
-        'GET', '/xapi/users/projects', _editable, 'List the projects that the caller may change.'
-    ),
-    Route(
         'PUT',
         '/xapi/users/update',
         _update,
         "Change the caller's own address and password.",
         Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/access/projects',
-        _access,
-        'List the projects that the caller belongs to, with the groups.',
-    ),
-    Route(
-        'GET',
-        '/xapi/access/{username}/projects',
-        _access,
-        'List the projects that a user belongs to, with the groups.',
-        Access.ADMIN,
     ),
     Route(
         'GET', '/xapi/users/authProviders', lambda call: [_PROVIDER], 'List how users can log in.'
@@ -507,23 +374,6 @@ ROUTES = (
         'Close the sessions of a user.',
         Access.SELF,
     ),
-    Route(
-        'GET', '/xapi/users/rolemap', _role_map, 'List the users by role of the site.', Access.ADMIN
-    ),
-    Route(
-        'GET',
-        '/xapi/users/roles',
-        lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR],
-        'List the roles of the site.',
-        Access.ADMIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/users/roles/{name}',
-        _role_members,
-        'List the users that have a role.',
-        Access.ADMIN,
-    ),
     Route('GET', '/xapi/users/{username}', _get, 'Return a user.', Access.SELF),
     Route('PUT', '/xapi/users/{username}', _put, 'Change a user.', Access.ADMIN),
     *(
@@ -545,72 +395,5 @@ ROUTES = (
                 Access.ADMIN,
             ),
         )
-    ),
-    Route('GET', '/xapi/users/{username}/roles', _roles, 'List the roles of a user.', Access.SELF),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/roles',
-        _each(_set_role(True), 'name'),
-        'Give a user roles.',
-        Access.ADMIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/roles',
-        _each(_set_role(False), 'name'),
-        'Take roles from a user.',
-        Access.ADMIN,
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/roles/{name}',
-        _set_role(True),
-        'Give a user a role.',
-        Access.ADMIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/roles/{name}',
-        _set_role(False),
-        'Take a role from a user.',
-        Access.ADMIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/users/{username}/projects',
-        _projects_of,
-        'Return the projects of a user, with the groups.',
-        Access.SELF,
-    ),
-    Route(
-        'GET', '/xapi/users/{username}/groups', _groups, 'List the groups of a user.', Access.SELF
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/groups',
-        _each(_set_group(True), 'group'),
-        'Add a user to groups.',
-        Access.LOGIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/groups',
-        _each(_set_group(False), 'group'),
-        'Take a user out of groups.',
-        Access.SELF,
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/groups/{group}',
-        _set_group(True),
-        'Add a user to a group.',
-        Access.LOGIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/groups/{group}',
-        _set_group(False),
-        'Take a user out of a group.',
-        Access.SELF,
     ),
 )
