@@ -58,7 +58,6 @@ LIBRARIES = {
         'resources',
         'services',
         'apps',
-        'server.db',
         'server.items',
         'server.search',
         'server.jobs',

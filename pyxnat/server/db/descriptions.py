@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from lxml import etree
-
 from ...model.schemas import DataType, Registry
+from ...model.xml import Node
 
 __all__ = ['described']
 
@@ -63,9 +62,7 @@ def _fields(registry: Registry, row: DataType) -> Iterator[tuple[str, str]]:
     yield 'meta', f'{row.name}_meta_data'
 
 
-def _below(
-    registry: Registry, row: DataType, node: etree._Element, above: str
-) -> Iterator[tuple[str, str]]:
+def _below(registry: Registry, row: DataType, node: Node, above: str) -> Iterator[tuple[str, str]]:
     """Yield paths and types of attributes and elements in a complex type.
 
     An element with an anonymous type is replaced by its content, unless it repeats.
@@ -86,7 +83,7 @@ def _below(
             yield path, f'{row.name}_{name}'
 
 
-def _type_of(registry: Registry, node: etree._Element) -> str:
+def _type_of(registry: Registry, node: Node) -> str:
     """Return the type of an element or attribute, as XNAT writes it.
 
     For an anonymous type, the type that it restricts.

@@ -8,7 +8,7 @@ from typing import Any
 from lxml import etree
 from sqlalchemy import Connection, select
 
-from ...model.xml import write_xml
+from ...model.xml import Node, write_xml
 from ..context import Context
 from ..db.store import file
 from ..errors import NotFound
@@ -113,7 +113,7 @@ def catalogue_of_files(context: Context, held: Iterable[Held], site: str) -> Sen
     return Sending(write_xml(root), 'application/xcat', 'inline; filename="files.xcat";')
 
 
-def _root(identifier: str) -> etree._Element:
+def _root(identifier: str) -> Node:
     return etree.Element(
         _name('Catalog'), {'ID': identifier} if identifier else {}, nsmap={'cat': CAT}
     )
@@ -123,7 +123,7 @@ def _name(text: str) -> str:
     return f'{{{CAT}}}{text}'
 
 
-def _entry(entries: etree._Element, one: Any, places: dict[str, str]) -> None:
+def _entry(entries: Node, one: Any, places: dict[str, str]) -> None:
     attributes = {
         'name': one.path.rstrip('/').rpartition('/')[2],
         'format': one.format,
@@ -150,14 +150,14 @@ def _moment(text: str | None) -> str:
     return (text or '').replace(' ', 'T')
 
 
-def _meta_fields(node: etree._Element, values: dict[str, str]) -> None:
+def _meta_fields(node: Node, values: dict[str, str]) -> None:
     if values:
         holder = etree.SubElement(node, _name('metaFields'))
         for name, value in values.items():
             etree.SubElement(holder, _name('metaField'), name=name).text = value
 
 
-def _tags(node: etree._Element, words: list[str]) -> None:
+def _tags(node: Node, words: list[str]) -> None:
     if words:
         holder = etree.SubElement(node, _name('tags'))
         for word in words:

@@ -10,7 +10,7 @@ from lxml import etree
 from sqlalchemy import Connection
 
 from ...model.levels import level
-from ...model.xml import write_xml
+from ...model.xml import Node, write_xml
 from ..context import Context
 from ..db.store import fields_of
 from ..errors import Forbidden, InternalServerError, Refusal
@@ -208,7 +208,7 @@ def write_catalogue(
     return write_xml(root)
 
 
-def _add_session(sets: etree._Element, session: Session, parts: list[Part]) -> None:
+def _add_session(sets: Node, session: Session, parts: list[Part]) -> None:
     described = f'Project: {session.project}, subject: {session.subject}, label: {session.label}'
     found = _node(sets, 'entrySet', ID=session.place.row.id, description=described)
     inner = _node(found, 'sets') if parts else found
@@ -233,7 +233,7 @@ def _add_session(sets: etree._Element, session: Session, parts: list[Part]) -> N
             _node(entries, 'entry', URI=uri, name=part.folder)
 
 
-def _node(above: etree._Element | None, tag: str, **attributes: str) -> etree._Element:
+def _node(above: Node | None, tag: str, **attributes: str) -> Node:
     name = f'{{{CAT}}}{tag}'
     return (
         etree.Element(name, attributes, nsmap={'cat': CAT})

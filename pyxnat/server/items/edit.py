@@ -14,7 +14,7 @@ from typing import Any
 from lxml import etree
 
 from ...model.schemas import Field, canonical
-from ...model.xml import parse_xml
+from ...model.xml import Node, parse_xml
 from ..context import Context
 from ..db.json_keys import join, name_of, pick_of_name, steps, storage_key
 from ..db.store import fields_of
@@ -276,7 +276,7 @@ def _is_missing(row: Field, fields: dict[str, str]) -> bool:
 # -- XML documents
 
 
-def _from_xml(model: Model, root: etree._Element) -> Document:
+def _from_xml(model: Model, root: Node) -> Document:
     name = etree.QName(root)
     declared = root.get(XSI_TYPE)
     row = (
@@ -295,27 +295,25 @@ def _from_xml(model: Model, root: etree._Element) -> Document:
     return _element(model, root, row.name)
 
 
-def _prefixed(model: Model, node: etree._Element, name: str) -> str:
+def _prefixed(model: Model, node: Node, name: str) -> str:
     prefix, _, local = name.rpartition(':')
     return f'{model.registry.prefixes.get(node.nsmap.get(prefix or None) or "", prefix)}:{local}'
 
 
-def _element(
-    model: Model, node: etree._Element, xsi_type: str, is_inside: bool = False
-) -> Document:
+def _element(model: Model, node: Node, xsi_type: str, is_inside: bool = False) -> Document:
     document = Document(xsi_type, from_xml=True, is_inside=is_inside)
     _Reader(model, document).read(node, '')
     return document
 
 
-def part_of(model: Model, node: etree._Element, xsi_type: str, key: str) -> Document:
+def part_of(model: Model, node: Node, xsi_type: str, key: str) -> Document:
     """Read the document of one nested element of an item.
 
     Parameters
     ----------
     model : Model
         The data types.
-    node : etree._Element
+    node : Node
         The element.
     xsi_type : str
         Data type of the item.
@@ -335,12 +333,12 @@ class _Reader:
         self._document = document
         self._kind = document.xsi_type
 
-    def read(self, node: etree._Element, key: str, types: frozenset[str] = frozenset()) -> None:
+    def read(self, node: Node, key: str, types: frozenset[str] = frozenset()) -> None:
         """Read the attributes and children of a node.
 
         Parameters
         ----------
-        node : etree._Element
+        node : Node
             The node.
         key : str
             Its storage key.
@@ -360,9 +358,7 @@ class _Reader:
         for child in node.iterchildren(tag=etree.Element):
             self._child(child, f'{key}/{etree.QName(child).localname}'.lstrip('/'), used, types)
 
-    def _child(
-        self, child: etree._Element, here: str, used: set[str], types: frozenset[str]
-    ) -> None:
+    def _child(self, child: Node, here: str, used: set[str], types: frozenset[str]) -> None:
         self._document.elements.add(here.partition('/')[0])
         where = self._model.child_at(self._kind, here)
         if where:
@@ -381,7 +377,7 @@ class _Reader:
         self._text(child, here, types)
         self.read(child, here, types)
 
-    def _text(self, child: etree._Element, here: str, types: frozenset[str]) -> None:
+    def _text(self, child: Node, here: str, types: frozenset[str]) -> None:
         text = text_of(child)
         if not text:
             return
@@ -390,7 +386,7 @@ class _Reader:
         if row is None or not self._store(here + leaf, text, types):
             raise UnprocessableEntity(f"Invalid field '{canonical(here).rpartition('/')[2]}'")
 
-    def _repeated_key(self, child: etree._Element, here: str, used: set[str]) -> str:
+    def _repeated_key(self, child: Node, here: str, used: set[str]) -> str:
         """Return the key of a repeated element, by unique name or by number."""
         name = child.get('name') or ''
         pick = pick_of_name(name) if name and name != 'NULL' else ''
@@ -416,14 +412,14 @@ class _Reader:
         return True
 
 
-def _attributes(node: etree._Element) -> Iterator[tuple[str, str]]:
+def _attributes(node: Node) -> Iterator[tuple[str, str]]:
     """Yield the attributes of a node that are fields."""
     for name, value in node.attrib.items():
         if not str(name).startswith('{'):
             yield str(name), str(value)
 
 
-def text_of(node: etree._Element) -> str:
+def text_of(node: Node) -> str:
     """Return the text of an element as XNAT's parser reads it.
 
     The parser returns a piece per line and comment; blank pieces are lost, others are unchanged.
@@ -435,7 +431,7 @@ def text_of(node: etree._Element) -> str:
     return ''.join(line for piece in pieces for line in _LINES.findall(piece) if line.strip())
 
 
-def _child(model: Model, node: etree._Element, where: str) -> Document:
+def _child(model: Model, node: Node, where: str) -> Document:
     declared = node.get(XSI_TYPE)
     name = model.name(_prefixed(model, node, declared)) if declared else model.base_of(where)
     if not name or model.level_of(name) != where:

@@ -11,7 +11,7 @@ from typing import Any
 from lxml import etree
 
 from ...model.schemas import canonical
-from ...model.xml import parse_xml
+from ...model.xml import Node, parse_xml
 from ..db.types import Model
 from ..errors import NotAcceptable, UnprocessableEntity
 from .edit import TYPE_LEAF, Document, part_of, validated
@@ -132,7 +132,7 @@ def put_protocol(
     return wanted, {**kept, **values}
 
 
-def _check_study(model: Model, root: etree._Element) -> None:
+def _check_study(model: Model, root: Node) -> None:
     """Refuse attributes that a study protocol does not have.
 
     XNAT decides by the name of the root, not by its type.

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from lxml import etree
 
 from ...model.schemas import Field, Registry, canonical
-from ...model.xml import write_xml
+from ...model.xml import Node, write_xml
 from ..db.json_keys import Step, name_of, steps
 from ..db.types import Model
 from .edit import TYPE_LEAF, XSI_TYPE
@@ -112,7 +112,7 @@ def write(source: DocumentSource, row: Any, conceal: bool) -> bytes:
     return write_xml(root)
 
 
-def _name_schemas(root: etree._Element, model: Model, site_url: str) -> None:
+def _name_schemas(root: Node, model: Model, site_url: str) -> None:
     """Set the schemaLocation of a document."""
     known = {uri: f'{name}.xsd' for uri, name in _PLACES.items()}
     known.update((uri, path) for uri, path in model.places.items() if uri not in known)
@@ -164,12 +164,12 @@ class _Writer:
         self._registry: Registry = source.model.registry
         self._conceal = conceal
 
-    def fill(self, node: etree._Element, row: Any) -> None:
+    def fill(self, node: Node, row: Any) -> None:
         """Write an item into its element, in the order of the schema.
 
         Parameters
         ----------
-        node : etree._Element
+        node : Node
             The element.
         row : Any
             Row of the item.
@@ -192,9 +192,7 @@ class _Writer:
         for key in keys:
             tree.put(key, values[key])
 
-    def _items(
-        self, node: etree._Element, found: Field, row: Any, groups: dict[str, list[Any]]
-    ) -> None:
+    def _items(self, node: Node, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
         for one in groups.get(found.path, ()):
             child = _append_element(node, found)
             if one.level != 'reconstruction':  # its element has only one type
@@ -208,7 +206,7 @@ class _Writer:
             for one in self._source.shares(row):
                 self._share(_append_element(node, found), one, row)
 
-    def _share(self, node: etree._Element, one: Any, row: Any) -> None:
+    def _share(self, node: Node, one: Any, row: Any) -> None:
         for name in ('label', 'project'):
             if getattr(one, name):
                 node.set(name, getattr(one, name))
@@ -217,7 +215,7 @@ class _Writer:
         if not self._conceal:
             _conceal(node, f'{SHARE_TYPES[row.level].replace(":", "_")}_id', one.pk)
 
-    def _resource(self, node: etree._Element, one: Any, holder: Any) -> None:
+    def _resource(self, node: Node, one: Any, holder: Any) -> None:
         node.set(XSI_TYPE, 'xnat:resourceCatalog')
         known = {
             name: getattr(one, name)
@@ -242,14 +240,14 @@ class _Tree:
     """Elements of an item, added as values are written."""
 
     def __init__(
-        self, root: etree._Element, registry: Registry, xsi_type: str, pk: int | None = None
+        self, root: Node, registry: Registry, xsi_type: str, pk: int | None = None
     ) -> None:
         self._registry = registry
         self._type = xsi_type
         self._pk = pk
         """Key of the item, from which nested elements get numbers; None to write no keys."""
         self._count = 0
-        self._known: dict[str, etree._Element] = {'': root}
+        self._known: dict[str, Node] = {'': root}
 
     def put(self, key: str, value: str) -> None:
         """Write a value as an attribute, or as the text of its element.
@@ -278,7 +276,7 @@ class _Tree:
         else:
             _set_text(self._element(parts[:-1] if found.text else parts, found), value)
 
-    def _element(self, parts: list[Step], found: Field | None) -> etree._Element:
+    def _element(self, parts: list[Step], found: Field | None) -> Node:
         """Return the element at a key; create it if missing."""
         key, node = '', self._known['']
         for place, step in enumerate(parts):
@@ -301,7 +299,7 @@ class _Tree:
             node = self._known[key]
         return node
 
-    def _key(self, child: etree._Element, parts: list[Step], kind: str) -> None:
+    def _key(self, child: Node, parts: list[Step], kind: str) -> None:
         """Write the key of an element that XNAT stores in a row of its own.
 
         A repeated element, or one with a type of its own.
@@ -315,13 +313,13 @@ class _Tree:
             _conceal(child, key_names(self._registry, kind)[0], number_of(self._pk, self._count))
 
 
-def _conceal(node: etree._Element, name: str, number: int) -> None:
+def _conceal(node: Node, name: str, number: int) -> None:
     """Write the key of a row as a comment."""
     node.text = '\n'
     node.append(etree.Comment(f'hidden_fields[{name}="{number}"]'))
 
 
-def _set_text(node: etree._Element, value: str) -> None:
+def _set_text(node: Node, value: str) -> None:
     """Set the text of an element, after the comment with its key."""
     if len(node):
         node[-1].tail = value
@@ -365,16 +363,16 @@ def _type_at(found: Field | None, place: int) -> str:
     )
 
 
-def _tag_beside(node: etree._Element, name: str) -> str:
+def _tag_beside(node: Node, name: str) -> str:
     return f'{{{etree.QName(node).namespace}}}{name}'
 
 
-def _child(node: etree._Element, tag: str, fresh: bool) -> etree._Element:
+def _child(node: Node, tag: str, fresh: bool) -> Node:
     existing = None if fresh else node.find(tag)
     return etree.SubElement(node, tag) if existing is None else existing
 
 
-def _append_element(node: etree._Element, found: Field) -> etree._Element:
+def _append_element(node: Node, found: Field) -> Node:
     """Add an element at the path of a field that holds items."""
     names = canonical(found.path).split('/')
     for place, name in enumerate(names):

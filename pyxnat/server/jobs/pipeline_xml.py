@@ -8,7 +8,7 @@ from typing import Any
 
 from lxml import etree
 
-from ...model.xml import parse_xml, write_xml
+from ...model.xml import Node, parse_xml, write_xml
 from ..errors import ExpectationFailed
 
 __all__ = ['parse_parameters', 'write_archive_spec', 'write_pipeline', 'write_pipelines']
@@ -87,7 +87,7 @@ def parse_parameters(body: bytes) -> dict[str, str]:
     return found
 
 
-def _list_element(found: Iterable[Any]) -> etree._Element:
+def _list_element(found: Iterable[Any]) -> Node:
     """Return ``arc:pipelines``: those of the project, the others by data type."""
     root = etree.Element(f'{{{ARC}}}pipelines', nsmap={'arc': ARC})
     kinds: dict[str, list[Any]] = {}
@@ -105,7 +105,7 @@ def _list_element(found: Iterable[Any]) -> etree._Element:
     return root
 
 
-def _add_pipeline(parent: etree._Element, one: Any) -> None:
+def _add_pipeline(parent: Node, one: Any) -> None:
     step = getattr(one, 'step', '') or one.name
     node = etree.SubElement(parent, f'{{{ARC}}}pipeline', stepId=step, dependent='false')
     for name, value in (

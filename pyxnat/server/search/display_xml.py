@@ -16,7 +16,7 @@ from typing import Any
 from lxml import etree
 from sqlalchemy import func
 
-from ...model.xml import parse_xml
+from ...model.xml import Node, parse_xml
 from ..db.types import Model
 from .display_fields import DisplayField
 from .display_sql import DEMOGRAPHICS, Maker, Source, path
@@ -40,7 +40,7 @@ class DisplayDocument:
     """Display document of one type."""
 
     type_name: str
-    nodes: tuple[etree._Element, ...]
+    nodes: tuple[Node, ...]
     versions: tuple[DisplayVersion, ...]
 
     def fields_of(self, model: Model, own: Mapping[str, DisplayField]) -> dict[str, DisplayField]:
@@ -77,7 +77,7 @@ def read_display(text: bytes) -> DisplayDocument | None:
     )
 
 
-def _version(node: etree._Element) -> DisplayVersion:
+def _version(node: Node) -> DisplayVersion:
     refs = (
         FieldRef(
             one.get('id', ''),
@@ -96,7 +96,7 @@ def _version(node: etree._Element) -> DisplayVersion:
 
 
 def _field(
-    model: Model, type_name: str, node: etree._Element, own: DisplayField | None
+    model: Model, type_name: str, node: Node, own: DisplayField | None
 ) -> DisplayField | None:
     image = node.get('image') == 'true'
     searchable = node.get('searchable') == 'true'
@@ -133,7 +133,7 @@ def _field(
     )
 
 
-def _shown(model: Model, node: etree._Element) -> list[tuple[str, str]]:
+def _shown(model: Model, node: Node) -> list[tuple[str, str]]:
     """Return type and path of each schema field that a display field shows.
 
     Empty if one is from a view, or from a type without items.

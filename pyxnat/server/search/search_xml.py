@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from ...model.xml import parse_xml
+from ...model.xml import Node, parse_xml
 from ..errors import UnprocessableEntity
 
 __all__ = [
@@ -144,7 +144,7 @@ def parse_document(body: bytes | str) -> SearchDocument:
     return found
 
 
-def _children(node: etree._Element, *names: str) -> list[etree._Element]:
+def _children(node: Node, *names: str) -> list[Node]:
     return [
         child
         for child in node.iterchildren(tag=etree.Element)
@@ -152,11 +152,11 @@ def _children(node: etree._Element, *names: str) -> list[etree._Element]:
     ]
 
 
-def _text(node: etree._Element, name: str) -> str:
+def _text(node: Node, name: str) -> str:
     return next(((child.text or '') for child in _children(node, name)), '').strip()
 
 
-def _texts(root: etree._Element, holder: str, name: str) -> list[str]:
+def _texts(root: Node, holder: str, name: str) -> list[str]:
     """Return the distinct texts of elements in holders with a name."""
     found = [
         (child.text or '').strip()
@@ -166,12 +166,12 @@ def _texts(root: etree._Element, holder: str, name: str) -> list[str]:
     return list(dict.fromkeys(text for text in found if text))
 
 
-def _sequence(node: etree._Element) -> int:
+def _sequence(node: Node) -> int:
     text = _text(node, 'sequence')
     return int(text) if re.fullmatch(r'-?\d{1,9}', text) else 0
 
 
-def _field(node: etree._Element) -> SearchField:
+def _field(node: Node) -> SearchField:
     visible = node.get('visible', '1').lower() not in ('0', 'false')
     element, name, header, kind, value = (
         _text(node, one) for one in ('element_name', 'field_ID', 'header', 'type', 'value')
@@ -179,7 +179,7 @@ def _field(node: etree._Element) -> SearchField:
     return SearchField(element, name, header, kind, value, visible)
 
 
-def _set(node: etree._Element) -> CriteriaSet:
+def _set(node: Node) -> CriteriaSet:
     parts: list[Criterion | CriteriaSet] = []
     for child in _children(node, 'criteria', 'child_set'):
         if etree.QName(child).localname == 'child_set':
@@ -259,13 +259,13 @@ def write_document(document: SearchDocument, places: str = '') -> bytes:
     return found
 
 
-def _put(parent: etree._Element, name: str, text: str = '') -> etree._Element:
+def _put(parent: Node, name: str, text: str = '') -> Node:
     node = etree.SubElement(parent, f'{{{XDAT}}}{name}')
     node.text = text or None
     return node
 
 
-def _write_field(root: etree._Element, one: SearchField, number: int) -> None:
+def _write_field(root: Node, one: SearchField, number: int) -> None:
     node = _put(root, 'search_field')
     if not one.visible:
         node.set('visible', '0')
@@ -277,7 +277,7 @@ def _write_field(root: etree._Element, one: SearchField, number: int) -> None:
             _put(node, name, text)
 
 
-def _write_set(parent: etree._Element, name: str, part: CriteriaSet) -> None:
+def _write_set(parent: Node, name: str, part: CriteriaSet) -> None:
     node = _put(parent, name)
     node.set('method', part.method)
     for one in part.parts:
