@@ -165,7 +165,7 @@ def fields(number: int, visit: int) -> dict[str, str]:
     """Of a session, in the order of the schema."""
     return {
         'date': f'2020-01-{visit + 1:02}',
-        'time': f'10:{number:02}:00',
+        'time': f'10:{number:02}:00.000',
         'note': f'visit {visit} of {number}',
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import xnat
+from xnat.search import DisplayFieldSearchField
 
 sys.path.insert(0, str(Path(__file__).parent))
 from common import (
@@ -51,7 +52,10 @@ def tree(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 def table(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
     session, subject = connection.classes.MrSessionData, connection.classes.SubjectData
-    found = session.query().view(session.SESSION_ID, session.LABEL, subject.GENDER).tabulate_dict()
+    # XNAT lists neither LABEL nor GENDER among the fields of its types, so the classes lack them.
+    label = DisplayFieldSearchField(session, 'LABEL', 'xs:string')
+    gender = DisplayFieldSearchField(subject, 'GENDER', 'xs:string')
+    found = session.query().view(session.SESSION_ID, label, gender).tabulate_dict()
     return [(row['session_id'], row['label'], row['xnat_subjectdata_gender']) for row in found]
 
 
@@ -72,12 +76,8 @@ def files(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
     subject = connection.projects[PROJECTS[0]].subjects[SUBJECT]
     holders = [subject]
     for session in subject.experiments.values():
-        holders += [
-            session,
-            *session.scans.values(),
-            *session.assessors.values(),
-            *session.reconstructions.values(),
-        ]
+        # Not its reconstructions: XNAT answers the columns that xnatpy asks of them with 500.
+        holders += [session, *session.scans.values(), *session.assessors.values()]
     return [
         (Path(file.id).name,)
         for holder in holders
