@@ -1,4 +1,4 @@
-"""The demo: its people, its images, and the whole of it from the command line."""
+"""Tests of the demo: its people, its images, and the whole run from the command line."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ ALL_IMAGES = f'/projects/{AGING.id}/subjects/*/experiments/*/scans/*/resources/*
 
 
 def first(kind: str) -> tuple[Subject, Session]:
-    """The first session that holds a kind of image."""
+    """Return the first session that has a kind of image."""
     return next(
         (s, e) for s in cohort() for e in s.sessions for scan in e.scans if kind in scan.kinds
     )
 
 
 def over_80(people: list[Subject]) -> list[Subject]:
-    """Those of the aging cohort with an MR session over 80."""
+    """Return the people of the aging cohort with an MR session above the age of 80."""
     return [s for s in people if s.project == AGING.id and any(e.age > 80 for e in s.sessions)]
 
 
@@ -49,7 +49,7 @@ def over_80(people: list[Subject]) -> list[Subject]:
 
 
 @pytest.mark.parametrize('seed', [0, 1, 2012])
-def test_every_seed_has_the_facts_of_the_story(seed: int) -> None:
+def test_every_seed_has_the_properties_that_the_story_needs(seed: int) -> None:
     people = cohort(seed)
     assert Counter(s.project for s in people) == {'DEMO_AGING': 44, 'DEMO_PET': 4, 'DEMO_CT': 3}
     assert len(over_80(people)) == 12
@@ -101,7 +101,9 @@ def test_images_have_their_labels_and_the_same_bytes_each_time(kind: str) -> Non
     ('kind', 'image_class'),
     [('pair', nibabel.Nifti1Pair), ('analyze', nibabel.AnalyzeImage), ('gz', nibabel.Nifti1Image)],
 )
-def test_a_head_is_whole_and_read_by_nibabel(kind: str, image_class: type, tmp_path: Path) -> None:
+def test_a_head_image_is_complete_and_nibabel_reads_it(
+    kind: str, image_class: type, tmp_path: Path
+) -> None:
     for label, body in contents(kind, *first(kind)).items():
         (tmp_path / label).write_bytes(body)
     image = nibabel.load(tmp_path / KINDS[kind].labels[-1])
@@ -126,7 +128,7 @@ def test_heads_differ_between_sessions() -> None:
         ('ct_series', 'CT', (128, 128), 5),
     ],
 )
-def test_a_series_is_dicom_that_fits_together(
+def test_a_dicom_series_is_consistent(
     kind: str, modality: str, shape: tuple[int, int], spacing: float
 ) -> None:
     subject, session = first(kind)
@@ -147,7 +149,7 @@ def test_a_series_is_dicom_that_fits_together(
     assert np.allclose(np.diff(heights), spacing, atol=1e-3)
 
 
-def test_the_series_of_a_head_has_the_voxels_of_its_pair() -> None:
+def test_the_dicom_series_of_a_head_has_the_voxels_of_its_analyze_pair() -> None:
     subject, session = first('mr_series')
     slices = contents('mr_series', subject, session).values()
     pixels = [pydicom.dcmread(io.BytesIO(body)).pixel_array for body in slices]
@@ -155,7 +157,7 @@ def test_the_series_of_a_head_has_the_voxels_of_its_pair() -> None:
     assert np.array_equal(np.sort(np.ravel(pixels)), np.sort(voxels))
 
 
-def test_the_map_comes_back_from_its_pet_series() -> None:
+def test_the_pet_map_is_recovered_from_its_series() -> None:
     slices = [
         pydicom.dcmread(io.BytesIO(body))
         for body in contents('pt_series', *first('pt_series')).values()
@@ -167,7 +169,9 @@ def test_the_map_comes_back_from_its_pet_series() -> None:
 # -- the example -----------------------------------------------------------------------------------
 
 
-def test_otsu_parts_two_classes_and_a_mask_has_no_holes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_otsu_separates_two_classes_and_a_mask_has_no_holes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.syspath_prepend(str(EXAMPLES))
     import brain_masks
 
@@ -188,7 +192,7 @@ def test_otsu_parts_two_classes_and_a_mask_has_no_holes(monkeypatch: pytest.Monk
 
 @pytest.fixture(scope='module')
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A server over an archive with the demo's cohort in it."""
+    """Serve an archive with the cohort of the demo."""
     server = pytest.importorskip('pyxnat.server')
     with server.serve(tmp_path_factory.mktemp('demo') / 'archive') as running:
         with connect(running) as interface:
@@ -201,7 +205,7 @@ def connect(server: Any, cachedir: Path | None = None) -> pyxnat.Interface:
 
 
 def environment(server: Any) -> dict[str, str]:
-    """For a script: the login, and this pyxnat."""
+    """Return the environment of a script: the login, and this copy of pyxnat."""
     path = os.pathsep.join([str(ROOT), str(EXAMPLES)])
     alone = {
         'OMP_NUM_THREADS': '1',
@@ -227,7 +231,7 @@ def run(*words: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_second_filling_adds_nothing_and_one_after_a_loss_only_what_is_lost(
+def test_a_second_run_adds_nothing_and_restores_only_lost_items(
     archive: Any, tmp_path: Path
 ) -> None:
     with connect(archive, tmp_path) as interface:
@@ -239,7 +243,7 @@ def test_a_second_filling_adds_nothing_and_one_after_a_loss_only_what_is_lost(
         assert fill(interface, cohort()) == 0
 
 
-def test_the_archive_has_what_the_cohort_says(archive: Any, tmp_path: Path) -> None:
+def test_the_archive_holds_the_cohort(archive: Any, tmp_path: Path) -> None:
     with connect(archive, tmp_path) as interface:
         sessions = interface.select(f'/projects/{AGING.id}/subjects/*/experiments')
         over = sessions.where([('xnat:mrSessionData/AGE', '>', '80'), 'AND'])
@@ -266,7 +270,7 @@ def test_the_archive_has_what_the_cohort_says(archive: Any, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ('method', 'workers', 'over', 'images'), [('fork', 8, 0, 49), ('spawn', 3, 80, 13)]
 )
-def test_the_example_takes_each_image_once_over_one_session(
+def test_the_example_transfers_each_image_once_in_one_session(
     archive: Any,
     tmp_path: Path,
     method: str,
@@ -305,8 +309,10 @@ def test_the_example_takes_each_image_once_over_one_session(
 
 
 def check_requests(asked: Counter[tuple[str, str]], images: int) -> None:
-    """Two files down and a mask up for each image, once; no listing twice, and one of them, at
-    most, for the uploads."""
+    """Check that each image is two downloads and one upload, and no listing is sent twice.
+
+    The uploads may add one listing.
+    """
     files = {call: count for call, count in asked.items() if re.search(r'/files/[^/]+$', call[1])}
     listings = [path for verb, path in asked.keys() - files.keys() if verb == 'GET']
     assert Counter(verb for verb, _ in files) == {'GET': 2 * images, 'PUT': images}
@@ -315,7 +321,7 @@ def check_requests(asked: Counter[tuple[str, str]], images: int) -> None:
     assert sum('/resources/BRAIN_MASK/files' in path for path in listings) <= 1
 
 
-def test_what_goes_to_a_worker_has_no_password(archive: Any, tmp_path: Path) -> None:
+def test_a_worker_gets_no_password(archive: Any, tmp_path: Path) -> None:
     with connect(archive, tmp_path) as interface:
         image = interface.select(ALL_IMAGES).first()
         assert archive.password.encode() not in pickle.dumps(image)
@@ -386,7 +392,7 @@ def test_the_example_on_a_cluster(archive: Any, tmp_path: Path) -> None:
     assert sorted(line.split('\t')[0] for line in done.stdout.splitlines()) == sorted(wanted)
 
 
-def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) -> None:
+def test_the_demo_prints_the_same_story_twice_and_its_commands_work(tmp_path: Path) -> None:
     pytest.importorskip('pyxnat.server')
     options = {'cwd': tmp_path, 'env': {**os.environ, 'PYTHONPATH': str(ROOT)}}
     once = run('-m', 'pyxnat.demo', **options)
@@ -403,7 +409,7 @@ def test_the_demo_tells_its_story_twice_and_its_commands_work(tmp_path: Path) ->
 
 
 def check_offline(story: str, options: dict[str, Any]) -> None:
-    """The second run with no network at all: it tells the same, and has nothing to ask."""
+    """Check the second run without a network: the same output and no request."""
     alone = (
         ['unshare', '-rn']
         if shutil.which('unshare')
@@ -429,7 +435,7 @@ def check_offline(story: str, options: dict[str, Any]) -> None:
 
 
 def check_commands(story: str, options: dict[str, Any]) -> None:
-    """Serve the archive and open it, with the lines as printed."""
+    """Serve the archive and open it with the printed lines."""
     serve, opened = (
         re.search(rf'{words}:\n +(\S.*)', story)[1]
         for words in ('serve the archive again', 'open it in I?Python')
@@ -455,7 +461,7 @@ def check_commands(story: str, options: dict[str, Any]) -> None:
 
 
 def wait_for(url: str, serving: subprocess.Popen[Any]) -> None:
-    """Until something answers there."""
+    """Wait until a server answers there."""
     host, port = url.removeprefix('http://').split(':')
 
     def answers() -> bool:
@@ -467,7 +473,7 @@ def wait_for(url: str, serving: subprocess.Popen[Any]) -> None:
     wait_until(answers, f'a server at {url}')
 
 
-def test_the_demo_says_that_its_archive_is_being_served(tmp_path: Path) -> None:
+def test_the_demo_says_that_its_archive_is_already_served(tmp_path: Path) -> None:
     server = pytest.importorskip('pyxnat.server')
     with server.serve(tmp_path / 'demo-archive' / 'archive'):
         done = run('-m', 'pyxnat.demo', cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT)})

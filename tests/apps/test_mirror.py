@@ -1,4 +1,4 @@
-"""The session mirror: a session copied between two archives on real sockets."""
+"""Tests of the session mirror: a session copied between two archives on real sockets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
-    """The administrator's connection to the second archive."""
+    """Return the administrator's connection to the second archive."""
     with pyxnat.Interface(
         other_server.url, other_server.user, other_server.password, tmp_path / 'dest-cache'
     ) as interface:
@@ -35,7 +35,7 @@ def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
 
 @pytest.fixture
 def session(project: Any) -> Any:
-    """A session with all there can be below it."""
+    """Create a session with an item of every kind below it."""
     subject = project.subject('S1').create(gender='female', yob='1960')
     session = subject.experiment('MR_1').create(experiments='xnat:mrSessionData')
     session.attrs.mset(
@@ -61,12 +61,12 @@ def session(project: Any) -> Any:
 
 @pytest.fixture
 def target(dest: pyxnat.Interface, project: Any) -> Any:
-    """An empty project at the destination."""
+    """Create an empty project at the destination."""
     return dest.select.project(f'COPY_{project.id()}').create()
 
 
 def contents(session: Any) -> dict[str, tuple[str, str, str, str]]:
-    """Every file below a session: size, digest, format, content; the server says them."""
+    """Return size, digest, format and content of each file below a session, from the server."""
     found = {}
     for chain in ('', 'scans/*/', 'reconstructions/*/', 'assessors/*/'):
         for kind in (
@@ -142,7 +142,7 @@ def test_an_interrupted_copy_is_completed(
     assert contents(twin) == contents(session)
 
 
-def test_a_file_that_differs_is_replaced_only_if_wanted(
+def test_a_different_file_is_replaced_only_with_overwrite(
     xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
 ) -> None:
     note = target.subject('S1').experiment('MR_1').resource('NOTES').file('n.txt').put(b'mine')
@@ -153,7 +153,7 @@ def test_a_file_that_differs_is_replaced_only_if_wanted(
     assert Path(note.get()).read_bytes() == b'note'
 
 
-def test_labels_can_be_others(
+def test_labels_at_the_destination_may_differ(
     xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
 ) -> None:
     mirror_session(xnat, dest, session.id(), target.id(), subject='ANON', label='MR_ANON')
@@ -161,7 +161,9 @@ def test_labels_can_be_others(
     assert target.experiments().get('label') == ['MR_ANON']
 
 
-def test_the_same_archive_can_be_both(xnat: pyxnat.Interface, project: Any, session: Any) -> None:
+def test_source_and_destination_may_be_the_same_archive(
+    xnat: pyxnat.Interface, project: Any, session: Any
+) -> None:
     session.reconstruction(f'REC_{project.id()}').delete()
     goal = xnat.select.project(f'{project.id()}_2').create()
     mirror_session(xnat, xnat, session.id(), goal.id())
@@ -169,7 +171,7 @@ def test_the_same_archive_can_be_both(xnat: pyxnat.Interface, project: Any, sess
     assert len(contents(goal.subject('S1').experiment('MR_1'))) == 6
 
 
-def test_a_project_or_session_that_is_not_there_is_an_error(
+def test_a_missing_project_or_session_is_an_error(
     xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any
 ) -> None:
     with pytest.raises(errors.NotFoundError, match="no project 'NOPE'"):
@@ -206,7 +208,7 @@ DOCUMENT = b"""<?xml version="1.0"?>
 </xnat:MRSession>"""  # noqa: E501
 
 
-def test_a_portable_document_keeps_fields_and_nothing_of_its_archive() -> None:
+def test_a_portable_document_keeps_fields_and_drops_ids_of_its_archive() -> None:
     text = portable(DOCUMENT, 'B').decode()
     assert (
         'label="B"' in text
@@ -238,7 +240,7 @@ def test_a_portable_scan_keeps_its_id() -> None:
 
 @pytest.fixture
 def configs(server: Any, other_server: Any, tmp_path: Path) -> list[str]:
-    """Options that name the configuration files of both archives."""
+    """Return options that name the configuration files of both archives."""
     options = []
     for option, one in (('--h1', server), ('--h2', other_server)):
         path = tmp_path / f'{option.strip("-")}.cfg'
@@ -248,7 +250,9 @@ def configs(server: Any, other_server: Any, tmp_path: Path) -> list[str]:
     return options
 
 
-def test_the_command_copies_and_says_what(configs: list[str], session: Any, target: Any) -> None:
+def test_the_command_copies_and_prints_a_summary(
+    configs: list[str], session: Any, target: Any
+) -> None:
     said: list[str] = []
     assert main([*configs, '-e', session.id(), '-p', target.id(), '-v'], said.append) == 0
     assert '7 files' in said[-1]
@@ -261,7 +265,7 @@ def test_the_command_fails_with_a_message(configs: list[str], target: Any) -> No
     assert "no session 'NOPE'" in said[-1]
 
 
-def test_the_old_options_are_there() -> None:
+def test_the_old_options_still_exist() -> None:
     options = create_parser().parse_args(
         [
             '--source_config',

@@ -1,5 +1,7 @@
-"""The fixtures that pytest has of this package, in runs of pytest of their own: the example of the
-page, isolation, settings, what they cost."""
+"""Tests of the pytest fixtures of this package, in separate runs of pytest.
+
+They cover the example of the documentation, isolation, settings and start-up costs.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,11 @@ PAGE = ROOT / 'docs' / 'howto' / 'testing.rst'
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs pytest, with the plug-in, in a folder with these files."""
+    """Run pytest with the plug-in in a folder with these files."""
     monkeypatch.setenv('PYTHONPATH', str(ROOT), prepend=os.pathsep)
     monkeypatch.setenv(
         'PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1'
-    )  # those of others take longer to load than these tests to run
+    )  # other plug-ins take longer to load than these tests to run
 
     def start(*options: str, **files: str) -> pytest.RunResult:
         for name, text in files.items():
@@ -39,7 +41,7 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def files_of(page: Path) -> dict[str, str]:
-    """The files that a page shows, by their names without ``.py``."""
+    """Return the files that a page shows, by their names without ``.py``."""
     found = re.findall(
         r'^\.\. code-block:: python\n   :caption: (\w+)\.py\n\n((?:[ ]{3}.*\n|\n)+)',
         page.read_text(encoding='utf-8'),
@@ -48,7 +50,7 @@ def files_of(page: Path) -> dict[str, str]:
     return {name: textwrap.dedent(text) for name, text in found}
 
 
-def test_the_example_of_the_page_works(run: Run) -> None:
+def test_the_example_of_the_page_passes(run: Run) -> None:
     files = files_of(PAGE)
     assert set(files) == {'tidy', 'conftest', 'test_tidy'}
     run(**files).assert_outcomes(passed=files['test_tidy'].count('\ndef test_'))
@@ -77,7 +79,7 @@ def test_the_common_one_stays(xnat_server, time):
 """  # noqa: E501
 
 
-def test_a_test_finds_nothing_of_another_and_leaves_nothing(
+def test_a_test_sees_nothing_of_other_tests_and_leaves_nothing(
     run: Run, pytester: pytest.Pytester
 ) -> None:
     run('--basetemp=left', test_isolated=ISOLATED).assert_outcomes(passed=5)
@@ -112,7 +114,7 @@ def test_the_common_one_has_it_too(xnat_server, tmp_path):
 """  # noqa: E501
 
 
-def test_archives_are_copies_of_one_that_was_filled_once(run: Run) -> None:
+def test_archives_are_copies_of_one_filled_archive(run: Run) -> None:
     run(test_seeded=SEEDED).assert_outcomes(passed=3)
 
 
@@ -155,7 +157,7 @@ def test_the_types(xnat_archive):
 """  # noqa: E501
 
 
-def test_the_settings_are_heeded(run: Run, pytester: pytest.Pytester) -> None:
+def test_the_settings_take_effect(run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath('pytest.ini').write_text(SETTINGS, encoding='utf-8')
     pytester.mkdir('schemas').joinpath('lab.xsd').write_text(SCHEMA, encoding='utf-8')
     run(test_set=SET).assert_outcomes(passed=4)
@@ -194,10 +196,10 @@ def test_the_environment_is_as_it_was():
 """  # noqa: E501
 
 
-def test_programs_find_the_archive_by_the_environment(
+def test_programs_find_the_archive_through_the_environment(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever it says otherwise: a token for the real server, no network, a proxy."""
+    """Programs find it even if the environment has a token, a proxy or offline mode."""
     for name, value in {
         'XNAT_TOKEN': 'a:b',
         'PYXNAT_OFFLINE': '1',
@@ -242,7 +244,7 @@ def test_the_server_says_what_to_install() -> None:
     )
 
 
-def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
+def test_the_plugin_costs_nothing_if_it_is_not_used() -> None:
     script = (
         'import sys, pytest; before = set(sys.modules); import pyxnat.apps.pytest_plugin; '
         'print(*sorted(set(sys.modules) - before))'
@@ -254,7 +256,7 @@ def test_the_plugin_costs_nothing_where_it_is_not_used() -> None:
     assert set(done.stdout.split()) == loaded
 
 
-def test_pytest_is_told_of_the_plugin() -> None:
+def test_pytest_loads_the_plugin() -> None:
     text = (ROOT / 'setup.py').read_text(encoding='utf-8')
     assert "'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin']" in text
 

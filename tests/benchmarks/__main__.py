@@ -1,12 +1,11 @@
-"""``make bench``: every client of XNAT at the same tasks, on one archive that is 0, 20 and 100 ms
-away.
+"""``make bench``: run the same tasks with every client of XNAT, at latencies of 0, 20 and 100 ms.
 
 ::
 
     python -m tests.benchmarks [--delays 0,20,100] [--rounds N] [--tasks a,b] [--clients a,b] [--tiny] [--json FILE]
 
-Prints each figure as it comes; ``docs/make_performance.py`` makes tables and a plot of what is
-written as JSON.
+It prints each figure when it is measured. ``docs/make_performance.py`` makes tables and a plot from
+the JSON file.
 """  # noqa: E501
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from .tasks import TASKS, Task
 def bench(
     size: Size, tasks: Sequence[Task], who: Sequence[Client], delays: Sequence[int], rounds: int
 ) -> Iterator[Row]:
-    """Fill an archive, and have each client do each task at each distance."""
+    """Fill an archive, and run each task with each client at each latency."""
     with (
         tempfile.TemporaryDirectory(prefix='bench') as name,
         archive(Path(name)) as server,
@@ -50,7 +49,7 @@ def bench(
 
 
 def machine() -> dict[str, Any]:
-    """Its class, as far as it matters for the figures."""
+    """Return the class of the machine, as far as it matters for the figures."""
     return {
         'processors': os.cpu_count(),
         'system': platform.system(),
@@ -59,7 +58,7 @@ def machine() -> dict[str, Any]:
 
 
 def shown(row: Row) -> str:
-    """A line of the terminal."""
+    """Return a line for the terminal."""
     found = '' if row.is_right else f'  WRONG: {row.found} of {row.asked}, {row.wrong} others'
     return (
         f'{row.task:14} {row.client:13} {row.delay_ms:4} ms {row.requests:5} '
@@ -69,7 +68,7 @@ def shown(row: Row) -> str:
 
 
 def main() -> int:
-    """Run what is chosen."""
+    """Run the chosen tasks and clients."""
     parser = argparse.ArgumentParser('python -m tests.benchmarks')
     parser.add_argument('--delays', default='0,20,100', help='milliseconds')
     parser.add_argument(
@@ -115,5 +114,5 @@ def main() -> int:
 
 
 if __name__ == '__main__':
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what it started and filled goes with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # also ends the processes that it started
     sys.exit(main())

@@ -1,10 +1,10 @@
-"""What the archive of the benchmarks holds, and so what a right answer is.
+"""Content of the archive of the benchmarks, and the expected results.
 
-Some projects of subjects with two sessions of two scans each; the last session of a project is of
-PET, the others of MR. One subject with a session of it is shared into another project, and one
-session has an assessor: who takes either for what it is not is shown as wrong. One subject has
-files in its scans and beside them, and a session of another project has resources for transfers of
-many.
+Some projects of subjects with two sessions of two scans each; the last session of a project is a
+PET session, the others are MR sessions. One subject with a session is shared into another project,
+and one session has an assessor: a client that confuses these with other items gets wrong results.
+One subject has files in its scans and beside them, and a session of another project has resources
+for transfers of many files.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from tests.benchmarks.peers.common import ASKED, PROJECTS, SESSION, SUBJECT, TRA
 XNAT, XSI = 'http://nrg.wustl.edu/xnat', 'http://www.w3.org/2001/XMLSchema-instance'
 SPACES = {'xnat': XNAT, 'xsi': XSI}
 SMALL, MIDDLE = 4096, 2**20
-"""Bytes of a small and of a middling file."""
+"""Bytes of a small and of a medium file."""
 
 Rows = Counter[tuple[str, ...]]
 
 
 class Size(NamedTuple):
-    """How much of each."""
+    """Numbers of items and files."""
 
     projects: int = 5
     subjects: int = 20
     many: int = 1000
     """Small files of one resource."""
     middling: int = 200
-    """Middling files of one resource."""
+    """Medium files of one resource."""
     big: int = 4
-    """Files to send, of 64 MiB in the full size."""
+    """Size of the files to upload; 64 MiB each in the full size."""
     big_bytes: int = 2**26
     huge_bytes: int = 2**28
     inserted: int = 100
     hits: int = 10_000
-    """Answers from the cache."""
+    """Responses from the cache."""
 
 
 TINY = Size(
@@ -56,19 +56,19 @@ TINY = Size(
     inserted=4,
     hits=50,
 )
-"""For the test of the harness."""
+"""Size for the test of the benchmarks."""
 
 
 class Filled(NamedTuple):
-    """What is right, by the name of the task: rows, or the names or digests of files; and the
-    folder of what is sent."""
+    """Expected result of each task: rows, or names or digests of files; and the folder to upload
+    from."""
 
     rows: dict[str, Rows]
     sources: Path
 
 
 class Session(NamedTuple):
-    """One of those that are filled in."""
+    """A planned session."""
 
     project: str
     number: int
@@ -77,17 +77,17 @@ class Session(NamedTuple):
 
     @property
     def subject(self) -> str:
-        """Label of its subject."""
+        """Return the label of its subject."""
         return f'{self.project[0]}{self.number:02}'
 
     @property
     def label(self) -> str:
-        """Unlike that of any other."""
+        """Return a date that no other session has."""
         return f'{self.subject}_E{self.visit}'
 
     @property
     def kind(self) -> str:
-        """Its data type."""
+        """Return its data type."""
         return (
             'xnat:petSessionData'
             if self.visit and self.number == self.size.subjects - 1
@@ -96,7 +96,10 @@ class Session(NamedTuple):
 
 
 def fill(interface: Any, folder: Path, size: Size) -> Filled:
-    """Fill an archive. Only accession IDs are its own, and are asked for, in listings."""
+    """Fill an archive.
+
+    Only the accession IDs are chosen by the archive; they are read from listings.
+    """
     names = PROJECTS[: size.projects]
     for name in names:
         interface.select.project(name).create()
@@ -132,7 +135,7 @@ def _subject(number: int) -> Any:
 
 
 def _session(kind: str, number: int, visit: int) -> Any:
-    """A session with its scans, as one document."""
+    """Return a session with its scans as one document."""
     session = etree.Element(f'{{{XNAT}}}{kind.upper()}Session', nsmap=SPACES)
     for field, value in fields(number, visit).items():
         _element(session, field, value)
@@ -157,12 +160,12 @@ def _element(
 
 
 def gender(number: int) -> str:
-    """Of the subject of a number."""
+    """Return the fields of a subject by its number."""
     return 'female' if number % 2 else 'male'
 
 
 def fields(number: int, visit: int) -> dict[str, str]:
-    """Of a session, in the order of the schema."""
+    """Return the fields of a session, in the order of the schema."""
     return {
         'date': f'2020-01-{visit + 1:02}',
         'time': f'10:{number:02}:00.000',
@@ -213,7 +216,7 @@ def _metadata(interface: Any, names: list[str], folder: Path, size: Size) -> dic
 
 
 def _files(interface: Any, folder: Path, size: Size) -> dict[str, Rows]:
-    """Random files, here and in the archive."""
+    """Write random files locally and to the archive."""
     rows: dict[str, Rows] = {'files': Counter(), 'download': Counter()}
     subject = interface.select.project(PROJECTS[0]).subject(SUBJECT)
     for visit in range(2):
@@ -244,7 +247,7 @@ def _files(interface: Any, folder: Path, size: Size) -> dict[str, Rows]:
 
 
 def _folder(folder: Path, count: int, size: int) -> Path:
-    """A folder of files of random bytes, which no compression helps."""
+    """Return a folder of files of random bytes, which do not compress."""
     folder.mkdir(parents=True)
     for number in range(count):
         with (folder / f'{folder.name}_{number:04}.dcm').open('wb') as file:
@@ -254,7 +257,7 @@ def _folder(folder: Path, count: int, size: int) -> Path:
 
 
 def digests(folder: Path) -> Rows:
-    """The MD5 of each file of data anywhere below a folder."""
+    """Return the MD5 of each data file below a folder."""
     found: Rows = Counter()
     for path in folder.rglob('*.dcm'):
         with path.open('rb') as file:

@@ -1,11 +1,10 @@
-"""A proxy in a process of its own that makes a server far away: each request waits a round trip,
-and is counted.
+"""Proxy process that adds latency: it delays each request by a round trip, and counts it.
 
 ::
 
     python -m tests.benchmarks.latency URL
 
-It prints its own URL. ``GET /!count`` gives what it has seen since the last such question, as JSON:
+It prints its own URL. ``GET /!count`` returns the counts since the previous such request, as JSON:
 requests, connections, bytes in each direction; ``GET /!delay/MS`` sets the milliseconds that each
 request waits. A new connection waits once more, as TCP's handshake does.
 """
@@ -21,7 +20,7 @@ CHUNK = 2**18
 
 
 class Proxy:
-    """Passes requests on, one after the other on each connection."""
+    """Forwards requests, in order on each connection."""
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
@@ -31,11 +30,11 @@ class Proxy:
         self.reset()
 
     def reset(self) -> None:
-        """Count from zero."""
+        """Reset the counters."""
         self.counts = {'requests': 0, 'connections': 0, 'sent': 0, 'received': 0}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a client."""
+        """Serve one connection of a client."""
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         try:
             while True:
@@ -52,14 +51,14 @@ class Proxy:
                 self.counts['sent'] += len(head)
                 await self.exchange(head, reader, writer, *upstream)
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # one of the two went away, which is its right
+            pass  # one side closed the connection, which is allowed
         finally:
             for one in (writer, upstream[1] if upstream else None):
                 if one is not None:
                     one.close()
 
     def command(self, path: str) -> bytes:
-        """An answer of the proxy's own."""
+        """Return a response of the proxy itself."""
         if path.startswith('/!delay/'):
             self.delay_s = float(path.rpartition('/')[2]) / 1000
         body = json.dumps(self.counts).encode()
@@ -74,7 +73,7 @@ class Proxy:
         server: asyncio.StreamReader,
         on: asyncio.StreamWriter,
     ) -> None:
-        """One request and its answer."""
+        """Forward one request and its response."""
         on.write(head)
         passing = asyncio.create_task(self.body(head, client, on, 'sent'))
         await asyncio.sleep(self.delay_s)
@@ -84,7 +83,7 @@ class Proxy:
             self.counts['received'] += len(answer)
             if not answer.split(b' ', 2)[1].startswith(b'1'):
                 break
-            await asyncio.sleep(self.delay_s)  # until the body that this asks for is there
+            await asyncio.sleep(self.delay_s)  # until the body for this header has arrived
         without = head.startswith(b'HEAD ') or answer.split(b' ', 2)[1] in (b'204', b'304')
         if not without:
             await self.body(answer, server, back, 'received')
@@ -94,7 +93,7 @@ class Proxy:
     async def body(
         self, head: bytes, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: str
     ) -> None:
-        """Pass a body on, whichever way it is delimited."""
+        """Forward a body, however it is delimited."""
         fields = dict(
             line.lower().split(b':', 1) for line in head.split(b'\r\n')[1:] if b':' in line
         )
@@ -111,7 +110,7 @@ class Proxy:
     async def bytes(
         self, size: int, source: asyncio.StreamReader, sink: asyncio.StreamWriter, count: str
     ) -> None:
-        """Pass a number of bytes on."""
+        """Forward a number of bytes."""
         while size:
             piece = await source.read(min(size, CHUNK))
             if not piece:

@@ -1,5 +1,7 @@
-"""Runs the programs of the peers, each in a process of its own, on an archive in another, behind a
-proxy in a third."""
+"""Runs the programs of the clients in processes of their own, behind a proxy.
+
+The archive and the proxy are processes, too.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,17 @@ PEERS = Path(__file__).with_name('peers')
 OLD = ROOT / '.bench' / 'pyxnat-1.6.4'
 PASSWORD = 'benchmark'
 PATIENCE_S = 12
-"""Who asks one after the other, and would wait longer than this for answers alone, is not waited
-for: it takes at least what its requests take."""
+"""Longest waiting time for a client: if its requests, one after the other, would wait longer for
+latency alone, it is not run, and that time is its result."""
 STALE_S = 1.1
-"""Answers are kept for a second, and none may be left from the round before."""
+"""Seconds after which cached responses of the previous round are stale."""
 
 Server = tuple[str, str, str]
 """URL, user, password."""
 
 
 class Client(NamedTuple):
-    """One that is measured."""
+    """A client that is measured."""
 
     name: str
     program: str
@@ -56,8 +58,10 @@ CLIENTS = (
 
 
 def clients(names: tuple[str, ...] = ('',)) -> list[Client]:
-    """Those whose names begin like one of these. pyxnat 1.6.4 is installed where it is missing,
-    from its source, into an environment of its own."""
+    """Return the clients whose names begin with one of these.
+
+    pyxnat 1.6.4 is installed from its source into an environment of its own if it is missing.
+    """
     chosen = [client for client in CLIENTS if client.name.startswith(names)]
     return [
         client._replace(python=old_python()) if client.program == 'old.py' else client
@@ -66,7 +70,7 @@ def clients(names: tuple[str, ...] = ('',)) -> list[Client]:
 
 
 def old_python() -> str:
-    """The interpreter of the environment that has pyxnat 1.6.4."""
+    """Return the interpreter of the environment that has pyxnat 1.6.4."""
     executable = OLD / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
     if not executable.exists():
         subprocess.run([sys.executable, '-m', 'venv', str(OLD)], check=True)
@@ -87,33 +91,33 @@ def old_python() -> str:
 
 
 class Row(NamedTuple):
-    """What one client took for one task at one distance: the quickest of some rounds, and the least
-    processor time and memory of all."""
+    """Result of one client for one task at one latency: the fastest of some rounds, and the lowest
+    processor time and memory."""
 
     task: str
     client: str
     delay_ms: int
     asked: int
-    """How many things there should be."""
+    """Expected number of items."""
     found: int
-    """How many of them there are."""
+    """Number of them in the result."""
     wrong: int
-    """How many there are besides."""
+    """Number of other items in the result."""
     requests: int
     first_requests: int
-    """In the first round: with a cache folder that knows nothing of the server."""
+    """Requests of the first round, with a cache folder that has no facts about the server."""
     sent: int
-    """Bytes, heads included."""
+    """Bytes, including the headers."""
     received: int
     seconds: float
     cpu_s: float
     peak_mib: float
     is_reckoned: bool = False
-    """Whether the seconds are requests times distance, and the rest what it was at no distance."""
+    """Whether the seconds are computed: requests times latency, plus the time without latency."""
 
     @property
     def is_right(self) -> bool:
-        """Whether it found all, and nothing else."""
+        """Whether the result has all items and no others."""
         return self.found == self.asked and not self.wrong
 
 
@@ -124,12 +128,12 @@ class Far:
         self.url = url
 
     def counts(self) -> dict[str, int]:
-        """What it has seen since last asked."""
+        """Return its counts since the previous call."""
         counts: dict[str, int] = self._ask('count')
         return counts
 
     def delay(self, milliseconds: int) -> None:
-        """Make the archive as far away."""
+        """Set the latency of the archive."""
         self._ask(f'delay/{milliseconds}')
 
     def _ask(self, words: str) -> Any:
@@ -139,7 +143,7 @@ class Far:
 
 @contextmanager
 def archive(folder: Path) -> Iterator[Server]:
-    """A served archive in a process of its own."""
+    """Serve an archive in a process of its own."""
     (folder / 'password').write_text(PASSWORD, encoding='ascii')
     words = [
         sys.executable,
@@ -157,7 +161,7 @@ def archive(folder: Path) -> Iterator[Server]:
 
 @contextmanager
 def far(server: Server) -> Iterator[Far]:
-    """A proxy in a process of its own."""
+    """Start a proxy in a process of its own."""
     with _serving(
         [sys.executable, '-m', 'tests.benchmarks.latency', server[0]], r'http://\S+'
     ) as url:
@@ -166,7 +170,7 @@ def far(server: Server) -> Iterator[Far]:
 
 @contextmanager
 def _serving(words: Sequence[str], pattern: str) -> Iterator[str]:
-    """What a process says of where it is."""
+    """Return the URL that a process prints."""
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
@@ -176,11 +180,11 @@ def _serving(words: Sequence[str], pattern: str) -> Iterator[str]:
 
 
 class Runner:
-    """Has clients do tasks.
+    """Runs tasks with clients.
 
-    Of an archive at no distance, requests and bytes are counted in a round through the proxy, and
-    time is taken in others without it, since it would take its part of a small machine's
-    processors. Further away all is measured in the same rounds.
+    Without latency, requests and bytes are counted in a round through the proxy, and time is
+    measured in rounds without it, because the proxy would take its part of a small machine's
+    processors. With latency, all is measured in the same rounds.
     """
 
     def __init__(
@@ -201,9 +205,9 @@ class Runner:
     def rows(
         self, tasks: Sequence[Task], who: Sequence[Client], delay_ms: int, rounds: int
     ) -> Iterator[Row]:
-        """One row for each task and client that can do it.
+        """Return a row for each task and each client that can do it.
 
-        They take turns, so that none has the quieter times.
+        They take turns, so that all run under the same load.
         """
         for task in tasks:
             if OURS in who and task.is_far and task.name not in ('connect', *self._first):
@@ -229,9 +233,9 @@ class Runner:
         yield from ((best | reckoned)[pair] for pair in pairs if pair in best or pair in reckoned)
 
     def _reckoned(self, task: Task, client: Client, delay_ms: int) -> Row | None:
-        """What a client takes at least, where that is too long to wait for.
+        """Return the least time of a client if that is too long to wait for.
 
-        Of those that ask for several things at a time nothing can be said.
+        For clients with parallel requests it cannot be computed.
         """
         near = self._near.get((task.name, client.name))
         if near is None or client in PARALLEL or near.requests * delay_ms / 1000 <= PATIENCE_S:
@@ -241,9 +245,9 @@ class Runner:
         )
 
     def _learn(self, task: Task) -> int:
-        """Requests of the very first time.
+        """Return the requests of the first use.
 
-        What is seen then of either address of the archive is remembered in the cache folder.
+        Facts about either address of the archive are then in the cache folder.
         """
         self._round(task, OURS, 0, self.server[0])
         row = self._round(task, OURS, 0, self.proxy.url)
@@ -298,7 +302,7 @@ class Runner:
     def _run(
         self, name: str, task: Task, client: Client, url: str, delay_ms: int, place: Path
     ) -> dict[str, Any] | None:
-        """One program; nothing where the client has no such task."""
+        """Run one program; return None if the client has no such task."""
         cache = self.folder / f'cache_{Path(client.program).stem}_{task.name}'
         environment = {
             **os.environ,
@@ -362,7 +366,7 @@ class Runner:
 
 
 def _line(process: Any) -> str:
-    """What a program says next."""
+    """Return the next line of a process."""
     line: str = process.stdout.readline()
     if not line:
         raise EOFError

@@ -1,12 +1,12 @@
-"""Long tables: this library beside Python's own csv module, on stored answers.
+"""Long tables: this library and Python's csv module, on stored responses.
 
 ::
 
     python -m tests.benchmarks.tables [--rows 100000,1000000] [--rounds N] [--rst FILE]
 
-A process of its own serves a listing of sessions, as JSON and as CSV, that it made beforehand. Each
-reader is a process, too: what it takes is the best of some rounds in several turns, after one that
-is not counted; its memory is what it has at most above that after a table of a hundred rows.
+A process of its own serves a prepared listing of sessions, as JSON and as CSV. Each reader is a
+process, too. Its time is the best of some rounds in several turns, after a round that is not
+counted; its memory is its peak above that after a table of a hundred rows.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ HEAD = ' '.join(
         ),
     ]
 )
-"""The columns of what is printed: one is the time beside that of the csv module, another the peak
-of memory above that after a small table."""
+"""Columns of the printed table; *to csv* is the ratio of the time to that of the csv module, *MiB*
+the peak memory above that after a small table."""
 PATH = '/data/projects/{}/experiments'
-"""The project is called as it has rows."""
+"""Project whose ID has the number of rows."""
 
 
 class Figure(NamedTuple):
-    """What one reader took for one table."""
+    """Result of one reader for one table."""
 
     reader: str
     rows: int
@@ -68,7 +68,7 @@ class Figure(NamedTuple):
 
 
 def sessions(count: int) -> Iterator[dict[str, str]]:
-    """The rows of a listing as XNAT gives it where six columns are asked for."""
+    """Return the rows of a listing in XNAT's form, with six columns requested."""
     for number in range(count):
         identity = f'XNAT_E{number:07}'
         yield {
@@ -99,7 +99,7 @@ def as_csv(count: int) -> bytes:
 
 
 def serve(counts: list[int]) -> None:
-    """Answer from memory; says its port when all is ready."""
+    """Serve the prepared responses from memory; print the port when all is ready."""
     bodies = {
         (PATH.format(count), kind): make(count)
         for count in counts
@@ -127,7 +127,7 @@ def serve(counts: list[int]) -> None:
 
 @contextmanager
 def serving(counts: list[int]) -> Iterator[int]:
-    """The port of a server of tables with so many rows."""
+    """Return the port of a server of tables with this number of rows."""
     with subprocess.Popen(
         [*PROGRAM, 'serve', *map(str, counts)], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
@@ -142,7 +142,7 @@ def serving(counts: list[int]) -> Iterator[int]:
 
 
 class Reader:
-    """Reads tables from the server, each time anew unless it is offline."""
+    """Reads tables from the server, each time with a new request unless it is offline."""
 
     def __init__(self, port: int, folder: str) -> None:
         self._port = port
@@ -157,32 +157,32 @@ class Reader:
         connection.close()
 
     def csv_module(self, count: int) -> int:
-        """csv.DictReader of the CSV as it comes."""
+        """Read CSV with csv.DictReader, row by row."""
         return sum(
             sum(1 for _ in csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline='')))
             for answer in self._fetched(count)
         )
 
     def csv_held(self, count: int) -> int:
-        """The same as a list."""
+        """Read the same rows into a list."""
         return sum(
             len(list(csv.DictReader(io.TextIOWrapper(answer, 'utf-8', newline=''))))
             for answer in self._fetched(count)
         )
 
     def csv_read(self, count: int) -> int:
-        """pyxnat's reader of CSV, on the same bytes."""
+        """Read the same bytes with pyxnat's CSV parser."""
         return sum(sum(1 for _ in iter_csv(answer)) for answer in self._fetched(count))
 
     def _selection(self, count: int) -> Any:
         return self._interface.select(f'/projects/{count}/experiments')
 
     def rows(self, count: int) -> int:
-        """The rows of a table, one at a time."""
+        """Read the rows of a table one at a time."""
         return sum(1 for _ in self._selection(count).rows(COLUMNS))
 
     def offline(self, count: int) -> int:
-        """The same from the cache."""
+        """Read the same rows from the cache."""
         if self._interface.cache.mode == 'online':
             self.rows(count)
         self._interface.cache.mode = 'offline'
@@ -192,11 +192,11 @@ class Reader:
             self._interface.cache.mode = 'online' if count == FEW else 'offline'
 
     def elements(self, count: int) -> int:
-        """The same as elements."""
+        """Read the same rows as elements."""
         return sum(1 for _ in self._selection(count)._fetch('all'))
 
     def table(self, count: int) -> int:
-        """A table that is held."""
+        """Read a table that is held in memory."""
         table: JsonTable = self._selection(count).table(COLUMNS)
         return len(table)
 
@@ -214,12 +214,14 @@ READERS = {
     'table, which is held': Reader.table,
     'elements': Reader.elements,
 }
-"""Name -> what it does. The first is what the others are measured by."""
+"""Name -> function. The others are compared with the first."""
 
 
 def peak_kib() -> int:
-    """Most memory that this process has had, in KiB; what Linux says of itself, since getrusage
-    counts what the parent had before exec."""
+    """Return the peak memory of this process in KiB, from Linux's own record.
+
+    getrusage also counts the memory of the parent before exec.
+    """
     status = Path('/proc/self/status')
     if status.exists():
         return int(re.search(r'VmHWM:\s+(\d+)', status.read_text())[1])  # type: ignore[index]
@@ -229,7 +231,7 @@ def peak_kib() -> int:
 
 
 def read(name: str, port: int, count: int, rounds: int) -> None:
-    """One reader, in this process; what it took as JSON."""
+    """Run one reader in this process and print the result as JSON."""
     ask: Callable[[Reader, int], int] = READERS[name]
     with tempfile.TemporaryDirectory() as folder:
         reader = Reader(port, folder)
@@ -247,8 +249,10 @@ def read(name: str, port: int, count: int, rounds: int) -> None:
 def measure(
     counts: list[int], rounds: int = ROUNDS, names: tuple[str, ...] = tuple(READERS), turns: int = 1
 ) -> Iterator[Figure]:
-    """What readers take for tables with so many rows: they take turns, since others may be at work
-    on the machine, and the best turn counts."""
+    """Return the results of the readers for tables with this number of rows.
+
+    They take turns, because other programs may use the machine, and the best turn counts.
+    """
     with serving([FEW, *counts]) as port:
         for count in counts:
             taken = [[_read(name, port, count, rounds) for name in names] for _ in range(turns)]
@@ -263,7 +267,7 @@ def _read(name: str, port: int, count: int, rounds: int) -> Figure:
 
 
 def main() -> int:
-    """Measure all, and print a table."""
+    """Measure all readers, and print a table."""
     parser = argparse.ArgumentParser('python -m tests.benchmarks.tables')
     parser.add_argument('--rows', default='100000,1000000', help='of the tables')
     parser.add_argument('--rounds', type=int, default=ROUNDS)

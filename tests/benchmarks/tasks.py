@@ -1,4 +1,4 @@
-"""What the clients are asked, and how it is seen that they did it."""
+"""Tasks of the clients, and the checks of their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .filling import Filled, Rows, digests
 
 
 class Outcome(NamedTuple):
-    """Where to look."""
+    """Places of a result."""
 
     interface: Any
     folder: Path
@@ -21,42 +21,42 @@ class Outcome(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A row of the tables.
+    """Row of the tables.
 
-    The program of a peer has a function of its name, if the client can do it.
+    The program of a client has a function with its name if the client can do the task.
     """
 
     name: str
     title: str
     done: Callable[[Outcome], Rows]
-    """What it brought about."""
+    """Check of the result."""
     right: str = ''
-    """The name of what is right; by default its own."""
+    """Name of the expected result; by default that of the task."""
     is_far: bool = True
-    """Whether it is asked of a far archive, too: not where only speed matters."""
+    """Whether the task is also measured with latency; False if only speed matters."""
     before: str = ''
-    """The task that is done before in the same folder, and is not measured."""
+    """Task that runs before in the same folder, and is not measured."""
 
     part: int = 1
-    """Only one of so many is asked for."""
+    """Whether one of this number of items is requested."""
 
     def asked(self, filled: Filled) -> int:
-        """How many rows or files there should be."""
+        """Return the expected number of rows or files."""
         return sum(filled.rows[self.right or self.name].values()) // self.part
 
 
 def told(outcome: Outcome) -> Rows:
-    """The rows that the client gave."""
+    """Return the rows of the client."""
     return Counter(tuple(row) for row in outcome.rows)
 
 
 def fetched(outcome: Outcome) -> Rows:
-    """The files in the folder."""
+    """Return the files in the folder."""
     return digests(outcome.folder)
 
 
 def sent(outcome: Outcome) -> Rows:
-    """The files of the new resource, which is deleted."""
+    """Return the files of the new resource, and delete it."""
     resource = outcome.interface.select(TRANSFERS).resource(outcome.folder.name)
     rows = outcome.interface._get_json(
         f'/data{TRANSFERS}/resources/{outcome.folder.name}/files?format=json'
@@ -66,7 +66,7 @@ def sent(outcome: Outcome) -> Rows:
 
 
 def created(outcome: Outcome) -> Rows:
-    """The new scan, if it lies where it should; its subject is deleted."""
+    """Return the new scan if it is in its place, and delete its subject."""
     name = outcome.folder.name
     subject = outcome.interface.select.project(NEW).subject(name)
     rows = outcome.interface._get_json(
@@ -77,7 +77,7 @@ def created(outcome: Outcome) -> Rows:
 
 
 def inserted(outcome: Outcome) -> Rows:
-    """The new subjects, which are deleted."""
+    """Return the new subjects, and delete them."""
     interface, prefix = outcome.interface, f'{outcome.folder.name}_'
     rows = interface._get_json(
         f'/data/projects/{NEW}/subjects?format=json&columns=ID,label,gender,yob'

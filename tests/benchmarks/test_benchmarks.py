@@ -1,5 +1,4 @@
-"""The benchmarks work, tell a wrong answer from a fast one, and the page about them shows what was
-measured."""
+"""Tests of the benchmarks: a wrong result is detected, and the page shows the measured figures."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ BY_NAME = {task.name: task for task in TASKS}
 
 
 def generator() -> Any:
-    """The module ``docs/make_performance.py``, which is no part of the package."""
+    """Return the module ``docs/make_performance.py``, which is not part of the package."""
     spec = importlib.util.spec_from_file_location(
         'make_performance', ROOT / 'docs' / 'make_performance.py'
     )
@@ -37,29 +36,29 @@ def generator() -> Any:
 
 pages = generator()
 
-# -- what was measured, and the page
+# -- figures and page
 
 
-def test_the_tables_are_those_of_the_figures() -> None:
+def test_the_tables_of_the_page_show_the_measured_figures() -> None:
     measured = pages.Bench.read()
     assert (FOLDER / 'tables.inc').read_text(encoding='utf-8') == pages.tables(measured), (
         'run: python docs/make_performance.py'
     )
 
 
-def test_the_plot_is_that_of_the_figures() -> None:
+def test_the_plot_shows_the_measured_figures() -> None:
     assert pages.Bench.read().digest in (FOLDER / 'plot.svg').read_text(encoding='utf-8'), (
         'run: python docs/make_performance.py'
     )
 
 
-def test_the_page_lists_where_we_lose() -> None:
+def test_the_page_lists_the_tasks_in_which_another_client_is_faster() -> None:
     assert (FOLDER / 'losses.inc').read_text(encoding='utf-8') == pages.listed(
         pages.Bench.read()
     ), 'run: python docs/make_performance.py'
 
 
-def test_all_tasks_and_all_clients_were_measured_and_ours_was_right() -> None:
+def test_all_tasks_and_clients_were_measured_and_ours_was_right() -> None:
     measured = pages.Bench.read()
     assert list(measured.titles) == list(BY_NAME)
     assert {row['delay_ms'] for row in measured.rows} == {0, 20, 100}
@@ -71,7 +70,7 @@ def test_all_tasks_and_all_clients_were_measured_and_ours_was_right() -> None:
     }
 
 
-def test_the_tests_that_the_page_names_are_there() -> None:
+def test_the_tests_that_the_page_names_exist() -> None:
     named = re.findall(
         r'``([\w/]+\.py)``:\s+``(test_\w+)``',
         (ROOT / 'docs' / 'performance.rst').read_text(encoding='utf-8'),
@@ -119,7 +118,7 @@ def row(client: str, task: str = 'many', delay_ms: int = 0, **figures: Any) -> d
         ({'found': 1}, {}, ['many at 0 ms: wrong, 1 of 2 found, 0 others']),
     ],
 )
-def test_what_counts_as_a_loss(
+def test_a_slower_or_heavier_result_counts_as_a_loss(
     ours: dict[str, Any], other: dict[str, Any], lost: list[str]
 ) -> None:
     measured = pages.Bench(
@@ -136,7 +135,7 @@ def test_many_files_are_compared_with_curl(seconds: float, loses: bool) -> None:
     assert bool(list(pages.losses(measured))) is loses
 
 
-def test_tables_show_what_is_missing_and_what_is_wrong() -> None:
+def test_tables_show_missing_and_wrong_results() -> None:
     rows = [
         row(pages.OURS, seconds=2.0),
         row('fast', seconds=1.0, found=1),
@@ -155,7 +154,7 @@ def test_tables_show_what_is_missing_and_what_is_wrong() -> None:
     ]
 
 
-# -- the harness
+# -- the program
 
 
 def test_our_client_is_measured_on_a_tiny_archive(
@@ -209,7 +208,7 @@ run(lambda url, user, password: url, vars())
 """
 
 
-def test_who_is_wrong_is_shown_so_and_who_asks_too_often_is_not_waited_for(tmp_path: Path) -> None:
+def test_wrong_results_are_marked_and_slow_clients_are_not_waited_for(tmp_path: Path) -> None:
     program = tmp_path / 'peer.py'
     program.write_text(PEER)
     tasks = [BY_NAME['scans'], BY_NAME['fields'], BY_NAME['table']]
@@ -230,7 +229,7 @@ def test_who_is_wrong_is_shown_so_and_who_asks_too_often_is_not_waited_for(tmp_p
     assert rows[3] == rows[1]._replace(delay_ms=30_000, seconds=60.0, is_reckoned=True)
 
 
-def test_the_proxy_makes_an_archive_far_away_and_counts(server: Any, tmp_path: Path) -> None:
+def test_the_proxy_adds_latency_and_counts(server: Any, tmp_path: Path) -> None:
     with far((server.url, server.user, server.password)) as proxy:
         proxy.delay(100)
         with pyxnat.Interface(proxy.url, server.user, server.password, tmp_path) as xnat:

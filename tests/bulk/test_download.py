@@ -1,4 +1,4 @@
-"""Bulk download: all files, verified, where the layout says, and none of them twice."""
+"""Tests of bulk downloads: all files, verified, in the places of the layout, and none twice."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def content_of(scan: str, number: int) -> bytes:
 
 @pytest.fixture(scope='module')
 def filled(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A project with a session of three scans with 60 files each, a resource and an assessor, which
-    hold one each."""
+    """Create a project with a session of three scans with 60 files each.
+
+    A resource and an assessor have one file each.
+    """
     with pyxnat.Interface(server.url, server.user, server.password) as interface:
         session = interface.select.project('BULK').create().subject('S').experiment('E').create()
         for scan in SCANS:
@@ -58,7 +60,7 @@ def session(xnat: pyxnat.Interface, filled: str) -> Any:
 
 
 def contents(trace: Trace) -> list[str]:
-    """The requests that asked for content of files."""
+    """Return the requests for contents of files."""
     return [record.uri for record in trace if 'format=zip' in record.uri or '/files/' in record.uri]
 
 
@@ -79,7 +81,7 @@ def expected(above: str = 'BULK/S/E/') -> dict[str, bytes]:
     return {**scans, f'{above}NOTES/sub/notes.txt': b'notes', f'{above}A/MAPS/m.nii': b'map'}
 
 
-def test_a_session_comes_whole_and_a_second_time_nothing_comes(
+def test_a_session_is_downloaded_completely_and_not_a_second_time(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     with xnat.trace() as first:
@@ -92,14 +94,14 @@ def test_a_session_comes_whole_and_a_second_time_nothing_comes(
     assert files_in(tmp_path / 'd') == expected()
     assert (
         sum('scans' in uri for uri in contents(first)) == 2 and len(contents(first)) == 4
-    )  # a zip of 1 and 2, one of 1-MR; two lone files
+    )  # a zip of 1 and 2, one of 1-MR; two single files
     with xnat.trace() as again:
         report = session.download(tmp_path / 'd')
     assert (len(report.ok), len(report.skipped), report.bytes) == (0, len(expected()), 0)
     assert contents(again) == [] and again.requests == first.requests - 4
 
 
-def test_all_scans_of_a_session_are_one_listing_and_one_zip(
+def test_all_scans_of_a_session_take_one_listing_and_one_zip(
     scan: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     for number in ('1', '2'):
@@ -115,7 +117,7 @@ def test_all_scans_of_a_session_are_one_listing_and_one_zip(
 
 
 def kinds(trace: Trace) -> list[str]:
-    """What was asked for, in words of the end of each URI."""
+    """Return the ends of the requested URIs."""
     words = {
         'format=zip': 'zip',
         'xsiType=': 'look',
@@ -131,7 +133,7 @@ def kinds(trace: Trace) -> list[str]:
 
 
 @pytest.mark.parametrize('sessions', [1, 5])
-def test_a_session_that_has_scans_takes_four_listings_and_a_zip(
+def test_a_session_with_scans_takes_four_listings_and_a_zip(
     project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int
 ) -> None:
     for number in range(sessions):
@@ -158,12 +160,12 @@ def test_a_session_that_has_scans_takes_four_listings_and_a_zip(
     assert (
         trace.requests == 5
         # a listing and a zip for each, and the label of the subject, which the listing of all
-        # resources does not tell
+        # resources does not have
     )
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
 
-def test_sessions_of_a_project_are_listed_once_with_the_labels_of_their_subjects(
+def test_sessions_of_a_project_are_listed_once_with_labels_of_their_subjects(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     for selection in (
@@ -181,7 +183,7 @@ def test_sessions_of_a_project_are_listed_once_with_the_labels_of_their_subjects
         assert len([record for record in trace if '/experiments?' in record.uri]) == 1
 
 
-def test_names_that_are_ids_are_asked_for_their_labels(
+def test_labels_are_requested_for_names_that_are_ids(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     by_id = xnat.select.project('BULK').subject(session.parent().id()).experiment(session.id())
@@ -197,7 +199,7 @@ def test_names_that_are_ids_are_asked_for_their_labels(
 @pytest.mark.parametrize(
     'has', ['', 'assessors', 'reconstructions', 'assessors reconstructions', 'subject assessor']
 )
-def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(
+def test_other_files_of_a_session_are_the_same_as_in_the_walk(
     project: Any, xnat: pyxnat.Interface, has: str
 ) -> None:
     subject, other = project.subject('S'), project.subject('S').experiment('OTHER')
@@ -248,7 +250,7 @@ def test_what_a_session_has_besides_scans_is_found_as_in_the_walk(
         lambda x: x.select('/projects/BULK//files'),
     ],
 )
-def test_files_lie_in_one_place_however_they_were_selected(
+def test_files_have_the_same_place_however_they_were_selected(
     select: Any, session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     session.download(tmp_path / 'd')
@@ -256,7 +258,7 @@ def test_files_lie_in_one_place_however_they_were_selected(
     assert report.is_complete and report.ok == [] and len(report.skipped) == len(expected())
 
 
-def test_what_is_shared_comes_with_the_project_that_it_is_shared_into(
+def test_shared_sessions_are_downloaded_with_the_project_they_are_shared_into(
     scan: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     scan.resource('DICOM').file('a.dcm').put(b'a')
@@ -267,7 +269,7 @@ def test_what_is_shared_comes_with_the_project_that_it_is_shared_into(
     assert other.experiments().download(tmp_path / 'd').skipped == [f'{above}/1/DICOM/a.dcm']
 
 
-def test_what_is_in_the_way_is_a_failure(session: Any, tmp_path: Path) -> None:
+def test_a_folder_in_the_place_of_a_file_is_a_failure(session: Any, tmp_path: Path) -> None:
     (tmp_path / '2').write_bytes(b'a file where a folder is due')
     (tmp_path / '1/DICOM/7.dcm').mkdir(parents=True)
     report = session.scans().download(tmp_path, layout='{scan}/{resource}/{path}')
@@ -275,7 +277,7 @@ def test_what_is_in_the_way_is_a_failure(session: Any, tmp_path: Path) -> None:
     assert all(isinstance(failure.error, OSError) for failure in report.failed)
 
 
-def test_several_downloads_into_one_folder_do_not_disturb_each_other(
+def test_parallel_downloads_into_one_folder_do_not_disturb_each_other(
     session: Any, tmp_path: Path
 ) -> None:
     with ThreadPoolExecutor(3) as pool:
@@ -288,7 +290,7 @@ def test_several_downloads_into_one_folder_do_not_disturb_each_other(
     )
 
 
-def test_parts_of_a_session_are_downloaded_by_themselves(session: Any, tmp_path: Path) -> None:
+def test_parts_of_a_session_can_be_downloaded(session: Any, tmp_path: Path) -> None:
     assert len(session.scan('2').download(tmp_path / 'scan').ok) == PER_SCAN
     assert session.resource('NOTES').download(tmp_path / 'resource').ok == [
         'BULK/S/E/NOTES/sub/notes.txt'
@@ -305,7 +307,7 @@ def test_parts_of_a_session_are_downloaded_by_themselves(session: Any, tmp_path:
     ]
 
 
-def test_few_holes_are_filled_singly_and_many_with_a_zip(
+def test_few_missing_files_come_singly_and_many_in_a_zip(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     scans, layout = session.scans(), '{scan}/{path}'
@@ -319,7 +321,7 @@ def test_few_holes_are_filled_singly_and_many_with_a_zip(
         assert len(contents(trace)) == (count if count < 50 else 1)
 
 
-def test_a_changed_file_is_fetched_again_and_no_other(
+def test_only_a_changed_file_is_fetched_again(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     scan, layout = session.scan('2'), '{path}'
@@ -335,7 +337,7 @@ def test_a_changed_file_is_fetched_again_and_no_other(
     assert len(scan.download(tmp_path, layout=layout, existing='replace').ok) == PER_SCAN
 
 
-def test_the_manifest_is_one_that_md5sum_reads(session: Any, tmp_path: Path) -> None:
+def test_md5sum_reads_the_manifest(session: Any, tmp_path: Path) -> None:
     session.download(tmp_path)
     lines = (tmp_path / 'MD5SUMS').read_text().splitlines()
     assert len(lines) == len(expected()) and lines == sorted(lines, key=lambda line: line[34:])
@@ -355,7 +357,7 @@ def test_a_folder_without_manifest_cannot_be_verified(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
-def test_two_files_of_one_place_are_an_error_before_anything_is_fetched(
+def test_two_files_for_one_place_are_an_error_before_any_request(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     with (
@@ -389,7 +391,7 @@ def test_hostile_names_stay_in_the_folder(project: Any, tmp_path: Path) -> None:
         project.download(tmp_path / 'other', layout='{path}')
 
 
-def test_the_download_of_scans_has_both_ways(session: Any, tmp_path: Path) -> None:
+def test_the_method_of_scans_downloads_in_both_ways(session: Any, tmp_path: Path) -> None:
     path = session.scans().download(tmp_path)
     assert path == str(tmp_path / 'E_scans_ALL.zip') and Path(path).is_file()
     assert len(session.scans().download(tmp_path, jobs=2).ok) == len(SCANS) * PER_SCAN
@@ -397,7 +399,7 @@ def test_the_download_of_scans_has_both_ways(session: Any, tmp_path: Path) -> No
         session.scans().download(tmp_path, extract=True, jobs=2)
 
 
-def test_what_is_asked_wrongly_is_an_error(session: Any, tmp_path: Path) -> None:
+def test_wrong_arguments_are_an_error(session: Any, tmp_path: Path) -> None:
     for wrong in (
         {'existing': 'perhaps'},
         {'layout': '{nobody}/{path}'},
@@ -412,7 +414,7 @@ def test_what_is_asked_wrongly_is_an_error(session: Any, tmp_path: Path) -> None
     assert not (tmp_path / 'd').exists()
 
 
-def test_names_that_differ_in_case_alone_are_two_files_where_the_disk_tells_them_apart(
+def test_names_that_differ_only_in_case_are_two_files_on_a_case_sensitive_disk(
     project: Any, tmp_path: Path
 ) -> None:
     for name in ('a.dcm', 'A.dcm'):
@@ -425,7 +427,7 @@ def test_names_that_differ_in_case_alone_are_two_files_where_the_disk_tells_them
         assert sorted(project.download(tmp_path / 'd', layout='{path}').ok) == ['A.dcm', 'a.dcm']
 
 
-def test_a_place_that_can_be_no_folder_is_an_error_before_anything_is_asked(
+def test_an_impossible_folder_is_an_error_before_any_request(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     (tmp_path / 'file').write_bytes(b'mine')
@@ -440,14 +442,14 @@ def test_a_place_that_can_be_no_folder_is_an_error_before_anything_is_asked(
     )
 
 
-def test_what_was_kept_is_not_promised_by_the_manifest(session: Any, tmp_path: Path) -> None:
+def test_kept_files_are_not_in_the_manifest(session: Any, tmp_path: Path) -> None:
     (tmp_path / '7.dcm').write_bytes(b'mine')
     report = session.scan('2').download(tmp_path, layout='{path}', existing='keep')
     assert report.skipped == ['7.dcm'] and (tmp_path / '7.dcm').read_bytes() == b'mine'
     assert verify(tmp_path).is_clean and len(verify(tmp_path).ok) == PER_SCAN - 1
 
 
-def test_a_report_says_what_was_done(session: Any, tmp_path: Path) -> None:
+def test_a_report_lists_the_results(session: Any, tmp_path: Path) -> None:
     report = session.download(tmp_path)
     assert repr(report) == f'<Report: {len(expected())} downloaded, 0 skipped, 0 failed>'
     assert (
@@ -456,12 +458,12 @@ def test_a_report_says_what_was_done(session: Any, tmp_path: Path) -> None:
     )
 
 
-def test_a_bar_is_shown_where_it_is_wished(
+def test_a_progress_bar_is_shown_on_request(
     session: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip('tqdm')
     session.download(tmp_path / 'a')
-    assert capsys.readouterr().err == ''  # it is no terminal
+    assert capsys.readouterr().err == ''  # not a terminal
     session.download(tmp_path / 'b', progress=True)
     assert '100%' in capsys.readouterr().err
     session.scan('1').upload(tmp_path / 'b/BULK/S/E/1', progress=True)
@@ -480,7 +482,7 @@ def proxy(server: Any, filled: str, monkeypatch: pytest.MonkeyPatch) -> Iterator
 
 @pytest.fixture
 def through(server: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[Any]:
-    """The session, asked for through a proxy that spoils what it is told to."""
+    """Return the session behind a proxy that damages chosen responses."""
     with pyxnat.Interface(
         proxy.url, server.user, server.password, tmp_path / 'cache', timeout=GENEROUS_S, retries=1
     ) as interface:
@@ -507,7 +509,7 @@ def is_zip(method: str, uri: str) -> bool:
         says(500, b'out of memory'),
     ],
 )
-def test_what_a_spoilt_zip_does_not_bring_comes_all_the_same(
+def test_files_missing_from_a_damaged_zip_are_fetched_singly(
     fault: Any, through: Any, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     proxy.applies, proxy.faults = is_zip, [fault]
@@ -515,7 +517,7 @@ def test_what_a_spoilt_zip_does_not_bring_comes_all_the_same(
     assert report.is_complete and files_in(tmp_path / 'd') == expected()
 
 
-def test_the_bar_counts_each_byte_once_whatever_has_to_come_again(
+def test_the_progress_bar_counts_each_byte_once_despite_retries(
     through: Any, proxy: FaultProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip('tqdm')
@@ -527,10 +529,10 @@ def test_the_bar_counts_each_byte_once_whatever_has_to_come_again(
     done, total = re.findall(r'(\S+)/(\S+) \[', capsys.readouterr().err)[-1]
     assert done == total
     through.download(tmp_path / 'd', progress=True)
-    assert capsys.readouterr().err == ''  # nothing was to come
+    assert capsys.readouterr().err == ''  # no file was missing
 
 
-def test_what_a_cut_zip_brought_is_not_asked_for_again(
+def test_files_from_a_truncated_zip_are_not_requested_again(
     through: Any, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     proxy.applies, proxy.faults = is_zip, [cut(lambda length: length // 3)]
@@ -548,7 +550,7 @@ def test_what_a_cut_zip_brought_is_not_asked_for_again(
         (says(500, b'broken'), errors.InternalError),
     ],
 )
-def test_failures_are_collected_and_only_those_are_fetched_the_next_time(
+def test_failures_are_collected_and_only_those_are_fetched_next_time(
     fault: Any, error: type, through: Any, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     proxy.applies, proxy.faults = (
@@ -568,13 +570,13 @@ def test_failures_are_collected_and_only_those_are_fetched_the_next_time(
     assert len([line for line in proxy.seen if '/files/' in line or is_zip('', line)]) == 2
 
 
-def test_a_login_that_ended_ends_the_run(through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
+def test_an_expired_login_stops_the_run(through: Any, proxy: FaultProxy, tmp_path: Path) -> None:
     proxy.applies, proxy.faults = is_zip, [says(200, LOGIN_PAGE)] * 9
     with pytest.raises(errors.AuthenticationError):
         through.download(tmp_path / 'd')
 
 
-def test_a_server_that_is_gone_ends_the_run(xnat: pyxnat.Interface, tmp_path: Path) -> None:
+def test_an_unreachable_server_stops_the_run(xnat: pyxnat.Interface, tmp_path: Path) -> None:
     with (
         pyxnat.Interface('http://127.0.0.1:1', 'u', 'p', tmp_path / 'cache') as interface,
         pytest.raises(errors.NetworkError),
@@ -582,7 +584,7 @@ def test_a_server_that_is_gone_ends_the_run(xnat: pyxnat.Interface, tmp_path: Pa
         interface.select.project('BULK').download(tmp_path / 'd')
 
 
-def test_without_checksums_what_was_downloaded_is_known_by_the_manifest(
+def test_without_checksums_the_manifest_identifies_downloaded_files(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listing = xnat._get_json
@@ -598,7 +600,7 @@ def test_without_checksums_what_was_downloaded_is_known_by_the_manifest(
     assert scan.download(tmp_path, layout='{path}').ok == ['3.dcm']
 
 
-def test_what_a_killed_run_left_is_removed(session: Any, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed(session: Any, tmp_path: Path) -> None:
     layout = '{path}'
     (tmp_path / '.5.dcm.abcdefgh.part').write_bytes(b'half')
     (tmp_path / '.mine.abcdefgh.part').write_bytes(b'mine')
@@ -611,7 +613,7 @@ def test_what_a_killed_run_left_is_removed(session: Any, tmp_path: Path) -> None
     assert verify(tmp_path).is_clean and len(verify(tmp_path).ok) == PER_SCAN
 
 
-def test_an_interrupt_just_after_a_file_took_its_place_leaves_the_file_in_the_manifest(
+def test_an_interrupt_just_after_a_rename_leaves_the_file_in_the_manifest(
     session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     replace, taken = os.replace, []

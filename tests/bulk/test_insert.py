@@ -1,4 +1,4 @@
-"""Many subjects and sessions from a table, with a request for each."""
+"""Tests of inserting many subjects and sessions from a table, with a request for each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def table_of(project: Any) -> dict[str, tuple[str, str]]:
     return {row['label']: (row['gender'], row['yob']) for row in rows}
 
 
-def test_a_subject_is_one_request(subjects: Any, project: Any, xnat: pyxnat.Interface) -> None:
+def test_a_subject_takes_one_request(subjects: Any, project: Any, xnat: pyxnat.Interface) -> None:
     with xnat.trace() as trace:
         report = subjects.insert(PEOPLE)
     assert report.is_complete and len(report.ok) == 6
@@ -40,7 +40,7 @@ def test_a_subject_is_one_request(subjects: Any, project: Any, xnat: pyxnat.Inte
     }
 
 
-def test_those_that_are_there_are_left_or_updated_as_it_is_wished(
+def test_existing_subjects_are_kept_or_updated_as_the_argument_says(
     subjects: Any, project: Any, xnat: pyxnat.Interface
 ) -> None:
     subjects.insert(PEOPLE[:4])
@@ -68,7 +68,7 @@ def test_sessions_are_inserted_with_their_subjects(project: Any, xnat: pyxnat.In
     sessions = project.subjects().experiments()
     with xnat.trace() as trace:
         assert sessions.insert(rows).is_complete
-    assert len(writes(trace)) == 4  # the server makes S2 with its first session
+    assert len(writes(trace)) == 4  # the server creates S2 with its first session
     found = {one.label(): (one.datatype(), one.attrs.get('date')) for one in sessions}
     assert (
         found['S1_MR'] == ('xnat:mrSessionData', '2020-01-02')
@@ -85,7 +85,7 @@ def test_sessions_are_inserted_with_their_subjects(project: Any, xnat: pyxnat.In
     assert len(sessions.insert(rows).skipped) == 4
 
 
-def test_scans_of_a_session_come_from_a_table_too(project: Any) -> None:
+def test_scans_of_a_session_can_come_from_a_table(project: Any) -> None:
     session = project.subject('S').experiment('E').create()
     assert (
         session.scans().insert([{'ID': '1', 'type': 'T1'}, {'scan': '2', 'type': 'T2'}]).is_complete
@@ -94,7 +94,7 @@ def test_scans_of_a_session_come_from_a_table_too(project: Any) -> None:
 
 
 @pytest.mark.parametrize('is_there', [True, False])
-def test_scans_of_one_session_are_one_document_with_their_session(
+def test_scans_of_one_session_are_sent_in_one_document_with_it(
     is_there: bool, project: Any, xnat: pyxnat.Interface
 ) -> None:
     xnat.cache.expiration = 0
@@ -122,7 +122,7 @@ def test_scans_of_one_session_are_one_document_with_their_session(
     }
 
 
-def test_one_bad_scan_leaves_the_others(project: Any) -> None:
+def test_one_invalid_scan_does_not_stop_the_others(project: Any) -> None:
     rows = [
         {
             'subject': 'S',
@@ -136,7 +136,9 @@ def test_one_bad_scan_leaves_the_others(project: Any) -> None:
     assert len(report.ok) == 2 and [failure.what[-1] for failure in report.failed] == ['1']
 
 
-def test_a_csv_file_and_a_frame_are_tables(subjects: Any, project: Any, tmp_path: Path) -> None:
+def test_a_csv_file_and_a_data_frame_are_tables(
+    subjects: Any, project: Any, tmp_path: Path
+) -> None:
     pandas = pytest.importorskip('pandas')
     path = tmp_path / 'people.csv'
     path.write_text('\ufefflabel,gender,yob\nC1,female,1990\n"C2",,1991\n', encoding='utf-8')
@@ -158,7 +160,7 @@ def test_a_csv_file_and_a_frame_are_tables(subjects: Any, project: Any, tmp_path
     assert subjects['F1'].attrs.get('dob') == '1990-05-06'
 
 
-def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, project: Any) -> None:
+def test_a_refused_row_fails_and_the_others_are_inserted(subjects: Any, project: Any) -> None:
     report = subjects.insert(
         [
             {'label': 'GOOD'},
@@ -190,7 +192,7 @@ def test_a_row_that_is_refused_fails_and_the_others_are_done(subjects: Any, proj
         (['label', 'gender'], 'rows of the table are not mappings'),
     ],
 )
-def test_what_a_table_lacks_is_an_error_before_anything_is_sent(
+def test_a_missing_column_is_an_error_before_any_request(
     rows: Any, message: str, subjects: Any, xnat: pyxnat.Interface
 ) -> None:
     with (
@@ -201,7 +203,7 @@ def test_what_a_table_lacks_is_an_error_before_anything_is_sent(
     assert trace.requests == 0
 
 
-def test_where_to_insert_must_be_told(project: Any) -> None:
+def test_a_table_needs_a_destination(project: Any) -> None:
     with pytest.raises(errors.ProgrammingError, match='where to insert'):
         project.subjects().where([('xnat:subjectData/GENDER', '=', 'male')]).insert(PEOPLE)
     with pytest.raises(errors.ProgrammingError, match='perhaps'):

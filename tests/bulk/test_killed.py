@@ -1,5 +1,7 @@
-"""A download that is killed at any moment, and run again until it is done: the same bytes, and no
-published file asked for twice."""
+"""Tests of a download that is killed at any moment and run again until it is complete.
+
+The bytes are the same, and no published file is requested twice.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.skipif(
 FILES, KILLS = (2000, 50) if DEEP else (200, 3)
 SCANS = 4
 LONGEST_S = 1.5 if DEEP else 0.6
-"""Seconds after which a run is killed at the latest."""
+"""Longest time of a run in seconds, before it is killed."""
 
 CLIENT = """
 import sys, pyxnat
@@ -86,13 +88,13 @@ def asked_singly(seen: list[str]) -> set[str]:
 
 
 def asked_whole(seen: list[str]) -> set[str]:
-    """The scans that were asked for as zips."""
+    """Return the scans that were requested as zips."""
     found = [re.search(r'/scans/([^/?]+)/.*format=zip', line) for line in seen]
     names = {name for one in found if one for name in one[1].split(',')}
     return {str(scan) for scan in range(1, SCANS + 1)} if 'ALL' in names else names
 
 
-def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> None:
+def test_a_killed_download_completes_when_it_is_run_again(archive: Any, tmp_path: Path) -> None:
     folder, chance, kills = tmp_path / 'd', random.Random(7), 0
     everything = {
         f'{scan}/{number}.dcm' for scan in range(1, SCANS + 1) for number in range(FILES // SCANS)
@@ -110,7 +112,7 @@ def test_killed_and_run_again_until_it_is_done(archive: Any, tmp_path: Path) -> 
                 (folder / name).read_bytes() == content_of(*place(name))
                 for name in published(folder)
             )
-            if published(folder) == everything:  # begin again, with some of it
+            if published(folder) == everything:  # restart with part of the files
                 for name in chance.sample(sorted(everything), FILES * 3 // 4):
                     (folder / name).unlink()
         assert run(proxy, archive, folder, None) == 0
@@ -141,7 +143,7 @@ def whole(exchange: Exchange) -> None:
 
 
 def half_of_it(released: threading.Event) -> Callable[[Exchange], None]:
-    """Half of an answer comes, and the rest not before it is released."""
+    """Send half of a response, and the rest only after `release`."""
 
     def fault(exchange: Exchange) -> None:
         answer = exchange.forward()
@@ -153,7 +155,7 @@ def half_of_it(released: threading.Event) -> Callable[[Exchange], None]:
 
 
 @pytest.mark.parametrize('jobs', [1, 4])
-def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(
+def test_an_interrupt_ends_the_run_soon_and_leaves_no_partial_file(
     archive: Any, tmp_path: Path, jobs: int
 ) -> None:
     folder, released = tmp_path / 'd', threading.Event()
@@ -199,7 +201,7 @@ def test_interrupted_by_its_user_it_ends_soon_and_leaves_nothing_half(
 
 
 def nothing_of_it(released: threading.Event) -> Callable[[Exchange], None]:
-    """No answer comes before it is released."""
+    """Send no response before `release`."""
 
     def fault(exchange: Exchange) -> None:
         assert released.wait(GENEROUS_S)
@@ -210,7 +212,7 @@ def nothing_of_it(released: threading.Event) -> Callable[[Exchange], None]:
 
 @pytest.mark.parametrize('stalled', [half_of_it, nothing_of_it])
 @pytest.mark.parametrize('jobs', [1, 2])
-def test_interrupted_it_ends_at_once_whatever_it_waits_for(
+def test_an_interrupt_ends_any_wait_at_once(
     archive: Any, tmp_path: Path, jobs: int, stalled: Any
 ) -> None:
     folder, released = tmp_path / 'd', threading.Event()
@@ -245,7 +247,7 @@ def test_interrupted_it_ends_at_once_whatever_it_waits_for(
                 released.set()
                 process.kill()
         assert said.rstrip().endswith('KeyboardInterrupt'), said
-    assert took_s < 3, took_s  # alone about half a second
+    assert took_s < 3, took_s  # about half a second without load
     assert [path.name for path in folder.rglob('.*.part')] == [] and verify(folder).is_clean
 
 

@@ -1,4 +1,4 @@
-"""A function on every element, in threads, in processes and on a cluster, resumable by its log."""
+"""Tests of mapping a function over elements: in threads, processes and a cluster, with a log."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ def subjects(project: Any) -> Any:
 
 
 def numbers(subjects: Any) -> list[int]:
-    """Numbers of the subjects, in the order in which XNAT lists them."""
+    """Return the numbers of the subjects, in the order of XNAT's listing."""
     return [int(label[1:]) for label in subjects.get('label')]
 
 
 def year_of(subject: Any) -> int:
-    """In a module, so that it pickles."""
+    """A function in a module, so that it can be pickled."""
     return int(subject.attrs.get('yob'))
 
 
@@ -49,12 +49,12 @@ def test_results_come_in_order_with_their_elements(subjects: Any) -> None:
     )
 
 
-def test_as_many_threads_work_as_are_asked_for(subjects: Any) -> None:
+def test_the_requested_number_of_threads_works(subjects: Any) -> None:
     together = threading.Barrier(4, timeout=20)
     assert subjects.map(lambda subject: together.wait() is not None, jobs=4).results == [True] * 8
 
 
-def test_processes_share_the_session(subjects: Any) -> None:
+def test_processes_share_the_login_session(subjects: Any) -> None:
     mapped = subjects.map(year_and_process, processes=2)
     assert [result[0] for result in mapped.results] == [
         1980 + number for number in numbers(subjects)
@@ -82,7 +82,9 @@ def test_failures_are_collected(subjects: Any) -> None:
 
 
 @pytest.mark.parametrize('error', [errors.AuthenticationError('wrong'), KeyboardInterrupt()])
-def test_what_would_befall_all_ends_it(error: BaseException, subjects: Any) -> None:
+def test_an_error_that_affects_all_elements_stops_the_run(
+    error: BaseException, subjects: Any
+) -> None:
     def fails(subject: Any) -> None:
         raise error
 
@@ -90,7 +92,7 @@ def test_what_would_befall_all_ends_it(error: BaseException, subjects: Any) -> N
         subjects.map(fails)
 
 
-def test_the_log_says_what_need_not_be_done_again(subjects: Any, tmp_path: Path) -> None:
+def test_elements_in_the_log_are_skipped(subjects: Any, tmp_path: Path) -> None:
     log, done = tmp_path / 'log.jsonl', []
 
     def once(subject: Any) -> str:
@@ -115,7 +117,7 @@ def test_the_log_says_what_need_not_be_done_again(subjects: Any, tmp_path: Path)
     ].is_earlier
 
 
-def test_a_line_that_was_cut_is_done_again(subjects: Any, tmp_path: Path) -> None:
+def test_an_element_whose_log_line_was_truncated_is_repeated(subjects: Any, tmp_path: Path) -> None:
     log = tmp_path / 'log.jsonl'
     subjects.map(year_of, log=log)
     log.write_bytes(log.read_bytes()[:-20])
@@ -123,7 +125,9 @@ def test_a_line_that_was_cut_is_done_again(subjects: Any, tmp_path: Path) -> Non
     assert len(subjects.map(year_of, log=log).ok) == 0
 
 
-def test_results_that_json_cannot_hold_are_done_all_the_same(subjects: Any, tmp_path: Path) -> None:
+def test_elements_whose_results_json_cannot_represent_count_as_done(
+    subjects: Any, tmp_path: Path
+) -> None:
     log = tmp_path / 'log.jsonl'
     assert {type(result) for result in subjects.map(lambda subject: object(), log=log).results} == {
         object
@@ -131,13 +135,13 @@ def test_results_that_json_cannot_hold_are_done_all_the_same(subjects: Any, tmp_
     assert subjects.map(lambda subject: object(), log=log).results == [None] * 8
 
 
-def test_somebody_must_work(subjects: Any) -> None:
+def test_zero_workers_are_an_error(subjects: Any) -> None:
     for how in ({'jobs': 0}, {'processes': 0}):
         with pytest.raises(errors.ProgrammingError):
             subjects.map(year_of, **how)
 
 
-def test_what_cannot_be_called_or_sent_is_an_error_at_once(
+def test_a_function_that_cannot_be_called_or_pickled_is_an_error_at_once(
     subjects: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     with pytest.raises(errors.ProgrammingError, match='cannot be called'):
@@ -149,7 +153,7 @@ def test_what_cannot_be_called_or_sent_is_an_error_at_once(
     assert not (tmp_path / 'log').exists()
 
 
-def test_elements_are_tasks_of_a_cluster(subjects: Any, xnat: pyxnat.Interface) -> None:
+def test_elements_can_be_tasks_of_a_cluster(subjects: Any, xnat: pyxnat.Interface) -> None:
     distributed = pytest.importorskip('distributed')
     with (
         distributed.LocalCluster(

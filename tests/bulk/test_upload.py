@@ -1,4 +1,4 @@
-"""Bulk upload: a folder goes to the resources that its layout names, verified, and no file twice."""  # noqa: E501
+"""Tests of bulk uploads: a folder goes to the resources of its layout, verified, no file twice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = {
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder laid out as scan, resource and path."""
+    """Create a folder with the layout scan, resource, path."""
     for name, content in FILES.items():
         path = tmp_path / 'folder' / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def stored(session: Any) -> dict[str, bytes]:
     return found
 
 
-def test_a_folder_goes_up_and_a_second_time_nothing_goes(
+def test_a_folder_is_uploaded_completely_and_not_a_second_time(
     session: Any, xnat: pyxnat.Interface, folder: Path
 ) -> None:
     report = session.upload(folder)
@@ -79,11 +79,11 @@ def test_one_resource_takes_a_listing_a_zip_and_a_listing(
         'PUT',
         'PUT',
         'GET',
-    ]  # an empty file goes by itself
+    ]  # an empty file is sent by itself
 
 
 @pytest.mark.parametrize(('scans', 'files'), [(2, 1), (5, 10)])
-def test_what_is_missing_is_created_first_and_nothing_sent_in_vain(
+def test_missing_parents_are_created_first_and_no_upload_is_repeated(
     project: Any, session: Any, xnat: pyxnat.Interface, tmp_path: Path, scans: int, files: int
 ) -> None:
     for scan in range(scans):
@@ -93,7 +93,7 @@ def test_what_is_missing_is_created_first_and_nothing_sent_in_vain(
             path.write_bytes(b'x')
     with xnat.trace() as trace:
         assert session.upload(tmp_path / 'new').is_complete
-    # the files, twice the scans that are not there; whose the session is; the session, scan by scan
+    # the files, twice the missing scans; the owner of the session; the session, scan by scan
     # a PUT and a zip; the files
     assert trace.requests == 6 + 2 * scans
     assert all(record.status in (200, 201) for record in trace if record.method == 'PUT')
@@ -113,7 +113,7 @@ def test_what_is_missing_is_created_first_and_nothing_sent_in_vain(
     assert [record.method for record in trace] == ['GET', 'PUT', 'GET']
 
 
-def test_only_what_is_missing_or_different_is_sent(
+def test_only_missing_or_different_files_are_sent(
     session: Any, xnat: pyxnat.Interface, folder: Path
 ) -> None:
     session.upload(folder)
@@ -138,7 +138,7 @@ def test_only_what_is_missing_or_different_is_sent(
     assert stored(session)['1/NIFTI/t1.nii'] == b'm' * 500
 
 
-def test_big_files_go_singly_and_small_ones_in_zips_up_to_a_bound(
+def test_large_files_are_sent_singly_and_small_files_in_bounded_zips(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload, 'BIG', 5000)
@@ -160,7 +160,7 @@ def test_big_files_go_singly_and_small_ones_in_zips_up_to_a_bound(
     assert pieces.BIG == 16 * 2**20
 
 
-def test_what_was_downloaded_goes_up_again_by_its_manifest(
+def test_downloaded_files_are_uploaded_by_their_manifest(
     session: Any, project: Any, folder: Path, tmp_path: Path
 ) -> None:
     session.upload(folder)
@@ -173,7 +173,7 @@ def test_what_was_downloaded_goes_up_again_by_its_manifest(
         copy.upload(tmp_path / 'down/MD5SUMS')
 
 
-def test_a_project_takes_subjects_and_sessions_that_it_creates(
+def test_uploading_to_a_project_creates_subjects_and_sessions(
     project: Any, folder: Path, tmp_path: Path
 ) -> None:
     for subject in ('S1', 'S2'):
@@ -206,7 +206,7 @@ def test_resources_of_a_session_and_of_assessors_have_their_layouts(
     ).out_resource('M').files().get() == ['a.txt']
 
 
-def test_what_cannot_be_placed_is_an_error_before_anything_is_sent(
+def test_a_file_without_a_place_is_an_error_before_any_request(
     session: Any, xnat: pyxnat.Interface, folder: Path, tmp_path: Path
 ) -> None:
     wrong: list[tuple[Any, dict[str, Any]]] = [
@@ -239,7 +239,7 @@ def test_what_cannot_be_placed_is_an_error_before_anything_is_sent(
 def through(
     server: Any, project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Any, FaultProxy]]:
-    """A session, asked for through a proxy that spoils what it is told to."""
+    """Return a session behind a proxy that damages chosen responses."""
     monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
     with (
         FaultProxy(server.url) as proxy,
@@ -261,7 +261,7 @@ def through(
     'fault',
     [faults.reset, faults.reset_after, cut(lambda length: 5), says(503, b'', 'Retry-After: 0')],
 )
-def test_an_upload_that_breaks_is_made_good(
+def test_an_interrupted_upload_is_completed(
     fault: Any, through: tuple[Any, FaultProxy], folder: Path
 ) -> None:
     session, proxy = through
@@ -271,7 +271,7 @@ def test_an_upload_that_breaks_is_made_good(
     assert session.upload(folder).is_complete and stored(session) == FILES
 
 
-def test_failures_are_collected_and_only_those_are_sent_the_next_time(
+def test_failures_are_collected_and_only_those_are_sent_next_time(
     through: tuple[Any, FaultProxy], folder: Path
 ) -> None:
     session, proxy = through
@@ -289,7 +289,7 @@ def test_failures_are_collected_and_only_those_are_sent_the_next_time(
     assert len([line for line in proxy.seen if line.startswith('PUT')]) == 1
 
 
-def test_what_vanishes_meanwhile_is_a_failure_and_the_rest_goes_up(
+def test_a_file_that_disappears_is_a_failure_and_the_others_are_uploaded(
     through: tuple[Any, FaultProxy], folder: Path
 ) -> None:
     session, proxy = through
@@ -307,7 +307,7 @@ def test_what_vanishes_meanwhile_is_a_failure_and_the_rest_goes_up(
     assert 't1.nii' in str(report.failed[0].error)
 
 
-def test_a_wrong_login_ends_the_run(through: tuple[Any, FaultProxy], folder: Path) -> None:
+def test_a_wrong_login_stops_the_run(through: tuple[Any, FaultProxy], folder: Path) -> None:
     session, proxy = through
     proxy.applies, proxy.faults = (lambda method, uri: method == 'PUT'), [says(401)] * 99
     with pytest.raises(errors.AuthenticationError):

@@ -1,4 +1,4 @@
-"""Answers that are given again: how old they can be, and what is answered without a network."""
+"""Tests of cached responses: their age, and responses without a network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def connect(server: Any, cachedir: Path, **options: Any) -> pyxnat.Interface:
 
 
 def keeping(server: Any, cachedir: Path) -> pyxnat.Interface:
-    """Answers are fresh for as long as the test takes."""
+    """Make responses fresh for the duration of a test."""
     interface = connect(server, cachedir)
     interface.cache.expiration = None
     return interface
@@ -54,11 +54,11 @@ def answering(*rows: dict[str, str]) -> ScriptedServer:
         (Moment(105, 1, ''), 5),
     ],
 )
-def test_the_age_of_an_answer_is_the_longest_that_a_clock_says(later: Moment, age: float) -> None:
+def test_the_age_of_a_response_is_the_longest_of_both_clocks(later: Moment, age: float) -> None:
     assert age_s(Moment(100, 50, 'b'), later) == age
 
 
-def test_what_is_kept_and_what_is_a_write() -> None:
+def test_which_requests_are_cached_and_which_are_writes() -> None:
     kept = [
         ('GET', '/data/projects'),
         ('GET', '/REST/projects/P?format=xml'),
@@ -94,7 +94,7 @@ def test_what_is_kept_and_what_is_a_write() -> None:
     )
 
 
-def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Path) -> None:
+def test_an_entry_is_read_back_unless_it_is_damaged(tmp_path: Path) -> None:
     entry = Entry('POST', '/data/search', 200, '', 'stamp', Moment(1, 2, 'x'), Moment(3, 4, ''))
     for body in (b'a\nb\x00', b'', b'long ' * IN_MEMORY):
         store = AnswerStore(tmp_path)
@@ -119,9 +119,7 @@ def test_an_entry_comes_back_as_it_was_and_not_at_all_when_damaged(tmp_path: Pat
             assert store.entry('key') is None and store.get('key') is None
 
 
-def test_an_answer_is_given_again_for_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_response_is_reused_for_a_second(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with answering({'ID': 'P'}) as server:
         interface, now, passed_s = connect(server, tmp_path), Moment.now(), 0.0
         monkeypatch.setattr(
@@ -149,7 +147,7 @@ def test_the_expiration_is_set_for_an_interface_or_a_call(tmp_path: Path) -> Non
         assert len(server.requests) == 4
 
 
-def test_a_write_makes_answers_old_for_every_process(tmp_path: Path) -> None:
+def test_a_write_invalidates_responses_in_every_process(tmp_path: Path) -> None:
     with answering() as server:
         one, other = connect(server, tmp_path), connect(server, tmp_path)
         for interface in (one, other):
@@ -168,7 +166,7 @@ def test_a_write_makes_answers_old_for_every_process(tmp_path: Path) -> None:
             assert len(server.requests) - before in (2, 3)
 
 
-def test_a_search_is_kept_by_its_criteria(tmp_path: Path) -> None:
+def test_a_search_is_cached_by_its_criteria(tmp_path: Path) -> None:
     with answering() as server:
         interface = keeping(server, tmp_path)
         for body in (b'<a/>', b'<b/>', b'<a/>', '<b/>'):
@@ -176,7 +174,7 @@ def test_a_search_is_kept_by_its_criteria(tmp_path: Path) -> None:
         assert [request.body for request in server.requests] == [b'<a/>', b'<b/>']
 
 
-def test_that_something_is_missing_is_an_answer(tmp_path: Path) -> None:
+def test_a_404_is_cached(tmp_path: Path) -> None:
     def script(request: Any) -> Reply:
         return (
             Reply(404, b'<h3>no such project</h3>')
@@ -194,13 +192,13 @@ def test_that_something_is_missing_is_an_answer(tmp_path: Path) -> None:
         assert len(server.requests) == 2
 
 
-def test_a_login_that_was_not_accepted_is_given_nothing(tmp_path: Path, server: Any) -> None:
+def test_a_rejected_login_gets_nothing_from_the_cache(tmp_path: Path, server: Any) -> None:
     pyxnat.Interface(server.url, server.user, server.password, tmp_path)._get_json(PROJECTS)
     with pytest.raises(errors.AuthenticationError):
         pyxnat.Interface(server.url, server.user, 'wrong', tmp_path)._get_json(PROJECTS)
 
 
-def test_a_cache_that_cannot_be_written_costs_requests_alone(tmp_path: Path) -> None:
+def test_an_unwritable_cache_costs_only_requests(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     with answering({'ID': 'P'}) as server:
         interface = connect(server, tmp_path / 'file' / 'below')
@@ -209,7 +207,7 @@ def test_a_cache_that_cannot_be_written_costs_requests_alone(tmp_path: Path) -> 
         assert len(server.requests) == 3
 
 
-def test_requests_answered_from_the_cache_are_traced_apart(tmp_path: Path) -> None:
+def test_responses_from_the_cache_are_marked_in_a_trace(tmp_path: Path) -> None:
     with answering() as server:
         interface = keeping(server, tmp_path)
         with interface.trace() as trace:
@@ -222,7 +220,7 @@ def test_requests_answered_from_the_cache_are_traced_apart(tmp_path: Path) -> No
 # -- its bound -------------------------------------------------------------------------------------
 
 
-def test_the_size_is_looked_at_once_an_hour_whichever_process_adds_first(tmp_path: Path) -> None:
+def test_the_size_of_the_cache_is_checked_once_an_hour_by_any_process(tmp_path: Path) -> None:
     with answering({'ID': 'P'}) as server:
 
         def left_after(uri: str) -> int:
@@ -244,7 +242,7 @@ def test_the_size_is_looked_at_once_an_hour_whichever_process_adds_first(tmp_pat
 
 @pytest.fixture
 def asked(tmp_path: Path) -> Any:
-    """URL, user and cache of an archive that was asked, and is gone."""
+    """Return URL, user and cache of an archive that was used and has stopped."""
     with serve(tmp_path / 'archive') as server:
         with pyxnat.Interface(
             server.url, server.user, server.password, tmp_path / 'cache'
@@ -270,7 +268,7 @@ def no_sockets(asked: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures('no_sockets')
-def test_what_was_asked_is_answered_offline(asked: Any, tmp_path: Path) -> None:
+def test_cached_responses_are_used_offline(asked: Any, tmp_path: Path) -> None:
     url, user, cachedir = asked
     with pyxnat.Interface(url, user, cachedir=cachedir, offline=True) as interface:
         assert interface.select('/projects/P//files').get('label') == ['a b.txt']
@@ -290,7 +288,7 @@ def test_what_was_asked_is_answered_offline(asked: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures('no_sockets')
-def test_what_was_not_asked_is_an_error_that_says_what_there_is(
+def test_an_uncached_request_offline_is_an_error_that_lists_the_cache(
     asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, user, cachedir = asked
@@ -312,7 +310,7 @@ def test_what_was_not_asked_is_an_error_that_says_what_there_is(
     interface.disconnect()
 
 
-def test_a_broken_network_falls_back_to_older_answers_and_says_so(asked: Any) -> None:
+def test_a_network_failure_falls_back_to_older_responses_with_a_warning(asked: Any) -> None:
     url, user, cachedir = asked
     interface = pyxnat.Interface(url, user, 'any', cachedir, retries=0)
     with pytest.raises(errors.NetworkError):
@@ -328,7 +326,7 @@ def test_a_broken_network_falls_back_to_older_answers_and_says_so(asked: Any) ->
         interface._get_json('/data/projects/NEVER/subjects')
 
 
-def test_a_mode_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_mode_is_refused(tmp_path: Path) -> None:
     interface = pyxnat.Interface('https://example.org', 'me', 'secret', tmp_path)
     with pytest.raises(errors.ConfigurationError, match='offline'):
         interface.cache.mode = 'off'
@@ -336,7 +334,7 @@ def test_a_mode_that_is_none_is_refused(tmp_path: Path) -> None:
     assert (interface.cache.mode, interface.cache.expiration) == ('offline', 5)
 
 
-def test_a_broken_network_falls_back_to_the_file_in_the_cache(asked: Any) -> None:
+def test_a_network_failure_falls_back_to_the_cached_file(asked: Any) -> None:
     url, user, cachedir = asked
     interface = pyxnat.Interface(url, user, cachedir=cachedir, offline=True)
     file = interface.select('/projects/P//files').first()
@@ -348,16 +346,14 @@ def test_a_broken_network_falls_back_to_the_file_in_the_cache(asked: Any) -> Non
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='permissions are those of POSIX')
-def test_nobody_else_can_look_into_the_cache(asked: Any) -> None:
+def test_other_users_cannot_read_the_cache(asked: Any) -> None:
     _, _, cachedir = asked
     for path in [cachedir, *cachedir.rglob('*')]:
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode & 0o077 == 0, f'{path} {mode:o}'
 
 
-def test_asking_consistently_asks_the_server(
-    server: Any, xnat: pyxnat.Interface, project: Any
-) -> None:
+def test_consistent_mode_always_requests(server: Any, xnat: pyxnat.Interface, project: Any) -> None:
     subject = project.subject('S')
     assert not subject.exists()
     body = f'{server.url}{subject._uri}'
@@ -370,7 +366,7 @@ def test_asking_consistently_asks_the_server(
 
 
 def other_write(other: pyxnat.Interface, url: str) -> None:
-    """A write that no cache of this process is told of."""
+    """Write without invalidating any cache of this process."""
     other.whoami()
     answer = requests.put(url, cookies=other._transport.session.cookies(), timeout=30)
     assert answer.status_code == 201

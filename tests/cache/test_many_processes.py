@@ -1,5 +1,4 @@
-"""Many processes on one cache, some of them killed: no wrong byte, no error, and nothing damaged in
-the end."""
+"""Tests of many processes with one cache, some of them killed: no wrong byte, error or damage."""
 
 from __future__ import annotations
 
@@ -21,7 +20,7 @@ PROCESSES, KILLS, TASKS = (16, 120, 20_000) if DEEP else (4, 5, 100)
 
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='processes are killed with SIGKILL')
-def test_many_processes_read_write_and_prune_while_others_are_killed(
+def test_processes_read_write_and_prune_while_others_are_killed(
     server: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     resource = xnat.select.project('SHARED').create().resource('R')
@@ -47,8 +46,10 @@ def test_many_processes_read_write_and_prune_while_others_are_killed(
             )
 
         def see_done(count: int) -> None:
-            """Wait until so many tasks were done in all, or one of the processes has ended by
-            itself, which its error tells in the end."""
+            """Wait until this number of tasks was done, or until a process has ended.
+
+            The error of that process shows later.
+            """
             wait_until(
                 lambda: (
                     told.stat().st_size >= count

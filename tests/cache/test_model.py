@@ -1,5 +1,4 @@
-"""The cache against a model: whatever is asked, written, restarted or set back, an answer is never
-older than documented."""
+"""Tests of the cache against a model: no response is ever older than documented."""
 
 from __future__ import annotations
 
@@ -25,9 +24,9 @@ names = st.sampled_from(NAMES)
 
 
 class Machine(RuleBasedStateMachine):
-    """An archive of numbered versions of a few things; programs that share a cache; and clocks.
+    """An archive of numbered versions of a few items, programs that share a cache, and clocks.
 
-    Each write makes a new version. The model remembers when a version was replaced, in real time,
+    Each write makes a new version. The model records when a version was replaced, in real time,
     which no clock of the machine shows.
     """
 

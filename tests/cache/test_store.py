@@ -1,4 +1,4 @@
-"""The store of downloaded files: names, places, and files that appear whole."""
+"""Tests of the store of downloaded files: names, places, atomic writes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def store(tmp_path: Path) -> FileStore:
 
 
 @given(names)
-def test_a_safe_name_is_the_name_of_one_file(name: str) -> None:
+def test_a_safe_name_belongs_to_one_file(name: str) -> None:
     safe = safe_name(name)
     assert safe and safe not in ('.', '..')
     assert not set(safe) & set('/\\\0\n')
@@ -75,12 +75,12 @@ def test_a_safe_name_is_the_name_of_one_file(name: str) -> None:
 
 
 @given(names, names)
-def test_different_names_stay_different(one: str, other: str) -> None:
+def test_different_names_have_different_safe_names(one: str, other: str) -> None:
     assert (safe_name(one) == safe_name(other)) == (one == other)
 
 
 @given(st.text('./%25EeFf\\', max_size=4), st.text('./%25EeFf\\', max_size=4))
-def test_names_of_escapes_and_dots_stay_different(one: str, other: str) -> None:
+def test_escapes_and_dots_have_different_safe_names(one: str, other: str) -> None:
     assert (safe_name(one) == safe_name(other)) == (one == other)
 
 
@@ -88,7 +88,7 @@ def test_names_of_escapes_and_dots_stay_different(one: str, other: str) -> None:
     'name',
     ['head.img', 'T1 (1).nii.gz', 'ä', '日本.dcm', '100%', '50% off', '.hidden', 'a+b=c', "it's"],
 )
-def test_a_harmless_name_stays_itself(name: str) -> None:
+def test_a_harmless_name_is_unchanged(name: str) -> None:
     assert safe_name(name) == name
 
 
@@ -103,9 +103,7 @@ def test_a_harmless_name_stays_itself(name: str) -> None:
         ('%252F', '%2F'),
     ],
 )
-def test_a_name_that_looks_encoded_is_not_the_name_it_would_stand_for(
-    name: str, other: str
-) -> None:
+def test_a_name_that_looks_encoded_differs_from_the_decoded_name(name: str, other: str) -> None:
     assert safe_name(name) != safe_name(other)
 
 
@@ -115,7 +113,7 @@ def test_a_long_name_keeps_its_beginning_and_its_suffixes() -> None:
     assert safe != safe_name('subject_' + 'x' * 301 + '.nii.gz')
 
 
-def test_a_shortened_name_is_not_the_name_of_another_file() -> None:
+def test_a_shortened_name_differs_from_the_names_of_other_files() -> None:
     long = 'x' * 300
     assert safe_name(safe_name(long)) != safe_name(long)
 
@@ -123,9 +121,7 @@ def test_a_shortened_name_is_not_the_name_of_another_file() -> None:
 # -- places ----------------------------------------------------------------------------------------
 
 
-def test_a_file_lies_under_its_real_name_beside_its_siblings(
-    store: FileStore, tmp_path: Path
-) -> None:
+def test_a_file_has_its_real_name_beside_its_siblings(store: FileStore, tmp_path: Path) -> None:
     path = store.path('/data/experiments/E1/scans/1/resources/12/files/run%201/head.img')
     assert (
         path
@@ -139,7 +135,7 @@ def test_a_file_lies_under_its_real_name_beside_its_siblings(
     )
 
 
-def test_every_entry_point_and_query_means_the_same_file(store: FileStore) -> None:
+def test_every_entry_point_and_query_leads_to_the_same_file(store: FileStore) -> None:
     uris = [
         f'{entry}/projects/P/resources/1/files/a' for entry in ('/data', '/REST', '/data/archive')
     ]
@@ -147,7 +143,7 @@ def test_every_entry_point_and_query_means_the_same_file(store: FileStore) -> No
 
 
 @given(st.lists(names, min_size=1, max_size=4), st.booleans())
-def test_no_uri_leads_out_of_the_folder(parts: list[str], encoded: bool) -> None:
+def test_no_uri_leads_outside_the_folder(parts: list[str], encoded: bool) -> None:
     store = store_of(Path('/cache'), 'https://host', 'me')
     uri = '/data/' + '/'.join(map(quote, parts) if encoded else parts)
     path = store.path(uri)
@@ -218,12 +214,12 @@ def put(store: FileStore, content: bytes = b'content', headers: dict[str, str] =
 
 
 def validator(store: FileStore) -> str:
-    """The date that the server is asked about; empty where there is none to be trusted."""
+    """Return the date of the conditional request; empty if no date can be trusted."""
     record = store.record(URI)
     return record.modified if record is not None else ''
 
 
-def test_a_stored_file_has_the_servers_time_and_is_validated_by_it(store: FileStore) -> None:
+def test_a_stored_file_has_the_time_of_the_server_and_is_validated_by_it(store: FileStore) -> None:
     assert not validator(store)
     assert put(store).stat().st_mtime == MODIFIED
     assert validator(store) == HEADERS['last-modified']
@@ -239,14 +235,12 @@ def test_a_stored_file_has_the_servers_time_and_is_validated_by_it(store: FileSt
         {'last-modified': HEADERS['last-modified'], 'date': 'now'},
     ],
 )
-def test_a_time_that_proves_nothing_is_not_asked_with(
-    headers: dict[str, str], store: FileStore
-) -> None:
+def test_a_time_that_proves_nothing_is_not_sent(headers: dict[str, str], store: FileStore) -> None:
     put(store, headers=headers)
     assert not validator(store)
 
 
-def test_a_file_that_somebody_wrote_to_is_not_validated_by_its_time(store: FileStore) -> None:
+def test_a_file_that_was_modified_locally_is_not_validated_by_its_time(store: FileStore) -> None:
     path = put(store)
     path.chmod(0o600)
     path.write_bytes(b'changed by hand')
@@ -266,7 +260,7 @@ def test_a_read_only_file_is_replaced(store: FileStore) -> None:
     assert put(store, b'new').read_bytes() == b'new'
 
 
-def test_the_folders_are_there_or_come_to_be_for_many_at_once(store: FileStore) -> None:
+def test_many_threads_can_create_the_folders_at_once(store: FileStore) -> None:
     started = threading.Barrier(8)
 
     def work(number: int) -> None:
@@ -284,7 +278,7 @@ def test_the_folders_are_there_or_come_to_be_for_many_at_once(store: FileStore) 
 
 
 class _Broke(BaseException):
-    """Something like KeyboardInterrupt."""
+    """A signal like KeyboardInterrupt."""
 
 
 @pytest.mark.parametrize(
@@ -305,7 +299,7 @@ def test_an_error_leaves_nothing_behind(
     assert list(store.path(URI).parent.iterdir()) == [] and not validator(store)
 
 
-def test_an_error_leaves_the_older_file_as_it_was(store: FileStore) -> None:
+def test_an_error_leaves_the_older_file_unchanged(store: FileStore) -> None:
     put(store, b'old')
     with pytest.raises(ValueError), store.writing(URI, {}) as file:
         file.write(b'new')
@@ -313,14 +307,14 @@ def test_an_error_leaves_the_older_file_as_it_was(store: FileStore) -> None:
     assert store.path(URI).read_bytes() == b'old' and validator(store) == HEADERS['last-modified']
 
 
-def test_nothing_is_seen_before_all_is_written(store: FileStore) -> None:
+def test_a_file_appears_only_when_it_is_complete(store: FileStore) -> None:
     with store.writing(URI, HEADERS) as file:
         file.write(b'half of it')
         assert not store.path(URI).exists()
     assert store.path(URI).exists()
 
 
-def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_created_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     store = store_of(tmp_path / 'file', 'https://host', 'me')
     with (
@@ -333,7 +327,7 @@ def test_a_cache_that_cannot_be_made_is_an_error_with_the_remedy(tmp_path: Path)
 
 @anybody
 @posix
-def test_a_cache_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+def test_a_cache_folder_that_cannot_be_written_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / 'cache').mkdir(mode=0o500)
     with (
         pytest.raises(ConfigurationError, match='PYXNAT_CACHEDIR'),
@@ -342,7 +336,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_with_the_remedy(tmp_path: Pa
         pass
 
 
-def test_the_digest_of_the_listing_tells_whether_a_file_is_the_same(store: FileStore) -> None:
+def test_the_digest_of_the_listing_shows_whether_a_file_is_the_same(store: FileStore) -> None:
     digest = hashlib.md5(b'content').hexdigest()
     assert not store.holds(URI, store.record(URI), '7', digest)
     put(store)
@@ -359,7 +353,7 @@ def test_a_store_shows_its_folder(store: FileStore) -> None:
     assert repr(store) == f'<FileStore {store.folder}>'
 
 
-# -- publish, anywhere -----------------------------------------------------------------------------
+# -- atomic writes outside the cache ---------------------------------------------------------------
 
 
 @posix
@@ -373,7 +367,7 @@ def test_a_published_file_has_the_permissions_of_new_files(tmp_path: Path) -> No
     assert stat.S_IMODE((tmp_path / 'a').stat().st_mode) == 0o640
 
 
-def test_a_name_that_needs_all_its_bytes_can_be_published(tmp_path: Path) -> None:
+def test_a_name_of_the_longest_allowed_length_can_be_published(tmp_path: Path) -> None:
     path = tmp_path / ('日' * 85)
     with publish(path) as file:
         file.write(b'x')
@@ -381,7 +375,7 @@ def test_a_name_that_needs_all_its_bytes_can_be_published(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize('name', ['missing/a', 'file/a'])
-def test_a_folder_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> None:
+def test_a_missing_folder_is_an_error(name: str, tmp_path: Path) -> None:
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(OSError), publish(tmp_path / name):
         pass
@@ -398,7 +392,7 @@ def test_a_folder_that_is_not_there_is_an_error(name: str, tmp_path: Path) -> No
         ('Sun, 99 Sep 2020 12:26:40 GMT', None),
     ],
 )
-def test_a_date_of_http_is_seconds_or_nothing(text: str | None, seconds: float | None) -> None:
+def test_an_http_date_is_seconds_or_nothing(text: str | None, seconds: float | None) -> None:
     assert http_time(text) == seconds
 
 
@@ -409,12 +403,12 @@ def test_a_date_of_http_is_seconds_or_nothing(text: str | None, seconds: float |
         fullmatch=True,
     )
 )
-def test_any_text_is_a_date_or_none(text: str) -> None:
+def test_any_text_is_a_date_or_nothing(text: str) -> None:
     assert isinstance(http_time(text), float | None)
 
 
 @posix
-def test_a_private_file_gets_its_folders_back_when_they_are_removed(tmp_path: Path) -> None:
+def test_folders_of_a_private_file_are_recreated_if_they_are_removed(tmp_path: Path) -> None:
     path = tmp_path / 'a' / 'b' / 'file'
     for content in (b'first', b'second'):
         with publish(path, mode=0o600, private=True) as file:

@@ -1,5 +1,4 @@
-"""What programs written for pyxnat 1.x find: old module names, old arguments, and the names that
-begin with an underscore."""
+"""Tests for programs written for pyxnat 1.x: old module names, arguments and underscore names."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(('old', 'new'), OLD_NAMES.items())
-def test_an_old_module_is_the_new_one(old: str, new: str) -> None:
+def test_an_old_module_name_is_the_new_module(old: str, new: str) -> None:
     module = importlib.import_module(f'pyxnat.{new}')
     assert importlib.import_module(f'pyxnat.core.{old}') is module is getattr(pyxnat.core, old)
     assert importlib.import_module(f'pyxnat.{old}') is module is getattr(pyxnat, old)
@@ -61,19 +60,19 @@ def test_an_old_import_works_in_a_fresh_interpreter(statement: str) -> None:
     subprocess.run([sys.executable, '-W', 'error', '-c', statement], check=True, cwd=ROOT)
 
 
-def test_an_old_module_without_a_new_one_fails_at_its_import() -> None:
+def test_an_old_module_without_a_successor_fails_at_import() -> None:
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module('pyxnat.core.downloadutils')
 
 
-def test_errors_caught_under_the_old_name_are_those_raised(xnat: pyxnat.Interface) -> None:
+def test_errors_caught_by_the_old_name_are_the_raised_ones(xnat: pyxnat.Interface) -> None:
     from pyxnat.core.errors import DatabaseError
 
     with pytest.raises(DatabaseError):
         xnat._exec('/data/projects/NOPE')
 
 
-def test_a_pickle_under_the_old_name_is_read() -> None:
+def test_a_pickle_with_the_old_name_can_be_read() -> None:
     old = pickle.dumps(JsonTable([{'a': '1'}])).replace(
         b'pyxnat.tables.table', b'pyxnat.core.jsonutil'
     )
@@ -88,7 +87,7 @@ def test_a_pickle_under_the_old_name_is_read() -> None:
 
 @pytest.fixture
 def config(server: Any, tmp_path: Path) -> Path:
-    """A configuration file as pyxnat 1.x wrote it."""
+    """Write a configuration file as pyxnat 1.x did."""
     path = tmp_path / 'xnat.cfg'
     path.write_text(
         json.dumps(
@@ -105,7 +104,7 @@ def config(server: Any, tmp_path: Path) -> Path:
     return path
 
 
-def test_arguments_go_by_position(server: Any, tmp_path: Path, config: Path) -> None:
+def test_arguments_can_be_positional(server: Any, tmp_path: Path, config: Path) -> None:
     with pyxnat.Interface(
         server.url, server.user, server.password, str(tmp_path / 'cache')
     ) as interface:
@@ -142,7 +141,7 @@ def test_a_configuration_is_saved_and_loaded(
     assert xnat.head('/data/projects').ok
 
 
-def test_a_wrong_login_is_seen_by_head_and_by_exec_but_not_by_the_constructor(server: Any) -> None:
+def test_a_wrong_login_fails_in_head_and_exec_but_not_in_the_constructor(server: Any) -> None:
     wrong = pyxnat.Interface(user='admin', password='wrong', server=server.url, verify=True)
     assert not wrong.head('').ok
     with pytest.raises(errors.DatabaseError):
@@ -151,18 +150,17 @@ def test_a_wrong_login_is_seen_by_head_and_by_exec_but_not_by_the_constructor(se
         wrong.select.projects().get()
 
 
-def test_a_right_login_is_seen_by_head(xnat: pyxnat.Interface) -> None:
+def test_a_valid_login_passes_head(xnat: pyxnat.Interface) -> None:
     assert xnat.head('').ok
 
 
-def test_a_wrong_password_with_a_colon_is_an_answer_too(server: Any) -> None:
+def test_a_wrong_password_with_a_colon_is_an_error(server: Any) -> None:
     answer = pyxnat.Interface(server.url, 'admin', 'wr:ong').head('/data/projects')
     assert (answer.ok, answer.status_code) == (False, 401)
 
 
 class Subclass(pyxnat.Interface):
-    """As dax has it: attributes before ``__init__``, which is called anew to connect again, and
-    requests that are looked at."""
+    """Subclass as in dax: attributes before ``__init__``, which is called again to reconnect."""
 
     def __init__(self, host: str, user: str, pwd: str) -> None:
         self.host, self.user, self.pwd = host, user, pwd
@@ -192,7 +190,7 @@ class Subclass(pyxnat.Interface):
         )
 
 
-def test_a_subclass_sees_the_requests_and_keeps_its_attributes(server: Any, project: Any) -> None:
+def test_a_subclass_sees_all_requests_and_keeps_its_attributes(server: Any, project: Any) -> None:
     with Subclass(server.url, server.user, server.password) as interface:
         assert (interface.host, interface.user, interface.pwd) == (
             server.url,
@@ -233,7 +231,7 @@ def test_close_jsession_ends_the_session(server: Any) -> None:
     assert trace.requests == 1 and interface._jsession == ''
 
 
-def test_a_session_opened_elsewhere_can_be_used(
+def test_a_session_opened_by_another_program_can_be_used(
     xnat: pyxnat.Interface, server: Any, project: Any
 ) -> None:
     guest = pyxnat.Interface(server=server.url, verify=True, anonymous=True)
@@ -243,7 +241,7 @@ def test_a_session_opened_elsewhere_can_be_used(
     assert project.id() in guest.select.projects().get()
 
 
-def test_names_with_an_underscore_are_kept(xnat: pyxnat.Interface, server: Any, scan: Any) -> None:
+def test_underscore_names_still_exist(xnat: pyxnat.Interface, server: Any, scan: Any) -> None:
     assert (xnat._server, xnat._user, xnat._anonymous, xnat._verify, xnat._entry) == (
         server.url,
         server.user,
@@ -268,7 +266,7 @@ def test_names_with_an_underscore_are_kept(xnat: pyxnat.Interface, server: Any, 
         xnat._get_head(f'{file._uri}x')
 
 
-def test_exec_takes_what_it_took(xnat: pyxnat.Interface, project: Any) -> None:
+def test_exec_takes_the_old_arguments(xnat: pyxnat.Interface, project: Any) -> None:
     assert isinstance(
         xnat._exec(
             '/data/projects', 'GET', {'format': 'csv'}, {'Accept': '*/*'}, False, timeout=300
@@ -281,7 +279,7 @@ def test_exec_takes_what_it_took(xnat: pyxnat.Interface, project: Any) -> None:
         xnat._exec('/data/projects', nope=1)
 
 
-def test_get_json_gives_rows_of_text(xnat: pyxnat.Interface, project: Any) -> None:
+def test_get_json_returns_rows_of_text(xnat: pyxnat.Interface, project: Any) -> None:
     project.subject('S1').create(yob='1960')
     for uri in (
         '/REST/projects/{}/subjects?columns=ID,label,yob',
@@ -291,11 +289,11 @@ def test_get_json_gives_rows_of_text(xnat: pyxnat.Interface, project: Any) -> No
         assert (row['label'], row['yob']) == ('S1', '1960')
 
 
-def test_version_is_what_the_server_says(xnat: pyxnat.Interface) -> None:
+def test_the_version_is_that_of_the_server(xnat: pyxnat.Interface) -> None:
     assert isinstance(xnat.version(), (bytes, dict)) and xnat.version()
 
 
-def test_logging_is_set(caplog: pytest.LogCaptureFixture, xnat: pyxnat.Interface) -> None:
+def test_logging_is_configured(caplog: pytest.LogCaptureFixture, xnat: pyxnat.Interface) -> None:
     logger = logging.getLogger('pyxnat')
     before = logger.level, list(logger.handlers)
     try:
@@ -313,7 +311,7 @@ def test_logging_is_set(caplog: pytest.LogCaptureFixture, xnat: pyxnat.Interface
 # -- ~/.xnatPass -----------------------------------------------------------------------------------
 
 
-def test_the_file_of_passwords_is_read_by_the_old_functions(
+def test_the_old_functions_read_the_file_of_passwords(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv('HOME', str(tmp_path))
@@ -345,7 +343,7 @@ def test_a_line_is_parsed(lines: list[str], found: Any) -> None:
     assert xpass.parse_xnat_pass(lines) == found
 
 
-def test_tokens_are_found() -> None:
+def test_tokens_of_a_line_are_found() -> None:
     assert xpass.find_token('@', ' a @ b@c ') == ('a', 'b@c')
     assert xpass.find_token('@', 'a') is None and xpass.find_token('@', '@b') is None
     assert xpass.find_plus_line(['a', '+b', '+c']) == 'b' and xpass.find_plus_line([]) is None
@@ -358,7 +356,7 @@ def test_csv_to_json_takes_text() -> None:
     assert csv_to_json('a,b\n1,"x, y"\n') == [{'a': '1', 'b': 'x, y'}] and csv_to_json('') == []
 
 
-def test_values_of_an_array_are_quoted() -> None:
+def test_values_of_an_array_are_escaped() -> None:
     uri = arrays.listing(
         'xnat:mrSessionData', ['ID', 'ID', 'label'], project_id='A&B=1', subject_label='ü %'
     )
@@ -370,7 +368,7 @@ def test_values_of_an_array_are_quoted() -> None:
 
 @pytest.fixture
 def sessions(project: Any) -> Any:
-    """An MR session with two scans and a PET session, of two subjects."""
+    """Create an MR session with two scans and a PET session, of two subjects."""
     session = (
         project.subject('S1')
         .experiment('MR')
@@ -441,7 +439,7 @@ def sessions(project: Any) -> Any:
         ),
     ],
 )
-def test_an_array_is_one_request(
+def test_an_array_takes_one_request(
     xnat: pyxnat.Interface, sessions: Any, ask: Any, labels: list[str]
 ) -> None:
     name = sessions.id()
@@ -452,7 +450,9 @@ def test_an_array_is_one_request(
     assert all(row['project'] == sessions.id() for row in table)
 
 
-def test_an_array_of_one_subject_goes_by_its_id(xnat: pyxnat.Interface, sessions: Any) -> None:
+def test_an_array_of_one_subject_is_filtered_by_its_id(
+    xnat: pyxnat.Interface, sessions: Any
+) -> None:
     subject = sessions.subject('S1').id()
     (row,) = xnat.array.experiments(subject_id=subject).data
     assert row['subject_ID'] == subject

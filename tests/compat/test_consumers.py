@@ -1,5 +1,5 @@
-"""The calls that real packages and scripts make, as they make them (shared/spec/consumers.md), on
-the embedded archive."""
+"""The calls of real packages and scripts, unmodified (shared/spec/consumers.md), on the embedded
+archive."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_dax_lists_by_get_json(xnat: Interface, P: str) -> None:
         ),
     ],
 )
-def test_dax_selects_one_thing_by_plural_names(
+def test_dax_selects_one_item_by_plural_names(
     xnat: Interface, P: str, path: str, name: str, exists: bool
 ) -> None:
     found = xnat.select(path % P)
@@ -96,7 +96,7 @@ def test_dax_selects_one_thing_by_plural_names(
 def test_dax_selects_collections(xnat: Interface, P: str) -> None:
     assert P in xnat.select('/project/').get()
     resources = xnat.select(f'/projects/{P}/subjects/S/experiments/E/assessor/A/resources')
-    assert resources.get('label') == ['DATA']  # without a side it is out
+    assert resources.get('label') == ['DATA']  # a resource without a side is below out
     assert [
         one.label()
         for one in xnat.select(f'/projects/{P}/subjects/S/experiments/E/scans/1/resources').get(
@@ -184,7 +184,7 @@ def test_dax_handles_files(
     assert not file.exists() and resource.files().get() == []
 
 
-def test_dax_puts_json_text_as_content(xnat: Interface, P: str) -> None:
+def test_dax_uploads_json_text_as_content(xnat: Interface, P: str) -> None:
     file = xnat.select(f'/projects/{P}/resources/R/files/F.json')
     file.put(src='{"a": [1, 2]}')
     assert json.loads(Path(file.get()).read_text()) == {'a': [1, 2]}
@@ -211,7 +211,7 @@ def test_dax_mirrors_a_resource_by_its_zip(xnat: Interface, P: str, tmp_path: Pa
     )
 
 
-def test_dax_mirrors_by_document(xnat: Interface, P: str, local: Callable[..., str]) -> None:
+def test_dax_mirrors_with_documents(xnat: Interface, P: str, local: Callable[..., str]) -> None:
     original = xnat.select(f'/projects/{P}/subjects/S')
     root = ElementTree.fromstring(original.get())
     for name in ('ID', 'project', 'label'):
@@ -242,7 +242,7 @@ def test_dax_shares_by_attributes(xnat: Interface, P: str) -> None:
     ]
 
 
-def test_dax_asks_put_for_an_answer(xnat: Interface, P: str) -> None:
+def test_dax_uses_the_response_of_put(xnat: Interface, P: str) -> None:
     assert (
         xnat.put(f'/data/projects/{P}/subjects/BYPUT').ok
         and not xnat.put('/data/projects/NOPE/subjects/S/experiments/E').ok
@@ -253,7 +253,7 @@ def test_dax_asks_put_for_an_answer(xnat: Interface, P: str) -> None:
 # -- copyxnat --------------------------------------------------------------------------------------
 
 
-def test_copyxnat_looks_around(server: Any, P: str) -> None:
+def test_copyxnat_explores_the_archive(server: Any, P: str) -> None:
     interface = Interface(
         server=server.url, user=server.user, password=server.password, verify=not False
     )
@@ -392,7 +392,7 @@ def test_dashboards_reads_validators_from_the_repr_of_files(xnat: Interface, P: 
 # -- bbrc-bx, bbrc-validator -----------------------------------------------------------------------
 
 
-def test_bx_works_from_an_accession_id(xnat: Interface, P: str, tmp_path: Path) -> None:
+def test_bx_starts_from_an_accession_id(xnat: Interface, P: str, tmp_path: Path) -> None:
     columns = ['subject_label', 'label', 'project']
     table = xnat.array.experiments(
         project_id=P, experiment_type='xnat:mrSessionData', columns=columns
@@ -482,7 +482,7 @@ def test_garjus_handles_resources(
 
 
 @pytest.mark.parametrize(('size', 'told'), [(4, '4.00 B'), (3 * 1024, '3.00 KB')])
-def test_garjus_reads_the_number_of_files_from_what_is_printed(
+def test_garjus_reads_the_number_of_files_from_the_repr(
     xnat: Interface, P: str, size: int, told: str
 ) -> None:
     scan = xnat.select(f'/projects/{P}/subjects/S/experiments/E/scans/1')
@@ -500,11 +500,11 @@ def test_garjus_reads_the_number_of_files_from_what_is_printed(
     scan.resource(label).delete()
 
 
-def test_garjus_asks_for_a_token(xnat: Interface) -> None:
+def test_garjus_requests_a_token(xnat: Interface) -> None:
     assert json.loads(xnat._exec('/data/services/tokens/issue', 'GET'))['alias']
 
 
-def test_qixnat_asks_objects_what_they_are(xnat: Interface, P: str) -> None:
+def test_qixnat_checks_the_types_of_objects(xnat: Interface, P: str) -> None:
     project = xnat.select.project(P)
     chain = [project, project.subject('S'), project.subject('S').experiment('E')]
     chain += [

@@ -1,5 +1,7 @@
-"""The forty idioms of user scripts (shared/spec/consumers.md, section 3) by their numbers; some
-stand in the tests of the packages that use them."""
+"""The forty idioms of user scripts (shared/spec/consumers.md, section 3), by number.
+
+Some are in the tests of the packages that use them.
+"""
 
 from __future__ import annotations
 
@@ -225,5 +227,5 @@ def test_idiom_40_share_download_and_trigger(xnat: Interface, P: str, tmp_path: 
     assert other.subjects().get('label') == ['S']
 
 
-def test_the_version_is_there() -> None:
+def test_the_package_has_a_version() -> None:
     assert pyxnat.__version__

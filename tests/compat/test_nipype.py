@@ -1,5 +1,4 @@
-"""NiPyPE's own XNATSource and XNATSink, unmodified, on the embedded archive: every way they call
-pyxnat."""
+"""Tests of NiPyPE's XNATSource and XNATSink: all their calls, on an embedded archive."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ CONTENT = b'n' * 5000
 
 @pytest.fixture(scope='module')
 def io(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
-    """``nipype.interfaces.io``, kept from asking its maker for news and from writing to the home
+    """Return ``nipype.interfaces.io``, without its check for updates and its files in the home
     folder."""
     os.environ['NO_ET'] = '1'
     os.environ['NIPYPE_CONFIG_DIR'] = str(tmp_path_factory.mktemp('nipype'))
@@ -30,7 +29,7 @@ def io(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
 
 @pytest.fixture
 def login(server: Any, tmp_path: Path) -> dict[str, str]:
-    """Server, user, password and cache folder: NiPyPE passes them by position."""
+    """Return server, user, password and cache folder, which NiPyPE passes by position."""
     return {
         'server': server.url,
         'user': server.user,
@@ -41,7 +40,7 @@ def login(server: Any, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def config(server: Any, tmp_path: Path) -> str:
-    """A configuration file."""
+    """Write a configuration file."""
     path = tmp_path / 'xnat.cfg'
     path.write_text(
         json.dumps({'server': server.url, 'user': server.user, 'password': server.password})
@@ -59,14 +58,16 @@ def image(tmp_path: Path) -> str:
 
 @pytest.fixture
 def flow(project: Any) -> str:
-    """A name for an experiment of its own: the reconstruction is called after it, and XNAT wants
-    those unique on the whole site (fact 2.9.5)."""
+    """Return a unique name for an experiment.
+
+    The reconstruction has this name, and XNAT wants those unique on the whole site (fact 2.9.5).
+    """
     return f'flow-{project.id()}'.replace('_', '-')
 
 
 @pytest.fixture
 def sink(io: ModuleType, login: dict[str, str], project: Any, flow: str) -> Callable[..., None]:
-    """Runs an XNATSink into the test's project."""
+    """Return a function that runs an XNATSink into the project of the test."""
 
     def run(outputs: dict[str, Any], **inputs: Any) -> None:
         about = {
@@ -86,7 +87,7 @@ def sink(io: ModuleType, login: dict[str, str], project: Any, flow: str) -> Call
 
 @pytest.fixture
 def source(io: ModuleType, login: dict[str, str]) -> Callable[..., Any]:
-    """Runs an XNATSource with one template and gives its output."""
+    """Return a function that runs an XNATSource with one template and returns its output."""
 
     def run(template: str, **inputs: Any) -> Any:
         about = {} if 'config' in inputs else login
@@ -101,7 +102,7 @@ def source(io: ModuleType, login: dict[str, str]) -> Callable[..., Any]:
 
 @pytest.fixture
 def anatomy(project: Any) -> Any:
-    """Two sessions of one subject, each with an assessor that has two images under ``out``."""
+    """Create two sessions of one subject, each with an assessor with two images under ``out``."""
     for session in ('SessionA', 'SessionB'):
         resource = (
             project.subject('SUBJ1')
@@ -133,7 +134,7 @@ def test_the_documented_template_finds_its_files(source: Callable[..., Any], ana
     assert {os.path.getsize(path) for path in found} == {len(CONTENT), 2 * len(CONTENT)}
 
 
-def test_files_lie_in_the_cache_folder_given_by_position(
+def test_files_are_in_the_cache_folder_given_by_position(
     source: Callable[..., Any], anatomy: Any, login: dict[str, str]
 ) -> None:
     found = source(
@@ -146,7 +147,7 @@ def test_files_lie_in_the_cache_folder_given_by_position(
 @pytest.mark.parametrize(
     'resources', ['out/resources', 'out_resources', 'out/resource/NIFTI', 'out_resources/NIFTI']
 )
-def test_the_ways_to_write_resources_are_alike(
+def test_all_spellings_of_resources_are_equal(
     source: Callable[..., Any], anatomy: Any, resources: str
 ) -> None:
     found = source(
@@ -157,7 +158,7 @@ def test_the_ways_to_write_resources_are_alike(
     assert len(found) == 4
 
 
-def test_wildcards_stand_at_every_level(source: Callable[..., Any], anatomy: Any) -> None:
+def test_wildcards_are_possible_at_every_level(source: Callable[..., Any], anatomy: Any) -> None:
     found = source(
         f'/projects/{anatomy.id()}*/subjects/*/experiments/*%s/assessors/*/out_resources/*/files',
         which='B',
@@ -183,7 +184,7 @@ def test_lists_of_inputs_give_a_list_for_each(source: Callable[..., Any], anatom
     assert [len(one) for one in found] == [2, 2]
 
 
-def test_nothing_found_is_the_error_that_nipype_makes_of_an_empty_list(
+def test_no_result_is_the_error_that_nipype_raises_for_an_empty_list(
     source: Callable[..., Any], anatomy: Any
 ) -> None:
     with pytest.raises(OSError, match='returned no files'):
@@ -197,7 +198,7 @@ def test_nothing_found_is_the_error_that_nipype_makes_of_an_empty_list(
         )
 
 
-def test_fields_of_the_output_have_templates_of_their_own(
+def test_each_field_of_the_output_has_a_template(
     io: ModuleType, login: dict[str, str], anatomy: Any
 ) -> None:
     node = io.XNATSource(infields=['sid'], outfields=['struct', 'func'], **login)
@@ -212,7 +213,7 @@ def test_fields_of_the_output_have_templates_of_their_own(
     assert not set(outputs.struct) & set(outputs.func)
 
 
-def test_a_template_without_arguments_is_asked_as_it_is(
+def test_a_template_without_arguments_is_used_unchanged(
     io: ModuleType, login: dict[str, str], anatomy: Any
 ) -> None:
     node = io.XNATSource(outfields=['all'], **login)
@@ -247,7 +248,7 @@ def test_a_wrong_password_is_an_error(io: ModuleType, login: dict[str, str], ana
 # -- sink ------------------------------------------------------------------------------------------
 
 
-def test_sink_makes_all_that_is_missing_and_stores_the_file(
+def test_sink_creates_missing_levels_and_stores_the_file(
     sink: Callable[..., None], project: Any, image: str, flow: str
 ) -> None:
     sink({'brain': image})
@@ -261,7 +262,7 @@ def test_sink_makes_all_that_is_missing_and_stores_the_file(
     assert session.datatype() == 'xnat:imageSessionData'
 
 
-def test_sink_makes_the_project(
+def test_sink_creates_the_project(
     sink: Callable[..., None], xnat: pyxnat.Interface, project: Any, image: str
 ) -> None:
     name = f'{project.id()}_NEW'
@@ -269,7 +270,7 @@ def test_sink_makes_the_project(
     assert xnat.select.project(name).exists()
 
 
-def test_underscores_in_names_come_back(
+def test_underscores_in_names_are_kept(
     sink: Callable[..., None], project: Any, image: str, flow: str
 ) -> None:
     sink({'brain': image}, experiment_id='my_flow_1', reconstruction_id=f'{flow}_b')
@@ -279,7 +280,7 @@ def test_underscores_in_names_come_back(
 
 
 @pytest.mark.parametrize('container', ['assessor', 'reconstruction'])
-def test_sink_uses_the_container_it_is_told(
+def test_sink_uses_the_given_container(
     sink: Callable[..., None], project: Any, image: str, container: str, flow: str
 ) -> None:
     sink({'brain': image}, **{f'{container}_id': 'QC1'})
@@ -305,7 +306,7 @@ def test_lists_and_lists_of_lists_are_stored(
     }
 
 
-def test_parameters_in_folder_names_name_the_container(
+def test_parameters_in_folder_names_give_the_container(
     sink: Callable[..., None], project: Any, tmp_path: Path, flow: str
 ) -> None:
     folder = tmp_path / '_fwhm_6'
@@ -330,13 +331,13 @@ def test_sink_reads_a_configuration_file(
     )
 
 
-def test_a_second_run_does_not_overwrite_in_silence(sink: Callable[..., None], image: str) -> None:
+def test_a_second_run_does_not_overwrite_silently(sink: Callable[..., None], image: str) -> None:
     sink({'brain': image})
     with pytest.raises(pyxnat.errors.DuplicateError):
         sink({'brain': image})
 
 
-def test_what_was_sunk_can_be_sourced(
+def test_the_files_of_a_sink_can_be_read_by_a_source(
     sink: Callable[..., None], source: Callable[..., Any], project: Any, image: str, flow: str
 ) -> None:
     sink({'brain': image})
@@ -348,7 +349,7 @@ def test_what_was_sunk_can_be_sourced(
 # -- share -----------------------------------------------------------------------------------------
 
 
-def test_share_brings_the_subject_of_the_raw_data(
+def test_share_shares_the_subject_of_the_raw_data(
     sink: Callable[..., None], xnat: pyxnat.Interface, project: Any, image: str
 ) -> None:
     raw = xnat.select.project(f'{project.id()}_RAW').create()
@@ -358,7 +359,7 @@ def test_share_brings_the_subject_of_the_raw_data(
     assert sorted(subject.shares().get()) == sorted([project.id(), raw.id()])
 
 
-def test_share_makes_the_project_it_shares_into(
+def test_share_creates_the_project_it_shares_into(
     sink: Callable[..., None], xnat: pyxnat.Interface, project: Any, image: str
 ) -> None:
     subject = project.subject('SUBJ1').create()
@@ -366,7 +367,7 @@ def test_share_makes_the_project_it_shares_into(
     assert xnat.select.project(f'{project.id()}_DEST').subjects().get() == [subject.id()]
 
 
-def test_share_where_the_subject_already_is(
+def test_share_works_if_the_subject_is_already_there(
     sink: Callable[..., None], project: Any, image: str
 ) -> None:
     subject = project.subject('SUBJ1').create()

@@ -1,7 +1,5 @@
-"""The plain requests:
-
-``interface.get/put/post/delete/head`` in the words of requests, on a real socket.
-"""
+"""Tests of the plain requests: ``interface.get/put/post/delete/head`` with the arguments of
+requests."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ from pyxnat.compat.multipart import Multipart, Part
 
 
 class _Echo(BaseHTTPRequestHandler):
-    """Answers with what it was asked, or as the path says."""
+    """Handler that returns its request, or the response that the path names."""
 
     protocol_version = 'HTTP/1.1'
     seen: list[dict[str, Any]] = []
@@ -76,12 +74,12 @@ class _Echo(BaseHTTPRequestHandler):
         return self.rfile.read(int(self.headers.get('Content-Length') or 0))
 
     def log_message(self, *_: Any) -> None:
-        """Nothing."""
+        """Discard log messages."""
 
 
 @pytest.fixture
 def echo() -> Iterator[tuple[pyxnat.Interface, list[dict[str, Any]]]]:
-    """A guest's connection to a server that answers with what it is asked, and what it has seen."""
+    """Return a guest's connection to a server that echoes requests, and the received requests."""
     http = ThreadingHTTPServer(('127.0.0.1', 0), _Echo)
     _Echo.seen = []
     threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
@@ -96,10 +94,10 @@ def echo() -> Iterator[tuple[pyxnat.Interface, list[dict[str, Any]]]]:
 Echoed = tuple[pyxnat.Interface, list[dict[str, Any]]]
 
 
-# -- answers ---------------------------------------------------------------------------------------
+# -- responses -------------------------------------------------------------------------------------
 
 
-def test_an_answer_has_what_that_of_requests_has(echo: Echoed) -> None:
+def test_a_response_has_the_attributes_of_one_of_requests(echo: Echoed) -> None:
     interface, _ = echo
     answer = interface.get('/200/x')
     assert answer.ok and bool(answer) and answer.status_code == 200 and answer.reason == 'OK'
@@ -122,7 +120,7 @@ def test_an_answer_has_what_that_of_requests_has(echo: Echoed) -> None:
 
 
 @pytest.mark.parametrize('status', [400, 401, 403, 404, 409, 500])
-def test_no_status_is_an_error_until_asked(echo: Echoed, status: int) -> None:
+def test_no_status_is_an_error_before_raise_for_status(echo: Echoed, status: int) -> None:
     answer = echo[0].get(f'/{status}/x')
     assert (answer.ok, answer.status_code, answer.reason) == (False, status, 'Because')
     with pytest.raises(errors.DatabaseError, match=str(status)) as raised:
@@ -131,7 +129,7 @@ def test_no_status_is_an_error_until_asked(echo: Echoed, status: int) -> None:
 
 
 @pytest.mark.parametrize('method', ['get', 'put', 'post', 'delete', 'head'])
-def test_each_verb_is_sent(echo: Echoed, method: str) -> None:
+def test_each_method_is_sent(echo: Echoed, method: str) -> None:
     answer = getattr(echo[0], method)('/200/x')
     assert (answer.status_code, echo[1][0]['method'], echo[1][0]['path']) == (
         200,
@@ -141,7 +139,7 @@ def test_each_verb_is_sent(echo: Echoed, method: str) -> None:
     assert bool(answer.content) == (method != 'head')
 
 
-def test_pieces_have_the_size_that_was_asked(echo: Echoed) -> None:
+def test_chunks_have_the_requested_size(echo: Echoed) -> None:
     with echo[0].get('/200/text', stream=True) as answer:
         pieces = list(answer.iter_content(5))
     assert {len(piece) for piece in pieces[:-1]} == {5} and b''.join(
@@ -154,7 +152,7 @@ def test_pieces_have_the_size_that_was_asked(echo: Echoed) -> None:
     ]
 
 
-def test_a_streamed_answer_is_never_whole_in_memory(echo: Echoed) -> None:
+def test_a_streamed_response_is_never_whole_in_memory(echo: Echoed) -> None:
     with echo[0].get('/200/big', stream=True) as answer:
         tracemalloc.start()
         received = sum(len(piece) for piece in answer.iter_content(64 * 1024))
@@ -162,10 +160,10 @@ def test_a_streamed_answer_is_never_whole_in_memory(echo: Echoed) -> None:
         tracemalloc.stop()
     assert (
         received == 40_000_000 and peak < 50_000_000
-    )  # the server of this process holds 40 MB of it
+    )  # the server in this process holds 40 MB of it
 
 
-def test_others_can_be_asked_while_an_answer_is_read(echo: Echoed) -> None:
+def test_other_requests_work_while_a_response_is_read(echo: Echoed) -> None:
     with echo[0].get('/200/big', stream=True) as answer:
         pieces = answer.iter_content(1000)
         next(pieces)
@@ -175,7 +173,7 @@ def test_others_can_be_asked_while_an_answer_is_read(echo: Echoed) -> None:
         assert 1000 + sum(map(len, pieces)) == 40_000_000
 
 
-def test_what_was_read_in_pieces_is_gone(echo: Echoed) -> None:
+def test_a_streamed_body_can_be_read_only_once(echo: Echoed) -> None:
     answer = echo[0].get('/200/x', stream=True)
     list(answer.iter_content(10))
     with pytest.raises(RuntimeError, match='read in pieces'):
@@ -186,7 +184,7 @@ def test_what_was_read_in_pieces_is_gone(echo: Echoed) -> None:
         _ = closed.content
 
 
-# -- what is sent ----------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -207,7 +205,7 @@ def test_uris_and_parameters_are_encoded(echo: Echoed, uri: str, params: Any, pa
     assert echo[1][0]['path'] == path
 
 
-def test_a_full_url_of_the_server_is_taken_and_of_another_refused(echo: Echoed) -> None:
+def test_a_full_url_of_the_server_is_accepted_and_one_of_another_is_refused(echo: Echoed) -> None:
     assert echo[0].get(f'{echo[0]._server}/200/x').ok
     with pytest.raises(errors.ProgrammingError, match='another server'):
         echo[0].get('http://example.org/data')
@@ -287,7 +285,7 @@ def test_files_are_streamed(echo: Echoed, tmp_path: Path) -> None:
     st.lists(st.tuples(st.binary(max_size=50), st.integers(0, 5), st.booleans()), max_size=6),
     st.integers(1, 70),
 )
-def test_a_form_reads_alike_twice_and_has_the_length_it_says(
+def test_a_form_can_be_read_twice_and_has_the_announced_length(
     files: list[tuple[bytes, int, bool]], size: int
 ) -> None:
     def opened(content: bytes, skip: int, as_file: bool) -> Any:
@@ -307,7 +305,7 @@ def test_a_form_reads_alike_twice_and_has_the_length_it_says(
         assert (content[min(skip, len(content)) :] if as_file else content) in first
 
 
-def test_a_pipe_among_the_files_is_sent_too(echo: Echoed) -> None:
+def test_a_pipe_can_be_a_file_of_a_form(echo: Echoed) -> None:
     class Pipe(io.RawIOBase):
         def __init__(self) -> None:
             self.left = [b'one', b'two']
@@ -343,7 +341,7 @@ def test_an_unknown_option_is_an_error(echo: Echoed) -> None:
         ('POST', 308, 'POST'),
     ],
 )
-def test_redirects_are_followed_as_requests_does(
+def test_redirects_are_followed_as_in_requests(
     echo: Echoed, method: str, status: int, then: str
 ) -> None:
     answer = getattr(echo[0], method.lower())(
@@ -354,7 +352,7 @@ def test_redirects_are_followed_as_requests_does(
     assert (echo[1][1]['method'], echo[1][1]['body']) == (then, b'' if then == 'GET' else b'body')
 
 
-def test_redirects_can_be_left_alone_and_those_of_head_are(echo: Echoed) -> None:
+def test_redirects_can_be_switched_off_and_are_off_for_head(echo: Echoed) -> None:
     assert echo[0].get('/302/x', allow_redirects=False).status_code == 302
     assert echo[0].head('/302/x').status_code == 302
     assert echo[0].head('/302/x', allow_redirects=True).status_code == 200
@@ -375,20 +373,20 @@ def test_a_redirect_to_another_server_is_not_followed(echo: Echoed) -> None:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A server that takes connections and never answers."""
+    """Start a server that accepts connections and never answers."""
     with socket.create_server(('127.0.0.1', 0)) as listening:
         yield f'http://127.0.0.1:{listening.getsockname()[1]}'
 
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address that is taken, so that no other program comes to it, and where nothing listens."""
+    """Return an address in use, where nothing listens."""
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         yield f'http://127.0.0.1:{taken.getsockname()[1]}'
 
 
-def test_no_answer_in_time_is_the_timeout_of_both_libraries(silent: str) -> None:
+def test_a_timeout_is_the_timeout_error_of_both_libraries(silent: str) -> None:
     interface = pyxnat.Interface(silent, anonymous=True, retries=0)
     for ask in (
         lambda: interface.get('/data', timeout=0.2),
@@ -402,7 +400,7 @@ def test_no_answer_in_time_is_the_timeout_of_both_libraries(silent: str) -> None
         assert not isinstance(raised.value, requests.ConnectionError)
 
 
-def test_no_server_is_the_connection_error_of_both_libraries(nobody: str) -> None:
+def test_an_unreachable_server_is_the_connection_error_of_both_libraries(nobody: str) -> None:
     interface = pyxnat.Interface(nobody, anonymous=True, retries=0)
     for ask in (
         lambda: interface.get('/data'),
@@ -418,14 +416,14 @@ def test_no_server_is_the_connection_error_of_both_libraries(nobody: str) -> Non
         )
 
 
-def test_without_requests_loaded_errors_are_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_plain_if_requests_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     error = errors.NetworkTimeout('late', uri='u')
     assert isinstance(requests_errors.also_of_requests(error), requests.Timeout)
     monkeypatch.delitem(__import__('sys').modules, 'requests.exceptions')
     assert requests_errors.also_of_requests(error) is error
 
 
-def test_an_error_of_both_libraries_is_pickled_as_the_plain_one() -> None:
+def test_an_error_of_both_libraries_is_pickled_as_a_plain_error() -> None:
     error = requests_errors.also_of_requests(
         errors.NetworkTimeout('late', uri='u', method='GET', remedy='wait')
     )
@@ -433,10 +431,10 @@ def test_an_error_of_both_libraries_is_pickled_as_the_plain_one() -> None:
     assert type(back) is errors.NetworkTimeout and str(back) == str(error) and back.uri == 'u'
 
 
-# -- what stands for the session of requests -------------------------------------------------------
+# -- the replacement of requests.Session -----------------------------------------------------------
 
 
-def test_headers_and_cookies_go_with_every_request(echo: Echoed) -> None:
+def test_headers_and_cookies_are_sent_with_every_request(echo: Echoed) -> None:
     interface, seen = echo
     interface._http.headers.update({'X-Me': 'you'})
     interface._http.cookies.update({'JSESSIONID': 'abc', 'other': '1'})
@@ -454,7 +452,7 @@ def test_headers_and_cookies_go_with_every_request(echo: Echoed) -> None:
         del interface._http.cookies['nope']
 
 
-def test_it_has_the_verbs_with_full_urls(echo: Echoed) -> None:
+def test_it_has_the_methods_with_full_urls(echo: Echoed) -> None:
     http = echo[0]._http
     assert (
         http.get(f'{echo[0]._server}/200/x').ok
@@ -466,7 +464,7 @@ def test_it_has_the_verbs_with_full_urls(echo: Echoed) -> None:
     assert http.get('/200/x').ok
 
 
-def test_secrets_do_not_show(server: Any) -> None:
+def test_secrets_are_not_shown(server: Any) -> None:
     interface = pyxnat.Interface(server.url, server.user, server.password)
     answer = interface.get('/data/projects')
     secrets = [server.password, interface._jsession]

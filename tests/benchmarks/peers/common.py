@@ -1,8 +1,8 @@
-"""What the programs of all peers share: they connect, say so, wait to be told to go on, do one
-task, and say what it took.
+"""Shared code of the programs of all clients.
 
-A program may import nothing of this project but this module, since it runs with the interpreter and
-the packages of its client.
+A program connects, reports that it is ready, waits for the start signal, runs one task and reports
+the measurement. It may import no other module of this project, because it runs with the interpreter
+and the packages of its client.
 """
 
 from __future__ import annotations
@@ -18,37 +18,39 @@ from typing import Any
 
 PROJECTS = [f'{letter}_BENCH' for letter in 'ABCDE']
 SUBJECT, SESSION = 'A00', 'A00_E0'
-"""In the first project; they have files, and are shared into the second."""
+"""Subjects of the first project that have files and are shared into the second."""
 ASKED = PROJECTS[2]
-"""What is asked of one project is asked of this one."""
+"""Project for the tasks about a single project."""
 HOLDER, HOLDERS_SUBJECT, HOLDERS_PROJECT = 'B00_E0', 'B00', PROJECTS[1]
 TRANSFERS = f'/projects/{HOLDERS_PROJECT}/subjects/{HOLDERS_SUBJECT}/experiments/{HOLDER}'
-"""The session with the resources that are sent and fetched."""
+"""Session with the resources that are uploaded and downloaded."""
 NEW = PROJECTS[1]
-"""Where new subjects go."""
+"""Project for new subjects."""
 PARALLEL = 8
-"""Files at a time, for clients that have to be told how many."""
+"""Files at a time, for clients that need a number."""
 FIELDS = ['ID', 'date', 'time', 'note']
-"""Of all types of sessions."""
+"""All types of sessions."""
 
 
 def peak_mib() -> float:
-    """Most memory that this process has had, as Linux says of itself (getrusage counts what the
-    parent had before exec); 0 elsewhere."""
+    """Return the peak memory of this process, from Linux's own record; 0 on other systems.
+
+    getrusage also counts the memory of the parent before exec.
+    """
     status = Path('/proc/self/status')
     found = re.search(r'VmHWM:\s+(\d+)', status.read_text()) if status.exists() else None
     return int(found[1]) / 1024 if found else 0.0
 
 
 def cpu_s() -> float:
-    """Processor seconds of this process and of those it waited for."""
+    """Return the processor seconds of this process and of the processes that it waited for."""
     return sum(
         sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
 
 
 def people(folder: Path, count: int) -> list[dict[str, str]]:
-    """The table of new subjects, whose labels begin with the name of the folder."""
+    """Return the table of new subjects, whose labels begin with the name of the folder."""
     return [
         {
             'label': f'{folder.name}_{number:03}',
@@ -65,13 +67,12 @@ def run(
     begin: Callable[[Any], Any] = id,
     peak: Callable[[], float] = peak_mib,
 ) -> None:
-    """Be the program of a peer: ``PROGRAM TASK COUNT URL USER PASSWORD FOLDER SOURCES``.
+    """Run the program of a client: ``PROGRAM TASK COUNT URL USER PASSWORD FOLDER SOURCES``.
 
-    A task is a function of that name in the program: of the connection, the folder to work in, that
-    of the files to send, and how many things are asked for. It gives the rows that it found, or
-    nothing where files, or what is in the archive afterwards, say whether it is right. A client
-    that connects with its first question asks a small one to ``begin``, so that no task pays for
-    the login.
+    A task is a function of that name in the program: with the connection, the working folder, the
+    folder of files to upload, and the number of items. It returns the rows that it found, or None
+    if files or the content of the archive show the result. A client that connects with its first
+    request sends a small request in ``begin``, so that no task includes the login.
     """
     task, count, url, user, password, folder, sources = sys.argv[1:]
     if task != 'connect' and task not in tasks:
@@ -95,6 +96,6 @@ def run(
 
 
 def _told(words: str) -> None:
-    """Say where this program is, and wait to be told to go on."""
+    """Report the state of this program, and wait for the signal to go on."""
     print(words, flush=True)
     sys.stdin.readline()

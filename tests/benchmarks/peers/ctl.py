@@ -1,6 +1,6 @@
 """The tasks with the Python interface of xnatctl 0.6.0.
 
-It creates no scans, and fetches no single file.
+It cannot create scans or download single files.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def scans(client: Any, folder: Path, sources: Path, count: int) -> Rows:
 
 
 def files(client: Any, folder: Path, sources: Path, count: int) -> Rows:
-    """It does not know of the files of assessors."""
+    """Download all files; it ignores files of assessors."""
     holders: list[Any] = [SubjectRef(SUBJECT, PROJECTS[0], is_label=True)]
     for one in client.sessions.list(project=PROJECTS[0], subject=SUBJECT, columns=['ID']):
         session = ExperimentRef(one.id)
@@ -154,7 +154,7 @@ def send_huge(client: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def _holder(client: Any) -> str:
-    """Its accession ID, since files are sent to sessions by that."""
+    """Return the accession ID, because files are uploaded to sessions by ID."""
     return client.hierarchy.resolve_experiment(
         ExperimentRef(HOLDER, HOLDERS_PROJECT, experiment_is_label=True)
     ).experiment_id

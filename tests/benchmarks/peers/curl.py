@@ -1,7 +1,7 @@
-"""The transfers with curl: all files of a task by one command in its parallel mode, with the cookie
-of one session.
+"""The transfers with curl: all files of a task in one command, in parallel, with one session
+cookie.
 
-What is to be fetched is listed first, as by the others; nothing is compared afterwards.
+The files to download are listed first, as in the other programs; nothing is compared afterwards.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from common import PARALLEL, PROJECTS, SESSION, SUBJECT, TRANSFERS, run
 
 
 class Server(NamedTuple):
-    """Where it is, and the session there."""
+    """Base URL and session."""
 
     url: str
     cookie: str
@@ -29,7 +29,7 @@ _peaks = [0.0]
 
 
 def _curl(*words: Any) -> bytes:
-    """What a run of curl says; its memory is looked at while it runs."""
+    """Return the output of a run of curl, and record its memory while it runs."""
     with subprocess.Popen(['curl', '-sfS', *map(str, words)], stdout=subprocess.PIPE) as process:
         ended = threading.Event()
         watching = threading.Thread(
@@ -61,7 +61,7 @@ def connect(url: str, user: str, password: str) -> Server:
 
 
 def _all(server: Server, folder: Path, words: list[tuple[str, str]]) -> None:
-    """Any number of transfers, as a file of words."""
+    """Run any number of transfers from one configuration file."""
     config = folder / 'curl.config'
     config.write_text('\n'.join(f'{name} = "{value}"' for name, value in words), encoding='utf-8')
     _curl(

@@ -116,7 +116,7 @@ def send_huge(interface: Any, folder: Path, sources: Path, count: int) -> None:
 
 
 def hits(interface: Any, folder: Path, sources: Path, count: int) -> Rows:
-    """The same small listing again and again, which the cache answers."""
+    """Repeat the same small listing, which comes from the cache."""
     interface.cache.expiration = None
     found = [interface._exec(f'/data{TRANSFERS}/scans?format=json') for _ in range(count)]
     return [() for one in found if one == found[0]]
