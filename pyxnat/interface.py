@@ -459,7 +459,7 @@ def _restore(state: dict[str, Any]) -> Interface:
     interface = _RESTORED.get(key)
     if interface is None:
         interface = _RESTORED[key] = _rebuild(state)
-    session = interface._transport.session
+    session = interface.connection.transport.session
     if not session.is_open:
         session.add_cookies(state['cookies'])
     interface.transfer.proved.update(state['proved'])
@@ -491,7 +491,7 @@ def _rebuild(state: dict[str, Any]) -> Interface:
     interface.cache.mode, interface.cache.expiration, interface.cache.max_bytes = state['cache']
     finalizers = sys.modules.get('multiprocessing.util')
     if finalizers is not None:  # workers of a pool exit without running atexit handlers
-        finalizers.Finalize(None, _close, args=(interface._transport,), exitpriority=10)
+        finalizers.Finalize(None, _close, args=(interface.connection.transport,), exitpriority=10)
     return interface
 
 

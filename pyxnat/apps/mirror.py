@@ -112,7 +112,9 @@ def mirror_session(
     target_project = dest.select.project(project)
     if not target_project.exists():
         raise NotFoundError(
-            f'no project {project!r} to copy to', uri=dest._server, remedy='Create it first.'
+            f'no project {project!r} to copy to',
+            uri=dest.connection.server,
+            remedy='Create it first.',
         )
     owner = source.select.project(row['project']).subject(row['subject_ID'])
     target_owner = target_project.subject(subject or row['subject_label'])
@@ -134,7 +136,9 @@ def _only_row(source: Interface, experiment: str) -> dict[str, str]:
     ).data
     if len(rows) != 1:
         raise NotFoundError(
-            f'no session {experiment!r}', uri=source._server, remedy='Give its accession ID.'
+            f'no session {experiment!r}',
+            uri=source.connection.server,
+            remedy='Give its accession ID.',
         )
     return rows[0]
 

@@ -238,11 +238,11 @@ class Element(Named, Uploadable):
             Fetch the listing again even if it was fetched within the last second.
         """
         try:
-            self._refetch_row() if consistent else self._fetch_row()
+            self.refetch_row() if consistent else self.fetch_row()
         except (errors.NotFoundError, errors.PermissionDenied):
             return False
         except errors.InternalError:
-            above = self._parent_on_path()
+            above = self.parent_on_path()
             if above is None or above.exists(consistent):
                 raise
             return False
@@ -274,20 +274,20 @@ class Element(Named, Uploadable):
 
     def value_of(self, column: str) -> str:
         """Return a column of the listing. One request if not known."""
-        return self.row[column] if column in self.row else self._fetch_row()[column]
+        return self.row[column] if column in self.row else self.fetch_row()[column]
 
-    def _fetch_row(self) -> Row:
-        """Fetch its row in the listing of its level."""
+    def fetch_row(self) -> Row:
+        """Fetch its row in the listing of its level. One request."""
         row = self.require_row(self.connection.iter_rows(self.listing_uri()))
         self.row.update(row)
         return row
 
-    def _refetch_row(self) -> Row:
-        """Fetch its row from the server, even if the listing is cached."""
+    def refetch_row(self) -> Row:
+        """Fetch its row from the server, even if the listing is cached. One request."""
         self.connection.request(
             uris.with_query(self.listing_uri(), {'format': 'json'}), expiration=0
         )
-        return self._fetch_row()
+        return self.fetch_row()
 
     @property
     def _urt(self) -> str:
@@ -334,10 +334,10 @@ class Element(Named, Uploadable):
         experiment is always its subject: one request if the path does not name it. No request
         otherwise.
         """
-        return self._parent_on_path()
+        return self.parent_on_path()
 
-    def _parent_on_path(self) -> Element | None:
-        """Return the element above on its path."""
+    def parent_on_path(self) -> Element | None:
+        """Return the element above on its path; None at its begin. No request."""
         if len(self.steps) == 1:
             return None
         above = self.steps[:-1]
@@ -410,12 +410,12 @@ class Element(Named, Uploadable):
         for ignored in ('use_label', 'overwrite'):
             params.pop(ignored, None)
         move = bool(params.pop('move', False))
-        self._create(types, {**params, **extra}, document, move=move)
+        self.create_with_parents(types, {**params, **extra}, document, move=move)
         return self
 
     insert = create
 
-    def _create(
+    def create_with_parents(
         self,
         types: dict[str, str],
         fields: dict[str, Any],
@@ -424,9 +424,24 @@ class Element(Named, Uploadable):
         *,
         move: bool = False,
     ) -> None:
-        """Create it and all missing elements above it.
+        """Create it and all missing elements above it; see `create`.
 
-        `inner` are child elements for its document. One lookup of owners serves all levels.
+        Parameters
+        ----------
+        types : dict
+            Plural names of levels to data types.
+        fields : dict
+            Fields of the element, and parameters of the request.
+        document : bytes, optional
+            XML document of the element.
+        inner : sequence of XML elements
+            Children for its document.
+        move : bool
+            Accept another owner: the element is moved.
+
+        Notes
+        -----
+        One lookup of owners serves all levels.
         """
         with self.host.owners.reuse_lookups():
             self._create_checked(types, fields, document, inner, move)
@@ -452,7 +467,7 @@ class Element(Named, Uploadable):
             document, fields = new_fields.document(inner), {**new_fields.query(), **query}
             if document is None and 'xsiType' in self.level.columns:
                 fields['xsiType'] = new_fields.kind
-        parent = self._parent_on_path()
+        parent = self.parent_on_path()
         if lacks_session and parent is not None:  # its session does not exist
             response = self._create_below(parent, types, above, new_fields, fields, document)
         else:
@@ -483,7 +498,7 @@ class Element(Named, Uploadable):
             if new_fields is not None and not new_fields.query() and fields.keys() <= {'xsiType'}
             else []
         )
-        parent._create(types, above, inner=within)
+        parent.create_with_parents(types, above, inner=within)
         return b'' if within else self._put(fields, document)
 
     def new_fields(self, kind: str, fields: dict[str, Any]) -> Fields:
@@ -651,7 +666,7 @@ class Element(Named, Uploadable):
 
     def attributes(self) -> dict[str, str]:
         """Return the row in the listing: column -> text. One request."""
-        return dict(self._fetch_row())
+        return dict(self.fetch_row())
 
     def tag(self, name: str) -> Any:
         """Add the element to a tag, and return the tag.
@@ -672,7 +687,7 @@ class Element(Named, Uploadable):
         One request; none if its row is known.
         """
         known = self.row or (
-            self._fetch_row()
+            self.fetch_row()
             if self.exists()
             else {'': 'not on the server, or hidden from this login'}
         )

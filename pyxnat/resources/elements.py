@@ -311,7 +311,7 @@ class ExperimentElement(SharedElement):
         One request if the path does not name the subject; else none, and the project on the path.
         """
         if 'subjects' in chain_of(self.steps):
-            return self._parent_on_path()
+            return self.parent_on_path()
         identity, project = self.attrs.mget(['subject_ID', 'subject_project'])
         uri = uris.join(
             uris.ENTRY, 'projects', uris.quote(project), 'subjects', uris.quote(identity)

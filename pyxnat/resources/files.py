@@ -83,7 +83,7 @@ class ResourceElement(Element):
         """
         return not uris.is_label(self.path_name)
 
-    def _check_label(self) -> None:
+    def check_label(self) -> None:
         """Raise DataError if XNAT would have to create an invalid label."""
         if (self._is_odd or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
             message = (
@@ -95,7 +95,7 @@ class ResourceElement(Element):
                 message, uri=self.connection.server + uris.parent(super().uri), remedy=remedy
             )
 
-    def _create(
+    def create_with_parents(
         self,
         types: dict[str, str],
         fields: dict[str, Any],
@@ -104,8 +104,15 @@ class ResourceElement(Element):
         *,
         move: bool = False,
     ) -> None:
-        self._check_label()
-        super()._create(types, fields, document, inner, move=move)
+        """Create it and all missing elements above it, after a check of its label.
+
+        Parameters
+        ----------
+        types, fields, document, inner, move
+            As for other elements.
+        """
+        self.check_label()
+        super().create_with_parents(types, fields, document, inner, move=move)
 
     def __repr__(self) -> str:
         """Show the label and number of files in the format of pyxnat 1.x.
@@ -297,13 +304,14 @@ class ResourceElement(Element):
 
         Columns: label, file_count, file_size (bytes), tags, format, content.
         """
-        return dict(self._fetch_row())
+        return dict(self.fetch_row())
 
 
 class FileElement(Element):
     """A file of a resource."""
 
-    def _fetch_row(self) -> Row:
+    def fetch_row(self) -> Row:
+        """Fetch its row in the listing of its level. One request."""
         row = self.require_row(own_rows(self.steps, self.connection.rows(self.listing_uri())))
         self.row.update(row)
         return row
@@ -319,7 +327,7 @@ class FileElement(Element):
         """Return the URI of the listing that contains the file."""
         if is_as_routed(self.steps):
             return f'{uri_of(self.steps[:-1])}/files'
-        resource = self._parent_on_path()
+        resource = self.parent_on_path()
         return f'{resource.uri if resource else ""}/files'
 
     def delete(self, delete_files: bool = True) -> None:
@@ -491,7 +499,7 @@ class FileElement(Element):
 
         Columns: Name, path, Size (bytes), URI, digest (MD5), file_tags, file_format, file_content.
         """
-        return dict(self._fetch_row())
+        return dict(self.fetch_row())
 
 
 def _source(src: Body) -> Any:

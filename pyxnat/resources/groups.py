@@ -49,8 +49,8 @@ class SharedCollection(Collection[Any]):
         error is raised before anything is sent.
         """
         self.host.owners.invalidate()
-        for element in [element for element in list(self) if element._is_shared_into(project)]:
-            self.connection.request(f'{element._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+        for element in [element for element in list(self) if element.is_shared_into(project)]:
+            self.connection.request(f'{element.uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
 
 class DownloadableCollection(Collection[Any]):

@@ -377,7 +377,7 @@ class Owners:
 
         One request.
         """
-        above = element._parent_on_path()
+        above = element.parent_on_path()
         return above.value_of('project') if above is not None else ''
 
     def _refusal(self, element: Element, message: str, path: str) -> errors.IntegrityError:

@@ -104,7 +104,8 @@ class PrearchiveSession(PrearchiveElement):
         project, timestamp, name = uris.segments(self.uri)[-3:]
         return project, timestamp, name
 
-    def _fetch_row(self) -> Row:
+    def fetch_row(self) -> Row:
+        """Fetch its row in the listing of the prearchive. One request."""
         rows = self.connection.rows(self.uri)
         if not rows:
             raise errors.NotFoundError(
@@ -116,7 +117,7 @@ class PrearchiveSession(PrearchiveElement):
         return self.row
 
     def _cell(self, column: str) -> str:
-        return self.row[column] if column in self.row else self._fetch_row()[column]
+        return self.row[column] if column in self.row else self.fetch_row()[column]
 
     def status(self) -> str:
         """Return its present status. One request.
@@ -128,7 +129,7 @@ class PrearchiveSession(PrearchiveElement):
         NotFoundError
             It is not in the prearchive (any more).
         """
-        return self._fetch_row()['status']
+        return self.fetch_row()['status']
 
     def project(self) -> str:
         """Return the ID of its project, or ``Unassigned``. No request."""
@@ -162,18 +163,18 @@ class PrearchiveSession(PrearchiveElement):
 
     def scans(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return its scans. One request when iterated."""
-        return self._below('scans', id_filter)
+        return self.below('scans', id_filter)
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return the resources of its scans. One request when iterated."""
-        return self._below('resources', id_filter)
+        return self.below('resources', id_filter)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return the files of its scans.
 
         When iterated, one request and one for each resource.
         """
-        return self._below('files', id_filter)
+        return self.below('files', id_filter)
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
         if plural == 'scans':
@@ -436,5 +437,5 @@ def select_prearchive(path: str, interface: Host) -> Any:
         )
         del rest[: len(rest) if plural == 'files' else bool(below)]
         accessor = None if not below or is_wildcard(below) else getattr(here, plural[:-1], None)
-        here = accessor(below) if accessor else here._below(plural, below or ANY)
+        here = accessor(below) if accessor else here.below(plural, below or ANY)
     return here

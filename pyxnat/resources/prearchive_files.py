@@ -86,16 +86,17 @@ class PrearchiveElement(Named):
     def exists(self) -> bool:
         """Whether the prearchive lists it for this login. One request."""
         try:
-            self._fetch_row()
+            self.fetch_row()
         except _HIDDEN:
             return False
         return True
 
     def attributes(self) -> dict[str, str]:
         """Return its row in the listing: column -> text. One request."""
-        return dict(self._fetch_row())
+        return dict(self.fetch_row())
 
-    def _fetch_row(self) -> Row:
+    def fetch_row(self) -> Row:
+        """Fetch its row in the listing of its level. One request."""
         rows = self.connection.rows(uris.parent(self.uri))
         row = next((row for row in rows if row.get(self._id_column) == self.path_name), None)
         if row is None:
@@ -123,7 +124,16 @@ class PrearchiveElement(Named):
             remedy='Sessions have scans, scans have resources, resources have files.',
         )
 
-    def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
+    def below(self, plural: str, pattern: str) -> PrearchiveCollection:
+        """Return the elements of a level below it. No request.
+
+        Parameters
+        ----------
+        plural : str
+            ``scans``, ``resources`` or ``files``.
+        pattern : str
+            Pattern for their names.
+        """
         return PrearchiveCollection(self, [self], plural, pattern)
 
 
@@ -136,7 +146,8 @@ class PrearchiveFile(PrearchiveElement):
     def path_name(self) -> str:
         return uris.file_path(self.uri) or super().path_name
 
-    def _fetch_row(self) -> Row:
+    def fetch_row(self) -> Row:
+        """Fetch its row in the listing of its level. One request."""
         resource = PrearchiveResource(self.uri.partition('/files/')[0], self.host)
         row: Row | None = next(
             (file.row for file in resource.files() if file.path_name == self.path_name), None
@@ -150,11 +161,11 @@ class PrearchiveFile(PrearchiveElement):
         self.row.update(row)
         return row
 
-    _refetch_row = _fetch_row  # responses of the prearchive are never cached
+    refetch_row = fetch_row  # responses of the prearchive are never cached
 
     def size(self) -> str:
         """Return the size in bytes, as text. One request if not known."""
-        return str(self.row['Size'] if 'Size' in self.row else self._fetch_row()['Size'])
+        return str(self.row['Size'] if 'Size' in self.row else self.fetch_row()['Size'])
 
     def get(self, dest: str | os.PathLike[str] | None = None) -> str:
         """Download the file. One request.
@@ -183,7 +194,7 @@ class PrearchiveResource(PrearchiveElement):
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return its files. One request when iterated."""
-        return self._below('files', id_filter)
+        return self.below('files', id_filter)
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
         if plural != 'files':
@@ -206,14 +217,14 @@ class PrearchiveScan(PrearchiveElement):
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return its resources. One request when iterated."""
-        return self._below('resources', id_filter)
+        return self.below('resources', id_filter)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return the files of its resources.
 
         When iterated, one request and one for each resource.
         """
-        return self._below('files', id_filter)
+        return self.below('files', id_filter)
 
     def members(self, plural: str) -> Iterator[PrearchiveElement]:
         if plural == 'scans':
@@ -241,20 +252,29 @@ class PrearchiveGroup(Hosted, LazyCollection[Any]):
     def __hash__(self) -> int:
         return hash((self.path, self.connection.server))
 
-    def _below(self, plural: str, pattern: str) -> PrearchiveCollection:
+    def below(self, plural: str, pattern: str) -> PrearchiveCollection:
+        """Return the elements of a level below it. No request.
+
+        Parameters
+        ----------
+        plural : str
+            ``scans``, ``resources`` or ``files``.
+        pattern : str
+            Pattern for their names.
+        """
         return PrearchiveCollection(self, self, plural, pattern)
 
     def scans(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return the scans below. No request."""
-        return self._below('scans', id_filter)
+        return self.below('scans', id_filter)
 
     def resources(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return the resources below. No request."""
-        return self._below('resources', id_filter)
+        return self.below('resources', id_filter)
 
     def files(self, id_filter: str = ANY) -> PrearchiveCollection:
         """Return the files below. No request."""
-        return self._below('files', id_filter)
+        return self.below('files', id_filter)
 
 
 class PrearchiveCollection(PrearchiveGroup):

@@ -74,7 +74,7 @@ class SharedElement(Element):
         if label:
             labels.check_sent(self.level.singular, label, self.url)
         self.check_owner()
-        uri = self._uri_of_shares()
+        uri = self.uri_of_shares()
         query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
         self.connection.request(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
         self.host.owners.invalidate()
@@ -96,16 +96,19 @@ class SharedElement(Element):
         there.
         """
         self.check_owner()
-        if self._is_shared_into(project):
+        if self.is_shared_into(project):
             self.host.owners.invalidate()
-            self.connection.request(f'{self._uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+            self.connection.request(f'{self.uri_of_shares()}/{uris.quote(project)}', 'DELETE')
 
-    def _is_shared_into(self, project: str) -> bool:
+    def is_shared_into(self, project: str) -> bool:
         """Whether the element is shared into a project. One request.
 
-        Raises ProgrammingError for its own project.
+        Raises
+        ------
+        ProgrammingError
+            The project owns it.
         """
-        uri = self._uri_of_shares()
+        uri = self.uri_of_shares()
         names = [row.get('ID', '') for row in self.connection.rows(uri)]  # its own project is first
         url = f'{self.connection.server}{uri}/{uris.quote(project)}'
         if project in names[:1]:
@@ -121,7 +124,7 @@ class SharedElement(Element):
             )
         return project in names
 
-    def _uri_of_shares(self) -> str:
+    def uri_of_shares(self) -> str:
         """Return the URI of its projects.
 
         XNAT shares an assessor only below its session.
@@ -170,7 +173,8 @@ class SharedElement(Element):
             return uris.join(uris.parent(self.uri), identity)
         return uris.join(uris.ENTRY, self.level.segment, identity)
 
-    def _fetch_row(self) -> Row:
+    def fetch_row(self) -> Row:
+        """Fetch its row in the listing of its level. One request."""
         rows = self.connection.rows(self.listing_uri())
         row = self.require_row(rows)
         self.row.update(row)
@@ -185,7 +189,7 @@ class SharedElement(Element):
 
     def _accession_id(self) -> str:
         if 'ID' not in self.row:
-            self._fetch_row()
+            self.fetch_row()
         if self._namesake is not None:
             first, other = (
                 f'{row.get("ID")} ({row.get("label")})' for row in (self.row, self._namesake)

@@ -67,7 +67,7 @@ class Transfer:
         """
         # For a session that does not exist XNAT sends the files of the subject.
         must_look = isinstance(file, Element) and not file.row and may_be_of_others(file.steps)
-        row = file._fetch_row() if must_look and not self._host.cache.is_offline else None
+        row = file.fetch_row() if must_look and not self._host.cache.is_offline else None
         uri = file.uri
         if dest is None:
             return self._to_cache(uri, file, row)
@@ -155,7 +155,7 @@ class Transfer:
         store = self._host.cache.files
         if (record is not None and record.modified) or not store.path(uri).exists():
             return False
-        row = row or file._fetch_row()
+        row = row or file.fetch_row()
         return store.holds(uri, record, row.get('Size', ''), row.get('digest', ''))
 
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
@@ -204,7 +204,7 @@ class Transfer:
             As in `upload`.
         """
         resource = file.parent()
-        resource._check_label()
+        resource.check_label()
         payload = source if isinstance(source, Payload) else Payload(source)
         with (
             self._locked(resource),
@@ -233,7 +233,7 @@ class Transfer:
             holder = file.parent().parent()
             if holder is None or holder.exists() or not request.payload.rewinds:
                 raise
-            holder._create(types, {})
+            holder.create_with_parents(types, {})
             duplicates = self._send(file, request)
         if duplicates:
             problem = f'{_some(duplicates)} is there already, and was left as it is'
@@ -541,7 +541,7 @@ def _is_same(row: Row | None, path: Path) -> bool:
 
 
 def _expected(file: Any) -> Expected:
-    return Expected.of(file.row, file._refetch_row) if file.row else Expected()
+    return Expected.of(file.row, file.refetch_row) if file.row else Expected()
 
 
 def _is_page_name(uri: str) -> bool:

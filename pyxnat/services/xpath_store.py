@@ -6,7 +6,7 @@ After the documents of a study are fetched, queries make no request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lxml import etree
@@ -34,9 +34,9 @@ class XpathStore:
         interface.xpath.element_text('xnat:quality')
     """
 
-    def __init__(self, interface: Host) -> None:
+    def __init__(self, interface: Host, roots: Mapping[str, Node] | None = None) -> None:
         self._host = interface
-        self._roots: dict[str, Node] = {}
+        self._roots = dict(roots or {})
 
     def __repr__(self) -> str:
         return f'<XpathStore of {len(self._roots)} subjects>'
@@ -131,9 +131,7 @@ class XpathStore:
                 f'subject {subject_id!r} was not checked out',
                 remedy='checkout(subjects=[…]) fetches it.',
             )
-        store = XpathStore(self._host)
-        store._roots = {subject_id: self._roots[subject_id]}
-        return store
+        return XpathStore(self._host, {subject_id: self._roots[subject_id]})
 
     def __call__(self, expression: str) -> list[Any]:
         """Evaluate an XPath on each document, and join the results.

@@ -118,7 +118,7 @@ def test_sharing_gives_the_label_to_find_it_by(xnat, project, other, level, labe
     assert [record.method for record in trace if record.method != 'GET'] == [
         'PUT'
     ] and trace.requests <= (3 if level == 'assessor' else 2)
-    rows = xnat._get_json(f'{element._uri_of_shares()}')
+    rows = xnat._get_json(f'{element.uri_of_shares()}')
     assert [(row['ID'], row['label']) for row in rows] == [
         (project._urn, element.label()),
         (other._urn, label or element.label()),

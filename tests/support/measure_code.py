@@ -65,13 +65,12 @@ def read(folder: Path) -> list[Source]:
 
 
 def foreign_privates(source: Source) -> int:
-    """Count uses of an underscore attribute of anything but ``self`` and ``cls``."""
+    """Count uses of an underscore attribute of anything but ``self``, ``cls`` and ``super()``."""
     nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
     private = (
         node for node in nodes if re.match(r'_(?!_)', node.attr) and node.attr not in _PUBLIC
     )
-    own = {'self', 'cls'}
-    return sum(not (isinstance(n.value, ast.Name) and n.value.id in own) for n in private)
+    return sum(ast.unparse(node.value) not in ('self', 'cls', 'super()') for node in private)
 
 
 def arguments(function: Function) -> list[str]:

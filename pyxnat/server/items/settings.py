@@ -214,18 +214,19 @@ class _Part(NamedTuple):
         found, rest = cls(text.partition('[')[0] if text.endswith(']') else text), text
         while matched := _PREDICATE.match(rest):
             rest, inner = matched.groups()
-            found = found._with_predicate(inner)._replace(predicates=True)
+            found = _add_predicate(found, inner)._replace(predicates=True)
         return found
 
-    def _with_predicate(self, inner: str) -> _Part:
-        if inner.strip().isdecimal():
-            return self._replace(number=int(inner))
-        name, equals, value = inner.partition('=')
-        if equals and name == '@xsi:type':
-            return self._replace(type_name=value.replace("'", '').strip())
-        if equals and not name.startswith('@'):
-            return self._replace(where=f'{name}={value}'.replace("'", '').strip())
-        return self
+
+def _add_predicate(part: _Part, inner: str) -> _Part:
+    if inner.strip().isdecimal():
+        return part._replace(number=int(inner))
+    name, equals, value = inner.partition('=')
+    if equals and name == '@xsi:type':
+        return part._replace(type_name=value.replace("'", '').strip())
+    if equals and not name.startswith('@'):
+        return part._replace(where=f'{name}={value}'.replace("'", '').strip())
+    return part
 
 
 def _split_path(path: str) -> list[str]:

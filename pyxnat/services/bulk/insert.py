@@ -136,7 +136,7 @@ def _put_scans(interface: Host, rows: list[_Row], existing: str, pool: WorkerPoo
             document = Fields(session, session.datatype(), {}).document(inner)
             interface.connection.request(session.writing_uri(), 'PUT', document, XML)
         else:
-            session._create(
+            session.create_with_parents(
                 {'experiments': str(rows[0].fields['experiments'])}
                 if 'experiments' in rows[0].fields
                 else {},

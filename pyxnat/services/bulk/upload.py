@@ -334,7 +334,7 @@ class Uploader(WorkerPool):
             try:
                 existing = self._scans_of(session)
                 for name in sorted(self._scans_without_files[session] - existing):
-                    session.scan(name)._create(self._types, {})
+                    session.scan(name).create_with_parents(self._types, {})
             except errors.DatabaseError as error:
                 if is_fatal(error):
                     raise
@@ -345,7 +345,7 @@ class Uploader(WorkerPool):
         try:
             return set(session.scans().get())
         except errors.NotFoundError:
-            session._create(self._types, {})
+            session.create_with_parents(self._types, {})
             return set()
 
     def _send(self, resource: Any, files: list[tuple[str, Member]]) -> None:

@@ -70,7 +70,7 @@ class Tag:
 
     @property
     def _file(self) -> Any:
-        return self._tags._folder().file(f'{self.name}.txt')
+        return self._tags.resource().file(f'{self.name}.txt')
 
     def exists(self) -> bool:
         """Return whether the tag exists. One request."""
@@ -81,7 +81,7 @@ class Tag:
 
         The tag itself is stored with its first element.
         """
-        self._tags._project(create=True)
+        self._tags.create_project()
         return self
 
     def references(self) -> References:
@@ -124,7 +124,7 @@ class Tag:
         if not lines:
             self.delete()
             return
-        self._tags._project(create=True)
+        self._tags.create_project()
         self._file.put(lines.encode(), format='text', content='tag', overwrite=True)
 
 
@@ -141,7 +141,7 @@ class Tags:
     def __call__(self) -> list[str]:
         """Return the names of all tags. One request."""
         try:
-            return [name.removesuffix('.txt') for name in self._folder().files().get()]
+            return [name.removesuffix('.txt') for name in self.resource().files().get()]
         except errors.NotFoundError:
             return []
 
@@ -157,16 +157,27 @@ class Tags:
         """Delete a tag; its elements stay. One request."""
         self.get(name).delete()
 
-    def _project(self, create: bool = False) -> Any:
-        login = re.sub(r'[^A-Za-z0-9_-]', '_', self.host.connection.user or 'guest')
-        project = self.host.select.project(f'metabase_{login}')
-        if create and not self._project_exists:
-            if not project.exists():
-                project.create(
-                    accessibility='private', description=f'Tags of {login}, kept by pyxnat'
-                )
-            self._project_exists = True
-        return project
+    def create_project(self) -> None:
+        """Create the project that stores the tags, if it is missing.
 
-    def _folder(self) -> Any:
+        Up to two requests, once.
+        """
+        if self._project_exists:
+            return
+        project = self._project()
+        if not project.exists():
+            project.create(
+                accessibility='private', description=f'Tags of {self._owner()}, kept by pyxnat'
+            )
+        self._project_exists = True
+
+    def resource(self) -> Any:
+        """Return the resource that stores the tags. No request."""
         return self._project().resource(_RESOURCE)
+
+    def _project(self) -> Any:
+        return self.host.select.project(f'metabase_{self._owner()}')
+
+    def _owner(self) -> str:
+        """Return the login, with characters that the ID of a project can have."""
+        return re.sub(r'[^A-Za-z0-9_-]', '_', self.host.connection.user or 'guest')

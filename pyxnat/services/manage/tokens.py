@@ -32,7 +32,8 @@ class Token(NamedTuple):
         )
 
     @classmethod
-    def _of(cls, fields: dict[str, Any]) -> Token:
+    def of(cls, fields: dict[str, Any]) -> Token:
+        """Return the token that XNAT describes by these fields."""
         return cls(
             fields['alias'],
             fields.get('secret') or '',
@@ -65,7 +66,7 @@ class Tokens:
 
         Their secrets are left out, although XNAT sends them.
         """
-        return [Token._of({**fields, 'secret': ''}) for fields in self._call('show')]
+        return [Token.of({**fields, 'secret': ''}) for fields in self._call('show')]
 
     def issue(self, login: str | None = None) -> Token:
         """Issue a token. One request.
@@ -80,7 +81,7 @@ class Tokens:
         PermissionDenied
             For a guest, or if this login may not issue tokens for `login`.
         """
-        return Token._of(self._call('issue', *(('user', login) if login else ())))
+        return Token.of(self._call('issue', *(('user', login) if login else ())))
 
     def validate(self, token: Any) -> str | None:
         """Return the account of a valid token, else `None`. One request."""
