@@ -1,5 +1,4 @@
-"""What all tests share: the sizes of property tests, what a test leaves behind, and recorded
-answers of real servers."""
+"""Shared settings of all tests: sizes of property tests, cleaning up, recorded responses."""
 
 from __future__ import annotations
 
@@ -20,10 +19,10 @@ from tests.support.quick import quick_folder
 
 ROOT = Path(__file__).parents[1]
 collect_ignore_glob = ['benchmarks/peers/*']
-"""Programs of other clients, which need not be installed; benchmarks run them."""
+"""Programs of other clients, which need not be installed; the benchmarks run them."""
 _NUMBERS = itertools.count(1)
 DEEP = os.environ.get('PYXNAT_DEEP') == '1'
-"""Whether hard tests run at their full size (``make deep``)."""
+"""Whether long tests run at their full size (``make deep``)."""
 
 _COMMON = {
     'deadline': None,
@@ -31,23 +30,21 @@ _COMMON = {
 }
 settings.register_profile(
     'small', max_examples=80, derandomize=True, database=None, **_COMMON
-)  # the same examples for every change
+)  # the same examples in every run
 settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')
 
-access.HASH_METHOD = (
-    'pbkdf2:sha256:1'  # passwords of tests are no secrets, and each archive has some
-)
+access.HASH_METHOD = 'pbkdf2:sha256:1'  # fast: passwords of tests are not secret
 os.environ.pop(
     'PYTHONDONTWRITEBYTECODE', None
-)  # hundreds of processes are started, which would each compile all that they import
+)  # hundreds of processes are started, and each would compile all its imports
 sys.dont_write_bytecode = False
 
 
 def pytest_configure() -> None:
-    """Temporary folders lie in memory, where there is room;
+    """Put temporary folders into memory if there is room.
 
-    PYTEST_DEBUG_TEMPROOT, which is pytest's own, names another place.
+    pytest's PYTEST_DEBUG_TEMPROOT names another place.
     """
     folder = None if DEEP else quick_folder()
     if folder is not None:
@@ -55,15 +52,17 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the garbage collector need not look at it again and again."""
+    """Exclude imported objects from garbage collection, which would check them again and again."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True)
 def no_session_left() -> Iterator[None]:
-    """Sessions that a test opened end with it: an Interface that was not closed is collected now,
-    not when another server has the port."""
+    """Close the sessions that a test left open.
+
+    An Interface that was not closed is collected now, and not when another server has its port.
+    """
     before = set(session._ALL)
     yield
     if any(one.is_ours for one in set(session._ALL) - before):
@@ -72,7 +71,7 @@ def no_session_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test finds what another, or the user's own work, left in the cache."""
+    """Give each test a cache folder of its own."""
     monkeypatch.setenv(
         'PYXNAT_CACHEDIR', str(tmp_path_factory.getbasetemp() / f'cache-{next(_NUMBERS)}')
     )
@@ -80,9 +79,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 @pytest.fixture(scope='session')
 def reference() -> Path:
-    """The folder of facts and of answers that real servers gave:
+    """Return the folder of facts and recorded responses of real servers.
 
-    ``XNAT_REFERENCE``, or ``shared`` beside the checkout.
+    It is ``XNAT_REFERENCE``, or ``shared`` beside the checkout.
     """
     folder = Path(os.environ.get('XNAT_REFERENCE', ROOT.parent / 'shared'))
     if not (folder / 'recorded').is_dir():

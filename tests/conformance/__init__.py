@@ -1,6 +1,6 @@
-"""What XNAT's REST API does, fact by fact, and whether the archive server does it:
+"""Facts about XNAT's REST API, and checks that the archive server follows them.
 
-``python -m tests.conformance`` counts.
+``python -m tests.conformance`` counts them.
 """
 
 from pathlib import Path

@@ -1,5 +1,7 @@
-"""``python -m tests.conformance [--url URL --user U --password P]``: how many facts hold, by
-section and by evidence, and which do not."""
+"""``python -m tests.conformance [--url URL --user U --password P]``: count the facts that hold.
+
+It counts by section and by evidence, and lists the facts that do not hold.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,14 @@ EVIDENCE = {'S': 'source', 'T': 'rest-tests', 'R': 'recorded', 'B': 'belief', 'M
 
 
 SWEEP = 20
-"""After so many facts the sessions of all users are ended on a server elsewhere."""
+"""Number of facts after which the sessions of all users are ended on a remote server."""
 
 
 def main() -> int:
-    """The exit status is 1 where a fact does not hold that the table says holds, or the other way
-    round."""
+    """Run the command.
+
+    The exit status is 1 if a fact does not hold that the table says holds, or the other way round.
+    """
     parser = argparse.ArgumentParser(prog='python -m tests.conformance', description=__doc__)
     parser.add_argument(
         '--url', help='a server that is there for tests; without it archives are served here'
@@ -45,7 +49,7 @@ def main() -> int:
 
 
 def _asked(world: World, facts: Sequence[Fact]) -> Iterator[tuple[str, bool]]:
-    """Number of each fact that could be asked, and whether it holds."""
+    """Yield the number of each fact that can be checked, and whether it holds."""
     skipped = []
     for count, fact in enumerate((fact for fact in facts if fact.check is not None), 1):
         try:
@@ -59,9 +63,9 @@ def _asked(world: World, facts: Sequence[Fact]) -> Iterator[tuple[str, bool]]:
 
 
 def _report(facts: Sequence[Fact], held: Mapping[str, bool], elsewhere: bool) -> int:
-    """Print the table and what does not hold.
+    """Print the table and the facts that do not hold.
 
-    Of a server elsewhere every fact is expected to hold, whatever this archive leaves out.
+    On a remote server every fact is expected to hold, including those that this archive leaves out.
     """
     print(_table(facts, held))
     missing = [fact for fact in facts if held.get(fact.number) is False]
@@ -98,7 +102,7 @@ def _holds(world: World, fact: Fact) -> bool:
 
 
 def _table(facts: Sequence[Fact], held: Mapping[str, bool]) -> str:
-    """A line for each section; a fact with two kinds of evidence counts in both columns."""
+    """Return a line for each section; a fact with two kinds of evidence counts in both columns."""
     sections = sorted({fact.section for fact in facts})
     lines = [['section', *EVIDENCE.values(), 'all', '', 'unseen']]
     for section in sections:

@@ -1,4 +1,4 @@
-"""The archives of the conformance tests."""
+"""Fixtures of the conformance tests."""
 
 from __future__ import annotations
 

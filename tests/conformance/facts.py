@@ -1,11 +1,10 @@
-"""What one row of the conformance tables is, and what its requests can expect of an answer.
+"""Rows of the conformance tables, and the expectations of their requests.
 
-A fact has the number that the reference on XNAT's REST API gives it. Where the reference has a
-table without numbers, the number is made of the section and of the row, counted through the tables
-of that section: ``2.8/7``. Sentences between the tables that are facts of their own have letters:
-``1.3/a``. The evidence is the reference's: S (XNAT's source), T (its REST tests), R (a recorded
-answer), B (belief); ``ST`` has both. M, beside them, says that a real server was asked and answered
-so (``spec/measured.md`` of the reference): such a row holds even where the reference says
+A fact has the number that the reference on XNAT's REST API gives it. For a table without numbers,
+the number is the section and the row, counted through the tables of that section: ``2.8/7``. Facts
+outside of the tables have letters: ``1.3/a``. The evidence is the reference's: S (XNAT's source), T
+(its REST tests), R (a recorded response), B (belief); ``ST`` has both. M means that a real server
+was measured (``spec/measured.md`` of the reference): such a row counts even if the reference says
 otherwise.
 """
 
@@ -21,21 +20,21 @@ from .world import Case
 
 Check = Callable[[Case], None]
 POSTED = '^https?://[^/]+/data/'
-"""How the answer to a POST begins: the whole URL of what it made."""
+"""Beginning of the response to a POST: the whole URL of the created item."""
 
 
 class Fact(NamedTuple):
-    """One row: what is so, and how a client sees that it is."""
+    """One row: a fact, and a check that a client can make."""
 
     number: str
     evidence: str
     words: str
     check: Check | None = None
-    """Fails where the fact does not hold; None where no client can tell."""
+    """Fails if the fact does not hold; None if no client can see it."""
     unseen: str = ''
-    """Why no client can tell."""
+    """Reason why no client can see the fact."""
     left_out: str = ''
-    """Why the fact does not hold here: the check must fail as long as this stands."""
+    """Reason why the archive does not follow the fact; its check must then fail."""
 
     @property
     def section(self) -> int:
@@ -43,10 +42,10 @@ class Fact(NamedTuple):
 
 
 class Facts(list[Fact]):
-    """A table."""
+    """Table of facts."""
 
     def row(self, number: str, evidence: str, words: str, *asks: Ask, left_out: str = '') -> None:
-        """A fact that is shown by requests, in order."""
+        """Add a fact that is checked by requests, in order."""
 
         def check(case: Case) -> None:
             for ask in asks:
@@ -57,7 +56,7 @@ class Facts(list[Fact]):
     def shown(
         self, number: str, evidence: str, words: str, left_out: str = ''
     ) -> Callable[[Check], Check]:
-        """A fact that the function below shows; several can stand above one function."""
+        """Add a fact that the decorated function checks; several can stand above one function."""
 
         def add(check: Check) -> Check:
             self.append(Fact(number, evidence, words, check, left_out=left_out))
@@ -66,12 +65,12 @@ class Facts(list[Fact]):
         return add
 
     def unseen(self, number: str, evidence: str, words: str, why: str) -> None:
-        """A fact that no client can observe."""
+        """Add a fact that no client can see."""
         self.append(Fact(number, evidence, words, unseen=why))
 
 
 class Ask(NamedTuple):
-    """A request and what its answer must be."""
+    """A request and the expectations of its response."""
 
     method: str
     path: str
@@ -80,11 +79,11 @@ class Ask(NamedTuple):
     send: Any = None
     headers: Mapping[str, str] = {}
     keep: str = ''
-    """Name under which the text of the answer can be used in later requests."""
+    """Name under which later requests can use the text of the response."""
     wanted: Mapping[str, Any] = {}
 
     def verify(self, case: Case) -> None:
-        """Ask, and compare; `AssertionError` with the request and the answer."""
+        """Send the request and check the response; `AssertionError` shows both."""
         path = case.fill(self.path)
         client = case.client(self.by)
         send = case.fill(self.send) if isinstance(self.send, str) else self.send
@@ -134,11 +133,11 @@ get, put, post, delete, head = map(_ask, ('GET', 'PUT', 'POST', 'DELETE', 'HEAD'
 
 
 def made(path: str, send: Any = None, **more: Any) -> Ask:
-    """Something that a fact needs to be there."""
+    """Return a request that creates an item a fact needs."""
     return put(path, (200, 201), send=send, **more)
 
 
-# -- what can be expected: True, or what is there instead
+# -- expectations: True, or the value that was received instead
 
 
 def _same(seen: Any, wanted: Any) -> Any:
@@ -146,7 +145,7 @@ def _same(seen: Any, wanted: Any) -> Any:
 
 
 def _headers(answer: Answer, wanted: Mapping[str, str | None]) -> Any:
-    """Each header matches its pattern from the start; None for one that must not be there."""
+    """Match each header with its pattern from the start; None for a header that must be missing."""
     seen = {name: answer.headers.get(name) for name in wanted}
     fits = all(
         seen[name] is None if text is None else re.match(text, seen[name] or '')
@@ -156,13 +155,13 @@ def _headers(answer: Answer, wanted: Mapping[str, str | None]) -> Any:
 
 
 def _rows(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
-    """The values of some columns, whatever the order of the rows: XNAT's have none."""
+    """Compare the values of some columns in any order: XNAT's rows have none."""
     seen = _cells(answer, wanted)
     return True if _lines(seen) == _lines(wanted) else seen
 
 
 def _ordered(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
-    """The values of some columns, in the order of the rows."""
+    """Compare the values of some columns, in the order of the rows."""
     return _same(_cells(answer, wanted), dict(wanted))
 
 
@@ -178,7 +177,7 @@ def _lines(columns: Mapping[str, Any]) -> list[str]:
 
 
 def _values(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
-    """The values of some columns, in any order: XNAT keeps none."""
+    """Compare the values of each column in any order: XNAT's rows have none."""
     seen = {
         name: sorted(cell or '' for cell in cells) for name, cells in _cells(answer, wanted).items()
     }
@@ -186,7 +185,7 @@ def _values(answer: Answer, wanted: Mapping[str, list[str]]) -> Any:
 
 
 def _part(seen: Mapping[str, Any], wanted: Mapping[str, Any]) -> Any:
-    """Members of an object; None for one that must not be there."""
+    """Compare members of an object; None for a member that must be missing."""
     return _same({name: seen.get(name) for name in wanted}, dict(wanted))
 
 

@@ -1,5 +1,4 @@
-"""A server that runs somewhere: what the facts can ask of it, and what only an archive that is
-served here can tell."""
+"""A remote server: the facts that can be checked on it."""
 
 from __future__ import annotations
 
@@ -13,16 +12,15 @@ __all__ = ['Inside', 'Remote']
 
 JSON = {'Content-Type': 'application/json'}
 STUDY = 'a study'
-"""The description of the seed's project P: a project P without it is somebody's own."""
+"""Description of the project P of the seed; a project P without it belongs to somebody else."""
 
 
 class Inside(Exception):
-    """A fact whose check looks into an archive that is served here, or sets the site up in a way of
-    its own."""
+    """The check of a fact needs the inside of an archive, or a site with other settings."""
 
 
 class Remote:
-    """A server by its URL, and an administrator of it."""
+    """A server by its URL, with an administrator's login."""
 
     def __init__(self, url: str, user: str, password: str) -> None:
         parts = urlsplit(url)
@@ -39,8 +37,7 @@ class Remote:
         raise Inside(f'the {name} of an archive that is served here')
 
     def add_user(self, login: str, password: str, **more: str) -> None:
-        """Create a user; one who is there must have this password already, for no password of
-        somebody else's is changed."""
+        """Create a user; an existing user must have this password, which is never changed."""
         named = {
             'firstName': login,
             'lastName': login,
@@ -59,10 +56,7 @@ class Remote:
             )
 
     def prepare(self, users: dict[str, str]) -> None:
-        """Make the users;
-
-        `RuntimeError` where the server has projects P and Q that are somebody's own.
-        """
+        """Create the users; `RuntimeError` if the server has projects P and Q of somebody else."""
         for project, description in (('P', STUDY), ('Q', '')):
             answer = self._admin.get(f'/data/projects/{project}?format=json')
             if (
@@ -77,11 +71,11 @@ class Remote:
             self.add_user(login, password)
 
     def end_sessions(self, logins: Any) -> None:
-        """End the sessions of users: the clients here keep no cookie, and a server has room for so
-        many."""
+        """End the sessions of users: these clients keep no cookie, and a server limits the
+        sessions."""
         for login in logins:
             self._admin.delete(f'/xapi/users/active/{login}')
 
     def close(self) -> None:
-        """End the administrator's connection."""
+        """End the administrator's session."""
         self._admin.close()

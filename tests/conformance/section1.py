@@ -1,4 +1,4 @@
-"""Section 1: base paths, logging in, sessions, who may do what, users."""
+"""Section 1: base paths, login, sessions, rights, users."""
 
 from __future__ import annotations
 
@@ -294,7 +294,7 @@ facts.row(
     get('/data/JSESSION', by='guest', like=SESSION),
 )
 
-# -- 1.4 how long a session lives
+# -- 1.4 lifetime of a session
 
 
 @facts.shown('1.4.1', 'SM', 'every answer tells the time and the idle limit in a cookie')
@@ -476,7 +476,7 @@ facts.row(
     get(f'{T}/issue', 401, by='nobody'),
 )
 
-# -- 1.7 who may do what
+# -- 1.7 rights
 
 SEEN_OR_NOT = (403, 404)
 

@@ -1,5 +1,4 @@
-"""Sections 2.8 to 2.12: what PUT, POST and DELETE do with items, their IDs, how items are answered,
-their sub-paths."""
+"""Sections 2.8 to 2.12: PUT, POST and DELETE of items, their IDs, representations and sub-paths."""
 
 from __future__ import annotations
 
@@ -27,12 +26,12 @@ SUBJECT_ID, EXPERIMENT_ID = r'^XNAT_S\d{5}$', r'^XNAT_E\d{5}$'
 
 
 def document(root: str, inner: str = '', attributes: str = '') -> str:
-    """A document of XNAT's namespace."""
+    """Return a document of XNAT's namespace."""
     spaces = ' '.join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NS.items())
     return f'<xnat:{root} {spaces} {attributes}>{inner}</xnat:{root}>'
 
 
-# -- 2.8 how a request is read
+# -- 2.8 parameters and bodies of requests
 
 facts.row(
     '2.8/1',
@@ -348,7 +347,7 @@ def ids_are_not_used_again(case: Case) -> None:
     )
     admin.ok('PUT', path)
     admin.ok('DELETE', path)
-    archive.prefer('security.allowProjectIdReuse', True)  # lifts nothing
+    archive.prefer('security.allowProjectIdReuse', True)  # removes no restriction
     try:
         assert admin.put(path).status == 403
         assert admin.put(path.lower()).status == 200
@@ -826,7 +825,7 @@ def deletion_is_prevented(case: Case) -> None:
 
 
 def parts(item: dict[str, object]) -> dict[str, list[dict[str, object]]]:
-    """The children of an item by field."""
+    """Return the children of an item by field."""
     return {child['field']: child['items'] for child in item['children']}  # type: ignore[attr-defined,index]
 
 

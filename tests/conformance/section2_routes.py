@@ -1,4 +1,4 @@
-"""Sections 2.1 to 2.3: the routes of data elements, how identifiers are resolved, shared data."""
+"""Sections 2.1 to 2.3: routes of data elements, identifiers, shared data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HIDDEN = (403, 404)
 
 
 def only(path: str, *methods: str) -> list[Ask]:
-    """The requests with the verbs that a route lacks: 405."""
+    """Return requests with the methods that a route lacks: 405."""
     return [
         Ask(method, path, 405)
         for method in ('GET', 'PUT', 'POST', 'DELETE')
@@ -644,7 +644,7 @@ def moving(case: Case) -> None:
     admin.ok('PUT', f'{case.s}/projects/{there}?label=S2')
     assert case.member.put(f'{case.s}/projects/{there}?primary=true').status == 403
     assert admin.put(f'{case.s}/projects/{there}?primary=true').status == 200
-    for path in (case.s, f'{case.q}/subjects/S2'):  # its label there went with the share
+    for path in (case.s, f'{case.q}/subjects/S2'):  # its label there was removed with the share
         assert admin.get(f'{path}?format=json').status == 404
     assert admin.item(f'{case.q}/subjects/S')['data_fields']['project'] == there
     assert admin.item(f'{case.p}/experiments/E')['data_fields']['project'] == case.p_id

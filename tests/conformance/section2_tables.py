@@ -499,7 +499,7 @@ facts.row(
 def filtered(
     number: str, evidence: str, words: str, *cases: tuple[str, list[str]], left_out: str = ''
 ) -> None:
-    """A row about what listings of P answer under filters, by label."""
+    """Add a row about the labels in the listings of P under filters."""
     facts.row(
         number,
         evidence,
@@ -667,9 +667,9 @@ MORE = {
     'scan': ('xnat:mrscandata/xnat_imagescandata_id xnat:mrscandata/image_session_id', ''),
     'assessor': ('xnat:imageassessordata/id', ''),
 }
-"""Columns that come along: before and behind those that are asked for."""
+"""Additional columns of a response: before and after the requested columns."""
 UNKNOWN = {'image session': ('studyInstanceUID',), 'assessor': ('visit', 'protocol')}
-"""Names that give no column: the path is that of another name, or they are of another level."""
+"""Names that give no column: the path has another name, or belongs to another level."""
 for place, (what, (listing, names)) in enumerate(NAMES.items(), 1):
     if what == 'reconstruction':
         continue
@@ -768,8 +768,10 @@ RESOURCES = (
 def columns(
     number: str, evidence: str, words: str, wanted: str, *paths: str | Ask, title: str | None = ''
 ) -> None:
-    """A row about the columns of a listing that names none, in CSV in order, in JSON as members;
-    and its title (None: it has none)."""
+    """Add a row about the default columns of a listing, in order in CSV, as members in JSON.
+
+    A title of None means that the table has no title.
+    """
     asked = [
         f'{path}{"&" if "?" in path else "?"}format=' for path in paths if isinstance(path, str)
     ]
@@ -1176,7 +1178,7 @@ facts.row(
     get('{q}/subjects', rows={'label': ['S']}),
     made(
         '/data/projects/{new}c?accessibility=public'
-    ),  # who may read no project at all gets an error
+    ),  # a user without any readable project gets an error
     get('/data/subjects?project={p_id}', by='outsider', count=0),
     get('/data/subjects?project={p_id}', count=1),
 )
@@ -1194,8 +1196,7 @@ OWNED, JOINED, READ = '"{p_id}"', '"{q_id}"', '"{new}c"'
 
 
 def listed(query: str, *names: str, key: str = 'id') -> Ask:
-    """The outsider's projects: of the three where he has a role, these and no others are listed
-    under a key."""
+    """Request the outsider's projects: of the three with a role, only these are listed."""
     others = [name for name in (OWNED, JOINED, READ) if name not in names]
     return get(
         f'/data/projects?{query}',

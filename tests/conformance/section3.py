@@ -26,12 +26,12 @@ OCTETS = {'Content-Type': 'application/octet-stream'}
 
 
 def inner(case: Case, path: str) -> list[str]:
-    """The paths of the files of a listing, in their resources."""
+    """Return the paths of the files of a listing, in their resources."""
     return sorted(row['URI'].partition('/files/')[2] for row in case.admin.get(path).rows)
 
 
 def names(path: str, *wanted: str) -> Ask:
-    """The names in a listing of files."""
+    """Return the names in a listing of files."""
     return get(path, rows={'Name': list(wanted)})
 
 
@@ -222,7 +222,7 @@ facts.row(
     ),
     put(
         '{p}/resources/R/files/f?inbody=true', 403, by='collaborator', send=b'x'
-    ),  # where the archive was not opened to do as XNAT does
+    ),  # if the archive is not opened in the strict mode of XNAT
 )
 
 

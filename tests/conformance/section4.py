@@ -14,7 +14,7 @@ from .world import Case
 
 facts = Facts()
 OF_SEED = {P: f'{P}/ID', SCAN: f'{M}/PROJECT'}
-"""Root element to the field that tells the seed's project, where that is not ``<root>/PROJECT``."""
+"""Root element -> field with the seed's project, if that is not ``<root>/PROJECT``."""
 BAD = (400, 500)
 
 
@@ -28,8 +28,7 @@ def search(
     query: str = '',
     **wanted: Any,
 ) -> Ask:
-    """A search of the seed's project; columns are field IDs in one text, criteria go together with
-    AND."""
+    """Search the seed's project; columns are field IDs in one text, criteria are joined by AND."""
     body = document(
         root,
         columns.split(),
@@ -41,7 +40,7 @@ def search(
 
 
 def labels(root: str, where: tuple[Any, ...], *wanted: str, query: str = '') -> Ask:
-    """A search with one criterion, and the labels that it finds."""
+    """Search with one criterion, and compare the labels of the rows."""
     column, key = (
         ('SUBJECT_LABEL', 'subject_label')
         if root == S
@@ -165,7 +164,7 @@ facts.row(
 
 
 def raw(inner: str, root: str = 'bundle', attributes: str = '') -> str:
-    """A document by its parts."""
+    """Return a document of these parts."""
     return (
         f'<xdat:{root} xmlns:xdat="http://nrg.wustl.edu/security" '
         f'{attributes}>{inner}</xdat:{root}>'
@@ -901,7 +900,7 @@ def keeping(case: Case) -> None:
 
 
 def of_another_user(case: Case) -> Answer:
-    """The answer to who asks for a page of a search that another user keeps."""
+    """Return the response to a page of a search that belongs to another user."""
     return case.owner.get(f'/data/search/{cached(case)["ID"]}')
 
 
@@ -1115,7 +1114,7 @@ ASKED = {
     'USER_ROLE': '1',
     'LAST_ACCESSED': '1',
 }
-"""Fields that want a value, and one for each; the others get T2."""
+"""Fields that need a value, and a value for each; the others get T2."""
 COUNTS = 'SCAN_COUNT_TYPE SCAN_COUNT_DESC SCAN_COUNT_CLASS'
 LIKE_COUNTS = 'SCAN_COUNT_L_TYPE SCAN_COUNT_L_DESC SCAN_COUNT_L_CLASS'
 TRACER = (
@@ -1126,9 +1125,9 @@ TRACER = (
     'TRACER_TRANSMISSIONS_STARTTIME'
 )
 OWN = 'SESSION_ID EXPT_ID LABEL PROJECT PROJECTS SUBJECT_ID'
-# Names; type ('' for that of the schema, 'any' where the reference does not say of which it speaks,
-# 'n/s' for what cannot be searched), 'sub' after it for those that want a value; the value of the
-# seed's first subject, session or project, where it is known.
+# Names; type ('' for that of the schema, 'any' if the reference does not name it, 'n/s' for fields
+# that cannot be searched), followed by 'sub' for fields that need a value; the value of the
+# seed's first subject, session or project, if it is known.
 ROWS: dict[str, tuple[tuple[str, str, str | None], ...]] = {
     S: (
         ('SUBJECT_ID', 'string', '{S1}'),
@@ -1269,11 +1268,10 @@ UNTOLD = {
     'xnat:ctSessionData': {'LABEL', 'PROJECTS', 'XNAT_CTSESSIONDATA_FIELD_MAP'},
     P: {'USER_ROLE', 'LAST_ACCESSED', 'PROJ_EXPT_COUNT', 'PROJ_QUARANTINE', 'PROJ_PREARCHIVE_CODE'},
 }
-"""Fields that the archive does not tell, as its display documents do not mark them for it; searches
-know them all the same."""
+"""Fields that the archive does not list, because its display documents do not mark them; searches
+accept them."""
 ABSENT = {'AGE', 'AGE_BRACKET', 'CNT_XNAT_MRSESSIONDATA'}
-"""Fields of subjects that the display documents of 1.8.3 do not have, though the reference tells
-them."""
+"""Fields of subjects in the reference that the display documents of 1.8.3 do not have."""
 
 
 def field_row(number: str, root: str, names: str, kind: str, value: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Section 5: groups and rights of a project, who sees what."""
+"""Section 5: groups and rights of a project, visibility."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HIDDEN = (403, 404)
 
 
 def rights(caller: str, *, create: int, edit: int, delete: int, manage: int) -> list[Ask]:
-    """What a caller may do in a project: the statuses of his requests; everybody here reads."""
+    """Return the statuses of a caller's requests in a project; every caller here can read."""
     return [
         made('{e}'),
         made('{p}/subjects/DOOMED'),
@@ -65,7 +65,7 @@ def a_group_of_ones_own(case: Case) -> None:
     )
     assert (
         case.admin.put(f'{case.p}/users/{case.p_id}_TECH/outsider').status == 404
-    )  # the ID is of the display name
+    )  # the ID uses the display name
     case.admin.ok('PUT', f'{case.p}/users/{case.p_id}_Technicians/outsider')
     assert case.outsider.get(f'{case.s}?format=json').status == 200
     assert case.outsider.put(f'{case.e}?note=n').status == 200
@@ -107,7 +107,7 @@ def adding_users(case: Case) -> None:
     for name in (
         'nobody-knows',
         *([row['email']] if row['email'] else []),
-    ):  # nothing becomes of them
+    ):  # they have no effect
         rows = case.owner.put(f'{case.p}/users/member/{name}').rows
         assert [one['GROUP_ID'] for one in rows if one['login'] == 'outsider'] == [
             f'{case.p_id}_collaborator'
@@ -263,7 +263,7 @@ facts.row(
 )
 facts.shown('5.2/14', 'STM', 'xapi: groups of a user')(groups_of_a_user)
 
-# -- 5.3 who sees what
+# -- 5.3 visibility
 
 SEARCH = (
     '<xdat:search '
@@ -277,7 +277,7 @@ SEARCH = (
 def seen(
     access: str, *, listed: bool, item: int, data: int | tuple[int, ...], rows: bool, project: bool
 ) -> list[Ask]:
-    """What an outsider sees of a project."""
+    """Return the parts of a project that an outsider sees."""
     found = {True: {'like': '"{p_id}"'}, False: {'unlike': '"{p_id}"'}}
     subject = {True: {'like': '"{sid}"'}, False: {'unlike': '"{sid}"'}}
     asks = [

@@ -1,5 +1,5 @@
-"""Section 6: the prearchive, imports, pipelines and workflows, services, configuration, custom
-variables and fields."""
+"""Section 6: prearchive, imports, pipelines and workflows, services, configuration, custom
+variables."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ COLUMNS = (
 
 @cache
 def study() -> bytes:
-    """A zip of one study of an MR scanner: six images in three series."""
+    """Return a zip of one study of an MR scanner: six images in three series."""
     return zipped(members())
 
 
@@ -35,7 +35,7 @@ def upload(case: Case, query: str, body: bytes | None = None, by: str = 'admin')
 
 
 def waiting(case: Case, label: str = 'W', by: str = 'admin', more: str = '') -> str:
-    """The URI, without ``/data``, of a session that waits in the prearchive of this fact's project."""  # noqa: E501
+    """Return the URI, without ``/data``, of a session in the prearchive of this fact's project."""
     answer = upload(
         case, f'dest=/prearchive/projects/{case.p_id}&subject=SUB&session={label}{more}', by=by
     )
@@ -229,7 +229,7 @@ facts.row(
 
 
 def batch(case: Case, verb: str, more: str = '') -> None:
-    """What the services on several sessions have in common."""
+    """Check the common behaviour of services on several sessions."""
     service, first, second = (
         f'/data/services/prearchive/{verb}',
         waiting(case, 'A'),
@@ -307,7 +307,7 @@ def validate(case: Case) -> None:
     service, uri = '/data/services/validate-archive', waiting(case)
     assert [row['type'] for row in case.admin.post(f'{service}?src={uri}').rows] == [
         'WARN'
-    ]  # that the subject will be made
+    ]  # that the subject will be created
     case.admin.ok('POST', f'/data/services/archive?src={uri}')
     assert 'CONFLICT' in {
         row['type'] for row in case.admin.post(f'{service}?src={waiting(case)}').rows
@@ -468,7 +468,7 @@ def unreadable(case: Case) -> None:
 
 
 def pipeline(case: Case, name: str = 'Convert', enabled: bool = True) -> str:
-    """The name of a pipeline that this fact's project has."""
+    """Return the name of a pipeline of this fact's project."""
     pipelines, name = case.world.closed.archive.pipelines, f'{name}{case.world.number()}'
     pipelines.add(f'/pipelines/{name}.xml', 'xnat:mrSessionData', name=name)
     if enabled:

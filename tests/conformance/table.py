@@ -34,7 +34,7 @@ SECTIONS = (
 
 
 def _place(fact: Fact) -> list[tuple[int, str]]:
-    """Where a number stands: 2.10 after 2.9."""
+    """Return the sort key of a number: 2.10 is after 2.9."""
     return [
         (int(part), '') if part.isdecimal() else (0, part)
         for part in re.findall(r'\d+|[a-z]+', fact.number)

@@ -1,5 +1,7 @@
-"""The archive server against the facts: one test a fact, by its number; and the table against the
-reference that it is made from."""
+"""Tests of the archive server against the facts, one test for each.
+
+The numbers and evidence are compared with the reference.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from .world import Case, World
 
 
 def marked(fact: Fact) -> object:
-    """A fact that is left out must fail: so the table stays true."""
+    """Mark a fact that is left out: its check must fail, so the table stays true."""
     marks = [pytest.mark.xfail(strict=True, reason=fact.left_out)] if fact.left_out else []
     return pytest.param(fact, id=fact.number, marks=marks)
 
@@ -27,7 +29,7 @@ def test_fact(world: World, fact: Fact) -> None:
     fact.check(Case(world))
 
 
-def test_the_table_says_one_thing_of_each_fact() -> None:
+def test_every_fact_has_one_row_with_evidence() -> None:
     assert [
         number for number, times in Counter(fact.number for fact in FACTS).items() if times > 1
     ] == []
@@ -36,7 +38,7 @@ def test_the_table_says_one_thing_of_each_fact() -> None:
         assert (fact.check is None) is bool(fact.unseen), fact
 
 
-def test_the_table_is_that_of_the_reference(reference: Path) -> None:
+def test_numbers_and_evidence_are_those_of_the_reference(reference: Path) -> None:
     path = reference / 'spec' / 'xnat-rest.md'
     if not path.is_file():
         pytest.skip('the reference has no spec/xnat-rest.md')
@@ -55,8 +57,8 @@ def test_the_table_is_that_of_the_reference(reference: Path) -> None:
 
 
 def told(text: str) -> Iterator[tuple[str, frozenset[str]]]:
-    """The numbers and the evidence of all rows of the reference's tables in sections 1 to 7, as
-    `facts` numbers them."""
+    """Yield number and evidence of all rows of the reference's tables in sections 1 to 7, numbered
+    as in `facts`."""
     section, header, counts = '', None, Counter[str]()
     for line in text.splitlines():
         if line.startswith('#'):
@@ -80,7 +82,7 @@ def _number(section: str, header: list[str], cells: list[str], counts: Counter[s
 
 
 def _evidence(header: list[str], cells: list[str]) -> frozenset[str]:
-    """The letters of the row's column; S for tables that give their evidence as a whole."""
+    """Return the letters of the row's column; S for tables with one evidence for all rows."""
     column = next((place for place, name in enumerate(header) if name.startswith('Ev')), None)
     if column is None or column >= len(cells):
         return frozenset('S')

@@ -1,5 +1,4 @@
-"""The table asked of a server that runs elsewhere: here an archive below a context path, so that
-nothing of it is at hand but its URL."""
+"""Tests of the table on a remote server: an archive below a context path, known by URL."""
 
 from __future__ import annotations
 
@@ -29,7 +28,7 @@ def run(monkeypatch: pytest.MonkeyPatch, server: Server, only: str) -> int:
     return main()
 
 
-def test_facts_are_asked_of_a_url(
+def test_facts_are_checked_at_a_url(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], elsewhere: Server
 ) -> None:
     assert run(monkeypatch, elsewhere, '5.2/') == 0
@@ -41,7 +40,7 @@ def test_facts_are_asked_of_a_url(
     assert run(monkeypatch, elsewhere, '5.2/2') == 0, 'and again, with what is there'
 
 
-def test_a_project_of_somebody_s_own_is_not_touched(elsewhere: Server) -> None:
+def test_a_project_of_somebody_else_is_not_touched(elsewhere: Server) -> None:
     admin = Client(elsewhere, 'admin', 'word')
     admin.ok('PUT', '/xnat/data/projects/P?description=mine')
     with pytest.raises(RuntimeError, match='project P of its own'):
@@ -57,7 +56,7 @@ def test_no_password_of_somebody_else_is_changed(elsewhere: Server) -> None:
     assert elsewhere.archive.users.check('member', 'own').login == 'member'
 
 
-def test_what_lies_inside_is_not_there(elsewhere: Server) -> None:
+def test_facts_about_the_inside_of_an_archive_are_skipped(elsewhere: Server) -> None:
     world = World(Remote(elsewhere.url, 'admin', 'word'))
     for inside in (
         lambda: world.closed.archive,

@@ -1,5 +1,4 @@
-"""The archives that the facts are looked for in: what they hold, who may use them, and items of its
-own for each fact."""
+"""Archives of the conformance tests: content, users, and separate items for each fact."""
 
 from __future__ import annotations
 
@@ -28,11 +27,11 @@ BROWSER = {
 
 
 class World:
-    """Archives. One is closed to guests and holds `seed`; the other is open to them and answers as
-    XNAT where this server is kinder.
+    """The archives, or a remote server.
 
-    Or a server that runs elsewhere, in place of the first: the others are not there then, and what
-    needs them raises `Inside`.
+    One archive is closed to guests and holds `seed`; the other is open to them and follows XNAT
+    where this server is more permissive by default. A remote server replaces the first; the others
+    do not exist then, and facts that need them raise `Inside`.
     """
 
     def __init__(self, remote: Remote | None = None) -> None:
@@ -46,7 +45,7 @@ class World:
         self._clients: dict[tuple[bool, str], Client] = {}
         self._numbers = itertools.count(
             1 if remote is None else int(time.time()) * 100
-        )  # IDs of deleted projects are not free again
+        )  # IDs of deleted projects are not reused
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     @cached_property
@@ -73,14 +72,14 @@ class World:
             raise Inside(f'an archive {what}')
 
     def _served(self, server: Server) -> Server:
-        """Have sessions for all requests: the clients here keep no cookies."""
+        """End the sessions of all requests: these clients keep no cookies."""
         self._stack.enter_context(server)
         server.archive.prefer('concurrentMaxSessions', 100_000)
         return server
 
     @cached_property
     def below(self) -> Server:
-        """An archive below a context path."""
+        """Serve an archive below a context path."""
         self._served_here('below a context path')
         return self._stack.enter_context(
             serve(self._folder / 'below', password='secret', context='/xnat', site="A ^b-c'")
@@ -88,12 +87,12 @@ class World:
 
     @cached_property
     def ids(self) -> dict[str, str]:
-        """Accession IDs of what is in the closed archive."""
+        """Return the accession IDs of the items in the closed archive."""
         return seed(self.client('admin'))
 
     @cached_property
     def guests(self) -> None:
-        """What the open archive holds: a project of each accessibility."""
+        """Create a project of each accessibility in the open archive."""
         admin = self.client('admin', site_open=True)
         for access in ('private', 'protected', 'public'):
             admin.ok('PUT', f'/data/projects/{access}?accessibility={access}')
@@ -104,7 +103,8 @@ class World:
             admin.ok('PUT', f'/data/projects/{access}/resources/R/files/f.txt?inbody=true', b'x')
 
     def client(self, login: str, site_open: bool = False) -> Client:
-        """One user's connection; ``nobody`` sends no credentials, ``wrong`` a wrong password."""
+        """Return one user's connection; ``nobody`` sends no credentials, ``wrong`` a wrong
+        password."""
         key = site_open, login
         if key not in self._clients:
             server = self.open if site_open else self.closed
@@ -112,7 +112,7 @@ class World:
         return self._clients[key]
 
     def connect(self, server: Server, login: str, **headers: str) -> Client:
-        """A new connection."""
+        """Return a new connection."""
         if login in ('nobody', 'guest'):
             return Client(server, headers=headers)
         words = {**PASSWORDS, 'admin': server.password, 'wrong': 'wrong'}
@@ -121,7 +121,7 @@ class World:
         )
 
     def fields(self, element: str) -> dict[str, dict[str, str]]:
-        """What can be searched of a data type, by field ID."""
+        """Return the searchable fields of a data type, by field ID."""
         if element not in self._fields:
             rows = self.client('admin').get(f'/data/search/elements/{element}?format=json').rows
             self._fields[element] = {row['FIELD_ID']: row for row in rows}
@@ -145,26 +145,26 @@ class World:
 
 
 class Case:
-    """What the check of one fact works with.
+    """Environment of the check of one fact.
 
-    Paths in its requests may hold names in braces: accession IDs of the seed (``{M1}``), what an
-    earlier request kept, and paths of items that are made for this fact when they are first named:
-    ``{p}`` a project, ``{q}`` another, ``{s}`` a subject S in ``{p}``, ``{e}`` its MR session E,
-    ``{n}`` the session's scan 1; ``{p_id}`` and ``{q_id}`` are IDs. ``{new}`` is the ID of no
-    project yet. Owner, member and collaborator have these roles in such projects. ``guest`` is
-    somebody without a login at the archive that is open to guests.
+    Paths in its requests may hold names in braces: accession IDs of the seed (``{M1}``), texts that
+    an earlier request kept, and paths of items that are created for this fact when they are first
+    used: ``{p}`` a project, ``{q}`` another, ``{s}`` a subject S in ``{p}``, ``{e}`` its MR session
+    E, ``{n}`` the session's scan 1; ``{p_id}`` and ``{q_id}`` are IDs. ``{new}`` is an unused ID of
+    a project. Owner, member and collaborator have these roles in such projects. ``guest`` has no
+    login, at the archive that is open to guests.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
-        _ = world.ids  # the seed is there before the first request
+        _ = world.ids  # the seed exists before the first request
         self.names: dict[str, str] = {}
         self._team = False
 
     # -- callers
 
     def client(self, login: str) -> Client:
-        """A user's connection."""
+        """Return a user's connection."""
         if login == 'guest' or login.startswith('open '):
             _ = self.world.guests
             return self.world.client(login.removeprefix('open '), site_open=True)
@@ -175,7 +175,7 @@ class Case:
         return self.world.client(login)
 
     def _join(self, project: str) -> None:
-        """Give the users their roles in a project of this fact, once one of them is asked for."""
+        """Give the users their roles in a project of this fact, when one of them is first used."""
         for role in ROLES if project and self._team else ():
             self.admin.ok('PUT', f'{project}/users/{role}/{role}')
 
@@ -206,7 +206,7 @@ class Case:
     # -- items
 
     def fill(self, text: str) -> str:
-        """A text with its names in braces replaced."""
+        """Replace the names in braces in a text."""
         return re.sub(
             r'\{(\w+)\}', lambda found: self._named(found.group(1)) or found.group(), text
         )
@@ -243,15 +243,18 @@ class Case:
         return path
 
     def __getattr__(self, name: str) -> str:
-        """``case.p``, ``case.e``: the same paths for the functions."""
+        """Return the same paths for functions: ``case.p``, ``case.e``."""
         if name.startswith('_') or not (found := self._named(name)):
             raise AttributeError(name)
         return found
 
 
 def seed(admin: Client) -> dict[str, str]:
-    """Projects P and Q, and in P two subjects, three sessions, scans, a reconstruction, an assessor
-    and files; IDs by label."""
+    """Create the projects P and Q.
+
+    P has two subjects, three sessions, scans, a reconstruction, an assessor and files. Returns IDs
+    by label.
+    """
     ids: dict[str, str] = {}
     admin.ok('PUT', '/data/projects/P?description=a%20study&pi_firstname=Ada&pi_lastname=Long')
     admin.ok('PUT', '/data/projects/Q')

@@ -1,4 +1,4 @@
-"""Every public thing has a docstring, and the documentation names it or shows it."""
+"""Every public object has a docstring, and the documentation names or shows it."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ each_class = pytest.mark.parametrize('cls', PUBLIC, ids=lambda cls: cls.__name__
 
 
 def members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
-    """Public methods and properties of a class, its bases' too."""
+    """Return the public methods and properties of a class and of its bases."""
     for name in dir(cls):
         if not name.startswith('_'):
             yield name, inspect.getattr_static(cls, name)
 
 
 def attributes(cls: type[Any]) -> set[str]:
-    """Public attributes that the class itself sets on its instances."""
+    """Return the public attributes that the class itself sets on its instances."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     stores = [
         node
@@ -115,7 +115,8 @@ def pages() -> str:
 
 @functools.cache
 def shown() -> set[str]:
-    """Qualified names that autodoc shows: what an ``automodule`` with ``:members:`` exports."""
+    """Return the qualified names that autodoc shows: exports of each ``automodule`` with
+    ``:members:``."""
     found = set()
     for name in re.findall(r'^\.\. automodule:: (\S+)\n\s+:members:', pages(), re.MULTILINE):
         module = importlib.import_module(name)
@@ -164,7 +165,7 @@ def test_every_method_is_documented(cls: type[Any]) -> None:
 
 
 def modules() -> list[str]:
-    """Return the modules of the client, except folders with a docstring alone."""
+    """Return the modules of the client, except folders that have only a docstring."""
     names = []
     for path in sorted((ROOT / 'pyxnat').rglob('*.py')):
         if path.name == '__init__.py' and len(ast.parse(path.read_text(encoding='utf-8')).body) < 2:
@@ -178,7 +179,7 @@ def modules() -> list[str]:
 
 
 @pytest.mark.parametrize('name', modules())
-def test_every_module_has_its_place_in_the_reference(name: str) -> None:
+def test_every_module_is_in_the_reference(name: str) -> None:
     pages = '\n'.join(
         path.read_text(encoding='utf-8') for path in (ROOT / 'docs' / 'reference').glob('*.rst')
     )
@@ -186,7 +187,7 @@ def test_every_module_has_its_place_in_the_reference(name: str) -> None:
 
 
 def blocks() -> list[Any]:
-    """The Python blocks of the pages."""
+    """Return the Python blocks of the pages."""
     found = []
     for path in TEXTS:
         text = path.read_text(encoding='utf-8')
@@ -207,7 +208,7 @@ def test_python_in_the_documentation_compiles(block: str) -> None:
     compile(block, 'block', 'exec')
 
 
-def test_the_readme_has_python_and_the_two_commands() -> None:
+def test_the_readme_has_python_code_and_the_two_commands() -> None:
     text = (ROOT / 'README.rst').read_text(encoding='utf-8')
     first_screen = '\n'.join(text.splitlines()[:45])
     assert (
@@ -217,12 +218,12 @@ def test_the_readme_has_python_and_the_two_commands() -> None:
     )
 
 
-# -- coming from 1.6: what the page says is so -----------------------------------------------------
+# -- coming from 1.6: the statements of the page ---------------------------------------------------
 
 COMING = (ROOT / 'docs' / 'coming-from-1.6.rst').read_text(encoding='utf-8')
 
 
-def test_the_old_modules_that_the_page_names_are_those_there_are() -> None:
+def test_the_page_names_all_old_modules() -> None:
     kept, gone = (
         re.findall(r'``(?:pyxnat\.core)?\.(\w+)``', row)
         for row in re.findall(r'\* - (``pyxnat\.core\.[^-]*)', COMING)
@@ -241,7 +242,7 @@ def test_every_row_of_the_page_has_all_cells(table: str) -> None:
     assert len({len(re.findall(r'^     -', row, re.MULTILINE)) for row in rows}) == 1
 
 
-def test_failures_are_no_emptiness(server: Any) -> None:
+def test_failures_are_errors_and_not_empty_results(server: Any) -> None:
     wrong = pyxnat.Interface(server.url, server.user, 'wrong')
     nobody = pyxnat.Interface('http://127.0.0.1:1', 'me', 'x', retries=0)
     for interface, error in (
@@ -283,7 +284,7 @@ def test_files_are_as_the_page_says(scan: Any, tmp_path: Path) -> None:
     assert file.format() == file.content() == file.tags() == '' and file.delete() is None
 
 
-def test_settings_are_text_and_numbers(project: Any) -> None:
+def test_settings_are_texts_and_numbers(project: Any) -> None:
     project.set_prearchive_code('4')
     project.set_quarantine_code(1)
     project.set_subfolder_in_current_arc('more')

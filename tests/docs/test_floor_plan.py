@@ -1,4 +1,4 @@
-"""The picture and the tables of layers in the documentation agree with the enforced ones."""
+"""The picture and the tables of layers in the documentation agree with the enforced layers."""
 
 from __future__ import annotations
 

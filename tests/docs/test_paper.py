@@ -1,6 +1,6 @@
-"""The examples of the paper (Schwartz et al. 2012, Front.
+"""The examples of the paper (Schwartz et al. 2012, Front. Neuroinform. 6:12), on an archive.
 
-Neuroinform. 6:12), with what typesetting lost put back, on an archive of their own.
+Characters that were lost in typesetting are restored.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def interface(archive: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
 # -- 3.1.1 object mapper ---------------------------------------------------------------------------
 
 
-def test_select_gives_identifiers_of_a_collection_and_an_element_by_its_name(
+def test_select_gives_ids_of_a_collection_and_an_element_by_its_name(
     interface: pyxnat.Interface,
 ) -> None:
     assert sorted(interface.select('/projects').get()) == [
@@ -72,7 +72,7 @@ def test_elements_are_created_and_deleted_and_projects_have_permissions(
     assert not p.exists()
 
 
-def test_a_loop_over_the_subjects_of_all_projects_asks_for_one_project_at_a_time(
+def test_a_loop_over_the_subjects_of_all_projects_requests_one_project_at_a_time(
     interface: pyxnat.Interface,
 ) -> None:
     s = interface.select('/projects/*/subjects')
@@ -82,7 +82,7 @@ def test_a_loop_over_the_subjects_of_all_projects_asks_for_one_project_at_a_time
     assert sorted(subject.label() for subject in s) == ['A1', 'OAS1_0001', 'OAS1_0002', 'SUBJ']
 
 
-def test_several_syntaxes_give_all_files_of_the_experiments_of_a_subject_in_any_project(
+def test_several_spellings_give_all_files_of_a_subject_in_any_project(
     interface: pyxnat.Interface,
 ) -> None:
     paths = [
@@ -124,7 +124,7 @@ def test_a_search_gives_a_table(interface: pyxnat.Interface) -> None:
     assert sorted(float(age) for age in table['age']) == [81, 83, 85]
 
 
-def test_the_same_criteria_choose_the_subjects_whose_objects_come(
+def test_the_same_criteria_choose_subjects_as_objects(
     interface: pyxnat.Interface,
 ) -> None:
     found = interface.select('//experiments').where(CRITERIA)
@@ -167,7 +167,7 @@ def test_a_template_is_saved_and_used(interface: pyxnat.Interface) -> None:
 
 
 def test_images_of_those_over_80_come_in_pairs(interface: pyxnat.Interface) -> None:
-    """The whole script, with a pool of processes, is what ``make demo`` runs."""
+    """Run the part of the script without its pool of processes, which ``make demo`` runs."""
     query = '/projects/CENTRAL_OASIS_CS/subjects/*/experiments/*/scans/*/resources/*/files'
     filter_ = [('xnat:mrSessionData/AGE', '>', '80'), 'AND']
     images: dict[str, list[Any]] = {}
@@ -180,20 +180,20 @@ def test_images_of_those_over_80_come_in_pairs(interface: pyxnat.Interface) -> N
 # -- 3.2 database introspection --------------------------------------------------------------------
 
 
-def test_the_data_model_and_the_values_in_use_are_explored(interface: pyxnat.Interface) -> None:
+def test_data_types_and_values_in_use_are_explored(interface: pyxnat.Interface) -> None:
     assert 'xnat:mrSessionData' in interface.inspect.datatypes()
     assert 'xnat:mrSessionData/AGE' in interface.inspect.datatypes('xnat:mrSessionData')
     values = interface.inspect.field_values('xnat:mrSessionData/AGE')
     assert [float(age) for age in values] == [14, 74, 81, 83, 85, 90]
 
 
-def test_values_that_introspection_gives_build_queries(interface: pyxnat.Interface) -> None:
+def test_values_from_introspection_can_be_used_in_queries(interface: pyxnat.Interface) -> None:
     age = 'xnat:mrSessionData/AGE'
     for value in interface.inspect.field_values(age):
         assert interface.select('//experiments').where([(age, '=', value), 'AND']).get()
 
 
-def test_the_rest_structure_cannot_be_discovered_and_is_known(interface: pyxnat.Interface) -> None:
+def test_the_structure_of_levels_is_known_without_requests(interface: pyxnat.Interface) -> None:
     with interface.trace() as trace:
         tree = str(interface.inspect.structure())
     assert len(trace) == 0 and all(
@@ -232,7 +232,7 @@ def test_the_pipelines_of_a_project_are_listed(interface: pyxnat.Interface) -> N
     assert interface.select.project('MY_PROJECT').pipelines.aliases() == {}
 
 
-def test_the_prearchive_is_browsed_like_the_archive(interface: pyxnat.Interface) -> None:
+def test_the_prearchive_is_used_like_the_archive(interface: pyxnat.Interface) -> None:
     assert (
         interface.select('/prearchive').get()
         == interface.select('/prearchive/projects/MY_PROJECT/*/*').get()

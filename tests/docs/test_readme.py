@@ -1,4 +1,4 @@
-"""The README's first screen is true."""
+"""The examples of the README work."""
 
 from __future__ import annotations
 

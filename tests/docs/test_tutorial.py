@@ -1,8 +1,7 @@
-"""The tutorial, the page on searching and the how-to pages are true: their examples are typed in,
-in order, and must answer what the page shows.
+"""The examples of the tutorial, the page on searching and the how-to pages print what is shown.
 
-Examples with ``>>>`` run against an archive with the people of the demo. The tutorial connects
-itself; the other pages find ``xnat``, and files to send in the current folder.
+Examples with ``>>>`` run in order against an archive with the people of the demo. The tutorial
+connects itself; the other pages find ``xnat``, and files to send in the current folder.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ PAGES = [
     ),
 ]
 ADDRESS = 'http://127.0.0.1:8080'
-"""Where the pages say that the demo's archive is."""
+"""URL of the demo's archive on the pages."""
 
 WITH_FILES = {'AG03', 'AG08', 'AG20', 'CT01'}
-"""Subjects whose images the pages use; of the others there are only the scans."""
+"""Subjects whose images are used on the pages; of others only the scans are created."""
 
 
 def without_files(subject: Subject) -> Subject:
-    """The same person, with scans that hold nothing."""
+    """Return the same person, with scans without content."""
 
     def emptied(session: Session) -> Session:
         return dataclasses.replace(
@@ -55,7 +54,7 @@ def without_files(subject: Subject) -> Subject:
 
 @pytest.fixture(scope='module')
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The folder that ``make demo`` makes, with fewer files, being served."""
+    """Serve the folder that ``make demo`` makes, with fewer files."""
     folder = tmp_path_factory.mktemp('demo') / 'demo-archive'
     folder.mkdir()
     (folder / 'password').write_text('a secret\n', encoding='ascii')
@@ -73,7 +72,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def folder(demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty current folder, but for what the demo leaves and files to send."""
+    """Return an empty current folder with the files of the demo and files to send."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path / 'cache'))
     (tmp_path / 'demo-archive').mkdir()
@@ -85,7 +84,7 @@ def folder(demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(page: Path, names: dict[str, Any], demo: Any) -> None:
-    """Type in the examples of a page; the first that answers otherwise than shown is a failure."""
+    """Run the examples of a page; the first with another output is a failure."""
     text = page.read_text(encoding='utf-8').replace(ADDRESS, demo.url)
     examples = doctest.DocTestParser().get_doctest(text, names, page.stem, str(page), 0)
     options = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.REPORT_NDIFF
@@ -93,7 +92,7 @@ def run(page: Path, names: dict[str, Any], demo: Any) -> None:
 
 
 def checked(page: Path, names: dict[str, Any], demo: Any) -> None:
-    """As `run`, with the example and both answers in the message."""
+    """Report a failure with the example and both outputs in the message."""
     try:
         run(page, names, demo)
     except doctest.DocTestFailure as failure:
@@ -113,18 +112,18 @@ def checked(page: Path, names: dict[str, Any], demo: Any) -> None:
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='the pages show paths with slashes')
-def test_the_tutorial_answers_as_it_shows(demo: Any, folder: Path) -> None:
+def test_the_tutorial_prints_the_shown_output(demo: Any, folder: Path) -> None:
     checked(TUTORIAL, {}, demo)
 
 
 @pytest.mark.skipif(os.name == 'nt', reason='the pages show paths with slashes')
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.stem)
-def test_a_page_answers_as_it_shows(page: Path, demo: Any, folder: Path) -> None:
+def test_a_page_prints_the_shown_output(page: Path, demo: Any, folder: Path) -> None:
     with pyxnat.Interface(demo.url, demo.user, demo.password) as xnat:
         checked(page, {'xnat': xnat, 'pyxnat': pyxnat}, demo)
 
 
-def test_the_tutorial_shows_what_the_tabulator_key_offers(demo: Any, folder: Path) -> None:
+def test_the_tutorial_shows_the_offers_of_the_tabulator_key(demo: Any, folder: Path) -> None:
     shown = re.search(r"subjects\(\)\['AG0<TAB>\n\s+(.*)", TUTORIAL.read_text(encoding='utf-8'))
     assert shown is not None
     with pyxnat.Interface(demo.url, demo.user, demo.password) as xnat:

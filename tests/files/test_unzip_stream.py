@@ -1,4 +1,4 @@
-"""Zips read as they come, beside the standard library's reading of the same."""
+"""Tests of unpacking zips while they arrive, compared with the standard library."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FILES = st.dictionaries(
 
 
 class Pipe(io.RawIOBase):
-    """What cannot be sought in: zips written to it have lengths behind the files."""
+    """A file without seek: zips written to it have lengths after the files."""
 
     def __init__(self) -> None:
         self.written = bytearray()
@@ -57,7 +57,7 @@ def cut_up(body: bytes, step: int) -> Iterator[bytes]:
 
 
 @given(FILES, st.booleans(), st.booleans(), st.integers(1, 4000))
-def test_what_comes_out_is_what_went_in(
+def test_unpacked_files_equal_the_packed_files(
     files: dict[str, tuple[bytes, bool]], streamed: bool, long: bool, step: int
 ) -> None:
     body = packed(files, streamed=streamed, long=long)
@@ -69,7 +69,7 @@ def test_what_comes_out_is_what_went_in(
 
 
 @given(FILES.filter(bool), st.booleans(), st.integers(0, 10**9))
-def test_a_zip_cut_anywhere_gives_whole_files_and_then_an_error(
+def test_a_zip_truncated_anywhere_gives_whole_files_and_then_an_error(
     files: dict[str, tuple[bytes, bool]], streamed: bool, at: int
 ) -> None:
     body = packed(files, streamed=streamed, long=False)
@@ -84,7 +84,7 @@ def test_a_zip_cut_anywhere_gives_whole_files_and_then_an_error(
 @given(
     FILES.filter(lambda files: any(len(content) > 3 for content, _ in files.values())), st.data()
 )
-def test_a_changed_byte_of_content_is_seen(
+def test_a_changed_byte_of_content_is_detected(
     files: dict[str, tuple[bytes, bool]], data: st.DataObject
 ) -> None:
     name = data.draw(
@@ -110,12 +110,12 @@ def test_descriptors_of_all_four_forms_are_read(signed: bool, form: str) -> None
     assert [b''.join(one) for one in unzip(iter([body]))] == [content]
 
 
-def test_files_that_nobody_reads_are_passed_over() -> None:
+def test_files_that_are_not_read_are_skipped() -> None:
     body = packed({'a': (b'1' * 5000, True), 'b': (b'2', False)}, streamed=False, long=False)
     assert [one.name for one in unzip(cut_up(body, 7))] == ['a', 'b']
 
 
-def test_what_is_no_zip_is_an_error() -> None:
+def test_a_body_that_is_not_a_zip_is_an_error() -> None:
     with pytest.raises(errors.TransferError, match='no zip'):
         next(unzip(iter([b'<html>login</html>'])), None)
 

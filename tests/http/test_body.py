@@ -1,4 +1,4 @@
-"""Bodies of requests: measured, read in pieces, read again."""
+"""Tests of request bodies: their length, reading in chunks, and repeated reading."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTENT = b'some content ' * 100
 
 
 def sent(payload: Payload) -> bytes:
-    """What would go over the wire."""
+    """Return the bytes that are sent over the connection."""
     body = payload.open()
     return body if isinstance(body, bytes) else b''.join(body or ())
 
@@ -41,7 +41,7 @@ class _PathLike:
 
 
 class _Pipe(io.RawIOBase):
-    """An open file that cannot be sought in."""
+    """An open file without seek."""
 
     def __init__(self, content: bytes) -> None:
         self.rest = io.BytesIO(content)
@@ -74,7 +74,9 @@ ONCE: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize('kind', SEEKABLE)
-def test_a_source_of_known_length_is_measured_and_sent_again(kind: str, tmp_path: Path) -> None:
+def test_a_source_of_known_length_is_measured_and_can_be_sent_again(
+    kind: str, tmp_path: Path
+) -> None:
     source = SEEKABLE[kind](tmp_path)
     payload = Payload(source)
     assert payload.length == len(CONTENT) and not payload.is_chunked and not payload.is_empty
@@ -93,7 +95,7 @@ def test_a_source_of_unknown_length_is_sent_in_chunks_once(kind: str, tmp_path: 
     assert not payload.untouched and not payload.rewinds
 
 
-def test_no_source_is_no_body() -> None:
+def test_none_is_no_body() -> None:
     payload = Payload(None)
     assert (
         payload.is_empty
@@ -109,29 +111,29 @@ def test_an_empty_body_is_a_body() -> None:
 
 
 @pytest.mark.parametrize('wrong', [5, 1.5, object(), True])
-def test_what_cannot_be_sent_is_a_type_error(wrong: Any) -> None:
+def test_an_unsupported_body_is_a_type_error(wrong: Any) -> None:
     with pytest.raises(TypeError, match=type(wrong).__name__):
         Payload(wrong)
 
 
-def test_text_is_content_and_never_the_name_of_a_file(tmp_path: Path) -> None:
+def test_text_is_content_and_not_a_file_name(tmp_path: Path) -> None:
     path = file_of(CONTENT, tmp_path)
     assert sent(Payload(str(path))) == str(path).encode()
 
 
 @given(st.text(st.characters(exclude_categories=['Cs'])))
-def test_text_goes_as_utf8(text: str) -> None:
+def test_text_is_sent_as_utf8(text: str) -> None:
     payload = Payload(text)
     assert sent(payload) == text.encode() and payload.length == len(text.encode())
 
 
 @pytest.mark.parametrize('text', ['ä', 'one\r\ntwo'])
-def test_text_in_memory_goes_as_utf8(text: str) -> None:
+def test_text_in_memory_is_sent_as_utf8(text: str) -> None:
     assert sent(Payload(io.StringIO(text, newline=''))) == text.encode()
 
 
 @given(st.binary(max_size=200), st.integers(0, 250))
-def test_an_open_file_is_sent_from_where_it_stands(content: bytes, position: int) -> None:
+def test_an_open_file_is_sent_from_its_position(content: bytes, position: int) -> None:
     file = io.BytesIO(content)
     file.seek(position)
     payload = Payload(file)
@@ -139,7 +141,7 @@ def test_an_open_file_is_sent_from_where_it_stands(content: bytes, position: int
     assert sent(payload) == sent(payload) == content[position:]
 
 
-def test_an_open_text_file_is_sent_from_where_it_stands(tmp_path: Path) -> None:
+def test_an_open_text_file_is_sent_from_its_position(tmp_path: Path) -> None:
     with file_of(b'first line\nsecond line\n', tmp_path).open(encoding='utf-8') as file:
         file.readline()
         assert sent(Payload(file)) == b'second line\n'
@@ -152,7 +154,7 @@ def test_a_temporary_file_is_sent() -> None:
         assert sent(Payload(file)) == CONTENT
 
 
-def test_a_big_file_is_read_in_pieces(tmp_path: Path) -> None:
+def test_a_large_file_is_read_in_chunks(tmp_path: Path) -> None:
     path = tmp_path / 'big'
     with path.open('wb') as file:
         file.truncate(3 * CHUNK + 5)
@@ -161,7 +163,7 @@ def test_a_big_file_is_read_in_pieces(tmp_path: Path) -> None:
         assert [len(piece) for piece in pieces or ()] == [CHUNK, CHUNK, CHUNK, 5]
 
 
-def test_what_was_sent_is_counted_as_it_goes(tmp_path: Path) -> None:
+def test_sent_bytes_are_counted_while_they_are_sent(tmp_path: Path) -> None:
     path = tmp_path / 'big'
     path.write_bytes(b'x' * (2 * CHUNK))
     payload = Payload(path)
@@ -181,9 +183,7 @@ def test_a_file_is_opened_only_when_it_is_sent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('by', [1, CHUNK, 3 * CHUNK])
-def test_a_file_that_grows_is_an_error_and_no_byte_too_many_is_sent(
-    by: int, tmp_path: Path
-) -> None:
+def test_a_growing_file_is_an_error_and_no_extra_byte_is_sent(by: int, tmp_path: Path) -> None:
     path = file_of(b'x' * (2 * CHUNK), tmp_path)
     payload = Payload(path)
     with path.open('ab') as file:
@@ -196,7 +196,7 @@ def test_a_file_that_grows_is_an_error_and_no_byte_too_many_is_sent(
 
 
 @pytest.mark.parametrize('size', [0, 1, CHUNK, 2 * CHUNK - 1])
-def test_a_file_that_shrinks_is_an_error(size: int, tmp_path: Path) -> None:
+def test_a_shrinking_file_is_an_error(size: int, tmp_path: Path) -> None:
     path = file_of(b'x' * (2 * CHUNK), tmp_path)
     payload = Payload(path)
     os.truncate(path, size)
@@ -217,7 +217,7 @@ def test_a_file_that_shrinks_is_an_error(size: int, tmp_path: Path) -> None:
         ('PATCH', False, False),
     ],
 )
-def test_a_request_may_be_repeated_if_it_does_nothing_twice_and_its_body_rewinds(
+def test_a_request_is_repeatable_if_it_is_idempotent_and_its_body_rewinds(
     method: str, known: bool, unknown: bool
 ) -> None:
     for source in (None, b'x', io.BytesIO(b'x')):
@@ -225,6 +225,6 @@ def test_a_request_may_be_repeated_if_it_does_nothing_twice_and_its_body_rewinds
     assert Payload(iter([b'x'])).may_repeat(method) is unknown
 
 
-def test_a_payload_shows_its_length_and_not_its_content() -> None:
+def test_the_repr_of_a_body_shows_its_length_and_not_its_content() -> None:
     assert repr(Payload(b'secret')) == '<Payload of 6 bytes>'
     assert repr(Payload(iter([b'secret']))) == '<Payload of unknown length>'

@@ -1,5 +1,7 @@
-"""What happens when the network fails: the right data or an error of its own class; never wrong
-data, never a write twice, never a long wait."""
+"""Tests of network failures: the right data or a specific error.
+
+Never wrong data, a repeated write or a long wait.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,12 @@ from tests.support.waiting import GENEROUS_S
 CONTENT = bytes(range(256)) * 40
 TIMEOUT_S = 0.4
 LONGEST_S = GENEROUS_S
-"""More than all repeats of a stalled request can take, and less than what waits for an answer that
-does not come."""
+"""Longer than all retries of a stalled request, and shorter than the wait for a response that never
+comes."""
 
 
 class Operation(NamedTuple):
-    """Something a program does, and how to see that it was done right."""
+    """An action of a program, and the check of its result."""
 
     run: Callable[[pyxnat.Interface, Path], Any]
     is_right: Callable[[Any, Path], bool]
@@ -120,12 +122,12 @@ OPERATIONS = {
     'put': Operation(_put, _is_put_once, lambda method, uri: method == 'PUT', True),
     'create': Operation(_create, _is_there_once, lambda method, uri: method == 'PUT', True),
 }
-"""What each fault befalls, and only there."""
+"""Fault -> the requests that it affects."""
 
 NETWORK = errors.NetworkError
 FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
-    # a search is a POST, which is not repeated once a byte of it is sent; an upload's answer is
-    # never read, but its listing is
+    # a search is a POST, which is not repeated once a byte of it is sent; the response of an
+    # upload is not read, but its listing is
     'reset': (faults.reset, 1, ()),
     'reset for ever': (faults.reset, 99, (NETWORK,)),
     'reset after': (faults.reset_after, 1, ()),
@@ -153,7 +155,7 @@ FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
     'garbage': (faults.garbage, 99, (errors.DatabaseError,)),
     'redirect loop': (faults.redirect_loop, 99, (errors.UnexpectedAnswer,)),
 }
-"""What befalls, how many requests in a row, and the errors that may come of it besides the right
+"""Affected requests, their number in a row, and the errors that may occur instead of the right
 data."""
 
 
@@ -175,7 +177,7 @@ def proxy(archive: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]
 
 @pytest.fixture
 def tmp_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder whose name, and so the names of files uploaded from it, are used once."""
+    """Return a folder with a unique name, so that names of uploaded files are unique, too."""
     return tmp_path_factory.mktemp('faults')
 
 
@@ -198,7 +200,7 @@ def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxna
 
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('operation', OPERATIONS)
-def test_the_right_data_or_an_error(
+def test_a_fault_gives_the_right_data_or_a_specific_error(
     operation: str, fault: str, interface: pyxnat.Interface, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     done, (what, times, allowed) = OPERATIONS[operation], FAULTS[fault]
@@ -228,12 +230,12 @@ def test_the_right_data_or_an_error(
     assert not any(write.startswith('POST') for write in proxy.writes)
     proxy.faults.clear()
     interface._transport.timeouts = patient
-    if not done.writes:  # and nothing of it stays behind
+    if not done.writes:  # and no temporary file is left
         assert done.is_right(done.run(interface, tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize('operation', ['listing', 'to cache', 'to place', 'zip'])
-def test_an_answer_cut_at_any_byte_is_never_taken_for_the_whole(
+def test_a_response_truncated_at_any_byte_is_never_accepted(
     operation: str, interface: pyxnat.Interface, proxy: FaultProxy, tmp_path: Path
 ) -> None:
     done = OPERATIONS[operation]

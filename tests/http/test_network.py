@@ -1,4 +1,4 @@
-"""Secure connections, redirects, broken downloads that are taken up, and disks that are full."""
+"""Tests of TLS, redirects, resumed downloads, and full disks."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def secured(
     return FaultProxy(server.url, context)
 
 
-def test_a_site_with_its_own_authority_is_asked_with_its_bundle(
+def test_a_site_with_its_own_authority_is_verified_with_its_bundle(
     server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
 ) -> None:
     with secured(server, authority.issue_cert('127.0.0.1')) as proxy:
@@ -79,7 +79,7 @@ def test_a_site_with_its_own_authority_is_asked_with_its_bundle(
 
 
 @pytest.mark.parametrize('wrong', ['name', 'expired'])
-def test_a_certificate_that_is_wrong_is_refused_at_once(
+def test_a_wrong_certificate_is_refused_at_once(
     wrong: str, server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
 ) -> None:
     past = datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc)
@@ -96,7 +96,7 @@ def test_a_certificate_that_is_wrong_is_refused_at_once(
         assert proxy.seen == []
 
 
-def test_a_server_that_wants_a_certificate_gets_it(
+def test_a_server_that_requires_a_client_certificate_gets_it(
     server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
 ) -> None:
     own = authority.issue_cert('client@example.org')
@@ -115,7 +115,7 @@ def test_a_server_that_wants_a_certificate_gets_it(
         pyxnat.Interface(server.url, 'me', 'x', cert=tmp_path / 'missing.pem')
 
 
-def test_a_host_that_is_not_known_is_an_error() -> None:
+def test_an_unknown_host_is_an_error() -> None:
     with pytest.raises(errors.NetworkError, match=r'host is not known|no connection') as caught:
         pyxnat.Interface('https://xnat.invalid', 'me', 'secret').whoami()
     assert 'xnat.invalid' in str(caught.value)
@@ -146,7 +146,7 @@ def test_a_redirect_on_the_same_server_is_followed_with_the_session(tmp_path: Pa
         assert server.requests[-1].headers['cookie'] == 'JSESSIONID=A1'
 
 
-def test_another_host_is_shown_nothing_of_the_login(
+def test_another_host_gets_neither_password_nor_cookie(
     elsewhere: ScriptedServer, tmp_path: Path
 ) -> None:
     with led_to(f'{elsewhere.url}/bucket/key?signature=s3cret') as server:
@@ -168,7 +168,7 @@ def test_another_host_is_shown_nothing_of_the_login(
         ('file:///etc/passwd', errors.UnexpectedAnswer),
     ],
 )
-def test_a_redirect_that_leads_nowhere_good_is_an_error(
+def test_an_unusable_redirect_is_an_error(
     location: str, error: type[Exception], tmp_path: Path
 ) -> None:
     with led_to(location) as server, pytest.raises(error):
@@ -177,7 +177,7 @@ def test_a_redirect_that_leads_nowhere_good_is_an_error(
 
 
 @pytest.mark.parametrize(('status', 'sent'), [(302, 0), (307, 1), (308, 1)])
-def test_a_write_is_sent_again_only_where_the_method_stays(
+def test_a_write_is_sent_again_only_if_the_status_keeps_the_method(
     status: int, sent: int, tmp_path: Path
 ) -> None:
     with led_to('/data/there', status) as server:
@@ -192,7 +192,9 @@ def test_a_write_is_sent_again_only_where_the_method_stays(
         ] * sent
 
 
-def test_a_write_is_never_led_to_another_host(elsewhere: ScriptedServer, tmp_path: Path) -> None:
+def test_a_write_is_never_redirected_to_another_host(
+    elsewhere: ScriptedServer, tmp_path: Path
+) -> None:
     with (
         led_to(f'{elsewhere.url}/data/projects/P', 307) as server,
         pytest.raises(errors.UnexpectedAnswer, match='nothing was written'),
@@ -203,11 +205,11 @@ def test_a_write_is_never_led_to_another_host(elsewhere: ScriptedServer, tmp_pat
     assert elsewhere.requests == []
 
 
-# -- downloads that break --------------------------------------------------------------------------
+# -- resumed downloads -----------------------------------------------------------------------------
 
 
 class Breaking:
-    """Serves a file in pieces that break off; honours Range, or does not."""
+    """Serves a file in pieces with dropped connections, with or without Range."""
 
     def __init__(self, *, ranges: bool, changes: bool = False) -> None:
         self.ranges = ranges
@@ -231,7 +233,7 @@ class Breaking:
 
 
 @pytest.mark.parametrize('dest', [None, 'place'])
-def test_a_broken_download_is_taken_up_where_it_broke(dest: str | None, tmp_path: Path) -> None:
+def test_a_dropped_download_is_resumed_at_the_last_byte(dest: str | None, tmp_path: Path) -> None:
     script = Breaking(ranges=True)
     with ScriptedServer(script) as server:
         file = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache').select(
@@ -243,7 +245,7 @@ def test_a_broken_download_is_taken_up_where_it_broke(dest: str | None, tmp_path
 
 
 @pytest.mark.parametrize(('ranges', 'changes'), [(False, False), (True, True)])
-def test_where_the_rest_is_not_to_be_had_it_begins_anew(
+def test_a_download_that_cannot_be_resumed_starts_again(
     ranges: bool, changes: bool, tmp_path: Path
 ) -> None:
     script = Breaking(ranges=ranges, changes=changes)
@@ -257,7 +259,7 @@ def test_where_the_rest_is_not_to_be_had_it_begins_anew(
     assert script.asked[-1] == '' or changes
 
 
-def test_a_download_that_always_breaks_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_download_that_always_fails_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     with ScriptedServer(
         lambda request: Reply(200, CONTENT[:100], COOKIE, length=1000, close=True)
     ) as server:
@@ -325,7 +327,7 @@ print('well')
     not shutil.which('unshare') or sys.platform != 'linux', reason='needs name spaces of Linux'
 )
 @pytest.mark.parametrize(('mount', 'outcome'), [('size=2m', 'No space left'), ('ro', 'Read-only')])
-def test_a_disk_that_is_full_or_read_only(
+def test_a_full_or_read_only_disk_is_an_error_that_says_so(
     mount: str, outcome: str, server: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     if subprocess.run(['unshare', '-rm', 'true'], check=False).returncode:

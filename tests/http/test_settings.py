@@ -1,4 +1,4 @@
-"""Where server and credentials come from. Home and environment are the test's own."""
+"""Tests of the sources of server and credentials, with a separate home folder and environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty home, no variable that is read, no terminal."""
+    """Set an empty home folder and no variable of the library; there is no terminal."""
     for name in list(os.environ):
         if name.startswith(('XNAT_', 'PYXNAT_', 'XDG_', 'LOCALAPPDATA')) or name == 'NETRC':
             monkeypatch.delenv(name)
@@ -59,7 +59,7 @@ def login(settings: Settings) -> tuple[str, str, str]:
 # -- each source by itself -------------------------------------------------------------------------
 
 
-def test_arguments_are_enough() -> None:
+def test_arguments_are_sufficient() -> None:
     settings = resolve(
         URL + '/', 'me', 'secret', provider='ldap', verify='/ca.pem', proxy='http://proxy:3128'
     )
@@ -68,7 +68,7 @@ def test_arguments_are_enough() -> None:
     )
 
 
-def test_certificates_are_checked_unless_told_otherwise() -> None:
+def test_certificates_are_verified_by_default() -> None:
     assert resolve(URL, 'me', 'secret').verify is True
     assert resolve(URL, 'me', 'secret', verify=False).verify is False
 
@@ -80,7 +80,7 @@ def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize('given', [('alias', 'secret'), ['alias', 'secret'], 'alias:secret'])
-def test_a_token_stands_for_user_and_password(given: Any) -> None:
+def test_a_token_replaces_user_and_password(given: Any) -> None:
     assert login(resolve(URL, token=given)) == (URL, 'alias', 'secret')
 
 
@@ -90,7 +90,7 @@ def test_a_token_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize('wrong', ['alias', ('a',), ('a', 'b', 'c')])
-def test_what_is_no_token_is_an_error_that_does_not_show_it(wrong: Any) -> None:
+def test_an_invalid_token_is_an_error_that_does_not_show_it(wrong: Any) -> None:
     with pytest.raises(ConfigurationError, match='pair of alias and secret') as caught:
         resolve(URL, token=wrong)
     assert repr(wrong) not in str(caught.value)
@@ -105,7 +105,7 @@ def test_netrc_is_read(home: Path) -> None:
     assert login(resolve(URL + ':8443/xnat')) == (URL + ':8443/xnat', 'me', 'secret')
 
 
-def test_netrc_may_lie_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_netrc_may_be_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         'NETRC',
         str(write(home / 'elsewhere', 'machine xnat.example.org login me password secret\n')),
@@ -113,7 +113,7 @@ def test_netrc_may_lie_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert login(resolve(URL)) == (URL, 'me', 'secret')
 
 
-def test_a_netrc_that_cannot_be_read_is_an_error_that_names_it(home: Path) -> None:
+def test_an_unreadable_netrc_is_an_error_that_names_it(home: Path) -> None:
     path = write(home / '.netrc', 'nonsense here\n')
     with pytest.raises(ConfigurationError, match=str(path)):
         resolve(URL)
@@ -145,13 +145,13 @@ def test_the_first_line_with_a_plus_counts(text: str, found: tuple[str, str, str
     assert parse_xnat_pass(text) == found
 
 
-def test_a_person_at_a_terminal_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_at_a_terminal_is_prompted(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal(monkeypatch, URL, 'me')
     settings = resolve()
     assert login(settings) == (URL, 'me', 'typed') and settings.prompted
 
 
-def test_a_person_is_asked_for_what_is_missing_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_prompt_is_only_for_missing_items(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal(monkeypatch)
     assert login(resolve(URL, 'me')) == (URL, 'me', 'typed')
     assert not resolve(URL, 'me', 'secret').prompted
@@ -164,14 +164,14 @@ def test_a_notebook_counts_as_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Non
     assert login(resolve(URL, 'me'))[2] == 'typed'
 
 
-def test_a_guest_is_asked_for_the_server_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_guest_is_prompted_only_for_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal(monkeypatch, URL)
     settings = resolve(anonymous=True)
     assert settings.server == URL and settings.credentials is None
 
 
 def terminal(monkeypatch: pytest.MonkeyPatch, *answers: str) -> None:
-    """A person who types these lines, and 'typed' where nothing is shown."""
+    """Simulate a user who types these lines, and 'typed' for the password."""
     lines = iter(answers)
     stdin = io.StringIO()
     stdin.isatty = lambda: True  # type: ignore[method-assign]
@@ -186,7 +186,9 @@ SOURCES = ('arguments', 'environment', 'netrc', 'xnatPass')
 
 
 @pytest.mark.parametrize('best', range(len(SOURCES)), ids=SOURCES)
-def test_the_earlier_source_wins(best: int, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_earlier_source_takes_precedence(
+    best: int, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments: dict[str, str] = {'server': URL}
     for number in range(best, len(SOURCES)):
         user, password = f'user{number}', f'secret{number}'
@@ -210,7 +212,7 @@ def test_items_may_come_from_different_sources(home: Path, monkeypatch: pytest.M
     assert login(resolve(password='mine')) == (URL, 'me', 'mine')
 
 
-def test_a_password_goes_with_its_user_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_used_only_with_its_user(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XNAT_USER', 'you')
     monkeypatch.setenv('XNAT_PASS', 'yours')
     write(home / '.netrc', 'machine xnat.example.org login she password hers\n')
@@ -221,7 +223,9 @@ def test_a_password_goes_with_its_user_only(home: Path, monkeypatch: pytest.Monk
         resolve(URL, 'he')
 
 
-def test_a_password_goes_to_its_server_only(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_used_only_for_its_server(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in {
         'XNAT_HOST': 'https://other.org',
         'XNAT_USER': 'me',
@@ -234,14 +238,14 @@ def test_a_password_goes_to_its_server_only(home: Path, monkeypatch: pytest.Monk
         resolve(URL)
 
 
-def test_a_token_goes_to_its_server_only(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_is_used_only_for_its_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XNAT_HOST', 'https://other.org')
     monkeypatch.setenv('XNAT_TOKEN', 'alias:secret')
     with pytest.raises(ConfigurationError):
         resolve(URL)
 
 
-def test_the_same_server_may_be_spelled_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_spellings_of_the_same_server_match(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         'XNAT_HOST': 'XNAT.example.org/',
         'XNAT_USER': 'me',
@@ -251,14 +255,14 @@ def test_the_same_server_may_be_spelled_otherwise(monkeypatch: pytest.MonkeyPatc
     assert login(resolve(URL)) == (URL, 'me', 'secret')
 
 
-def test_a_user_argument_wins_over_a_token_of_the_environment(
+def test_a_user_argument_takes_precedence_over_a_token_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv('XNAT_TOKEN', 'alias:secret')
     assert login(resolve(URL, 'me', 'mine')) == (URL, 'me', 'mine')
 
 
-def test_a_guest_has_no_credentials_whatever_is_found(
+def test_a_guest_has_no_credentials_whatever_the_sources_have(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv('XNAT_HOST', URL)
@@ -269,13 +273,13 @@ def test_a_guest_has_no_credentials_whatever_is_found(
     assert settings.server == URL and settings.credentials is None
 
 
-def test_files_are_not_read_when_everything_is_given(home: Path) -> None:
+def test_files_are_not_read_if_all_arguments_are_given(home: Path) -> None:
     write(home / '.netrc', 'nonsense here\n')
     assert login(resolve(URL, 'me', 'secret')) == (URL, 'me', 'secret')
 
 
 @pytest.mark.parametrize('name', ['XNAT_HOST', 'XNAT_USER', 'XNAT_PASS'])
-def test_an_empty_variable_is_not_set(
+def test_an_empty_variable_counts_as_not_set(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, '')
@@ -295,7 +299,7 @@ def test_an_empty_variable_is_not_set(
         ({'user': 'me'}, 'server, password'),
     ],
 )
-def test_without_a_terminal_the_error_names_what_is_missing_and_every_source(
+def test_without_a_terminal_the_error_names_missing_items_and_all_sources(
     arguments: dict[str, str], missing: str
 ) -> None:
     with pytest.raises(ConfigurationError, match=f'No {missing} to connect with') as caught:
@@ -323,7 +327,7 @@ def test_a_guest_without_a_server_is_an_error() -> None:
         resolve(anonymous=True)
 
 
-def test_nobody_is_asked_where_nobody_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_prompt_if_prompting_is_off(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal(monkeypatch)
     with pytest.raises(ConfigurationError):
         resolve(URL, 'me', prompt=False)
@@ -335,7 +339,7 @@ def test_nobody_is_asked_where_nobody_may_be(monkeypatch: pytest.MonkeyPatch) ->
 @posix
 @pytest.mark.parametrize('name', ['.netrc', '.xnatPass', 'config.json'])
 @pytest.mark.parametrize('mode', [0o644, 0o640, 0o604])
-def test_a_file_that_others_can_read_warns_with_the_remedy(
+def test_a_file_that_others_can_read_gives_a_warning_with_the_remedy(
     name: str, mode: int, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, ask = private_file(home, name, mode)
@@ -349,7 +353,7 @@ def test_a_file_that_others_can_read_warns_with_the_remedy(
 
 @posix
 @pytest.mark.parametrize('name', ['.netrc', '.xnatPass', 'config.json'])
-def test_a_file_of_its_owner_alone_does_not_warn(
+def test_a_file_that_only_its_owner_can_read_gives_no_warning(
     name: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, ask = private_file(home, name, 0o600)
@@ -370,7 +374,7 @@ def private_file(home: Path, name: str, mode: int) -> tuple[Path, Any]:
 
 
 @posix
-def test_a_netrc_that_has_nothing_for_this_server_is_nobodys_business(
+def test_a_netrc_without_this_server_gives_no_warning(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(home / '.netrc', 'machine other.org login you password theirs\n', 0o644)
@@ -379,7 +383,7 @@ def test_a_netrc_that_has_nothing_for_this_server_is_nobodys_business(
     assert login(resolve(URL)) == (URL, 'me', 'secret')
 
 
-def test_plain_http_warns_unless_it_stays_on_this_computer() -> None:
+def test_plain_http_gives_a_warning_unless_it_is_local() -> None:
     with pytest.warns(UserWarning, match='not https'):
         resolve('http://xnat.example.org', 'me', 'secret')
     with warnings.catch_warnings():
@@ -406,7 +410,7 @@ def test_plain_http_warns_unless_it_stays_on_this_computer() -> None:
         Settings(URL),
     ],
 )
-def test_what_was_written_is_read_again(settings: Settings, tmp_path: Path) -> None:
+def test_a_written_configuration_can_be_read(settings: Settings, tmp_path: Path) -> None:
     path = write_config(tmp_path / 'new' / 'folder' / 'xnat.json', settings)
     assert read_config(path) == read_config(str(path)) == settings
     assert [one.name for one in path.parent.iterdir()] == ['xnat.json'], (
@@ -415,7 +419,7 @@ def test_what_was_written_is_read_again(settings: Settings, tmp_path: Path) -> N
 
 
 @posix
-def test_a_written_file_is_its_owners_alone(tmp_path: Path) -> None:
+def test_only_its_owner_can_read_a_written_file(tmp_path: Path) -> None:
     path = write(tmp_path / 'xnat.json', '{}', 0o666)
     write_config(path, Settings(URL, Credentials('me', 'secret')))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -426,11 +430,11 @@ def test_a_tilde_is_the_home_folder(home: Path) -> None:
     assert read_config('~/xnat.json').server == URL
 
 
-def test_a_file_without_a_user_asks_as_a_guest(home: Path) -> None:
+def test_a_file_without_a_user_gives_a_guest_connection(home: Path) -> None:
     assert read_config(write(home / 'c.json', json.dumps({'server': URL + '/'}))) == Settings(URL)
 
 
-def test_a_file_that_does_not_exist_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r'nowhere\.json does not exist'):
         read_config(tmp_path / 'nowhere.json')
 
@@ -439,12 +443,12 @@ def test_a_file_that_does_not_exist_is_an_error_that_names_it(tmp_path: Path) ->
     'text',
     ['', 'server = x', '{"user": "me"}', '"text"', '[1]', 'null', '{"server": "ftp://host"}'],
 )
-def test_a_file_that_is_no_configuration_is_an_error(text: str, home: Path) -> None:
+def test_an_invalid_configuration_is_an_error(text: str, home: Path) -> None:
     with pytest.raises(ConfigurationError):
         read_config(write(home / 'c.json', text))
 
 
-def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError):
         read_config(tmp_path)
 
@@ -457,7 +461,7 @@ def test_a_user_without_a_password_is_an_error(home: Path) -> None:
 # -- secrets and the cache folder ------------------------------------------------------------------
 
 
-def test_no_text_shows_a_secret() -> None:
+def test_no_repr_or_message_shows_a_secret() -> None:
     credentials = Credentials('me', 'TOPSECRET', 'ldap')
     settings = Settings(URL, credentials)
     given = config._Given(URL, 'me', 'TOPSECRET')
@@ -467,15 +471,15 @@ def test_no_text_shows_a_secret() -> None:
             assert 'TOPSECRET' not in text and 'me' in text
 
 
-def test_no_text_shows_the_password_of_a_proxy() -> None:
+def test_no_repr_or_message_shows_the_password_of_a_proxy() -> None:
     assert 'TOPSECRET' not in repr(Settings(URL, proxy='http://me:TOPSECRET@proxy:3128'))
 
 
-def test_credentials_still_pickle_for_those_who_mean_to() -> None:
+def test_credentials_can_be_pickled_explicitly() -> None:
     assert pickle.loads(pickle.dumps(Credentials('me', 'secret'))) == Credentials('me', 'secret')
 
 
-def test_the_cache_folder_is_the_argument_or_the_variable_or_the_systems(
+def test_the_cache_folder_is_the_argument_the_variable_or_the_default(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert home in cache_folder().parents
@@ -493,7 +497,7 @@ def test_the_cache_folder_is_the_argument_or_the_variable_or_the_systems(
     assert cache_folder('~/x') == home / 'x'
 
 
-def test_a_relative_cache_folder_does_not_move_with_the_program(
+def test_a_relative_cache_folder_does_not_change_with_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

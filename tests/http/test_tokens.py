@@ -1,4 +1,4 @@
-"""Alias tokens, who one is, and what traces and messages never show."""
+"""Tests of alias tokens, of the account of a login, and of secrets in traces and messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def test_a_token_is_issued_used_renewed_and_revoked(
     assert tokens.renew(renewed).login == server.user
 
 
-def test_a_token_of_another_takes_an_administrator(server: Any, xnat: pyxnat.Interface) -> None:
+def test_a_token_for_another_user_needs_an_administrator(
+    server: Any, xnat: pyxnat.Interface
+) -> None:
     server.add_user('tokens', 'secret')
     token = xnat.manage.tokens.issue('tokens')
     with pyxnat.Interface(server.url, token=token) as other:
@@ -48,7 +50,7 @@ def test_a_token_of_another_takes_an_administrator(server: Any, xnat: pyxnat.Int
             other.manage.tokens.issue(server.user)
 
 
-def test_the_account_of_a_token_is_asked_once_and_known_offline(
+def test_the_account_of_a_token_is_requested_once_and_known_offline(
     server: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     token = xnat.manage.tokens.issue()
@@ -63,14 +65,14 @@ def test_the_account_of_a_token_is_asked_once_and_known_offline(
     assert offline._exec('/data/projects')
 
 
-def test_a_guest_is_a_guest(tmp_path: Path) -> None:
+def test_the_account_of_a_guest_is_guest(tmp_path: Path) -> None:
     from pyxnat.server import serve
 
     with serve(tmp_path / 'open', require_login=False) as server:
         assert pyxnat.Interface(server.url, anonymous=True).whoami() == 'guest'
 
 
-def test_no_secret_is_traced_logged_or_told(
+def test_no_secret_is_in_traces_logs_or_messages(
     server: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     lines = tmp_path / 'requests.jsonl'
@@ -110,5 +112,5 @@ def test_no_secret_is_traced_logged_or_told(
         ('/data/projects/secret', '/data/projects/secret'),
     ],
 )
-def test_secrets_of_uris(uri: str, shown: str) -> None:
+def test_secrets_in_uris_are_masked(uri: str, shown: str) -> None:
     assert without_secrets(uri) == shown

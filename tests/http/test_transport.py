@@ -1,4 +1,4 @@
-"""What goes over the wire, how often, and what becomes of answers that are wrong."""
+"""Tests of the transport: requests, retries, and wrong responses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAGE = (
 
 def connect(server: ScriptedServer, **options) -> pyxnat.Interface:
     interface = pyxnat.Interface(server.url, 'me', 'secret', **options)
-    interface.cache.expiration = 0  # each question goes to the server
+    interface.cache.expiration = 0  # no response comes from the cache
     return interface
 
 
@@ -45,7 +45,7 @@ def with_session(reply: Reply) -> Reply:
 
 
 def asks(interface: pyxnat.Interface):
-    """The two questions that must never take an error for emptiness."""
+    """Return the two calls that must never take an error for an empty result."""
     return [
         lambda: list(interface.select.projects()),
         interface.select.project('P').exists,
@@ -53,7 +53,7 @@ def asks(interface: pyxnat.Interface):
     ]
 
 
-def test_connecting_and_showing_ask_nothing():
+def test_constructors_and_repr_make_no_request():
     with ScriptedServer(lambda request: Reply(500)) as server:
         interface = connect(server)
         selection = interface.select('/projects/*/subjects/*//files')
@@ -63,7 +63,7 @@ def test_connecting_and_showing_ask_nothing():
         assert server.connections == 0
 
 
-def test_a_server_that_is_not_there_is_an_error():
+def test_an_unreachable_server_is_an_error():
     with socket.create_server(('127.0.0.1', 0)) as listener:
         port = listener.getsockname()[1]
     interface = pyxnat.Interface(f'http://127.0.0.1:{port}', 'me', 'secret')
@@ -88,7 +88,7 @@ def test_a_wrong_password_is_an_error(server):
 @pytest.mark.parametrize(
     ('page', 'error'), [(PAGE, errors.UnexpectedAnswer), (LOGIN_PAGE, errors.AuthenticationError)]
 )
-def test_a_page_with_status_200_is_an_error(page, error):
+def test_an_html_page_with_status_200_is_an_error(page, error):
     with ScriptedServer(
         lambda request: with_session(Reply(200, page, {'Content-Type': 'application/json'}))
     ) as server:
@@ -97,7 +97,7 @@ def test_a_page_with_status_200_is_an_error(page, error):
                 ask()
 
 
-def test_a_page_in_place_of_a_file_leaves_nothing(tmp_path):
+def test_an_html_page_in_place_of_a_file_leaves_nothing(tmp_path):
     with ScriptedServer(lambda request: with_session(Reply(200, LOGIN_PAGE))) as server:
         file = connect(server, cachedir=tmp_path / 'cache').select(
             '/projects/P/resources/R/files/head.nii'
@@ -109,7 +109,7 @@ def test_a_page_in_place_of_a_file_leaves_nothing(tmp_path):
     assert [path for path in tmp_path.rglob('*') if path.is_file()] == []
 
 
-def test_an_error_carries_the_servers_own_words():
+def test_an_error_has_the_message_of_the_server():
     page = (
         b'<html><head><title>Status</title></head><body><h3>The subject label is '
         b'taken</h3><p>more</p></body></html>'
@@ -127,7 +127,7 @@ def test_an_error_carries_the_servers_own_words():
 
 
 @pytest.mark.parametrize('method', ['PUT', 'POST'])
-def test_a_write_on_a_kept_connection_that_was_closed_arrives_once(method):
+def test_a_write_on_a_closed_kept_alive_connection_is_sent_once(method):
     with ScriptedServer(lambda request: with_session(Reply(200, table(), close=True))) as server:
         interface = connect(server)
         interface._exec('/data/projects')
@@ -137,7 +137,7 @@ def test_a_write_on_a_kept_connection_that_was_closed_arrives_once(method):
         assert [request.body for request in server.requests[1:]] == [b'<x/>'] * 4
 
 
-def test_a_post_that_may_have_arrived_is_not_sent_again():
+def test_a_post_that_may_have_arrived_is_not_repeated():
     with ScriptedServer(
         lambda request: (
             Reply(silent=True) if request.method == 'POST' else with_session(Reply(200, table()))
@@ -150,7 +150,7 @@ def test_a_post_that_may_have_arrived_is_not_sent_again():
         assert server.count('POST') == 1
 
 
-def test_a_put_is_repeated_whole_when_the_connection_breaks(tmp_path):
+def test_a_put_is_repeated_completely_after_a_dropped_connection(tmp_path):
     (tmp_path / 'body').write_bytes(b'x' * 100_000)
     replies = iter([Reply(silent=True), Reply(200)])
     with ScriptedServer(
@@ -168,7 +168,7 @@ def test_a_put_is_repeated_whole_when_the_connection_breaks(tmp_path):
         ]
 
 
-def test_a_busy_server_is_asked_again_and_a_post_is_not():
+def test_a_busy_server_is_retried_except_for_post():
     replies = iter([Reply(503, headers={'Retry-After': '0'}), Reply(502), Reply(200, table())])
     with ScriptedServer(lambda request: with_session(next(replies, Reply(503)))) as server:
         interface = connect(server)
@@ -179,7 +179,7 @@ def test_a_busy_server_is_asked_again_and_a_post_is_not():
         assert server.count('POST') == 1
 
 
-def test_waiting_for_an_answer_ends():
+def test_waiting_for_a_response_has_a_limit():
     released = threading.Event()
 
     def script(request: Request) -> Reply:
@@ -195,7 +195,7 @@ def test_waiting_for_an_answer_ends():
         released.set()
 
 
-def test_a_cut_answer_is_asked_for_again_and_then_an_error():
+def test_a_truncated_response_is_requested_again_and_then_an_error():
     replies = iter([Reply(200, table()[:20], length=500, close=True)])
     with ScriptedServer(lambda request: with_session(next(replies, Reply(200, table())))) as server:
         assert connect(server)._get_json('/data/projects') == []
@@ -207,7 +207,7 @@ def test_a_cut_answer_is_asked_for_again_and_then_an_error():
         assert len(server.requests) == 2
 
 
-def test_a_cut_file_leaves_nothing(tmp_path):
+def test_a_truncated_file_leaves_nothing(tmp_path):
     with ScriptedServer(
         lambda request: with_session(Reply(200, b'x' * 1000, length=5000, close=True))
     ) as server:
@@ -242,7 +242,7 @@ def test_threads_that_start_together_log_in_once():
         assert all(request.uri == '/data/projects?format=json' for request in server.requests)
 
 
-def test_a_thread_takes_over_the_connection_of_one_that_has_ended():
+def test_a_thread_reuses_the_connection_of_an_ended_thread():
     with ScriptedServer(lambda request: with_session(Reply(200, table()))) as server:
         interface = connect(server)
         for _ in range(3):
@@ -251,7 +251,7 @@ def test_a_thread_takes_over_the_connection_of_one_that_has_ended():
         assert (len(server.requests), server.connections) == (3, 1)
 
 
-def test_a_connection_whose_answer_is_not_read_to_its_end_is_not_taken_over():
+def test_a_connection_with_an_unread_response_is_not_reused():
     with ScriptedServer(
         lambda request: with_session(Reply(200, request.uri.encode() * 50_000))
     ) as server:
@@ -268,7 +268,7 @@ def test_a_connection_whose_answer_is_not_read_to_its_end_is_not_taken_over():
         assert server.connections == 2
 
 
-def test_a_dead_session_is_renewed_once_by_all_threads_together():
+def test_an_expired_session_is_renewed_once_for_all_threads():
     valid = {'A1'}
     issued = iter(['A1', 'B2', 'C3', 'D4'])
 
@@ -292,7 +292,7 @@ def test_a_dead_session_is_renewed_once_by_all_threads_together():
         assert sum('authorization' in request.headers for request in server.requests) == 2
 
 
-def test_a_session_that_a_guest_session_replaced_is_renewed():
+def test_a_session_that_became_a_guest_session_is_renewed():
     def script(request: Request) -> Reply:
         if 'authorization' in request.headers:
             return Reply(200, table({'ID': 'P'}), {'Set-Cookie': 'JSESSIONID=mine; Path=/'})
@@ -305,7 +305,7 @@ def test_a_session_that_a_guest_session_replaced_is_renewed():
         assert [interface._get_json('/data/projects') for _ in range(3)] == [[{'ID': 'P'}]] * 3
 
 
-def test_a_provider_or_a_colon_logs_in_through_the_service():
+def test_a_provider_or_a_colon_uses_the_login_service():
     def script(request: Request) -> Reply:
         if request.uri == '/data/services/auth':
             return Reply(200, b'S9', {'Set-Cookie': 'JSESSIONID=S9; Path=/'})
@@ -322,7 +322,7 @@ def test_a_provider_or_a_colon_logs_in_through_the_service():
         assert not any('authorization' in request.headers for request in server.requests)
 
 
-def test_a_server_without_sessions_is_asked_with_the_password_each_time():
+def test_a_server_without_sessions_gets_the_password_with_each_request():
     with ScriptedServer(
         lambda request: Reply(200 if 'authorization' in request.headers else 401, table())
     ) as server:
@@ -334,7 +334,7 @@ def test_a_server_without_sessions_is_asked_with_the_password_each_time():
             )
 
 
-def test_ending_a_session_survives_a_connection_that_was_closed_meanwhile():
+def test_ending_a_session_tolerates_a_closed_connection():
     with ScriptedServer(
         lambda request: with_session(Reply(200, table(), close=request.method == 'GET'))
     ) as server:
@@ -344,7 +344,7 @@ def test_ending_a_session_survives_a_connection_that_was_closed_meanwhile():
         assert server.count('DELETE') == 1
 
 
-def test_cookies_of_a_gateway_come_along():
+def test_cookies_of_a_gateway_are_kept():
     reply = Reply(
         200, table(), {'Set-Cookie': 'AWSALB=x9; Expires=Wed, 01 Jan 2031 00:00:00 GMT; Path=/'}
     )
@@ -357,13 +357,13 @@ def test_cookies_of_a_gateway_come_along():
         assert server.requests[2].headers['cookie'] == 'JSESSIONID=A1; AWSALB=x9'
 
 
-def test_an_upload_that_is_refused_early_says_why(server, project):
+def test_an_upload_that_is_refused_early_shows_the_reason(server, project):
     interface = pyxnat.Interface(server.url, server.user, 'wrong')
     with pytest.raises(errors.AuthenticationError):
         interface.select(f'{project._uri}/resources/R/files/f').put(b'x' * 5_000_000)
 
 
-def test_one_connection_is_kept_for_many_requests():
+def test_many_requests_use_one_connection():
     with ScriptedServer(lambda request: with_session(Reply(200, table()))) as server:
         interface = connect(server)
         for _ in range(5):
@@ -380,7 +380,7 @@ def test_disconnecting_ends_the_session_once(server):
     assert [entry[:2] for entry in list(server.requests)[before:]] == [('DELETE', '/data/JSESSION')]
 
 
-def test_an_interface_that_is_dropped_ends_its_session(server):
+def test_a_deleted_interface_ends_its_session(server):
     interface = pyxnat.Interface(server.url, server.user, server.password)
     interface.select.projects().get()
     cookie, known = interface._transport.session.cookies()['JSESSIONID'], weakref.ref(interface)
@@ -408,7 +408,7 @@ def test_requests_are_counted_and_logged_without_secrets(server, caplog):
 
 
 @pytest.mark.filterwarnings('ignore:.*not https')
-def test_plain_http_goes_through_a_proxy(monkeypatch):
+def test_plain_http_is_sent_through_a_proxy(monkeypatch):
     with ScriptedServer(lambda request: with_session(Reply(200, table()))) as proxy:
         port = proxy.url.rpartition(':')[2]
         interface = pyxnat.Interface(
@@ -437,7 +437,7 @@ def test_plain_http_goes_through_a_proxy(monkeypatch):
             )._get_json('/data/projects')
 
 
-def test_https_goes_through_a_tunnel():
+def test_https_uses_a_tunnel():
     with ScriptedServer(lambda request: Reply(403, b'not for you', close=True)) as proxy:
         interface = pyxnat.Interface(
             'https://xnat.example.org', 'me', 'secret', proxy=proxy.url, retries=0
@@ -459,7 +459,7 @@ def test_a_uri_of_another_server_is_refused(xnat):
 @pytest.mark.parametrize(
     'uri', ['/data/{}/projects', '/data/projects/{}', '/data/projects/{}?format=json', '{}']
 )
-def test_a_uri_with_a_segment_that_means_another_place_is_refused(xnat, uri, part):
+def test_a_uri_with_dot_segments_is_refused(xnat, uri, part):
     with pytest.raises(errors.ProgrammingError, match='part that means|segment'):
         xnat._transport.relative(uri.format(part))
 
@@ -467,5 +467,5 @@ def test_a_uri_with_a_segment_that_means_another_place_is_refused(xnat, uri, par
 @pytest.mark.parametrize(
     'uri', ['/data/projects/...', '/data/.a/b..', '/data/%2e%2e%2e', '/data/projects?a=/../b']
 )
-def test_dots_within_a_uri_are_kept(xnat, uri):
+def test_dots_within_a_segment_are_kept(xnat, uri):
     assert xnat._transport.relative(uri) == uri

@@ -1,4 +1,4 @@
-"""What XNAT takes as a name at each level, and that others are refused before anything is sent."""
+"""Tests of names at each level: those that XNAT accepts, and refusals before a request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_table_has_a_row_for_each_level():
     st.sampled_from(STRICT),
     st.text(WORD, min_size=1, max_size=200).filter(lambda name: name.upper() != 'NULL'),
 )
-def test_letters_digits_and_dashes_are_taken(plural, name):
+def test_letters_digits_and_dashes_are_accepted(plural, name):
     assert labels.why_not_new(plural, name) == ''
 
 
@@ -33,7 +33,7 @@ def test_letters_digits_and_dashes_are_taken(plural, name):
         lambda char: char not in WORD and not (char.isascii() and char.isalnum())
     ),
 )
-def test_any_other_character_is_named(plural, start, char):
+def test_the_error_names_any_other_character(plural, start, char):
     name = f'x{start}{char}y'
     assert repr(char) in labels.why_not_new(plural, name) or char in labels.why_not_sent(name)
 
@@ -60,7 +60,7 @@ def test_any_other_character_is_named(plural, start, char):
         ('reconstructions', 'a;b', '405'),
     ],
 )
-def test_what_is_not_taken_says_why(plural, name, why):
+def test_a_refusal_gives_the_reason(plural, name, why):
     assert why.replace('\\.', '.') in labels.why_not_new(plural, name)
 
 
@@ -74,7 +74,7 @@ def test_what_is_not_taken_says_why(plural, name, why):
         ('scans', 'ALL'),
     ],
 )
-def test_what_is_taken(plural, name):
+def test_valid_names_are_accepted(plural, name):
     assert labels.why_not_new(plural, name) == ''
 
 
@@ -88,7 +88,7 @@ NEW = {
 
 @pytest.mark.parametrize('level', NEW)
 @pytest.mark.parametrize('name', ['a b', 'a.b', 'é', 'a:b', 'a,b', 'x' * 256])
-def test_nothing_is_made_of_a_name_that_xnat_does_not_take(xnat, project, level, name):
+def test_nothing_is_created_with_a_name_that_xnat_does_not_accept(xnat, project, level, name):
     project.subject('S').experiment('E').create()
     with (
         xnat.trace() as trace,
@@ -97,12 +97,12 @@ def test_nothing_is_made_of_a_name_that_xnat_does_not_take(xnat, project, level,
         NEW[level](project, name).create()
     assert [record.method for record in trace] == [
         'GET'
-    ]  # it might be there: a rename takes any name
+    ]  # it might exist: a rename accepts any name
 
 
 @pytest.mark.parametrize('level', NEW)
 @pytest.mark.parametrize('name', ['a%b', 'a;b', 'a\\b'])
-def test_what_no_path_can_hold_is_not_sent(xnat, project, level, name):
+def test_a_name_that_no_path_can_hold_is_not_sent(xnat, project, level, name):
     with xnat.trace() as trace:
         for act in ('create', 'exists', 'delete', 'id'):
             with pytest.raises(
@@ -132,7 +132,7 @@ QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass'
 
 
 @pytest.mark.parametrize('label', ODD)
-def test_a_rename_takes_any_name_and_what_bears_it_is_found(xnat, project, label):
+def test_a_rename_accepts_any_name_and_the_element_is_found_by_it(xnat, project, label):
     session = project.subject('S').experiment('E').create()
     session.rename(label)
     found = project.subject('S').experiment(label)
@@ -181,7 +181,7 @@ def test_a_rename_takes_any_name_and_what_bears_it_is_found(xnat, project, label
 
 
 @pytest.mark.parametrize('label', ODD)
-def test_what_no_item_has_as_a_label_is_not_there(xnat, project, label):
+def test_a_name_that_is_no_label_of_an_item_does_not_exist(xnat, project, label):
     project.subject('S').experiment('E').create()
     for element in (
         project.subject(label),
@@ -200,7 +200,7 @@ def test_what_no_item_has_as_a_label_is_not_there(xnat, project, label):
     assert len(project.subjects().get()) == len(project.experiments().get()) == 1
 
 
-def test_a_label_that_has_to_be_quoted_costs_one_listing(xnat, project):
+def test_a_label_that_must_be_quoted_costs_one_listing(xnat, project):
     project.subject('S').create().rename('a b')
     with xnat.trace() as trace:
         subject = project.subject('a b')
@@ -211,7 +211,7 @@ def test_a_label_that_has_to_be_quoted_costs_one_listing(xnat, project):
 
 
 @pytest.mark.parametrize('label', ['a%b', 'a;b', 'a/b', 'a\\b', 'a&b', "a'b", '<a>', 'a"b'])
-def test_a_rename_to_what_xnat_cannot_keep_is_refused(xnat, project, label):
+def test_a_rename_to_a_name_that_xnat_cannot_keep_is_refused(xnat, project, label):
     subject = project.subject('S').create()
     with (
         xnat.trace() as trace,

@@ -1,5 +1,4 @@
-"""The table of levels: walked, and held against literals copied by hand from the facts (sections
-2.1 and 2.6)."""
+"""Tests of the table of levels, compared with literals from the facts (sections 2.1, 2.6)."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ from pyxnat.resources.base import class_of
 
 each_row = pytest.mark.parametrize('row', LEVELS, ids=lambda row: row.plural)
 
-# Written out by hand, from the route table of XNATApplication: one line for each collection that a
+# Copied by hand from the route table of XNATApplication: one line for each collection that a
 # client lists.
 ROUTES = """
 /projects
@@ -123,7 +122,7 @@ def test_shorter_chains_come_first() -> None:
     assert [len(chain) for chain in chains()] == sorted(len(chain) for chain in chains())
 
 
-def test_what_xnat_answers_with_the_parent_is_no_route() -> None:
+def test_listings_that_xnat_answers_with_the_parent_are_no_routes() -> None:
     assert not is_route(('subjects', 'experiments'))
     assert not is_route(('projects', 'experiments', 'scans'))
     assert not is_route(('projects', 'experiments', 'scans', 'resources'))
@@ -160,16 +159,16 @@ def test_a_row_is_found_by_both_names(row: Level) -> None:
 
 
 @each_row
-def test_the_listing_holds_id_and_label(row: Level) -> None:
+def test_the_listing_has_columns_for_id_and_label(row: Level) -> None:
     columns = {
         *row.columns,
         *(('path',) if row.plural == 'files' else ()),
-    }  # the path is made of the URI
+    }  # the path is derived from the URI
     assert {row.id_column, row.label_column} <= columns
 
 
 @each_row
-def test_a_level_without_a_column_for_types_knows_its_type(row: Level) -> None:
+def test_a_level_without_a_column_for_types_has_a_fixed_type(row: Level) -> None:
     assert row.datatype or not row.columns or row.plural.endswith(('resources', 'files'))
 
 
@@ -207,7 +206,7 @@ def test_a_parent_has_documented_accessors(parent: str, row: Level) -> None:
 
 
 @each_row
-def test_an_element_has_no_accessor_for_what_is_not_below_it(row: Level) -> None:
+def test_an_element_has_no_accessor_for_levels_that_are_not_below_it(row: Level) -> None:
     element = class_of(row.singular)
     below = {name for child in children(row.plural) for name in (child.plural, child.singular)}
     assert {name for name in level_names() if hasattr(element, name)} == below

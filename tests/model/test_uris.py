@@ -1,4 +1,4 @@
-"""URIs as values."""
+"""Tests of URIs as values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ names = text.filter(bool)
 
 
 @given(names)
-def test_a_quoted_name_is_one_segment_and_comes_back(name: str) -> None:
+def test_a_quoted_name_is_one_segment_and_is_decoded_to_itself(name: str) -> None:
     quoted = quote(name)
     assert not set(quoted) & set('/?#&+ %"') - {'%'}
     assert quoted.isascii()
@@ -41,7 +41,7 @@ def test_a_quoted_path_keeps_its_folders(name: str) -> None:
     assert quote_path(name).count('/') == name.count('/')
 
 
-def test_bytes_are_read_as_utf8() -> None:
+def test_bytes_are_decoded_as_utf8() -> None:
     assert quote('ä'.encode()) == quote('ä') == '%C3%A4'
     assert quote_path(b'a/b c') == 'a/b%20c'
 
@@ -62,7 +62,7 @@ def test_parts_are_joined_with_single_slashes(parts: tuple[str, ...], expected: 
 
 
 @pytest.mark.parametrize('entry', ['/data', '/REST', '/data/archive', '/REST/archive'])
-def test_each_entry_point_is_taken_off(entry: str) -> None:
+def test_each_entry_point_is_removed(entry: str) -> None:
     assert strip_entry(f'{entry}/projects/P') == '/projects/P'
     assert strip_entry(entry) == '/'
     assert segments(f'{entry}/projects/P') == ['projects', 'P']
@@ -71,11 +71,11 @@ def test_each_entry_point_is_taken_off(entry: str) -> None:
 @pytest.mark.parametrize(
     'path', ['/projects/data/subjects', '/database/projects', '/RESTful', '/datax/archive']
 )
-def test_what_only_looks_like_an_entry_point_stays(path: str) -> None:
+def test_similar_beginnings_are_no_entry_points(path: str) -> None:
     assert strip_entry(path) == path
 
 
-def test_segments_leave_query_and_empty_parts_out() -> None:
+def test_segments_have_no_query_and_no_empty_parts() -> None:
     assert segments('/data//projects/P/?format=json&a=/b') == ['projects', 'P']
     assert segments('/data') == segments('') == []
 
@@ -98,12 +98,12 @@ def test_the_parent_is_one_segment_up() -> None:
         ('/data/experiments/E/files/a', None),
     ],
 )
-def test_the_path_of_a_file_is_what_follows_its_resource(uri: str, expected: str | None) -> None:
+def test_the_path_of_a_file_is_the_rest_after_its_resource(uri: str, expected: str | None) -> None:
     assert file_path(uri) == expected
 
 
 @given(names.filter(lambda name: '/' not in name), names)
-def test_the_path_of_any_file_comes_back(resource: str, path: str) -> None:
+def test_the_path_of_any_file_is_recovered_from_its_uri(resource: str, path: str) -> None:
     assert (
         file_path(f'/data/experiments/E/resources/{quote(resource)}/files/{quote_path(path)}')
         == path
@@ -111,7 +111,7 @@ def test_the_path_of_any_file_comes_back(resource: str, path: str) -> None:
 
 
 @given(st.dictionaries(names, text, max_size=4))
-def test_query_values_come_back_whatever_they_hold(query: dict[str, str]) -> None:
+def test_query_values_are_recovered_whatever_they_hold(query: dict[str, str]) -> None:
     uri = with_query('/data/projects', query)
     assert urlsplit(uri).path == '/data/projects' and '#' not in uri and ' ' not in uri
     assert dict(parse_qsl(urlsplit(uri).query, keep_blank_values=True)) == query
@@ -135,7 +135,7 @@ def test_query_values_become_text(query: object, expected: str) -> None:
     assert with_query('/u', query) == expected  # type: ignore[arg-type]
 
 
-def test_a_query_is_added_to_another() -> None:
+def test_a_query_is_appended_to_another() -> None:
     assert with_query('/u?a=1', {'b': '2'}) == '/u?a=1&b=2'
 
 
@@ -172,7 +172,7 @@ def test_the_url_of_a_server_has_one_form(given_url: str, expected: str) -> None
         'ftp://me:secret@host',
     ],
 )
-def test_what_is_no_server_is_a_configuration_error(url: str) -> None:
+def test_an_invalid_server_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         normalise_server(url)
     assert 'secret' not in str(caught.value)

@@ -1,5 +1,4 @@
-"""Columns of tables: whose they are, what is asked for them, and what the answers are put together
-to. No server."""
+"""Tests of columns of tables, without a server: their levels, their requests, the joined rows."""
 
 from __future__ import annotations
 
@@ -74,7 +73,7 @@ def columns(text: str, *names: str) -> list[tuple[str, str]]:
         ('/projects/*', 'keywords', ('projects', 'keywords')),
     ],
 )
-def test_a_name_is_that_of_the_elements_or_of_the_nearest_above(
+def test_a_name_belongs_to_the_elements_or_to_the_nearest_level_above(
     text: str, name: str, expected: tuple[str, str]
 ) -> None:
     assert columns(text, name) == [expected]
@@ -93,19 +92,19 @@ def test_a_name_is_that_of_the_elements_or_of_the_nearest_above(
         ('/projects/P/subjects/*', 'subject/'),
     ],
 )
-def test_what_is_no_column_is_an_error_that_names_it(text: str, name: str) -> None:
+def test_an_unknown_column_is_an_error_that_names_it(text: str, name: str) -> None:
     with pytest.raises(ProgrammingError, match=f'{name!r}.*Columns of'):
         columns(text, name)
 
 
-def test_one_name_alone_is_not_taken_letter_by_letter() -> None:
+def test_a_single_name_is_not_split_into_letters() -> None:
     with pytest.raises(
         ProgrammingError, match=r"'label' is one name, not a list of names. Pass \['label'\]"
     ):
         columns_of(parse('/projects/P/experiments/*').paths, 'label')
 
 
-def test_a_column_is_asked_for_once_and_of_the_levels_of_its_route() -> None:
+def test_a_column_is_requested_once_and_from_the_levels_of_its_route() -> None:
     routes = parse('/projects/P//files').paths
     found = columns_of(routes, ['path', 'scan/type', 'subject/age', 'path'])
     assert [column.name for column in found] == ['path', 'scan/type', 'subject/age']
@@ -117,12 +116,12 @@ def test_a_column_is_asked_for_once_and_of_the_levels_of_its_route() -> None:
     )
 
 
-def test_full_paths_are_answered_in_lower_case() -> None:
+def test_full_paths_come_back_in_lower_case() -> None:
     assert Column('a', 'subjects', 'xnat:subjectData/group').key == 'xnat:subjectdata/group'
     assert Column('a', 'experiments', 'fieldStrength').key == 'fieldStrength'
 
 
-# -- what is asked
+# -- requests
 
 
 def requests(text: str, *names: str) -> list[str]:
@@ -136,9 +135,7 @@ def requests(text: str, *names: str) -> list[str]:
     ]
 
 
-def test_what_all_have_comes_with_the_listing_and_what_one_type_has_with_a_listing_of_that_type() -> (  # noqa: E501
-    None
-):
+def test_common_columns_come_with_the_listing_and_others_with_a_listing_of_their_type() -> None:
     uri = '/data/projects/P/experiments/E/experiments'
     own = 'ID,project,date,xsiType,label,insert_date'
     assert requests('/projects/P/experiments/*', 'label', 'date') == [uri]
@@ -157,7 +154,7 @@ def test_what_all_have_comes_with_the_listing_and_what_one_type_has_with_a_listi
     ]
 
 
-def test_a_name_that_two_types_have_is_asked_of_both() -> None:
+def test_a_name_of_two_types_is_requested_from_both() -> None:
     asked = requests('/projects/P/experiments/*', 'stabilization')
     assert [uri.partition('xsiType=')[2].partition('&')[0] for uri in asked[1:]] == [
         'xnat:petSessionData',
@@ -165,14 +162,14 @@ def test_a_name_that_two_types_have_is_asked_of_both() -> None:
     ]
 
 
-def test_a_literal_name_above_is_looked_up_where_something_is_wanted_of_it() -> None:
+def test_a_literal_name_above_is_looked_up_if_a_column_of_it_is_requested() -> None:
     assert requests('/projects/P/subjects/S/resources/*', 'label') == [
         '/data/projects/P/experiments/E/resources'
     ]
     assert len(requests('/projects/P/subjects/S/resources/*', 'subject/age')) == 2
 
 
-def test_subjects_are_joined_to_experiments_that_are_not_reached_through_them() -> None:
+def test_subjects_are_joined_to_experiments_whose_path_skips_them() -> None:
     (path,) = parse('/projects/P/experiments/*').paths
     wanted = wanted_columns(columns_of([path], ['age']), path)
     stages = plan(path, columns=wanted)
@@ -182,7 +179,7 @@ def test_subjects_are_joined_to_experiments_that_are_not_reached_through_them() 
     assert [type(stage) for stage in plan(path, columns=wanted)[1:]] == [ListSessions]
 
 
-# -- what the answers make
+# -- joined responses
 
 
 def session(number: int, **more: str) -> Row:
@@ -195,7 +192,7 @@ def session(number: int, **more: str) -> Row:
     }
 
 
-def test_answers_are_put_together_by_id() -> None:
+def test_responses_are_joined_by_id() -> None:
     step = parse('/projects/P/experiments/*').paths[0][1:]
     stage = ListLevel(
         step, None, {'experiments': ('note', 'fieldStrength', 'xnat:mrSessionData/scans/scan/type')}
@@ -221,7 +218,7 @@ def test_answers_are_put_together_by_id() -> None:
     )
 
 
-def test_a_column_that_does_not_come_is_an_error_that_names_it() -> None:
+def test_a_missing_column_is_an_error_that_names_it() -> None:
     step = parse('/projects/P/experiments/*').paths[0][1:]
     stage = ListLevel(step, None, {'experiments': ('visit', 'coil')})
     with pytest.raises(ProgrammingError, match='visit'):
@@ -231,7 +228,7 @@ def test_a_column_that_does_not_come_is_an_error_that_names_it() -> None:
     assert list(stage.rows(Found('/data/projects/P'), [[], []])) == []
 
 
-def test_subjects_are_asked_for_beside_the_experiments_and_by_their_ids() -> None:
+def test_subjects_are_requested_with_the_experiments_and_by_their_ids() -> None:
     join = JoinSubjects((), None, {'subjects': ('age',)})
     beside, named = join.beside('/data/projects/P'), join.named(['S0', 'S2'])
     assert beside[0].startswith('/data/projects/P/subjects?columns=') and named[0].startswith(

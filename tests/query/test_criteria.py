@@ -1,4 +1,4 @@
-"""Search criteria: what tuples mean, and back."""
+"""Tests of search criteria: from tuples to values, and back."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ FIELD = Field('xnat:mrSessionData', 'AGE')
 
 
 def one(*constraint: Any) -> Constraint | Group:
-    """What a single constraint means."""
+    """Return the parsed form of a single constraint."""
     (member,) = parse([constraint]).members
     return member
 
 
 def plain(member: Constraint | Group) -> Any:
-    """Without field names, for comparing: ``('AND', ('=', '1'), …)``."""
+    """Return a form without field names for comparing: ``('AND', ('=', '1'), …)``."""
     if isinstance(member, Constraint):
         return member.operator, member.value
     return (member.method, *map(plain, member.members))
@@ -49,7 +49,7 @@ def plain(member: Constraint | Group) -> Any:
 
 
 @pytest.mark.parametrize('operator', ['=', '!=', '<', '<=', '>', '>='])
-def test_an_operator_stays_as_it_is(operator: str) -> None:
+def test_an_operator_is_unchanged(operator: str) -> None:
     assert one(AGE, operator, 80) == Constraint(FIELD, operator, '80')
 
 
@@ -83,7 +83,7 @@ TEXTS = (
 
 
 @pytest.mark.parametrize('operator', ['LIKE', 'NOT LIKE'])
-def test_texts_are_compared_with_a_pattern_and_nothing_else_is(operator: str) -> None:
+def test_like_is_accepted_only_for_texts(operator: str) -> None:
     for field in TEXTS:
         assert one(field, operator, 80) == Constraint(Field.parse(field), operator, '80')
     for field in NO_TEXTS:
@@ -95,7 +95,7 @@ def test_texts_are_compared_with_a_pattern_and_nothing_else_is(operator: str) ->
     ('written', 'meant'),
     [('==', '='), ('<>', '!='), ('like', 'LIKE'), (' not   like ', 'NOT LIKE'), ('is not', '!=')],
 )
-def test_an_operator_may_be_spelled_otherwise(written: str, meant: str) -> None:
+def test_an_operator_may_have_another_spelling(written: str, meant: str) -> None:
     assert plain(one(GENDER, written, 'x')) == (meant, 'x')
 
 
@@ -125,7 +125,7 @@ def test_a_value_becomes_text(value: Any, text: str) -> None:
     assert plain(one(AGE, '=', value)) == ('=', text)
 
 
-def test_a_star_is_a_wildcard_of_like_alone() -> None:
+def test_a_star_is_a_wildcard_only_with_like() -> None:
     assert plain(one(GENDER, 'LIKE', 'f*')) == ('LIKE', 'f%')
     assert plain(one(GENDER, 'NOT LIKE', '*f%')) == ('NOT LIKE', '%f%')
     assert plain(one(GENDER, '=', 'f*')) == ('=', 'f*')
@@ -144,7 +144,7 @@ def test_a_star_is_a_wildcard_of_like_alone() -> None:
         ('=', b' '),
     ],
 )
-def test_nothing_is_asked_for_as_null(constraint: tuple[Any, ...]) -> None:
+def test_none_is_sent_as_null(constraint: tuple[Any, ...]) -> None:
     assert one(AGE, *constraint) == Constraint(FIELD, 'IS NULL', 'NULL', raw=True)
 
 
@@ -161,7 +161,7 @@ def test_nothing_is_asked_for_as_null(constraint: tuple[Any, ...]) -> None:
         ('=', ' * '),
     ],
 )
-def test_something_is_asked_for_as_not_null(constraint: tuple[Any, ...]) -> None:
+def test_not_none_is_sent_as_not_null(constraint: tuple[Any, ...]) -> None:
     assert one(AGE, *constraint) == Constraint(FIELD, 'IS NOT NULL', 'NULL', raw=True)
 
 
@@ -202,38 +202,38 @@ def test_lists_and_ranges_are_rewritten_to_comparisons(
 # -- nesting ---------------------------------------------------------------------------------------
 
 
-def test_constraints_are_joined_by_and_unless_or_is_said() -> None:
+def test_constraints_are_joined_by_and_by_default() -> None:
     both = [(AGE, '>', 80), (GENDER, '=', 'female')]
     assert parse(both) == parse([*both, 'AND']) == parse(['and', *both])
     assert parse([*both, 'or']).method == 'OR'
 
 
-def test_a_nested_list_is_a_group_of_its_own() -> None:
+def test_a_nested_list_is_a_separate_group() -> None:
     group = parse([[(GENDER, '=', 'female'), (HAND, '=', 'left'), 'OR'], (AGE, '>', 80), 'AND'])
     assert plain(group) == ('AND', ('>', '80'), ('OR', ('=', 'female'), ('=', 'left')))
     assert not any(member.is_rewritten for member in group.members if isinstance(member, Group))
     assert [str(constraint.field) for constraint in group.constraints()] == [AGE, GENDER, HAND]
 
 
-def test_lists_nest_as_deep_as_wanted() -> None:
+def test_lists_can_be_nested_to_any_depth() -> None:
     criteria: Any = [(AGE, '=', 0)]
     for _ in range(50):
         criteria = [criteria, 'OR']
     assert len(list(parse(criteria).constraints())) == 1
 
 
-def test_tuples_may_stand_for_lists() -> None:
+def test_tuples_can_replace_lists() -> None:
     assert parse(((AGE, '>', 80), (GENDER, '=', 'female'), 'OR')) == parse(
         [(AGE, '>', 80), (GENDER, '=', 'female'), 'OR']
     )
     assert parse([((AGE, '>', 80), 'AND')]) == parse([[(AGE, '>', 80), 'AND']])
 
 
-def test_one_constraint_may_stand_by_itself() -> None:
+def test_a_single_constraint_needs_no_list() -> None:
     assert parse((AGE, '>', 80)) == parse([(AGE, '>', 80)])
 
 
-def test_parsing_leaves_the_criteria_as_they_were() -> None:
+def test_parsing_does_not_change_the_criteria() -> None:
     criteria = [(AGE, 'IN', [1, 2]), [(GENDER, '=', None), 'OR'], 'AND']
     before = repr(criteria)
     parse(criteria)
@@ -300,7 +300,7 @@ def test_a_field_is_a_data_type_and_a_name(
     assert Field.parse(str(found)) == found
 
 
-# -- what cannot be --------------------------------------------------------------------------------
+# -- invalid criteria ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -355,13 +355,13 @@ def test_a_field_is_a_data_type_and_a_name(
     ],
     ids=repr,
 )
-def test_criteria_that_cannot_be_are_an_error_with_a_remedy(criteria: Any) -> None:
+def test_invalid_criteria_are_an_error_with_a_remedy(criteria: Any) -> None:
     with pytest.raises(ProgrammingError) as caught:
         parse(criteria)
     assert caught.value.remedy and str(caught.value)
 
 
-def test_the_error_names_the_part() -> None:
+def test_the_error_names_the_wrong_part() -> None:
     with pytest.raises(ProgrammingError, match='xnat:subjectData/GENDER.*CONTAINS'):
         parse([(AGE, '>', 80), [(GENDER, 'CONTAINS', 'x')]])
 
@@ -371,17 +371,17 @@ def test_a_comparison_needs_a_value() -> None:
         parse([(AGE, '=')])
 
 
-def test_bytes_that_are_no_text_are_an_error_of_the_library() -> None:
+def test_bytes_that_are_not_utf8_are_an_error_of_the_library() -> None:
     with pytest.raises(ProgrammingError):
         parse([(AGE, '=', b'\xff')])
 
 
-def test_numbers_of_numpy_are_numbers() -> None:
+def test_numbers_of_numpy_are_accepted() -> None:
     numpy = pytest.importorskip('numpy')
     assert plain(one(AGE, '>', numpy.float64(80))) == ('>', '80.0')
 
 
-def test_whole_numbers_of_numpy_are_numbers() -> None:
+def test_integers_of_numpy_are_accepted() -> None:
     numpy = pytest.importorskip('numpy')
     assert plain(one(AGE, '>', numpy.int64(80))) == ('>', '80')
 
@@ -394,19 +394,19 @@ def test_whole_numbers_of_numpy_are_numbers() -> None:
         ('*', "'=' or '!=' with None"),
     ],
 )
-def test_a_value_that_xnat_would_refuse_is_named_with_what_to_do(value: str, remedy: str) -> None:
+def test_a_value_that_xnat_would_refuse_is_an_error_with_a_remedy(value: str, remedy: str) -> None:
     with pytest.raises(ProgrammingError, match='GENDER') as caught:
         parse([(GENDER, '!=', value)])
     assert value in str(caught.value).replace('\\\\', '\\')
     assert re.search(remedy, caught.value.remedy or '')
 
 
-def test_what_the_remedies_say_goes_through() -> None:
+def test_the_remedies_work() -> None:
     assert plain(one(GENDER, 'LIKE', 'DROP_x;')) == ('LIKE', 'DROP_x;')
     assert plain(one(GENDER, 'LIKE', 'back_')) == ('LIKE', 'back_')
 
 
-def test_a_missing_time_of_pandas_is_no_value() -> None:
+def test_a_missing_time_of_pandas_is_null() -> None:
     pandas = pytest.importorskip('pandas')
     assert plain(one(AGE, '=', pandas.Timestamp(2020, 1, 2))) == ('=', '2020-01-02 00:00:00')
     with pytest.raises(ProgrammingError, match='NaT'):
@@ -460,12 +460,12 @@ criteria = lists(st.recursive(constraints, lists, max_leaves=10))
 
 
 @given_(criteria)
-def test_criteria_come_back_as_tuples(written: Any) -> None:
+def test_criteria_can_be_converted_back_to_tuples(written: Any) -> None:
     group = parse(written)
     assert parse(spell(group)) == group
 
 
-def test_what_stands_for_a_list_is_told_by_its_members() -> None:
+def test_a_rewritten_list_is_recognized_by_its_members() -> None:
     for operator, value in (
         ('IN', [1, None]),
         ('IN', [1]),
@@ -484,10 +484,10 @@ def test_what_stands_for_a_list_is_told_by_its_members() -> None:
         assert not is_rewriting(parse(other))
 
 
-# -- what where is given ---------------------------------------------------------------------------
+# -- arguments of where ----------------------------------------------------------------------------
 
 
-def test_where_is_given_criteria_or_the_name_of_some() -> None:
+def test_where_takes_criteria_or_the_name_of_saved_criteria() -> None:
     assert parse_where([('AGE', '>', 80)], default='xnat:subjectData') == parse(
         [('xnat:subjectData/AGE', '>', 80)]
     )
@@ -509,7 +509,7 @@ def test_where_is_given_criteria_or_the_name_of_some() -> None:
         {'query': 1},
     ],
 )
-def test_anything_else_is_an_error(wrong: dict[str, Any]) -> None:
+def test_any_other_argument_is_an_error(wrong: dict[str, Any]) -> None:
     with pytest.raises(ProgrammingError) as caught:
         parse_where(**wrong)
     assert caught.value.remedy

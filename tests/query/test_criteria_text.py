@@ -1,5 +1,7 @@
-"""Search criteria as text: what each form stands for, and that every list of tuples can be written
-as text, in both orders."""
+"""Tests of criteria as text: each form is parsed, and all lists of tuples can be written as text.
+
+The text may be infix or postfix.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,7 @@ A, B, C, D = [(f'a:b/{name}', '=', name.lower()) for name in 'ABCD']
         ('\n a:b/A\t=  a  ', [A]),
     ],
 )
-def test_text_stands_for_a_list(text: str, meant: list[Any]) -> None:
+def test_text_is_parsed_into_a_list(text: str, meant: list[Any]) -> None:
     assert parse_text(text) == meant
     assert parse(text) == parse(meant) == parse(text.encode())
 
@@ -66,7 +68,7 @@ def test_text_stands_for_a_list(text: str, meant: list[Any]) -> None:
 @pytest.mark.parametrize(
     'frame', ['a:b/A = {}', 'a:b/A = {} AND', '(a:b/A = {})', 'a:b/A = {} AND a:b/A = {}']
 )
-def test_values_are_quoted_where_they_must(frame: str, text: str, value: str) -> None:
+def test_values_can_be_quoted(frame: str, text: str, value: str) -> None:
     assert parse_text(frame.replace('{}', text))[0] == ('a:b/A', '=', value)
 
 
@@ -122,7 +124,7 @@ def test_operators_are_read(text: str, meant: Any) -> None:
         ('(' * 60 + 'a:b/A = a' + ')' * 60, 'too deeply'),
     ],
 )
-def test_what_cannot_be_is_an_error_that_shows_the_place(text: str, named: str) -> None:
+def test_invalid_text_is_an_error_that_shows_the_place(text: str, named: str) -> None:
     with pytest.raises(ProgrammingError, match=named):
         parse_text(text)
 
@@ -133,7 +135,7 @@ def test_what_cannot_be_is_an_error_that_shows_the_place(text: str, named: str) 
         st.sampled_from(['a:b/A', '=', 'x', "'", '(', ')', 'AND', 'OR', 'IN', ' ', ','])
     ).map(' '.join)
 )
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
         found = parse_text(text)
     except ProgrammingError:
@@ -147,7 +149,8 @@ values = st.text(st.characters(exclude_categories=['Cs', 'Cc']), max_size=8) | s
 
 
 def can_be(constraint: Any) -> bool:
-    """Whether XNAT takes a value with an operator: nothing, for one, is not smaller than anything."""  # noqa: E501
+    """Whether XNAT accepts a value with an operator: NULL, for example, is not smaller than a
+    value."""
     try:
         return bool(parse([constraint]))
     except ProgrammingError:
@@ -189,7 +192,7 @@ def postfix(tree: Any, quote: str) -> str:
 
 
 def bare(tree: Any, quote: str) -> str:
-    """As infix, with parentheses only where precedence needs them."""
+    """Write as infix, with parentheses only where precedence needs them."""
     if isinstance(tree, tuple):
         return infix(tree, quote)
     needs = [isinstance(one, list) and tree[-1] == 'AND' and one[-1] == 'OR' for one in tree[:-1]]
@@ -213,7 +216,7 @@ def truths(group: Group, data: st.DataObject) -> dict[Any, bool]:
 
 
 @given(trees, st.sampled_from('\'"'))
-def test_parentheses_give_back_any_list(tree: Any, quote: str) -> None:
+def test_parentheses_can_express_any_list(tree: Any, quote: str) -> None:
     meant = tree if isinstance(tree, list) else [tree]
     assert parse_text(infix(tree, quote)) == meant
     assert parse(
@@ -222,7 +225,7 @@ def test_parentheses_give_back_any_list(tree: Any, quote: str) -> None:
 
 
 @given(trees, st.sampled_from('\'"'), st.data())
-def test_all_ways_to_write_a_list_mean_the_same(tree: Any, quote: str, data: st.DataObject) -> None:
+def test_all_ways_to_write_a_list_are_equal(tree: Any, quote: str, data: st.DataObject) -> None:
     meant = parse(tree if isinstance(tree, list) else [tree])
     row = truths(meant, data)
     for write in (infix, postfix, bare):

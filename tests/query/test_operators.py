@@ -1,4 +1,4 @@
-"""The table of operators: each row through tuples, text, documents and the archive."""
+"""Tests of the table of operators: each row through tuples, text, documents and the archive."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_spelling_means_its_operator_in_tuples_and_in_text(
 
 
 @each_operator
-def test_an_operator_is_written_back_as_it_was_read(operator: Operator) -> None:
+def test_an_operator_is_written_back_unchanged(operator: Operator) -> None:
     group = parse([(FIELD, operator.name, VALUES.get(operator.kind, 'a'))])
     assert parse(spell(group)) == group
 

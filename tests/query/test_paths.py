@@ -1,4 +1,4 @@
-"""The grammar of select."""
+"""Tests of the grammar of select."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ ONE_PATH = {
 
 
 @pytest.mark.parametrize('text', ONE_PATH)
-def test_a_path_names_these_levels(text: str) -> None:
+def test_a_path_has_these_levels(text: str) -> None:
     assert spelled(text) == [ONE_PATH[text]]
 
 
@@ -97,7 +97,7 @@ def test_an_element_has_every_name_literal() -> None:
 
 @pytest.mark.parametrize('text', ONE_PATH)
 @pytest.mark.parametrize('entry', ['/data', '/REST', '/data/archive', '/REST/archive'])
-def test_an_entry_point_before_the_path_means_nothing(text: str, entry: str) -> None:
+def test_an_entry_point_before_the_path_is_ignored(text: str, entry: str) -> None:
     assert parse(entry + text) == parse(text)
 
 
@@ -111,12 +111,12 @@ def test_an_entry_point_before_the_path_means_nothing(text: str, entry: str) -> 
         '/projects/P/resources/R/files/a',
     ],
 )
-def test_a_slash_at_the_end_means_nothing(text: str) -> None:
+def test_a_trailing_slash_is_ignored(text: str) -> None:
     assert parse(text + '/') == parse(text)
 
 
 @pytest.mark.parametrize('chain', ROUTES, ids='/'.join)
-def test_singular_and_plural_mean_the_same(chain: tuple[str, ...]) -> None:
+def test_singular_and_plural_are_equal(chain: tuple[str, ...]) -> None:
     def written(singular: bool) -> str:
         words = [level(plural).segment for plural in chain]
         return ''.join(
@@ -128,18 +128,18 @@ def test_singular_and_plural_mean_the_same(chain: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize('chain', ROUTES, ids='/'.join)
-def test_a_level_without_a_name_means_all_of_its_elements(chain: tuple[str, ...]) -> None:
+def test_a_level_without_a_name_selects_all_of_its_elements(chain: tuple[str, ...]) -> None:
     words = [level(plural).segment for plural in chain]
     assert parse(''.join(f'/{word}' for word in words)) == parse(
         ''.join(f'/{word}/*' for word in words)
     )
 
 
-def test_bytes_are_read_as_text() -> None:
+def test_bytes_are_decoded_as_text() -> None:
     assert parse('/projects/Ä'.encode()) == parse('/projects/Ä')
 
 
-# -- what cannot be --------------------------------------------------------------------------------
+# -- invalid paths ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -161,13 +161,13 @@ def test_bytes_are_read_as_text() -> None:
         ('/Projects', 'Projects'),
     ],
 )
-def test_a_path_that_cannot_be_is_an_error_that_names_the_part(text: str, part: str) -> None:
+def test_an_invalid_path_is_an_error_that_names_the_part(text: str, part: str) -> None:
     with pytest.raises(ProgrammingError) as caught:
         parse(text)
     assert part in str(caught.value) and caught.value.remedy
 
 
-def test_the_error_names_the_levels_that_are_there() -> None:
+def test_the_error_names_the_levels_that_exist() -> None:
     with pytest.raises(ProgrammingError, match='experiments, resources'):
         parse('/projects/P/subjects/S/scans')
 
@@ -183,7 +183,7 @@ def test_the_error_names_the_levels_that_are_there() -> None:
         '',
     ],
 )
-def test_what_is_not_the_uri_of_an_element_is_an_error(uri: str) -> None:
+def test_a_path_that_is_no_uri_of_an_element_is_an_error(uri: str) -> None:
     with pytest.raises(ProgrammingError, match='not the URI of an element'):
         read(uri)
 
@@ -224,7 +224,7 @@ folders = st.lists(nasty, min_size=1, max_size=3).map('/'.join)
 def literal_paths(
     draw: st.DrawFn, names: st.SearchStrategy[str] = nasty, files: st.SearchStrategy[str] = folders
 ) -> Path:
-    """A path of a real route whose names are all literal."""
+    """Return a path of a real route whose names are all literal."""
     chain = draw(st.sampled_from(ROUTES))
     return tuple(
         Step(plural, draw(files if plural == 'files' else names), True) for plural in chain
@@ -232,14 +232,16 @@ def literal_paths(
 
 
 @given(literal_paths())
-def test_the_uri_of_an_element_reads_back(path: Path) -> None:
+def test_the_uri_of_an_element_is_parsed_back(path: Path) -> None:
     uri = uri_of(path)
     assert uri.startswith('/data/') and uri.isascii() and not set(uri) & set(' ?#&+')
     assert read(uri) == path
 
 
 @given(literal_paths(), st.sampled_from(['/data', '/REST', '/data/archive', '/REST/archive']))
-def test_the_uri_of_an_element_reads_back_below_every_entry_point(path: Path, entry: str) -> None:
+def test_the_uri_of_an_element_is_parsed_back_below_every_entry_point(
+    path: Path, entry: str
+) -> None:
     assert read(uri_of(path).replace('/data', entry, 1)) == read(uri_of(path))
 
 
@@ -318,13 +320,13 @@ def test_a_pattern_has_two_wildcards_and_nothing_else(
     assert matches(pattern, name) is expected
 
 
-def test_one_fitting_name_is_enough() -> None:
+def test_one_matching_name_is_enough() -> None:
     assert matches('S1*', 'XNAT_S00001', 'S1_base')
     assert not matches('S1*')
 
 
 @given(nasty)
-def test_a_name_without_wildcards_matches_itself_alone(name: str) -> None:
+def test_a_name_without_wildcards_matches_only_itself(name: str) -> None:
     if not is_wildcard(name):
         assert matches(name, name) and not matches(name, name + 'x')
 
@@ -345,7 +347,7 @@ def test_a_name_without_wildcards_matches_itself_alone(name: str) -> None:
         ('/projects/P/experiments/E/scans/1/resources/R', False),
     ],
 )
-def test_a_path_is_as_routed_unless_a_gap_or_a_name_stands_in_the_way(
+def test_a_path_with_a_skipped_level_or_a_quoted_name_is_not_as_routed(
     path: str, expected: bool
 ) -> None:
     (steps,) = parse(path).paths

@@ -1,5 +1,4 @@
-"""Plans: stages as pure functions of rows, held against an archive that is a few tables in this
-file."""
+"""Tests of plans: stages as functions of rows, on an archive that is a few tables in this file."""
 
 from __future__ import annotations
 
@@ -38,7 +37,7 @@ ALL_SHORT_CUTS = frozenset(SHORT_CUTS)
 SEVERAL = frozenset(
     name for name, short_cut in SHORT_CUTS.items() if short_cut.stage.batch_size > 1
 )
-"""Short cuts that ask for several elements at once."""
+"""Short cuts that request several elements at once."""
 
 
 def path_of(text: str) -> Path:
@@ -47,7 +46,7 @@ def path_of(text: str) -> Path:
 
 
 def walk(stages: tuple[Stage, ...], ask: Ask, at: Found | None = None) -> list[Found]:
-    """What a plan finds, where `ask` gives the rows of a URI."""
+    """Return the result of a plan, where `ask` returns the rows of a URI."""
     at = at or Found(uris.ENTRY)
     if not stages:
         return [at]
@@ -80,7 +79,7 @@ EXPERIMENTS = [
 
 
 def archive(uri: str) -> list[Row]:
-    """The rows of a listing: subjects and experiments of P, in the whole and below each subject."""
+    """Return the rows of a listing: subjects and experiments of P and of each subject."""
     path, _, query = uri.partition('?')
     match uris.segments(path):
         case ['projects']:
@@ -112,7 +111,7 @@ def test_the_sessions_of_a_project_are_those_of_its_subjects() -> None:
     assert select(SESSIONS, archive) == FOUND
 
 
-def test_a_session_shared_without_its_subject_is_below_no_subject_but_below_the_project() -> None:
+def test_a_session_shared_without_its_subject_is_found_only_below_the_project() -> None:
     assert not any('E9' in uri for uri in select(SESSIONS, archive))
     assert '/data/projects/P/experiments/E9' in select('/projects/P/experiments/*', archive)
 
@@ -156,7 +155,7 @@ def test_the_short_cut_takes_two_requests() -> None:
     ]
 
 
-def test_conditions_on_experiments_hold_for_themselves() -> None:
+def test_conditions_on_experiments_filter_experiments() -> None:
     for without in (frozenset[str](), ALL_SHORT_CUTS):
         assert (
             select(SESSIONS, archive, {'experiments': frozenset({'E2', 'E9'})}, without)
@@ -173,12 +172,12 @@ def test_both_conditions_hold_together() -> None:
     )
 
 
-def test_conditions_on_subjects_are_checked_on_experiments_where_the_path_has_no_subjects() -> None:
+def test_conditions_on_subjects_filter_experiments_if_the_path_has_no_subjects() -> None:
     found = select('/projects/P/experiments/*', archive, {'subjects': frozenset({'S2', 'S9'})})
     assert found == ['/data/projects/P/experiments/E3', '/data/projects/P/experiments/E9']
 
 
-def test_conditions_hold_for_a_literal_name_too() -> None:
+def test_conditions_also_filter_a_literal_name() -> None:
     assert (
         select('/projects/P/subjects/S1/experiments/*', archive, {'subjects': frozenset({'S2'})})
         == []
@@ -254,8 +253,7 @@ def file_row(base: str, scan: str, number: str, label: str, path: str) -> Row:
 
 
 def scans(uri: str) -> list[Row]:
-    """The rows of a listing below session E: scans, their resources, and files of one resource or
-    of all scans."""
+    """Return the rows of a listing below session E: scans, their resources, and files."""
     base = '/data/experiments/E'
     match uris.segments(uri)[2:]:
         case ['scans']:
@@ -305,7 +303,7 @@ def test_the_short_cut_to_files_finds_what_the_walk_finds(text: str) -> None:
     assert found == [found.uri for found in walk(long, scans)] != []
 
 
-def test_a_literal_resource_is_asked_for_by_its_name_and_keeps_it() -> None:
+def test_a_literal_resource_is_requested_by_its_name_and_keeps_it() -> None:
     stages = plan(path_of('/experiments/E/scans/*/resources/NIFTI/files'))
     assert stages[1].requests(Found('/data/experiments/E')) == (
         '/data/experiments/E/scans/ALL/resources/NIFTI/files',
@@ -314,7 +312,7 @@ def test_a_literal_resource_is_asked_for_by_its_name_and_keeps_it() -> None:
     assert {(parts[3], parts[5]) for parts in found} == {('1', 'NIFTI'), ('2', 'NIFTI')}
 
 
-def test_files_carry_their_path_in_the_row() -> None:
+def test_rows_of_files_have_their_path() -> None:
     rows = [
         found.row
         for found in walk(
@@ -328,7 +326,7 @@ def test_files_carry_their_path_in_the_row() -> None:
     ]
 
 
-def test_a_project_may_be_called_scans() -> None:
+def test_a_project_can_have_the_name_scans() -> None:
     base = '/data/projects/scans/subjects/S/experiments/E'
     stage = ListFiles(path_of('/experiments/E/scans/*/resources/*/files/*')[1:])
     (found,) = stage.rows(Found(base), [[file_row(base, '7', '11', 'NIFTI', 'a')]])
@@ -364,7 +362,7 @@ def rows_for_all(uri: str) -> list[Row]:
 
 
 def listed(uri: str) -> tuple[str, ...]:
-    """The levels of a listing's URI."""
+    """Return the levels of a listing's URI."""
     above = uri.partition('?')[0].replace('/ALL', '/X')
     if above.endswith('/files') and not above.split('/')[-3].endswith('resources'):
         above = f'{above.removesuffix("/files")}/resources/X/files'
@@ -388,7 +386,7 @@ def everything(chain: tuple[str, ...]) -> Path:
 
 @pytest.mark.parametrize('chain', chains(), ids='/'.join)
 @pytest.mark.parametrize('without', [frozenset[str](), ALL_SHORT_CUTS], ids=['short', 'walk'])
-def test_every_listing_that_a_plan_asks_for_is_a_route_of_xnat(
+def test_every_listing_of_a_plan_is_a_route_of_xnat(
     chain: tuple[str, ...], without: frozenset[str]
 ) -> None:
     assert set(asked_by(everything(chain), without)) <= set(chains())
@@ -397,7 +395,7 @@ def test_every_listing_that_a_plan_asks_for_is_a_route_of_xnat(
 @pytest.mark.parametrize(
     'below', ['scans', 'assessors', 'reconstructions', 'scans/1/resources', 'assessors/A/out/files']
 )
-def test_what_has_no_route_below_a_projects_experiments_is_asked_for_below_the_server(
+def test_levels_without_a_route_below_a_projects_experiments_are_listed_below_the_site(
     below: str,
 ) -> None:
     path = path_of(f'/projects/P/experiments/*/{below}')
@@ -416,7 +414,7 @@ def test_what_has_no_route_below_a_projects_experiments_is_asked_for_below_the_s
         '/subjects/X/experiments/X/files',
     ],
 )
-def test_experiments_below_a_subject_of_the_server_are_asked_for_below_its_project(
+def test_experiments_of_a_subject_of_the_site_are_listed_below_its_project(
     text: str,
 ) -> None:
     assert set(asked_by(path_of(text), frozenset())) <= set(chains())
@@ -432,7 +430,7 @@ def test_resources_of_a_projects_experiments_have_a_route_of_their_own() -> None
     )
 
 
-def test_a_literal_name_on_the_way_asks_nothing() -> None:
+def test_a_literal_name_on_the_way_takes_no_request() -> None:
     stages = plan(path_of('/projects/P/subjects/S1/resources'))
     assert [type(stage) for stage in stages] == [Name, Name, ListLevel]
     assert stages[0].requests(Found('/data')) == ()
@@ -449,7 +447,7 @@ def test_a_literal_name_on_the_way_asks_nothing() -> None:
         '/experiments/E/assessors/{}/files',
     ],
 )
-def test_a_label_that_has_to_be_quoted_is_looked_up(name: str, path: str) -> None:
+def test_a_label_that_must_be_quoted_is_looked_up(name: str, path: str) -> None:
     """XNAT compares labels with paths as they were sent."""
     stages = plan(path_of(path.format(name)))
     assert [type(stage) for stage in stages if stage.steps[0].name == name] == [ListNamed]
@@ -467,7 +465,7 @@ def test_a_literal_name_at_the_end_is_looked_up() -> None:
     assert select('/projects/P/subjects/three', lambda uri: rows) == []
 
 
-def test_what_was_reached_by_a_wildcard_is_guessed() -> None:
+def test_a_literal_name_below_a_wildcard_is_guessed() -> None:
     stages = plan(path_of('/projects/*/subjects/S/resources'))
     assert all(found.guessed for found in walk(stages, rows_for_all))
     assert not walk(
@@ -475,7 +473,7 @@ def test_what_was_reached_by_a_wildcard_is_guessed() -> None:
     )[0].guessed
 
 
-def test_rows_are_chosen_by_id_and_by_label() -> None:
+def test_rows_are_matched_by_id_and_by_label() -> None:
     rows = [{'ID': 'XNAT_1', 'label': 'alpha'}, {'ID': 'XNAT_2', 'label': 'beta'}]
     assert select('/projects/P/subjects/XNAT*', lambda uri: rows) == [
         f'/data/projects/P/subjects/XNAT_{n}' for n in (1, 2)
@@ -529,7 +527,7 @@ def test_conditions_on_a_level_that_no_path_has_are_an_error(
     assert caught.value.remedy
 
 
-def test_of_many_routes_those_are_kept_that_conditions_can_be_asked_of() -> None:
+def test_routes_that_conditions_cannot_filter_are_dropped() -> None:
     routes = parse('/projects/P//files').paths
     kept = answerable(routes, SUBJECT)
     assert set(routes) - set(kept) == {path_of('/projects/P/files')}
@@ -537,7 +535,7 @@ def test_of_many_routes_those_are_kept_that_conditions_can_be_asked_of() -> None
     assert answerable(routes, {}) == routes
 
 
-# -- in words --------------------------------------------------------------------------------------
+# -- explanations ----------------------------------------------------------------------------------
 
 
 def explained(text: str, without: frozenset[str] = SEVERAL) -> list[str]:
@@ -556,7 +554,7 @@ def test_known_requests_are_explained_literally_and_later_ones_as_templates() ->
     ]
 
 
-def test_an_explanation_names_the_bound_and_what_it_rests_on() -> None:
+def test_an_explanation_names_the_bound_and_the_assumption() -> None:
     path = path_of(SESSIONS)
     text = explain(path, plan(path))
     assert '(2' in text and ListSessions.assumption in text
@@ -564,11 +562,11 @@ def test_an_explanation_names_the_bound_and_what_it_rests_on() -> None:
     assert '1 per element of projects' in explain(path, plan(path, without=SEVERAL))
 
 
-def test_every_short_cut_says_what_it_rests_on() -> None:
+def test_every_short_cut_names_its_assumption() -> None:
     assert all(short_cut.stage.assumption for short_cut in SHORT_CUTS.values())
 
 
-def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> None:
+def test_an_explanation_includes_the_part_of_a_plan_below_the_site() -> None:
     assert explained('/projects/P/experiments/*/scans')[1:] == [
         'GET /data/projects/P/experiments',
         'GET /data/experiments/{ID}/scans',
@@ -580,7 +578,7 @@ def test_an_explanation_follows_where_the_plan_goes_on_below_the_server() -> Non
 
 
 @pytest.mark.parametrize('chain', chains(), ids='/'.join)
-def test_what_is_explained_is_what_is_asked(chain: tuple[str, ...]) -> None:
+def test_the_explained_requests_are_the_sent_ones(chain: tuple[str, ...]) -> None:
     path = everything(chain)
     asked: list[str] = []
     walk(plan(path, without=SEVERAL), lambda uri: asked.append(uri) or rows_for_all(uri))  # type: ignore[func-returns-value]

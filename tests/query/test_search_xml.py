@@ -1,4 +1,4 @@
-"""Search documents: the XML that says to XNAT what criteria mean, and back."""
+"""Tests of search documents: from criteria to XML, and back."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def texts(node: etree._Element, name: str) -> list[str | None]:
     return [found.text for found in node.iter(XDAT + name)]
 
 
-def test_the_document_is_as_xnat_reads_it() -> None:
+def test_the_document_has_the_form_that_xnat_reads() -> None:
     columns = [
         Field.parse('xnat:mrSessionData/AGE'),
         Field.parse('xnat:mrSessionData/scanner/model'),
@@ -93,7 +93,7 @@ def test_without_criteria_the_document_has_no_where() -> None:
     assert document().find(XDAT + 'search_where') is None
 
 
-def test_the_document_has_no_id_that_xnat_could_have_an_older_answer_for() -> None:
+def test_the_document_has_no_id_that_could_give_an_older_response() -> None:
     assert document([(AGE, '>', 80)]).get('ID') == ''
 
 
@@ -112,7 +112,7 @@ def test_fields_keep_their_order() -> None:
     ] == list(names)
 
 
-def test_a_field_with_an_argument_carries_it_as_a_value() -> None:
+def test_a_field_with_an_argument_has_it_as_a_value() -> None:
     (field,) = document(fields=('xnat:subjectData/SUB_PROJECT_IDENTIFIER=a=b',)).findall(
         XDAT + 'search_field'
     )
@@ -135,7 +135,7 @@ def test_only_null_is_written_as_sql() -> None:
     assert raw == {'NULL'}
 
 
-def test_the_engine_gets_only_operators_that_it_has_for_all_fields() -> None:
+def test_the_search_engine_gets_only_operators_that_it_supports_on_all_fields() -> None:
     values: dict[str, Any] = {'list': [1, 2], 'range': (1, 2)}
     node = document(
         [
@@ -189,9 +189,7 @@ nasty = st.one_of(
 
 
 @given(nasty, st.sampled_from(['=', '!=', '<', '>=']))
-def test_any_value_stands_in_the_document_as_it_is_or_is_an_error(
-    value: str, operator: str
-) -> None:
+def test_any_value_is_unchanged_in_the_document_or_an_error(value: str, operator: str) -> None:
     try:
         body = search_xml.write(
             Bundle('xnat:subjectData', [Field.parse(GENDER)], parse([(GENDER, operator, value)]))
@@ -266,12 +264,12 @@ searches = st.builds(
 
 
 @given(searches)
-def test_a_search_comes_back_from_its_document(search: Bundle) -> None:
+def test_a_search_is_recovered_from_its_document(search: Bundle) -> None:
     assert search_xml.read(search_xml.write(search)) == search
 
 
 @given(joined(st.recursive(leaf, joined, max_leaves=6)))
-def test_criteria_come_back_as_tuples(criteria: Any) -> None:
+def test_criteria_can_be_converted_back_to_tuples(criteria: Any) -> None:
     found = search_xml.read(
         search_xml.write(Bundle('xnat:subjectData', [], parse(criteria)))
     ).criteria
@@ -290,7 +288,7 @@ def test_criteria_come_back_as_tuples(criteria: Any) -> None:
         [(AGE, '!=', '1'), 'AND'],
     ],
 )
-def test_a_list_and_a_nested_list_that_means_the_same_are_told_apart(nested: Any) -> None:
+def test_a_list_and_an_equal_nested_list_are_distinguished(nested: Any) -> None:
     found = search_xml.read(
         search_xml.write(
             Bundle('xnat:subjectData', [], parse([(GENDER, '=', 'female'), nested, 'AND']))
@@ -304,7 +302,7 @@ def test_a_list_and_a_nested_list_that_means_the_same_are_told_apart(nested: Any
 
 
 def foreign(*criteria: str, where: str = 'AND') -> bytes:
-    """A document as another program may have made it."""
+    """Return a document in the form of another program."""
     found = ''.join(criteria)
     return f"""<xdat:search xmlns:xdat="{NAMESPACE}" secure="1"><xdat:root_element_name>xnat:subjectData</xdat:root_element_name>
         <xdat:search_field><xdat:element_name>xnat:subjectData</xdat:element_name><xdat:field_ID>SUB_PROJECT_IDENTIFIER</xdat:field_ID>
@@ -338,7 +336,7 @@ def criterion(field: str, comparison: str, value: str, override: int = 0) -> str
         (criterion(GENDER, '=', '*'), (GENDER, '!=', None)),
     ],
 )
-def test_criteria_of_other_programs_are_told_as_tuples(written: str, meant: Any) -> None:
+def test_criteria_of_other_programs_become_tuples(written: str, meant: Any) -> None:
     found = search_xml.read(foreign(written, '<xdat:child_set method="OR"/>', where='or'))
     assert found.criteria is not None and spell(found.criteria) == [meant, 'OR']
     assert [str(field) for field in found.fields] == [
@@ -348,7 +346,7 @@ def test_criteria_of_other_programs_are_told_as_tuples(written: str, meant: Any)
     assert not found.is_public
 
 
-def test_several_wheres_hold_together() -> None:
+def test_several_wheres_are_joined_by_and() -> None:
     body = foreign(criterion(GENDER, '=', 'a')).replace(b'<xdat:search_where method="AND"/>', b'')
     more = (
         '<xdat:search_where '
@@ -359,12 +357,12 @@ def test_several_wheres_hold_together() -> None:
 
 
 @pytest.mark.parametrize('body', [b'', b'nonsense', b'<search/>', foreign(where='XOR')])
-def test_what_is_no_search_is_an_error(body: bytes) -> None:
+def test_an_invalid_search_document_is_an_error(body: bytes) -> None:
     with pytest.raises(UnexpectedAnswer, match='search'):
         search_xml.read(body)
 
 
-def test_criteria_in_sql_cannot_be_told() -> None:
+def test_criteria_in_sql_are_an_error() -> None:
     with pytest.raises(ProgrammingError, match='SQL'):
         search_xml.read(foreign(criterion(GENDER, '=', '(SELECT 1)', 1)))
 

@@ -1,5 +1,4 @@
-"""Short cuts that ask for several elements at once: what they ask, and how answers come apart
-again. No server."""
+"""Tests of short cuts for several elements at once: their requests and results. No server."""
 
 from __future__ import annotations
 
@@ -60,7 +59,7 @@ OWN_FILES = tail('/experiments/*/resources/*/files/*', 2)
 SCANS = tail('/experiments/*/scans/*', 1)
 
 
-def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
+def test_lists_have_at_most_fifty_ids_and_a_limited_length() -> None:
     stage = ListFiles(FILES)
     units = list(stage.batches([session(number) for number in range(120)]))
     assert [len(unit) for unit in units] == [50, 50, 20]
@@ -73,7 +72,7 @@ def test_lists_have_fifty_ids_at_most_and_a_bounded_length() -> None:
     assert all(len(stage.batch_requests(unit)[0]) < 2100 for unit in units)
 
 
-def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_order() -> None:
+def test_files_of_several_sessions_are_requested_by_id_and_returned_in_order() -> None:
     stage = ListFiles(FILES)
     unit = [session(2), session(1), session(3)]
     assert stage.batch_requests(unit) == ('/data/experiments/E2,E1,E3/scans/ALL/files',)
@@ -86,7 +85,7 @@ def test_files_of_several_sessions_are_asked_for_by_their_ids_and_come_apart_in_
     assert [found.row['URI'] for found in first or ()] == [found.uri for found in first or ()]
 
 
-def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> None:
+def test_the_same_session_in_two_projects_is_requested_once_and_returned_twice() -> None:
     stage = ListFiles(FILES)
     unit = [session(1), session(1, '/data/projects/Q/subjects/S')]
     assert stage.batch_requests(unit) == ('/data/experiments/E1/scans/ALL/files',)
@@ -100,30 +99,30 @@ def test_the_same_session_in_two_projects_is_named_once_and_found_twice() -> Non
 
 
 @pytest.mark.parametrize('row', [file_row('E9', 'a', '1'), file_row('E1,E2', 'a', '1')])
-def test_a_file_of_something_else_is_not_believed(row: Row) -> None:
+def test_a_file_of_another_element_makes_the_short_cut_fail(row: Row) -> None:
     with pytest.raises(UnexpectedAnswer):
         ListFiles(FILES).batch_rows([session(1), session(2)], [[row]])
 
 
-def test_a_literal_resource_is_asked_for_by_its_name() -> None:
+def test_a_literal_resource_is_requested_by_its_name() -> None:
     for name, asked in (
         ('R_1', '/resources/R_1'),
         ('R 1', ''),
-    ):  # a name that XNAT stores otherwise is looked for among all
+    ):  # a name that XNAT stores in another form is looked up among all
         stage = ListOwnFiles(tail(f'/experiments/*/resources/{name}/files/*', 2))
         assert stage.batch_requests([session(1), session(2)]) == (
             f'/data/experiments/E1,E2{asked}/files',
         )
 
 
-def test_files_of_sessions_are_listed_by_session_where_more_of_the_scans_is_wanted() -> None:
+def test_files_are_listed_by_session_if_more_of_the_scans_is_needed() -> None:
     assert (
         ListFiles(FILES).batch_size,
         ListFiles(FILES, None, {'scans': ('type',)}).batch_size,
     ) == (50, 1)
 
 
-def test_files_of_experiments_of_a_project_are_asked_for_below_the_server() -> None:
+def test_files_of_experiments_of_a_project_are_requested_below_the_site() -> None:
     assert ListOwnFiles(OWN_FILES).requests(session(1, '/data/projects/P')) == (
         '/data/experiments/E1/files',
     )
@@ -143,7 +142,7 @@ def derived_row(
     }
 
 
-def test_files_of_all_assessors_are_those_of_the_resources_that_are_listed_as_theirs() -> None:
+def test_files_of_all_assessors_are_those_of_their_listed_resources() -> None:
     stage, at = ListDerivedFiles(DERIVED), session(1)
     assert stage.requests(at) == (
         f'{at.uri}/assessors/ALL/files',
@@ -153,7 +152,7 @@ def test_files_of_all_assessors_are_those_of_the_resources_that_are_listed_as_th
         derived_row('1'),
         derived_row('2', '/out'),
         derived_row('9', above='/data/projects/P/subjects/S'),
-    ]  # the last: where there is no assessor
+    ]  # the last one: if there is no assessor
     own, mixed = ([{'xnat_abstractresource_id': resource}] for resource in '12')
     assert [found.uri for found in stage.rows(at, [rows, own])] == [
         f'{at.uri}/assessors/A1/resources/1/files/f'
@@ -173,7 +172,7 @@ def test_files_of_all_assessors_are_those_of_the_resources_that_are_listed_as_th
         ('resources/R', 'resources/R/files'),
     ],
 )
-def test_what_went_in_or_came_out_and_a_literal_resource_are_one_listing(
+def test_both_sides_of_assessors_with_a_literal_resource_take_one_listing(
     text: str, asked: str
 ) -> None:
     stage, at = ListDerivedFiles(tail(f'/experiments/*/assessors/*/{text}/files/*', 3)), session(1)
@@ -193,7 +192,7 @@ def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
     return {'ID': experiment, **{f'{base}/{path}': value for path, value in cells.items()}}
 
 
-def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
+def test_scans_of_a_project_belong_to_the_walked_sessions() -> None:
     stage = ListScansTogether(SCANS)
     unit = [session(1), session(2), session(3)]
     assert stage.batch_requests(unit)[0].startswith(
@@ -209,7 +208,7 @@ def test_scans_of_a_project_belong_to_the_sessions_that_were_walked() -> None:
     assert first and first[1].row['type'] == 'T2' and first[1].row['xsiType'] == 'xnat:mrScanData'
     assert (
         second is None and third == []
-    )  # not spoken of: to be asked by itself; spoken of: it has none
+    )  # not in the listing: requested by itself; in the listing: it has none
 
 
 LOOK = 'xsiType=xnat:imageSessionData&columns=ID,label,' + ','.join(
@@ -228,7 +227,7 @@ def any_row(identity: str, label: str, assessor: str = '', reconstruction: str =
     }
 
 
-def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions() -> None:
+def test_one_listing_shows_which_sessions_have_assessors_or_reconstructions() -> None:
     assessors, reconstructions = (KeepWhereAny(level) for level in ('assessors', 'reconstructions'))
     unit = [session(1), session(2), session(3)]
     assert (
@@ -241,7 +240,7 @@ def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions(
         assessors.batch_rows(unit, [table])
         == reconstructions.batch_rows(unit, [table])
         == [[], [unit[1]], [unit[2]]]
-    )  # the last is not spoken of
+    )  # the last one is not in the listing
     assert reconstructions.batch_rows(unit[1:2], [[any_row('E2', 'L2', 'A')]]) == [[]]
     elsewhere = session(4, '/data/projects/P/subjects/T')
     assert assessors.batch_requests([*unit, elsewhere]) == (f'/data/projects/P/experiments?{LOOK}',)
@@ -250,7 +249,7 @@ def test_one_look_tells_which_sessions_have_assessors_and_which_reconstructions(
     )
 
 
-def test_a_session_by_its_name_is_looked_for_by_its_id_and_its_label() -> None:
+def test_a_session_by_name_is_looked_up_by_id_and_label() -> None:
     stage = KeepWhereAny('assessors', for_one=True)
     named, by_id = (
         Found('/data/projects/P/subjects/S/experiments/L1'),
@@ -271,7 +270,7 @@ def test_a_session_by_its_name_is_looked_for_by_its_id_and_its_label() -> None:
     assert list(stage.rows(at, [mixed])) == [at]
 
 
-def test_subjects_that_have_no_resources_are_left_out() -> None:
+def test_subjects_without_resources_are_skipped() -> None:
     stage = KeepWhereAny('resources')
     unit = [
         Found(f'/data/projects/P/subjects/S{number}', {'ID': f'S{number}'}, True, {}, 'subjects')
@@ -295,7 +294,7 @@ def test_subjects_that_have_no_resources_are_left_out() -> None:
     assert stage.requests(unit[0]) == () and list(stage.rows(unit[0], [])) == unit[:1]
 
 
-def test_where_a_look_is_refused_nothing_is_left_out() -> None:
+def test_nothing_is_skipped_if_the_first_listing_is_refused() -> None:
     (stage,) = KeepWhereAny('assessors', for_one=True).fallback()
     assert (stage.requests(session(1)), stage.rows(session(1), [])) == ((), [session(1)])
     assert [type(stage) for stage in ListFiles(FILES).fallback()] == [KeepWhereAny, ListFiles]
@@ -312,7 +311,7 @@ def looks(stages: tuple[Stage, ...]) -> list[str]:
     return [stage.plural for stage in stages if isinstance(stage, KeepWhereAny)]
 
 
-def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
+def test_the_first_listing_is_requested_for_one_session_if_both_levels_are_needed() -> None:
     both, off = ('assessors', 'reconstructions'), frozenset({'elements that have any'})
     for path in (
         '/projects/P/subjects/S/experiments/E',
@@ -337,7 +336,7 @@ def test_looking_first_is_for_one_session_of_which_both_are_wanted() -> None:
     assert one == other == (f'/data/projects/P/subjects/S/experiments?{LOOK}',)
 
 
-def test_columns_that_do_not_stay_together_are_not_believed() -> None:
+def test_columns_that_contradict_each_other_make_the_short_cut_fail() -> None:
     crossed = [scan_row('E1', name, kind) for name in '12' for kind in ('T1', 'T2')]
     with pytest.raises(UnexpectedAnswer, match='twice'):
         ListScansTogether(SCANS).batch_rows([session(1)], [crossed])
@@ -377,7 +376,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize('text', TAKEN)
-def test_which_short_cuts_are_taken_and_that_each_can_be_switched_off(text: str) -> None:
+def test_which_short_cuts_are_used_and_each_can_be_switched_off(text: str) -> None:
     (path,) = parse(text).paths
     names = {short_cut.stage: name for name, short_cut in SHORT_CUTS.items()}
     assert [names[type(stage)] for stage in plan(path) if type(stage) in names] == TAKEN[text]
@@ -399,12 +398,12 @@ SEVERAL = {
 
 
 @pytest.mark.parametrize('text', SEVERAL)
-def test_only_experiments_are_asked_for_files_together(text: str) -> None:
+def test_files_are_requested_together_only_for_experiments(text: str) -> None:
     (path,) = parse(text).paths
     assert plan(path)[-1].batch_size == SEVERAL[text]
 
 
-def test_an_explanation_names_what_is_asked_of_some_alone() -> None:
+def test_an_explanation_names_requests_for_single_elements() -> None:
     (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*').paths
     first, second = [line.split()[1] for line in explain(path, plan(path)).splitlines()[-2:]]
     assert (
@@ -432,7 +431,7 @@ def test_an_explanation_of_all_projects_names_the_listings_of_the_site() -> None
     )
 
 
-def test_an_explanation_of_derived_files_names_the_look_and_what_follows() -> None:
+def test_an_explanation_of_derived_files_names_the_first_listing_and_its_consequence() -> None:
     (path,) = parse('/projects/P/subjects/*/experiments/*/assessors/*/resources/*/files/*').paths
     look, files, resources = explain(path, plan(path)).splitlines()[-3:]
     assert 'assessors/assessor/ID,' in look and '(1 per project; ' in look

@@ -1,4 +1,4 @@
-"""Templates: criteria with keys in place of values."""
+"""Tests of templates: criteria with keys in place of values."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ def test_values_become_keys(written: Any, meant: Any) -> None:
         [],
     ],
 )
-def test_a_template_needs_keys_with_names(wrong: Any) -> None:
+def test_keys_of_a_template_need_names(wrong: Any) -> None:
     with pytest.raises(ProgrammingError) as caught:
         add_keys(wrong)
     assert caught.value.remedy
 
 
-def test_keys_are_named_once_in_their_order() -> None:
+def test_keys_are_listed_once_in_their_order() -> None:
     assert keys(
         [
             (GENDER, '=', '%(b)s'),
@@ -104,13 +104,13 @@ def test_keys_are_named_once_in_their_order() -> None:
         ([(LABEL, '=', '%(l)s')], {'l': '100%(l)s & "more"'}, [(LABEL, '=', '100%(l)s & "more"')]),
     ],
 )
-def test_values_take_the_place_of_keys(template: Any, values: dict[str, Any], meant: Any) -> None:
+def test_values_replace_keys(template: Any, values: dict[str, Any], meant: Any) -> None:
     before = repr(template)
     assert parse(fill_keys(template, values)) == parse(meant)
     assert repr(template) == before
 
 
-def test_a_missing_value_and_a_surplus_one_are_named() -> None:
+def test_the_error_names_missing_and_surplus_values() -> None:
     template = [(GENDER, '=', '%(gender)s'), (AGE, '>', '%(age)s')]
     with pytest.raises(ProgrammingError, match=r"no value for 'age', no key 'aeg'.*gender, age"):
         fill_keys(template, {'gender': 'male', 'aeg': 3})

@@ -196,7 +196,7 @@ def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Int
         ('xnat:subjectData/colour', 'colour', errors.InternalError),
     ],
 )
-def test_what_is_no_column_is_an_error_that_names_it(
+def test_an_unknown_column_is_an_error_that_names_it(
     xnat: pyxnat.Interface, name: str, named: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match=named):
