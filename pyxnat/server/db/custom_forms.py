@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Table, func, select
 
 from .store import custom_form, custom_form_use, item
 
@@ -91,10 +91,7 @@ def find_form(connection: Connection, number: str) -> Any:
     number : str
         The key as text; None is returned if it is not a number.
     """
-    query = (
-        select(custom_form).where(custom_form.c.pk == int(number)) if number.isdecimal() else None
-    )
-    return connection.execute(query).first() if query is not None else None
+    return _find(connection, custom_form, number)
 
 
 def find_form_use(connection: Connection, number: str) -> Any:
@@ -107,12 +104,13 @@ def find_form_use(connection: Connection, number: str) -> Any:
     number : str
         The key as text; None is returned if it is not a number.
     """
-    query = (
-        select(custom_form_use).where(custom_form_use.c.pk == int(number))
-        if number.isdecimal()
-        else None
-    )
-    return connection.execute(query).first() if query is not None else None
+    return _find(connection, custom_form_use, number)
+
+
+def _find(connection: Connection, table: Table, number: str) -> Any:
+    if not number.isdecimal():
+        return None
+    return connection.execute(select(table).where(table.c.pk == int(number))).first()
 
 
 def add_form(connection: Connection, login: str, values: Mapping[str, Any]) -> Any:

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, select
 from ..context import Context
 from ..db.access import Caller, readable, visible
 from ..db.store import item, now, workflow
+from ..db.workflow_fields import WORKFLOW_FIELDS
 from ..errors import Forbidden
 
 __all__ = [
     'COLUMNS',
     'FIELDS',
-    'TYPE',
     'change',
     'find',
     'find_all',
@@ -29,7 +29,6 @@ __all__ = [
     'values_of',
 ]
 
-TYPE = 'wrk:workflowData'
 COLUMNS = {
     'ID': 'item',
     'ExternalID': 'project',
@@ -41,22 +40,7 @@ COLUMNS = {
     'create_user': 'login',
 }
 """Fields with a database column to its name; the others are stored as JSON."""
-MORE = (
-    'src',
-    'type',
-    'category',
-    'current_step_launch_time',
-    'current_step_id',
-    'next_step_id',
-    'step_description',
-    'percentageComplete',
-    'jobID',
-    'comments',
-    'details',
-    'justification',
-    'description',
-)
-FIELDS = {name.lower(): name for name in (*COLUMNS, *MORE)}
+FIELDS = {name.lower(): name for name in (*COLUMNS, *WORKFLOW_FIELDS)}
 """Lower-case names of fields to their spelling."""
 
 
@@ -221,7 +205,7 @@ def _columns_of(fields: Mapping[str, str]) -> dict[str, str]:
 
 
 def _more_of(fields: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if name in MORE}
+    return {name: value for name, value in fields.items() if name in WORKFLOW_FIELDS}
 
 
 def values_of(row: Any) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.workflow_fields import WORKFLOW_TYPE
 from ..errors import BadRequest
 from ..http.request import Call
 from ..http.responses import table_response
@@ -133,7 +134,7 @@ def _fields(call: Call, names: list[str]) -> Table:
 
 def _of_workflows() -> Table:
     """Return the fields of workflows, which have no display document here."""
-    name = workflow_search.TYPE
+    name = WORKFLOW_TYPE
     fields = [
         (one.id, one.header, f'{name}/{one.path}' if one.path else f'{name}.{one.id}', one.kind)
         for one in workflow_search.FIELDS

@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response
 
 from ..db.store import Connection
 from ..db.values import parse_stamp
+from ..db.workflow_fields import WORKFLOW_TYPE
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
@@ -61,7 +62,7 @@ def _fields_of(call: Call) -> dict[str, str]:
         found = parse_workflow(call.document())
     for name, value in settings:
         kind, _, path = name.rpartition('/')
-        if kind.lower() in ('', workflow_log.TYPE.lower()) and path.lower() in workflow_log.FIELDS:
+        if kind.lower() in ('', WORKFLOW_TYPE.lower()) and path.lower() in workflow_log.FIELDS:
             found[workflow_log.FIELDS[path.lower()]] = value
     for name in TIMES:
         if found.get(name):
@@ -98,7 +99,7 @@ def _as_json(row: Any) -> dict[str, Any]:
     moment = datetime.fromisoformat(row.launch_time[:19]).astimezone()
     meta = {
         'create_event_id': row.pk,
-        'xsi:type': workflow_log.TYPE,
+        'xsi:type': WORKFLOW_TYPE,
         'isHistory': False,
         'start_date': f'{moment:%a %b %d %H:%M:%S %Z %Y}',
     }

@@ -14,6 +14,7 @@ from ..context import Context
 from ..db.access import ROLES, readable, visible
 from ..db.store import group_right, item, role
 from ..db.types import Model
+from ..db.workflow_fields import WORKFLOW_TYPE
 from ..errors import BadRequest, Forbidden, InternalServerError
 from ..table import BATCH, Table
 from . import workflow_search
@@ -352,7 +353,7 @@ def root_of(context: Context, document: SearchDocument) -> str:
         For a type that cannot be searched.
     """
     if workflow_search.is_root(document.root):
-        return workflow_search.TYPE
+        return WORKFLOW_TYPE
     root = context.archive.model.name(document.root)
     if root is None:
         raise Forbidden(f'{document.root} is not a data type of this archive.')

@@ -14,6 +14,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ..context import Context
 from ..db.access import readable
 from ..db.store import item, user, workflow
+from ..db.workflow_fields import WORKFLOW_FIELDS, WORKFLOW_TYPE
 from ..errors import BadRequest, Forbidden
 from ..table import Table
 from .columns import identifier
@@ -21,9 +22,8 @@ from .criteria import condition
 from .field_sql import Expression
 from .search_xml import SearchDocument, SearchField
 
-__all__ = ['FIELDS', 'TYPE', 'is_root', 'table']
+__all__ = ['FIELDS', 'is_root', 'table']
 
-TYPE = 'wrk:workflowData'
 _COLUMNS = {
     'id': workflow.c.item,
     'externalid': workflow.c.project,
@@ -38,21 +38,6 @@ _COLUMNS = {
     'meta/last_modified': workflow.c.launch_time,
 }
 """Paths, in lower case, that have a column."""
-_MORE = (
-    'src',
-    'type',
-    'category',
-    'current_step_launch_time',
-    'current_step_id',
-    'next_step_id',
-    'step_description',
-    'percentageComplete',
-    'jobID',
-    'comments',
-    'details',
-    'justification',
-    'description',
-)
 _KINDS = {
     'wrk_workflowdata_id': 'integer',
     **dict.fromkeys(('launch_time', 'current_step_launch_time', 'meta/insert_date'), 'dateTime'),
@@ -71,7 +56,7 @@ def _path(path: str) -> Expression | None:
     lower = path.lower()
     if lower in _COLUMNS:
         return Expression(_COLUMNS[lower], _KINDS.get(lower, 'string'))
-    name = next((one for one in _MORE if one.lower() == lower), '')
+    name = next((name for name in WORKFLOW_FIELDS if name.lower() == lower), '')
     return (
         Expression(func.json_extract(workflow.c.fields, f'$.{name}'), _KINDS.get(lower, 'string'))
         if name
@@ -171,7 +156,7 @@ _BY_PATH = {field.path.lower(): field for field in FIELDS if field.path}
 
 def is_root(name: str) -> bool:
     """Whether a search is for workflows."""
-    return name.lower() == TYPE.lower()
+    return name.lower() == WORKFLOW_TYPE.lower()
 
 
 def table(
@@ -198,7 +183,7 @@ def table(
         For a guest.
     """
     if context.caller.guest:
-        raise Forbidden(f'You cannot read {TYPE} in any project.')
+        raise Forbidden(f'You cannot read {WORKFLOW_TYPE} in any project.')
     columns = _columns(document)
     where = condition(document.where, _criterion)
     shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
@@ -211,7 +196,7 @@ def table(
     )
     names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
     descriptions = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
-    return Table(names, iter(rows), {'rootElementName': TYPE}, descriptions, ordered=True)
+    return Table(names, iter(rows), {'rootElementName': WORKFLOW_TYPE}, descriptions, ordered=True)
 
 
 def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expression]]:
@@ -267,14 +252,14 @@ def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
     """Return description and value of a column; None for an unknown field."""
     if asked.element and not is_root(asked.element):
         return None
-    path = asked.field_id.removeprefix(f'{TYPE}/')
+    path = asked.field_id.removeprefix(f'{WORKFLOW_TYPE}/')
     field = _BY_ID.get(asked.field_id) or _BY_PATH.get(path.lower())
     if field is not None:
         return _named(field, asked.header)
     value = _path(path)
     if value is None:
         return None
-    name = identifier(f'{TYPE}/{path}')
+    name = identifier(f'{WORKFLOW_TYPE}/{path}')
     return _describe(name, asked.header or path, value.kind), value
 
 
@@ -286,8 +271,8 @@ def _describe(name: str, header: str, kind: str) -> dict[str, Any]:
     return {
         'key': name.lower(),
         'type': kind,
-        'xPATH': f'{TYPE}.{name}',
-        'element_name': TYPE,
+        'xPATH': f'{WORKFLOW_TYPE}.{name}',
+        'element_name': WORKFLOW_TYPE,
         'header': header,
         'id': name,
     }
@@ -295,13 +280,13 @@ def _describe(name: str, header: str, kind: str) -> dict[str, Any]:
 
 def _criterion(name: str) -> Expression:
     path = (
-        name[len(TYPE) + 1 :]
-        if name.lower().startswith((f'{TYPE.lower()}/', f'{TYPE.lower()}.'))
+        name[len(WORKFLOW_TYPE) + 1 :]
+        if name.lower().startswith((f'{WORKFLOW_TYPE.lower()}/', f'{WORKFLOW_TYPE.lower()}.'))
         else name
     )
     found = _path(path) if '.' not in name else None
     if found is None and path in _BY_ID:
         found = _BY_ID[path].value
     if found is None:
-        raise BadRequest(f'{name} is not a field of {TYPE}.')
+        raise BadRequest(f'{name} is not a field of {WORKFLOW_TYPE}.')
     return found
