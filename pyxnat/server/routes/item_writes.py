@@ -241,8 +241,8 @@ def _need_project(connection: Any, caller: Caller, name: str, where: str) -> Non
 
     XNAT's response is the same for both.
     """
-    found = find_project(connection, name)
-    if found is None or 'see' not in rights(connection, caller, found.id):
+    project = find_project(connection, name)
+    if project is None or 'see' not in rights(connection, caller, project.id):
         raise UnprocessableEntity(
             f'Submitted {where} record must include the project attribute. Unable to find the '
             f'project: {name}'

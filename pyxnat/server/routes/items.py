@@ -43,8 +43,8 @@ def _resource_get(call: Call, path: ItemPath) -> Response:
 
 def _files_get(call: Call, path: ItemPath) -> Response:
     with call.archive.store.read() as connection:
-        found = file_reads.download(call, connection, path)
-    return table_response(call, found) if isinstance(found, Table) else found
+        files = file_reads.download(call, connection, path)
+    return table_response(call, files) if isinstance(files, Table) else files
 
 
 # -- collections

@@ -29,22 +29,22 @@ def generated(model: Model, type_name: str, known: Iterable[str]) -> Iterator[Di
         return
     taken = set(known)
     inherited = {
-        found.key
+        field.key
         for base in _BASES
         if model.registry.is_a(type_name, base)
-        for found in model.registry.fields(base)
+        for field in model.registry.fields(base)
     }
     listed = {path.lower() for path in _INHERITED.get(type_name, ())}
-    for found in model.registry.fields(type_name):
-        plain = found.key not in inherited or found.path.lower() in listed
+    for field in model.registry.fields(type_name):
+        plain = field.key not in inherited or field.path.lower() in listed
         if (
             plain
-            and is_simple(found)
-            and found.path not in _LATER.get(type_name, ())
-            and identifier(found.path) not in taken
+            and is_simple(field)
+            and field.path not in _LATER.get(type_name, ())
+            and identifier(field.path) not in taken
         ):
             yield schema_field(
-                identifier(found.path), found.path, _HEADERS.get((type_name, found.path), '')
+                identifier(field.path), field.path, _HEADERS.get((type_name, field.path), '')
             )
 
 

@@ -390,7 +390,7 @@ def _part(model: Model, type_name: str, where: str) -> Iterator[DisplayField]:
     yield DisplayField('URI', 'URI', 'string', sql.scan_link, searchable=False)
     if kind not in ('mr', 'ct', 'pet'):
         yield schema_field('IMAGE_SESSION_ID', 'image_session_ID', 'image_session_ID', 'string')
-    known = {found.path.lower() for found in model.registry.fields(type_name)}
+    known = {field.path.lower() for field in model.registry.fields(type_name)}
     yield from (
         schema_field(identifier(path), path, kind='string' if path == 'ID' else '')
         for path in _OF_SCANS

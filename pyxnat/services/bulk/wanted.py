@@ -116,16 +116,16 @@ def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
     """
     names = _Names(files, layout)
     resources: dict[str, _Resource] = {}
-    for found, _ in files.host.walker.walk(
+    for file, _ in files.host.walker.walk(
         files.routes, files.conditions, names.columns, ahead='all'
     ):
-        row, path = found.row, found.row['path']
-        uri = found.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
+        row, path = file.row, file.row['path']
+        uri = file.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
         if uri not in resources:
-            resources[uri] = _resource(uri, row, names.of(uri, found), layout)
+            resources[uri] = _resource(uri, row, names.of(uri, file), layout)
         resource, size = resources[uri], row.get('Size', '')
         yield RemoteFile(
-            found.uri,
+            file.uri,
             resource.place(uris.meaning(path)),
             int(size) if size.isdigit() else None,
             row.get('digest', '').lower(),
@@ -193,14 +193,14 @@ class _Names:
             ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [],
         )
 
-    def of(self, uri: str, found: Found) -> dict[str, str]:
+    def of(self, uri: str, file: Found) -> dict[str, str]:
         """Return the fields of the elements above a resource.
 
         Parameters
         ----------
         uri : str
             URI of the resource.
-        found : Found
+        file : Found
             A file of the resource.
         """
         steps = read(uri)[:-1]
@@ -208,11 +208,11 @@ class _Names:
         for end in range(1, len(steps) + 1):
             above = steps[:end]
             if above not in self._known:
-                self._known[above] = self._look(above, found)
+                self._known[above] = self._look(above, file)
             values.update(self._known[above])
         return values
 
-    def _look(self, above: Path, found: Found) -> dict[str, str]:
+    def _look(self, above: Path, file: Found) -> dict[str, str]:
         """Return the fields of one element, the last of `above`."""
         step, row = above[-1], level(above[-1].level)
         if (
@@ -220,21 +220,21 @@ class _Names:
             and 'subjects' not in chain_of(above)
             and {'project', 'subject', 'experiment'} & self._fields
         ):
-            return self._of_session(above, found)
+            return self._of_session(above, file)
         needs_label = (
-            row.singular in self._fields and step.level in _LABELLED and not _is_label(step, found)
+            row.singular in self._fields and step.level in _LABELLED and not _is_label(step, file)
         )
         values = {
-            row.singular: str(self._element(above, found).label()) if needs_label else step.name
+            row.singular: str(self._element(above, file).label()) if needs_label else step.name
         }
         if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
-            values['project'] = self._home or str(self._element(above, found).value_of('project'))
+            values['project'] = self._home or str(self._element(above, file).value_of('project'))
         return values
 
-    def _of_session(self, above: Path, found: Found) -> dict[str, str]:
+    def _of_session(self, above: Path, file: Found) -> dict[str, str]:
         """Return the fields of a session that has no subject in its path."""
         home = self._home or (above[0].name if len(above) > 1 else '')
-        element = self._element(above, found)
+        element = self._element(above, file)
         row = element.row
         if 'subject_label' not in row:
             row = self._session(
@@ -265,23 +265,23 @@ class _Names:
             self._sessions[key] = {cell(row, 'ID'): row for row in rows}
         return self._sessions[key].get(identity, {})
 
-    def _element(self, above: Path, found: Found) -> Any:
+    def _element(self, above: Path, file: Found) -> Any:
         """Return an element above a file, with its row from the listing."""
         return class_of(above[-1].level).element_at(
-            uri_of(above), self._host, found.above.get(above[-1].level), found.above
+            uri_of(above), self._host, file.above.get(above[-1].level), file.above
         )
 
 
-def _is_label(step: Step, found: Found) -> bool:
-    """Return whether a name in a path is known to be a label.
+def _is_label(step: Step, file: Found) -> bool:
+    """Return whether the URI of a file shows that a name in a path is a label.
 
     The URIs in listings of files have IDs in place of the names in the request. XNAT takes the name
     of a subject or experiment as an ID first, then as a label in the project.
     """
-    if step.level not in ('subjects', 'experiments') or step.level in found.above:
+    if step.level not in ('subjects', 'experiments') or step.level in file.above:
         return False
     try:
-        listed = {listed_step.level: listed_step.name for listed_step in read(found.row['URI'])}
+        listed = {listed_step.level: listed_step.name for listed_step in read(file.row['URI'])}
     except errors.ProgrammingError:
         return False
     return listed.get(step.level, step.name) != step.name
