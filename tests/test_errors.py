@@ -1,4 +1,4 @@
-"""The error tree, the tables that choose from it, and what the errors say."""
+"""Tests of the error classes, of the tables that choose them, and of their messages."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_docstring_names_the_builtin_bases() -> None:
         (errors.PermissionDenied, PermissionError),
     ],
 )
-def test_errors_are_those_that_a_caller_would_catch(
+def test_errors_are_caught_by_the_usual_builtin_classes(
     cls: type[DatabaseError], builtin: type[Exception]
 ) -> None:
     with pytest.raises(builtin):
@@ -82,11 +82,11 @@ def test_errors_are_those_that_a_caller_would_catch(
 
 
 @each_error
-def test_every_error_says_in_a_sentence_what_it_is(cls: type[Any]) -> None:
+def test_every_error_has_a_docstring_of_one_sentence(cls: type[Any]) -> None:
     assert cls.__doc__ and cls.__doc__.splitlines()[0].endswith('.')
 
 
-def test_the_names_are_those_of_the_database_api() -> None:
+def test_the_names_are_those_of_the_python_database_api() -> None:
     assert [cls.__name__ for cls in errors.Error.__subclasses__()] == [
         'InterfaceError',
         'DatabaseError',
@@ -154,12 +154,12 @@ def test_any_other_error_survives_pickling_and_copying(cls: type[Exception]) -> 
         ),
     ],
 )
-def test_the_text_of_an_error_has_all_it_knows(about: dict[str, Any], text: str) -> None:
+def test_the_message_of_an_error_has_all_its_attributes(about: dict[str, Any], text: str) -> None:
     assert str(DatabaseError('no such thing', **about)) == text
     assert 'no such thing' in repr(DatabaseError('no such thing', **about))
 
 
-def test_the_text_of_a_network_error_is_not_that_of_the_system() -> None:
+def test_the_message_of_a_network_error_is_not_that_of_the_system() -> None:
     assert str(errors.NetworkError('broke', uri='https://host')) == 'https://host: broke'
 
 
@@ -185,7 +185,7 @@ WORDS = {
     r'password .*expired|expired .*password': ['Your password has expired', 'expired\npassword'],
     r'exists.*overwrite': ['Session already exists, retry with overwrite enabled'],
 }
-"""Messages for the patterns of the table."""
+"""Messages that match the patterns of the table."""
 
 
 def test_every_row_of_the_table_is_reached() -> None:
@@ -227,13 +227,13 @@ def test_every_row_of_the_table_is_reached() -> None:
         (600, '', errors.UnexpectedAnswer),
     ],
 )
-def test_these_statuses_mean_these_errors(
+def test_these_statuses_give_these_errors(
     status: int, message: str, cls: type[DatabaseError]
 ) -> None:
     assert type(from_status(status, message)) is cls
 
 
-# -- the server's own words ------------------------------------------------------------------------
+# -- messages of the server ------------------------------------------------------------------------
 
 XNAT_PAGE = b"""<html>
 <head>
@@ -274,21 +274,21 @@ TOMCAT_PAGE = (
         (b'\xff\xfe', '', '\ufffd\ufffd'),
     ],
 )
-def test_the_words_are_taken_out_of_the_page(page: bytes, reason: str, words: str) -> None:
+def test_the_message_is_extracted_from_the_page(page: bytes, reason: str, words: str) -> None:
     assert server_message(page, reason) == words
 
 
-def test_the_heading_of_xnats_page_is_its_message_without_character_references() -> None:
+def test_the_message_of_xnats_page_has_no_character_references() -> None:
     assert server_message(XNAT_PAGE) == 'Unable to identify subject "S1"'
 
 
 @given(st.binary(max_size=3000))
-def test_any_answer_gives_a_short_line(body: bytes) -> None:
+def test_any_response_gives_a_short_message(body: bytes) -> None:
     words = server_message(body, 'reason')
     assert len(words) <= errors.MESSAGE_LENGTH and '\n' not in words and words
 
 
-def test_a_long_answer_is_cut() -> None:
+def test_a_long_message_is_shortened() -> None:
     assert len(server_message(b'x' * 10**6)) == errors.MESSAGE_LENGTH
 
 
@@ -318,7 +318,7 @@ RAISED = [
 
 
 def made(cls: type[BaseException]) -> BaseException:
-    """An instance, without knowing what its constructor wants."""
+    """Create an instance without knowing the arguments of its constructor."""
     error = cls.__new__(cls)
     error.args = ('what it says',)
     return error
@@ -363,7 +363,7 @@ def test_every_row_of_the_table_of_exceptions_is_reached() -> None:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_these_exceptions_mean_these_errors(
+def test_these_exceptions_give_these_errors(
     cause: Exception, cls: type[Exception], what: str, lasting: bool
 ) -> None:
     error = network_error(cause, 'GET', 'https://host')
@@ -371,7 +371,7 @@ def test_these_exceptions_mean_these_errors(
     assert is_lasting(cause) is lasting
 
 
-def test_an_error_of_the_library_stays_itself() -> None:
+def test_an_error_of_the_library_is_unchanged() -> None:
     error = errors.DataError('the file grew')
     assert network_error(error, 'PUT', 'https://host') is error
     assert is_lasting(error) and not is_lasting(errors.NetworkError('broke'))

@@ -1,4 +1,4 @@
-"""The public names, and what importing the package costs."""
+"""Tests of the public names, and of the cost of importing the package."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pyxnat
 
 ROOT = Path(__file__).parents[1]
 NOT_EXPORTED = {'log', 'E'}
-"""Loggers and type variables: module-level names that are nobody's to import."""
+"""Loggers and type variables: module-level names that nobody should import."""
 
 
 def client_modules() -> list[str]:
@@ -33,14 +33,14 @@ each_client_module = pytest.mark.parametrize('name', client_modules())
 
 
 def order(name: str) -> tuple[int, str]:
-    """Constants, classes, the rest: the order that ruff (RUF022) keeps ``__all__`` in."""
+    """Return the sort key of ruff (RUF022) for ``__all__``: constants, classes, the rest."""
     if len(name) > 1 and name.isupper():
         return 0, name
     return (1, name) if name[:1].isupper() else (2, name)
 
 
 def made_in(name: str) -> set[str]:
-    """Public names that a module makes itself, read from its source."""
+    """Return the public names that a module defines itself, from its source."""
     module = importlib.import_module(name)
     tree = ast.parse(Path(str(module.__file__)).read_text(encoding='utf-8'))
     found: set[str] = set()
@@ -55,7 +55,7 @@ def made_in(name: str) -> set[str]:
 
 
 @each_client_module
-def test_all_is_sorted_and_true(name: str) -> None:
+def test_all_is_sorted_and_correct(name: str) -> None:
     module = importlib.import_module(name)
     exported = getattr(module, '__all__', [])
     assert exported == sorted(set(exported), key=order)
@@ -63,7 +63,7 @@ def test_all_is_sorted_and_true(name: str) -> None:
 
 
 @each_client_module
-def test_no_public_name_is_unlisted(name: str) -> None:
+def test_no_public_name_is_missing_in_all(name: str) -> None:
     module = importlib.import_module(name)
     assert made_in(name) - set(getattr(module, '__all__', [])) == set()
 
@@ -108,8 +108,8 @@ print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(se
 """  # noqa: E501
 
 LOADED = {'core', 'version'}
-"""Modules of the library that importing it may load; all others are loaded when a name of theirs is
-first asked for."""
+"""Modules of the library that importing it may load; others are loaded when a name of them is first
+used."""
 
 HEAVY = {
     'asyncio',
@@ -122,12 +122,12 @@ HEAVY = {
     'unittest',
     'xmlrpc',
 }
-"""Parts of the standard library that nobody who imports pyxnat has asked for."""
+"""Parts of the standard library that ``import pyxnat`` must not load."""
 
 
 @pytest.fixture(scope='module')
 def fresh() -> dict[str, Any]:
-    """What a fresh interpreter says of ``import pyxnat``; the best time of three."""
+    """Return the measurements of ``import pyxnat`` in a new interpreter; the best time of three."""
     runs = [
         json.loads(
             subprocess.run(
@@ -153,12 +153,12 @@ def test_importing_loads_no_heavy_part_of_the_standard_library(fresh: dict[str, 
     assert {name.split('.')[0] for name in fresh['new']} & HEAVY == set()
 
 
-def test_importing_is_quick(fresh: dict[str, Any]) -> None:
+def test_importing_is_fast(fresh: dict[str, Any]) -> None:
     assert (
         fresh['seconds'] < 0.1
-    )  # of the processor, compiling included; the budget is 15 % of what its three libraries cost
+    )  # processor time, compiling included; the limit is 15 % of the time of its three libraries
 
 
-def test_a_misspelt_name_is_an_attribute_error() -> None:
+def test_a_misspelled_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'Interfase'"):
         pyxnat.Interfase  # noqa: B018

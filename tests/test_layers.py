@@ -1,7 +1,4 @@
-"""Which folder may import which, and what no module may hold.
-
-Read from the source; nothing is imported.
-"""
+"""Tests of the layers, and of rules for all modules. The source is read, nothing is imported."""
 
 from __future__ import annotations
 
@@ -29,13 +26,12 @@ OPTIONAL = {
     'tables': {'pandas'},
     'services': {'concurrent', 'matplotlib', 'networkx', 'tqdm'},
 }
-"""Part of the client -> libraries that its functions may import: they need not be installed, or are
-slow to load."""
+"""Part of the client -> libraries that its functions may import: optional or slow ones."""
 
 PLUGIN = 'pyxnat.apps.pytest_plugin'
 """pytest loads it at every start, so its functions import the rest of the package."""
 LATE = ('pyxnat.server', 'pyxnat.interface')
-"""Modules that the functions of demo and plugin import: they need an extra, or time."""
+"""Modules that the functions of demo and plugin import: optional or slow ones."""
 
 MOST_LINES_OF_A_FILE = 500
 """Lines of code; docstrings, comments and blank lines are not counted."""
@@ -113,7 +109,9 @@ def test_handlers_import_no_table_of_the_database(part: str) -> None:
         ('server/search/query.py', 'from ...http import transport'),
     ],
 )
-def test_a_forbidden_import_is_found_in_a_copy(tmp_path: Path, path: str, line: str) -> None:
+def test_a_forbidden_import_is_found_in_a_modified_copy(
+    tmp_path: Path, path: str, line: str
+) -> None:
     copy = tmp_path / 'pyxnat'
     shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns('__pycache__', '*.xsd'))
     with (copy / path).open('a', encoding='utf-8') as file:
@@ -122,7 +120,7 @@ def test_a_forbidden_import_is_found_in_a_copy(tmp_path: Path, path: str, line: 
     assert {place.split(':')[0].rpartition('.')[2] for place in found} == {Path(path).stem}
 
 
-def test_nothing_imports_itself_in_a_circle() -> None:
+def test_there_are_no_import_cycles() -> None:
     graph = {
         module.name: {found.module for found in module.imports(KNOWN)} & KNOWN - {module.name}
         for module in MODULES
@@ -134,7 +132,7 @@ def test_nothing_imports_itself_in_a_circle() -> None:
 
 
 @each_module
-def test_imports_stand_at_the_top_of_a_module_unless_they_are_an_extra(module: Module) -> None:
+def test_imports_are_at_the_top_of_a_module_unless_they_are_optional(module: Module) -> None:
     allowed = (
         EXTRAS
         if is_of_server(module) or module.part == 'demo'
@@ -168,7 +166,7 @@ def test_the_client_imports_exactly_its_three_libraries() -> None:
     assert imported - set().union(*OPTIONAL.values()) == RUN_TIME
 
 
-def test_server_and_demo_import_only_their_extras_besides() -> None:
+def test_server_and_demo_import_only_their_extras_in_addition() -> None:
     assert (
         third_party([module for module in MODULES if is_of_server(module) or module.part == 'demo'])
         <= RUN_TIME | EXTRAS
@@ -185,7 +183,7 @@ def test_setup_requires_what_the_client_imports() -> None:
 
 
 def broad(handler: ast.ExceptHandler) -> bool:
-    """Whether it catches everything, and does not pass it on."""
+    """Whether a handler catches everything and does not raise it again."""
     if handler.type is None:
         return True
     names = {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
@@ -246,7 +244,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize('text', SAMPLES)
-def test_imports_are_read_as_python_reads_them(text: str) -> None:
+def test_imports_are_resolved_as_in_python(text: str) -> None:
     sample = Module(PACKAGE / 'sample.py', 'pyxnat.sample', ast.parse(text))
     assert sorted((found.module, found.in_function) for found in sample.imports(KNOWN)) == sorted(
         SAMPLES[text]
@@ -264,7 +262,7 @@ def test_imports_are_read_as_python_reads_them(text: str) -> None:
         ('except ValueError:\n    pass', False),
     ],
 )
-def test_a_broad_except_is_known(handler: str, expected: bool) -> None:
+def test_a_broad_except_is_detected(handler: str, expected: bool) -> None:
     tree = ast.parse(f'try:\n    f()\n{handler}')
     assert [broad(node) for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)] == [
         expected

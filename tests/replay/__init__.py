@@ -1,4 +1,4 @@
-"""Replay recorded answers of a real XNAT against a server, and compare.
+"""Replay recorded requests of a real XNAT against a server, and compare the responses.
 
 ``python -m tests.replay FILE...`` prints a report. The files are JSON lines, one exchange a line,
 or one fact with its exchanges a line (``recorded/xnat-1.8.11`` of the reference). Without

@@ -1,5 +1,4 @@
-"""``python -m tests.replay [--all] FILE...``: how many recorded answers this server gives alike,
-and which it does not."""
+"""``python -m tests.replay [--all] FILE...``: compare this server with recorded responses."""
 
 from __future__ import annotations
 
@@ -12,7 +11,10 @@ from .playing import Outcome, play
 
 
 def main() -> int:
-    """The exit status is 1 where an answer differs that is not meant to."""
+    """Run the command.
+
+    The exit status is 1 if a response has a difference that is not intended.
+    """
     parser = argparse.ArgumentParser(prog='python -m tests.replay', description=__doc__)
     parser.add_argument('files', nargs='+', type=Path, metavar='FILE')
     parser.add_argument('--only', default='', help='show differences of places that begin so')

@@ -1,7 +1,8 @@
-"""Compare an answer with the recorded one: status class, media type, keys, columns and rows.
+"""Compare a response with the recorded one: status class, media type, keys, columns and rows.
 
-What no two servers share is passed over: given names are matched, moments, hosts and numbers of
-database rows masked, rows and children have no order. Of a refusal the status class alone counts.
+Parts that differ between any two servers are ignored: generated names are matched, times, hosts and
+numbers of database rows are masked, rows and children have no order. For a refusal only the status
+class counts.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from .recordings import Exchange
 
 Row = Mapping[str, Any]
 NUMBERED = ('_id', '_info', 'eventid', 'event_id')
-"""Ends of keys, in lower case, whose whole numbers are those of database rows."""
+"""Ends of keys, in lower case, whose integers are numbers of database rows."""
 _EVENT = re.compile(r'(?<![^|])\d+:')
-"""The number of an event, in what a catalogue tells of its files."""
+"""Number of an event in the entries of a catalogue."""
 PASSED_OVER = frozenset({'lastSuccessfulLogin'})
-"""Told of users only who logged in since the server was started."""
+"""Fields of users that only users with a login since the start of the server have."""
 NOISE = frozenset(
     {
         'create_event_id',
@@ -42,11 +43,11 @@ NOISE = frozenset(
         'schemaLocation',
     }
 )
-"""What hangs on the server and its age: numbers of its own, and which schemas it has."""
+"""Keys that depend on the server and its age: its own numbers, and its schemas."""
 
 
 class Difference(NamedTuple):
-    """What differs, and both sides in short."""
+    """A difference, with both sides in short."""
 
     kind: str
     recorded: str
@@ -59,15 +60,14 @@ class Difference(NamedTuple):
 def compare(
     exchange: Exchange, answer: Answer, names: Names, ours: Collection[str]
 ) -> list[Difference]:
-    """All differences;
+    """Return all differences.
 
-    `ours` are the projects and users that the recording made, for rows of others are no matter of
-    it.
+    `ours` are the projects and users of the recording; rows of others are ignored.
     """
     if exchange.status // 100 != answer.status // 100:
         fault = (
             answer.status // 100 >= 4 and exchange.status >= 500
-        )  # a defect of XNAT's own: any refusal will do
+        )  # a defect of XNAT: any refusal is accepted
         return (
             []
             if fault
@@ -82,7 +82,7 @@ def compare(
     if exchange.status >= 300 or exchange.method == 'HEAD':
         return []
     kind = (answer.headers.get('Content-Type') or '').partition(';')[0].strip().lower()
-    empty = not exchange.body and not exchange.content_type  # nothing has no type
+    empty = not exchange.body and not exchange.content_type  # an empty body has no type
     found = (
         []
         if empty or kind == exchange.content_type
@@ -119,8 +119,7 @@ def _bodies(
 
 
 def _is_page(path: str) -> bool:
-    """Whether a request wants some rows of a listing: which ones these are nobody knows, as rows
-    have no order."""
+    """Whether a request wants some rows of a listing: rows have no order, so any rows are right."""
     query = path.partition('?')[2]
     return path.startswith(('/data/projects', '/data/subjects', '/data/experiments')) and bool(
         re.search(r'(^|&)(limit|offset)=\d', query)
@@ -145,13 +144,13 @@ def _compare_members(recorded: Iterable[str], answer: Answer, names: Names) -> l
 
 
 def _only(theirs: Iterable[str], ours: Iterable[str]) -> tuple[str, str]:
-    """What each side has that the other has not."""
+    """Return the members that only one side has."""
     one, other = Counter(list(theirs)), Counter(list(ours))
     return f'{sorted((one - other).elements())}', f'{sorted((other - one).elements())}'
 
 
 def _unnumbered(row: Any) -> Any:
-    """A row whose columns are named without numbers of users: ``user_role_7``."""
+    """Return a row without numbers of users in the names of its columns: ``user_role_7``."""
     if not isinstance(row, dict):
         return row
     return {_OF_USER.sub(r'\1_<user>', key): value for key, value in row.items()}
@@ -161,8 +160,8 @@ _OF_USER = re.compile(r'(user_role|last_accessed)_\d+$')
 
 
 class _Comparing:
-    """One comparison: the names, whose rows count (None: all rows), and whether they are any rows
-    of more."""
+    """One comparison: the names, the relevant rows (None: all), and whether rows are a
+    selection."""
 
     def __init__(self, names: Names, ours: frozenset[str] | None, any_rows: bool = False) -> None:
         self._names = names
@@ -244,8 +243,10 @@ class _Comparing:
         )
 
     def _counts(self, row: Row, known: Callable[[str], bool]) -> bool:
-        """Whether a row is of a project or user that the recording made; of rows that name none,
-        whether it is of an item that was met."""
+        """Whether a row is of a project or user of the recording.
+
+        A row that names none counts if its item has a known name.
+        """
         if self._ours is None:
             return True
         texts = [str(value) for value in row.values()]
@@ -257,7 +258,7 @@ class _Comparing:
         )
 
     def _learn(self, theirs: list[Row], here: list[Row]) -> None:
-        """Pair names by rows that are alike but for them, where there is one such row on each side."""  # noqa: E501
+        """Pair names by rows that are otherwise equal, if there is one such row on each side."""
         places: list[dict[str, list[Row]]] = [{}, {}]
         for place, rows in zip(places, (theirs, here), strict=True):
             for row in rows:
@@ -272,7 +273,7 @@ class _Comparing:
 
     def _row(self, row: Row, show: Callable[[str], str]) -> str:
         if 'pipeline_name' in row and str(row.get('id', '')).isdecimal():
-            row = {**row, 'id': '<number>'}  # a workflow of what has no ID of its own
+            row = {**row, 'id': '<number>'}  # a workflow of an item that has no ID of its own
         return json.dumps(
             {key: self._cell(key, row[key], show) for key in sorted(row)}, ensure_ascii=False
         )
@@ -330,7 +331,7 @@ class _Comparing:
         )
 
     def _leaves(self, value: Any, show: Callable[[str], str], path: str = '') -> Counter[str]:
-        """All values of a document by their path, without the places of list members."""
+        """Return all values of a document by their path, without positions in lists."""
         found: Counter[str] = Counter()
         if isinstance(value, dict):
             if not value:
@@ -366,7 +367,7 @@ class _Comparing:
         )
 
     def _cells(self, theirs: str, here: str) -> list[Difference]:
-        """Tables in XML, row by row."""
+        """Compare tables in XML row by row."""
         roots = [etree.fromstring(text.encode()) for text in (theirs, here)]
         names = [[column.text or '' for column in root.iter('column')] for root in roots]
         rows = [
@@ -406,7 +407,7 @@ class _Comparing:
 
     @staticmethod
     def _html(theirs: str, here: str) -> list[Difference]:
-        """Pages are for people: that there is one is enough."""
+        """Compare HTML pages: it is enough that both are pages."""
         del theirs, here
         return []
 

@@ -1,5 +1,4 @@
-"""The differences that are meant: where, and why the archive does not answer as the recorded
-server."""
+"""Intended differences between the archive and the recorded server, with their reasons."""
 
 from __future__ import annotations
 
@@ -80,7 +79,7 @@ TABLE: tuple[Meant, ...] = (
         'shares tell of projects that the reader may not see: each is for those who may see its '
         'project',
     ),
-    # -- not there
+    # -- not implemented
     Meant(
         'section6',
         r'6\.1/7|6\.4/1',
@@ -162,7 +161,7 @@ TABLE: tuple[Meant, ...] = (
         'the search that the archive tells names the projects, so that running it gives them; XNAT '
         'tells all its columns and no criterion',
     ),
-    # -- says of the server itself
+    # -- statements about the server itself
     Meant(
         'section1',
         '',
@@ -198,7 +197,7 @@ TABLE: tuple[Meant, ...] = (
         frozenset({'rows', 'fields'}),
         'the file is in the order of numbers: another fact changed it later',
     ),
-    # -- of other recordings
+    # -- items of other recordings
     Meant(
         'B[23]-.*',
         r'B2-documents-elsewhere/0(27|28|35)|B3-copying/01[236]',
@@ -492,7 +491,7 @@ TABLE: tuple[Meant, ...] = (
 
 
 def reason(recording: str, exchange: Exchange, differences: Sequence[Difference]) -> str:
-    """Why all these differences are meant; empty where one of them is not."""
+    """Return the reason of all these differences; empty if one of them is not intended."""
     request = f'{exchange.method} {exchange.path}'
     kinds = {difference.kind for difference in differences}
     for row in TABLE:

@@ -1,5 +1,4 @@
-"""Match the names that servers give: what the recorded server called a thing, and what this one
-calls it."""
+"""Match the names that servers generate: recorded name -> name of this server."""
 
 from __future__ import annotations
 
@@ -13,8 +12,10 @@ GIVEN = re.compile(
     r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b|'
     r'\b\w+-20\d{6}_\d{6}\b'
 )
-"""Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets: no
-two servers give the same."""
+"""Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets.
+
+They are different on any two servers.
+"""
 MOMENT = re.compile(
     r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?'
     r'|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \w+ \d{4}'
@@ -25,14 +26,14 @@ HOST = re.compile(r'https?://[\w.:-]+(?=/|\b)')
 
 
 class Names:
-    """What is known so far. A name that was not met yet is an unknown one, on both sides."""
+    """The known pairs. A name without a pair counts as unknown, on both sides."""
 
     def __init__(self) -> None:
         self._here: dict[str, str] = {}
         self._there: set[str] = set()
 
     def learn(self, recorded: str, here: str) -> None:
-        """Pair the given names of two texts that are alike but for them."""
+        """Pair the generated names of two texts that are otherwise equal."""
         theirs, ours = GIVEN.findall(recorded), GIVEN.findall(here)
         if len(theirs) == len(ours) and mask(recorded) == mask(here):
             for one, other in zip(theirs, ours, strict=True):
@@ -42,46 +43,50 @@ class Names:
 
     @staticmethod
     def tells_one(text: str) -> bool:
-        """Whether a text has one given name, however often: of several, in any order, it does not
-        tell which is which."""
+        """Whether a text has one generated name, however often.
+
+        Several names, in any order, cannot be paired.
+        """
         return len(set(GIVEN.findall(text))) == 1
 
     def pair(self, recorded: str, here: str) -> None:
-        """Pair two names that no pattern tells."""
+        """Pair two names that no pattern recognizes."""
         self._here.setdefault(recorded, here)
         self._there.add(here)
 
     def rename(self, recorded: str, here: str) -> None:
-        """Pair two names, whatever the recorded one was before: downloads of one second have one
-        ID, and the last counts."""
+        """Pair two names, and replace an earlier pair.
+
+        Downloads of one second have one ID, and the last one counts.
+        """
         self._here[recorded] = here
         self._there.add(here)
 
     def here(self, recorded: str) -> str:
-        """A recorded text with the names of this server."""
+        """Return a recorded text with the names of this server."""
         return GIVEN.sub(lambda found: self._ours(found.group()) or found.group(), recorded)
 
     def _ours(self, name: str) -> str:
-        """The name of this server for a recorded one, empty where it is unknown.
+        """Return the name of this server for a recorded one; empty if it is unknown.
 
         Search fields have the UUIDs of forms in capitals.
         """
         return self._here.get(name) or self._here.get(name.lower(), '').upper()
 
     def knows(self, text: str) -> bool:
-        """Whether a recorded text has a name that was learned."""
+        """Whether a recorded text has a known name."""
         return any(found in self._here for found in GIVEN.findall(text))
 
     def gave(self, text: str) -> bool:
-        """Whether a text of this server has a name that was learned."""
+        """Whether a text of this server has a known name."""
         return any(found in self._there for found in GIVEN.findall(text))
 
     def from_record(self, text: str) -> str:
-        """A recorded text as it is compared."""
+        """Return a recorded text in the form for comparing."""
         return plain(GIVEN.sub(lambda found: self._ours(found.group()) or '<given>', text))
 
     def from_answer(self, text: str) -> str:
-        """A text of this server as it is compared."""
+        """Return a text of this server in the form for comparing."""
         return plain(
             GIVEN.sub(
                 lambda found: (
@@ -94,15 +99,15 @@ class Names:
         )
 
     def recorded(self) -> Iterator[str]:
-        """All recorded names that are known."""
+        """Return all known recorded names."""
         return iter(self._here)
 
 
 def mask(text: str) -> str:
-    """A text without given names, moments and hosts."""
+    """Return a text without generated names, times and hosts."""
     return plain(GIVEN.sub('<given>', text))
 
 
 def plain(text: str) -> str:
-    """A text without moments, hosts, and the folder that the archive lies in."""
+    """Return a text without times, hosts, and the folder of the archive."""
     return ROOT.sub('<archive>/', HOST.sub('<host>', MOMENT.sub('<moment>', text)))

@@ -1,4 +1,4 @@
-"""Play a recording against a server and collect what differs."""
+"""Play a recording against a server and collect the differences."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ SESSION = 'JSESSIONID'
 
 
 class Site(NamedTuple):
-    """Where requests go, and who may do everything there."""
+    """Base URL of a server, and its administrator."""
 
     host: str
     port: int
     base: str
-    """The context path, without a slash at its end."""
+    """Context path, without a slash at its end."""
     user: str
     password: str
 
     @classmethod
     def at(cls, url: str, user: str, password: str) -> Site:
-        """The server with this URL."""
+        """Return the server with this URL."""
         parts = urlsplit(url)
         return cls(parts.hostname or '', parts.port or 80, parts.path.rstrip('/'), user, password)
 
 
 class Outcome(NamedTuple):
-    """One exchange that was played: what differs, and why that is meant if it is."""
+    """One exchange that was played: its differences, and the reason if they are intended."""
 
     exchange: Exchange
     differences: tuple[Difference, ...]
@@ -63,8 +63,10 @@ class Outcome(NamedTuple):
 
 @contextmanager
 def site(guests: bool = False) -> Iterator[Site]:
-    """The server named by XNAT_REPLAY_URL, XNAT_REPLAY_USER and XNAT_REPLAY_PASSWORD, else a new
-    embedded archive."""
+    """Return the server named by XNAT_REPLAY_URL, XNAT_REPLAY_USER and XNAT_REPLAY_PASSWORD.
+
+    Without these variables it is a new embedded archive.
+    """
     if url := os.environ.get('XNAT_REPLAY_URL'):
         yield Site.at(url, os.environ['XNAT_REPLAY_USER'], os.environ['XNAT_REPLAY_PASSWORD'])
         return
@@ -82,7 +84,7 @@ def site(guests: bool = False) -> Iterator[Site]:
 
 
 def play(path: Path) -> list[Outcome]:
-    """All exchanges of a file, in order, with what differs in each that is evidence."""
+    """Yield all exchanges of a file in order, with the differences of each that is evidence."""
     exchanges = list(read(path))
     outcomes: list[Outcome] = []
     for guests in sorted({exchange.guests for exchange in exchanges}):
@@ -93,7 +95,7 @@ def play(path: Path) -> list[Outcome]:
 
 
 class _Player:
-    """The callers of one recording, and the names learned so far."""
+    """The callers of one recording, and the pairs of names."""
 
     def __init__(self, where: Site, exchanges: list[Exchange]) -> None:
         self._where = where
@@ -124,7 +126,7 @@ class _Player:
         ]
 
     def _enrol(self) -> None:
-        """Make the users that the recording found there, and give them the names that it tells."""
+        """Create the users of the recording, with the names that it has for them."""
         admin = self._caller('admin')
         profiles = _profiles(self._exchanges)
         for login in sorted(_callers(self._exchanges) - set(PASSWORDS)):
@@ -149,8 +151,7 @@ class _Player:
         self._callers.clear()
 
     def _seed(self) -> None:
-        """Make what the facts were asked of, and learn its IDs from the recorded rows that tell
-        them."""
+        """Create the items of the facts, and pair their IDs with those of the recorded rows."""
         client = self._caller('admin')
         ids = seed(client)
         guests = self._exchanges and self._exchanges[0].guests
@@ -182,8 +183,10 @@ class _Player:
         )
 
     def _keep_apart(self, exchange: Exchange) -> None:
-        """Let a second pass where a download was of another second than the one before, which is
-        asked for later: within one they are one."""
+        """Wait for the next second before a request for an ID of the current second.
+
+        Downloads of one second have one ID.
+        """
         name = _download(exchange)
         if name in ('', self._download):
             return
@@ -193,8 +196,10 @@ class _Player:
         self._download = name
 
     def _owners(self, exchange: Exchange) -> set[str]:
-        """The projects and users whose rows count in a list of the whole site: those of a fact
-        itself, as others may have been tidied away."""
+        """Return the projects and users whose rows count in a list of the whole site.
+
+        They are those of a fact itself, because others may have been deleted.
+        """
         fact = exchange.place.partition('#')[0]
         return (
             self._ours if fact == exchange.place else self._of_facts[fact] | {'P', 'Q', *PASSWORDS}
@@ -229,7 +234,7 @@ class _Player:
         return caller(exchange.method, path, send, headers)
 
     def _numbered(self, path: str) -> str:
-        """A path with the numbers that users have here."""
+        """Return a path with the numbers that users have on this server."""
         return re.sub(
             r'(/users/\w+/)(\d+)$',
             lambda found: found.group(1) + self._numbers.get(found.group(2), found.group(2)),
@@ -237,7 +242,7 @@ class _Player:
         )
 
     def _credentials(self, header: str) -> str:
-        """A Basic header with the names of this server."""
+        """Return a Basic header with the names of this server."""
         kind, _, code = header.partition(' ')
         try:
             text = base64.b64decode(code).decode()
@@ -272,8 +277,7 @@ class _Player:
         return _Caller(self._where, by, self._passwords.get(by, f'pw-{by}'))
 
     def _remember(self, exchange: Exchange, answer: Answer) -> None:
-        """Keep the tokens that are issued, passwords that are set, and the session that was told
-        last."""
+        """Store issued tokens, new passwords, and the latest session."""
         if exchange.method in ('GET', 'POST') and re.match(
             r'[0-9A-F]{32}\b', answer.body.decode('utf-8', 'replace')
         ):
@@ -317,7 +321,7 @@ class _Player:
 
 JSON = {'Content-Type': 'application/json'}
 NO_SESSION = '0' * 32
-"""What stands in the recordings for the ID of any session."""
+"""Placeholder of the ID of any session in the recordings."""
 RECORDED_SEED = {
     'S1': 'XNAT_S00001',
     'S2': 'XNAT_S00002',
@@ -326,11 +330,11 @@ RECORDED_SEED = {
     'T1': 'XNAT_E00003',
     'A1': 'XNAT_E00005',
 }
-"""Accession IDs of the items that `seed` makes, on the recorded server."""
+"""Accession IDs of the items that `seed` creates, on the recorded server."""
 
 
 def _download(exchange: Exchange) -> str:
-    """The ID that was given to a download; empty where none was."""
+    """Return the ID of a download; empty if there is none."""
     is_one = (
         exchange.method == 'POST'
         and exchange.path.startswith('/xapi/archive/download')
@@ -340,7 +344,7 @@ def _download(exchange: Exchange) -> str:
 
 
 def _made(exchanges: list[Exchange]) -> Iterator[str]:
-    """The projects that a recording makes."""
+    """Return the projects that a recording creates."""
     for exchange in exchanges:
         if exchange.method == 'PUT' and (
             found := re.match(r'/(?:data|REST)(?:/archive)?/projects/([^/?]+)', exchange.path)
@@ -349,7 +353,7 @@ def _made(exchanges: list[Exchange]) -> Iterator[str]:
 
 
 def _by_fact(exchanges: list[Exchange]) -> dict[str, set[str]]:
-    """The same for each fact of a table."""
+    """Return the projects that each fact of a table creates."""
     found: dict[str, list[Exchange]] = {}
     for exchange in exchanges:
         found.setdefault(exchange.place.partition('#')[0], []).append(exchange)
@@ -357,7 +361,7 @@ def _by_fact(exchanges: list[Exchange]) -> dict[str, set[str]]:
 
 
 def _callers(exchanges: list[Exchange]) -> set[str]:
-    """Those who ask in a recording, or get a part in a project, and were there before it."""
+    """Return the users of a recording who existed before it."""
     made = {
         json.loads(one.send)['username']
         for one in exchanges
@@ -380,11 +384,11 @@ def _callers(exchanges: list[Exchange]) -> set[str]:
 
 
 _JOINING = re.compile(r'/data/projects/[^/]+/users/[^/]+/([A-Za-z]\w{1,15})$')
-"""A user becomes one of a project."""
+"""Path of a request that adds a user to a project."""
 
 
 def _profiles(exchanges: list[Exchange]) -> dict[str, dict[str, str]]:
-    """The names of users, as the recording tells them first."""
+    """Return the names of users, as in the first response that has them."""
     found: dict[str, dict[str, str]] = {}
     for exchange in exchanges:
         text = (exchange.body or b'').decode('utf-8', 'replace')
@@ -408,12 +412,14 @@ def _profiles(exchanges: list[Exchange]) -> dict[str, dict[str, str]]:
 
 
 PROFILE = {'username': 'login', 'firstName': 'firstname', 'lastName': 'lastname', 'email': 'email'}
-"""What a user's names are called below ``/xapi`` and below ``/data``."""
+"""Properties of a user's names below ``/xapi`` and columns below ``/data``."""
 
 
 def _wrong(exchange: Exchange) -> bool:
-    """Whether a request was sent with a wrong password, which no recording holds: the refusal asks
-    for no other."""
+    """Whether a request had a wrong password.
+
+    The recordings hold no passwords; a refusal without a request for credentials shows it.
+    """
     asked = exchange.answer_headers.get('WWW-Authenticate')
     known = (
         exchange.by == 'admin'
@@ -426,7 +432,7 @@ def _wrong(exchange: Exchange) -> bool:
 
 
 class _Caller(Client):
-    """A user's connection that keeps its cookies, as the recorded callers did."""
+    """A user's connection that keeps its cookies, like the recorded callers."""
 
     def __init__(
         self,

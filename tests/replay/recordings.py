@@ -1,7 +1,4 @@
-"""Read recordings:
-
-JSON lines in either of their two forms, as exchanges in the order they were asked.
-"""
+"""Read recordings: JSON lines in either of two forms, as exchanges in the order of the requests."""
 
 from __future__ import annotations
 
@@ -12,19 +9,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 NOT_EVIDENCE = frozenset({'stub', 'unsure'})
-"""Verdicts of facts whose answers came from parts that the recorded server did not have."""
+"""Verdicts of facts whose responses came from parts that the recorded server did not have."""
 
 
 MADE_AGAIN = {'observed': {'6-search': ('0-setup/022', '0-setup/023')}}
-"""By recording: exchanges that stand with others of their group, and were asked right before the
-group that is named."""
+"""Recording -> exchanges that stand with others of their group, but were sent before a group."""
 
 
 class Exchange(NamedTuple):
-    """One request and the answer that was recorded."""
+    """One request and its recorded response."""
 
     place: str
-    """Where it stands: the number of the fact or the group, and the name of the exchange."""
+    """Its place: the number of the fact or the group, and the name of the exchange."""
     by: str
     method: str
     path: str
@@ -33,25 +29,25 @@ class Exchange(NamedTuple):
     status: int
     answer_headers: Mapping[str, Any]
     body: bytes | None
-    """None where the recording cut it."""
+    """None if the recording shortened it."""
     names: tuple[str, ...] | None
-    """Names of the members where the body was a zip."""
+    """Names of the members, if the body was a zip."""
     guests: bool = False
     """Whether the server was open to guests."""
     evidence: bool = True
-    """False where the answer says nothing of XNAT."""
+    """False if the response is no evidence about XNAT."""
     sent_whole: bool = True
-    """False where the body of the request was not recorded byte by byte."""
+    """False if the body of the request was not recorded byte by byte."""
 
     @property
     def content_type(self) -> str:
-        """The media type of the answer, without parameters."""
+        """Return the media type of the response, without parameters."""
         return str(self.answer_headers.get('Content-Type') or '').partition(';')[0].strip().lower()
 
 
 def read(path: Path) -> Iterator[Exchange]:
-    """The exchanges of a file in the order they were asked; requests that failed to be sent are
-    left out."""
+    """Yield the exchanges of a file in the order of the requests, without requests that were not
+    sent."""
     later: dict[str, Exchange] = {}
     made_again = MADE_AGAIN.get(path.stem, {})
     late = {place for places in made_again.values() for place in places}
@@ -109,14 +105,16 @@ def _exchange(found: Mapping[str, Any], place: str) -> Exchange:
 
 
 def _is_whole(text: str) -> bool:
-    """Whether a body that was sent stands there byte by byte; long documents were cut, and one that
-    ends in a tag may be broken on purpose."""
+    """Whether a request body was recorded byte by byte.
+
+    Long documents were shortened, and one that ends in a tag may be broken on purpose.
+    """
     cut = text.lstrip().startswith('<') and len(text) > 1400 and not text.rstrip().endswith('>')
     return '\ufffd' not in text and not text.startswith('<chunks>') and not cut
 
 
 def _bytes(text: str) -> bytes:
-    """A body that was sent; that of a packed file stands there a character a byte."""
+    """Return a request body; a packed file is recorded with a character for each byte."""
     return text.encode(
         'latin-1' if text.startswith(('PK\x03\x04', '\x1f\x8b')) else 'utf-8', 'replace'
     )

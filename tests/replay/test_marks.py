@@ -1,4 +1,4 @@
-"""Which marks of change move with which change: as on the recorded server."""
+"""Tests of change marks: each change moves the marks that it moved on the recorded server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOLDER = Path(os.environ.get('XNAT_REFERENCE', '../shared')) / 'recorded/xnat-1.
 RECORDING = FOLDER / 'A2-marks-of-types.jsonl'
 MARK = 'last_modified'
 REFUSED_THERE = ('CHANGE-label-of-subject-back',)
-"""Changes that the recorded build made and answered 500 to, by a defect of its older classes."""
+"""Changes that the recorded build made and answered with 500, by a defect of its older classes."""
 
 
 def rows(body: bytes | None) -> list[Mapping[str, str]]:
@@ -27,7 +27,7 @@ def rows(body: bytes | None) -> list[Mapping[str, str]]:
 
 
 def marks(place: str, body: bytes | None) -> dict[tuple[str, str, str], str]:
-    """What a listing tells: its kind, the item and the column -> the mark."""
+    """Return the marks of a listing: kind, item and column -> mark."""
     kind = place.rpartition('-')[2]
     return {
         (kind, row.get('label') or row.get('ID', ''), key): row[key]
@@ -40,7 +40,7 @@ def marks(place: str, body: bytes | None) -> dict[tuple[str, str, str], str]:
 def moved(
     outcomes: list[Outcome],
 ) -> Iterator[tuple[str, set[tuple[str, str, str]], set[tuple[str, str, str]]]]:
-    """Each change, and the marks that were other ones after it: recorded, here."""
+    """Yield each change with the marks that changed: recorded, here."""
     change, known = 'setup', ({}, {})  # type: tuple[str, tuple[dict[tuple[str, str, str], str], dict[tuple[str, str, str], str]]]
     seen: tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]] = (set(), set())
     for outcome in outcomes:
@@ -63,7 +63,7 @@ def outcomes() -> list[Outcome]:
     return play(RECORDING)
 
 
-def test_a_change_moves_the_marks_that_it_moves_on_the_recorded_server(
+def test_a_change_moves_the_same_marks_as_on_the_recorded_server(
     outcomes: list[Outcome],
 ) -> None:
     found = list(moved(outcomes))
@@ -76,7 +76,7 @@ def test_a_change_moves_the_marks_that_it_moves_on_the_recorded_server(
     assert [one for one in differing if not one[0].endswith(REFUSED_THERE)] == []
 
 
-def test_marks_are_told_to_the_microsecond(outcomes: list[Outcome]) -> None:
+def test_marks_are_exact_to_the_microsecond(outcomes: list[Outcome]) -> None:
     bodies = [
         (outcome.exchange.place, outcome.answer.body)
         for outcome in outcomes

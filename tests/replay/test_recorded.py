@@ -1,4 +1,5 @@
-"""Every recorded file is answered here as it was there, but for what is different on purpose."""
+"""Tests that every recorded file is answered as it was recorded, except for intended
+differences."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ from .playing import play
 FOLDER = Path(os.environ.get('XNAT_REFERENCE', ROOT.parent / 'shared')) / 'recorded'
 FILES = sorted(FOLDER.rglob('*.jsonl'))
 EXPECTED_OPEN: frozenset[str] = frozenset()
-"""Files with differences that are still to be mended."""
+"""Files with differences that are not mended yet."""
 
 
 def each() -> list[object]:
-    """A parameter a file."""
+    """Return a parameter for each file."""
     return [
         pytest.param(path, id=f'{path.parent.name}-{path.stem}', marks=marks_of(path.stem))
         for path in FILES
@@ -26,7 +27,7 @@ def each() -> list[object]:
 
 
 def marks_of(name: str) -> list[pytest.MarkDecorator]:
-    """What is known of a file before it is played."""
+    """Return the known facts about a file before it is played."""
     return (
         [pytest.mark.xfail(raises=AssertionError, strict=True, reason='still to be mended')]
         if name in EXPECTED_OPEN
@@ -35,7 +36,7 @@ def marks_of(name: str) -> list[pytest.MarkDecorator]:
 
 
 @pytest.mark.parametrize('path', each())
-def test_nothing_is_different_that_is_not_meant_to_be(path: Path) -> None:
+def test_every_difference_is_intended(path: Path) -> None:
     outcomes = play(path)
     different = [
         f'{outcome.exchange.place} {outcome.exchange.method} {outcome.exchange.path}: '

@@ -1,4 +1,4 @@
-"""What the replayer takes for alike, and what it does not."""
+"""Tests of the comparison: differences that count, and those that do not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def kinds(recorded: Exchange, here: Answer, names: Names | None = None) -> list[
     return [difference.kind for difference in compare(recorded, here, names or Names(), ())]
 
 
-def test_order_ids_and_moments_do_not_count() -> None:
+def test_order_ids_and_times_do_not_count() -> None:
     theirs = table(
         {'ID': 'XNAT_S00400', 'label': 'A', 'insert_date': '2026-11-28 04:07:04.72'},
         {'ID': 'XNAT_S00401', 'label': 'B', 'insert_date': ''},
@@ -63,7 +63,7 @@ def test_order_ids_and_moments_do_not_count() -> None:
     assert names.here('/data/subjects/XNAT_S00401') == '/data/subjects/XNAT_S00002'
 
 
-def test_an_id_that_was_met_is_told_from_others() -> None:
+def test_a_known_id_is_distinguished_from_others() -> None:
     names = Names()
     names.pair('XNAT_S00400', 'XNAT_S00001')
     assert (
@@ -99,7 +99,7 @@ def test_rows_columns_and_keys_count(ours: Any, wanted: list[str]) -> None:
         (500, 200, ['status']),
     ],
 )
-def test_of_refusals_the_class_of_the_status_counts(
+def test_for_refusals_the_class_of_the_status_counts(
     recorded: int, here: int, wanted: list[str]
 ) -> None:
     assert kinds(exchange('x', status=recorded), answer('y', status=here)) == wanted
@@ -144,13 +144,13 @@ def page(*rows: dict[str, str]) -> list[str]:
     )
 
 
-def test_any_rows_make_a_page_but_as_many() -> None:
+def test_a_page_may_have_any_rows_but_the_same_number() -> None:
     assert page({'label': 'C'}, {'label': 'A'}) == []
     assert page({'label': 'A'}) == ['rows']
     assert page({'name': 'A'}, {'name': 'B'}) == ['columns']
 
 
-def test_of_the_whole_site_the_rows_of_these_projects_count() -> None:
+def test_in_lists_of_the_site_only_rows_of_the_recorded_projects_count() -> None:
     theirs = table({'label': 'A', 'project': 'MINE'}, {'label': 'B', 'project': 'OLD'})
     ours = table({'label': 'A', 'project': 'MINE'}, {'label': 'C', 'project': 'NEW'})
     asked = exchange(theirs, path='/data/subjects')
@@ -158,7 +158,7 @@ def test_of_the_whole_site_the_rows_of_these_projects_count() -> None:
     assert [one.kind for one in compare(asked, answer(ours), Names(), {'MINE', 'NEW'})] == ['rows']
 
 
-def test_an_item_that_was_met_counts_on_both_sides() -> None:
+def test_a_known_item_counts_on_both_sides() -> None:
     names = Names()
     names.pair('XNAT_S00400', 'XNAT_S00001')
     asked = exchange(table({'ID': 'XNAT_S00400'}), path='/data/subjects?columns=ID')

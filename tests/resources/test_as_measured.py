@@ -1,7 +1,7 @@
-"""What the client makes of the answers of a real XNAT that scripts get wrong: a few tests for each,
-in the order of the measured table.
+"""Tests of the client for the responses of a real XNAT that scripts often get wrong.
 
-The archive's half of each is replayed from recorded answers by tests/replay.
+The order is that of the measured table. tests/replay checks the same responses of the archive
+against recordings.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SPECIAL = [
 
 @pytest.fixture
 def plain(server: Any) -> Client:
-    """A connection without the library, to see and to do what the library does not."""
+    """Return a connection without the library, for requests that the library does not send."""
     return Client(server, server.user, server.password)
 
 
@@ -44,10 +44,10 @@ def other(xnat: pyxnat.Interface, project: Any) -> Any:
 
 @pytest.fixture
 def study(xnat: pyxnat.Interface, project: Any) -> Any:
-    """A project with subjects S1 and S2;
+    """Create a project with subjects S1 and S2.
 
-    S1 has the sessions M (MR) and T (PET), M a scan 1, an assessor A and a reconstruction; files in
-    all.
+    S1 has the sessions M (MR) and T (PET); M has a scan 1, an assessor A and a reconstruction; all
+    have files.
     """
     s1 = project.subject('S1').create(gender='female')
     project.subject('S2').create()
@@ -66,7 +66,7 @@ def study(xnat: pyxnat.Interface, project: Any) -> Any:
 
 
 def items(study: Any) -> dict[str, Any]:
-    """An element of each level that has fields."""
+    """Return an element of each level that has fields."""
     session = study.subject('S1').experiment('M')
     return {
         'project': study,
@@ -77,7 +77,7 @@ def items(study: Any) -> dict[str, Any]:
     }
 
 
-# -- 1 taking something out of its own project deletes it
+# -- 1 unsharing an item from its own project would delete it
 
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
@@ -94,7 +94,7 @@ def test_nothing_is_unshared_from_its_own_project(
     assert items(study)[level].exists(consistent=True)
 
 
-# -- 2 a session put below another subject moves there
+# -- 2 a PUT of a session below another subject would move it
 
 
 WRITES: dict[str, Callable[[Any], object]] = {
@@ -117,7 +117,7 @@ def test_a_session_is_not_moved_by_writing_below_another_subject(
     assert study.subject('S2').experiments().get() == []
 
 
-# -- 3 below a name that is not there, XNAT gives what the subject has
+# -- 3 below a name that does not exist, XNAT returns the files of the subject
 
 
 MISSING = [
@@ -133,7 +133,7 @@ MISSING = [
 
 
 @pytest.mark.parametrize('path', MISSING)
-def test_nothing_that_is_not_there_has_the_files_of_its_subject(
+def test_an_element_that_does_not_exist_does_not_have_the_files_of_its_subject(
     xnat: pyxnat.Interface, study: Any, path: str
 ) -> None:
     try:
@@ -153,7 +153,7 @@ def test_nothing_that_is_not_there_has_the_files_of_its_subject(
         'experiments/M/reconstructions/NOPE',
     ],
 )
-def test_files_and_resources_of_what_is_not_there_are_not_there(
+def test_files_and_resources_below_an_unknown_name_do_not_exist(
     xnat: pyxnat.Interface, study: Any, path: str, tmp_path: Any
 ) -> None:
     item = xnat.select(f'/projects/{study.id()}/subjects/S1/{path}')
@@ -172,7 +172,7 @@ def test_files_and_resources_of_what_is_not_there_are_not_there(
             get()
 
 
-# -- 4 an empty answer is no table
+# -- 4 an empty response is not a table
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_files_and_resources_of_what_is_not_there_are_not_there(
         'columns=ID,xnat:mrSessionData/nonsense&xsiType=xnat:mrSessionData',
     ],
 )
-def test_an_empty_answer_is_no_table(xnat: pyxnat.Interface, study: Any, query: str) -> None:
+def test_an_empty_response_is_not_a_table(xnat: pyxnat.Interface, study: Any, query: str) -> None:
     with pytest.raises(errors.DatabaseError):
         xnat._get_json(f'/data/projects/{study.id()}/experiments?{query}')
 
@@ -191,7 +191,7 @@ def test_an_empty_answer_is_no_table(xnat: pyxnat.Interface, study: Any, query: 
 # -- 5 assessors have each resource once
 
 
-def test_files_of_assessors_and_reconstructions_are_there_once(
+def test_files_of_assessors_and_reconstructions_are_listed_once(
     xnat: pyxnat.Interface, study: Any, tmp_path: Any
 ) -> None:
     found = xnat.select(f'/projects/{study.id()}/subjects/S1//files').get()
@@ -200,9 +200,7 @@ def test_files_of_assessors_and_reconstructions_are_there_once(
 
 
 @pytest.mark.parametrize('level', ['project', 'subject', 'experiment', 'assessor'])
-def test_what_has_files_of_assessors_can_be_downloaded(
-    study: Any, level: str, tmp_path: Any
-) -> None:
+def test_files_of_assessors_can_be_downloaded(study: Any, level: str, tmp_path: Any) -> None:
     items(study)[level].download(tmp_path)
     bodies = [path.read_bytes() for path in tmp_path.rglob('*.txt')]
     assert bodies.count(b'assessor') == 1
@@ -215,7 +213,7 @@ def test_what_has_files_of_assessors_can_be_downloaded(
     'path',
     ['/projects/{p}/subjects/S1/experiments/M', '/projects/{p}/experiments/M', '/experiments/{id}'],
 )
-def test_fields_of_a_session_can_be_set_whatever_it_is_selected_by(
+def test_fields_of_a_session_can_be_set_however_it_was_selected(
     xnat: pyxnat.Interface, study: Any, path: str
 ) -> None:
     identity = items(study)['experiment'].id()
@@ -238,7 +236,7 @@ FIELDS = {
 
 @pytest.mark.parametrize('level', FIELDS)
 @pytest.mark.parametrize('text', SPECIAL)
-def test_texts_are_stored_as_given(study: Any, plain: Client, level: str, text: str) -> None:
+def test_texts_are_stored_unchanged(study: Any, plain: Client, level: str, text: str) -> None:
     items(study)[level].attrs.set(FIELDS[level], text)
     assert (
         items(study)[level].attrs.get(FIELDS[level]).split() == text.split()
@@ -249,7 +247,7 @@ def test_texts_are_stored_as_given(study: Any, plain: Client, level: str, text: 
 
 
 @pytest.mark.parametrize('text', SPECIAL)
-def test_texts_given_when_something_is_made_are_stored_as_given(project: Any, text: str) -> None:
+def test_texts_at_creation_are_stored_unchanged(project: Any, text: str) -> None:
     project.subject('S').create(group=text)
     assert project.subject('S').attrs.get('group').split() == text.split()
 
@@ -267,7 +265,7 @@ def test_clearing_a_field_clears_it_or_is_an_error(study: Any, level: str, empty
         assert items(study)[level].attrs.get(FIELDS[level]) == ''
 
 
-def test_an_unknown_field_is_refused_and_nothing_is_lost(study: Any) -> None:
+def test_an_unknown_field_is_an_error_and_no_other_field_is_lost(study: Any) -> None:
     subject = study.subject('S1')
     with pytest.raises(errors.ProgrammingError, match='nonsense'):
         subject.attrs.mset({'group': 'g', 'xnat:subjectData/nonsense': '1'})
@@ -280,7 +278,7 @@ def test_an_unknown_field_is_refused_and_nothing_is_lost(study: Any) -> None:
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
 @pytest.mark.parametrize('label', [None, 'THERE'])
-def test_what_is_shared_has_its_label_there(
+def test_a_shared_item_has_its_label_in_the_other_project(
     xnat: pyxnat.Interface, study: Any, other: Any, level: str, label: str | None
 ) -> None:
     item = items(study)[level]
@@ -318,13 +316,15 @@ def test_what_is_shared_has_its_label_there(
         ('assessor', f'{QC}/pass'),
     ],
 )
-def test_columns_are_found_by_either_key(study: Any, level: str, path: str) -> None:
+def test_columns_are_found_by_both_of_their_keys(study: Any, level: str, path: str) -> None:
     item = items(study)[level]
     assert isinstance(item.attrs.get(path), str)
     assert item.attrs.mget(['ID', path])[0] == item.id()
 
 
-def test_a_column_of_one_type_does_not_hide_the_others(xnat: pyxnat.Interface, study: Any) -> None:
+def test_a_column_of_one_type_does_not_hide_elements_of_others(
+    xnat: pyxnat.Interface, study: Any
+) -> None:
     items(study)['experiment'].attrs.set('fieldStrength', '3.0')
     for column in ('fieldStrength', f'{MR}/fieldStrength'):
         table = xnat.select(f'/projects/{study.id()}/experiments').table(
@@ -350,7 +350,7 @@ def test_a_session_is_found_by_its_id_alone(
 # -- 13, 14, 15, 16 names
 
 
-def test_types_are_asked_for_by_their_name(xnat: pyxnat.Interface) -> None:
+def test_types_are_requested_by_their_name(xnat: pyxnat.Interface) -> None:
     assert f'{MR}/AGE' in xnat.inspect.datatypes(MR, '*')
     assert (
         xnat.select(MR, [f'{MR}/LABEL', f'{MR}/DATE']).where([(f'{MR}/PROJECT', '=', 'NOPE')])
@@ -360,7 +360,7 @@ def test_types_are_asked_for_by_their_name(xnat: pyxnat.Interface) -> None:
 
 @pytest.mark.parametrize('name', ['a%b', 'a;b', 'a b', 'ü', 'a:b', 'a.b', "a'b", 'a+b', 'a&b'])
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'scan'])
-def test_names_that_xnat_does_not_take_are_refused_before_anything_is_sent(
+def test_names_that_xnat_does_not_accept_are_refused_before_a_request(
     xnat: pyxnat.Interface, study: Any, level: str, name: str
 ) -> None:
     makes = {
@@ -376,7 +376,9 @@ def test_names_that_xnat_does_not_take_are_refused_before_anything_is_sent(
     )
 
 
-def test_labels_of_resources_with_blanks_are_not_made_but_found(study: Any, plain: Client) -> None:
+def test_resource_labels_with_blanks_are_refused_at_creation_but_found(
+    study: Any, plain: Client
+) -> None:
     session = study.subject('S1').experiment('M')
     plain.ok('PUT', f'{session._uri}/resources/old%20res/files/f.txt?inbody=true', b'old')
     assert 'old res' in session.resources().get('label')
@@ -432,13 +434,13 @@ def test_files_keep_their_names_and_their_bytes(study: Any, name: str, tmp_path:
     assert list(tmp_path.rglob(glob.escape(name.rpartition('/')[2])))
 
 
-# -- 18, 19, 25 what is missing above
+# -- 18, 19, 25 missing parents
 
 
 @pytest.mark.parametrize(
     'above', ['', '/subjects/S', '/subjects/S/experiments/E', '/subjects/S/experiments/E/scans/1']
 )
-def test_what_is_missing_above_is_made(xnat: pyxnat.Interface, project: Any, above: str) -> None:
+def test_missing_parents_are_created(xnat: pyxnat.Interface, project: Any, above: str) -> None:
     if above:
         xnat.select(f'/projects/{project.id()}{above}').create()
         made = xnat.select(f'/projects/{project.id()}/subjects/S2/experiments/E2/scans/7').create()
@@ -471,7 +473,7 @@ def test_a_reconstruction_does_not_move_to_another_session(study: Any) -> None:
 # -- 20, 21 uploads
 
 
-def test_bodies_of_unknown_length_and_none(study: Any) -> None:
+def test_bodies_of_unknown_length_and_empty_bodies_are_sent(study: Any) -> None:
     resource = study.subject('S1').experiment('M').resource('UP')
     resource.file('stream.bin').put(part for part in (b'one', b'two'))
     resource.file('empty.txt').put(b'')
@@ -482,7 +484,7 @@ def test_bodies_of_unknown_length_and_none(study: Any) -> None:
 # -- 22, 27 searches
 
 
-def test_the_age_of_subjects_is_no_display_field(xnat: pyxnat.Interface, study: Any) -> None:
+def test_the_age_of_subjects_is_not_a_display_field(xnat: pyxnat.Interface, study: Any) -> None:
     with pytest.raises(errors.ProgrammingError, match='demographics'):
         xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_ID']).where(
             [('xnat:subjectData/AGE', '>', '1'), 'AND']
@@ -490,7 +492,7 @@ def test_the_age_of_subjects_is_no_display_field(xnat: pyxnat.Interface, study: 
 
 
 @pytest.mark.parametrize(('wanted', 'found'), [(['S1', 'S2'], 2), (['S1'], 1), (['NOPE'], 0)])
-def test_lists_in_criteria(
+def test_lists_in_criteria_work(
     xnat: pyxnat.Interface, study: Any, wanted: list[str], found: int
 ) -> None:
     table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL']).where(
@@ -509,7 +511,7 @@ def test_lists_in_criteria(
 @pytest.mark.parametrize(
     'columns', [['type'], ['quality', 'series_description'], ['xnat:mrScanData/parameters/tr']]
 )
-def test_scans_are_told_by_any_columns(study: Any, columns: list[str]) -> None:
+def test_scans_can_have_any_columns(study: Any, columns: list[str]) -> None:
     study.subject('S1').experiment('M').scan('2').create(scans='xnat:mrScanData', type='T2')
     table = study.subject('S1').experiment('M').scans().table(columns)
     assert len(table) == 2 and set(columns) <= set(table.headers())
@@ -518,7 +520,7 @@ def test_scans_are_told_by_any_columns(study: Any, columns: list[str]) -> None:
 # -- 29 to 32, 34
 
 
-def test_the_message_of_a_refused_login_is_not_the_name_of_the_web_server(
+def test_a_refused_login_does_not_show_the_name_of_the_web_server(
     server: Any, tmp_path: Any
 ) -> None:
     with pytest.raises(errors.AuthenticationError) as caught:
@@ -527,7 +529,7 @@ def test_the_message_of_a_refused_login_is_not_the_name_of_the_web_server(
 
 
 @pytest.mark.parametrize('name', ['smoker', 'cups a day', 'a=b', 'a/b', "d'e", 'ü', 'a.b', 'a@b'])
-def test_custom_variables_have_any_name(study: Any, name: str) -> None:
+def test_custom_variables_can_have_any_name(study: Any, name: str) -> None:
     subject = study.subject('S1')
     subject.attrs.set('xnat:subjectData/fields/field[name=first]/field', 'keep')
     subject.attrs.set(f'xnat:subjectData/fields/field[name={name}]/field', 'yes & no')
@@ -536,19 +538,19 @@ def test_custom_variables_have_any_name(study: Any, name: str) -> None:
     assert subject.attrs.get(f'xnat:subjectData/fields/field[name={name}]/field') == 'yes & no'
 
 
-def test_a_manual_qc_needs_its_pass(study: Any) -> None:
+def test_a_manual_qc_needs_its_pass_field(study: Any) -> None:
     with pytest.raises(errors.ProgrammingError, match='pass'):
         study.subject('S1').experiment('M').assessor('B').create(assessors=QC)
 
 
 @pytest.mark.parametrize('date', ['2020-02-30', '31.01.2020', '2020-13-01', 'yesterday'])
-def test_dates_that_are_none_are_refused(study: Any, date: str) -> None:
+def test_invalid_dates_are_refused(study: Any, date: str) -> None:
     with pytest.raises(errors.ProgrammingError, match='date'):
         study.subject('S1').experiment('M').attrs.set('date', date)
     assert study.subject('S1').experiment('M').attrs.get('date') == '2020-01-31'
 
 
-def test_the_one_resource_below_several_scans_is_that_of_its_scan(
+def test_a_resource_found_below_several_scans_belongs_to_its_scan(
     xnat: pyxnat.Interface, project: Any
 ) -> None:
     session = project.subject('S').experiment('E')

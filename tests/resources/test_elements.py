@@ -1,4 +1,4 @@
-"""Elements: created, looked at, changed, deleted, each for a known number of requests."""
+"""Tests of elements: created, read, changed and deleted with a known number of requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from pyxnat import errors
 
 
-def test_an_element_exists_once_it_was_created_and_not_after_it_was_deleted(project):
+def test_an_element_exists_after_creation_and_not_after_deletion(project):
     subject = project.subject('S1')
     assert not subject.exists()
     assert subject.create() is subject
@@ -16,7 +16,7 @@ def test_an_element_exists_once_it_was_created_and_not_after_it_was_deleted(proj
     assert not subject.exists()
 
 
-def test_exists_is_false_below_what_does_not_exist(xnat):
+def test_exists_is_false_below_an_element_that_does_not_exist(xnat):
     for path in (
         '/projects/NOPE',
         '/projects/NOPE/subjects/S',
@@ -42,7 +42,7 @@ def test_ids_labels_and_types(scan):
     )
 
 
-def test_above_an_experiment_is_its_subject_whatever_it_was_selected_by(xnat, project):
+def test_the_parent_of_an_experiment_is_its_subject_however_it_was_selected(xnat, project):
     session = project.subject('S1').experiment('S1_MR').create()
     guests = xnat.select.project(f'{project.id()}_GUEST').create()
     session.share(guests.id())
@@ -59,19 +59,17 @@ def test_above_an_experiment_is_its_subject_whatever_it_was_selected_by(xnat, pr
         assert same.parent() == subject and same.scan('1').parent().parent() == subject
     with pytest.raises(errors.NotFoundError):
         project.experiment('NOPE').parent()
-    project.experiment('S1_MR').scan('3').create()  # which needs no subject
+    project.experiment('S1_MR').scan('3').create()  # needs no subject
     assert project.subject('S1').experiment('S1_MR').scan('3').exists()
 
 
-def test_an_element_is_found_by_its_id_as_by_its_label(project):
+def test_an_element_is_found_by_id_and_by_label(project):
     subject = project.subject('S1').create()
     same = project.subject(subject.id())
     assert same.exists() and same.label() == 'S1'
 
 
-def test_existing_and_naming_cost_one_request_and_creating_one_where_the_parent_exists(
-    xnat, project
-):
+def test_exists_id_label_and_create_take_one_request_if_the_parent_exists(xnat, project):
     xnat.cache.expiration = 0
     subject = project.subject('S1')
     for ask in (
@@ -112,7 +110,7 @@ def test_a_scan_with_its_session_and_subject_takes_two_requests(xnat, project):
     assert scan.attrs.get('quality') == 'usable'
 
 
-def test_creating_never_touches_a_parent_that_exists(xnat, project):
+def test_create_never_changes_an_existing_parent(xnat, project):
     session = project.subject('S1').experiment('E1').create(experiments='xnat:petSessionData')
     with xnat.trace() as trace:
         session.scan('1').create(scans='xnat:petScanData', experiments='xnat:mrSessionData')
@@ -120,16 +118,16 @@ def test_creating_never_touches_a_parent_that_exists(xnat, project):
     assert project.subject('S1').experiment('E1').datatype() == 'xnat:petSessionData'
 
 
-def test_a_label_the_server_refuses_creates_nothing(project):
+def test_a_label_that_the_server_refuses_creates_nothing(project):
     with pytest.raises(errors.DatabaseError) as caught:
         project.subject('S 1').experiment('E1').create()
     assert (
         caught.value.status is None and "' '" in caught.value.message
-    )  # it is known before anything is put
+    )  # the error comes before any PUT
     assert len(project.subjects()) == 0
 
 
-def test_fields_of_creation_and_their_odd_values(project):
+def test_fields_at_creation_keep_unusual_values(project):
     title = 'a & b = "c" / 100% ünïcode'
     subject = project.subject('S1').create(
         group=title, gender='female', params={'event_reason': 'because'}
@@ -138,7 +136,7 @@ def test_fields_of_creation_and_their_odd_values(project):
     assert subject.attrs.mget(['gender', 'group', 'label']) == ['female', title, 'S1']
 
 
-def test_attributes_are_text_and_a_missing_one_is_empty(project):
+def test_attributes_are_texts_and_a_missing_one_is_empty(project):
     subject = project.subject('S1').create()
     subject.attrs.set('age', 81)
     assert subject.attrs.mget(['age', 'gender']) == ['81', '']
@@ -146,7 +144,7 @@ def test_attributes_are_text_and_a_missing_one_is_empty(project):
     assert subject.attrs.get('xnat:subjectData/group') == 'control'
 
 
-def test_names_of_attributes_are_a_list(project):
+def test_names_of_attributes_must_be_a_list(project):
     with pytest.raises(errors.ProgrammingError, match='is one name, not a list'):
         project.subject('S').create().attrs.mget('gender')
 
@@ -159,7 +157,7 @@ def test_attributes_of_sessions_and_scans(scan):
     assert scan.attrs.mget(['type', 'quality']) == ['T1', 'usable']
 
 
-def test_a_field_that_is_not_there_is_an_error_and_never_a_similar_one(project):
+def test_an_unknown_field_is_an_error_and_never_a_similar_field(project):
     subject = project.subject('S1').create(**{'height': '170'})
     with pytest.raises(errors.ProgrammingError, match="no column 'heigth'"):
         subject.attrs.get('heigth')
@@ -174,12 +172,12 @@ def test_the_xml_document(project):
         project.subject('NOPE').get()
 
 
-def test_deleting_what_is_not_there_is_an_error(project):
+def test_deleting_a_missing_element_is_an_error(project):
     with pytest.raises(errors.NotFoundError):
         project.subject('NOPE').delete()
 
 
-def test_a_session_straight_below_its_project_has_children(xnat, scan):
+def test_a_session_selected_below_its_project_has_children(xnat, scan):
     session = scan.parent()
     below_project = xnat.select.project(scan.steps[0].name).experiment('S1_MR')
     assert below_project.id() == session.id()
@@ -188,7 +186,7 @@ def test_a_session_straight_below_its_project_has_children(xnat, scan):
     assert below_project.scan('1').attrs.get('type') == 'T1'
 
 
-def test_elements_compare_by_what_they_are(xnat, project):
+def test_elements_are_equal_if_their_uris_are(xnat, project):
     assert project.subject('S1') == xnat.select(f'{project._uri}/subject/S1')
     assert (
         len(
@@ -203,14 +201,14 @@ def test_elements_compare_by_what_they_are(xnat, project):
 
 
 @pytest.mark.parametrize('name', ['', None, 'a/b', 'a\x00b'])
-def test_what_is_no_name_is_an_error_before_anything_is_asked(xnat, project, name):
+def test_an_invalid_name_is_an_error_before_any_request(xnat, project, name):
     with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='not a name'):
         project.subject(name)
     assert trace.requests == 0
 
 
 @pytest.mark.parametrize('name', ['0', '3-MR1', '_', '-x', 'x' * 200])
-def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
+def test_scans_can_have_any_name_of_letters_digits_and_dashes(scan, name):
     other = scan.parent().scan(name).create(type='odd')
     assert other.exists() and other.attrs.get('type') == 'odd'
     assert name in scan.parent().scans().get()
@@ -222,7 +220,7 @@ def test_scans_have_any_name_of_letters_digits_and_dashes(scan, name):
     ] == ['content']
 
 
-def test_what_a_listing_said_of_the_elements_above_is_known(xnat, project):
+def test_facts_from_a_listing_about_elements_above_are_kept(xnat, project):
     project.subject('S1').experiment('S1_MR').scan('1').resource('NIFTI').file('f').put(b'content')
     (file,) = xnat.select(
         f'/projects/{project._urn}/subjects/*/experiments/*/scans/*/resources/*/files'
@@ -238,7 +236,7 @@ def test_what_a_listing_said_of_the_elements_above_is_known(xnat, project):
     assert trace.requests == 0
 
 
-def test_a_subject_of_the_server_has_its_experiments(xnat, scan):
+def test_a_subject_of_the_site_has_its_experiments(xnat, scan):
     subject = xnat.select.subject(scan.parent().parent().id())
     assert subject.experiments().get('label') == ['S1_MR']
     assert subject.experiment('S1_MR').scan('1').exists()
@@ -254,14 +252,14 @@ def test_a_repeated_field_is_a_list(scan):
     ]
 
 
-def test_a_field_that_would_not_be_set_is_an_error(xnat, project):
+def test_a_field_that_xnat_would_ignore_is_an_error(xnat, project):
     subject = project.subject('S1').create()
     for name in ('nonsense', 'Gender', 'insert_date'):
         with pytest.raises(errors.ProgrammingError, match=name):
             subject.attrs.set(name, 'x')
 
 
-def test_the_fields_there_are(project):
+def test_the_fields_of_an_element_are_listed(project):
     names = project.subject('S1').attrs()
     assert 'gender' in names and any('demographics' in name for name in names)
 

@@ -1,5 +1,5 @@
-"""Names and labels that XNAT keeps, those that it would not, and files that are not where they are
-asked for."""
+"""Tests of names and labels: those that XNAT keeps, those that it would change, and missing
+files."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NAMES = [
 
 @pytest.mark.parametrize('content', [b'', b'content'])
 @pytest.mark.parametrize('name', NAMES)
-def test_a_file_keeps_its_name_whatever_it_takes(resource, name, content):
+def test_a_file_keeps_its_name_whatever_way_it_takes(resource, name, content):
     file = resource.file(name).put(content)
     assert (
         resource.files().get() == [name]
@@ -61,7 +61,7 @@ def test_a_file_keeps_its_name_whatever_it_takes(resource, name, content):
 
 
 @pytest.mark.parametrize('name', ['100%.txt', 'a;b', 'a\\b', 'a\nb', 'd/%41'])
-def test_a_name_that_xnat_would_not_give_back_is_refused_before_it_is_sent(
+def test_a_name_that_xnat_would_not_return_is_refused_before_a_request(
     xnat, resource, name, tmp_path
 ):
     (tmp_path / 'in').mkdir()
@@ -76,10 +76,8 @@ def test_a_name_that_xnat_would_not_give_back_is_refused_before_it_is_sent(
     assert trace.requests == 0
 
 
-def test_what_is_stored_encoded_is_read_as_it_is_and_called_by_its_meaning(
-    xnat, resource, tmp_path
-):
-    """As other clients leave it: XNAT does not decode what they quote."""
+def test_an_encoded_name_is_found_and_shown_decoded(xnat, resource, tmp_path):
+    """Store it as other clients do: XNAT does not decode their quoted names."""
     resource.file('c d').put(b'plain')
     for name in ('a%28b%29.txt', 'x%26y', 'a(b).txt'):
         xnat.put(
@@ -108,7 +106,7 @@ def test_what_is_stored_encoded_is_read_as_it_is_and_called_by_its_meaning(
 
 
 @pytest.mark.parametrize('label', ['my res', "it's", 'a&b', 'ü', '(1)', 'a,b', 'L' * 120])
-def test_labels_that_xnat_would_store_otherwise_are_not_made(scan, label):
+def test_labels_that_xnat_would_change_are_not_created(scan, label):
     for make in (
         lambda: scan.resource(label).create(),
         lambda: scan.resource(label).file('f').put(b'x'),
@@ -122,7 +120,7 @@ def test_labels_that_xnat_would_store_otherwise_are_not_made(scan, label):
     ('sent', 'label'),
     [('my%20res', 'my res'), ("it's", "it's"), ('a%26b', 'a&b'), ('%C3%BC', 'ü'), ('(1)', '(1)')],
 )
-def test_labels_that_are_there_are_found_by_their_meaning(xnat, scan, sent, label, tmp_path):
+def test_existing_labels_are_found_by_their_decoded_form(xnat, scan, sent, label, tmp_path):
     xnat.put(f'{scan._uri}/resources/{sent}')
     resource = scan.resource(label)
     assert resource.exists() and scan.resources().first().label() == label
@@ -142,8 +140,8 @@ def test_labels_that_are_there_are_found_by_their_meaning(xnat, scan, sent, labe
         'experiment/{E}/reconstruction/NOPE',
     ],
 )
-def test_what_is_not_there_has_no_files(xnat, scan, below, tmp_path):
-    """XNAT gives those of the subject."""
+def test_an_element_that_does_not_exist_has_no_files(xnat, scan, below, tmp_path):
+    """XNAT returns those of the subject."""
     session = scan.parent()
     subject = session.parent()
     subject.resource('SUB').file('s.txt').put(b'subject')
@@ -166,7 +164,7 @@ def test_what_is_not_there_has_no_files(xnat, scan, below, tmp_path):
     assert list(tmp_path.rglob('s.txt')) == [] and subject.resource('SUB').file('s.txt').exists()
 
 
-def test_what_has_no_side_is_out_and_there_once(xnat, scan, tmp_path):
+def test_a_resource_without_a_side_is_below_out_and_listed_once(xnat, scan, tmp_path):
     session = scan.parent()
     for holder in (session.assessor('A').create(), session.reconstruction('R').create()):
         for resource in (
@@ -191,7 +189,7 @@ def test_what_has_no_side_is_out_and_there_once(xnat, scan, tmp_path):
     ]
 
 
-def test_a_file_that_is_gone_from_the_disk_is_named(server, resource, tmp_path):
+def test_a_file_missing_on_the_disk_is_an_error_that_names_it(server, resource, tmp_path):
     for name in ('a.txt', 'b.txt'):
         resource.file(name).put(b'x')
     names = {step.name for step in resource.steps if step.level in ('projects', 'resources')}
@@ -204,7 +202,7 @@ def test_a_file_that_is_gone_from_the_disk_is_named(server, resource, tmp_path):
     assert report.ok == ['b.txt'] and 'a.txt' in str(report.failed)
 
 
-def test_a_delete_takes_no_other_file_along(resource):
+def test_a_delete_removes_no_other_file(resource):
     for name in ('a.txt', 'a.txt.bak', 'é.txt', 'c d'):
         resource.file(name).put(b'x')
     for name in ('a.txt', 'é.txt'):
@@ -217,7 +215,7 @@ def test_a_delete_takes_no_other_file_along(resource):
     assert resource.files().get() == ['é.txt']
 
 
-def test_uploads_into_one_resource_wait_for_each_other(resource):
+def test_uploads_into_one_resource_are_sequential(resource):
     with ThreadPoolExecutor(8) as pool:
         list(
             pool.map(

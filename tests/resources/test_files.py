@@ -1,4 +1,4 @@
-"""Files: up and down, whole or not at all."""
+"""Tests of files: uploads and downloads, complete or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def resource(scan):
     return scan.resource('NIFTI')
 
 
-def test_a_file_comes_back_as_it_went(resource, tmp_path):
+def test_a_downloaded_file_equals_the_uploaded_one(resource, tmp_path):
     content = os.urandom(300_000)
     (tmp_path / 'head.img').write_bytes(content)
     sources = [
@@ -45,8 +45,8 @@ def test_a_file_comes_back_as_it_went(resource, tmp_path):
 
 
 @pytest.mark.parametrize('by', ['names', 'listing', 'ID'])
-def test_putting_a_file_takes_one_request_into_a_new_resource_and_an_old_one(xnat, scan, by):
-    """And a look a minute at whose the session is, where it was named by its label."""
+def test_an_upload_takes_one_request_into_new_and_old_resources(xnat, scan, by):
+    """A session named by its label takes one more request in a minute, for its owner."""
     scan.resource('FIRST').file('f').put(b'proves once that uploads are stored')
     session = scan.parent()
     listed = xnat.select(f'/projects/{session.steps[0].name}//scans').first()
@@ -62,14 +62,14 @@ def test_putting_a_file_takes_one_request_into_a_new_resource_and_an_old_one(xna
         assert [record.method for record in trace] == ['PUT'], trace
 
 
-def test_putting_a_file_creates_what_is_missing_above_it(project):
+def test_an_upload_creates_missing_parents(project):
     file = project.subject('S9').experiment('E9').scan('1').resource('R').file('f.txt')
     file.put(b'content', experiments='xnat:ctSessionData', scans='xnat:ctScanData')
     assert file.parent().parent().datatype() == 'xnat:ctScanData'
     assert open(file.get()).read() == 'content'
 
 
-def test_a_file_that_is_there_is_kept_and_said_so(resource):
+def test_an_existing_file_is_kept_unless_overwrite_is_set(resource):
     file = resource.file('f').put(b'first')
     with pytest.raises(errors.DuplicateError, match='overwrite=True'):
         file.put(b'second')
@@ -84,7 +84,7 @@ def test_a_mistyped_path_is_an_error_and_not_content(resource):
     assert not resource.file('f').exists()
 
 
-def test_an_upload_that_the_server_answers_and_does_not_store_is_an_error():
+def test_an_upload_that_the_server_confirms_but_does_not_store_is_an_error():
     listing = Reply(200, table(), {'Set-Cookie': 'JSESSIONID=A; Path=/'})
     with ScriptedServer(
         lambda request: listing if request.method == 'GET' else Reply(200, b'')
@@ -96,7 +96,7 @@ def test_an_upload_that_the_server_answers_and_does_not_store_is_an_error():
             file.put(b'content')
 
 
-def test_a_repeated_upload_that_meets_itself_succeeded():
+def test_a_repeated_upload_that_finds_its_own_file_succeeds():
     replies = iter(
         [Reply(silent=True), Reply(200, b'{"duplicates":["f"]}', {'Content-Type': 'text/html'})]
     )
@@ -118,7 +118,7 @@ def test_a_repeated_upload_that_meets_itself_succeeded():
         assert server.count('PUT') == 2
 
 
-def test_the_cached_file_lies_under_its_name_and_cannot_be_written(xnat, resource, tmp_path):
+def test_the_cached_file_has_its_real_name_and_is_read_only(xnat, resource, tmp_path):
     for name in ('head.img', 'head.hdr'):
         resource.file(name).put(b'content')
     image, header = (resource.file(name).get() for name in ('head.img', 'head.hdr'))
@@ -131,7 +131,7 @@ def test_the_cached_file_lies_under_its_name_and_cannot_be_written(xnat, resourc
     assert mode & 0o222 == 0 and os.access(os.path.dirname(image), os.W_OK)
 
 
-def test_the_second_download_moves_no_content(xnat, resource):
+def test_the_second_download_transfers_no_content(xnat, resource):
     resource.file('f').put(b'x' * 5000)
     first = resource.file('f').get()
     with xnat.trace() as trace:
@@ -142,7 +142,7 @@ def test_the_second_download_moves_no_content(xnat, resource):
     ), trace
 
 
-def test_a_file_changed_on_the_server_is_fetched_anew_even_in_the_same_second(resource):
+def test_a_file_changed_in_the_same_second_is_fetched_again(resource):
     resource.file('f').put(b'first')
     for content in ('other', 'third', 'fourth'):
         resource.file('f').get()
@@ -150,7 +150,7 @@ def test_a_file_changed_on_the_server_is_fetched_anew_even_in_the_same_second(re
         assert open(resource.file('f').get()).read() == content
 
 
-def test_a_settled_file_is_asked_about_by_its_date(tmp_path):
+def test_an_old_file_is_validated_by_its_date(tmp_path):
     dates = {
         'Last-Modified': 'Mon, 02 Nov 2026 10:00:00 GMT',
         'Date': 'Mon, 02 Nov 2026 10:00:05 GMT',
@@ -175,7 +175,7 @@ def test_a_settled_file_is_asked_about_by_its_date(tmp_path):
         ]
 
 
-def test_a_cached_file_that_was_tampered_with_is_not_served(resource):
+def test_a_modified_file_in_the_cache_is_not_used(resource):
     resource.file('f').put(b'content')
     path = resource.file('f').get()
     os.chmod(path, 0o600)
@@ -184,7 +184,7 @@ def test_a_cached_file_that_was_tampered_with_is_not_served(resource):
     assert open(resource.file('f').get()).read() == 'content'
 
 
-def test_a_place_gets_the_file_whole_and_replaces_what_was_there(resource, tmp_path):
+def test_a_download_to_a_place_is_complete_and_replaces_the_old_file(resource, tmp_path):
     resource.file('dir/f.txt').put(b'content')
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'f.txt').write_text('old')
@@ -202,7 +202,7 @@ def test_a_place_gets_the_file_whole_and_replaces_what_was_there(resource, tmp_p
     assert sorted(path.name for path in (tmp_path / 'mine').iterdir()) == ['f.txt', 'other']
 
 
-def test_a_file_that_is_not_there_is_a_data_error(resource, tmp_path):
+def test_a_missing_file_is_a_data_error(resource, tmp_path):
     resource.file('f').put(b'content')
     for dest in (None, tmp_path / 'out'):
         with pytest.raises(errors.DataError):
@@ -212,7 +212,7 @@ def test_a_file_that_is_not_there_is_a_data_error(resource, tmp_path):
         resource.file('nope').delete()
 
 
-def test_a_digest_that_does_not_fit_is_an_error(tmp_path):
+def test_a_wrong_digest_is_an_error(tmp_path):
     row = {
         'Name': 'f',
         'Size': '7',
@@ -232,7 +232,7 @@ def test_a_digest_that_does_not_fit_is_an_error(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['../../etc/passwd', 'a/../../b', '..', 'a/.'])
-def test_a_name_that_means_another_place_is_never_asked_for(tmp_path, name):
+def test_a_name_with_dot_segments_is_never_requested(tmp_path, name):
     row = {
         'Name': name,
         'Size': '7',
@@ -261,7 +261,7 @@ def test_a_name_that_means_another_place_is_never_asked_for(tmp_path, name):
 
 
 @pytest.mark.parametrize('name', ['/etc/passwd', 'C:\\x', 'a\\..\\b', 'con', 'a' * 300])
-def test_a_hostile_name_never_leaves_the_cache(tmp_path, name):
+def test_a_hostile_name_never_leads_outside_the_cache(tmp_path, name):
     row = {
         'Name': name,
         'Size': '7',
@@ -280,13 +280,13 @@ def test_a_hostile_name_never_leaves_the_cache(tmp_path, name):
             assert os.path.dirname(os.path.realpath(file.get(tmp_path))) == str(tmp_path)
 
 
-def test_an_html_file_is_a_file(resource):
+def test_an_html_file_is_downloaded_like_any_other(resource):
     page = b'<!DOCTYPE html><html><body>a report</body></html>'
     resource.file('report.html').put(page)
     assert open(resource.file('report.html').get(), 'rb').read() == page
 
 
-def test_listed_files_know_what_the_listing_said(xnat, resource):
+def test_listed_files_keep_the_facts_of_the_listing(xnat, resource):
     resource.file('a/b.txt').put(b'content', format='TXT')
     file = resource.files().first()
     with xnat.trace() as trace:
@@ -316,10 +316,12 @@ def contents(root):
     }
 
 
-def test_a_folder_goes_up_in_one_request_and_comes_down_as_it_was(xnat, resource, folder, tmp_path):
+def test_a_folder_is_uploaded_in_one_request_and_downloaded_unchanged(
+    xnat, resource, folder, tmp_path
+):
     with xnat.trace() as trace:
         resource.put_dir(folder, format='TXT')
-    assert [record.method for record in trace] == ['PUT', 'GET']  # the zip; what is there
+    assert [record.method for record in trace] == ['PUT', 'GET']  # the zip; the listing
     assert sorted(resource.files().get()) == sorted(contents(folder))
     assert {file.format() for file in resource.files()} == {'TXT'}
     with xnat.trace() as trace:
@@ -340,7 +342,7 @@ def test_a_resource_comes_as_a_zip_named_after_it(resource, folder, tmp_path):
     assert len(zipfile.ZipFile(path).namelist()) == 3
 
 
-def test_unpacking_touches_nothing_else(resource, folder, tmp_path):
+def test_unpacking_changes_no_other_file(resource, folder, tmp_path):
     resource.put_dir(folder)
     for name in ('S1_MR/scans/mine.txt', 'NIFTI/mine.txt', 'scans/mine.txt'):
         (tmp_path / 'dest' / name).parent.mkdir(parents=True, exist_ok=True)
@@ -352,7 +354,7 @@ def test_unpacking_touches_nothing_else(resource, folder, tmp_path):
     )
 
 
-def test_files_by_name_and_by_glob(resource, folder):
+def test_files_can_be_selected_by_name_and_by_glob(resource, folder):
     resource.put([folder / 'a.txt', folder / 'sub dir' / 'b.txt'])
     assert sorted(resource.files().get()) == ['a.txt', 'sub dir/b.txt']
     assert resource.files('*b.t?t').get() == ['sub dir/b.txt']
@@ -374,7 +376,7 @@ def test_a_zip_is_unpacked_or_kept(scan, folder, tmp_path):
     assert sorted(scan.resource('TAR').files().get()) == sorted(contents(folder))
 
 
-def test_bulk_uploads_of_nothing_are_errors(resource, tmp_path):
+def test_a_bulk_upload_of_nothing_is_an_error(resource, tmp_path):
     for attempt in (
         lambda: resource.put([]),
         lambda: resource.put('/nowhere'),
@@ -396,7 +398,7 @@ def test_an_empty_resource_is_an_empty_zip_and_a_missing_one_an_error(scan, tmp_
 
 
 @pytest.mark.parametrize('body', [b'PK\x03\x04 this is no zip', b'', b'PK'])
-def test_what_is_no_zip_leaves_nothing(tmp_path, body):
+def test_a_body_that_is_not_a_zip_leaves_nothing(tmp_path, body):
     with ScriptedServer(lambda request: Reply(200, body)) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         for extract in (True, False):
@@ -405,7 +407,7 @@ def test_what_is_no_zip_leaves_nothing(tmp_path, body):
     assert list((tmp_path / 'dest').iterdir()) == []
 
 
-def test_hostile_names_in_a_zip_stay_below(tmp_path):
+def test_hostile_names_in_a_zip_stay_below_the_folder(tmp_path):
     import zipfile
 
     packed = io.BytesIO()
@@ -442,7 +444,7 @@ def test_text_that_cannot_be_a_path_is_content(resource):
         )
 
 
-def test_what_a_file_says_of_itself(resource):
+def test_the_attributes_of_a_file_are_those_of_the_listing(resource):
     from email.utils import parsedate_to_datetime
 
     file = resource.file('f').put(b'content', tags='a,b')
@@ -450,23 +452,23 @@ def test_what_a_file_says_of_itself(resource):
     assert parsedate_to_datetime(file.last_modified()).year >= 2026
 
 
-def test_keywords_that_mean_nothing_are_said(resource):
+def test_keywords_without_effect_give_a_warning(resource):
     with pytest.warns(UserWarning, match='xsi:type'):
         resource.file('f').put(b'content', **{'xsi:type': 'xnat:resourceCatalog'})
 
 
-def test_a_zip_goes_up_again_as_it_came_down(scan, resource, folder, tmp_path):
+def test_a_downloaded_zip_can_be_uploaded_again(scan, resource, folder, tmp_path):
     resource.put_dir(folder)
     scan.resource('COPY').put_zip(resource.get(tmp_path / 'dest'))
     assert sorted(scan.resource('COPY').files().get()) == sorted(contents(folder))
 
 
-def test_files_of_several_folders_keep_them(resource, folder):
+def test_files_of_several_folders_keep_their_folders(resource, folder):
     resource.put([str(path) for path in folder.rglob('*') if path.is_file()])
     assert sorted(resource.files().get()) == sorted(contents(folder))
 
 
-def test_an_existing_file_wins_over_content_that_looks_like_it(resource, tmp_path, monkeypatch):
+def test_an_existing_file_takes_precedence_over_content(resource, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / '[1].txt').write_text('of the file')
     assert open(resource.file('f').put('[1].txt').get()).read() == 'of the file'
@@ -482,7 +484,7 @@ def test_the_type_of_a_resource(resource):
     assert resource.datatype() == 'xnat:resourceCatalog'
 
 
-def test_what_is_no_archive_is_not_sent_to_be_unpacked(xnat, resource, tmp_path):
+def test_a_file_that_is_not_an_archive_is_not_sent_for_unpacking(xnat, resource, tmp_path):
     (tmp_path / 'no.zip').write_bytes(b'PK no zip')
     with xnat.trace() as trace, pytest.raises(errors.DataError, match='not a readable zip'):
         resource.put_zip(tmp_path / 'no.zip')
@@ -504,7 +506,7 @@ def test_an_archive_that_the_server_did_not_unpack_is_an_error(tmp_path):
             resource.put_zip(tmp_path / 'a.zip')
 
 
-def test_files_that_come_to_the_cache_count_for_its_bound(xnat, scan, tmp_path, monkeypatch):
+def test_files_added_to_the_cache_count_for_its_limit(xnat, scan, tmp_path, monkeypatch):
     file = scan.resource('R').file('f.txt').put(b'twenty bytes, and one')
     monkeypatch.setattr(cache_module, '_CHECK_EVERY_BYTES', 20)
     xnat.cache.prune()

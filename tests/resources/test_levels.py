@@ -1,5 +1,4 @@
-"""What single levels can do besides: projects' settings and users, parameters, provenance,
-triggers, XML documents."""
+"""Tests of the methods of single levels: settings and users, parameters, provenance, documents."""
 
 from __future__ import annotations
 
@@ -54,7 +53,7 @@ def test_aliases(xnat, project):
     assert project.aliases() == []
 
 
-def test_when_subjects_were_changed(project):
+def test_last_modified_dates_of_subjects(project):
     subject = project.subject('S1').create()
     before = project.last_modified()
     assert list(before) == [subject.id()]
@@ -100,7 +99,7 @@ ODD_NAMES = [
 
 
 @pytest.mark.parametrize('level', ['scan', 'assessor'])
-def test_names_and_values_of_parameters_may_be_any_text(scan, level):
+def test_names_and_values_of_parameters_can_be_any_text(scan, level):
     assessor = (
         scan.parent()
         .assessor('A1')
@@ -120,7 +119,7 @@ def test_names_and_values_of_parameters_may_be_any_text(scan, level):
 
 
 @pytest.mark.parametrize('name', ['', 'a\nb', '\x00', '\ufffe', '\ud800'])
-def test_what_no_document_can_hold_is_no_name_of_a_parameter(xnat, scan, name):
+def test_a_text_that_no_document_can_hold_is_no_name_of_a_parameter(xnat, scan, name):
     with xnat.trace() as trace, pytest.raises(errors.ProgrammingError):
         scan.set_param(name, 'x')
     assert trace.requests == 0
@@ -199,7 +198,7 @@ def test_custom_variable_values(project):
     )
 
 
-def test_an_xml_document_goes_out_and_in(project, tmp_path):
+def test_an_xml_document_is_read_and_written(project, tmp_path):
     subject = project.subject('S1').create(gender='female', handedness='left')
     (tmp_path / 'subject.xml').write_bytes(subject.get().replace(b'>left<', b'>right<'))
     subject.create(xml=str(tmp_path / 'subject.xml'), allowDataDeletion=False)
@@ -210,7 +209,7 @@ def test_an_xml_document_goes_out_and_in(project, tmp_path):
         subject.create(xml=tmp_path / 'broken.xml')
 
 
-def test_an_xml_document_creates_what_is_new(xnat, project, tmp_path):
+def test_an_xml_document_creates_a_new_element(xnat, project, tmp_path):
     document = (
         '<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" project="{}" '
         'label="E1"><xnat:date>2020-01-02</xnat:date></xnat:MRSession>'

@@ -1,4 +1,4 @@
-"""What is put below another owner than its own is refused, unless it is to be moved there."""
+"""Tests that an item is not written below another owner, unless a move is requested."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass'
 
 @pytest.fixture
 def filled(xnat, project):
-    """Subjects S1 and S2 with sessions E1 and E2, a scan, an assessor and a reconstruction of the
-    first."""
+    """Create subjects S1 and S2 with sessions E1 and E2.
+
+    E1 has a scan, an assessor and a reconstruction.
+    """
     session = project.subject('S1').experiment('E1').create()
     project.subject('S2').experiment('E2').create()
     session.scan('1').create()
@@ -101,7 +103,7 @@ def _folder(element):
 
 
 def state(project):
-    """All that a project has, as XNAT lists it."""
+    """Return the content of a project from XNAT's listings."""
     found = {}
     for session in project._intf.select(f'/projects/{project._urn}/subjects/*/experiments/*'):
         document = session.xpath(
@@ -126,7 +128,7 @@ def other(xnat, filled):
 
 
 def check_refused(xnat, names, element, other):
-    """See that each of some changes is refused, having sent nothing but questions."""
+    """Check that each of some changes is refused, and that only GET requests were sent."""
     for name in names:
         with xnat.trace() as trace:
             try:
@@ -161,8 +163,8 @@ def test_nothing_is_changed_below_a_wrong_session(xnat, filled, other):
 
 
 @pytest.mark.parametrize('by', ['created', 'known', 'named'])
-def test_what_others_moved_meanwhile_is_left_alone(xnat, filled, server, other, by):
-    """Whatever was seen a moment before: the server is asked."""
+def test_an_item_that_others_moved_is_left_alone(xnat, filled, server, other, by):
+    """The owner is requested, whatever an earlier response says."""
     xnat.cache.expiration = 1
     session = filled.subject('S1').experiment('E1')
     if by == 'created':
@@ -178,7 +180,7 @@ def test_what_others_moved_meanwhile_is_left_alone(xnat, filled, server, other, 
     assert state(filled) == before
 
 
-def test_a_session_moves_where_it_is_asked_to(filled):
+def test_a_session_can_be_moved_on_request(filled):
     filled.subject('S2').experiment('E1').create(move=True)
     assert filled.subject('S1').experiments().get('label') == []
     assert sorted(filled.subject('S2').experiments().get('label')) == ['E1', 'E2']
@@ -190,7 +192,7 @@ def test_a_session_moves_where_it_is_asked_to(filled):
 
 
 @pytest.mark.parametrize('by', ['label', 'ID'])
-def test_an_assessor_of_another_session_is_not_moved_unasked(xnat, filled, by):
+def test_an_assessor_of_another_session_is_not_moved_by_default(xnat, filled, by):
     first = filled.subject('S1').experiment('E1').assessor('A')
     second = filled.subject('S2').experiment('E2').assessor('A' if by == 'label' else first.id())
     with (
@@ -205,7 +207,7 @@ def test_an_assessor_of_another_session_is_not_moved_unasked(xnat, filled, by):
     ] and not first.exists(consistent=True)
 
 
-def test_a_reconstruction_of_another_session_is_not_moved_unasked(xnat, filled):
+def test_a_reconstruction_of_another_session_is_not_moved_by_default(xnat, filled):
     name = f'{filled._urn}_R'
     first, second = (
         filled.subject(subject).experiment(session).reconstruction(name)
@@ -225,12 +227,12 @@ def test_a_reconstruction_of_another_session_is_not_moved_unasked(xnat, filled):
         second.attrs.get('type') == 'second'
         and filled.subject('S1').experiment('E1').reconstructions().get() == []
     )
-    second.create(type='third')  # it is there now
+    second.create(type='third')  # it has been moved
     assert second.attrs.get('type') == 'third'
 
 
 @pytest.mark.parametrize('level', ['subject', 'experiment'])
-def test_an_id_that_another_has_is_not_given(xnat, filled, level):
+def test_an_id_of_another_element_is_refused(xnat, filled, level):
     taken = filled.subject('S1') if level == 'subject' else filled.subject('S1').experiment('E1')
     new = filled.subject('NEW') if level == 'subject' else filled.subject('S1').experiment('NEW')
     identity = taken.id()
@@ -244,7 +246,7 @@ def test_an_id_that_another_has_is_not_given(xnat, filled, level):
     assert new.id() == f'{filled._urn}_{level}'
 
 
-def test_each_write_that_could_move_or_delete_is_preceded_by_a_look_and_those_below_by_one_a_minute(
+def test_writes_that_could_move_or_delete_check_the_owner_each_time_and_others_once_a_minute(
     xnat, project
 ):
     subject = project.subject('S').create()
@@ -261,7 +263,7 @@ def test_each_write_that_could_move_or_delete_is_preceded_by_a_look_and_those_be
             assert methods(trace)[:-1] == ['GET'] * looks and methods(trace)[-1] != 'GET'
 
 
-def test_a_look_at_what_was_seen_before_is_one_row(xnat, filled):
+def test_the_check_of_a_known_owner_takes_a_listing_of_one_row(xnat, filled):
     session = filled.subject('S1').experiment('E1')
     session.create(note='n')
     with xnat.trace() as trace:
@@ -270,7 +272,7 @@ def test_a_look_at_what_was_seen_before_is_one_row(xnat, filled):
 
 
 @pytest.mark.parametrize('jobs', [1, 3])
-def test_one_look_serves_work_on_many(xnat, project, jobs):
+def test_one_check_serves_many_elements(xnat, project, jobs):
     for number in range(4):
         project.subject(f'S{number}').create()
     rows = [{'subject': f'S{number}', 'label': f'E{number}'} for number in range(4)]
@@ -284,7 +286,7 @@ def test_one_look_serves_work_on_many(xnat, project, jobs):
     assert methods(trace).count('PUT') == 4 and len(looks) <= 2
 
 
-def test_what_a_listing_led_to_is_not_looked_up(xnat, filled):
+def test_elements_of_a_listing_need_no_check(xnat, filled):
     (session,) = filled.subject('S1').experiments()
     scan = session.scan('1')
     with xnat.trace() as trace:
@@ -294,16 +296,16 @@ def test_what_a_listing_led_to_is_not_looked_up(xnat, filled):
     assert methods(trace) == ['PUT'] * 3
 
 
-def test_what_others_moved_meanwhile_is_looked_up_again(xnat, filled, server):
+def test_an_element_that_others_moved_is_checked_again(xnat, filled, server):
     filled.subject('S1').experiment('E1').scan('3').create()
     with type(xnat)(server.url, server.user, server.password) as other:
         other._exec(f'/data/projects/{filled._urn}/subjects/S2/experiments/E1', 'PUT')
-    filled.subject('S2').experiment('E1').scan('4').create()  # the old look says S1
+    filled.subject('S2').experiment('E1').scan('4').create()  # the old response says S1
 
 
 @pytest.mark.parametrize('there', ['', 'project', 'subject', 'session'])
 @pytest.mark.parametrize('level', ['scan', 'assessor', 'reconstruction', 'session', 'subject'])
-def test_what_is_missing_above_is_created(xnat, project, there, level):
+def test_missing_parents_are_created(xnat, project, there, level):
     home = xnat.select.project(f'{project._urn}_NEW')
     subject = home.subject('S')
     session = subject.experiment('E')
@@ -328,7 +330,7 @@ def test_what_is_missing_above_is_created(xnat, project, there, level):
     home.delete()
 
 
-def test_a_scan_with_session_and_subject_all_new_takes_few_requests(xnat, project):
+def test_a_scan_with_a_new_session_and_subject_takes_few_requests(xnat, project):
     project.subject('FIRST').experiment('FIRST').create()
     with xnat.trace() as trace:
         project.subject('S').experiment('E').scan('1').create()
@@ -336,7 +338,7 @@ def test_a_scan_with_session_and_subject_all_new_takes_few_requests(xnat, projec
 
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'scan', 'assessor'])
-def test_nothing_is_made_in_a_project_of_others(tmp_path, level):
+def test_nothing_is_created_in_a_project_of_others(tmp_path, level):
     with serve(tmp_path / 'archive', users={'stranger': 'pw'}) as server:
         with Interface(server.url, server.user, server.password) as owner:
             owner.select.project('PRIVATE').create()

@@ -1,5 +1,4 @@
-"""Interfaces, elements and collections in other processes: the same session, no password, nothing
-left open."""
+"""Tests of pickled interfaces, elements and collections: the same session, and no password."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from pyxnat import errors
 
 
 def fetch(file):
-    """What a worker does: download, and say what it took."""
+    """Download a file in a worker, and return the number of requests."""
     with file._intf.trace() as trace:
         path = file.get()
     return path, [record.uri for record in trace], os.getpid()
@@ -33,7 +32,7 @@ def images(project):
 
 
 @pytest.mark.parametrize('method', multiprocessing.get_all_start_methods())
-def test_a_pool_downloads_every_image_once_with_no_listing_and_one_session(
+def test_a_pool_downloads_every_image_once_without_listings_in_one_session(
     server, xnat, images, method
 ):
     tasks = pickle.dumps(images)
@@ -45,10 +44,10 @@ def test_a_pool_downloads_every_image_once_with_no_listing_and_one_session(
     assert sorted(asked) == sorted({file._uri for file in images})
     assert sorted(open(path).read() for path, _, _ in results) == ['1', '1', '2', '2', '3', '3']
     assert all(len(uris) == 1 for _, uris, _ in results)
-    assert server.archive.sessions.count() <= sessions  # those of unused Interfaces may have ended
+    assert server.archive.sessions.count() <= sessions  # unused sessions may have ended
 
 
-def test_pickling_opens_a_session_with_its_only_request(server, tmp_path):
+def test_pickling_opens_the_session_and_makes_no_other_request(server, tmp_path):
     with pyxnat.Interface(server.url, server.user, server.password, tmp_path) as interface:
         file = interface.select('/projects/P/resources/R/files/f')
         with interface.trace() as trace:
@@ -57,7 +56,7 @@ def test_pickling_opens_a_session_with_its_only_request(server, tmp_path):
         assert [record.uri for record in trace] == ['/data/JSESSION']
 
 
-def test_what_comes_back_is_equal_and_works(xnat, project):
+def test_an_unpickled_object_is_equal_and_works(xnat, project):
     project.subject('S1').create()
     collection = project.subjects('S*').where([('xnat:subjectData/SUBJECT_LABEL', '=', 'S1')])
     for thing in (project, collection, project.subject('S1')):
@@ -92,12 +91,12 @@ def run_child(data: bytes, **environ: str) -> subprocess.CompletedProcess:
     )
 
 
-def test_a_program_without_credentials_rides_on_the_session(project):
+def test_a_program_without_credentials_uses_the_pickled_session(project):
     done = run_child(pickle.dumps(project))
     assert done.stdout == b'True', done.stderr.decode()
 
 
-def test_a_dead_session_needs_credentials_and_says_where_from(server, project, tmp_path):
+def test_an_expired_session_needs_credentials_and_the_error_says_so(server, project, tmp_path):
     with pyxnat.Interface(server.url, server.user, server.password, tmp_path) as interface:
         data = pickle.dumps(interface.select.project(project._urn))
     done = run_child(data)
@@ -106,7 +105,7 @@ def test_a_dead_session_needs_credentials_and_says_where_from(server, project, t
     assert done.stdout == b'True', done.stderr.decode()
 
 
-def test_without_sharing_the_cookie_stays_out(server, project, tmp_path):
+def test_the_cookie_is_not_pickled_without_sharing(server, project, tmp_path):
     with pyxnat.Interface(
         server.url, server.user, server.password, tmp_path, share_session=False
     ) as interface:
@@ -117,7 +116,7 @@ def test_without_sharing_the_cookie_stays_out(server, project, tmp_path):
     assert run_child(data, XNAT_USER=server.user, XNAT_PASS=server.password).stdout == b'True'
 
 
-def test_errors_cross_processes():
+def test_errors_can_be_sent_between_processes():
     error = errors.DuplicateError(
         'there', uri='http://x/y', method='PUT', status=409, remedy='Rename it.'
     )
@@ -125,7 +124,7 @@ def test_errors_cross_processes():
     assert (str(again), again.status, type(again)) == (str(error), 409, errors.DuplicateError)
 
 
-def test_what_was_proved_of_uploads_is_known_in_other_processes(xnat, project):
+def test_verified_uploads_are_known_in_other_processes(xnat, project):
     project.resource('R').file('first').put(b'content')
     restored = pickle.loads(pickle.dumps(project.resource('R')))
     with restored._intf.trace() as trace:

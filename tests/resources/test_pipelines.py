@@ -1,4 +1,4 @@
-"""Pipelines of a project: of an archive that has none, and as XNAT answers where there are some."""
+"""Tests of pipelines of a project: of an archive without any, and with XNAT's responses."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ RUNS = [
 
 
 def xnat_with_pipelines(request: Request) -> Reply:
-    """What XNAT answers: details of a name it does not know are an error of the server's own, an
-    unknown experiment a 400 without words."""
+    """Answer like XNAT: 500 for details of an unknown name, an empty 400 for an unknown
+    experiment."""
     path = urlsplit(request.uri).path
     answers = {
         '/data/projects/P/pipelines': table(ROW),
@@ -78,7 +78,7 @@ def test_the_table_of_pipelines(pipelines: Any) -> None:
         pipelines.info('nothing')
 
 
-def test_aliases_stand_for_names(pipelines: Any) -> None:
+def test_aliases_can_replace_names(pipelines: Any) -> None:
     assert pipelines.aliases() == {'nifti_once': 'DicomToNifti', 'nifti_twice': 'DicomToNifti'}
     assert [
         pipelines.pipeline(name).exists() for name in ('DicomToNifti', 'nifti_twice', 'nothing')
@@ -106,7 +106,7 @@ def test_a_pipeline_is_started_under_its_alias(scripted: ScriptedServer, pipelin
         pipelines.pipeline('nothing').run('E')
 
 
-def test_runs_are_those_of_the_pipeline_the_latest_first(
+def test_runs_of_the_pipeline_are_listed_latest_first(
     scripted: ScriptedServer, pipelines: Any
 ) -> None:
     assert [run['status'] for run in pipelines.pipeline('DicomToNifti').status('E')] == [
@@ -122,7 +122,7 @@ def test_runs_are_those_of_the_pipeline_the_latest_first(
 
 @pytest.fixture
 def converting(server: Any, project: Any) -> Any:
-    """A project with an MR session E, and with a pipeline under two aliases."""
+    """Create a project with an MR session E, and with a pipeline under two aliases."""
     project.subject('S').experiment('E').create(experiments='xnat:mrSessionData')
     project.subject('S').experiment('PET').create(experiments='xnat:petSessionData')
     pipelines = server.archive.pipelines
@@ -166,9 +166,7 @@ def test_a_pipeline_runs(converting: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize('experiment', ['nobody', 'PET'])
-def test_an_experiment_that_a_pipeline_is_not_for_is_an_error(
-    converting: Any, experiment: str
-) -> None:
+def test_an_experiment_of_the_wrong_type_is_an_error(converting: Any, experiment: str) -> None:
     with pytest.raises(
         pyxnat.errors.DatabaseError,
         match=f"has an experiment '{experiment}' of a type that the pipeline accepts",
@@ -191,7 +189,7 @@ def test_a_project_without_pipelines(project: Any) -> None:
             ask()
 
 
-def test_the_name_of_1_6_is_there() -> None:
+def test_the_old_name_of_1_6_exists() -> None:
     from pyxnat.core.pipelines import PipelineNotFoundError
 
     assert PipelineNotFoundError is pyxnat.errors.PipelineNotFoundError

@@ -1,5 +1,4 @@
-"""Sessions that wait to be archived, and images on their way in; the archive at the other end reads
-real DICOM."""
+"""Tests of the prearchive and of imports of real DICOM files."""
 
 from __future__ import annotations
 
@@ -25,7 +24,7 @@ def written(folder: Path, files: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    """A folder with a study of two files."""
+    """Write a study of two files into a folder."""
     first = changed(
         'MR_small.dcm', PatientID='P1', PatientName='Doe^Jane', SeriesNumber='3', InstanceNumber='1'
     )
@@ -42,13 +41,13 @@ def images(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def waiting(project: Any, images: Path) -> PrearchiveSession:
-    """A session of one scan with two files in the prearchive of a new project."""
+    """Create a session of one scan with two files in the prearchive of a new project."""
     [imported] = project.import_dicom(images, 'S1', 'S1_MR', dest='prearchive')
     assert isinstance(imported.element, PrearchiveSession)
     return imported.element
 
 
-# -- images in -------------------------------------------------------------------------------------
+# -- imports ---------------------------------------------------------------------------------------
 
 
 def test_a_folder_is_archived_in_one_request(
@@ -69,7 +68,9 @@ def test_a_folder_is_archived_in_one_request(
 
 
 @pytest.mark.parametrize('ending', ['zip', 'tar.gz', 'files', 'file'])
-def test_what_can_be_sent(project: Any, images: Path, tmp_path: Path, ending: str) -> None:
+def test_all_kinds_of_sources_can_be_sent(
+    project: Any, images: Path, tmp_path: Path, ending: str
+) -> None:
     files = {
         path.relative_to(images).as_posix(): path.read_bytes() for path in images.rglob('*.dcm')
     }
@@ -85,16 +86,14 @@ def test_what_can_be_sent(project: Any, images: Path, tmp_path: Path, ending: st
     )
 
 
-def test_the_headers_name_what_is_not_named(
+def test_the_headers_give_names_that_are_not_given(
     xnat: pyxnat.Interface, project: Any, images: Path
 ) -> None:
     [imported] = xnat.manage.import_dicom(str(images), project.id(), dest='archive')
     assert imported.element.parent().label() == 'Doe_Jane' and imported.element.label() == 'P1'
 
 
-def test_the_setting_of_the_project_decides_where_nothing_is_said(
-    project: Any, images: Path
-) -> None:
+def test_the_setting_of_the_project_is_the_default(project: Any, images: Path) -> None:
     project.set_prearchive_code(0)
     [imported] = project.import_dicom(images, 'S1', 'S1_MR')
     assert (imported.status, imported.ok) == ('READY', True)
@@ -114,13 +113,13 @@ def test_several_studies_are_several_sessions(project: Any, tmp_path: Path) -> N
     )
 
 
-def test_a_session_that_is_archived_is_a_duplicate(project: Any, images: Path) -> None:
+def test_an_already_archived_session_is_a_conflict(project: Any, images: Path) -> None:
     project.import_dicom(images, 'S1', 'S1_MR', dest='archive')
     with pytest.raises(pyxnat.errors.DuplicateError, match="overwrite='append'"):
         project.import_dicom(images, 'S1', 'S1_MR', dest='archive')
 
 
-def test_what_is_no_dicom_is_refused_or_passed_over(project: Any, images: Path) -> None:
+def test_files_that_are_not_dicom_are_refused_or_skipped(project: Any, images: Path) -> None:
     (images / 'notes.txt').write_text('no image')
     with pytest.raises(pyxnat.errors.ProgrammingError, match='ignore_unparsable=True'):
         project.import_dicom(images, 'S1', 'S1_MR', dest='archive')
@@ -128,7 +127,7 @@ def test_what_is_no_dicom_is_refused_or_passed_over(project: Any, images: Path) 
     assert len(imported.element.scan('3').resource('DICOM').files()) == 2
 
 
-def test_nothing_is_sent_of_what_is_not_there(
+def test_a_missing_file_is_an_error_before_any_request(
     xnat: pyxnat.Interface, project: Any, tmp_path: Path
 ) -> None:
     (tmp_path / 'empty').mkdir()
@@ -142,19 +141,19 @@ def test_nothing_is_sent_of_what_is_not_there(
     assert len(trace) == 0
 
 
-def test_a_project_that_is_not_there_is_an_error(xnat: pyxnat.Interface, images: Path) -> None:
+def test_a_missing_project_is_an_error(xnat: pyxnat.Interface, images: Path) -> None:
     with pytest.raises(pyxnat.errors.NotFoundError):
         xnat.manage.import_dicom(images, 'NOBODYS')
 
 
-def test_an_import_that_cannot_be_sent_does_not_say_it_may_have_been(images: Path) -> None:
+def test_an_import_that_could_not_be_sent_is_reported_as_not_sent(images: Path) -> None:
     nobody = pyxnat.Interface('http://127.0.0.1:1', 'me', 'x', retries=0)
     with pytest.raises(pyxnat.errors.NetworkError) as caught:
         nobody.manage.import_dicom(images, 'P')
     assert 'taken it' not in str(caught.value)
 
 
-def test_further_parameters_are_passed_on(
+def test_additional_parameters_are_passed_on(
     xnat: pyxnat.Interface, project: Any, images: Path
 ) -> None:
     [imported] = project.import_dicom(images, dest='prearchive', wait=False, SOURCE='scanner 2')
@@ -164,7 +163,7 @@ def test_further_parameters_are_passed_on(
 # -- the prearchive: selecting ---------------------------------------------------------------------
 
 
-def test_selecting_asks_nothing(xnat: pyxnat.Interface) -> None:
+def test_selecting_makes_no_request(xnat: pyxnat.Interface) -> None:
     with xnat.trace() as trace:
         session = xnat.select('/prearchive/projects/P/20240131_120000123/S01_MR')
         assert repr(session) == '<PrearchiveSession Object> S01_MR' and session.triple == (
@@ -211,14 +210,16 @@ def test_selecting_asks_nothing(xnat: pyxnat.Interface) -> None:
         ('/prearchive/projects/P/T/S/assessors', "'assessors' is no level"),
     ],
 )
-def test_a_path_that_cannot_be_names_the_part(xnat: pyxnat.Interface, path: str, says: str) -> None:
+def test_an_invalid_path_is_an_error_that_names_the_part(
+    xnat: pyxnat.Interface, path: str, says: str
+) -> None:
     with pytest.raises(pyxnat.errors.ProgrammingError, match=says):
         xnat.select(path)
     with pytest.raises(pyxnat.errors.ProgrammingError, match='has no scans'):
         list(xnat.select('/prearchive/projects/P/T/S/scans/1/scans'))
 
 
-def test_sessions_are_listed_with_one_request(
+def test_sessions_are_listed_in_one_request(
     xnat: pyxnat.Interface, waiting: PrearchiveSession
 ) -> None:
     project, timestamp, name = waiting.triple
@@ -242,7 +243,7 @@ def test_sessions_are_listed_with_one_request(
     )
 
 
-def test_what_a_session_is(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
+def test_a_session_has_its_attributes(xnat: pyxnat.Interface, waiting: PrearchiveSession) -> None:
     assert waiting.exists() and waiting.status() == 'READY'
     with xnat.trace() as trace:
         assert (waiting.subject(), waiting.name(), waiting.label(), waiting.id()) == (
@@ -281,7 +282,7 @@ def test_scans_resources_files(xnat: pyxnat.Interface, waiting: PrearchiveSessio
     )
 
 
-def test_files_are_downloaded_as_those_of_the_archive(
+def test_files_are_downloaded_as_from_the_archive(
     waiting: PrearchiveSession, images: Path, tmp_path: Path
 ) -> None:
     image = (images / 'series 3' / 'a.dcm').read_bytes()
@@ -296,7 +297,7 @@ def test_files_are_downloaded_as_those_of_the_archive(
         missing.get()
 
 
-def test_a_session_is_downloaded_whole(waiting: PrearchiveSession, tmp_path: Path) -> None:
+def test_a_session_is_downloaded_completely(waiting: PrearchiveSession, tmp_path: Path) -> None:
     assert waiting.download(tmp_path / 'zip') == str(tmp_path / 'zip' / 'S1_MR.zip')
     paths = waiting.download(tmp_path / 'files', extract=True)
     assert sorted(Path(path).name for path in paths) == ['a.dcm', 'b.dcm'] and all(
@@ -304,7 +305,7 @@ def test_a_session_is_downloaded_whole(waiting: PrearchiveSession, tmp_path: Pat
     )
 
 
-# -- the prearchive: doing -------------------------------------------------------------------------
+# -- the prearchive: actions -----------------------------------------------------------------------
 
 
 def test_a_session_is_archived(
@@ -323,7 +324,7 @@ def test_a_session_is_archived(
     assert waiting.wait() == ''
 
 
-def test_a_session_is_archived_under_other_names(
+def test_a_session_can_be_archived_under_other_names(
     xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession
 ) -> None:
     other = xnat.select.project(f'{project.id()}_OTHER').create()
@@ -331,7 +332,7 @@ def test_a_session_is_archived_under_other_names(
     assert other.subject('S9').experiment('S9_MR').exists() and project.experiments().get() == []
 
 
-def test_a_session_of_the_archive_is_not_overwritten_unasked(
+def test_a_session_of_the_archive_is_not_overwritten_by_default(
     project: Any, images: Path, waiting: PrearchiveSession
 ) -> None:
     waiting.archive()
@@ -342,7 +343,7 @@ def test_a_session_of_the_archive_is_not_overwritten_unasked(
     assert again.element.archive(overwrite='delete').scans().get() == ['3']
 
 
-def test_overwrite_is_one_of_three(waiting: PrearchiveSession) -> None:
+def test_overwrite_has_three_values(waiting: PrearchiveSession) -> None:
     with pytest.raises(pyxnat.errors.ProgrammingError, match='append'):
         waiting.archive(overwrite='yes')
 
@@ -359,7 +360,9 @@ def test_a_session_without_a_project_needs_one(
     assert session.move(project.id()).archive().exists()
 
 
-def test_a_session_moves(xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession) -> None:
+def test_a_session_is_moved(
+    xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession
+) -> None:
     other = xnat.select.project(f'{project.id()}_OTHER').create()
     moved = waiting.move(other.id())
     assert (
@@ -384,7 +387,7 @@ def test_a_session_is_rebuilt_reset_and_deleted(
             gone()
 
 
-def test_waiting_has_an_end(xnat: pyxnat.Interface, project: Any, images: Path) -> None:
+def test_waiting_has_a_limit(xnat: pyxnat.Interface, project: Any, images: Path) -> None:
     [name] = list(images.rglob('a.dcm'))
     uri = f'/data/services/import?import-handler=gradual-DICOM&inbody=true&project={project.id()}'
     xnat.post(uri, data=name.read_bytes()).raise_for_status()
@@ -394,7 +397,7 @@ def test_waiting_has_an_end(xnat: pyxnat.Interface, project: Any, images: Path) 
         session.wait(0.1)
 
 
-# -- in the words of 1.6 ---------------------------------------------------------------------------
+# -- methods of 1.6 --------------------------------------------------------------------------------
 
 
 def test_the_methods_of_the_manager(
@@ -421,7 +424,7 @@ def test_the_methods_of_the_manager(
 
 
 @pytest.mark.parametrize('wrong', ['S1_MR', ['P', 'S1_MR'], 'a/b'])
-def test_what_is_no_triple_is_an_error(xnat: pyxnat.Interface, wrong: Any) -> None:
+def test_an_invalid_triple_is_an_error(xnat: pyxnat.Interface, wrong: Any) -> None:
     with pytest.raises(pyxnat.errors.ProgrammingError, match='project, timestamp, folder'):
         xnat.manage.prearchive.status(wrong)
 
@@ -433,7 +436,7 @@ def test_a_session_is_deleted_by_its_uri(
     assert not waiting.exists()
 
 
-def test_a_whole_study_of_pydicom_goes_through(project: Any, tmp_path: Path) -> None:
+def test_a_whole_study_of_pydicom_is_imported(project: Any, tmp_path: Path) -> None:
     folder = written(tmp_path / 'study', members())
     imported = project.import_dicom(folder, dest='archive')
     assert all(one.status == ARCHIVED for one in imported)

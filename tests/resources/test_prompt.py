@@ -1,4 +1,4 @@
-"""Collections as cursors, and what people see at the prompt and in a notebook."""
+"""Tests of collections as cursors, and of output at the prompt and in notebooks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def subjects(project):
     return project.subjects()
 
 
-def test_a_cursor_remembers_how_far_it_has_come(subjects):
+def test_a_cursor_remembers_its_position(subjects):
     labels = subjects.get('label')  # in the order of the listing
     cursor = subjects.cursor()
     assert cursor.rowcount == -1 and cursor.description[0][0] == 'element'
@@ -33,7 +33,7 @@ def test_a_cursor_remembers_how_far_it_has_come(subjects):
         closing.fetchone()
 
 
-def test_a_collection_has_no_state_but_how_many_it_counted_last(subjects):
+def test_a_collection_keeps_no_state_but_its_last_count(subjects):
     assert subjects.rowcount == -1
     assert subjects.fetchmany(2) == subjects.fetchmany(2)
     assert len(subjects) == subjects.rowcount == 5
@@ -59,7 +59,7 @@ def test_a_callback_sees_every_element(xnat, subjects):
     )
 
 
-def test_reprs_ask_nothing_and_say_what_it_is(xnat, project, subjects):
+def test_a_repr_makes_no_request_and_names_the_object(xnat, project, subjects):
     with xnat.trace() as trace:
         assert repr(project.subject('S1')) == '<Subject Object> S1'
         assert repr(subjects) == f'<Subjects /projects/{project._urn}/subjects/*>'
@@ -87,7 +87,7 @@ def test_completion_offers_names(subjects, project):
     )
 
 
-def test_a_notebook_shows_tables_bounded_and_escaped(xnat, project, subjects):
+def test_a_notebook_shows_tables_shortened_and_escaped(xnat, project, subjects):
     project.subject('S1').attrs.set('group', '<b>')
     page = subjects._repr_html_()
     assert page.count('<tr>') == 6 and '&lt;Subjects' in page and '<Subjects' not in page
@@ -102,7 +102,7 @@ def test_a_notebook_shows_tables_bounded_and_escaped(xnat, project, subjects):
     assert trace.requests < 400
 
 
-def test_scans_are_downloaded_as_a_zip_a_session(project, tmp_path):
+def test_scans_are_downloaded_in_one_zip_for_each_session(project, tmp_path):
     for session in ('E1', 'E2'):
         for scan in ('1', '2'):
             project.subject('S1').experiment(session).scan(scan).create(
@@ -135,7 +135,7 @@ def test_scans_are_downloaded_as_a_zip_a_session(project, tmp_path):
         scans.where([('xnat:subjectData/GENDER', '=', 'female')]).download(tmp_path)
 
 
-def test_tags_are_kept_on_the_server(server, xnat, project, subjects, tmp_path):
+def test_tags_are_stored_on_the_server(server, xnat, project, subjects, tmp_path):
     import pyxnat
 
     assert xnat.select.tag('nobody').get() == []

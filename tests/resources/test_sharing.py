@@ -1,4 +1,4 @@
-"""Elements in several projects, renamed, moved, and named so that a name could mean two."""
+"""Tests of elements in several projects, renamed, moved, and with ambiguous names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def other(xnat, project):
     return xnat.select.project(f'{project._urn}_OTHER').create()
 
 
-def test_a_shared_subject_is_seen_under_its_label_there(project, other):
+def test_a_shared_subject_has_its_label_in_the_other_project(project, other):
     subject = project.subject('S1').create()
     subject.share(other._urn, label='T1')
     assert other.subjects().get('label') == ['T1'] and other.subject('T1').id() == subject.id()
@@ -21,7 +21,7 @@ def test_a_shared_subject_is_seen_under_its_label_there(project, other):
     assert other.subjects().get() == [] and subject.shares().get() == [project._urn]
 
 
-def test_shares_are_lazy_filtered_and_chain(xnat, project, other):
+def test_shares_are_lazy_can_be_filtered_and_chained(xnat, project, other):
     subject = project.subject('S1').create()
     subject.share(other._urn)
     with xnat.trace() as trace:
@@ -40,10 +40,10 @@ def test_sharing_takes_one_request_and_one_for_the_id(xnat, project, other):
     assert [record.method for record in trace] == ['GET', 'PUT']
     assert (
         'format=json' in [*trace][-1].uri and 'label=S1' in [*trace][-1].uri
-    )  # without one it would have no label there
+    )  # without a label it would have none there
 
 
-def test_sharing_twice_and_into_the_own_project(xnat, project, other):
+def test_sharing_twice_or_into_the_own_project_is_harmless(xnat, project, other):
     subject = project.subject('S1').create()
     subject.share(other._urn)
     with pytest.raises(errors.DuplicateError):
@@ -85,8 +85,10 @@ def test_unsharing_from_the_own_project_is_refused_before_it_is_sent(
 
 
 def shared(project, other, level):
-    """A subject S with a session E and an assessor A, shared into another project as SX, EX and AX;
-    the subject, and the element of a level."""
+    """Share a subject S, its session E and its assessor A into another project as SX, EX and AX.
+
+    Returns the subject, and the element of a level.
+    """
     subject = project.subject('S').create()
     session = subject.experiment('E').create()
     assessor = session.assessor('A').create(
@@ -98,7 +100,7 @@ def shared(project, other, level):
     return subject, elements[level]
 
 
-def test_what_is_not_shared_is_not_taken_out(xnat, project, other):
+def test_an_element_that_is_not_shared_is_not_unshared(xnat, project, other):
     subject = project.subject('S1').create()
     with xnat.trace() as trace:
         subject.unshare(other._urn)
@@ -107,7 +109,7 @@ def test_what_is_not_shared_is_not_taken_out(xnat, project, other):
 
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
 @pytest.mark.parametrize('label', [None, 'OTHER', 'with blank'])
-def test_sharing_gives_the_label_to_find_it_by(xnat, project, other, level, label):
+def test_a_shared_element_is_found_by_its_new_label(xnat, project, other, level, label):
     session = project.subject('S').create().experiment('E').create()
     assessor = session.assessor('A').create(
         assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
@@ -127,26 +129,26 @@ def test_sharing_gives_the_label_to_find_it_by(xnat, project, other, level, labe
         element.share(other._urn, label)
 
 
-def test_a_label_that_is_taken_there_is_an_error_that_names_it(project, other):
+def test_a_used_label_is_an_error_that_names_it(project, other):
     other.subject('S1').create()
     with pytest.raises(errors.DuplicateError, match='already in use.*S1'):
         project.subject('S1').create().share(other._urn)
 
 
-def test_a_collection_is_not_taken_out_of_its_own_project(xnat, project, other):
+def test_a_collection_is_not_unshared_from_its_own_project(xnat, project, other):
     for name in ('S1', 'S2'):
         project.subject(name).create()
     project.subjects().share(other._urn)
     other.subject('OWN').create()
     with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match=' owns '):
-        other.subjects().unshare(other._urn)  # one of them is its own
+        other.subjects().unshare(other._urn)  # one of them is its own project
     assert {record.method for record in trace} == {'GET'}
     assert sorted(other.subjects().get('label')) == ['OWN', 'S1', 'S2']
     project.subjects().unshare(other._urn)
     assert other.subjects().get('label') == ['OWN']
 
 
-def test_taking_a_subject_out_takes_its_sessions_along(project, other):
+def test_unsharing_a_subject_unshares_its_sessions(project, other):
     session = project.subject('S').create().experiment('E').create()
     project.subject('S').share(other._urn)
     session.share(other._urn)
@@ -160,11 +162,11 @@ def test_moving_changes_the_owner(project, other):
     subject.experiment('E1').create()
     subject.share(other._urn, primary=True)
     assert other.subject('S1').exists()
-    assert project.experiments().get('label') == ['E1']  # sessions stay where they are
+    assert project.experiments().get('label') == ['E1']  # sessions stay in their project
     assert other.subject('S1').attrs.get('project') == other._urn
 
 
-def test_experiments_and_assessors_are_shared(project, other):
+def test_experiments_and_assessors_can_be_shared(project, other):
     session = project.subject('S1').experiment('E1').create()
     assessor = session.assessor('A1').create(
         assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
@@ -177,13 +179,13 @@ def test_experiments_and_assessors_are_shared(project, other):
     assert assessor.shares().get() == [project._urn, other._urn]
 
 
-def test_deleting_through_a_project_that_it_is_shared_into_takes_it_out_of_there(project, other):
+def test_deleting_below_a_project_it_is_shared_into_unshares_it(project, other):
     project.subject('S1').create().share(other._urn)
     other.subject('S1').delete()
     assert not other.subject('S1').exists() and project.subject('S1').exists()
 
 
-def test_collections_share(project, other):
+def test_collections_can_be_shared(project, other):
     for name in ('S1', 'S2'):
         project.subject(name).create()
     assert project.subjects().sharing() == []
@@ -194,7 +196,7 @@ def test_collections_share(project, other):
     assert project.subjects().sharing(other._urn) == []
 
 
-def test_renaming_moves_files_along(project, tmp_path):
+def test_renaming_keeps_the_files(project, tmp_path):
     session = project.subject('S1').experiment('E1').create()
     session.resource('R').file('f').put(b'content')
     session.rename('E2')
@@ -208,12 +210,12 @@ def test_renaming_moves_files_along(project, tmp_path):
         session.rename('E3')
 
 
-def test_a_name_that_is_one_elements_id_and_anothers_label_is_an_error_naming_both(project):
+def test_a_name_that_is_an_id_and_the_label_of_another_element_is_an_error(project):
     first = project.subject('S1').create()
     second = project.subject('S2').create()
     second.rename(first.id())
     ambiguous = project.subject(first.id())
-    assert ambiguous.label() == 'S1'  # reading takes the ID first, as the server does
+    assert ambiguous.label() == 'S1'  # reading finds the ID first, like the server
     for act in (
         ambiguous.delete,
         lambda: project.subject(first.id()).attrs.set('group', 'x'),

@@ -1,5 +1,5 @@
-"""What type checkers see of the generated classes: the stub is in step with the table, and says
-what the classes do."""
+"""Tests of the stub of the generated classes: it follows from the table, and type checkers use
+it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STUB = ROOT / 'pyxnat' / 'resources' / '__init__.pyi'
 
 
 def generator() -> Any:
-    """The module ``docs/make_stubs.py``, which is no part of the package."""
+    """Return the module ``docs/make_stubs.py``, which is not part of the package."""
     spec = importlib.util.spec_from_file_location('make_stubs', ROOT / 'docs' / 'make_stubs.py')
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -29,7 +29,7 @@ def generator() -> Any:
     return module
 
 
-def test_the_stub_is_what_the_table_gives() -> None:
+def test_the_stub_is_up_to_date() -> None:
     assert STUB.read_text(encoding='utf-8') == generator().stub(), 'run: python docs/make_stubs.py'
 
 
@@ -62,7 +62,7 @@ def test_a_class_of_the_stub_has_the_members_and_arguments_of_the_real_one(name:
     assert own <= {member.name for member in stubbed.body if isinstance(member, ast.FunctionDef)}
 
 
-# -- what a checker says ---------------------------------------------------------------------------
+# -- messages of a checker -------------------------------------------------------------------------
 
 SNIPPET = """
 from pyxnat.resources import File, Project
@@ -97,7 +97,7 @@ def use(project: Project, file: File) -> None:
 
 @pytest.fixture(scope='module')
 def told(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What mypy says of the snippet."""
+    """Return the output of mypy for the snippet."""
     api = pytest.importorskip('mypy.api')
     folder = tmp_path_factory.mktemp('mypy')
     (folder / 'snippet.py').write_text(SNIPPET, encoding='utf-8')
@@ -126,7 +126,7 @@ def test_a_checker_knows_what_generated_members_return(told: str) -> None:
     ] == expected
 
 
-def test_a_checker_finds_misspelt_members_and_arguments(told: str) -> None:
+def test_a_checker_finds_misspelled_members_and_arguments(told: str) -> None:
     errors = re.findall(r'error: (.*)', told)
     assert len(errors) == 2 + told.count('Missing positional argument')
     assert 'subject_typo' in errors[0] and 'nonsense' in told

@@ -1,5 +1,4 @@
-"""The fewest requests: what it costs to bring files and elements there and back, whatever the size
-of the archive."""
+"""Tests of the number of requests of transfers, for archives of any size."""
 
 from __future__ import annotations
 
@@ -20,7 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def session(xnat: pyxnat.Interface) -> Any:
-    """A session with a note and two scans of one file each."""
+    """Create a session with a note and two scans of one file each."""
     return xnat.select('/projects/P0/subjects/S0/experiments/S0_0')
 
 
@@ -29,18 +28,18 @@ def new(what: str) -> str:
 
 
 def content_asked(trace: Any) -> list[str]:
-    """The requests for content of files."""
+    """Return the requests for contents of files."""
     return [record.uri for record in trace if 'format=zip' in record.uri or '/files/' in record.uri]
 
 
-def test_a_file_takes_one_and_the_first_of_a_level_a_listing_besides(
+def test_a_file_takes_one_request_and_the_first_of_a_level_one_more(
     session: Any, xnat: pyxnat.Interface
 ) -> None:
     there, scan = session.resource('NOTES'), session.scan('1')
     assert (
         cost(xnat, lambda: there.file(new('f')).put(b'1'))[0] == 1 + 1 + 1
-        # whose the session is, once a project and minute; that uploads are stored, once a login,
-        # project and level
+        # the owner of the session, once a minute for each project; the check of stored uploads,
+        # once for each login, project and level
     )
     assert cost(xnat, lambda: there.file(new('f')).put(b'1'))[0] == 1
     assert cost(xnat, lambda: session.resource(new('R')).file(new('f')).put(b'1'))[0] == 1
@@ -53,24 +52,24 @@ def test_a_file_takes_one_and_the_first_of_a_level_a_listing_besides(
     assert cost(xnat, lambda: listed.scan('2').resource('NIFTI').file(new('f')).put(b'1'))[0] == 1
 
 
-def test_three_new_levels_take_three_and_a_level_that_has_its_parents_one(
+def test_three_new_levels_take_three_requests_and_one_with_parents_takes_one(
     xnat: pyxnat.Interface,
 ) -> None:
     subject = xnat.select.project('P1').subject(new('S'))
     scan = subject.experiment('E').scan('1')
     assert (
         cost(xnat, scan.create)[0] == 2
-    )  # the look at the sessions of the project; subject and scan come with the session
+    )  # the listing of the project's sessions; subject and scan are created with the session
     assert cost(xnat, subject.experiment('E').scan('2').create)[0] == 1
     assert (
         cost(xnat, subject.experiment(new('E')).scan('2').create)[0] == 1 + 1
-    )  # a session is looked for each time: it could be moved
+    )  # the owner is requested each time: the session could have been moved
     assert cost(xnat, subject.experiment(new('E')).create)[0] == 1 + 1
     assert cost(xnat, xnat.select.project('P1').subject(new('S')).create)[0] == 1
     assert sorted(found.label() for found in subject.experiment('E').scans()) == ['1', '2']
 
 
-def test_a_session_takes_four_listings_and_one_request_a_group_and_again_the_listings(
+def test_a_session_takes_four_listings_and_one_request_for_each_group(
     xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     session = xnat.select('/projects/P0/subjects/S0/experiments/S0_1')
@@ -78,13 +77,13 @@ def test_a_session_takes_four_listings_and_one_request_a_group_and_again_the_lis
         assert session.download(tmp_path / 'down').is_complete
     assert (
         first.requests == 4 + len(content_asked(first)) and len(content_asked(first)) <= 2
-    )  # its own, and its scans'; the label of its subject
+    )  # its own files, and those of its scans; the label of its subject
     with xnat.trace() as second:
         assert session.download(tmp_path / 'down').is_complete
     assert second.requests == 4 and content_asked(second) == []
 
 
-def test_a_download_of_all_sessions_of_a_subject_takes_no_more_listings(
+def test_downloading_all_sessions_of_a_subject_takes_no_more_listings(
     xnat: pyxnat.Interface, size: Any, tmp_path: Path
 ) -> None:
     sessions = xnat.select('/projects/P0/subjects/S0/experiments')
@@ -97,21 +96,21 @@ def test_a_download_of_all_sessions_of_a_subject_takes_no_more_listings(
     assert len(report.skipped) >= size.sessions * 3
 
 
-def test_a_file_is_fetched_once_and_with_one_where_a_listing_told_of_it(
+def test_a_file_takes_one_request_if_a_listing_has_it(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     file = session.resource('NOTES').file('note.txt')
     assert (
         cost(xnat, lambda: file.get(str(tmp_path / 'note.txt')))[0] == 2
-    )  # of a session that is not there XNAT gives the subject's
+    )  # for a session that does not exist XNAT returns files of the subject
     assert cost(xnat, file.get)[0] == 1
     with xnat.trace() as trace:
         file.get()
-    (record,) = list(trace)  # its listing, which has its digest; or itself, if it was changed since
+    (record,) = list(trace)  # the listing with the digest; or the file, if it changed
     assert record.status == 304 or content_asked(trace) == []
 
 
-def test_a_folder_goes_up_with_two_and_again_with_one(
+def test_uploading_a_folder_takes_two_requests_and_again_one(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     folder = tmp_path / 'up'
@@ -120,15 +119,15 @@ def test_a_folder_goes_up_with_two_and_again_with_one(
         (folder / f'{number}.txt').write_text(str(number))
     assert (
         cost(xnat, lambda: session.resource(new('DIR')).put_dir(folder))[0] == 3
-    )  # the look at the sessions, the zip, what is there
+    )  # the owner of the session, the zip, the listing
     resource = session.resource(new('UP'))
     assert (
         cost(xnat, lambda: resource.upload(folder))[0] == 3
-    )  # what is there, all of it as a zip, what is there
+    )  # the listing, all of it as a zip, the listing
     assert cost(xnat, lambda: resource.upload(folder))[0] == 1
 
 
-def test_a_table_of_subjects_takes_one_listing_and_one_request_for_each_that_is_new(
+def test_inserting_subjects_takes_one_listing_and_one_request_for_each_new_one(
     xnat: pyxnat.Interface,
 ) -> None:
     rows = [{'label': new('I')} for _ in range(5)]

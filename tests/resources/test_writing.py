@@ -1,5 +1,7 @@
-"""Fields are written by document: any text, any name, on all levels and types; what XNAT would lose
-is an error before it is sent."""
+"""Tests of writing fields as XML documents: any text, name, level and type.
+
+Values that XNAT would lose are an error before any request.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ NAMES = [
     '1',
     'trail ',
 ]
-"""Names of variables, as XNAT was asked to keep them."""
+"""Names of variables that XNAT was measured to keep."""
 FIELDS = {
     'project': ('description', 'xnat:projectData/fields/field[name={}]/field'),
     'subject': ('group', 'xnat:subjectData/fields/field[name={}]/field'),
@@ -66,7 +68,7 @@ FIELDS = {
 
 @pytest.fixture
 def elements(project: Any, xnat: pyxnat.Interface) -> dict[str, Any]:
-    """One of each level."""
+    """Create an element of each level."""
     xnat.cache.expiration = 0
     session = project.subject('S').experiment('E')
     return {
@@ -86,7 +88,7 @@ def writes(trace: Trace) -> list[str]:
 
 
 def stored(element: Any, name: str) -> str:
-    """The text of the variable or parameter of a name in the element's document."""
+    """Return the text of a variable or parameter in the element's document."""
     (node,) = (
         one for one in element.xpath('//xnat:field|//xnat:addParam') if one.get('name') == name
     )
@@ -94,7 +96,7 @@ def stored(element: Any, name: str) -> str:
 
 
 @pytest.mark.parametrize('level', FIELDS)
-def test_any_text_is_stored_as_it_is(level: str, elements: dict[str, Any]) -> None:
+def test_any_text_is_stored_unchanged(level: str, elements: dict[str, Any]) -> None:
     element, (name, _) = elements[level], FIELDS[level]
     for value in TEXTS:
         element.attrs.set(name, value)
@@ -120,12 +122,12 @@ def test_any_name_of_a_variable_is_kept(level: str, elements: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize('level', FIELDS)
-def test_a_field_is_one_request_and_several_are_one(
+def test_one_field_or_several_take_one_request(
     level: str, elements: dict[str, Any], xnat: pyxnat.Interface
 ) -> None:
     looks = {'experiment': 1, 'assessor': 2, 'reconstruction': 2}.get(
         level, 0
-    )  # whose the session is, and what is in it
+    )  # the owner of the session, and its document
     element, (name, path) = elements[level], FIELDS[level]
     element.id(), element.datatype(), element.attrs.set(name, 'first')
     with xnat.trace() as trace:
@@ -150,7 +152,7 @@ def test_a_field_is_cleared(level: str, empty: str | None, elements: dict[str, A
     )
 
 
-def test_what_cannot_be_cleared_is_an_error_before_it_is_sent(
+def test_a_field_that_cannot_be_cleared_is_an_error_before_any_request(
     elements: dict[str, Any], xnat: pyxnat.Interface
 ) -> None:
     subject = elements['subject']
@@ -215,7 +217,7 @@ def test_a_session_is_written_below_its_subject_however_it_was_selected(
         ('scan', 'note', 'a\x07b', 'characters'),
     ],
 )
-def test_what_is_wrong_is_an_error_before_anything_is_sent(
+def test_an_invalid_value_is_an_error_before_any_request(
     level: str,
     name: str,
     value: Any,
@@ -232,7 +234,7 @@ def test_what_is_wrong_is_an_error_before_anything_is_sent(
 
 
 @pytest.mark.parametrize('text', ['only\n \nblanks between', 'ends with a line break\n', '\r', ' '])
-def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused(
+def test_text_that_the_parser_of_xnat_would_shorten_is_sent_in_another_way_or_refused(
     text: str, elements: dict[str, Any]
 ) -> None:
     session = elements['experiment']
@@ -245,7 +247,7 @@ def test_text_that_the_parser_of_xnat_would_shorten_goes_otherwise_or_is_refused
 @pytest.mark.parametrize(
     'kind', [f'xnat:{name}SessionData' for name in ('mr', 'pet', 'ct', 'us', 'otherDicom')]
 )
-def test_sessions_of_all_types_are_created_and_changed(kind: str, project: Any) -> None:
+def test_sessions_of_all_types_can_be_created_and_changed(kind: str, project: Any) -> None:
     session = (
         project.subject('S')
         .experiment('E')
@@ -261,7 +263,7 @@ def test_sessions_of_all_types_are_created_and_changed(kind: str, project: Any) 
     )
 
 
-def test_a_new_element_wants_what_its_type_requires(
+def test_a_new_element_needs_the_required_fields_of_its_type(
     elements: dict[str, Any], xnat: pyxnat.Interface
 ) -> None:
     with (
@@ -274,7 +276,7 @@ def test_a_new_element_wants_what_its_type_requires(
     assert trace.requests == 0
 
 
-def test_a_label_or_another_project_is_never_in_a_document() -> None:
+def test_a_document_never_has_a_label_or_another_project() -> None:
     for kind, where, values in (
         ('xnat:subjectData', 'subject', {'group': 'g'}),
         ('xnat:mrSessionData', 'experiment', {'note': 'n'}),
@@ -290,7 +292,7 @@ CHARACTERS = st.characters(exclude_categories=('Cs', 'Cc'))
 
 @settings(max_examples=200)
 @given(st.text(CHARACTERS, min_size=1, max_size=20), st.text(CHARACTERS, max_size=20))
-def test_names_and_values_come_through_a_document_as_they_are(name: str, value: str) -> None:
+def test_names_and_values_are_unchanged_by_a_document(name: str, value: str) -> None:
     setting = find_setting(
         bundled(),
         'xnat:subjectData',

@@ -1,5 +1,4 @@
-"""Fixtures: an embedded archive on a real socket, connections to it, and projects of their own for
-tests."""
+"""Fixtures: an embedded archive on a real socket, connections to it, and projects."""
 
 from __future__ import annotations
 
@@ -18,16 +17,16 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope='session')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """One archive for the whole run. Tests keep to projects of their own."""
+    """Serve one archive for the whole run. Tests use projects of their own."""
     with serve(tmp_path_factory.mktemp('archive')) as running:
         yield running
 
 
 @pytest.fixture
 def xnat(server: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
-    """The administrator's connection, with a cache of its own.
+    """Return the administrator's connection, with a separate cache.
 
-    On a machine that is busy answers last as long as on a quick one.
+    Responses stay fresh on a slow machine.
     """
     with pyxnat.Interface(
         server.url, server.user, server.password, tmp_path / 'cache'
@@ -38,20 +37,22 @@ def xnat(server: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
 
 @pytest.fixture
 def project(xnat: pyxnat.Interface) -> Any:
-    """A new project."""
+    """Create a new project."""
     return xnat.select.project(f'TEST_{next(_numbers):03}').create()
 
 
 @pytest.fixture
 def scan(project: Any) -> Any:
-    """A new MR scan in a new project: subject S1, session S1_MR, scan 1."""
+    """Create a new MR scan in a new project: subject S1, session S1_MR, scan 1."""
     return project.subject('S1').experiment('S1_MR').scan('1').create(type='T1')
 
 
 @pytest.fixture
 def P(project: Any) -> str:
-    """ID of a project with one subject S, its session E with scan 1 and an assessor A, and files in
-    all of them."""
+    """Return the ID of a project with one subject S, its session E with scan 1 and an assessor A.
+
+    All of them have files.
+    """
     subject = project.subject('S').create(gender='female', handedness='right')
     session = subject.experiment('E').create(
         experiments='xnat:mrSessionData', **{'xnat:mrSessionData/date': '2020-01-02'}
@@ -74,7 +75,7 @@ def P(project: Any) -> str:
 
 @pytest.fixture
 def local(tmp_path: Path) -> Callable[..., str]:
-    """Makes a local file and gives its path."""
+    """Return a function that writes a local file and returns its path."""
 
     def make(name: str = 'local.txt', content: bytes = b'local') -> str:
         path = tmp_path / name

@@ -1,5 +1,6 @@
-"""A process that reads, writes and prunes a cache with others until it is told to stop, or killed;
-it says a dot for each thing done. Run by test_cache_shared.
+"""A process that reads, writes and prunes a shared cache until it is stopped or killed.
+
+It prints a dot for each action. `tests.cache.test_many_processes` runs it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from pyxnat.cache import store
 RESOURCE = '/projects/SHARED/resources/R'
 NAMES = [f'{number:02}.bin' for number in range(12)]
 KEPT_S = 1.0
-"""In place of a day: so that files that were handed out are pruned while others want them."""
+"""Replaces a day, so that files in use are pruned while other processes want them."""
 
 
 def content_of(name: str) -> bytes:
-    """What a file of the archive holds: nothing that could be mixed up with another."""
+    """Return the content of a file of the archive, different for each file."""
     return random.Random(name).randbytes(1000 + 7919 * int(name[:2]))
 
 
 def main(url: str, user: str, password: str, cachedir: str, stop: str) -> None:
-    """Work until there is a file `stop`. What is wrong ends it with an error."""
+    """Work until a file `stop` exists. A wrong result ends the process with an error."""
     store.HANDED_OUT_S = KEPT_S
     chance = random.Random()
     with pyxnat.Interface(url, user, password, cachedir) as interface:

@@ -1,4 +1,4 @@
-"""Real DICOM, that which comes with pydicom, packed as scanners' exports are."""
+"""Real DICOM files from pydicom, in zips and tars."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def members(study: Mapping[str, str] = STUDY) -> dict[str, bytes]:
 
 
 def changed(name: str, **values: Any) -> bytes:
-    """A file with other values of some elements."""
+    """Return a file with other values of some elements."""
     dataset = pydicom.dcmread(DATA / name)
     for keyword, value in values.items():
         setattr(dataset, keyword, value)

@@ -1,4 +1,4 @@
-"""A proxy between client and archive that does to answers what networks and gateways do to them."""
+"""Proxy between client and archive that damages responses as networks and gateways do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOGIN_PAGE = (
 
 
 class Exchange(NamedTuple):
-    """A request that arrived, and how to answer it."""
+    """A request that arrived, and functions to answer it."""
 
     client: socket.socket
     method: str
@@ -30,31 +30,31 @@ class Exchange(NamedTuple):
     headers: dict[str, str]
     body: bytes
     forward: Callable[[], bytes]
-    """Asks the archive; the answer as it would go over the wire."""
+    """Forward the request; return the response as raw bytes."""
 
 
 Fault = Callable[[Exchange], None]
-"""Answers in place of the proxy; returning closes the connection."""
+"""Send bytes in place of the proxy; returning closes the connection."""
 
 
 def reset(exchange: Exchange) -> None:
-    """The connection is reset before the archive was asked."""
+    """Reset the connection before the archive gets the request."""
     exchange.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
 
 
 def reset_after(exchange: Exchange) -> None:
-    """The archive did what it was asked, and the connection is reset before its answer."""
+    """Forward the request, and reset the connection before the response."""
     exchange.forward()
     reset(exchange)
 
 
 def stall(exchange: Exchange) -> None:
-    """No answer comes."""
+    """Send no response."""
     _until_it_hangs_up(exchange.client)
 
 
 def stall_after(exchange: Exchange) -> None:
-    """Half of the answer comes, then nothing."""
+    """Send half of the response, then nothing."""
     answer = exchange.forward()
     exchange.client.sendall(answer[: len(answer) - 3])
     _until_it_hangs_up(exchange.client)
@@ -67,7 +67,7 @@ def _until_it_hangs_up(client: socket.socket) -> None:
 
 
 def drip(exchange: Exchange) -> None:
-    """The answer comes in small pieces."""
+    """Send the response in small pieces."""
     answer = exchange.forward()
     step = max(1, len(answer) // 60)
     for start in range(0, len(answer), step):
@@ -76,7 +76,7 @@ def drip(exchange: Exchange) -> None:
 
 
 def cut(at: Callable[[int], int]) -> Fault:
-    """The answer ends early, at a byte that is told by its length."""
+    """Truncate the response at a byte that is computed from its length."""
 
     def fault(exchange: Exchange) -> None:
         answer = exchange.forward()
@@ -86,7 +86,7 @@ def cut(at: Callable[[int], int]) -> Fault:
 
 
 def wrong_length(more: int) -> Fault:
-    """The announced length is wrong by some bytes."""
+    """Announce a length that is wrong by some bytes."""
 
     def fault(exchange: Exchange) -> None:
         head, _, body = exchange.forward().partition(b'\r\n\r\n')
@@ -103,7 +103,7 @@ def wrong_length(more: int) -> Fault:
 
 
 def says(status: int, body: bytes = b'', *headers: str) -> Fault:
-    """An answer of a gateway's own."""
+    """Send an error response of a gateway."""
 
     def fault(exchange: Exchange) -> None:
         head = [
@@ -118,29 +118,29 @@ def says(status: int, body: bytes = b'', *headers: str) -> Fault:
 
 
 def redirect_loop(exchange: Exchange) -> None:
-    """The server sends to where it was asked, for ever."""
+    """Redirect to the same URL, forever."""
     says(302, b'', f'Location: {exchange.uri}')(exchange)
 
 
 def bomb(exchange: Exchange) -> None:
-    """A small compressed body that hides a large one."""
+    """Send a small compressed body that expands to a large one."""
     packed = gzip.compress(bytes(2**21), 9)
     says(200, packed, 'Content-Encoding: gzip', 'Content-Type: application/json')(exchange)
 
 
 def garbage(exchange: Exchange) -> None:
-    """A body that is nothing of what was asked for, with everything else in order."""
+    """Send a wrong body with valid headers."""
     says(200, b'PK\x03\x04' + bytes(range(256)) * 8)(exchange)
 
 
 class FaultProxy(Listening):
-    """Stands before a server; each entry of `faults` befalls one request, in order, and then
-    nothing more does.
+    """Proxy of a server; each entry of `faults` damages one request, in order. Later requests are
+    unchanged.
 
     Attributes
     ----------
     writes : list of str
-        Method and URI of what reached the archive and may have changed it.
+        Method and URI of the writes that reached the archive.
     seen : list of str
         Method and URI of all requests.
     """

@@ -1,5 +1,4 @@
-"""Archives of several sizes, to see what questions cost; what is in them is the same but for how
-much of it there is."""
+"""Archives of several sizes with similar content, to count requests."""
 
 from __future__ import annotations
 
@@ -19,7 +18,7 @@ __all__ = ['SIZES', 'Size', 'cost', 'filled', 'size', 'xnat']
 
 
 class Size(NamedTuple):
-    """Projects, subjects of each, sessions of each."""
+    """Number of projects, of subjects in each, and of sessions of each."""
 
     projects: int
     subjects: int
@@ -27,18 +26,18 @@ class Size(NamedTuple):
 
     @property
     def in_all(self) -> int:
-        """Sessions of the archive."""
+        """Number of sessions of the archive."""
         return self.projects * self.subjects * self.sessions
 
 
 SIZES = [Size(2, 3, 2), Size(5, 20, 2), Size(10, 100, 4) if DEEP else Size(6, 40, 4)]
-"""The last has more sessions in a project than one request names."""
+"""The last size has more sessions in a project than one request names."""
 
 
 def _load_subject(
     loader: Loader, project: str, above: int, number: int, at: int, sessions: int
 ) -> None:
-    """A subject with its sessions, each with two scans; the last one is a PET session."""
+    """Return a subject with its sessions, each with two scans; the last one is a PET session."""
     label = f'S{number}'
     subject = loader.add(
         'xnat:subjectData',
@@ -70,8 +69,11 @@ def _load_subject(
 
 
 def fill(server: Server, xnat: pyxnat.Interface, size: Size) -> None:
-    """Projects and files by requests; subjects, sessions and scans straight into the tables, as
-    they would take minutes."""
+    """Fill an archive.
+
+    Projects and files are sent as requests; subjects, sessions and scans are written into the
+    tables, because requests would take minutes.
+    """
     for number in range(size.projects):
         xnat.select.project(f'P{number}').create()
     with server.archive.store.read() as connection:
@@ -88,7 +90,7 @@ def fill(server: Server, xnat: pyxnat.Interface, size: Size) -> None:
 
 @pytest.fixture(scope='module', params=SIZES, ids=lambda size: 'x'.join(map(str, size)))
 def filled(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Size]]:
-    """An archive of one size."""
+    """Serve an archive of one size."""
     with serve(tmp_path_factory.mktemp('archive')) as server:
         with pyxnat.Interface(
             server.url, server.user, server.password, tmp_path_factory.mktemp('cache')
@@ -104,7 +106,7 @@ def size(filled: tuple[Any, Size]) -> Size:
 
 @pytest.fixture
 def xnat(filled: tuple[Any, Size], tmp_path: Any) -> Iterator[pyxnat.Interface]:
-    """A connection that keeps no answers, with a cache folder of its own."""
+    """Return a connection without cached responses, with a separate cache folder."""
     server, _ = filled
     with pyxnat.Interface(
         server.url, server.user, server.password, tmp_path / 'cache'
@@ -114,7 +116,7 @@ def xnat(filled: tuple[Any, Size], tmp_path: Any) -> Iterator[pyxnat.Interface]:
 
 
 def cost(xnat: pyxnat.Interface, question: Callable[[], Any]) -> tuple[int, Any]:
-    """How many requests a question takes, and its answer."""
+    """Return the number of requests of a call, and its result."""
     with xnat.trace() as trace:
         answer = question()
     return trace.requests, answer

@@ -1,5 +1,4 @@
-"""Items put straight into an archive's tables: many at once, or with the IDs and dates that a real
-server gave."""
+"""Write items directly into an archive's tables: many at once, or with recorded IDs and dates."""
 
 from __future__ import annotations
 
@@ -18,7 +17,7 @@ STAMP = '2023-09-27 17:31:21.352'
 
 
 class Loader:
-    """Collects rows of the item table and writes them in batches; `flush` writes the last."""
+    """Collects rows of the item table and writes them in batches; `flush` writes the rest."""
 
     def __init__(self, archive: Archive, connection: Connection) -> None:
         self._archive = archive
@@ -38,7 +37,7 @@ class Loader:
         access: str | None = None,
         fields: Mapping[str, str] | None = None,
     ) -> int:
-        """One item: its type, its ID, the number of the item above. Its own number."""
+        """Add an item by its type, its ID and the number of its parent; return its number."""
         self._pk += 1
         values = {
             'pk': self._pk,
@@ -63,7 +62,7 @@ class Loader:
     def project(
         self, name: str, access: str = 'private', fields: Mapping[str, str] | None = None
     ) -> int:
-        """A project."""
+        """Add a project."""
         return self.add(
             'xnat:projectData',
             name,
@@ -72,12 +71,12 @@ class Loader:
         )
 
     def share(self, pk: int, project: str, label: str | None = None) -> None:
-        """Show an item in another project."""
+        """Share an item into another project."""
         self.flush()
         self._connection.execute(share.insert().values(item=pk, project=project, label=label))
 
     def flush(self) -> None:
-        """Write what was added."""
+        """Write the collected rows."""
         if self._rows:
             self._connection.execute(item.insert(), self._rows)
             self._rows.clear()
@@ -85,7 +84,7 @@ class Loader:
 
 @contextmanager
 def loading(archive: Archive) -> Iterator[Loader]:
-    """A loader whose rows are all there at the end."""
+    """Yield a loader whose rows are written at the end."""
     with archive.store.write() as connection:
         loader = Loader(archive, connection)
         yield loader

@@ -1,5 +1,4 @@
-"""A plain HTTP client and the bodies it sends: nothing of the library's own client takes part in
-tests that use it."""
+"""A plain HTTP client and its bodies, independent of the library's own client."""
 
 from __future__ import annotations
 
@@ -15,7 +14,7 @@ from typing import Any, Protocol
 
 
 class Address(Protocol):
-    """Where a server listens."""
+    """Address of a server."""
 
     @property
     def host(self) -> str: ...
@@ -25,7 +24,7 @@ class Address(Protocol):
 
 
 class Answer:
-    """A response, read whole."""
+    """A response, read completely."""
 
     def __init__(self, response: http.client.HTTPResponse) -> None:
         self.status = response.status
@@ -43,7 +42,7 @@ class Answer:
 
     @property
     def result(self) -> dict[str, Any]:
-        """The ResultSet of a table in JSON: its rows and what is told of them."""
+        """Return the ResultSet of a JSON table: its rows and their description."""
         found: dict[str, Any] = self.json['ResultSet']
         return found
 
@@ -54,7 +53,7 @@ class Answer:
 
     @property
     def item(self) -> dict[str, Any]:
-        """The item of an answer in JSON: its data_fields, meta and children."""
+        """Return the item of a JSON response: its data_fields, meta and children."""
         found: dict[str, Any] = self.json['items'][0]
         return found
 
@@ -68,7 +67,7 @@ class Answer:
 
     @property
     def names(self) -> list[str]:
-        """Names of the members of a zip or tar."""
+        """Return the names of the members of a zip or tar."""
         if self.body.startswith(b'PK'):
             with zipfile.ZipFile(io.BytesIO(self.body)) as archive:
                 return archive.namelist()
@@ -77,7 +76,7 @@ class Answer:
 
 
 class Client:
-    """One kept-alive connection of one user; with no login it sends no credentials."""
+    """One kept-alive connection of a user; without a login it sends no credentials."""
 
     def __init__(
         self,
@@ -109,13 +108,11 @@ class Client:
             return Answer(self._connection.getresponse())
         except http.client.RemoteDisconnected:
             self._connection.close()
-            if (
-                method == 'GET' and idle
-            ):  # the server closed a connection that nobody used for a while
+            if method == 'GET' and idle:  # the server closed an idle connection
                 return self(method, path, body, headers)
             raise
         except BaseException:
-            self._connection.close()  # the next request opens it anew
+            self._connection.close()  # the next request opens a new connection
             raise
 
     def get(self, path: str, **headers: str) -> Answer:
@@ -136,7 +133,7 @@ class Client:
         return answer.text
 
     def item(self, path: str) -> dict[str, Any]:
-        """An item's JSON."""
+        """Return an item's JSON."""
         return self.get(f'{path}?format=json').item
 
     def close(self) -> None:
@@ -148,7 +145,7 @@ FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 
 
 def zipped(members: Mapping[str, bytes]) -> bytes:
-    """A zip of these files."""
+    """Return a zip of these files."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w') as archive:
         for name, body in members.items():
@@ -157,7 +154,7 @@ def zipped(members: Mapping[str, bytes]) -> bytes:
 
 
 def tarred(members: Mapping[str, bytes], mode: str = 'w:gz', link: str = '') -> bytes:
-    """A tar of these files, and of a symbolic link out of it where one is named."""
+    """Return a tar of these files, and of a symbolic link that leads outside if one is named."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode=mode) as archive:  # type: ignore[call-overload]
         for name, body in members.items():
@@ -174,7 +171,7 @@ def tarred(members: Mapping[str, bytes], mode: str = 'w:gz', link: str = '') -> 
 def multipart(
     *files: tuple[str, bytes], mime: str = 'application/octet-stream'
 ) -> tuple[bytes, dict[str, str]]:
-    """A form with these files, and the header that tells its kind."""
+    """Return a form with these files, and its content type."""
     parts = [
         b'--XX\r\nContent-Disposition: form-data; name="file"; filename="%s"\r\nContent-Type: '
         b'%s\r\n\r\n%s\r\n' % (name.encode(), mime.encode(), body)
@@ -184,7 +181,7 @@ def multipart(
 
 
 def image(**tags: Any) -> bytes:
-    """A DICOM file without pixels; elements by their keywords replace those that it has by itself."""  # noqa: E501
+    """Return a DICOM file without pixels; elements by their keywords replace the default values."""
     import pydicom
 
     dataset = pydicom.Dataset()

@@ -1,4 +1,4 @@
-"""Where tests write, so that they do not wait for a disk."""
+"""Folder of temporary files of tests, in memory to avoid waiting for a disk."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ ROOM_BYTES = 2**31
 
 
 def quick_folder() -> Path | None:
-    """A folder in memory, where the system has one with room: what is written for a test need not
-    outlast a power cut."""
+    """Return a folder in memory, if the system has one with room."""
     return (
         IN_MEMORY
         if IN_MEMORY.is_dir()

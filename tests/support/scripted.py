@@ -1,4 +1,4 @@
-"""A server that says and does exactly what a test tells it to: wrong, late, cut or twice."""
+"""A server that sends scripted responses: wrong, late, truncated or repeated."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 @dataclass
 class Request:
-    """A request as it arrived."""
+    """A request that arrived."""
 
     method: str
     uri: str
     headers: dict[str, str]
     body: bytes
     connection: int
-    """Number of the connection it came on, from 1."""
+    """Number of its connection, from 1."""
 
 
 @dataclass
 class Reply:
-    """What to answer, and how to behave after it."""
+    """A response, and the behaviour after it."""
 
     status: int = 200
     body: bytes = b''
     headers: dict[str, str] = field(default_factory=dict)
     length: int | None = None
-    """Announced length, where it is a lie."""
+    """Announced length, if it is wrong."""
     close: bool = False
-    """Close the connection without a word of it."""
+    """Close the connection without announcing it."""
     silent: bool = False
-    """Close without any answer."""
+    """Close without a response."""
 
 
 def table(*rows: dict[str, str]) -> bytes:
-    """A JSON table of XNAT."""
+    """Return a JSON table of XNAT."""
     import json
 
     return json.dumps(
@@ -54,10 +54,8 @@ def table(*rows: dict[str, str]) -> bytes:
 
 
 def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
-    """Method, URI, headers (names in lower case) and body of the next request;
-
-    `None` at the end of a connection.
-    """
+    """Return method, URI, headers (names in lower case) and body; None at the end of a
+    connection."""
     start = file.readline().decode('latin-1').split()
     if len(start) < 3:
         return None
@@ -69,9 +67,9 @@ def read_request(file) -> tuple[str, str, dict[str, str], bytes] | None:
 
 
 class Listening:
-    """Takes connections at a port of its own, and serves each in a thread.
+    """Accepts connections at a port of its own, and serves each in a thread.
 
-    After its end nothing listens there, and nobody is served any more.
+    After its end nothing listens there, and no connection is served.
     """
 
     def __init__(self) -> None:
@@ -90,20 +88,20 @@ class Listening:
         self._is_over = True
         socket.create_connection(
             self._listener.getsockname(), GENEROUS_S
-        ).close()  # closing alone wakes nobody who waits for a connection
+        ).close()  # closing alone does not wake a thread that waits for a connection
         self._accepting.join()
         self._listener.close()
         for connection in self._open:
-            with suppress(OSError):  # it has ended
+            with suppress(OSError):  # the thread has ended
                 connection.shutdown(socket.SHUT_RDWR)
             connection.close()
         for session in list(_ALL):
             if urlsplit(session.server).netloc == self.address:
-                session.forget()  # nobody says goodbye to whoever takes this port next
+                session.forget()  # the next server on this port must not send to these clients
 
     @property
     def connections(self) -> int:
-        """How many connections were opened."""
+        """Number of opened connections."""
         return len(self._open)
 
     def _accept(self) -> None:
@@ -118,7 +116,7 @@ class Listening:
             ).start()
 
     def _serve_until_it_goes(self, connection: socket.socket, number: int) -> None:
-        with suppress(OSError):  # the client goes away, which is its right
+        with suppress(OSError):  # the client closed the connection, which is allowed
             self._serve(connection, number)
 
     def _serve(self, connection: socket.socket, number: int) -> None:
@@ -126,7 +124,7 @@ class Listening:
 
 
 class ScriptedServer(Listening):
-    """Answers each request with what `script` makes of it; remembers all of them."""
+    """Answers each request with the result of `script`; stores all requests."""
 
     def __init__(self, script: Callable[[Request], Reply]) -> None:
         super().__init__()
@@ -135,7 +133,7 @@ class ScriptedServer(Listening):
         self.url = f'http://{self.address}'
 
     def count(self, method: str) -> int:
-        """How many requests of a method arrived."""
+        """Return the number of requests with a method."""
         return sum(request.method == method for request in self.requests)
 
     def _serve(self, connection: socket.socket, number: int) -> None:

@@ -1,8 +1,7 @@
 """Trace ten everyday calls: functions and modules of pyxnat passed, requests made.
 
-The threads of the archive start before the tracer and are not counted. Each call gets an
-Interface and a cache folder of its own; connecting and making the object that the call is
-made on are not counted.
+Threads of the archive start before the tracer and are not counted. Each call gets a new Interface
+and cache folder; connecting and creating the object of the call are not counted.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class _Tracer:
 
 @contextmanager
 def traced() -> Iterator[_Tracer]:
-    """Count calls in all threads while the block runs."""
+    """Count the calls in all threads during the block."""
     tracer = _Tracer()
     threading.setprofile(tracer)
     sys.setprofile(tracer)
@@ -103,7 +102,7 @@ WALKS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
         lambda subjects: subjects.table(['gender']),
     ),
 }
-"""Name -> how its object is made, and the call on it."""
+"""Name -> function that creates its object, and the call."""
 
 
 def _fill(xnat: pyxnat.Interface) -> None:
@@ -114,7 +113,7 @@ def _fill(xnat: pyxnat.Interface) -> None:
 
 
 def trace_all() -> list[Walk]:
-    """Trace all walks, each in a project as the others left it."""
+    """Trace all calls, each in the state of the project that the previous ones left."""
     found = []
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder, 'archive')) as server:
         with pyxnat.Interface(server.url, server.user, server.password, Path(folder, 'c')) as xnat:

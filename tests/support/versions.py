@@ -1,10 +1,10 @@
-"""The embedded archive as XNAT 1.6, 1.7 and 1.8 would answer: a table of what they lack or do
-otherwise, in front of its application.
+"""Emulation of XNAT 1.6, 1.7 and 1.8: a table of their differences, in front of the embedded
+archive.
 
-The archive itself answers as XNAT 1.8 does. Each row says which versions are known to do so, of
-which it is not known, and what tells it: a fact of the reference by its number and evidence (S
-source, T rest-tests, R recorded, B belief), or nothing at all, where no source settles what 1.6
-did, or what any version does with a question that only clients of today put.
+The archive itself answers as XNAT 1.8 does. Each row names the versions that are known to differ,
+those for which it is unknown, and the evidence: a fact of the reference by its number and evidence
+(S source, T rest-tests, R recorded, B belief), or nothing if no source describes 1.6, or requests
+that only current clients send.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ _LONGEST_LINE = 8192
 _VERSION_LABEL = b'Version 1.6.5'
 
 
-# -- what a server does with one question
+# -- changes of a response
 
 
 def _changed(response: Response, change: Callable[[Rows], Rows]) -> Response:
-    """An answer with other rows, if it is a table in JSON."""
+    """Return a response with other rows, if it is a JSON table."""
     if (
         response.status_code == 200
         and response.mimetype == 'application/json'
@@ -119,7 +119,7 @@ def no_all_in_lists(ask: Ask, uri: str) -> Response:
 
 
 def files_of_resources_alone(ask: Ask, uri: str) -> Response:
-    """Elsewhere ``files`` is a sub-path that nothing is known of: the element itself is the answer."""  # noqa: E501
+    """Return the element itself: ``files`` is an unknown sub-path elsewhere."""
     holder, is_files, query = uri.partition('/files?')
     return ask(f'{holder}?{query}') if is_files and '/resources/' not in holder else ask(uri)
 
@@ -176,7 +176,7 @@ def refuses_types(ask: Ask, uri: str) -> Response:
 
 
 def leaves_out_sessions_without(ask: Ask, uri: str) -> Response:
-    """Of a column of something repeated, the rows that have it alone."""
+    """Keep only the rows that have a value in a repeated column."""
     return _changed(
         ask(uri),
         lambda rows: [
@@ -191,18 +191,18 @@ def no_share_columns(ask: Ask, uri: str) -> Response:
     return Response(status=500) if '/sharing/share/' in unquote(uri) else ask(uri)
 
 
-# -- who does what
+# -- differences of the versions
 
 
 class Trait(NamedTuple):
-    """Something that servers do."""
+    """A difference of some servers."""
 
     conduct: Callable[[Ask, str], Response]
-    """Answers a question with whatever the archive answers."""
+    """Changes the request or the response of the archive."""
     known: tuple[str, ...]
-    """The versions that do so."""
+    """Versions that are known to have it."""
     unknown: tuple[str, ...]
-    """The versions that may."""
+    """Versions that may have it."""
     evidence: str
 
 
@@ -243,17 +243,17 @@ TRAITS: dict[str, Trait] = {
 
 
 def known(version: str) -> frozenset[str]:
-    """What a version does."""
+    """Return the differences that a version has."""
     return frozenset(name for name, trait in TRAITS.items() if version in trait.known)
 
 
 def unknown(version: str) -> list[str]:
-    """What it may do."""
+    """Return the differences that a version may have."""
     return [name for name, trait in TRAITS.items() if version in trait.unknown]
 
 
 class Emulated:
-    """The application of an archive behind traits, which can be changed at any time."""
+    """WSGI application of an archive with differences that can be changed at any time."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -279,7 +279,7 @@ class Emulated:
 
 @contextmanager
 def emulated(server: Server) -> Iterator[Emulated]:
-    """The same archive at another URL, answering as it is told to."""
+    """Serve the same archive at another URL, with these differences."""
     app = Emulated(App(server.archive))
     http = wsgi.Server(('127.0.0.1', 0), app, 16, shutdown_timeout=1)
     http.expiration_interval = 0.05

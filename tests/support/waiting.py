@@ -1,5 +1,5 @@
-"""Waiting in tests: for something to have happened, with no guess at how long it takes, and for the
-quickest of some runs."""
+"""Waiting in tests: for a condition, without a guess of the time, and for the fastest of some
+runs."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import TypeVar
 
 Found = TypeVar('Found')
 GENEROUS_S = 60.0
-"""What anything may take on a machine that is busy with other things."""
+"""Limit for any wait, also on a busy machine."""
 
 
 def wait_until(condition: Callable[[], Found], what: str, seconds: float = GENEROUS_S) -> Found:
-    """Look until a condition holds, and give what it found.
+    """Wait until a condition holds, and return its value.
 
     Parameters
     ----------
     condition : callable
-        Gives something true once it holds.
+        Returns a true value when it holds.
     what : str
         What is waited for, as the error says it: ``the upload to begin``.
     seconds : float
@@ -37,8 +37,10 @@ def wait_until(condition: Callable[[], Found], what: str, seconds: float = GENER
 
 
 def quickest_s(act: Callable[[], object], enough_s: float = 0.0, times: int = 10) -> float:
-    """Seconds of the quickest of some runs: other work on the machine makes some slow, but not all.
-    Ends with one that was quick enough."""
+    """Return the seconds of the fastest of some runs.
+
+    Other processes make some runs slow, but not all. The first fast enough run ends it.
+    """
     best = float('inf')
     for _ in range(times):
         started = time.perf_counter()

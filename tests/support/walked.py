@@ -1,4 +1,4 @@
-"""Selections walked by hand: listing after listing, with nothing but urllib."""
+"""Selections walked independently of the library: listing after listing, with urllib alone."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _TYPES = {
 
 
 class Refused(LookupError):
-    """The server does not answer this."""
+    """The server refuses this listing."""
 
 
 class Place(NamedTuple):
-    """A level on the way, where it was listed, and what is meant there."""
+    """A level on the way: its listing and the element in it."""
 
     level: str
     listing: str
@@ -37,7 +37,7 @@ class Place(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a walk ends at."""
+    """An element at the end of a walk."""
 
     uri: str
     identity: str
@@ -45,11 +45,11 @@ class Seen(NamedTuple):
     kind: str
     row: dict[str, str]
     way: tuple[Place, ...]
-    """The levels down to it, its own the last."""
+    """The levels on the way to it, its own last."""
 
     @property
     def told(self) -> tuple[str, str, str, str]:
-        """What is to be the same however it is selected."""
+        """Return the identity of the element, which does not depend on the selection."""
         return self[:4]
 
 
@@ -63,11 +63,11 @@ class Walker:
         }
         self._opener = urllib.request.build_opener(
             urllib.request.HTTPCookieProcessor()
-        )  # one session for all: a server has room for so many
+        )  # one session for all requests: a server limits the sessions
         self._listed: dict[tuple[str, str], list[dict[str, str]]] = {}
 
     def rows(self, uri: str, **query: str) -> list[dict[str, str]] | None:
-        """The rows of a listing; `None` for what this login may not see."""
+        """Return the rows of a listing; None if this login may not see them."""
         body = self.get(f'{uri}?{urlencode({"format": "json", **query}, safe=":/,")}')
         return body if body is None else json.loads(body)['ResultSet']['Result'] if body else []
 
@@ -89,12 +89,9 @@ class Walker:
         guessed: bool = False,
         way: tuple[Place, ...] = (),
     ) -> list[Seen]:
-        """All that some steps mean, in the order of the listings.
+        """Return all elements of some steps, in the order of the listings.
 
-        Raises
-        ------
-        LookupError
-            A listing that was named, not found, cannot be seen.
+        Raises ------ LookupError A listing below a literal name cannot be seen.
         """
         (level, name), rest = steps[0], steps[1:]
         listing = f'{uri}/{SEGMENTS.get(level, level)}'
@@ -139,11 +136,11 @@ class Walker:
         return found
 
     def forget(self) -> None:
-        """Ask again for what listings said of columns."""
+        """Forget the columns of earlier listings."""
         self._listed.clear()
 
     def cell(self, seen: Seen, plural: str, name: str, subject: str) -> str | list[str]:
-        """A column of an element, or of what is above it, as the listing that it came from has it.
+        """Return a column of an element, or of a level above it, from the listing that has it.
 
         `subject` is the ID of its subject.
         """
@@ -175,13 +172,13 @@ class Walker:
             name.lower(),
             name,
             name.rpartition('/')[2],
-        )  # a full path comes under itself in lower case, or under its short name
+        )  # a full path comes back in lower case, or under its short name
         values = sorted({row[next(key for key in keys if key in row)] for row in meant}) or ['']
         return values[0] if len(values) == 1 else values
 
 
 def names(level: str, row: dict[str, str]) -> tuple[str, str]:
-    """ID and label of a row."""
+    """Return ID and label of a row."""
     if level == 'files':
         path = unquote(row['URI'].split('/resources/', 1)[1].split('/files/', 1)[1])
         return path, path

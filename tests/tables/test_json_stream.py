@@ -1,5 +1,5 @@
-"""XNAT's tables in JSON: read in pieces, they say what the whole says, and a broken one is an
-error."""
+"""Tests of the parser of XNAT's JSON tables: equal results in chunks, and errors for broken
+ones."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_every_cell_is_text() -> None:
 
 
 @pytest.mark.parametrize('nothing', [b'', '', b'\n', b' \r\n'])
-def test_a_body_of_nothing_is_no_table_but_an_error_that_names_what_was_asked(
+def test_an_empty_body_is_an_error_that_names_the_request(
     nothing: bytes | str,
 ) -> None:
     with pytest.raises(DataError, match='the response is empty instead of a table') as caught:
@@ -88,7 +88,7 @@ TABLE = body(SUBJECTS)
         TABLE.replace(b'subject 1', b'subj\nect'),
     ],
 )
-def test_what_is_no_table_is_an_error_that_shows_its_beginning(wrong: bytes) -> None:
+def test_a_body_that_is_not_a_table_is_an_error_that_shows_its_beginning(wrong: bytes) -> None:
     with pytest.raises(UnexpectedAnswer, match='not a JSON table|not in UTF-8') as caught:
         parse_result_set(wrong, 'https://x/data/projects')
     assert (
@@ -126,7 +126,7 @@ layouts = st.fixed_dictionaries(
 
 @st.composite
 def documents(draw: st.DrawFn) -> bytes:
-    """Tables with members beside the rows, before and behind, in any layout of JSON."""
+    """Draw tables with members before and after the rows, in any layout of JSON."""
     beside = st.dictionaries(
         cells.filter(lambda name: name not in ('ResultSet', 'Result')), values, max_size=3
     )
@@ -136,7 +136,7 @@ def documents(draw: st.DrawFn) -> bytes:
     document.update(draw(beside))
     blanks = st.sampled_from(['', ' ', '\n', '\t\r\n'])
     text = f'{draw(blanks)}{json.dumps(document, **draw(layouts))}{draw(blanks)}'
-    return text.encode('utf-8', 'replace')  # half of a surrogate pair is no UTF-8
+    return text.encode('utf-8', 'replace')  # a lone surrogate is not valid UTF-8
 
 
 def expected(document: bytes) -> list[dict[str, str]]:
@@ -150,19 +150,19 @@ def expected(document: bytes) -> list[dict[str, str]]:
 
 
 @given(documents(), st.data())
-def test_in_pieces_a_table_says_what_it_says_whole(document: bytes, data: st.DataObject) -> None:
+def test_a_table_in_chunks_equals_the_whole(document: bytes, data: st.DataObject) -> None:
     places = data.draw(st.lists(st.integers(0, len(document)), max_size=6))
     assert list(iter_result_set(cut(document, places))) == expected(document)
     assert parse_result_set(document) == expected(document)
 
 
 @given(documents())
-def test_byte_by_byte_it_says_the_same(document: bytes) -> None:
+def test_a_table_in_single_bytes_equals_the_whole(document: bytes) -> None:
     assert list(iter_result_set(bytes([byte]) for byte in document)) == expected(document)
 
 
 @given(documents(), st.data())
-def test_a_table_that_was_cut_is_an_error(document: bytes, data: st.DataObject) -> None:
+def test_a_truncated_table_is_an_error(document: bytes, data: st.DataObject) -> None:
     whole = document.rstrip()
     short = whole[: data.draw(st.integers(len(whole) - len(whole.lstrip()) + 1, len(whole) - 1))]
     with pytest.raises(UnexpectedAnswer):
@@ -172,7 +172,7 @@ def test_a_table_that_was_cut_is_an_error(document: bytes, data: st.DataObject) 
 
 
 def pieces(count: int, cell: str = 'x') -> Iterator[bytes]:
-    """A table of many rows, as a server would send it."""
+    """Return a table of many rows, in the form of a server."""
     some = 500
     rows = [
         {'ID': f'XNAT_E{number:06}', 'label': f'E{number}', 'note': cell, 'date': '2020-01-02'}
@@ -186,7 +186,7 @@ def pieces(count: int, cell: str = 'x') -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize('cell', ['a note', 'a "note" with },{ in it', 'ä' * 200])
-def test_many_rows_take_the_memory_of_a_few(cell: str) -> None:
+def test_many_rows_take_as_much_memory_as_a_few(cell: str) -> None:
     count = 1_000_000 if DEEP else 20_000
     assert sum(1 for _ in iter_result_set(pieces(1000, cell))) == 1000
     tracemalloc.start()
@@ -197,7 +197,7 @@ def test_many_rows_take_the_memory_of_a_few(cell: str) -> None:
         tracemalloc.stop()
 
 
-def test_a_cell_may_be_long() -> None:
+def test_a_csv_cell_can_be_long() -> None:
     rows = [
         {'ID': '1', 'note': 'n' * 5_000_000},
         {'ID': '2', 'note': '\\"},' * 200_000},
@@ -206,7 +206,7 @@ def test_a_cell_may_be_long() -> None:
     assert list(iter_result_set(cut(body(rows), list(range(0, 6_000_000, 10_000))))) == rows
 
 
-def test_rows_come_before_the_rest_is_read() -> None:
+def test_rows_are_yielded_before_the_rest_is_read() -> None:
     def broken() -> Iterator[bytes]:
         yield from itertools.islice(pieces(100_000), 20)
         raise ConnectionError('it broke')

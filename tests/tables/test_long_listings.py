@@ -1,5 +1,5 @@
-"""Listings of any length: as tables and as elements, from the server and from the cache, whole or
-not at all."""
+"""Tests of listings of any length: as tables and elements, from server and cache, complete or
+not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ EXPECTED = [{name: session(number)[name] for name in COLUMNS} for number in rang
 
 @contextmanager
 def answering(*replies: Reply, lasting: Reply | None = None) -> Iterator[ScriptedServer]:
-    """A server that gives these replies one after the other, and from then on the last, or another."""  # noqa: E501
+    """Serve these replies in order, and after them the last one, or another."""
     left = list(replies)
 
     def script(request: Request) -> Reply:
@@ -90,7 +90,7 @@ def files(folder: Path) -> list[Path]:
     ]
 
 
-def test_all_rows_come_once_and_in_their_order(connect: Any) -> None:
+def test_all_rows_are_returned_once_in_their_order(connect: Any) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         assert list(sessions(interface).rows(COLUMNS)) == EXPECTED
@@ -116,8 +116,10 @@ def subject(number: int) -> dict[str, str]:
 
 
 def with_subjects(count: int) -> Callable[[Request], Reply]:
-    """A project with all sessions, and so many of their subjects: the others are of another
-    project."""
+    """Return the URI of a project with all sessions and a number of their subjects.
+
+    The other subjects belong to another project.
+    """
 
     def script(request: Request) -> Reply:
         path, _, query = request.uri.partition('?')
@@ -135,7 +137,7 @@ def with_subjects(count: int) -> Callable[[Request], Reply]:
 
 
 @pytest.mark.parametrize('count', [COUNT // 2, COUNT // 2 - 70, 0])
-def test_sessions_have_their_subjects_beside_them(connect: Any, count: int) -> None:
+def test_rows_of_sessions_have_the_columns_of_their_subjects(connect: Any, count: int) -> None:
     names = ['label', 'subject/age', 'subject/label', 'date']
     expected = [
         (session(n)['label'], subject(n // 2)['age'], subject(n // 2)['label'], session(n)['date'])
@@ -153,7 +155,7 @@ def test_sessions_have_their_subjects_beside_them(connect: Any, count: int) -> N
         ] == [row[0] for row in expected[: 2 * count]]
 
 
-def test_subjects_that_may_not_be_seen_are_empty(connect: Any) -> None:
+def test_columns_of_subjects_that_cannot_be_seen_are_empty(connect: Any) -> None:
     def script(request: Request) -> Reply:
         return (
             Reply(403, b'no')
@@ -166,7 +168,7 @@ def test_subjects_that_may_not_be_seen_are_empty(connect: Any) -> None:
         assert table.items() == [(row['label'], '') for row in EXPECTED]
 
 
-def test_several_may_read_one_listing_at_once(connect: Any) -> None:
+def test_several_threads_can_read_one_listing_at_once(connect: Any) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         interface.cache.expiration = 60
@@ -176,7 +178,7 @@ def test_several_may_read_one_listing_at_once(connect: Any) -> None:
         assert len(server.requests) == 1
 
 
-def test_the_cache_gives_it_without_a_network(connect: Any, tmp_path: Path) -> None:
+def test_the_cache_returns_a_listing_without_a_network(connect: Any, tmp_path: Path) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         assert len(list(sessions(interface).rows(COLUMNS))) == COUNT
@@ -191,7 +193,7 @@ def test_the_cache_gives_it_without_a_network(connect: Any, tmp_path: Path) -> N
         assert interface.cache.size() > len(LISTING)
 
 
-def test_a_damaged_copy_is_asked_for_again(connect: Any, tmp_path: Path) -> None:
+def test_a_damaged_copy_is_requested_again(connect: Any, tmp_path: Path) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         interface.cache.expiration = None
@@ -207,7 +209,7 @@ def test_a_damaged_copy_is_asked_for_again(connect: Any, tmp_path: Path) -> None
 CUT = Reply(body=LISTING[:-1000], length=len(LISTING), close=True)
 
 
-def test_a_connection_that_breaks_gives_no_row_twice(connect: Any) -> None:
+def test_a_dropped_connection_gives_no_row_twice(connect: Any) -> None:
     with answering(CUT, CUT, Reply(body=LISTING)) as server:
         assert list(sessions(connect(server)).rows(COLUMNS)) == EXPECTED
         assert len(server.requests) == 3
@@ -229,7 +231,7 @@ PAGE = b'<!DOCTYPE html><html><body><form action="j_username"></form></body></ht
         (Reply(500, LISTING), errors.InternalError),
     ],
 )
-def test_a_broken_answer_is_an_error_and_no_shorter_table(
+def test_a_broken_response_is_an_error_and_not_a_shorter_table(
     connect: Any, reply: Reply, error: type[errors.DatabaseError]
 ) -> None:
     with answering(reply) as server:
@@ -245,7 +247,7 @@ def test_a_broken_answer_is_an_error_and_no_shorter_table(
 
 
 @pytest.mark.parametrize('reply', [CUT, Reply(body=PAGE)])
-def test_what_is_not_whole_is_not_kept(connect: Any, tmp_path: Path, reply: Reply) -> None:
+def test_an_incomplete_listing_is_not_cached(connect: Any, tmp_path: Path, reply: Reply) -> None:
     with answering(reply) as server:
         interface = connect(server, retries=1)
         with pytest.raises(errors.DatabaseError):
@@ -256,7 +258,7 @@ def test_what_is_not_whole_is_not_kept(connect: Any, tmp_path: Path, reply: Repl
             sessions(interface).table(COLUMNS)
 
 
-def test_rows_of_the_cache_stand_in_where_the_network_fails(connect: Any) -> None:
+def test_cached_rows_are_used_if_the_network_fails(connect: Any) -> None:
     with answering(Reply(body=LISTING), lasting=CUT) as server:
         interface = connect(server, retries=0)
         sessions(interface).table(COLUMNS)
@@ -265,7 +267,7 @@ def test_rows_of_the_cache_stand_in_where_the_network_fails(connect: Any) -> Non
             assert sessions(interface).table(COLUMNS).data == EXPECTED
 
 
-def test_an_exec_of_a_subclass_sees_it(connect: Any) -> None:
+def test_an_exec_of_a_subclass_gets_the_listing(connect: Any) -> None:
     class Watching(pyxnat.Interface):
         seen: list[str]
 
@@ -279,9 +281,7 @@ def test_an_exec_of_a_subclass_sees_it(connect: Any) -> None:
         assert [uri.partition('?')[0] for uri in Watching.seen] == ['/data/projects/P/experiments']
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_requests(
-    connect: Any, tmp_path: Path
-) -> None:
+def test_an_unwritable_cache_costs_only_requests(connect: Any, tmp_path: Path) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         interface.cache.answers.folder.parent.mkdir(parents=True)
@@ -294,7 +294,7 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_requests(
 @pytest.mark.skipif(
     not Path('/dev/full').exists(), reason='a disk that is full is there on Linux alone'
 )
-def test_a_disk_without_room_is_an_error_that_says_so(
+def test_a_full_disk_is_an_error_that_says_so(
     connect: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with answering(Reply(body=LISTING)) as server:
@@ -308,7 +308,7 @@ def test_a_disk_without_room_is_an_error_that_says_so(
             sessions(interface).table(COLUMNS)
 
 
-def test_a_listing_takes_the_memory_of_a_piece(connect: Any) -> None:
+def test_a_listing_takes_the_memory_of_a_chunk(connect: Any) -> None:
     with answering(Reply(body=LISTING)) as server:
         interface = connect(server)
         assert sum(1 for _ in sessions(interface).rows(COLUMNS)) == COUNT
@@ -329,7 +329,7 @@ def test_a_listing_takes_the_memory_of_a_piece(connect: Any) -> None:
 
 @pytest.fixture
 def measure() -> Any:
-    """Has readers of tables measured, each in a process of its own."""
+    """Return a function that measures readers of tables, each in a process of its own."""
     pytest.importorskip('resource', reason='peak memory is read where the system tells it')
     from tests.benchmarks import tables
 
@@ -348,11 +348,12 @@ def test_the_memory_does_not_depend_on_the_length(measure: Any) -> None:
 
 @pytest.mark.skipif(not DEEP, reason='a small table is as quick as the process that reads it')
 @pytest.mark.parametrize('count', [100_000, 1_000_000])
-def test_a_long_table_comes_about_as_quickly_as_from_the_csv_module(
-    count: int, measure: Any
-) -> None:
-    """The same rows, over HTTP: as CSV by csv.DictReader and by this library, and as a listing in
-    JSON that becomes a table of six columns."""
+def test_a_long_table_is_about_as_fast_as_the_csv_module(count: int, measure: Any) -> None:
+    """Compare the same rows over HTTP.
+
+    As CSV with csv.DictReader and with this library, and as a JSON listing that becomes a table of
+    six columns.
+    """
     names = (
         'csv.DictReader, the same as CSV',
         'iter_csv, the same as CSV',

@@ -1,4 +1,4 @@
-"""Tables as XNAT sends them, and JsonTable."""
+"""Tests of JsonTable, and of tables in XNAT's formats."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def test_both_dialects_of_csv_give_the_same_rows(text: str | bytes) -> None:
     ]
 
 
-def test_a_cell_may_hold_lines() -> None:
+def test_a_cell_can_have_several_lines() -> None:
     assert csv_to_json('ID,note\nS1,"one\ntwo"\n') == [{'ID': 'S1', 'note': 'one\ntwo'}]
 
 
 @pytest.mark.parametrize('text', ['', 'ID,label\n'])
-def test_a_csv_table_may_have_no_rows(text: str) -> None:
+def test_a_csv_table_can_have_no_rows(text: str) -> None:
     assert csv_to_json(text) == []
 
 
@@ -63,7 +63,7 @@ def test_a_row_that_does_not_fit_the_header_is_an_error_that_names_it(row: str) 
         csv_to_json(f'ID,label\nS0,x\n{row}\n')
 
 
-def test_rows_come_as_the_lines_do() -> None:
+def test_rows_are_yielded_line_by_line() -> None:
     def lines() -> Any:
         yield 'ID,label\n'
         yield 'S1,a\n'
@@ -72,14 +72,14 @@ def test_rows_come_as_the_lines_do() -> None:
     assert next(parse_csv(lines())) == {'ID': 'S1', 'label': 'a'}
 
 
-def test_a_cell_may_be_long() -> None:
+def test_a_csv_cell_can_be_long() -> None:
     assert csv_to_json('ID,note\nS1,' + 'x' * 200_000) == [{'ID': 'S1', 'note': 'x' * 200_000}]
 
 
-# -- recorded answers of real servers --------------------------------------------------------------
+# -- recorded responses of real servers ------------------------------------------------------------
 
 
-def test_recorded_listings_are_read(reference: Path) -> None:
+def test_recorded_listings_are_parsed(reference: Path) -> None:
     for path in sorted((reference / 'recorded' / 'ohif-viewer-xnat').glob('0*.json')):
         recorded = json.loads(path.read_bytes())
         if 'items' in recorded:
@@ -91,7 +91,7 @@ def test_recorded_listings_are_read(reference: Path) -> None:
         assert all(row['ID'] and row['URI'].startswith('/data/') for row in rows)
 
 
-def test_a_recorded_search_says_the_same_in_json_and_csv(reference: Path) -> None:
+def test_a_recorded_search_is_equal_in_json_and_csv(reference: Path) -> None:
     folder = reference / 'recorded' / 'xnatpy'
     rows = csv_to_json((folder / 'search_mrSessionData.csv').read_bytes())
     assert rows == [
@@ -100,7 +100,7 @@ def test_a_recorded_search_says_the_same_in_json_and_csv(reference: Path) -> Non
     assert parse_result_set((folder / 'search_mrSessionData.json').read_bytes()) == rows
 
 
-def test_a_recorded_search_of_an_old_server_is_read(reference: Path) -> None:
+def test_a_recorded_search_of_an_old_server_is_parsed(reference: Path) -> None:
     rows = csv_to_json((reference / 'recorded' / 'pyxnat' / 'results.csv').read_bytes())
     table = JsonTable(rows, ['subject_label'])
     assert len(rows) > 100 and len({tuple(row) for row in rows}) == 1
@@ -114,14 +114,14 @@ def test_a_recorded_search_of_an_old_server_is_read(reference: Path) -> None:
 # -- JsonTable -------------------------------------------------------------------------------------
 
 
-def test_wanted_columns_come_first(table: JsonTable) -> None:
+def test_requested_columns_come_first(table: JsonTable) -> None:
     assert table.headers() == ['label', 'ID', 'project']
     assert table.has_header('ID') and not table.has_header('id')
     assert JsonTable([], ['a', 'b']).headers() == ['a', 'b']
     assert JsonTable(SUBJECTS, ['nowhere']).headers() == ['ID', 'project', 'label']
 
 
-def test_a_column_is_a_list_but_of_one_row_its_value(table: JsonTable) -> None:
+def test_a_column_is_a_list_or_the_value_of_the_only_row(table: JsonTable) -> None:
     assert table.get('label') == table['label'] == ['anna', 'bert', 'anna']
     assert table[:1].get('label') == table[:1]['label'] == 'anna'
     assert table[:1].get('label', always_list=True) == ['anna']
@@ -137,14 +137,14 @@ def test_a_column_is_a_list_but_of_one_row_its_value(table: JsonTable) -> None:
         lambda t: t[['nope']],
     ],
 )
-def test_a_column_that_is_not_there_is_an_error_that_names_those_that_are(
+def test_an_unknown_column_is_an_error_that_names_the_existing_ones(
     table: JsonTable, ask: Any
 ) -> None:
     with pytest.raises(KeyError, match=r"'nope'.*label, ID, project"):
         ask(table)
 
 
-def test_rows_and_slices_are_taken_by_position(table: JsonTable) -> None:
+def test_rows_and_slices_are_selected_by_position(table: JsonTable) -> None:
     assert table[0] == SUBJECTS[0] and table[-1] == SUBJECTS[2]
     assert isinstance(table[1:], JsonTable)
     assert table[1:].data == SUBJECTS[1:] and table[::-1].data == SUBJECTS[::-1]
@@ -153,7 +153,7 @@ def test_rows_and_slices_are_taken_by_position(table: JsonTable) -> None:
         table[3]
 
 
-def test_columns_are_selected_in_the_order_asked(table: JsonTable) -> None:
+def test_columns_are_selected_in_the_requested_order(table: JsonTable) -> None:
     some = table[['project', 'ID']]
     assert some.headers() == ['project', 'ID']
     assert some.data == [{'project': row['project'], 'ID': row['ID']} for row in SUBJECTS]
@@ -185,7 +185,7 @@ def test_where_and_where_not_divide_the_rows(
     ]
 
 
-def test_values_of_a_column_can_be_filtered(table: JsonTable) -> None:
+def test_values_of_a_column_can_be_filtered_by_a_pattern(table: JsonTable) -> None:
     assert (
         table.get('label', 'a*')
         == ['anna', 'anna']
@@ -211,11 +211,11 @@ def test_tables_are_joined_by_a_column(table: JsonTable) -> None:
         table.join('nope', ages)
 
 
-def test_brackets_in_a_pattern_mean_themselves() -> None:
+def test_brackets_in_a_pattern_are_literal() -> None:
     assert len(JsonTable([{'label': 'T1[2]'}]).where(label='T1[2]')) == 1
 
 
-def test_where_on_a_column_that_is_not_there_is_an_error(table: JsonTable) -> None:
+def test_where_on_an_unknown_column_is_an_error(table: JsonTable) -> None:
     with pytest.raises(KeyError):
         table.where(nope='x')
 
@@ -234,7 +234,7 @@ def test_tables_compare_by_rows_and_columns(table: JsonTable) -> None:
     assert len(table) == 3 and list(table) == SUBJECTS and bool(table) and not table[:0]
 
 
-def test_a_table_shows_its_shape_and_its_rows(table: JsonTable) -> None:
+def test_the_repr_of_a_table_shows_its_shape_and_rows(table: JsonTable) -> None:
     assert repr(table) == '<JsonTable 3 rows, 3 columns: label, ID, project>'
     lines = str(table).splitlines()
     assert (
@@ -245,7 +245,7 @@ def test_a_table_shows_its_shape_and_its_rows(table: JsonTable) -> None:
     assert str(JsonTable([])) == repr(JsonTable([]))
 
 
-def test_of_a_large_table_the_beginning_is_shown() -> None:
+def test_only_the_beginning_of_a_large_table_is_shown() -> None:
     wide = JsonTable([{f'c{number}': f'<{number}>' for number in range(100)}] * 1000)
     for shown in (str(wide), wide._repr_html_()):
         assert '1000 rows, 100 columns in all' in shown and 'c19' in shown and 'c20' not in shown
@@ -258,7 +258,7 @@ def test_of_a_large_table_the_beginning_is_shown() -> None:
     assert len(repr(wide)) < 200
 
 
-def test_cells_are_shown_on_one_line_and_cut() -> None:
+def test_cells_are_shown_on_one_line_and_shortened() -> None:
     lines = str(
         JsonTable([{'note': 'one\ntwo', 'b': 'x'}, {'note': 'n' * 500, 'b': 'y'}])
     ).splitlines()
@@ -268,7 +268,7 @@ def test_cells_are_shown_on_one_line_and_cut() -> None:
     assert lines[2].startswith('n' * 39 + '…  y')
 
 
-def test_what_is_no_text_can_be_shown_and_matched() -> None:
+def test_values_that_are_not_text_can_be_shown_and_matched() -> None:
     table = JsonTable([{'age': 80, 'note': None}, {'age': 9, 'note': 'x'}])
     assert len(table.where(age=80)) == len(table.where(age='8*')) == 1 and table.get(
         'age', '9'
@@ -281,7 +281,7 @@ def test_ipython_prints_the_rows(table: JsonTable) -> None:
     assert pretty.pretty(table) == str(table)
 
 
-def test_a_column_named_twice_is_one() -> None:
+def test_a_repeated_column_is_kept_once() -> None:
     assert JsonTable(SUBJECTS, ['label', 'label']).headers() == ['label', 'ID', 'project']
 
 
@@ -291,7 +291,9 @@ def test_a_column_named_twice_is_one() -> None:
 @pytest.mark.parametrize(
     'kind', ['path', 'Path', 'text file', 'bytes file', 'pieces', 'text pieces']
 )
-def test_csv_comes_from_paths_files_and_pieces(table: JsonTable, tmp_path: Path, kind: str) -> None:
+def test_csv_can_come_from_paths_files_and_chunks(
+    table: JsonTable, tmp_path: Path, kind: str
+) -> None:
     table.dump_csv(tmp_path / 'a.csv')
     text = table.dumps_csv()
     sources: dict[str, Any] = {
@@ -312,23 +314,23 @@ def test_a_csv_without_rows_keeps_its_columns() -> None:
     assert JsonTable.from_csv(io.BytesIO(b'')).headers() == []
 
 
-def test_a_file_that_was_open_stays_open() -> None:
+def test_a_file_that_was_open_is_left_open() -> None:
     file = io.StringIO('a\n1\n2\n')
     assert next(iter_csv(file)) == {'a': '1'}
     assert not file.closed
 
 
-def test_what_is_not_utf_8_is_an_error() -> None:
+def test_a_csv_that_is_not_utf8_is_an_error() -> None:
     with pytest.raises(UnexpectedAnswer, match='UTF-8'):
         list(iter_csv([b'a,b\n1,\xe4\n']))
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_column() -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_column() -> None:
     assert list(iter_csv([b'\xef', b'\xbb\xbfa\r\n1\r\n'])) == [{'a': '1'}]
 
 
 @given(st.data())
-def test_pieces_may_end_anywhere(data: st.DataObject) -> None:
+def test_chunks_can_end_anywhere(data: st.DataObject) -> None:
     columns, rows = data.draw(tables())
     body = JsonTable(rows, columns).dumps_csv().encode()
     cuts = sorted(data.draw(st.lists(st.integers(0, len(body)), max_size=5)))
@@ -369,7 +371,7 @@ def test_a_large_csv_takes_the_memory_of_a_row() -> None:
 # -- pandas ----------------------------------------------------------------------------------------
 
 
-def test_a_table_becomes_a_data_frame(table: JsonTable) -> None:
+def test_a_table_can_become_a_data_frame(table: JsonTable) -> None:
     pandas = pytest.importorskip('pandas')
     frame = table.to_pandas()
     assert list(frame.columns) == table.headers() and frame['ID'].tolist() == table['ID']
@@ -378,7 +380,7 @@ def test_a_table_becomes_a_data_frame(table: JsonTable) -> None:
     assert pandas.to_numeric(ages).isna().tolist() == [False, True]
 
 
-def test_a_data_frame_has_numbers_and_dates_if_they_are_asked_for() -> None:
+def test_a_data_frame_has_numbers_and_dates_on_request() -> None:
     pandas = pytest.importorskip('pandas')
     rows = [
         {
@@ -446,7 +448,7 @@ def test_a_table_is_written_to_a_path(table: JsonTable, tmp_path: Path) -> None:
     assert (tmp_path / 'out.csv').read_text(encoding='utf-8') == table.dumps_csv()
 
 
-def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
+def test_rows_are_written_one_at_a_time(tmp_path: Path) -> None:
     def rows(count: int) -> Any:
         for number in range(count):
             yield {
@@ -478,7 +480,7 @@ def test_rows_are_written_as_they_come(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path('/dev/stdout').exists(), reason='no such file on this system')
-def test_what_is_no_plain_file_is_written_to(
+def test_a_special_file_can_be_written_to(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     link = tmp_path / 'link.csv'
@@ -499,7 +501,7 @@ def test_what_is_no_plain_file_is_written_to(
     assert done.stdout == 'a\n1\n'
 
 
-def test_rows_may_have_columns_of_their_own() -> None:
+def test_rows_can_have_different_columns() -> None:
     table = JsonTable([{'ID': '1', 'a': 'x'}, {'b': 'y', 'ID': '2', 'c': 'z'}], ['ID', 'c'])
     assert table.headers() == ['ID', 'c', 'a', 'b']
     assert table.items() == [('1', '', 'x', ''), ('2', 'z', '', 'y')] and table['b'] == ['', 'y']
@@ -525,7 +527,7 @@ def test_rows_are_sorted_by_size_with_empty_cells_last() -> None:
     assert len(JsonTable([]).sort('age')) == 0
 
 
-def test_a_carriage_return_comes_back_from_csv() -> None:
+def test_a_carriage_return_survives_csv() -> None:
     assert csv_to_json(JsonTable([{'note': 'one\rtwo', 'ID': 'S1'}]).dumps_csv()) == [
         {'note': 'one\rtwo', 'ID': 'S1'}
     ]
@@ -543,13 +545,13 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[Row]]:
 
 
 @given(tables())
-def test_any_table_comes_back_from_its_json(made: tuple[list[str], list[Row]]) -> None:
+def test_any_table_survives_json(made: tuple[list[str], list[Row]]) -> None:
     columns, rows = made
     assert json.loads(JsonTable(rows, columns).dumps_json()) == rows
 
 
 @given(tables())
-def test_any_table_comes_back_from_its_csv(made: tuple[list[str], list[Row]]) -> None:
+def test_any_table_survives_csv(made: tuple[list[str], list[Row]]) -> None:
     columns, rows = made
     table = JsonTable(rows, columns)
     assert csv_to_json(table.dumps_csv()) == rows
