@@ -9,7 +9,6 @@ from __future__ import annotations
 import html
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path as FilePath
 from typing import Any, ClassVar, cast
 
 import six
@@ -23,13 +22,13 @@ from ..query.paths import Path, Step
 from ..tables.table import Row, html_table
 from .attributes import Attributes
 from .bulk import Uploadable
+from .creation import create, read_document
 from .host import Host
 from .hosted import Named
-from .writing import XML, Fields, fields_above, split_parameters
+from .writing import XML
 
 __all__ = ['Element', 'as_name', 'class_of', 'register']
 
-_LONGEST_ID = 255
 _CLASSES: dict[str, type[Any]] = {}
 
 
@@ -404,7 +403,7 @@ class Element(Named, Uploadable):
         above is created and the request repeated. A scan of a new session is sent in the session's
         document, from which XNAT also creates the subject: two requests for all three.
         """
-        document = _read_document(params.pop('xml', None))
+        document = read_document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
         extra = dict(params.pop('params', {}))
         for ignored in ('use_label', 'overwrite'):
@@ -444,108 +443,7 @@ class Element(Named, Uploadable):
         One lookup of owners serves all levels.
         """
         with self.host.owners.reuse_lookups():
-            self._create_checked(types, fields, document, inner, move)
-
-    def _create_checked(
-        self,
-        types: dict[str, str],
-        fields: dict[str, Any],
-        document: bytes | None,
-        inner: Sequence[Any],
-        move: bool,
-    ) -> None:
-        """Check name, fields and owner, then create the element."""
-        kind = str(types.get(self.level.plural) or fields.get('xsiType') or self.level.datatype)
-        above = {} if document else fields_above(kind, fields)
-        fields = {name: value for name, value in fields.items() if name not in above}
-        new_fields = None if document or not kind else self.new_fields(kind, fields)
-        lacks_session = (
-            self._check_new(fields, move) is False and self.level.plural != 'experiments'
-        )
-        if new_fields is not None:
-            _, query = split_parameters(self, fields)
-            document, fields = new_fields.document(inner), {**new_fields.query(), **query}
-            if document is None and 'xsiType' in self.level.columns:
-                fields['xsiType'] = new_fields.kind
-        parent = self.parent_on_path()
-        if lacks_session and parent is not None:  # its session does not exist
-            response = self._create_below(parent, types, above, new_fields, fields, document)
-        else:
-            try:
-                response = self._put(fields, document)
-            except errors.DatabaseError as error:
-                if (
-                    parent is None
-                    or not self._is_well_named()
-                    or not self._lacks_parent(error, parent)
-                ):
-                    raise
-                response = self._create_below(parent, types, above, new_fields, fields, document)
-        self._store_accession_id(six.ensure_text(response or b'', errors='replace').strip())
-
-    def _create_below(
-        self,
-        parent: Element,
-        types: dict[str, str],
-        above: dict[str, Any],
-        new_fields: Fields | None,
-        fields: dict[str, Any],
-        document: bytes | None,
-    ) -> bytes:
-        """Create the parent, then the element unless its document holds it."""
-        within = (
-            new_fields.as_inner(self)
-            if new_fields is not None and not new_fields.query() and fields.keys() <= {'xsiType'}
-            else []
-        )
-        parent.create_with_parents(types, above, inner=within)
-        return b'' if within else self._put(fields, document)
-
-    def new_fields(self, kind: str, fields: dict[str, Any]) -> Fields:
-        """Return the fields of a new element, checked against its schema.
-
-        Parameters
-        ----------
-        kind : str
-            Its type, such as ``xnat:mrScanData``.
-        fields : dict
-            Values by short name or full path; parameters of the request are ignored.
-
-        Raises
-        ------
-        ProgrammingError
-            The type has no such field, a value does not fit, or a required field is missing.
-        """
-        values, _ = split_parameters(self, fields)
-        new_fields = Fields(
-            self, kind, {name: value for name, value in values.items() if value not in (None, '')}
-        )
-        new_fields.check_new()
-        return new_fields
-
-    @staticmethod
-    def _lacks_parent(error: errors.DatabaseError, parent: Element) -> bool:
-        """Whether an error reports a missing element above.
-
-        XNAT uses many statuses for it. Ambiguous ones (400, 422, 500) cost one request.
-        """
-        if isinstance(error, errors.NotFoundError) or error.status in (404, 417):
-            return True
-        return error.status in (400, 422, 500) and not parent.exists()
-
-    def _check_new(self, fields: Mapping[str, Any], move: bool) -> bool | None:
-        """Reject an invalid name, and a place or ID of another element.
-
-        Returns the result of `check_owner`.
-        """
-        if (
-            self.level.plural in labels.CHECKED
-            and labels.why_not_new(self.level.plural, self.path_name)
-            and not self.exists()
-        ):
-            labels.check_new(self.level.plural, self.level.singular, self.path_name, self.url)
-        self.host.owners.check_id(self, fields.get('ID'))
-        return self.check_owner(move)
+            create(self, types, fields, document, inner, move)
 
     def check_owner(self, move: bool = False, fresh: bool = False) -> bool | None:
         """Raise an error if the path names a wrong owner of the element.
@@ -573,38 +471,6 @@ class Element(Named, Uploadable):
             return self.host.owners.check(self, move, fresh)
         except errors.NotFoundError:  # no such project: the next request fails, or creates it
             return None
-
-    def _put(self, query: Mapping[str, Any], document: bytes | None) -> bytes:
-        if document is not None:
-            return self.put_document(document, query)
-        response: bytes = self.connection.request(uris.with_query(self.uri, query), 'PUT')
-        return response
-
-    def _is_well_named(self) -> bool:
-        """Whether XNAT accepts the name as the label of a new element.
-
-        If not, an error of the server is about the name, not about the elements above.
-        """
-        return self.level.plural not in labels.CHECKED or not labels.why_not_new(
-            self.level.plural, self.path_name
-        )
-
-    def _store_accession_id(self, accession_id: str) -> None:
-        """Store the accession ID from the response to a PUT.
-
-        XNAT returns one for subjects, experiments and assessors.
-        """
-        if self.level.plural not in ('subjects', 'experiments', 'assessors') or not accession_id:
-            return
-        if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
-            message, remedy = (
-                f'no accession ID: {accession_id[:60]!r}',
-                'Check with exists() whether it was created.',
-            )
-            raise errors.UnexpectedAnswer(message, uri=self.url, method='PUT', remedy=remedy)
-        if '/' not in accession_id:
-            self.row[self.level.id_column] = accession_id
-            self.host.owners.store(self)
 
     def delete(self, delete_files: bool = True) -> None:
         """Delete the element and everything below it.
@@ -736,20 +602,6 @@ class Element(Named, Uploadable):
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, as_name(row, id_filter), False)
         return class_of(row.plural)([(*self.steps, step)], self.host)
-
-
-def _read_document(location: Any) -> bytes | None:
-    """Read an XNAT document from a file, and check that it is well-formed."""
-    if location is None:
-        return None
-    text = FilePath(location).expanduser().read_bytes()
-    try:
-        parse_xml(text)
-    except ValueError as error:
-        raise errors.DataError(
-            f'{location}: {error}', remedy='Give the path of an XML document as get() returns it.'
-        ) from error
-    return text
 
 
 def as_name(row: Level, name: Any) -> str:

@@ -1,8 +1,8 @@
-"""An element as the modules that read and write its fields see it."""
+"""An element as the modules that create it, and read and write its fields, see it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 from ..http.client import Connection
@@ -14,9 +14,9 @@ __all__ = ['Writable']
 
 
 class Writable(Protocol):
-    """The part of :class:`pyxnat.resources.Element` that its fields need.
+    """The part of :class:`pyxnat.resources.Element` that those modules need.
 
-    `Element` itself holds an `Attributes`, so that module cannot import it.
+    `Element` imports them, so they cannot import it.
     """
 
     level: ClassVar[Level]
@@ -31,7 +31,20 @@ class Writable(Protocol):
     @property
     def uri(self) -> str: ...
     @property
+    def url(self) -> str: ...
+    @property
     def path_name(self) -> str: ...
+    def exists(self, consistent: bool = False) -> bool: ...
+    def parent_on_path(self) -> Writable | None: ...
+    def create_with_parents(
+        self,
+        types: dict[str, str],
+        fields: dict[str, Any],
+        document: bytes | None = None,
+        inner: Sequence[Any] = (),
+        *,
+        move: bool = False,
+    ) -> None: ...
     def datatype(self) -> str: ...
     def get(self) -> bytes: ...
     def listing_uri(self) -> str: ...

@@ -21,6 +21,7 @@ __all__ = [
     'Fields',
     'fields_above',
     'is_field',
+    'new_fields',
     'read_fields',
     'split_parameters',
     'write_fields',
@@ -183,6 +184,31 @@ def split_parameters(
         return {}, dict(fields)
     own = {name: value for name, value in fields.items() if is_field(name)}
     return own, {name: value for name, value in fields.items() if name not in own}
+
+
+def new_fields(element: Writable, kind: str, fields: Mapping[str, Any]) -> Fields:
+    """Return the fields of a new element, checked against its schema.
+
+    Parameters
+    ----------
+    element : Writable
+        The element.
+    kind : str
+        Its type, such as ``xnat:mrScanData``.
+    fields : mapping
+        Values by short name or full path; parameters of the request are ignored.
+
+    Raises
+    ------
+    ProgrammingError
+        The type has no such field, a value does not fit, or a required field is missing.
+    """
+    values, _ = split_parameters(element, fields)
+    checked = Fields(
+        element, kind, {name: value for name, value in values.items() if value not in (None, '')}
+    )
+    checked.check_new()
+    return checked
 
 
 def fields_above(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ...model.wildcards import ANY, matches
 from ...query.paths import Path, Step, spell, uri_of
 from ...resources.base import class_of
 from ...resources.host import Host
-from ...resources.writing import XML, Fields, is_field
+from ...resources.writing import XML, Fields, is_field, new_fields
 from .report import Report
 from .workers import WorkerPool, progress_bar
 
@@ -155,7 +155,7 @@ def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     """Return the XML of a scan; empty if it cannot hold all fields."""
     element = class_of('scans').element_at(uri_of(row.path), interface)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
-    new = element.new_fields(str(fields.get('xsiType') or element.level.datatype), fields)
+    new = new_fields(element, str(fields.get('xsiType') or element.level.datatype), fields)
     return (
         new.as_inner(element)
         if not new.query() and not fields.keys() - {'xsiType'} - new.values.keys()
