@@ -1,4 +1,4 @@
-"""A served archive, clients of its users, and a project to ask for."""
+"""Fixtures: a served archive, clients of its users, and a filled project."""
 
 from __future__ import annotations
 
@@ -47,8 +47,10 @@ def folder(server: Server) -> Path:
 
 @pytest.fixture(scope='module')
 def filled(admin: Client) -> dict[str, str]:
-    """A project with two subjects, three sessions, scans, a reconstruction, an assessor and files;
-    IDs by label."""
+    """Create a project with items of all levels; return their IDs by label.
+
+    It has two subjects, three sessions, scans, a reconstruction, an assessor and files.
+    """
     ids: dict[str, str] = {}
     admin.ok('PUT', '/data/projects/P?description=a%20study')
     admin.ok('PUT', '/data/projects/Q')

@@ -11,7 +11,7 @@ SCAN, QC = 'xnat:mrScanData', 'xnat:qcManualAssessorData'
 
 
 def criterion(field: str, comparison: str, value: str, override: int = 0) -> str:
-    """One comparison."""
+    """Return one comparison."""
     return (
         '<xdat:criteria '
         f'override_value_formatting="{override}"><xdat:schema_field>{field}</xdat:schema_field>'
@@ -21,7 +21,7 @@ def criterion(field: str, comparison: str, value: str, override: int = 0) -> str
 
 
 def inside(*criteria: str, method: str = 'AND') -> str:
-    """A set in the set that a search has."""
+    """Return a set inside the set of a search."""
     return f'<xdat:child_set method="{method}">{"".join(criteria)}</xdat:child_set>'
 
 
@@ -33,8 +33,10 @@ def document(
     extra: str = '',
     **attributes: str,
 ) -> bytes:
-    """A search; columns are ``ID`` or ``type.ID``, attributes those of the root with ``_`` for
-    ``-``."""
+    """Return a search document; columns are ``ID`` or ``type.ID``.
+
+    Attributes are those of the root, with ``_`` for ``-``.
+    """
     fields = ''.join(
         f'<xdat:search_field><xdat:element_name>{one.partition(".")[0] if "." in one else root}</'
         'xdat:element_name>'
@@ -57,7 +59,7 @@ def document(
 
 
 def run(client: Client, *args: object, **more: object) -> list[dict[str, str]]:
-    """The rows of a search."""
+    """Return the rows of a search."""
     answer = client.post('/data/search?format=csv', document(*args, **more))  # type: ignore[arg-type]
     assert answer.status == 200, answer.body
     return answer.csv

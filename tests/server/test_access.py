@@ -1,4 +1,4 @@
-"""Logins, sessions and rights."""
+"""Tests of logins, sessions and rights."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_1_7_who_may_do_what(
     hidden = (caller, project) == (
         'outsider',
         'protected',
-    )  # what is in it is not there for who may not read it
+    )  # items in it do not exist for a caller who may not read it
     assert client.delete(f'{base}/subjects/doomed_{caller}').status == (404 if hidden else delete)
     admin.put(f'{base}/resources/R/files/doomed?inbody=true&overwrite=true', b'x')
     assert client.delete(f'{base}/resources/R/files/doomed').status == delete
@@ -88,9 +88,11 @@ def test_a_refused_upload_leaves_the_connection_usable(server: Server) -> None:
     connection.close()
 
 
-def test_what_is_not_shared_stays_hidden(client_of: ClientOf, admin: Client) -> None:
-    """A subject shared into a project does not take its sessions along; a shared session takes its
-    scans."""
+def test_items_of_a_shared_subject_that_are_not_shared_stay_hidden(
+    client_of: ClientOf, admin: Client
+) -> None:
+    """A subject shared into a project does not bring its sessions along; a shared session brings
+    its scans."""
     admin.ok('PUT', '/data/projects/away?accessibility=private')
     admin.ok('PUT', '/data/projects/away/users/member/outsider')
     admin.put('/data/projects/private/subjects/T/experiments/T1?xsiType=xnat:mrSessionData')
@@ -115,7 +117,7 @@ def test_what_is_not_shared_stays_hidden(client_of: ClientOf, admin: Client) -> 
     assert outsider.get('/data/projects/private/subjects/T?format=json').status == 404
 
 
-def test_who_may_read_no_project_lists_no_subjects(tmp_path: Path) -> None:
+def test_a_user_without_any_readable_project_lists_no_subjects(tmp_path: Path) -> None:
     with serve(tmp_path, password='word', users={'new': 'new'}) as server:
         admin, new = Client(server, 'admin', 'word'), Client(server, 'new', 'new')
         for path in ('', '/subjects/S'):

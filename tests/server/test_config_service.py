@@ -29,7 +29,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(params=['site', 'project'])
 def base(request: pytest.FixtureRequest, admin: Client) -> str:
-    """A tool of its own: of the site, or of a project."""
+    """Return a unique tool: of the site, or of a project."""
     number = next(_numbers)
     if request.param == 'site':
         return f'/data/config/tool{number}'
@@ -134,7 +134,7 @@ def test_rights(admin: Client, client_of: Callable[..., Client], base: str) -> N
         for place in (
             f'{base}/a',
             '/data/projects/NOSUCH/config/t/a',
-        ):  # who may not write learns nothing of what is there
+        ):  # a caller without the right to write does not learn the content
             assert client_of('outsider')('PUT', place, b'x', TEXT).status == 403
         assert admin.get('/data/projects/NOSUCH/config/t/a').status == 404
         assert admin('PUT', '/data/projects/NOSUCH/config/t/a', b'x', TEXT).status == 404

@@ -1,5 +1,4 @@
-"""The server is killed in the middle of its work, again and again: files and rows agree afterwards,
-and what was acknowledged is there."""
+"""Tests that kill the server repeatedly: files and rows agree, and confirmed writes are stored."""
 
 from __future__ import annotations
 
@@ -44,7 +43,7 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """A server process, and where it answers; it is killed at the end, however that comes."""
+    """Start a server process and return its URL; it is killed at the end in any case."""
     command = [sys.executable, '-m', 'pyxnat.server', str(folder), '--port', '0']
     environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'PYXNAT_SERVER_PASSWORD': 'p'}
     with (folder.parent / 'server.log').open('a') as log:
@@ -67,7 +66,7 @@ def running(folder: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
 
 
 class Work:
-    """What clients do until the server is gone, and what it said it has done."""
+    """Send requests as clients until the server has gone, and record the confirmed ones."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -161,8 +160,7 @@ class Work:
 
 
 def disagreements(folder: Path) -> list[str]:
-    """Files without a row, rows without their file, rows that tell other things than the file, and
-    what was left half-done."""
+    """Return files without a row, rows without their file, wrong rows, and unfinished work."""
     area = FileArea(folder)
     engine = create_engine(f'sqlite:///{(folder / "archive.sqlite").as_posix()}')
     expected: dict[Path, Any] = {}
@@ -203,7 +201,7 @@ def disagreements(folder: Path) -> list[str]:
 
 
 def lost(where: Any, work: Work) -> list[str]:
-    """What was acknowledged and is not there."""
+    """Return the confirmed writes that are not stored."""
     client = Client(where, 'admin', 'p')
     wrong = [
         path
@@ -218,7 +216,7 @@ def lost(where: Any, work: Work) -> list[str]:
     return wrong
 
 
-def test_after_every_kill_files_and_rows_agree_and_nothing_acknowledged_is_lost(
+def test_after_every_kill_files_and_rows_agree_and_no_confirmed_write_is_lost(
     tmp_path: Path,
 ) -> None:
     folder, delays, works = tmp_path / 'archive', random.Random(2), []

@@ -1,4 +1,4 @@
-"""What is read of DICOM files, whatever they hold."""
+"""Tests of reading DICOM files, with any content."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def opened(path: Path, body: bytes) -> None:
-    """Read a file in all ways there are: it can be refused as none of DICOM, and nothing else."""
+    """Read a file in all possible ways: it may be refused as not DICOM, with no other error."""
     path.write_bytes(body)
     for reader in (read, lambda one: list(dump(one))):
         with suppress(NotDicom):
@@ -67,12 +67,12 @@ def without_pixels(body: bytes) -> bytes:
 
 
 def element(tag: int, kind: bytes, value: bytes) -> bytes:
-    """An element in explicit little endian, with a long form of its length."""
+    """Return an element in explicit little endian, with a long form of its length."""
     return struct.pack('<HH2sHI', tag >> 16, tag & 0xFFFF, kind, 0, len(value)) + value
 
 
 def test_a_long_value_is_not_read(path: Path) -> None:
-    """Neither one that an import asks for, nor into the dump."""
+    """Neither if an import requests it, nor for the dump."""
     body = without_pixels(content('MR_small.dcm'))
     path.write_bytes(
         body
@@ -86,7 +86,7 @@ def test_a_long_value_is_not_read(path: Path) -> None:
     assert read(path).values['PatientComments'] == 'short'
 
 
-def test_no_more_is_read_than_a_header_may_hold(path: Path) -> None:
+def test_no_more_is_read_than_a_header_can_hold(path: Path) -> None:
     inner = element(0x00091010, b'OB', bytes(MAX_HEADER))
     item = (
         struct.pack('<HHI', 0xFFFE, 0xE000, 0xFFFFFFFF)
@@ -104,14 +104,14 @@ def test_no_more_is_read_than_a_header_may_hold(path: Path) -> None:
             reader(path)  # type: ignore[operator]
 
 
-def test_elements_without_end(path: Path) -> None:
+def test_endless_elements_are_read_in_limited_time(path: Path) -> None:
     path.write_bytes(without_pixels(content('MR_small.dcm')) + bytes(2**25))
     started = time.process_time()
     assert read(path).modality == 'MR'
     assert time.process_time() - started < 2
 
 
-def test_a_deflated_file_is_unpacked_only_as_far_as_its_header_may_reach(path: Path) -> None:
+def test_a_deflated_file_is_unpacked_only_as_far_as_its_header_can_reach(path: Path) -> None:
     body = content('image_dfl.dcm')
     start = 132 + 12 + int.from_bytes(body[140:144], 'little')
     inner = without_pixels(zlib.decompress(body[start:], -zlib.MAX_WBITS))
@@ -119,7 +119,7 @@ def test_a_deflated_file_is_unpacked_only_as_far_as_its_header_may_reach(path: P
     begin = packer.compress(inner) + packer.flush(zlib.Z_FULL_FLUSH)
     again = packer.compress(bytes(2**24)) + packer.flush(
         zlib.Z_FULL_FLUSH
-    )  # which knows nothing of what was before it
+    )  # independent of the data before it
     bomb = begin + again * 64 + packer.flush()
     path.write_bytes(body[:start] + bomb)
     assert len(bomb) < 2**21

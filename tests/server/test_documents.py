@@ -1,5 +1,5 @@
-"""What documents do to what is below their item: the project and the shares of scans, resources,
-and what a complete document lacks."""
+"""Tests of the effects of documents on items below: project and shares of scans, resources, missing
+parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def session_of(name: str) -> str:
 
 
 def told(client: Client, path: str) -> dict[str, tuple[Any, list[Any]]]:
-    """The project and the shares that each scan of a session tells, alike in both forms."""
+    """Return the project and the shares that each scan of a session has, equal in both forms."""
     item = client.get(f'{path}?format=json').item
     scans = next(child['items'] for child in item['children'] if child['field'] == 'scans/scan')
     found = {}
@@ -76,9 +76,7 @@ def told(client: Client, path: str) -> dict[str, tuple[Any, list[Any]]]:
 
 
 @pytest.mark.parametrize('project', ['', 'I', 'J'])
-def test_a_scan_of_a_document_tells_the_project_that_the_document_names(
-    admin: Client, project: str
-) -> None:
+def test_a_scan_of_a_document_has_the_project_of_the_document(admin: Client, project: str) -> None:
     path = session_of(f'P{project}')
     assert (
         send(admin, path, 'MRSession', SCANS.format(f'project="{project}"' if project else ''))
@@ -89,7 +87,7 @@ def test_a_scan_of_a_document_tells_the_project_that_the_document_names(
     assert {row['ID']: row['xnat:imagescandata/project'] for row in rows} == {'1': project, '2': ''}
 
 
-def test_a_scan_below_the_document_of_its_subject_tells_none(admin: Client) -> None:
+def test_a_scan_below_the_document_of_its_subject_has_no_project(admin: Client) -> None:
     admin.ok('PUT', '/data/projects/I/subjects/OS?ID=OS_ID')
     inside = SCANS.format('')
     one = (
@@ -108,7 +106,7 @@ def test_a_scan_below_the_document_of_its_subject_tells_none(admin: Client) -> N
     assert told(admin, session_of('OS')) == {'1': (None, []), '2': (None, [])}
 
 
-def test_a_put_of_the_scan_tells_the_project_of_its_path(admin: Client) -> None:
+def test_a_put_of_the_scan_sets_the_project_of_its_path(admin: Client) -> None:
     path = session_of('URI')
     assert send(admin, path, 'MRSession', SCANS.format('')) == 201
     admin.ok('PUT', f'{path}/scans/1?quality=usable')
@@ -120,7 +118,7 @@ def test_a_put_of_the_scan_tells_the_project_of_its_path(admin: Client) -> None:
     assert told(admin, path)['2'][0] == 'J'
     assert (
         send(admin, path, 'MRSession', SCANS.format('')) == 200
-    )  # a document keeps what it does not say
+    )  # a document does not change missing fields
     assert {name: project for name, (project, _) in told(admin, path).items()} == {
         '1': 'I',
         '2': 'J',
@@ -142,7 +140,7 @@ def test_scans_without_a_project_have_the_rights_of_their_session(
 # -- shares
 
 
-def test_a_share_by_uri_takes_the_scans_along_and_one_by_document_does_not(admin: Client) -> None:
+def test_a_share_by_uri_includes_the_scans_and_one_by_document_does_not(admin: Client) -> None:
     by_uri, by_document, by_field = (session_of(name) for name in ('SU', 'SD', 'SF'))
     for path in (by_uri, by_document, by_field):
         assert send(admin, path, 'MRSession', SCANS.format('')) == 201
@@ -167,7 +165,7 @@ def test_a_share_by_uri_takes_the_scans_along_and_one_by_document_does_not(admin
         assert admin.get(f'/data/projects/J/experiments/{label}?format=json').status == 200
 
 
-def test_a_document_shares_the_scans_that_it_says(admin: Client) -> None:
+def test_a_document_shares_the_scans_that_it_names(admin: Client) -> None:
     path = session_of('SS')
     scan = (
         '<xnat:scan ID="{0}" xsi:type="xnat:mrScanData"><xnat:sharing><xnat:share project="{1}" '
@@ -183,7 +181,7 @@ def test_a_document_shares_the_scans_that_it_says(admin: Client) -> None:
     assert told(admin, path) == {'1': (None, [('J', '1')]), '2': (None, [])}
 
 
-def test_a_document_shares_a_scan_with_projects_where_the_caller_may_create(
+def test_a_document_shares_a_scan_with_projects_in_which_the_caller_may_create(
     admin: Client, client_of: Any
 ) -> None:
     member, path = client_of('member'), session_of('SR')
@@ -199,7 +197,9 @@ def test_a_document_shares_a_scan_with_projects_where_the_caller_may_create(
 # -- complete documents
 
 
-def test_a_complete_document_of_a_session_clears_what_its_parts_lack(admin: Client) -> None:
+def test_a_complete_document_of_a_session_clears_the_fields_that_its_parts_lack(
+    admin: Client,
+) -> None:
     path = session_of('CL')
     admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData&note=n')
     admin.ok(
@@ -244,7 +244,7 @@ def test_a_complete_document_of_a_session_clears_what_its_parts_lack(admin: Clie
 # -- resources
 
 
-def test_a_resource_tells_the_counts_of_its_document_until_it_gets_a_file(
+def test_a_resource_has_the_counts_of_its_document_until_it_gets_a_file(
     admin: Client, folder: Path
 ) -> None:
     path = session_of('RC')
@@ -270,8 +270,10 @@ def test_a_resource_tells_the_counts_of_its_document_until_it_gets_a_file(
 
 
 def counts_of(client: Client, path: str) -> dict[str, tuple[str, str]]:
-    """The counts of a session's resources: alike in the listing, in both forms of the document and
-    as columns."""
+    """Return the counts of a session's resources.
+
+    They are equal in the listing, in both forms of the document and as columns.
+    """
     names = ('file_count', 'file_size')
     rows = client.get(f'{path}/resources').rows
     found = {row['label']: (row['file_count'], row['file_size']) for row in rows}
@@ -299,10 +301,10 @@ def counts_of(client: Client, path: str) -> dict[str, tuple[str, str]]:
     return found
 
 
-# -- scans whose document says where they are
+# -- scans whose document names their session
 
 
-def test_the_document_of_a_scan_names_its_session_where_the_path_names_none(admin: Client) -> None:
+def test_the_document_of_a_scan_names_its_session_if_the_path_does_not(admin: Client) -> None:
     path = session_of('WH')
     accession = admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     admin.ok('PUT', f'{path}/scans/1?xsiType=xnat:mrScanData')
@@ -330,7 +332,7 @@ def test_the_document_of_a_scan_names_its_session_where_the_path_names_none(admi
     assert sorted(row['ID'] for row in admin.get(f'{path}/scans').rows) == ['1', '10']
 
 
-def test_the_session_that_the_document_of_a_scan_names_must_be_the_callers_to_edit(
+def test_the_caller_needs_the_right_to_edit_the_session_named_by_a_document(
     admin: Client, client_of: Any
 ) -> None:
     path = session_of('WR')
@@ -341,7 +343,7 @@ def test_the_session_that_the_document_of_a_scan_names_must_be_the_callers_to_ed
     assert admin.get(f'{path}/scans').rows == []
 
 
-def test_the_id_of_a_document_beats_that_of_the_path_of_a_scan_that_is_new(admin: Client) -> None:
+def test_the_id_in_a_document_takes_precedence_over_the_path_for_a_new_scan(admin: Client) -> None:
     path = session_of('WI')
     admin.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
     for quality in ('usable', 'questionable'):
@@ -363,7 +365,7 @@ def test_the_id_of_a_document_beats_that_of_the_path_of_a_scan_that_is_new(admin
 # -- older archives
 
 
-def test_an_archive_that_does_not_know_what_scans_tell_opens(tmp_path: Path) -> None:
+def test_an_archive_of_a_version_without_these_columns_opens(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
         path = '/data/projects/OLD/subjects/S/experiments/E'

@@ -1,4 +1,4 @@
-"""The change feed: which workflows a change writes, what they tell, and who sees them."""
+"""Tests of the change feed: workflows for changes, their content, and who sees them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def project(admin: Client) -> str:
 
 
 def feed(server: Server, project: str) -> list[tuple[str, str, str]]:
-    """Item, type and name of the workflows of a project, in the order they were written."""
+    """Return item, type and name of the workflows of a project, in the order of writing."""
     with server.archive.store.read() as connection:
         rows = connection.execute(
             select(workflow).where(workflow.c.project == project).order_by(workflow.c.pk)
@@ -37,7 +37,7 @@ def events(client: Client, kind: str, name: str) -> list[dict[str, Any]]:
     return list(json.loads(client.get(f'/data/services/audit/{kind}/{name}').body)['events'])
 
 
-def test_every_change_of_a_session_is_told_of_it(
+def test_every_change_of_a_session_writes_a_workflow_of_the_session(
     server: Server, admin: Client, project: str
 ) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S')
@@ -46,7 +46,7 @@ def test_every_change_of_a_session_is_told_of_it(
     file = f'{path}/scans/1/resources/R/files/f'
     admin.ok('PUT', f'{path}/scans/1?xsiType=xnat:mrScanData')
     admin.ok('PUT', f'{file}?inbody=true', b'one')
-    admin.ok('PUT', f'{file}?inbody=true', b'dup')  # is there already: nothing changes
+    admin.ok('PUT', f'{file}?inbody=true', b'dup')  # exists already: nothing changes
     admin.ok('PUT', f'{file}?inbody=true&overwrite=true', b'two')  # of the same size
     admin.ok('DELETE', file)
     admin.ok('PUT', f'{path}?note=n')
@@ -70,13 +70,13 @@ def test_every_change_of_a_session_is_told_of_it(
     )
 
 
-def test_a_project_is_made_with_its_groups(server: Server, project: str) -> None:
+def test_a_project_is_created_with_its_groups(server: Server, project: str) -> None:
     (item, kind, name), (_, other, permissions) = feed(server, project)
     assert (item, kind, name) == (project, 'xnat:projectData', 'unknown action')
     assert (other, permissions) == ('xdat:userGroup', 'Initialized permissions')
 
 
-def test_what_goes_with_a_deleted_subject_has_no_row(
+def test_items_deleted_with_a_subject_have_no_row(
     server: Server, admin: Client, project: str
 ) -> None:
     admin.ok(
@@ -87,7 +87,7 @@ def test_what_goes_with_a_deleted_subject_has_no_row(
     assert 'Removed Subject' in names and 'Removed PET Session' not in names
 
 
-def test_sharing_is_told_of_the_item_and_its_scans(
+def test_sharing_writes_a_workflow_of_the_item_and_its_scans(
     server: Server, admin: Client, project: str
 ) -> None:
     path = f'/data/projects/{project}/subjects/S/experiments/E'
@@ -105,7 +105,7 @@ def test_sharing_is_told_of_the_item_and_its_scans(
     ) == 1
 
 
-def test_a_request_says_why(admin: Client, project: str) -> None:
+def test_a_request_can_give_a_reason(admin: Client, project: str) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S')
     admin.ok(
         'PUT',
@@ -125,7 +125,7 @@ def test_a_request_says_why(admin: Client, project: str) -> None:
     ) == ('because', 'c', 'SCRIPT', 'Complete')
 
 
-def test_what_changes_nothing_is_not_told(admin: Client, project: str) -> None:
+def test_a_request_that_changes_nothing_writes_no_workflow(admin: Client, project: str) -> None:
     subject = admin.ok('PUT', f'/data/projects/{project}/subjects/S?group=g')
     assert admin.get(f'/data/projects/{project}/subjects/S?format=json').status == 200
     assert [event['event_action'] for event in events(admin, 'xnat:subjectData', subject)] == [

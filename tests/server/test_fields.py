@@ -1,4 +1,4 @@
-"""Parameters, custom variables, provenance: what an item can hold several of (fact 8.2)."""
+"""Tests of parameters, custom variables and provenance: repeated parts of an item (fact 8.2)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _made(admin: Client) -> None:
 
 
 def text(node: etree._Element) -> str:
-    """The text of an element, without the comment that holds the key of its row."""
+    """Return the text of an element, without the comment that holds the key of its row."""
     return ''.join(node.itertext()).strip()
 
 
@@ -54,7 +54,7 @@ def test_8_2_parameters(admin: Client, name: str) -> None:
     rows = admin.get(f'{listing}?columns=ID,{base}%5Bname%3DKey%5D/addField').rows
     assert sorted(
         value for row in rows for name, value in row.items() if 'addparam' in name and value
-    ) == ['2', 'v=1']  # whatever name is asked
+    ) == ['2', 'v=1']  # for any requested name
     root = etree.fromstring(admin.get(f'{path}?format=xml').body)
     assert {node.get('name'): text(node) for node in root.iterfind('.//xnat:addParam', NS)} == {
         'Key': 'v=1',
@@ -100,7 +100,7 @@ def test_6_5_1_spellings_of_the_predicate(admin: Client, predicate: str) -> None
 
 
 @pytest.mark.parametrize('predicate', ['%5B@name%3Dother%5D', '', '%5B0%5D', '%5Bother%5D'])
-def test_6_5_1_what_is_no_predicate_means_the_first(admin: Client, predicate: str) -> None:
+def test_6_5_1_a_malformed_predicate_means_the_first(admin: Client, predicate: str) -> None:
     admin.ok('PUT', f'{E}?xnat:mrSessionData/fields/field%5Bname%3DQuoted%5D/field=x')
     first = next(iter(variables(admin)))
     admin.ok('PUT', f'{E}?xnat:mrSessionData/fields/field{predicate}/field=of{len(predicate)}')
@@ -110,7 +110,7 @@ def test_6_5_1_what_is_no_predicate_means_the_first(admin: Client, predicate: st
 @pytest.mark.parametrize(
     'predicate', ['%5Bname=lost%5D', '%5Bname%3Da/b%5D', '%5Bname%3Da.b%5D', '%5Bname%3Da@b%5D']
 )
-def test_6_5_1_paths_that_fall_apart_set_nothing_and_no_error_tells(
+def test_6_5_1_paths_that_cannot_be_parsed_set_nothing_without_an_error(
     admin: Client, predicate: str
 ) -> None:
     before = variables(admin)
@@ -118,7 +118,7 @@ def test_6_5_1_paths_that_fall_apart_set_nothing_and_no_error_tells(
     assert variables(admin) == before and admin.item(E)['data_fields'].get('note') != 'lost'
 
 
-def test_a_predicate_that_picks_nothing_is_an_error(admin: Client) -> None:
+def test_a_predicate_that_selects_nothing_is_an_error(admin: Client) -> None:
     assert (
         admin.put(f'{E}/scans/1?xnat:mrScanData/parameters/addParam%5BID%3D3%5D/addField=1').status
         == 417
@@ -263,7 +263,7 @@ LEVELS = {
 
 @pytest.mark.parametrize('name', LEVELS)
 @pytest.mark.parametrize('query', ['', '?allowDataDeletion=true'])
-def test_2_11_19_what_get_answers_can_be_put_back(admin: Client, name: str, query: str) -> None:
+def test_2_11_19_a_document_from_get_can_be_put(admin: Client, name: str, query: str) -> None:
     path = LEVELS[name]
     if name in ('assessor', 'reconstruction'):
         put_provenance(admin, path, step('p', library='l'), step('q'))
@@ -274,7 +274,7 @@ def test_2_11_19_what_get_answers_can_be_put_back(admin: Client, name: str, quer
 
 
 @pytest.mark.parametrize('char', '[]{}|^`"<>')
-def test_what_must_be_quoted_is_refused_wherever_it_stands(admin: Client, char: str) -> None:
+def test_characters_that_must_be_quoted_are_refused_everywhere(admin: Client, char: str) -> None:
     before = admin.item(E)
     assert admin.put(f'{E}?note=a{char}').status == admin.get(f'{E}/scans/a{char}').status == 400
     assert (
@@ -287,7 +287,7 @@ def test_what_must_be_quoted_is_refused_wherever_it_stands(admin: Client, char: 
 
 
 @pytest.mark.parametrize('name', ['n', 'two words', 'a=b'])
-def test_a_variable_that_is_cleared_keeps_its_name(admin: Client, name: str) -> None:
+def test_a_cleared_variable_keeps_its_name(admin: Client, name: str) -> None:
     path = f'xnat:mrSessionData/fields/field%5Bname%3D{quote(name)}%5D/field'
     admin.ok('PUT', f'{E}?{path}=1')
     admin.ok('PUT', f'{E}?{path}=NULL')
@@ -355,7 +355,7 @@ def test_a_complete_document_without_demographics_keeps_them(admin: Client, inne
     assert (row['gender'], row['yob'], row['group']) == ('female', '1980', 'g')
 
 
-def test_a_study_protocol_holds_no_definitions(admin: Client) -> None:
+def test_a_study_protocol_has_no_definitions(admin: Client) -> None:
     inner = (
         '<xnat:definitions><xnat:definition ID="x" '
         'data-type="xnat:subjectData"/></xnat:definitions>'

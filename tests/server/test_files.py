@@ -1,4 +1,4 @@
-"""Upload, download, listings and archives of files."""
+"""Tests of uploads, downloads, listings and archives of files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def names(client: Client, path: str) -> list[str]:
     return [row['URI'].partition('/files/')[2] for row in client.get(path).rows]
 
 
-def test_3_1_upload_download_and_what_is_told_of_it(admin: Client, folder: Path) -> None:
+def test_3_1_upload_download_and_the_facts_in_listings(admin: Client, folder: Path) -> None:
     answer = admin.put(f'{R}/a/b%20c.dat?inbody=true&format=DAT&content=RAW&tags=x,y', b'12345')
     assert (answer.status, answer.body) == (200, b'')
     row = next(row for row in admin.get(R).rows if row['Name'] == 'b c.dat')
@@ -79,7 +79,7 @@ def test_a_form_with_one_bad_name_stores_nothing(admin: Client, folder: Path) ->
     assert list((folder / 'staging').iterdir()) == []
 
 
-def test_an_upload_of_several_files_is_all_or_nothing(admin: Client) -> None:
+def test_an_upload_of_several_files_is_stored_completely_or_not_at_all(admin: Client) -> None:
     base = f'{S}/resources/WHOLE/files'
     admin.ok('PUT', f'{base}/kept?inbody=true', b'old')
     admin.ok('PUT', f'{base}/way?inbody=true', b'file')
@@ -188,8 +188,8 @@ NAMES = [
 
 
 @pytest.mark.parametrize('name', NAMES)
-def test_forms_and_archives_keep_true_names(admin: Client, name: str) -> None:
-    """A path keeps them only where all of it is decoded; and each is read by its name, quoted."""
+def test_forms_and_archives_keep_the_exact_names(admin: Client, name: str) -> None:
+    """A path keeps them only if it is decoded completely; each file is read by its quoted name."""
     for label, body, headers, path in (
         ('FORM', *multipart((name.rpartition('/')[2], name.encode())), ''),
         ('ZIP', zipped({name: name.encode()}), {}, '/x.zip?inbody=true&extract=true'),
@@ -215,8 +215,8 @@ def test_forms_and_archives_keep_true_names(admin: Client, name: str) -> None:
         'experiments/M1/assessors/NOPE/out',
     ],
 )
-def test_what_is_not_there_has_the_files_of_the_subject(admin: Client, below: str) -> None:
-    """As on XNAT; and what would change something is refused."""
+def test_an_unknown_item_has_the_files_of_the_subject(admin: Client, below: str) -> None:
+    """As on XNAT; requests that would change something are refused."""
     subject = '/data/projects/P/subjects/S1'
     admin.ok('PUT', f'{subject}/resources/SUB/files/s.txt?inbody=true&overwrite=true', b'subject')
     for path in (f'{below}/files', f'{below}/resources/SUB/files'):
@@ -236,7 +236,7 @@ def test_what_is_not_there_has_the_files_of_the_subject(admin: Client, below: st
     assert admin.get(f'{subject}/resources/SUB/files/s.txt').body == b'subject'
 
 
-def test_a_delete_takes_all_that_begins_so(admin: Client) -> None:
+def test_a_delete_removes_all_names_with_the_same_beginning(admin: Client) -> None:
     base = f'{S}/resources/BEGINS/files'
     for name in ('a.txt', 'a.txt.bak', 'b.txt'):
         admin.ok('PUT', f'{base}/{name}?inbody=true', b'x')
@@ -244,7 +244,9 @@ def test_a_delete_takes_all_that_begins_so(admin: Client) -> None:
     assert names(admin, base) == ['b.txt']
 
 
-def test_a_file_that_is_gone_is_listed_and_left_out(admin: Client, folder: Path) -> None:
+def test_a_file_missing_on_the_disk_is_listed_and_left_out_of_zips(
+    admin: Client, folder: Path
+) -> None:
     base = f'{S}/resources/GONE/files'
     for name in ('a.txt', 'b.txt'):
         admin.ok('PUT', f'{base}/{name}?inbody=true', b'x')
@@ -259,10 +261,10 @@ def test_nothing_is_left_in_staging(folder: Path) -> None:
     assert list((folder / 'staging').iterdir()) == []
 
 
-def test_an_upload_that_fails_changes_nothing(
+def test_a_failed_upload_changes_nothing(
     admin: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even where the database refuses the last of several files, when the others lie in their
+    """The database may refuse the last of several files when the others are already in their
     places."""
     path = f'{S}/resources/UNDONE/files'
     admin.ok('PUT', f'{path}/b.txt?inbody=true', b'old')

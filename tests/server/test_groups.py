@@ -1,4 +1,4 @@
-"""Groups that a project has of its own, and what their members may do (facts 5.1, 5.2)."""
+"""Tests of groups of a project, and the rights of their members (facts 5.1, 5.2)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def P(admin: Client, server: Server) -> Iterator[str]:
-    """A private project with a subject, an MR and a PET session, whose user ``outsider`` may edit
-    MR sessions and read subjects."""
+    """Create a private project with a subject, an MR and a PET session.
+
+    Its user ``outsider`` may edit MR sessions and read subjects.
+    """
     name = f'GR_OUP{next(_numbers)}'
     admin.ok('PUT', f'/data/projects/{name}?accessibility=private')
     admin.ok('PUT', f'/data/projects/{name}/subjects/S')
@@ -59,7 +61,7 @@ def give(client: Client, project: str, rights: dict[str, str]) -> None:
     )
 
 
-def test_5_1_what_can_be_read(client_of: Callable[..., Client], P: str) -> None:
+def test_5_1_items_that_members_can_read(client_of: Callable[..., Client], P: str) -> None:
     user = client_of('outsider')
     base = f'/data/projects/{P}'
     assert P in {row['ID'] for row in user.get('/data/projects').rows}
@@ -75,7 +77,7 @@ def test_5_1_what_can_be_read(client_of: Callable[..., Client], P: str) -> None:
     assert [one['data_fields']['label'] for one in children[0]['items']] == ['MR']
 
 
-def test_5_1_what_can_be_changed(client_of: Callable[..., Client], P: str) -> None:
+def test_5_1_items_that_members_can_change(client_of: Callable[..., Client], P: str) -> None:
     user = client_of('outsider')
     base = f'/data/projects/{P}/subjects/S'
     assert user.put(f'{base}/experiments/MR?note=n').status == 200
@@ -121,14 +123,14 @@ def test_5_1_rights_are_replaced(admin: Client, client_of: Callable[..., Client]
     assert user.delete(session).status == 200
 
 
-def test_2_3_10_experiments_of_a_project_are_for_those_who_may_read_its_subjects(
+def test_2_3_10_experiments_of_a_project_are_listed_only_with_the_right_on_subjects(
     admin: Client, client_of: Callable[..., Client], P: str
 ) -> None:
     give(admin, P, {'xnat:petSessionData': 'R'})
     assert client_of('outsider').get(f'/data/projects/{P}/experiments').status == 403
 
 
-def test_2_3_11_a_mixed_listing_has_the_types_that_may_be_read_in_the_project(
+def test_2_3_11_a_mixed_listing_has_only_the_types_that_may_be_read_in_the_project(
     admin: Client, client_of: Callable[..., Client], P: str
 ) -> None:
     user, other = client_of('outsider'), f'{P}_OPEN'
@@ -145,7 +147,7 @@ def test_2_3_11_a_mixed_listing_has_the_types_that_may_be_read_in_the_project(
     admin.ok('DELETE', f'/data/projects/{other}')
 
 
-def test_5_1_a_subject_goes_only_with_the_right_on_what_is_below(
+def test_5_1_a_subject_is_deleted_only_with_the_right_on_the_items_below(
     admin: Client, client_of: Callable[..., Client], P: str
 ) -> None:
     user = client_of('outsider')
@@ -155,7 +157,7 @@ def test_5_1_a_subject_goes_only_with_the_right_on_what_is_below(
     assert user.delete(f'/data/projects/{P}/subjects/S').status == 200
 
 
-def test_5_1_shared_items_are_read_by_their_type(
+def test_5_1_shared_items_can_be_read_by_type(
     admin: Client, client_of: Callable[..., Client], P: str
 ) -> None:
     admin.ok('PUT', f'/data/projects/{P}O?accessibility=private')
@@ -174,7 +176,9 @@ def test_5_1_shared_items_are_read_by_their_type(
     admin.ok('DELETE', f'/data/projects/{P}O')
 
 
-def test_5_1_imports_go_by_type(client_of: Callable[..., Client], admin: Client, P: str) -> None:
+def test_5_1_imports_need_the_right_on_the_type(
+    client_of: Callable[..., Client], admin: Client, P: str
+) -> None:
     user = client_of('outsider')
     dest = f'/archive/projects/{P}/subjects/S/experiments'
     assert (
@@ -230,7 +234,7 @@ def test_5_2_groups(admin: Client, client_of: Callable[..., Client], P: str) -> 
         ('X', 'xdat:userGroup/displayname=X&no:type_no:type/project_{P}_R=1', 400),
     ],
 )  # fmt: skip
-def test_5_2_groups_that_are_refused(
+def test_5_2_invalid_groups_are_refused(
     admin: Client, P: str, name: str, query: str, status: int
 ) -> None:
     assert admin.put(f'/data/projects/{P}/groups/{name}?{query.format(P=P)}').status == status

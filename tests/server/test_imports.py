@@ -1,5 +1,4 @@
-"""``services/import``: where DICOM goes, what is answered (facts 6.2), and what hostile uploads do
-not do."""
+"""Tests of ``services/import``: destinations, responses (facts 6.2), and hostile uploads."""
 
 from __future__ import annotations
 
@@ -33,7 +32,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def P(admin: Client) -> str:
-    """A new project that leaves in the prearchive what arrives."""
+    """Create a project that keeps arriving sessions in the prearchive."""
     name = f'IMPORT{next(_numbers)}'
     admin.ok('PUT', f'/data/projects/{name}')
     admin.ok('PUT', f'/data/projects/{name}/prearchive_code/0')
@@ -186,7 +185,7 @@ def test_6_2_a_session_that_exists(admin: Client, P: str) -> None:
     assert len(admin.get(f'{session}/scans').rows) == 3
 
 
-def test_what_an_append_may_not_change(admin: Client, P: str) -> None:
+def test_an_append_that_would_change_the_session_is_refused(admin: Client, P: str) -> None:
     dest = f'/archive/projects/{P}/subjects/S/experiments/E'
     assert send(admin, zipped(members()), dest=dest).status == 200
     assert (
@@ -211,7 +210,9 @@ def test_what_an_append_may_not_change(admin: Client, P: str) -> None:
 
 
 @pytest.mark.parametrize(('code', 'second'), [('4', 409), ('5', 200)])
-def test_the_project_says_what_is_archived(admin: Client, P: str, code: str, second: int) -> None:
+def test_the_project_decides_whether_sessions_are_archived(
+    admin: Client, P: str, code: str, second: int
+) -> None:
     admin.ok('PUT', f'/data/projects/{P}/prearchive_code/{code}')
     archived = f'/data/archive/projects/{P}/subjects/Doe_Peter/experiments/98890234\r\n'
     assert send(admin, zipped(members()), project=P).text == archived
@@ -224,7 +225,9 @@ def test_the_project_says_what_is_archived(admin: Client, P: str, code: str, sec
 
 
 @pytest.mark.parametrize('parameter', ['AA=true', 'auto-archive=true', 'prearchive_code=4'])
-def test_the_request_says_what_is_archived(admin: Client, P: str, parameter: str) -> None:
+def test_the_request_decides_whether_sessions_are_archived(
+    admin: Client, P: str, parameter: str
+) -> None:
     answer = admin.post(f'{IMPORT}?inbody=true&project={P}&{parameter}', zipped(members()))
     assert answer.text == f'/data/archive/projects/{P}/subjects/Doe_Peter/experiments/98890234\r\n'
 
@@ -261,7 +264,7 @@ def test_overrides(admin: Client, P: str, parameters: dict[str, str]) -> None:
         ),
     ],
 )
-def test_what_the_header_says(
+def test_the_header_gives_project_subject_and_session(
     admin: Client, P: str, values: dict[str, str], expected: tuple[str, str]
 ) -> None:
     body = changed(STUDY['MR1/5641'], **{name: value.format(P=P) for name, value in values.items()})
@@ -290,8 +293,8 @@ def test_6_2_several_studies(admin: Client, P: str) -> None:
     assert send(admin, body, dest=f'/archive/projects/{P}').status == 400
 
 
-def test_series_of_one_number_are_scans_of_their_own(admin: Client, P: str) -> None:
-    """XNAT's DICOMSessionBuilder: ``<number>-<modality><n>`` in the order of the UIDs."""
+def test_series_with_the_same_number_become_different_scans(admin: Client, P: str) -> None:
+    """As XNAT's DICOMSessionBuilder: ``<number>-<modality><n>`` in the order of the UIDs."""
     first, second = (
         changed(STUDY['MR1/5641'], SeriesInstanceUID=f'1.2.{n}', SOPInstanceUID=f'1.3.{n}')
         for n in (2, 1)
@@ -316,7 +319,7 @@ def test_series_of_one_number_are_scans_of_their_own(admin: Client, P: str) -> N
     assert admin.get(f'{session}/scans/1-MR2/resources/DICOM/files/a').body == first
 
 
-def test_a_clash_that_comes_later_renames_the_first(admin: Client, P: str) -> None:
+def test_a_later_clash_renames_the_first_scan(admin: Client, P: str) -> None:
     def gradual(body: bytes) -> Answer:
         return send(admin, body, project=P, import_handler='gradual-DICOM')
 
@@ -332,7 +335,7 @@ def test_a_clash_that_comes_later_renames_the_first(admin: Client, P: str) -> No
     assert admin.get(f'{uri}/scans/1-MR1/resources/DICOM/files/1.3.1.dcm').body == first
 
 
-def test_gradual_objects_fill_one_session(admin: Client, P: str) -> None:
+def test_gradual_imports_fill_one_session(admin: Client, P: str) -> None:
     uris = {
         send(admin, body, project=P, import_handler='gradual-DICOM').text
         for body in members().values()
@@ -441,7 +444,7 @@ def test_a_zip_that_unpacks_to_too_much(
     assert list((folder / 'staging').iterdir()) == [] and waiting(admin, P) == []
 
 
-def test_files_that_are_no_dicom(admin: Client, P: str) -> None:
+def test_files_that_are_not_dicom_are_skipped_or_refused(admin: Client, P: str) -> None:
     mixed = zipped({**members(), 'README': b'text', 'DICOMDIR': content('dicomdirtests/DICOMDIR')})
     assert send(admin, mixed, project=P, import_handler='DICOM-zip', action='commit').status == 400
     assert (
@@ -484,7 +487,7 @@ def test_names_that_clash_keep_both_files(admin: Client, P: str) -> None:
     assert admin.get(files['im']).body == content(STUDY['MR2/6605'])
 
 
-def test_odd_names(admin: Client, P: str) -> None:
+def test_unusual_names_are_kept(admin: Client, P: str) -> None:
     names = ['.hidden', 'a b c?.dcm', 'x' * 240, 'ünï.dcm', 'con', 'back\\slash', 'line\nbreak']
     body = {
         name: changed(STUDY['MR2/6605'], SOPInstanceUID=f'1.2.3.{n}')
@@ -515,9 +518,9 @@ def test_odd_names(admin: Client, P: str) -> None:
         'zipMR.gz',
     ],
 )
-def test_odd_dicom(admin: Client, P: str, name: str) -> None:
-    """Deflated, cut off after its header, with values of wrong types, without meta information; and
-    no DICOM at all."""
+def test_unusual_dicom_files_are_read_or_refused(admin: Client, P: str, name: str) -> None:
+    """Deflated, truncated after the header, with values of wrong types, without meta information;
+    and files that are not DICOM."""
     answer = send(admin, content(name), project=P, session='E', subject='S')
     assert answer.status == (400 if name == 'zipMR.gz' else 200)
 
@@ -545,8 +548,8 @@ def test_types_follow_sop_classes(admin: Client, P: str, name: str) -> None:
     assert (session['xsiType'], scan['xsiType']) == TYPES[name]
 
 
-def test_progress(admin: Client, client_of: Callable[..., Client], P: str) -> None:
-    """``http-session-listener=ID`` is told of under ``/data/status/ID``, to the login session that
+def test_progress_is_reported(admin: Client, client_of: Callable[..., Client], P: str) -> None:
+    """``http-session-listener=ID`` reports it at ``/data/status/ID``, to the login session that
     sent it."""
     assert admin.get('/data/status/none').text == 'StatusLog'
     key = admin.get('/data/JSESSION').text
@@ -596,7 +599,7 @@ def test_dicom_by_its_content_type(admin: Client, P: str) -> None:
     assert [row['status'] for row in waiting(admin, P)] == ['RECEIVING']
 
 
-def test_the_code_of_the_upload_page(admin: Client, P: str) -> None:
+def test_the_prearchive_code_of_the_upload_page(admin: Client, P: str) -> None:
     for status, body in (
         (200, members()),
         (409, members()),
@@ -608,7 +611,7 @@ def test_the_code_of_the_upload_page(admin: Client, P: str) -> None:
     assert send(admin, zipped(members()), project=P, prearchive_code='7').status == 400
 
 
-def test_uploads_of_one_study_under_two_labels_stay_apart(admin: Client, P: str) -> None:
+def test_uploads_of_one_study_under_two_labels_are_separate(admin: Client, P: str) -> None:
     for label in ('E1', 'E2'):
         assert (
             send(

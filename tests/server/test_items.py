@@ -1,4 +1,4 @@
-"""Creating, reading, changing, sharing and deleting items."""
+"""Tests of creating, reading, changing, sharing and deleting items."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_8_3_values(admin: Client, setting: str, read: object) -> None:
         assert fields(admin, '/data/projects/I/experiments/V')[name] == read
 
 
-def test_2_11_2_an_element_of_a_type_of_its_own_is_a_child(admin: Client) -> None:
+def test_2_11_2_an_element_with_a_type_is_a_child(admin: Client) -> None:
     admin.ok(
         'PUT',
         '/data/projects/PI1?xnat:projectData/PI/lastname=Curie&xnat:projectData/PI/firstname=Marie',
@@ -112,10 +112,10 @@ def test_2_11_2_an_element_of_a_type_of_its_own_is_a_child(admin: Client) -> Non
     )
 
 
-def test_the_site_wide_listing_names_the_subject_shortly(
+def test_the_site_wide_listing_has_the_short_name_of_the_subject_column(
     admin: Client, filled: dict[str, str]
 ) -> None:
-    """yaxil asks for the full path and reads the short name."""
+    """yaxil requests the full path and reads the short name."""
     (row,) = admin.get(
         '/data/experiments?columns=ID,xnat:subjectassessordata/subject_id,subject_label&label=M1&'
         'project=P'
@@ -123,8 +123,8 @@ def test_the_site_wide_listing_names_the_subject_shortly(
     assert (row['subject_ID'], row['subject_label']) == (filled['S1'], 'S1')
 
 
-def test_xml_is_declared_as_java_declares_it(admin: Client, filled: dict[str, str]) -> None:
-    """A client takes a catalogue for one by its first bytes."""
+def test_the_xml_declaration_is_that_of_java(admin: Client, filled: dict[str, str]) -> None:
+    """A client recognizes a catalogue by its first bytes."""
     assert admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body.startswith(
         b'<?xml version="1.0" encoding="UTF-8"?>\n<'
     )
@@ -214,9 +214,9 @@ def test_hostile_and_wrong_xml(admin: Client, body: str, status: int) -> None:
 
 
 @pytest.mark.parametrize('kept', [0, 1, 2])
-def test_the_id_of_a_deleted_item_is_not_given_again(admin: Client, kept: int) -> None:
-    """XNAT knows the IDs that it made; a program that kept one must not find somebody else under
-    it."""
+def test_the_id_of_a_deleted_item_is_not_used_again(admin: Client, kept: int) -> None:
+    """XNAT remembers the IDs that it generated; a program that kept one must not find another item
+    by it."""
 
     def make(label: str) -> tuple[str, str]:
         subject = f'/data/projects/I/subjects/AGAIN{kept}{label}'
@@ -278,10 +278,10 @@ def test_sharing_by_a_field(admin: Client) -> None:
 
 
 @pytest.mark.parametrize('project', ['I1', 'I2'])
-def test_a_subjects_document_adds_sessions_once_the_subject_is_there(
+def test_a_subjects_document_adds_sessions_only_to_an_existing_subject(
     admin: Client, project: str
 ) -> None:
-    """XNAT fails on sessions in the document of a subject that is new, and stores nothing of it."""
+    """XNAT fails on sessions in the document of a new subject, and stores nothing."""
     labels, owner = [f'E{number}' for number in range(int(project[1:]))], f'{project}_S'
     sessions = ''.join(
         f'<xnat:experiment ID="{project}_{label}" project="{project}" label="{label}" '
@@ -309,8 +309,9 @@ def test_a_subjects_document_adds_sessions_once_the_subject_is_there(
 
 
 @pytest.mark.parametrize('word', ['NULL', 'null', 'Null'])
-def test_the_word_null_is_no_label(admin: Client, word: str) -> None:
-    """The database takes it for nothing: what bears it is made, and can be reached by its ID alone."""  # noqa: E501
+def test_the_word_null_is_not_a_label(admin: Client, word: str) -> None:
+    """The database treats it as no value: the item is created, and can be reached only by its
+    ID."""
     project = f'/data/projects/N{word}'
     admin.put(project)
     admin.put('/data/projects/J')
@@ -348,7 +349,7 @@ def test_the_word_null_clears_a_text(admin: Client, word: str) -> None:
     assert fields(admin, '/data/projects/I/subjects/CLEARED').keys() & {'group', 'src'} == {'src'}
 
 
-def test_without_a_project_an_assessor_is_found_by_its_id_alone(admin: Client) -> None:
+def test_without_a_project_an_assessor_is_found_only_by_its_id(admin: Client) -> None:
     session = '/data/projects/I/subjects/S/experiments/ASSESSED'
     number = admin.ok('PUT', f'{session}?xsiType=xnat:mrSessionData')
     path = f'{session}/assessors/QC'
@@ -376,12 +377,12 @@ def test_without_a_project_an_assessor_is_found_by_its_id_alone(admin: Client) -
 
 
 @pytest.mark.parametrize(('length', 'status'), [(200, 200), (250, 400), (255, 400)])
-def test_the_id_of_a_project_has_a_limit(admin: Client, length: int, status: int) -> None:
+def test_the_id_of_a_project_has_a_length_limit(admin: Client, length: int, status: int) -> None:
     assert admin.put(f'/data/projects/{"L" * length}').status == status
 
 
 @pytest.mark.parametrize('query', ['', '?description=other', '?name=another'])
-def test_a_project_is_read_by_its_alias_and_not_changed(
+def test_a_project_can_be_read_but_not_changed_by_its_alias(
     admin: Client, client_of: Callable[[str | None], Client], query: str
 ) -> None:
     admin.ok('PUT', '/data/projects/ALIASED?alias=known_as')
@@ -400,7 +401,7 @@ def test_a_project_is_read_by_its_alias_and_not_changed(
         ('/assessors/A', 'xnat:QCAssessment', 'xnat:qcAssessmentData'),
     ],
 )
-def test_the_name_of_an_element_stands_for_its_type(
+def test_the_name_of_an_element_can_replace_its_type(
     admin: Client, path: str, name: str, expected: str
 ) -> None:
     base = '/data/projects/I/subjects/ELEMENTS/experiments/' + (
@@ -418,7 +419,7 @@ def test_the_name_of_an_element_stands_for_its_type(
     ('path', 'body'),
     [('subjects', b''), ('subjects', b'<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat"/>')],
 )
-def test_who_may_not_create_is_told_before_what_is_missing(
+def test_a_missing_right_is_reported_before_a_missing_item(
     admin: Client, client_of: Callable[[str | None], Client], path: str, body: bytes
 ) -> None:
     admin.ok('PUT', '/data/projects/PROTECTED?accessibility=protected')
@@ -430,7 +431,7 @@ def test_who_may_not_create_is_told_before_what_is_missing(
     ('where', 'kind'),
     [('subjects/N', ''), ('subjects/N/experiments/E', 'xsiType=xnat:mrSessionData&')],
 )
-def test_a_generated_id_falls_onto_an_item_that_a_client_gave_it_to(
+def test_a_generated_id_can_overwrite_an_item_with_that_id(
     admin: Client, where: str, kind: str
 ) -> None:
     path = f'/data/projects/I/{where}'
@@ -446,7 +447,7 @@ def test_a_generated_id_falls_onto_an_item_that_a_client_gave_it_to(
     assert fields(admin, f'/data/projects/J/{where}3')['ID'] == others
 
 
-def test_ids_that_were_there_at_the_start_are_skipped(tmp_path: Path) -> None:
+def test_ids_that_exist_at_the_start_are_skipped(tmp_path: Path) -> None:
     for expected in (['XNAT_S00001', 'XNAT_S00002'], ['XNAT_S00005', 'XNAT_S00006']):
         with serve(tmp_path, password='p') as server:
             client = Client(server, 'admin', 'p')

@@ -1,5 +1,5 @@
-"""Folders of an archive that an earlier version made: they are moved when it is opened, and the
-files in them are served as before."""
+"""Tests of archive folders of an earlier version: opening moves them, and their files are
+served."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SIDES = ('in/', 'out/', '')
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    """What lies in the archive, by path."""
+    """Return the contents of the archive by path."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob('*')
@@ -32,7 +32,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def filled(folder: Path) -> dict[str, bytes]:
-    """An archive with files on all sides; their bodies by URI."""
+    """Serve an archive with files on all sides; return their bodies by URI."""
     bodies = {}
     with (
         serve(folder) as running,
@@ -68,8 +68,10 @@ def filled(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def older(tmp_path: Path) -> Iterator[tuple[Path, dict[str, bytes]]]:
-    """An archive whose folders lie as the earlier version laid them, with the label of one assessor
-    the ID of the other."""
+    """Return an archive with folders of the earlier version.
+
+    The label of one assessor is the ID of the other.
+    """
     folder = tmp_path / 'archive'
     bodies = filled(folder)
     engine = create_engine(f'sqlite:///{folder / "archive.sqlite"}')
@@ -134,7 +136,7 @@ def test_folders_of_an_earlier_version_are_moved(older: Any) -> None:
 
 
 @pytest.mark.parametrize('done', [0, 1, 4, 9, 13])
-def test_a_move_that_was_broken_off_goes_on(
+def test_an_interrupted_move_is_continued(
     older: Any, done: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, bodies = older

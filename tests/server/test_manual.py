@@ -1,4 +1,5 @@
-"""docs/server.rst lists all options, settings and folders, and no request that exists is missing."""  # noqa: E501
+"""Tests of docs/server.rst: all options, settings and folders, and no existing request called
+missing."""
 
 from __future__ import annotations
 
@@ -50,7 +51,7 @@ def test_every_folder_is_documented(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('verb', 'path'), LEFT_OUT)
-def test_a_request_that_is_listed_as_missing_is_answered_with_404(
+def test_a_request_listed_as_missing_is_answered_with_404(
     admin: Client, verb: str, path: str
 ) -> None:
     assert admin(verb, path).status == 404

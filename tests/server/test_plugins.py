@@ -1,4 +1,4 @@
-"""Data types of plug-ins: further schema documents."""
+"""Tests of data types of plug-ins: additional schema documents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ FS = """<?xml version="1.0"?>
 A = '/data/projects/P/subjects/S/experiments/E/assessors'
 
 
-def test_a_type_of_a_plug_in(tmp_path: Path) -> None:
+def test_a_type_of_a_plugin_can_be_used(tmp_path: Path) -> None:
     (tmp_path / 'xsd').mkdir()
     (tmp_path / 'xsd' / 'fs.xsd').write_text(FS)
     with serve(tmp_path / 'archive', password='secret', schemas=[tmp_path / 'xsd']) as server:

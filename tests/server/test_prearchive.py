@@ -1,4 +1,4 @@
-"""``/data/prearchive`` and the services that work on its sessions (facts 6.1)."""
+"""Tests of ``/data/prearchive`` and the services for its sessions (facts 6.1)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def P(admin: Client) -> str:
 
 @pytest.fixture
 def uri(admin: Client, P: str) -> str:
-    """A session that waits, as listings name it."""
+    """Return a waiting session, as in the listings."""
     return upload(admin, P)
 
 
@@ -115,7 +115,7 @@ def test_6_1_columns_and_values(admin: Client, P: str, uri: str) -> None:
     assert list(found) == ['Result'] and set(found['Result'][0]) == set(COLUMNS)
 
 
-def test_the_recorded_answer_has_these_columns(reference: Path) -> None:
+def test_the_recorded_response_has_these_columns(reference: Path) -> None:
     rows = json.loads((reference / 'recorded/xnatpy/prearchive_projects.fixture.json').read_text())[
         'ResultSet'
     ]['Result']
@@ -188,7 +188,7 @@ def test_6_1_one_session(admin: Client, P: str, uri: str) -> None:
     assert admin.get(f'/data{uri[:-1]}x?format=json').status == 404
 
 
-def test_6_1_what_is_in_a_session(admin: Client, uri: str) -> None:
+def test_6_1_contents_of_a_session(admin: Client, uri: str) -> None:
     assert admin.get(f'/data{uri}/scans?format=csv').header == [
         'ID',
         'xsiType',
@@ -287,7 +287,7 @@ def test_services_move_delete_rebuild(admin: Client, P: str, uri: str) -> None:
     assert admin.get(f'/data/prearchive/projects/{P}B').rows == []
 
 
-def test_a_move_of_several_is_all_or_nothing(admin: Client, P: str, uri: str) -> None:
+def test_a_move_of_several_is_complete_or_not_done(admin: Client, P: str, uri: str) -> None:
     admin.ok('PUT', f'/data/projects/{P}B')
     assert service(admin, 'prearchive/move', src=[uri, uri + 'x'], newProject=f'{P}B').status == 404
     assert [row['url'] for row in admin.get(f'/data/prearchive/projects/{P}').rows] == [uri]
@@ -325,9 +325,9 @@ def test_service_archive(admin: Client, P: str, uri: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize('form', [True, False])
-def test_archiving_takes_full_paths(admin: Client, P: str, uri: str, form: bool) -> None:
-    """As XNAT's own test of archiving sends them: label and subject by path, and fields of the
-    session and its scans."""
+def test_archiving_accepts_full_paths(admin: Client, P: str, uri: str, form: bool) -> None:
+    """As in XNAT's own test of archiving: label and subject by path, and fields of the session and
+    its scans."""
     label = f'{P}_BY_PATH'
     told = {
         'src': uri,
@@ -358,9 +358,7 @@ def test_archiving_takes_full_paths(admin: Client, P: str, uri: str, form: bool)
 
 
 @pytest.mark.parametrize('path', ['nonsense', 'scans/scan[0]/nonsense'])
-def test_archiving_refuses_paths_that_are_not_there(
-    admin: Client, P: str, uri: str, path: str
-) -> None:
+def test_archiving_refuses_unknown_paths(admin: Client, P: str, uri: str, path: str) -> None:
     answer = admin.post(
         '/data/services/archive?'
         + urllib.parse.urlencode({'src': uri, f'xnat:mrSessionData/{path}': '1'})
@@ -368,7 +366,7 @@ def test_archiving_refuses_paths_that_are_not_there(
     assert answer.status == 400 and 'unable to map parameters' in answer.text
 
 
-def test_importing_into_the_archive_takes_full_paths(admin: Client, P: str) -> None:
+def test_importing_into_the_archive_accepts_full_paths(admin: Client, P: str) -> None:
     query = urllib.parse.urlencode(
         {
             'dest': f'/archive/projects/{P}',
@@ -419,7 +417,7 @@ def test_archiving_needs_the_right_to_create(
     assert session['insert_user'] == 'member'
 
 
-def test_scan_types_are_those_of_the_project(admin: Client, P: str, uri: str) -> None:
+def test_scan_types_are_taken_from_the_project(admin: Client, P: str, uri: str) -> None:
     service(admin, 'archive', src=uri)
     session = admin.get(f'/data/projects/{P}/experiments').rows[0]['URI']
     admin.ok('PUT', f'{session}/scans/1?type=LOC')
@@ -432,7 +430,7 @@ def test_scan_types_are_those_of_the_project(admin: Client, P: str, uri: str) ->
     assert {row['ID']: row['type'] for row in admin.get(f'{second}/scans').rows}['1'] == 'LOC'
 
 
-def test_6_1_a_rescan_takes_in_what_lies_on_disk(
+def test_6_1_a_rescan_adds_files_from_the_disk(
     admin: Client, P: str, uri: str, folder: Path
 ) -> None:
     home = folder / uri[1:].replace('prearchive/projects', 'prearchive')
@@ -451,7 +449,7 @@ def test_6_1_a_rescan_takes_in_what_lies_on_disk(
     assert admin.put(f'/data/prearchive/projects/{P}').status == 200
 
 
-def test_deleting_a_project_takes_its_waiting_sessions(
+def test_deleting_a_project_deletes_its_waiting_sessions(
     admin: Client, P: str, uri: str, folder: Path
 ) -> None:
     """Fact 2.10.4."""
@@ -480,8 +478,8 @@ def test_after_a_crash_files_and_rows_agree(tmp_path: Path) -> None:
         assert service(client, 'archive', src=uri).status == 200
 
 
-def test_sessions_that_nothing_more_comes_for_are_built_and_archived(tmp_path: Path) -> None:
-    """Fact 6.2: built after idle time; whether it is archived then is for the project."""
+def test_sessions_without_new_files_are_built_and_archived(tmp_path: Path) -> None:
+    """Fact 6.2: built after idle time; the project decides whether it is archived then."""
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
         for code in '045':
@@ -520,7 +518,7 @@ def test_sessions_that_nothing_more_comes_for_are_built_and_archived(tmp_path: P
         ]
 
 
-def test_a_session_in_use_is_left_alone(admin: Client, P: str, uri: str, server: Server) -> None:
+def test_a_session_in_use_is_not_built(admin: Client, P: str, uri: str, server: Server) -> None:
     pk = _pk(server, uri)
     with server.archive.store.write() as connection:
         claim(connection, pk, 'BUILDING')
@@ -543,7 +541,7 @@ def _pk(server: Server, uri: str) -> int:
         )
 
 
-def test_a_session_that_was_being_built_when_the_server_died_is_built_again(tmp_path: Path) -> None:
+def test_an_interrupted_build_is_repeated_at_the_next_start(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
         client.ok('PUT', '/data/projects/P')

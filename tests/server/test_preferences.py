@@ -1,4 +1,4 @@
-"""Site preferences."""
+"""Tests of site preferences."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pyxnat.server.archive import Archive
 from pyxnat.server.db.preferences import DEFAULTS, seconds
 
 
-def test_preferences_are_kept(tmp_path: Path) -> None:
+def test_preferences_are_stored(tmp_path: Path) -> None:
     archive = Archive(tmp_path, require_login=False)
     assert archive.preferences.all() == {**DEFAULTS, 'requireLogin': False}
     archive.prefer('sessionTimeout', '1 hour')
@@ -36,7 +36,7 @@ def test_preferences_are_kept(tmp_path: Path) -> None:
         ('sessionTimeout', 'soon', ValueError),
     ],
 )
-def test_what_cannot_be_preferred(
+def test_invalid_preferences_are_refused(
     tmp_path: Path, name: str, value: bool | int | str, error: type[Exception]
 ) -> None:
     archive = Archive(tmp_path)
@@ -49,5 +49,5 @@ def test_what_cannot_be_preferred(
     ('text', 'expected'),
     [('15 minutes', 900), ('2 days', 172_800), ('1 hour 30 minutes', 5400), ('45 seconds', 45)],
 )
-def test_spans_of_time(text: str, expected: int) -> None:
+def test_time_spans_are_parsed(text: str, expected: int) -> None:
     assert seconds(text) == expected

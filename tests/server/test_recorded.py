@@ -1,7 +1,7 @@
-"""What real servers answered, and what XNAT's own tests demand of them: loaded here, asked for as
-it was, and compared.
+"""Tests of recorded responses of real servers and expectations of XNAT's own tests.
 
-JSON objects have no order of members in XNAT; lists and CSV have.
+The items are loaded into an archive, and the same requests are sent. Members of JSON objects have
+no order in XNAT; lists and CSV have.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ TYPES = {'string': 'xs:string', 'integer': 'xs:integer'}
 
 
 def plugin(folder: Path, name: str, base: str, **fields: str) -> Path:
-    """An XSD file with one type."""
+    """Return an XSD file with one type."""
     prefix, _, plain = name.partition(':')
     texts = ''.join(
         f'<xs:element name="{field}" type="{TYPES[kind]}" minOccurs="0"/>'
@@ -72,7 +72,7 @@ def kind_of(values: set[str]) -> str:
 
 @pytest.fixture(scope='module')
 def audit() -> list[dict[str, str]]:
-    """The rows of a search of 2010."""
+    """Return the rows of a search of 2010."""
     with (RECORDED / 'pyxnat/results.csv').open(newline='') as file:
         return list(csv.DictReader(file))
 
@@ -139,8 +139,8 @@ def ohif(number: str) -> Any:
 
 
 def load_ohif(loader: Loader) -> None:
-    """Two projects, the subjects of both, one of which a third project owns, their sessions and
-    what was drawn in one."""
+    """Load two projects with their subjects and sessions; a third project owns one of the
+    subjects."""
     projects = {}
     for row in ohif('09')['ResultSet']['Result']:
         given = {
@@ -242,7 +242,8 @@ SUBJECT_FIELDS = {
 
 
 def load_rest_tests(loader: Loader) -> None:
-    """One of each, and a second project whose items must not be found in the first."""
+    """Create an item of each kind, and a second project whose items must not be found in the
+    first."""
     for name in (P, 'OTHER'):
         project = loader.project(name)
         subject = loader.add(
@@ -273,7 +274,7 @@ def admin(server: Server) -> Iterator[Client]:
 
 
 def shape(text: bytes) -> Any:
-    """A document without comments and blanks: name, attributes, text and children of each element."""  # noqa: E501
+    """Return a document without comments and blanks: name, attributes, text and children."""
 
     def of(node: etree._Element) -> Any:
         attributes = {
@@ -312,7 +313,7 @@ def test_the_default_listing_of_a_type(admin: Client, name: str) -> None:
         .read_bytes()
         .replace(b'%PROJECT_ID%', b'NOMR' if 'NOMR' in BUNDLES[name] else P.encode())
     )
-    if 'sets' in BUNDLES[name]:  # its own singular and plural are set by hand on a site
+    if 'sets' in BUNDLES[name]:  # sites set their own singular and plural
         wanted = wanted.replace(b'Dataset Definitions', b'Definitions')
     later = (
         rb'mrScanData(</'
@@ -381,17 +382,17 @@ VALUES = {
 
 
 LATER = {(SCAN, 'SESSION_LABEL'), (S, 'COHORT')}
-"""Fields that came after 1.8.3, so that a search passes over them."""
+"""Fields that are newer than 1.8.3, so a search ignores them."""
 
 
 def key_of(root: str, element: str, field: str) -> str:
     key = field.replace('=', '_').lower()
-    key = 'user_role_1' if key == 'user_role' else key  # its value is the number of the user
+    key = 'user_role_1' if key == 'user_role' else key  # the value is the number of the user
     return key if element == root else f'{element.replace(":", "_").lower()}_{key}'
 
 
 @pytest.mark.parametrize('name', SEARCHED)
-def test_a_document_that_a_client_posts(admin: Client, name: str) -> None:
+def test_a_document_that_a_client_posts_is_accepted(admin: Client, name: str) -> None:
     body = (SEARCHES / f'{name}.xml').read_bytes().replace(b'%PROJECT_ID%', P.encode())
     root = etree.fromstring(body).findtext('{*}root_element_name') or ''
     answer = admin.post('/data/search?format=csv', body)
@@ -441,7 +442,7 @@ def test_columns_of_joined_elements(admin: Client, name: str, document: str) -> 
         assert needed <= set(found), 'what a link needs is in the rows'
 
 
-# -- answers
+# -- responses
 
 
 def test_a_search_of_2010(admin: Client, audit: list[dict[str, str]]) -> None:
@@ -519,7 +520,7 @@ OHIF = (
 
 
 @pytest.mark.parametrize('number', OHIF)
-def test_what_a_viewer_asked_for(admin: Client, number: str) -> None:
+def test_the_requests_of_a_viewer(admin: Client, number: str) -> None:
     answer = admin.get(OHIF[number].removeprefix('GET '))
     assert answer.status == 200, answer.body
     wanted, found = ohif(number), json.loads(answer.body)

@@ -1,4 +1,4 @@
-"""The table of routes: its grammar, its answers, its page in the documentation."""
+"""Tests of the table of routes: patterns, responses, and the page of the documentation."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ each_route = pytest.mark.parametrize('route', ROUTES, ids=NAMES)
 
 
 def filled(pattern: str) -> list[str]:
-    """Segments of a path that fits a pattern, with everything in it that may be missing."""
+    """Return the segments of a path that matches a pattern, with all optional parts."""
     return [re.sub(r'\{(\w*)[?*!]?\}', 'v-\\1', part) for part in pattern.split('/') if part]
 
 
 def router(*patterns: str) -> Router:
-    """A router of rows for GET whose handlers are called by their patterns."""
+    """Return a router of rows for GET whose handlers have the names of their patterns."""
     return Router([Route('GET', pattern, lambda call: None, pattern) for pattern in patterns])
 
 
 def found(table: Router, path: str, method: str = 'GET') -> tuple[str, dict[str, str]] | None:
-    """The description of the row for a path, and the names."""
+    """Return the description of the row for a path, and the names."""
     parts = [part for part in path.split('/') if part]
     pair = table.match(parts, parts).of(method)
     return None if pair is None else (pair[0].doc, pair[1])
 
 
-# -- the grammar
+# -- patterns
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def found(table: Router, path: str, method: str = 'GET') -> tuple[str, dict[str,
         ('/a/{x?}/{*}', '/a', {'x': ''}),
     ],
 )
-def test_a_pattern_fits_paths(pattern: str, path: str, names: dict[str, str] | None) -> None:
+def test_a_pattern_matches_paths(pattern: str, path: str, names: dict[str, str] | None) -> None:
     assert found(router(pattern), path) == (None if names is None else (pattern, names))
 
 
@@ -91,7 +91,7 @@ def test_words_come_before_names_and_names_before_a_rest(path: str, pattern: str
     assert (found(table, path) or ('', {}))[0] == pattern
 
 
-def test_rows_that_fit_count_together_and_a_rest_only_where_none_does() -> None:
+def test_rows_for_one_path_are_combined_and_a_rest_matches_last() -> None:
     def row(methods: str, pattern: str) -> Route:
         return Route(methods, pattern, lambda call: None, pattern)
 
@@ -102,12 +102,12 @@ def test_rows_that_fit_count_together_and_a_rest_only_where_none_does() -> None:
     assert found(table, '/a/b/c', 'DELETE') == ('/a/{*}', {})
 
 
-def test_two_rows_for_the_same_are_refused() -> None:
+def test_two_rows_for_the_same_path_and_method_are_an_error() -> None:
     with pytest.raises(ValueError, match='two handlers of PUT'):
         Router([Route('GET PUT', '/a/{x?}', print, ''), Route('PUT POST', '/a', print, '')])
 
 
-def test_words_are_compared_as_sent_and_names_decoded() -> None:
+def test_words_are_compared_encoded_and_names_are_decoded() -> None:
     table = router('/a/{x!}/{y}')
     assert table.match(['%61', 'b', 'c'], ['a', 'b', 'c']).of('GET') is None
     pair = table.match(['a', '%62', '%63'], ['a', 'b', 'c']).of('GET')
@@ -126,7 +126,7 @@ def test_words_are_compared_as_sent_and_names_decoded() -> None:
         ('xapi/users', 0),
     ],
 )
-def test_a_prefix_is_taken_off(path: str, count: int) -> None:
+def test_a_prefix_is_removed(path: str, count: int) -> None:
     assert prefix_length(path.split('/')) == count
 
 
@@ -134,7 +134,7 @@ def test_a_prefix_is_taken_off(path: str, count: int) -> None:
 
 
 @each_route
-def test_a_row_is_found_by_its_own_path(route: Route) -> None:
+def test_a_row_is_found_by_its_pattern(route: Route) -> None:
     for pattern in route.patterns():
         parts = filled(pattern)
         for method in route.methods.split():
@@ -180,7 +180,7 @@ def page() -> Any:
 
 
 @each_route
-def test_a_row_says_what_it_does_in_one_line(route: Route) -> None:
+def test_a_row_has_a_description_of_one_line(route: Route) -> None:
     assert re.fullmatch(r'[A-Z][^\n]{5,98}\.', route.doc)
 
 
@@ -214,7 +214,9 @@ def ask(server: Server) -> Callable[..., TestResponse]:
     return lambda method, path: client.open(path, method=method, headers=headers)
 
 
-def test_a_new_route_is_a_row_and_a_handler(ask: Callable[..., TestResponse], page: Any) -> None:
+def test_a_new_route_needs_only_a_row_and_a_handler(
+    ask: Callable[..., TestResponse], page: Any
+) -> None:
     assert ask('GET', '/data/greetings/J%C3%B6').data.decode('latin-1') == 'Jö '
     assert ask('GET', '/REST/greetings/Ann/too').text == 'Ann too'
     assert ask('PUT', '/data/greetings/Ann').json == {'put': 'Ann'}
@@ -231,12 +233,12 @@ def test_a_new_route_is_a_row_and_a_handler(ask: Callable[..., TestResponse], pa
     assert 'Greet somebody.' in page.page((*ROUTES, NEW))
 
 
-def test_who_may_ask_is_in_the_row(server: Server) -> None:
+def test_the_row_says_who_may_send_the_request(server: Server) -> None:
     client = Wsgi(App(server.archive, routes=(*ROUTES, NEW)))
     assert client.get('/data/greetings/Ann').status_code == 401
 
 
-# -- answers
+# -- responses
 
 
 @pytest.mark.parametrize(
@@ -249,10 +251,10 @@ def test_who_may_ask_is_in_the_row(server: Server) -> None:
         ('/data/services/auth', 'POST, PUT, OPTIONS'),
     ],
 )
-def test_options_tells_the_methods(admin: Client, path: str, allow: str) -> None:
+def test_options_returns_the_methods(admin: Client, path: str, allow: str) -> None:
     answer = admin('OPTIONS', path)
     assert (answer.status, answer.headers['Allow']) == (200, allow)
 
 
-def test_options_of_no_route_is_404(admin: Client) -> None:
+def test_options_of_an_unknown_path_is_404(admin: Client) -> None:
     assert admin('OPTIONS', '/data/nothing').status == 404

@@ -1,4 +1,4 @@
-"""Large archives: a search is as quick as its SQL, and no answer is whole in the server's memory.
+"""Tests of large archives: a search is as fast as its SQL, and no response is whole in memory.
 
 ``PYXNAT_DEEP=1`` runs it at full size, 100,000 sessions with 400,000 scans;
 ``--log-cli-level=INFO`` shows the figures.
@@ -37,13 +37,13 @@ SESSIONS = 100_000 if DEEP else 3_000
 SCANS = 4
 A_SESSION = 'age', 'date', 'fieldStrength', 'note', 'scanner'
 A_REQUEST_S = 0.03
-"""What a request costs beside its SQL."""
+"""Seconds that a request may take in addition to its SQL."""
 LITTLE = 12 * 2**20
-"""Bytes by which the server may grow while it answers, whatever the length."""
+"""Bytes by which the server may grow during a response of any length."""
 
 
 def fill(archive: ServedArchive) -> None:
-    """Subjects with ten sessions each, in ten projects."""
+    """Create subjects with ten sessions each, in ten projects."""
     with loading(archive) as loader:
         projects = [loader.project(f'P{number}') for number in range(10)]
         for number in range(SESSIONS):
@@ -111,7 +111,7 @@ WITH_SCANS = document(
 
 
 def sql_of(archive: ServedArchive, body: bytes) -> str:
-    """A search as SQL that stands alone."""
+    """Return a search as SQL with literal values."""
     context = Context(archive, [('format', 'csv')], Caller('admin', True, 1))
     with archive.store.read() as connection:
         query = Search(context, connection, parse_document(body)).query()
@@ -119,7 +119,7 @@ def sql_of(archive: ServedArchive, body: bytes) -> str:
 
 
 class Served(NamedTuple):
-    """A server in a process of its own."""
+    """Start a server in a process of its own."""
 
     folder: Path
     host: str
@@ -128,7 +128,7 @@ class Served(NamedTuple):
     sql: dict[bytes, str]
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> tuple[int, int]:
-        """Status and length of an answer, read in pieces."""
+        """Return status and length of a response, read in chunks."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=600)
         secret = base64.b64encode(b'admin:secret').decode()
         connection.request(method, path, body, {'Authorization': f'Basic {secret}'})
@@ -140,12 +140,11 @@ class Served(NamedTuple):
         return response.status, size
 
     def processor_s(self) -> float:
-        """Seconds of the processor that the server took so far: those do not depend on what else
-        runs."""
+        """Return the processor seconds of the server, which do not depend on other processes."""
         return time.clock_gettime(~self.pid << 3 | 2)  # clock_getcpuclockid(3) of Linux
 
     def peak(self) -> int:
-        """The most memory that the server had so far, in bytes."""
+        """Return the peak memory of the server in bytes."""
         status = Path(f'/proc/{self.pid}/status').read_text()
         return next(
             int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith('VmHWM')
@@ -165,7 +164,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         **os.environ,
         'PYXNAT_SERVER_PASSWORD': 'secret',
         'MALLOC_ARENA_MAX': '1',
-    }  # not how many threads had a turn
+    }  # not the number of threads that had a turn
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         assert process.stdout is not None
         line = next(line for line in process.stdout if 'http://' in line)
@@ -180,7 +179,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     sys.platform != 'linux', reason='the clock of another process is read as Linux has it'
 )
 @pytest.mark.parametrize('body', [WITH_SUBJECTS, WITH_SCANS], ids=['subjects', 'scans'])
-def test_a_search_takes_at_most_twice_its_sql(served: Served, tmp_path: Path, body: bytes) -> None:
+def test_a_search_takes_at_most_twice_the_time_of_its_sql(
+    served: Served, tmp_path: Path, body: bytes
+) -> None:
     def plain() -> None:
         connection = sqlite3.connect(served.folder / 'archive.sqlite')
         with (tmp_path / 'plain.csv').open('w', newline='') as file:
@@ -223,8 +224,8 @@ LONG = [
     not Path('/proc/self/status').exists(),
     reason='the memory of another process is read from /proc',
 )
-def test_no_answer_is_whole_in_memory(served: Served) -> None:
-    for method, path, body in LONG:  # short, so that everything is loaded
+def test_no_response_is_whole_in_memory(served: Served) -> None:
+    for method, path, body in LONG:  # a short search first, so that all modules are loaded
         served.ask(
             method,
             path.replace('limit=*', 'limit=1') + '&limit=1' * (method == 'GET'),

@@ -1,4 +1,4 @@
-"""XSD documents read, and the core model that ships."""
+"""Tests of reading XSD documents, and of the included core model."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_values(field: Field, text: str, value: str | None) -> None:
 @pytest.mark.skipif(
     not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
 )
-def test_single_elements_have_a_type_of_their_own_where_xnats_have(model: Model) -> None:
+def test_single_elements_have_types_of_their_own_as_in_xnat(model: Model) -> None:
     real = Registry(
         [REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()]
     )
@@ -163,7 +163,7 @@ def test_hostile_documents(text: str) -> None:
     not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
 )
 def test_the_core_model_agrees_with_xnat(model: Model) -> None:
-    """Every type and field of ours is XNAT's, with the same kind."""
+    """Every type and field of the core model exists in XNAT, with the same kind."""
     real = Registry(
         [REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()]
     )
@@ -174,7 +174,7 @@ def test_the_core_model_agrees_with_xnat(model: Model) -> None:
         paths = [field.key for field in real.fields(row.name)]
         for field in model.registry.fields(row.name):
             found = real.field(row.name, field.path)
-            if field.path == 'custom_fields':  # of later schemas
+            if field.path == 'custom_fields':  # of newer schemas
                 assert found is None
             elif found is None:  # shares are of an unnamed type there
                 assert field.kind == '' and any(
@@ -202,8 +202,8 @@ def test_the_core_model_agrees_with_xnat(model: Model) -> None:
 @pytest.mark.skipif(
     not REFERENCE.exists(), reason='XNAT_REFERENCE names no folder with the schemas of a real XNAT'
 )
-def test_nothing_of_xnat_is_missing_in_the_core_model(model: Model) -> None:
-    """Every type of XNAT 1.8.3 is there, with all its fields, and requires the same."""
+def test_the_core_model_has_all_types_of_xnat(model: Model) -> None:
+    """Every type of XNAT 1.8.3 exists, with all its fields and the same required fields."""
     real = Registry(
         [REFERENCE.read_bytes(), (REFERENCE.parents[1] / 'birn/birnprov.xsd').read_bytes()]
     )

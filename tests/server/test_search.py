@@ -1,4 +1,4 @@
-"""``POST /data/search`` and what can be searched."""
+"""Tests of ``POST /data/search`` and of searchable fields."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ COLUMNS = [
         'xnat:projectData',
         ['xnat:projectData/name', 'ID'],
         'name_csv id',
-    ),  # two fields show it: the first in XNAT's table of names
+    ),  # two fields have this name: the first in XNAT's table of names counts
     ('xnat:projectData', ['name'], 'name_csv id'),
     (S, ['xnat:subjectData/ID'], 'subjectid subject_id'),
     (
@@ -149,7 +149,7 @@ COLUMNS = [
 
 
 @pytest.mark.parametrize(('root', 'columns', 'expected'), COLUMNS)
-def test_4_4_columns_that_come_along_or_are_left_out(
+def test_4_4_columns_that_are_added_or_left_out(
     admin: Client, root: str, columns: list[str], expected: str
 ) -> None:
     fields = ''
@@ -167,7 +167,7 @@ def test_4_4_columns_that_come_along_or_are_left_out(
     assert header[header.index('quarantine_status') + 1 :] == beside
 
 
-def test_4_4_9_a_long_key_has_a_short_name_in_rows_alone(admin: Client) -> None:
+def test_4_4_9_a_long_key_has_a_short_name_only_in_rows(admin: Client) -> None:
     body = document(S, ['GENDER', f'XNAT_SUBJECTDATA_FIELD_MAP={"x" * 70}'])
     found = json.loads(admin.post('/data/search', body).body)['ResultSet']
     (long,) = (column['key'] for column in found['Columns'] if 'field_map' in column['key'])
@@ -179,7 +179,7 @@ def test_4_4_9_a_long_key_has_a_short_name_in_rows_alone(admin: Client) -> None:
     ]
 
 
-def test_a_path_that_repeats_gives_a_row_for_each_value(admin: Client) -> None:
+def test_a_repeated_path_gives_a_row_for_each_value(admin: Client) -> None:
     kinds = [
         (row['label'], row['xnat_col_mrsessiondatascansscantype'])
         for row in run(admin, M, ['LABEL', 'scans/scan/type'])
@@ -264,7 +264,7 @@ def test_nested_and_or(admin: Client) -> None:
     ] == ['M1', 'M2']
 
 
-def test_criteria_on_one_element_hold_for_the_same_item(admin: Client) -> None:
+def test_criteria_on_one_element_apply_to_the_same_item(admin: Client) -> None:
     both = criterion(f'{M}/AGE', '=', '79'), criterion(f'{M}/AGE', '=', '82')
     assert run(admin, S, ['SUBJECT_LABEL'], *both) == []
     assert [
@@ -317,14 +317,14 @@ def test_sort_by_and_default_columns(admin: Client) -> None:
     assert admin.post('/data/search', document(M, ['LABEL'], extra=order)).status == 422
     assert (
         admin.post('/data/search', document(M, [])).status == 400
-    )  # XNAT fails: it sorts by a field that is not there
+    )  # XNAT fails: it sorts by a field that does not exist
     assert 'ses' in run(admin, S, [])[0]
 
 
 @pytest.mark.parametrize(
     ('sort_by', 'status'), [('LABEL', 200), ('DATE,LABEL', 200), ('label', 500), ('nothing', 500)]
 )
-def test_4_1_8_sort_by_of_the_query_wants_display_fields(
+def test_4_1_8_sort_by_in_the_query_needs_display_fields(
     admin: Client, sort_by: str, status: int
 ) -> None:
     answer = admin.post(
@@ -358,7 +358,7 @@ def test_4_1_refusals(admin: Client, body: bytes, status: int) -> None:
     assert 'Traceback' not in answer.text
 
 
-def test_4_4_18_only_what_may_be_read(
+def test_4_4_18_only_readable_items_are_found(
     client_of: Callable[[str | None], Client], admin: Client
 ) -> None:
     outsider = client_of('outsider')

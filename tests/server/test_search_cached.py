@@ -1,4 +1,4 @@
-"""``cache=true``: results kept as tables that are paged (fact 4.7)."""
+"""Tests of ``cache=true``: stored results that are read in pages (fact 4.7)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def kept(client: Client, body: bytes = FIVE, query: str = '') -> dict[str, Any]:
     return result(client.post(f'/data/search?cache=true&format=json{query}', body).text)
 
 
-def test_4_7_1_the_answer_names_the_table_and_has_no_rows(admin: Client) -> None:
+def test_4_7_1_the_response_names_the_table_and_has_no_rows(admin: Client) -> None:
     found = kept(admin)
     assert found['Result'] == []
     assert found['totalRecords'] == '5'
@@ -95,12 +95,12 @@ def test_4_7_3_bad_pages_are_refused(admin: Client, query: str) -> None:
     )
 
 
-def test_4_7_3_what_is_gone_is_said_to_be_gone(admin: Client) -> None:
+def test_4_7_3_a_deleted_table_is_reported_as_gone(admin: Client) -> None:
     assert admin.get('/data/search/_123').status == 410
     assert admin.post('/data/search/_123', b'').status == 405
 
 
-def test_4_7_2_nothing_is_built_for_another_user(
+def test_4_7_2_no_table_is_built_for_another_user(
     admin: Client, client_of: Callable[[str | None], Client]
 ) -> None:
     answer = client_of('outsider').get(f'/data/search/{kept(admin)["ID"]}')
@@ -151,11 +151,11 @@ def test_a_generated_listing_is_never_answered_from_a_table(admin: Client) -> No
     assert len(run(admin, M, ['LABEL'], criterion(f'{M}.LABEL', 'LIKE', 'c%'), ID=f'@{M}')) == 5
 
 
-def test_a_kept_result_has_what_may_be_read(client_of: Callable[[str | None], Client]) -> None:
+def test_a_stored_result_has_only_readable_items(client_of: Callable[[str | None], Client]) -> None:
     assert kept(client_of('outsider'))['totalRecords'] == '0'
 
 
-# -- bounds
+# -- limits
 
 ROWS = Table(
     ['a', 'b'], [('x', 1), (None, 2)], {'rootElementName': M}, [{'key': 'a'}, {'key': 'b'}]
@@ -193,7 +193,7 @@ def alive(views: Views, names: list[str]) -> list[str]:
     return found
 
 
-def test_a_result_is_forgotten_when_it_was_not_asked_for(views: Views, clock: Clock) -> None:
+def test_an_unused_result_is_deleted_after_a_time(views: Views, clock: Clock) -> None:
     used, left = views.add('a', '', ROWS).id, views.add('a', '', ROWS).id
     for _ in range(3):
         clock.now += 4 * 3600
@@ -201,7 +201,7 @@ def test_a_result_is_forgotten_when_it_was_not_asked_for(views: Views, clock: Cl
     assert alive(views, [used, left]) == [used]
 
 
-def test_the_least_used_go_first(
+def test_the_least_used_results_are_deleted_first(
     views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_VIEWS', 3)
@@ -214,7 +214,7 @@ def test_the_least_used_go_first(
     assert alive(views, names) == [names[0], names[3], names[4]]
 
 
-def test_rows_are_bounded_and_one_result_may_be_larger(
+def test_the_number_of_rows_is_limited_but_one_result_may_be_larger(
     views: Views, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr('pyxnat.server.search.result_cache.MAX_ROWS', 4)
@@ -227,7 +227,7 @@ def test_rows_are_bounded_and_one_result_may_be_larger(
     assert alive(views, [*names, large]) == [large]
 
 
-def test_a_new_start_begins_without(tmp_path: Path, clock: Clock) -> None:
+def test_a_new_start_begins_without_stored_results(tmp_path: Path, clock: Clock) -> None:
     first = Views(tmp_path, clock)
     name = first.add('a', '', ROWS).id
     first.close()

@@ -1,5 +1,5 @@
-"""What each comparison of a search finds (fact 4.3), also against plain Python over the same
-values, and what it never does to the archive."""
+"""Tests of the comparisons of a search (fact 4.3), also against plain Python, and of hostile
+values."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def found(client: Client, field: str, comparison: str, value: str, override: int
 
 XDAY, XINSERTED = f'{M}/date', f'{M}/meta/insert_date'
 TABLE = [
-    # strings: equality minds case, LIKE does not; != lets NULL through on a display field
+    # strings: equality is case-sensitive, LIKE is not; != matches NULL on a display field
     (f'{SCAN}.TYPE', '=', 'T1', 'a'),
     (f'{SCAN}.TYPE', '!=', 'T1', 'bcdefg'),
     (f'{M}/LABEL', '!=', 'E_a', 'bcdefg'),
@@ -107,7 +107,7 @@ TABLE = [
     (f'{SCAN}.NOTE', '=', "it's", 'c'),
     (f'{SCAN}.NOTE', 'IN', 'plain,"a,b"', 'ab'),
     (f'{SCAN}.NOTE', 'IN', 'plain, x_y', 'ag'),
-    # numbers are numbers, whatever their text
+    # numbers are compared as numbers, whatever their text
     (f'{SCAN}.FRAMES', '<', '9', 'abdg'),
     (f'{SCAN}.FRAMES', '>=', '10', 'cf'),
     (f'{SCAN}.FRAMES', '=', '2.0', 'b'),
@@ -122,12 +122,12 @@ TABLE = [
     (f'{SCAN}.FRAMES', '=', '2020-01-1010', ''),
     (f'{SCAN}.FRAMES', '=', '12-2', 'c'),  # arithmetic: XNAT does not quote it
     (f'{SCAN}.FRAMES', '=', '*', 'abcdfg'),
-    # days, moments and times
+    # days, timestamps and times
     (f'{M}.DATE', '=', '01/31/2020', 'ae'),
     (f'{M}.DATE', '>', '2020-01-31', 'bc'),
     (f'{M}.DATE', 'BETWEEN', '2020-01-31 AND 02/01/2020', 'abe'),
     (f'{M}.DATE', 'IN', '1999-12-31,02/01/2020', 'bf'),
-    (f'{M}.INSERT_DATE', '=', '2020-01-31', 'a'),  # a moment, not a day
+    (f'{M}.INSERT_DATE', '=', '2020-01-31', 'a'),  # a timestamp, not a day
     (f'{M}.INSERT_DATE', '<=', '01/31/2020', 'a'),
     (f'{M}.INSERT_DATE', 'BETWEEN', '2020-01-31 AND 2020-02-01', 'abc'),
     (f'{SCAN}.INSERT_DATE', '=', '2020-02-01', 'c'),
@@ -141,7 +141,7 @@ TABLE = [
     # booleans
     (f'{SCAN}.DCMVALIDATION_STATUS', '=', 'true', 'acg'),
     (f'{SCAN}.DCMVALIDATION_STATUS', '=', '0', 'be'),
-    # what is filled, plainly
+    # filled fields
     (f'{SCAN}.TYPE', 'IS NULL', '', 'eg'),
     (f'{SCAN}.TYPE', 'IS NULL', 'NULL', 'eg'),
     (f'{SCAN}.TYPE', 'IS NOT NULL', '', 'abcdf'),
@@ -192,9 +192,9 @@ def test_4_3_values_that_are_sql(
     assert found(admin, field, comparison, value, 1) == expected
 
 
-def test_4_3_a_path_that_is_no_display_field_is_the_schemas(admin: Client) -> None:
-    """On a field of the schema LIKE means contains, ``*`` stands for anything and NULL differs from
-    nothing."""
+def test_4_3_an_unknown_display_field_is_a_path_of_the_schema(admin: Client) -> None:
+    """On a field of the schema LIKE means contains, ``*`` matches anything and NULL never
+    differs."""
     field = f'{SCAN}/parameters/scanSequence'
     assert found(admin, field, '!=', 'x') == found(admin, field, 'LIKE', 'x') == ''
     path = f'{M}/scans/scan/note'
@@ -214,7 +214,7 @@ REFUSED = [
     (f'{SCAN}.STARTTIME', '=', 'noon', 0, 400),
     (f'{SCAN}.FRAMES', 'BETWEEN', '1', 0, 400),
     (f'{SCAN}.FRAMES', 'BETWEEN', '1 AND 2 AND 3', 0, 400),
-    # IN and BETWEEN of paths; LIKE of what is no text
+    # IN and BETWEEN of paths; LIKE of fields that are not texts
     (f'{M}/scans/scan/note', 'IN', 'a', 0, 400),
     (f'{M}/scans/scan/note', 'BETWEEN', 'a AND b', 0, 400),
     (XDAY, 'BETWEEN', '2020-01-01 AND 2020-12-31', 0, 400),
@@ -269,7 +269,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(('field', 'comparison', 'value', 'override', 'status'), REFUSED)
-def test_4_1_what_is_refused(
+def test_4_1_invalid_criteria_are_refused(
     admin: Client, field: str, comparison: str, value: str, override: int, status: int
 ) -> None:
     root = M if field.startswith(M) else SCAN
@@ -285,8 +285,8 @@ def test_4_1_what_is_refused(
     assert 'Traceback' not in answer.text
 
 
-def test_4_3_lists_are_for_nested_sets(admin: Client) -> None:
-    """XNAT takes a set with IN at the top for another feature, and fails."""
+def test_4_3_lists_are_valid_only_in_nested_sets(admin: Client) -> None:
+    """XNAT reads a set with IN at the top as another feature, and fails."""
     several = criterion(f'{SCAN}.FRAMES', 'IN', '1,2')
     assert admin.post('/data/search', document(SCAN, ['ID'], several)).status == 400
     assert [row['id'] for row in run(admin, SCAN, ['ID'], inside(several))] == ['a', 'b']
@@ -303,11 +303,11 @@ def test_4_3_lists_are_for_nested_sets(admin: Client) -> None:
         'xnat:resourceCatalog',
     ],
 )
-def test_general_types_are_no_roots(admin: Client, root: str) -> None:
+def test_general_types_cannot_be_roots(admin: Client, root: str) -> None:
     assert admin.post('/data/search', document(root, ['ID'])).status == 400
 
 
-# -- against Python
+# -- compared with Python
 
 COMPARED: dict[str, Callable[[Any, Any], bool]] = {
     '=': lambda a, b: a == b,
@@ -348,7 +348,7 @@ def test_numbers_compare_as_in_python(admin: Client, value: float, comparison: s
 
 
 @given(WORDS)
-def test_like_is_a_pattern_without_case(admin: Client, value: str) -> None:
+def test_like_is_a_case_insensitive_pattern(admin: Client, value: str) -> None:
     if attacks(value):
         return
     pattern, escaped = '', False
@@ -367,7 +367,7 @@ def test_like_is_a_pattern_without_case(admin: Client, value: str) -> None:
 
 
 @given(WORDS)
-def test_a_quoted_text_is_its_value_and_no_sql(admin: Client, value: str) -> None:
+def test_a_quoted_text_is_a_value_and_not_sql(admin: Client, value: str) -> None:
     if attacks(value):
         return
     quoted = "'" + value.replace("'", "''") + "'"
@@ -382,8 +382,8 @@ def test_a_quoted_text_is_its_value_and_no_sql(admin: Client, value: str) -> Non
 def test_no_raw_value_reaches_the_database_as_sql(
     admin: Client, server: Server, value: str, comparison: str
 ) -> None:
-    """Whatever is no literal is refused; whatever is one finds what the literal says, so never more
-    than all rows."""
+    """A value that is no literal is refused; a literal finds its value, so never more than all
+    rows."""
     answer = admin.post(
         '/data/search?format=csv',
         document(SCAN, ['ID'], inside(criterion(f'{SCAN}/type', comparison, value, 1))),
@@ -401,13 +401,13 @@ def test_no_raw_value_reaches_the_database_as_sql(
 # -- large documents
 
 
-def test_many_criteria_are_one_query(admin: Client) -> None:
+def test_many_criteria_become_one_query(admin: Client) -> None:
     several = [criterion(f'{SCAN}.FRAMES', '=', str(number)) for number in range(3000)]
     rows = run(admin, SCAN, ['ID'], *several, method='OR')
     assert ''.join(row['id'] for row in rows) == 'abcfg'
 
 
-def test_more_than_the_database_takes_is_a_clear_refusal(admin: Client) -> None:
+def test_too_many_criteria_for_the_database_are_a_clear_refusal(admin: Client) -> None:
     values = ','.join(map(str, range(260_000)))
     answer = admin.post(
         '/data/search', document(SCAN, ['ID'], inside(criterion(f'{SCAN}.FRAMES', 'IN', values)))
@@ -415,7 +415,7 @@ def test_more_than_the_database_takes_is_a_clear_refusal(admin: Client) -> None:
     assert answer.status == 400 and 'too large for one query of the database' in answer.text
 
 
-def test_sets_nest(admin: Client) -> None:
+def test_sets_can_be_nested(admin: Client) -> None:
     text = criterion(f'{SCAN}.FRAMES', '>', '0')
     for depth in range(60):
         text = f'<xdat:child_set method="{("AND", "OR")[depth % 2]}">{text}</xdat:child_set>'

@@ -1,4 +1,4 @@
-"""Search documents, read and written."""
+"""Tests of search documents, read and written."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ DOCUMENTS = st.builds(
 
 
 @given(DOCUMENTS)
-def test_what_is_written_reads_the_same(wanted: SearchDocument) -> None:
+def test_a_written_document_is_read_back_unchanged(wanted: SearchDocument) -> None:
     found = parse_document(write_document(wanted))
     assert found == wanted
     assert write_document(found) == write_document(wanted)
 
 
-def test_columns_stand_in_the_order_of_their_sequence() -> None:
+def test_columns_have_the_order_of_their_sequence_numbers() -> None:
     fields = ''.join(
         f'<search_field><element_name>{M}</element_name><field_ID>{name}</'
         f'field_ID><sequence>{number}</sequence></search_field>'
@@ -86,7 +86,7 @@ def test_comparisons_are_read_with_any_blanks_and_case() -> None:
     assert list(found.elements()) == [M]
 
 
-def test_a_project_s_condition_is_xnat_s() -> None:
+def test_the_condition_on_a_project_has_the_form_of_xnat() -> None:
     parts = [
         (one.schema_field, one.value)
         for one in in_projects(S, ['A', 'B']).parts
@@ -113,11 +113,11 @@ def test_a_project_s_condition_is_xnat_s() -> None:
         f'<search><root_element_name>{M}</root_element_name><search_where method="XOR"/></search>',
     ],
 )
-def test_what_is_no_search_is_refused(text: str) -> None:
+def test_an_invalid_document_is_refused(text: str) -> None:
     with pytest.raises(UnprocessableEntity):
         parse_document(text)
 
 
-def test_the_namespace_is_xdat_s() -> None:
+def test_the_namespace_must_be_that_of_xdat() -> None:
     root = etree.fromstring(write_document(SearchDocument(M)))
     assert etree.QName(root).namespace == 'http://nrg.wustl.edu/security' and root.prefix == 'xdat'

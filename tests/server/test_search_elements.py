@@ -1,4 +1,4 @@
-"""What can be searched: ``/data/search/elements`` (facts 4.5 and 4.9)."""
+"""Tests of ``/data/search/elements``, searchable types and fields (facts 4.5 and 4.9)."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_4_5_4_fields_are_xml_by_default(admin: Client) -> None:
     )
 
 
-def test_4_5_6_what_is_told_of_a_field(admin: Client) -> None:
+def test_4_5_6_the_description_of_a_field(admin: Client) -> None:
     found = fields(admin, M)
     assert found['AGE'] == {
         'FIELD_ID': 'AGE',
@@ -151,15 +151,16 @@ def test_4_5_10_labels_and_custom_variables(
 
 
 @pytest.mark.parametrize('kind', [P, S, M])
-def test_all_that_are_listed_can_be_columns_without_their_values(admin: Client, kind: str) -> None:
-    """pyxnat 1.6 asks so when it shows a project; those that need a value and have none are empty."""  # noqa: E501
+def test_all_listed_fields_can_be_columns_without_a_value(admin: Client, kind: str) -> None:
+    """pyxnat 1.6 requests them when it shows a project; fields that need a value and have none are
+    empty."""
     found = fields(admin, kind)
     rows = admin.post('/data/search?format=csv', document(kind, list(found))).csv
     needy = [key.lower() for key, row in found.items() if row['REQUIRES_VALUE'] == 'true']
     assert rows and {row[key] for row in rows for key in needy} <= {''}
 
 
-def test_every_listed_field_can_be_asked_for(admin: Client) -> None:
+def test_every_listed_field_can_be_requested(admin: Client) -> None:
     for name in [row['ELEMENT_NAME'] for row in admin.get(f'{ELEMENTS}?used=true').rows]:
         found = fields(admin, name)
         asked = [
@@ -237,8 +238,8 @@ TOLD = {
     'PROJECT_FAV PROJ_MR_COUNT PROJ_CT_COUNT'
     ' PROJ_PET_COUNT PROJ_UT_COUNT',
 }
-"""What XNAT 1.8 tells of types: not the fields that need a value, the labels and what its pages do
-not offer as criteria."""
+"""Fields that XNAT 1.8 lists for its types: without those that need a value, labels and fields that
+its pages do not offer."""
 
 
 def test_4_9_fields_of_xnat_s_own_types(admin: Client) -> None:
@@ -274,9 +275,7 @@ UNTOLD = {
 @pytest.mark.parametrize(
     ('kind', 'name'), [(kind, name) for kind, names in UNTOLD.items() for name in names.split()]
 )
-def test_what_is_not_told_can_be_a_column_and_a_criterion_all_the_same(
-    admin: Client, kind: str, name: str
-) -> None:
+def test_unlisted_fields_can_be_columns_and_criteria(admin: Client, kind: str, name: str) -> None:
     assert name.partition('=')[0] not in fields(admin, kind)
     column = name if '=' in name or name.isupper() else f'{kind}/{name}'
     found = admin.post(
@@ -333,11 +332,10 @@ OPERATORS = [
 
 
 @given(st.data())
-def test_no_document_makes_the_server_fail(
+def test_no_document_gives_a_server_error(
     admin: Client, server: Server, data: st.DataObject
 ) -> None:
-    """Whatever fields of whatever types are asked for and compared: there is an answer, or it is
-    said what is wrong."""
+    """For any fields of any types there is a response, or a refusal that names the error."""
 
     def field() -> tuple[str, str]:
         element = data.draw(st.sampled_from(ROOTS))
@@ -373,7 +371,7 @@ def test_no_document_makes_the_server_fail(
     assert answer.status in (200, 400), answer.text
 
 
-def test_every_type_that_is_listed_can_be_asked_for_its_fields(admin: Client) -> None:
+def test_the_fields_of_every_listed_type_can_be_requested(admin: Client) -> None:
     for row in admin.get('/data/search/elements?format=json').rows:
         assert (
             admin.get(f'/data/search/elements/{row["ELEMENT_NAME"]}?format=json').status == 200

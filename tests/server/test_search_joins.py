@@ -1,4 +1,4 @@
-"""Searches over several elements, what they join and whom they show it to (facts 4.2.5, 4.4)."""
+"""Tests of searches over several elements, their joins and rights (facts 4.2.5, 4.4)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ AGE = 'xnat:mrSessionData/age'
 
 @pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Subject A with MR of 2020, 2022 and one without a date, PET of 2021 and early 2022;
+    """Create three subjects.
 
-    B with MR alone; C in a project of its own.
+    A has MR sessions of 2020, 2022 and one without a date, and PET sessions of 2021 and early 2022.
+    B has only MR sessions. C is in a project of its own.
     """
     with serve(
         tmp_path_factory.mktemp('archive'),
@@ -94,7 +95,7 @@ def admin(server: Server) -> Iterator[Client]:
 
 @pytest.fixture(scope='module')
 def reader(server: Server) -> Iterator[Client]:
-    """Who may read project ONE."""
+    """Return a user who may read project ONE."""
     yield from client_of(server, 'reader', 'r')
 
 
@@ -113,7 +114,7 @@ def values(rows: list[dict[str, str]], *keys: str) -> list[tuple[str, ...]]:
     return [tuple(row[key] for key in keys) for row in rows]
 
 
-def test_elements_above(admin: Client) -> None:
+def test_elements_above_are_joined(admin: Client) -> None:
     rows = run(admin, M, ['LABEL', f'{S}.SUBJECT_LABEL'], criterion(f'{S}/GENDER', '=', 'female'))
     assert values(rows, 'label', 'xnat_subjectdata_subject_label') == [
         ('MA', 'a'),
@@ -146,7 +147,7 @@ def test_elements_above(admin: Client) -> None:
     ]
 
 
-def test_elements_below_are_one_row(admin: Client) -> None:
+def test_elements_below_are_joined_into_one_row(admin: Client) -> None:
     rows = run(
         admin,
         S,
@@ -165,7 +166,7 @@ def test_elements_below_are_one_row(admin: Client) -> None:
     assert values(rows, 'id', 'xnat_subjectdata_subject_label') == [('ONE', 'b')]
 
 
-def test_below_and_beside_through_what_is_above(admin: Client) -> None:
+def test_elements_below_and_beside_are_joined_through_elements_above(admin: Client) -> None:
     rows = run(admin, QC, ['LABEL', f'{SCAN}.TYPE'], criterion(f'{SCAN}.TYPE', 'LIKE', '%-2'))
     assert values(rows, 'label', 'xnat_mrscandata_type') == [('QMA20', 'MA20-2'), ('QMC', 'MC-2')]
     assert values(
@@ -178,7 +179,7 @@ def test_below_and_beside_through_what_is_above(admin: Client) -> None:
     ]
 
 
-def test_scans_and_assessors_are_those_of_the_session_that_is_named(admin: Client) -> None:
+def test_scans_and_assessors_belong_to_the_named_session(admin: Client) -> None:
     columns = ['SUBJECT_LABEL', f'{M}.LABEL', f'{SCAN}.TYPE', f'{T}.LABEL', 'xnat:petScanData.TYPE']
     rows = run(
         admin,
@@ -237,7 +238,7 @@ def test_another_session_of_the_subject_is_the_nearest_in_time(admin: Client) ->
 
 
 @pytest.mark.parametrize('more', ['0', '1'])
-def test_4_4_16_one_of_them_with_its_distance_in_days(admin: Client, more: str) -> None:
+def test_4_4_16_the_distance_to_the_nearest_session_in_days(admin: Client, more: str) -> None:
     rows = run(admin, M, ['DATE', f'{T}.DATE'], allow_diff_columns=more)
     key = 'xnat_mrsessiondata_xnat_petsessiondata_diff'
     assert list(rows[0]) == ['date', 'xnat_petsessiondata_date', 'quarantine_status', key]
@@ -256,7 +257,9 @@ def test_4_4_16_one_of_them_with_its_distance_in_days(admin: Client, more: str) 
     assert found == [('a', 'MA22'), ('b', 'MB'), ('c', 'MC')], 'of a subject the newest'
 
 
-def test_4_4_18_rows_that_may_not_be_read(reader: Client, outsider: Client, admin: Client) -> None:
+def test_4_4_18_rows_without_the_right_to_read(
+    reader: Client, outsider: Client, admin: Client
+) -> None:
     assert values(run(reader, S, ['SUBJECT_LABEL']), 'subject_label') == [('a',), ('b',), ('c',)], (
         'c is shared into ONE'
     )
@@ -289,7 +292,7 @@ def test_4_4_18_rows_that_may_not_be_read(reader: Client, outsider: Client, admi
     assert len(run(admin, M, ['LABEL'])) == 5
 
 
-def test_a_group_of_the_project_s_own_finds_its_types(admin: Client, outsider: Client) -> None:
+def test_members_of_a_custom_group_find_its_types(admin: Client, outsider: Client) -> None:
     given = '&'.join(f'{kind}_{kind}/project_ONE_R=true' for kind in (M, QC))
     admin.ok('PUT', f'/data/projects/ONE/groups/ANY?xdat:userGroup/displayname=Technicians&{given}')
     admin.ok('PUT', '/data/projects/ONE/users/ONE_Technicians/outsider')
@@ -318,7 +321,7 @@ def test_a_group_of_the_project_s_own_finds_its_types(admin: Client, outsider: C
     admin.ok('DELETE', '/data/projects/ONE/users/ONE_Technicians/outsider')
 
 
-def test_what_is_in_quarantine_is_shown_with_its_status(admin: Client, reader: Client) -> None:
+def test_items_in_quarantine_are_shown_with_their_status(admin: Client, reader: Client) -> None:
     admin.ok('PUT', '/data/experiments/MB?quarantine=true')
     assert values(
         run(reader, M, ['LABEL'], criterion(f'{M}.LABEL', '=', 'MB')), 'label', 'quarantine_status'
@@ -326,7 +329,7 @@ def test_what_is_in_quarantine_is_shown_with_its_status(admin: Client, reader: C
     admin.ok('PUT', '/data/experiments/MB?activate=true')
 
 
-def test_4_2_6_projects_own_or_have_a_share(admin: Client) -> None:
+def test_4_2_6_projects_that_own_or_share_an_item(admin: Client) -> None:
     inner = f'{criterion(f"{S}/sharing/share/project", "=", "ONE")}{criterion(f"{S}/PROJECT", "=", "ONE")}'  # noqa: E501
     rows = run(admin, S, ['SUBJECT_LABEL'], f'<xdat:child_set method="OR">{inner}</xdat:child_set>')
     assert values(rows, 'subject_label') == [('a',), ('b',), ('c',)]
@@ -426,7 +429,7 @@ def test_4_4_2_columns_of_json(admin: Client) -> None:
     assert list(columns)[-1] == 'quarantine_status'
 
 
-def test_a_form_brings_a_document_too(admin: Client) -> None:
+def test_a_form_can_have_a_document(admin: Client) -> None:
     body = document(P, ['ID'])
     text = (
         b'--x\r\nContent-Disposition: form-data; name="f"; filename="search.xml"\r\nContent-Type: '
@@ -446,7 +449,7 @@ def test_a_form_brings_a_document_too(admin: Client) -> None:
     assert admin.get('/data/search').status == 405
 
 
-def test_arguments_that_make_one_key_are_two_columns(admin: Client) -> None:
+def test_arguments_with_the_same_key_are_two_columns(admin: Client) -> None:
     answer = admin.post(
         '/data/search?format=csv',
         document(

@@ -1,4 +1,4 @@
-"""Searches kept under an ID, and the listings that the server makes itself (fact 4.8)."""
+"""Tests of saved searches, and of the listings that the server generates (fact 4.8)."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ def test_put_get_list_results_delete(admin: Client) -> None:
     assert listed(admin) == []
 
 
-def test_an_unknown_one_is_not_found(admin: Client) -> None:
+def test_an_unknown_search_is_not_found(admin: Client) -> None:
     assert admin.get(f'{SAVED}/none').status == 404
     assert admin.get(f'{SAVED}/none/results').status == 404
     assert admin.delete(f'{SAVED}/none').status == 200
 
 
-def test_the_document_comes_back_as_it_was_meant(admin: Client) -> None:
+def test_a_saved_document_is_read_back_with_the_same_meaning(admin: Client) -> None:
     extra = (
         f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>DATE</'
         'xdat:field_ID></xdat:sort_by>'
@@ -130,12 +130,14 @@ def test_the_document_comes_back_as_it_was_meant(admin: Client) -> None:
         (f'@{M}', of('M1'), 400),
     ],
 )
-def test_what_cannot_be_kept_is_refused(admin: Client, path: str, body: bytes, status: int) -> None:
+def test_a_document_that_cannot_be_saved_is_refused(
+    admin: Client, path: str, body: bytes, status: int
+) -> None:
     assert admin.put(f'{SAVED}/{path}', body).status == status
 
 
 @pytest.mark.parametrize('name', ['a%20b', 'a%0Ab', '%40x', 'caf%C3%A9', 'a+b', '%61'])
-def test_an_id_is_kept_as_it_was_sent(admin: Client, name: str) -> None:
+def test_an_id_is_saved_as_it_was_sent(admin: Client, name: str) -> None:
     admin.ok('PUT', f'{SAVED}/{name}', of('M2'))
     assert listed(admin) == [name]
     assert labels(admin, f'{SAVED}/{name}/results') == ['M2']
@@ -145,12 +147,14 @@ def test_an_id_is_kept_as_it_was_sent(admin: Client, name: str) -> None:
 
 @pytest.mark.parametrize('at', ['%40', '%2540'])
 @pytest.mark.parametrize('path', [SAVED, '/data/projects/P/searches'])
-def test_the_listing_of_a_type_is_told_by_a_plain_at(admin: Client, path: str, at: str) -> None:
+def test_the_listing_of_a_type_has_a_plain_at_sign(admin: Client, path: str, at: str) -> None:
     assert admin.get(f'{path}/@{M}').status == 200
     assert admin.get(f'{path}/{at}{M}').status == (404 if at == '%40' else 500)
 
 
-def test_a_secure_search_is_for_whom_it_names(admin: Client, client_of: Clients) -> None:
+def test_a_secure_search_is_visible_only_to_its_allowed_users(
+    admin: Client, client_of: Clients
+) -> None:
     member, collaborator = client_of('member'), client_of('collaborator')
     member.ok('PUT', f'{SAVED}/open', of('M1', secure='0'))
     member.ok('PUT', f'{SAVED}/closed', of('M1', secure='1'))
@@ -173,7 +177,7 @@ def test_a_secure_search_is_for_whom_it_names(admin: Client, client_of: Clients)
     assert listed(collaborator, 'all=true') == ['open']
 
 
-def test_another_s_search_is_replaced_and_not_deleted(client_of: Clients) -> None:
+def test_a_search_of_another_user_is_replaced_and_not_deleted(client_of: Clients) -> None:
     member, collaborator = client_of('member'), client_of('collaborator')
     member.ok('PUT', f'{SAVED}/hers', of('M1', secure='0'))
     assert collaborator.delete(f'{SAVED}/hers').status == 403
@@ -183,9 +187,7 @@ def test_another_s_search_is_replaced_and_not_deleted(client_of: Clients) -> Non
     ]
 
 
-def test_a_shared_search_is_the_business_of_administrators(
-    admin: Client, client_of: Clients
-) -> None:
+def test_only_administrators_change_a_shared_search(admin: Client, client_of: Clients) -> None:
     member, owner = client_of('member'), client_of('owner')
     both = '<xdat:allowed_user><xdat:login>owner</xdat:login></xdat:allowed_user>'
     member.ok('PUT', f'{SAVED}/ours', document(M, ['LABEL'], extra=both, secure='1'))
@@ -203,7 +205,7 @@ def test_a_shared_search_is_the_business_of_administrators(
     assert admin.get(f'{SAVED}/ours').status == 404
 
 
-def test_putting_again_keeps_whom_it_is_for(client_of: Clients, admin: Client) -> None:
+def test_saving_again_keeps_the_allowed_users(client_of: Clients, admin: Client) -> None:
     member = client_of('member')
     member.ok('PUT', f'{SAVED}/mine', of('M1', secure='1'))
     admin.ok('PUT', f'{SAVED}/mine', of('M2', secure='1'))
@@ -211,7 +213,7 @@ def test_putting_again_keeps_whom_it_is_for(client_of: Clients, admin: Client) -
     assert labels(member, f'{SAVED}/mine/results') == ['M2']
 
 
-def test_save_as_takes_the_place_of_what_is_there(admin: Client, client_of: Clients) -> None:
+def test_save_as_replaces_an_existing_search(admin: Client, client_of: Clients) -> None:
     member = client_of('member')
     member.ok('PUT', f'{SAVED}/one', of('M1', secure='0', brief_description='a'))
     member.ok('PUT', f'{SAVED}/one?saveAs=true', of('M2', secure='0', brief_description='b'))
@@ -220,7 +222,7 @@ def test_save_as_takes_the_place_of_what_is_there(admin: Client, client_of: Clie
     ]
 
 
-def test_what_is_put_below_a_project_is_nowhere(admin: Client) -> None:
+def test_a_search_put_below_a_project_is_not_saved(admin: Client) -> None:
     assert admin.put('/data/projects/P/searches/mine', of('M1')).status == 200
     assert (
         admin.get('/data/projects/P/searches/mine').status
@@ -242,10 +244,10 @@ def test_tags_are_projects(admin: Client, client_of: Clients) -> None:
     assert labels(member, f'{SAVED}/tagged/results') == ['M2']
 
 
-# -- listings that the server makes
+# -- listings that the server generates
 
 
-def test_the_site_s_listing_of_a_type(admin: Client) -> None:
+def test_the_listing_of_a_type_on_the_site(admin: Client) -> None:
     root = etree.fromstring(admin.get(f'{SAVED}/@{M}').body)
     assert root.get('ID') == f'@{M}' and root.find('{*}search_where') is None
     fields = [node.findtext('{*}field_ID') for node in root.findall('{*}search_field')]
@@ -261,7 +263,7 @@ def test_the_site_s_listing_of_a_type(admin: Client) -> None:
     ]
 
 
-def test_a_project_s_listing_of_a_type(admin: Client, client_of: Clients) -> None:
+def test_the_listing_of_a_type_in_a_project(admin: Client, client_of: Clients) -> None:
     path = f'/data/projects/P/searches/@{S}'
     root = etree.fromstring(admin.get(path).body)
     assert (root.get('ID'), root.get('tag'), root.get('brief-description')) == (
@@ -282,7 +284,7 @@ def test_a_project_s_listing_of_a_type(admin: Client, client_of: Clients) -> Non
     assert admin.get('/data/projects/P/searches/none').status == 404
 
 
-def test_an_owner_replaces_the_listing_of_the_project(admin: Client, client_of: Clients) -> None:
+def test_an_owner_can_replace_the_listing_of_the_project(admin: Client, client_of: Clients) -> None:
     own = document(
         S,
         ['SUBJECT_LABEL'],

@@ -1,5 +1,5 @@
-"""Data types and display documents that a folder of schemas brings (``schemas=``), and those of a
-whole XNAT 1.8.3."""
+"""Tests of data types and display documents of a folder of schemas (``schemas=``), and of XNAT
+1.8.3."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _moods(admin: Client) -> None:
         )
 
 
-def test_a_type_of_a_plug_in_is_there_at_once(admin: Client) -> None:
+def test_a_type_of_a_plugin_can_be_searched_at_once(admin: Client) -> None:
     rows = {row['ELEMENT_NAME']: row for row in admin.get('/data/search/elements?used=true').rows}
     assert (rows[MOOD]['SINGULAR'], rows[MOOD]['SECURED'], rows[MOOD]['COUNT']) == (
         'Mood',
@@ -154,7 +154,7 @@ def test_versions_of_its_display_document(admin: Client) -> None:
     assert next(column for column in columns if column['key'] == 'calm')['visible'] == 'false'
 
 
-def test_a_document_that_is_no_xml_is_named(tmp_path: Path) -> None:
+def test_an_error_in_a_document_names_the_document(tmp_path: Path) -> None:
     (tmp_path / 'mood.xsd').write_text(SCHEMA)
     (tmp_path / 'mood_display.xml').write_text('<Displays')
     with pytest.raises(ValueError, match='mood_display.xml'):
@@ -171,7 +171,7 @@ def xnat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 @with_xnat
-def test_the_schemas_of_xnat_load_quickly_and_modestly() -> None:
+def test_the_schemas_of_xnat_load_in_little_time_and_memory() -> None:
     start = time.process_time()
     model = Model(further=[XNAT])
     displays = Displays(model, [XNAT])
@@ -181,7 +181,7 @@ def test_the_schemas_of_xnat_load_quickly_and_modestly() -> None:
     tracemalloc.start()
     model = Model(further=[XNAT])
     displays = Displays(model, [XNAT])
-    for name in model.searchable[::8]:  # being watched takes its time
+    for name in model.searchable[::8]:  # tracing takes time
         displays.versions(name)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -251,8 +251,8 @@ def test_every_type_of_xnat_can_be_put_listed_and_searched(xnat: Client, name: s
 
 
 @with_xnat
-def test_every_field_of_the_display_documents_of_xnat_is_there() -> None:
-    """What comes from views or from PostgreSQL's own words has a counterpart here."""
+def test_every_field_of_the_display_documents_of_xnat_exists() -> None:
+    """Fields from views or from PostgreSQL functions have a replacement here."""
     model = Model(further=[XNAT])
     displays = Displays(model, [XNAT])
     left_out = {
@@ -267,8 +267,7 @@ def test_every_field_of_the_display_documents_of_xnat_is_there() -> None:
 
 @with_xnat
 def test_headers_and_kinds_are_those_of_xnat_with_and_without_its_documents() -> None:
-    """What this server knows of XNAT's own types by itself says the same as their display
-    documents."""
+    """The server's own description of XNAT's types equals their display documents."""
     model = Model(further=[XNAT])
     own, real = Displays(model), Displays(model, [XNAT])
     for name in (

@@ -1,5 +1,5 @@
-"""The smaller services: refreshing catalogs, audits, headers of images, files of the cache,
-features (facts 6.4)."""
+"""Tests of smaller services: catalogues, audits, DICOM headers, user cache, features (facts
+6.4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORM = {'Content-Type': 'application/x-www-form-urlencoded'}
 
 @pytest.fixture
 def E(admin: Client) -> str:
-    """A session with a scan of one DICOM file and a resource of two others."""
+    """Create a session with a scan of one DICOM file and a resource of two other files."""
     project = f'SERV{next(_numbers)}'
     admin.ok('PUT', f'/data/projects/{project}?accessibility=private')
     for login in ('owner', 'member', 'collaborator'):
@@ -42,7 +42,7 @@ def E(admin: Client) -> str:
 
 
 def where(folder: Path, E: str, below: str) -> Path:
-    """The folder of a resource of the session."""
+    """Return the folder of a resource of the session."""
     return next(path.parent for path in (folder / 'archive' / E.split('/')[2]).rglob(below))
 
 
@@ -90,7 +90,7 @@ def test_6_4_checksum(admin: Client, folder: Path, E: str, more: str) -> None:
     assert (row['Size'], row['digest']) == ('7', hashlib.md5(b'changed').hexdigest())
 
 
-def test_6_4_only_what_is_asked_for(admin: Client, folder: Path, E: str) -> None:
+def test_6_4_only_the_requested_actions_are_done(admin: Client, folder: Path, E: str) -> None:
     home = where(folder, E, 'a.txt')
     (home / 'new.txt').write_bytes(b'new')
     (home / 'a.txt').unlink()
@@ -120,7 +120,7 @@ def test_6_4_a_session_with_its_scans_and_several(admin: Client, folder: Path, E
     assert len(admin.get(f'/data{E}/scans/1/files').rows) == 3
 
 
-def test_6_4_what_leads_out_of_a_resource_is_left_alone(
+def test_6_4_files_outside_of_a_resource_are_left_alone(
     admin: Client, folder: Path, E: str, tmp_path: Path
 ) -> None:
     home = where(folder, E, 'a.txt')
@@ -142,7 +142,7 @@ def events_of(client: Client, E: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize(
     'below', ['', '/resources/R', '/resources/NONE', '/scans/1', '/scans/1/resources/DICOM']
 )
-def test_a_refresh_is_told_of_the_session(
+def test_a_refresh_writes_a_workflow_of_the_session(
     admin: Client, client_of: Callable[[str | None], Client], E: str, below: str
 ) -> None:
     assert refresh(admin, f'/archive{E}{below}') == 200
@@ -165,7 +165,7 @@ def test_a_refresh_is_told_of_the_session(
     assert len(events_of(admin, E)) == 3
 
 
-def test_a_refresh_of_nothing_does_nothing(admin: Client, E: str) -> None:
+def test_a_refresh_without_resources_does_nothing(admin: Client, E: str) -> None:
     assert admin.post('/data/services/refresh/catalog').status == 200
     assert admin.post('/data/services/refresh/catalog?options=delete').status == 200
     assert events_of(admin, E) == []
@@ -229,7 +229,7 @@ def test_6_4_dicomdump_of(admin: Client, E: str, below: str) -> None:
     for place in (
         E,
         f'/projects/{project}/experiments/{session}',
-    ):  # clients ask by the latter, too
+    ):  # clients use the latter, too
         rows = admin.get(
             f'/data/services/dicomdump?src=/archive{place}{below}&field=00180081&field=Modality'
         ).rows
@@ -335,7 +335,7 @@ def test_6_4_move_a_whole_resource(admin: Client, E: str) -> None:
     }
 
 
-def test_6_4_moved_files_replace_others_only_when_told_to(admin: Client, E: str) -> None:
+def test_6_4_moved_files_replace_others_only_with_overwrite(admin: Client, E: str) -> None:
     home = cached(admin, 'a.txt')
     move = f'/data/services/move-files?src={home}/files/a.txt&dest=/archive{E}/resources/R/files/'
     assert admin.post(move).status == 409
@@ -368,12 +368,12 @@ def test_6_4_move_files_refusals(
     assert reader.get(f'/data{mine}/files/a.txt').body == b'a.txt'
     assert (
         reader.post(f'{move}?src={home}/files/a.txt&dest={dest}').status == 404
-    )  # another's cache
+    )  # the cache of another user
     assert client_of(None).post(f'{move}?src={home}/files/a.txt&dest={dest}').status == 401
     assert admin.get(f'/data{home}/files/a.txt').body == b'a.txt'
 
 
-# -- audit, features, paths with more behind them
+# -- audit, features, paths with additional segments
 
 
 def events(client: Client, kind: str, name: str) -> list[dict[str, Any]]:
@@ -484,5 +484,5 @@ def test_6_4_features(admin: Client, client_of: Callable[[str | None], Client], 
         'mail',
     ],
 )
-def test_6_4_there_is_nothing_at(admin: Client, path: str) -> None:
+def test_6_4_unknown_paths_are_404(admin: Client, path: str) -> None:
     assert admin.get(f'/data/services/{path}').status == 404

@@ -1,4 +1,4 @@
-"""The server as a process: start and stop, one per folder, connections, crashes."""
+"""Tests of the server as a process: start and stop, one for each folder, connections, crashes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .conftest import Client
 ROOT = str(Path(pyxnat.__file__).parents[1])
 
 
-def test_start_and_stop_are_quick(tmp_path: Path) -> None:
+def test_start_and_stop_are_fast(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         Client(server, 'admin', 'p').ok('PUT', '/data/projects/P')
     assert any(max(start_and_stop(tmp_path)) < 1 for _ in range(10)), (
@@ -34,7 +34,7 @@ def test_start_and_stop_are_quick(tmp_path: Path) -> None:
 
 
 def start_and_stop(folder: Path) -> tuple[float, float]:
-    """Seconds that a server takes to start, and to stop while clients are connected."""
+    """Return the seconds that a server takes to start, and to stop with connected clients."""
     start = time.perf_counter()
     server = serve(folder, password='p')
     started = time.perf_counter()
@@ -48,7 +48,7 @@ def start_and_stop(folder: Path) -> tuple[float, float]:
     return started - start, stopped - stopping
 
 
-def test_one_process_a_folder(tmp_path: Path) -> None:
+def test_only_one_process_serves_a_folder(tmp_path: Path) -> None:
     with serve(tmp_path), pytest.raises(ArchiveBusy, match='served by another process'):
         serve(tmp_path)
     with serve(tmp_path):
@@ -71,7 +71,7 @@ def test_idle_connections_hold_no_thread(tmp_path: Path) -> None:
             client.close()
 
 
-def test_what_was_asked(tmp_path: Path) -> None:
+def test_the_server_records_requests(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         Client(server, 'admin', 'p').get('/data/projects?format=csv')
         assert server.requests == [('GET', '/data/projects?format=csv', 200)]
@@ -81,10 +81,10 @@ def test_what_was_asked(tmp_path: Path) -> None:
         assert Client(server, 'new', 'n').get('/data/projects').status == 200
 
 
-def test_small_answers_do_not_wait(tmp_path: Path) -> None:
+def test_small_responses_are_not_delayed(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
-        for _ in range(10):  # the first are acknowledged at once, whatever the server does
+        for _ in range(10):  # the first ones are acknowledged at once in any case
             client.get('/data/JSESSION')
         assert quickest_s(lambda: client.get('/data/JSESSION'), 0.02, times=100) < 0.02
 

@@ -1,4 +1,4 @@
-"""What a session can be told to do, and what follows from changes below a subject."""
+"""Tests of actions on a session, and of the effects of changes below a subject."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEPS = [
 ]
 
 
-def test_last_modified_of_a_subject_follows_what_is_below(admin: Client) -> None:
+def test_last_modified_of_a_subject_follows_changes_below(admin: Client) -> None:
     seen = []
     for method, path in STEPS:
         admin.ok(method, path, b'x' if 'inbody' in path else None)

@@ -1,4 +1,4 @@
-"""Searches for workflows: what was done with items."""
+"""Tests of searches for workflows."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def put(
 
 @pytest.fixture(scope='module')
 def subject(admin: Client) -> str:
-    """The ID of a subject with three workflows of ours, whose pipelines begin with a common word."""  # noqa: E501
+    """Create a subject with three workflows, whose pipelines begin with a common word; return its
+    ID."""
     admin.ok('PUT', '/data/projects/WF')
     admin.ok('PUT', '/data/projects/WF?accessibility=private')
     admin.ok('PUT', '/data/projects/WF/accessibility/private')
@@ -63,7 +64,7 @@ def ask(
     return answer.csv if form == 'csv' else answer.rows
 
 
-def test_what_happened_since_a_moment(admin: Client, subject: str) -> None:
+def test_workflows_since_a_time_are_found(admin: Client, subject: str) -> None:
     columns = ['LAUNCH_TIME', 'ID', 'PIPELINE_NAME', 'STATUS', 'EXTERNALID']
     rows = ask(
         admin, columns, criterion(f'{W}/launch_time', '>', '2020-01-01 12:00:00'), form='csv'
@@ -114,13 +115,15 @@ def test_numbers_of_workflows_and_unknown_fields(admin: Client, subject: str) ->
     ).status in (400, 500)
 
 
-def test_only_those_of_what_one_may_read(admin: Client, client_of: ClientOf, subject: str) -> None:
+def test_only_workflows_of_readable_items_are_found(
+    admin: Client, client_of: ClientOf, subject: str
+) -> None:
     assert ask(client_of('outsider'), ['PIPELINE_NAME']) == []
     admin.ok('PUT', '/data/projects/WF/users/Collaborators/collaborator')
     assert len(ask(client_of('collaborator'), ['PIPELINE_NAME'])) == 3
 
 
-def test_deletions_are_told_to_those_who_may_read_the_project(
+def test_deletions_are_visible_to_users_who_may_read_the_project(
     admin: Client, client_of: ClientOf, subject: str
 ) -> None:
     gone = admin.ok('PUT', '/data/projects/WF/subjects/GONE').rpartition('/')[2]
@@ -147,7 +150,7 @@ def test_a_cached_search_of_workflows(admin: Client, subject: str) -> None:
     ]
 
 
-def test_the_fields_of_workflows_are_told(admin: Client) -> None:
+def test_the_fields_of_workflows_are_listed(admin: Client) -> None:
     rows = {
         row['FIELD_ID']: row for row in admin.get(f'/data/search/elements/{W}?format=json').rows
     }

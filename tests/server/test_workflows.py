@@ -1,4 +1,4 @@
-"""Pipelines of projects, launching them, and workflows (facts 6.3)."""
+"""Tests of pipelines of projects, their launches, and workflows (facts 6.3)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def convert(launch: Launch) -> None:
 
 @pytest.fixture(scope='module')
 def session(server: Server, admin: Client) -> Iterator[str]:
-    """Accession ID of an MR session in a project that has one pipeline, twice."""
+    """Return the ID of an MR session in a project that has one pipeline, twice."""
     admin.ok('PUT', '/data/projects/PP')
     for login in ('owner', 'member', 'collaborator'):
         admin.ok('PUT', f'/data/projects/PP/users/{login}/{login}')
@@ -60,7 +60,7 @@ def session(server: Server, admin: Client) -> Iterator[str]:
 
 
 def until(look: Callable[[], Answer], status: str) -> Answer:
-    """The answer once its first row has the status."""
+    """Return the response when its first row has the status."""
 
     def found() -> Answer | None:
         answer = look()
@@ -165,7 +165,7 @@ def test_6_3_a_launch_is_a_workflow(admin: Client, session: str) -> None:
     )
 
 
-def test_6_3_launches_that_fail_or_are_refused(
+def test_6_3_failed_and_refused_launches(
     admin: Client, client_of: Callable[..., Client], session: str
 ) -> None:
     base = '/data/projects/PP/pipelines'
@@ -198,7 +198,7 @@ def test_6_3_launches_that_fail_or_are_refused(
     assert admin.post(f'{base}/fixScanTypes/experiments/E').status == 200
 
 
-def test_6_3_a_pipeline_is_taken_from_a_project(
+def test_6_3_a_pipeline_is_removed_from_a_project(
     server: Server, admin: Client, client_of: Callable[..., Client]
 ) -> None:
     admin.ok('PUT', '/data/projects/PR')
@@ -216,8 +216,8 @@ def test_6_3_a_pipeline_is_taken_from_a_project(
         server.archive.pipelines.add('None.xml', 'xnat:none')
 
 
-def test_pipelines_that_run_by_themselves(server: Server, admin: Client) -> None:
-    """What was archived starts them, unless ``triggerPipelines=false``; so does the trigger."""
+def test_pipelines_that_start_automatically(server: Server, admin: Client) -> None:
+    """Archiving starts them, unless ``triggerPipelines=false``; so does the trigger."""
     admin.ok('PUT', '/data/projects/PA')
     server.archive.pipelines.add('Auto.xml', 'xnat:mrSessionData')
     server.archive.pipelines.enable('PA', 'Auto.xml', auto=True)
@@ -306,7 +306,7 @@ def test_6_3_workflows_of_clients(
     )
 
 
-def test_6_3_workflows_that_are_refused(
+def test_6_3_invalid_workflows_are_refused(
     admin: Client, client_of: Callable[..., Client], session: str
 ) -> None:
     admin.ok('PUT', f'/data/workflows?{workflow(id=session, pipeline_name="owned")}')

@@ -1,6 +1,6 @@
-"""``/xapi`` and ``/schemas``.
+"""Tests of ``/xapi`` and ``/schemas``.
 
-Paths, statuses and who may ask are copied from XNAT 1.8's published description of its API.
+Paths, statuses and rights follow XNAT 1.8's published description of its API.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def told(client: Client, path: str) -> Any:
 
 @pytest.fixture
 def ada(admin: Client, server: Server) -> Iterator[Client]:
-    """A user of her own for a test."""
+    """Return a client of a separate user."""
     if send(admin, 'POST', '/xapi/users', ADA).status == 409:
         admin.put('/xapi/users/ada/enabled/true')
         admin.put('/xapi/users/ada/verified/true')
@@ -52,7 +52,7 @@ def ada(admin: Client, server: Server) -> Iterator[Client]:
     client.close()
 
 
-# -- how it answers
+# -- responses
 
 
 def test_a_refusal_is_plain_text(admin: Client, client_of: Callable[[str | None], Client]) -> None:
@@ -70,12 +70,12 @@ def test_a_refusal_is_plain_text(admin: Client, client_of: Callable[[str | None]
     assert (refused.status, 'administrator' in refused.text) == (403, True)
 
 
-def test_an_empty_answer_has_no_type(admin: Client) -> None:
+def test_an_empty_response_has_no_type(admin: Client) -> None:
     answer = admin.post('/xapi/siteConfig/sampleOfATest', b'x')
     assert (answer.status, answer.body, answer.headers['Content-Type']) == (200, b'', None)
 
 
-def test_a_verb_that_a_route_lacks_is_405(admin: Client) -> None:
+def test_a_method_that_a_route_lacks_is_405(admin: Client) -> None:
     answer = admin.delete('/xapi/siteConfig')
     assert (answer.status, answer.headers['Allow']) == (405, 'GET, POST')
 
@@ -86,14 +86,14 @@ def test_a_body_must_be_json(admin: Client) -> None:
     assert send(admin, 'POST', '/xapi/users', ['ada']).status == 400
 
 
-def test_without_a_login(server: Server) -> None:
+def test_requests_without_a_login_are_401(server: Server) -> None:
     client = Client(server)
     for path in ('/xapi/users', '/xapi/siteConfig/buildInfo', '/xapi/schemas/xnat'):
         assert client.get(path).status == 401
     client.close()
 
 
-def test_what_guests_may_ask(tmp_path: Path) -> None:
+def test_requests_that_guests_may_send(tmp_path: Path) -> None:
     with serve(tmp_path, password='p', require_login=False) as server:
         guest = Client(server)
         assert set(told(guest, '/xapi/siteConfig')) == {'siteId', 'siteUrl'}
@@ -126,7 +126,7 @@ def test_1_1_7_build_info(admin: Client) -> None:
     assert told(admin, '/xapi/siteConfig/buildInfo/attributes') == {}
 
 
-def test_1_1_8_uptime_goes_on(admin: Client) -> None:
+def test_1_1_8_uptime_increases(admin: Client) -> None:
     def seconds() -> float:
         found = told(admin, '/xapi/siteConfig/uptime')
         assert set(found) <= {'days', 'hours', 'minutes', 'seconds'}
@@ -139,7 +139,7 @@ def test_1_1_8_uptime_goes_on(admin: Client) -> None:
     assert admin.get('/xapi/siteConfig/uptime/display').text.endswith(' seconds')
 
 
-def test_1_1_9_properties_are_told_to_those_who_may_know(
+def test_1_1_9_properties_are_visible_according_to_rights(
     admin: Client, client_of: Callable[[str | None], Client]
 ) -> None:
     wanted = {
@@ -173,13 +173,13 @@ def test_1_1_9_properties_are_told_to_those_who_may_know(
     assert admin.get('/xapi/siteConfig/siteId').text == 'XNAT'
 
 
-def test_texts_come_without_quotes(admin: Client, server: Server) -> None:
+def test_texts_have_no_quotes(admin: Client, server: Server) -> None:
     assert admin.get('/xapi/siteConfig/archivePath').text == str(server.archive.files.root)
     assert admin.get('/xapi/siteConfig/siteUrl').text == server.url
     assert admin.get('/xapi/siteConfig/requireLogin').text == 'true'
 
 
-def test_preferences_that_the_archive_heeds(tmp_path: Path) -> None:
+def test_preferences_with_an_effect(tmp_path: Path) -> None:
     with serve(tmp_path, password='p') as server:
         admin, guest = Client(server, 'admin', 'p'), Client(server)
         assert guest.get('/data/projects').status == 401
@@ -201,7 +201,7 @@ def test_preferences_that_the_archive_heeds(tmp_path: Path) -> None:
         guest.close()
 
 
-def test_a_site_may_want_unsorted_results_and_tokens_for_an_hour(tmp_path: Path) -> None:
+def test_a_site_can_want_unsorted_results_and_tokens_for_an_hour(tmp_path: Path) -> None:
     asked = b"""<bundle xmlns="http://nrg.wustl.edu/security"><root_element_name>xnat:subjectData</root_element_name>
         <search_field><element_name>xnat:subjectData</element_name><field_ID>SUBJECT_LABEL</field_ID></search_field></bundle>"""
     with serve(tmp_path, password='p') as server:
@@ -266,7 +266,7 @@ def test_creating_a_user(admin: Client, server: Server) -> None:
         {'username': 3},
     ],
 )
-def test_a_user_that_cannot_be(admin: Client, wrong: dict[str, Any]) -> None:
+def test_an_invalid_user_is_refused(admin: Client, wrong: dict[str, Any]) -> None:
     assert send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'other', **wrong}).status == 400
     assert 'other' not in told(admin, '/xapi/users')
 
@@ -290,7 +290,7 @@ def test_lists_of_users(admin: Client, ada: Client) -> None:
     assert 'ada' in told(admin, '/xapi/users')
 
 
-def test_users_may_be_for_administrators_only(tmp_path: Path) -> None:
+def test_the_list_of_users_can_be_for_administrators_only(tmp_path: Path) -> None:
     with serve(tmp_path, password='p', users={'u': 'p'}) as server:
         admin, user = Client(server, 'admin', 'p'), Client(server, 'u', 'p')
         assert admin.post('/xapi/siteConfig/restrictUserListAccessToAdmins', b'true').status == 200
@@ -312,7 +312,7 @@ def test_users_may_be_for_administrators_only(tmp_path: Path) -> None:
         user.close()
 
 
-def test_a_user_reads_only_what_is_about_them(admin: Client, ada: Client) -> None:
+def test_a_user_reads_only_their_own_account(admin: Client, ada: Client) -> None:
     for below in ('', '/enabled', '/verified', '/roles', '/groups', '/projects'):
         assert ada.get(f'/xapi/users/ada{below}').status == 200
         assert ada.get(f'/xapi/users/admin{below}').status == 403
@@ -363,7 +363,7 @@ def test_a_user_changes_address_and_password(ada: Client, server: Server) -> Non
 
 
 @pytest.mark.parametrize('flag', ['enabled', 'verified'])
-def test_who_is_disabled_or_unverified_is_out(
+def test_disabled_and_unverified_users_cannot_log_in(
     admin: Client, ada: Client, server: Server, flag: str
 ) -> None:
     key = ada.get('/data/JSESSION').text
@@ -430,7 +430,7 @@ def test_the_administrator_role(admin: Client, ada: Client) -> None:
     assert admin.delete('/xapi/users/ada/roles/Administrator').status == 200
 
 
-def test_the_last_administrator_stays(admin: Client) -> None:
+def test_the_last_administrator_cannot_be_removed(admin: Client) -> None:
     assert admin.delete('/xapi/users/admin/roles/Administrator').status == 409
     assert admin.put('/xapi/users/admin/enabled/false').status == 409
     assert send(admin, 'PUT', '/xapi/users/admin', {'verified': False}).status == 409
@@ -532,12 +532,12 @@ def test_4_6_schemas(admin: Client) -> None:
         assert admin.get(path).status == 404
 
 
-def test_documents_name_schemas_that_are_there(admin: Client, filled: dict[str, str]) -> None:
+def test_documents_name_existing_schemas(admin: Client, filled: dict[str, str]) -> None:
     root = etree.fromstring(admin.get(f'/data/experiments/{filled["M1"]}?format=xml').body)
     places = root.get('{http://www.w3.org/2001/XMLSchema-instance}schemaLocation', '').split()
     for namespace, place in zip(places[::2], places[1::2], strict=True):
         answer = admin.get('/' + place.split('/', 3)[3])
-        if namespace == 'http://nrg.wustl.edu/xnat':  # the others are named by every XNAT
+        if namespace == 'http://nrg.wustl.edu/xnat':  # others are named by every XNAT
             assert (
                 answer.status == 200
                 and etree.fromstring(answer.body).get('targetNamespace') == namespace
@@ -574,7 +574,7 @@ def test_there_are_no_plugins(admin: Client, client_of: Callable[..., Client]) -
 
 
 @pytest.mark.parametrize('which', ['elements', 'names'])
-def test_data_types_that_a_body_asks_for(admin: Client, which: str) -> None:
+def test_data_types_of_a_request_body(admin: Client, which: str) -> None:
     path, names = f'/xapi/schemas/datatypes/{which}', ['xnat:mrSessionData', 'xnat:PETSession']
     expected = {
         key: value for name in names for key, value in told(admin, f'{path}/{name}').items()
@@ -659,7 +659,7 @@ def test_6_5_8_custom_fields(admin: Client, filled: dict[str, str], place: str) 
     )
 
 
-def test_custom_fields_are_of_any_kind(admin: Client, filled: dict[str, str]) -> None:
+def test_custom_fields_can_have_any_kind(admin: Client, filled: dict[str, str]) -> None:
     values = {
         'str': 's',
         'int': 100,
@@ -772,7 +772,7 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(
     )
 
 
-def test_who_may_read_and_set_custom_fields(
+def test_rights_to_read_and_set_custom_fields(
     admin: Client, client_of: Callable[[str | None], Client], filled: dict[str, str]
 ) -> None:
     admin.ok('PUT', '/data/projects/CF?accessibility=private')
@@ -802,7 +802,7 @@ def test_who_may_read_and_set_custom_fields(
         assert admin.get(f'/xapi/custom-fields/{wrong}/fields').status == 404
 
 
-def test_custom_fields_go_with_their_item(admin: Client) -> None:
+def test_custom_fields_are_deleted_with_their_item(admin: Client) -> None:
     admin.ok('PUT', '/data/projects/GONE')
     admin.ok('PUT', '/data/projects/GONE/subjects/S')
     path = '/xapi/custom-fields/projects/GONE/subjects/S/fields'

@@ -1,5 +1,4 @@
-"""A witness: xnatctl, a command line that others wrote for XNAT, at work on the embedded archive,
-unmodified and over a real socket."""
+"""Tests with xnatctl, an independent command-line client, unmodified, over a real socket."""
 
 from __future__ import annotations
 
@@ -23,7 +22,7 @@ from click.testing import CliRunner, Result
 Run = Callable[..., Result]
 FILES = {'a.dcm': b'a' * 1000, 'sub/b c.dcm': b'b' * 10, 'ü b.bin': b''}
 LOGIN, NOT_FOUND, FORBIDDEN = 1, 5, 6
-"""Its exit codes for a refused login, for what is not there, and for what is not allowed."""
+"""Its exit codes for a refused login, for a missing item, and for a missing right."""
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope='module')
 def main(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The command. It reads where its settings lie when it is imported."""
+    """Return the command, imported with a separate folder of settings."""
     home = str(tmp_path_factory.mktemp('home'))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
@@ -52,15 +51,14 @@ def main(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def run(main: Any, server: Server) -> Run:
-    """Runs the command as the administrator, or as another; an exit status other than the expected
-    fails."""
+    """Run the command as the administrator, or as another user, and check its exit status."""
 
     def invoke(
         *words: Any, expected: int = 0, user: str = 'admin', password: str = 'secret'
     ) -> Result:
         (Path.home() / '.config' / 'xnatctl' / '.session').unlink(
             missing_ok=True
-        )  # it keeps a login for whoever comes next
+        )  # it keeps a login for the next user
         environment = {'XNAT_URL': server.url, 'XNAT_USER': user, 'XNAT_PASS': password}
         result = CliRunner().invoke(main, [str(word) for word in words], env=environment)
         assert result.exit_code == expected, (words, result.exit_code, result.output)
@@ -71,13 +69,13 @@ def run(main: Any, server: Server) -> Run:
 
 @pytest.fixture
 def rows(run: Run) -> Callable[..., Any]:
-    """What a command tells as JSON."""
+    """Return the JSON output of a command."""
     return lambda *words, **more: json.loads(run(*words, '-o', 'json', **more).stdout)
 
 
 @pytest.fixture(scope='module')
 def E(server: Server) -> Iterator[str]:
-    """ID of a session with two scans, files in them, and a resource of its own."""
+    """Create a session with two scans, files in them, and a resource; return its ID."""
     admin = Client(server, 'admin', 'secret')
     admin.ok('PUT', '/data/projects/P1?name=First&accessibility=private')
     admin.ok('PUT', '/data/projects/P2')
@@ -114,7 +112,7 @@ def below(folder: Path) -> dict[str, bytes]:
 # -- connecting
 
 
-def test_it_greets_the_server(run: Run) -> None:
+def test_ping_whoami_and_version_work(run: Run) -> None:
     assert 'Authenticated  Yes' in run('health', 'ping').stdout
     assert 'admin' in run('whoami').stdout
     assert 'pyxnat' in run('admin', 'version').stdout
@@ -203,11 +201,11 @@ def test_downloading_one_scan(run: Run, E: str, tmp_path: Path) -> None:
         }
 
 
-def test_verifying_takes_the_number_of_a_resource_for_its_label(
+def test_verification_takes_the_number_of_a_resource_for_its_label(
     run: Run, E: str, tmp_path: Path
 ) -> None:
-    """XNAT names resources by number in the URIs of its file listings (fact 2.6.2), so nothing is
-    found to compare; nothing differs either."""
+    """XNAT names resources by number in the URIs of its file listings (fact 2.6.2), so there is
+    nothing to compare."""
     told = run(
         'scan', 'download', '-E', E, '--scans', '1', '--out', tmp_path, '--verify', expected=1
     ).output

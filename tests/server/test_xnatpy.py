@@ -1,8 +1,6 @@
-"""A witness: xnatpy, a client that others wrote for XNAT, at work on the embedded archive,
-unmodified and over a real socket.
+"""Tests with xnatpy, an independent client, unmodified, over a real socket.
 
-What it can do there says that the archive answers as XNAT does, whatever this project's own client
-makes of it.
+They show that the archive answers like XNAT, independently of this project's own client.
 """
 
 from __future__ import annotations
@@ -35,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope='module')
 def session(server: Server) -> Iterator[Any]:
-    """One connection for the module: it reads all schemas and makes classes of them."""
+    """Return one connection for the module: it reads all schemas and makes classes of them."""
     with xnat.connect(
         server.url, user='admin', password='secret', loglevel='ERROR', default_timeout=20
     ) as connection:
@@ -44,8 +42,8 @@ def session(server: Server) -> Iterator[Any]:
 
 @pytest.fixture(scope='module')
 def filled(session: Any) -> Any:
-    """Project FIRST with subject S, session E, scans 1 and 2, files in a resource of scan 1; all
-    made by xnatpy."""
+    """Create the project FIRST with xnatpy: subject S, session E, scans 1 and 2, files in a
+    resource."""
     classes = session.classes
     project = classes.ProjectData(parent=session, id_='FIRST', name='First of all')
     subject = classes.SubjectData(parent=project, label='S')
@@ -80,8 +78,8 @@ def below(folder: Path) -> dict[str, bytes]:
 
 
 def test_it_connects_without_a_refusal(server: Server, session: Any) -> None:
-    # what it tries on every server: the page in front (a redirect to the login), and the version as
-    # XNAT 1.6 told it
+    # requests that it sends to every server: the front page (a redirect to the login), and the
+    # version as in XNAT 1.6
     expected = {('/', 302), ('/data/version', 404), ('/data/uptime', 404), ('/data/buildInfo', 404)}
     assert {(path, status) for _, path, status in server.requests if status >= 300} <= expected
     assert session.xnat_version == session.xnat_build_info['version']
@@ -111,10 +109,10 @@ def test_classes_come_from_the_schemas(session: Any) -> None:
     assert 'xnat:mrSessionData/SESSION_ID' in session.inspect.datafields('xnat:mrSessionData')
 
 
-# -- walking
+# -- listings
 
 
-def test_walking_from_projects_to_files(session: Any, filled: Any) -> None:
+def test_projects_lead_to_files(session: Any, filled: Any) -> None:
     assert filled.id == 'FIRST' and session.projects['First of all'].id == 'FIRST'
     walked = [
         (subject.label, experiment.label, scan.id, resource.label, file.path)
@@ -215,7 +213,7 @@ def test_uploading_a_folder(experiment: Any, tmp_path: Path, method: str) -> Non
     assert method not in experiment.scans['2'].resources
 
 
-def test_an_existing_file_is_kept_unless_told(experiment: Any) -> None:
+def test_an_existing_file_is_kept_without_overwrite(experiment: Any) -> None:
     resource = experiment.create_resource('KEPT')
     resource.upload_data(b'one', 'f')
     resource.upload_data(b'two', 'f')
@@ -228,7 +226,7 @@ def test_an_existing_file_is_kept_unless_told(experiment: Any) -> None:
     assert len(resource.files) == 0
 
 
-def test_files_that_are_put_by_hand_become_known(
+def test_files_added_on_the_disk_are_listed_after_a_refresh(
     session: Any, server: Server, experiment: Any
 ) -> None:
     resource = experiment.create_resource('BY_HAND')
@@ -295,7 +293,7 @@ def test_sharing(session: Any, experiment: Any) -> None:
     assert [one.project for one in experiment.sharing] == ['SECOND']
 
 
-def test_who_may_use_a_project(session: Any, filled: Any) -> None:
+def test_rights_in_a_project(session: Any, filled: Any) -> None:
     filled.set_access('joe', 'member')
     session.clearcache()
     project = session.projects['FIRST']
@@ -332,7 +330,7 @@ def test_renaming_and_deleting(session: Any) -> None:
 
 @pytest.fixture
 def waiting(session: Any, filled: Any) -> Any:
-    """A session in the prearchive."""
+    """Create a session in the prearchive."""
     return session.services.import_(
         data=io.BytesIO(zipped(members(STUDY))),
         project='FIRST',

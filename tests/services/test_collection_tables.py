@@ -1,5 +1,5 @@
-"""Tables of collections: fields of elements and of what is above them, whatever is shared, of
-whatever types."""
+"""Tests of tables of collections: columns of elements and of levels above, shared items, all
+types."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ AGE = 'xnat:subjectData/demographics[@xsi:type=xnat:demographicData]/age'
 
 @pytest.fixture(scope='module')
 def xnat(server: Any, tmp_path_factory: Any) -> Iterator[pyxnat.Interface]:
-    """Project OWN with an MR and a PET session and an assessor; the MR session is also in GUEST,
-    under another label and without its subject."""
+    """Create the project OWN with an MR session, a PET session and an assessor.
+
+    The MR session is also in GUEST, under another label and without its subject.
+    """
     with pyxnat.Interface(
         server.url, server.user, server.password, tmp_path_factory.mktemp('cache')
     ) as interface:
@@ -53,7 +55,7 @@ def rows(table: JsonTable) -> list[tuple[Any, ...]]:
     return table.items()
 
 
-def test_fields_of_elements_and_of_what_is_above_stand_in_one_row(xnat: pyxnat.Interface) -> None:
+def test_columns_of_elements_and_of_levels_above_are_in_one_row(xnat: pyxnat.Interface) -> None:
     names = [
         'label',
         'project',
@@ -77,7 +79,7 @@ def test_fields_of_elements_and_of_what_is_above_stand_in_one_row(xnat: pyxnat.I
         ]
 
 
-def test_what_is_shared_has_the_label_of_the_project_and_the_age_of_its_subject(
+def test_a_shared_session_has_the_label_of_the_project_and_the_age_of_its_subject(
     xnat: pyxnat.Interface,
 ) -> None:
     table = xnat.select('/projects/GUEST/experiments').table(
@@ -86,7 +88,7 @@ def test_what_is_shared_has_the_label_of_the_project_and_the_age_of_its_subject(
     assert rows(table) == [('VISITOR', 'GUEST', '42', '42')]
 
 
-def test_columns_come_in_the_order_asked_whosever_they_are(xnat: pyxnat.Interface) -> None:
+def test_columns_have_the_requested_order(xnat: pyxnat.Interface) -> None:
     names = ['age', 'note', 'project/name', 'label', 'subject/label', 'xsiType']
     sessions = xnat.select('/projects/OWN/experiments')
     assert [list(row) for row in sessions.rows(names)] == [names] * 2
@@ -97,7 +99,9 @@ def test_columns_come_in_the_order_asked_whosever_they_are(xnat: pyxnat.Interfac
     )
 
 
-def test_guests_are_asked_for_by_their_ids_fifty_at_once(xnat: pyxnat.Interface) -> None:
+def test_subjects_of_shared_sessions_are_requested_by_id_fifty_at_once(
+    xnat: pyxnat.Interface,
+) -> None:
     host = xnat.select.project('HOST').create()
     home = xnat.select.project('HOME').create()
     for number in range(60):
@@ -162,20 +166,20 @@ def test_tables_of_scans_assessors_resources_and_files(xnat: pyxnat.Interface) -
     assert rows(files) == [('a b.nii', '5', 'NIFTI', 'T1', '42')]
 
 
-def test_without_names_the_columns_of_the_listing_come(xnat: pyxnat.Interface) -> None:
+def test_without_names_a_table_has_the_columns_of_the_listing(xnat: pyxnat.Interface) -> None:
     table = xnat.select('/projects/OWN/subjects').table()
     assert table.headers() == ['ID', 'label', 'project', 'insert_date', 'insert_user']
     assert [row['label'] for row in xnat.select('/projects/OWN/subjects').rows()] == ['S']
     assert xnat.select('/projects/OWN//files').table().get('path') == 'a b.nii'
 
 
-def test_a_table_of_nothing_has_its_columns_and_no_rows(xnat: pyxnat.Interface) -> None:
+def test_an_empty_table_has_its_columns(xnat: pyxnat.Interface) -> None:
     table = xnat.select('/projects/OWN/subjects/NOBODY*').table(['label', 'age'])
     assert len(table) == 0 and table.headers() == ['label', 'age']
     assert xnat.select('/projects/OWN/subjects/NOBODY*').mget(['label']) == []
 
 
-def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Interface) -> None:
+def test_values_have_the_requested_order_and_equal_those_of_attrs(xnat: pyxnat.Interface) -> None:
     sessions = xnat.select('/projects/OWN/experiments')
     values = sessions.mget(['note', 'label'])
     assert values == [session.attrs.mget(['note', 'label']) for session in sessions] and sorted(
@@ -192,7 +196,7 @@ def test_values_come_in_the_order_asked_and_as_attrs_gives_them(xnat: pyxnat.Int
             'xnat:mrSessionData/colour',
             'colour',
             errors.DataError,
-        ),  # a query that fails inside: XNAT answers nothing
+        ),  # a query that fails inside XNAT, which returns an empty body
         ('xnat:subjectData/colour', 'colour', errors.InternalError),
     ],
 )
@@ -213,14 +217,16 @@ def test_an_unknown_column_is_an_error_that_names_it(
         (['scan/shoe'], 'Columns of experiments'),
     ],
 )
-def test_what_may_have_been_meant_is_told(xnat: pyxnat.Interface, names: Any, remedy: str) -> None:
+def test_the_error_of_an_unknown_column_suggests_others(
+    xnat: pyxnat.Interface, names: Any, remedy: str
+) -> None:
     sessions = xnat.select('/projects/OWN/experiments')
     for ask in (sessions.table, sessions.rows, sessions.mget):
         with pytest.raises(errors.ProgrammingError, match=remedy):
             ask(names)
 
 
-def test_columns_go_with_a_collection(xnat: pyxnat.Interface) -> None:
+def test_columns_are_part_of_a_collection(xnat: pyxnat.Interface) -> None:
     sessions = xnat.select('/projects/OWN/experiments')
     knowing = sessions.with_columns('note', 'age')
     assert knowing != sessions and knowing == sessions.with_columns('note').with_columns('age')
@@ -231,7 +237,7 @@ def test_columns_go_with_a_collection(xnat: pyxnat.Interface) -> None:
     assert rows(kept.table()) == [('seen', '42')]
 
 
-def test_get_takes_types(xnat: pyxnat.Interface) -> None:
+def test_get_accepts_datatype(xnat: pyxnat.Interface) -> None:
     assert sorted(xnat.select('/projects/OWN/experiments').get('label', 'datatype')) == [
         ('MR', 'xnat:mrSessionData'),
         ('PET', 'xnat:petSessionData'),

@@ -1,4 +1,4 @@
-"""Pictures of levels, types and values, read back from the figures."""
+"""Tests of pictures of levels, types and values, read back from the figures."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytest.importorskip('networkx')
 
 @pytest.fixture
 def study(project: Any) -> Any:
-    """Two subjects, an MR session of two scans with an assessor, a PET session."""
+    """Create two subjects, an MR session of two scans with an assessor, and a PET session."""
     session = (
         project.subject('S1')
         .create(gender='female')
@@ -55,7 +55,7 @@ def test_the_summary_counts_each_type(xnat: pyxnat.Interface, study: Any) -> Non
     assert sum(int(row['count']) for row in xnat.inspect.summary().where(level='scans')) >= 2
 
 
-def test_the_architecture_shows_what_there_is(xnat: pyxnat.Interface, study: Any) -> None:
+def test_the_architecture_shows_the_existing_levels(xnat: pyxnat.Interface, study: Any) -> None:
     figure = xnat.draw.architecture(project=study.id())
     assert isinstance(figure, figures.Figure)
     assert {
@@ -69,7 +69,7 @@ def test_the_architecture_shows_what_there_is(xnat: pyxnat.Interface, study: Any
     assert texts(figure).count('xnat:qcManualAssessorData (1)') == 1
 
 
-def test_the_architecture_without_counts_asks_nothing(xnat: pyxnat.Interface) -> None:
+def test_the_architecture_without_counts_makes_no_request(xnat: pyxnat.Interface) -> None:
     with xnat.trace() as trace:
         figure = xnat.draw.architecture(with_count=False)
     assert len(trace) == 0 and len(texts(figure)) == 1 + len(chains())
@@ -110,7 +110,7 @@ def test_a_picture_is_saved(
     assert target.read_bytes().startswith(begin)
 
 
-def test_a_picture_goes_into_given_axes(xnat: pyxnat.Interface) -> None:
+def test_a_picture_can_be_drawn_into_given_axes(xnat: pyxnat.Interface) -> None:
     figure = figures.Figure()
     first, second = figure.subplots(1, 2)
     assert xnat.draw.architecture(with_count=False, ax=second) is figure

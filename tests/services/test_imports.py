@@ -1,4 +1,4 @@
-"""Imports and archiving where the server is slow, cut off, or does something else than was asked."""  # noqa: E501
+"""Tests of imports and archiving with a server that is slow, disconnected or answers otherwise."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from tests.support.scripted import Reply, Request, ScriptedServer, table
 from tests.support.waiting import GENEROUS_S
 
 SOON_S = 2.0
-"""What is waited for where nothing comes; a machine that is busy still answers other things in it.
-"""
+"""Seconds to wait for a response that never comes; a busy machine answers others within them."""
 PLACE = '/prearchive/projects/P/20240131_120000123/S1_MR'
 ROW = {'project': 'P', 'subject': 'S1', 'name': 'S1_MR', 'folderName': 'S1_MR', 'url': PLACE}
 
@@ -32,8 +31,10 @@ def image(tmp_path: Path) -> Path:
 def archive(
     tmp_path: Path, answers: dict[str, list[Reply]], late: bool = False, **options: Any
 ) -> Iterator[tuple[ScriptedServer, pyxnat.Interface]]:
-    """A server that answers each path with what is listed for it, the last for ever; if it is late,
-    a POST not before all is over."""
+    """Start a server that returns the listed responses of each path, the last one forever.
+
+    If it is late, it answers a POST only at the end of the test.
+    """
     over = threading.Event()
 
     def script(request: Request) -> Reply:
@@ -53,7 +54,7 @@ def archive(
 
 
 def is_(*statuses: str) -> list[Reply]:
-    """A session with these statuses, one after the other; empty: it is gone."""
+    """Return listings of a session with these statuses, in order; empty: it no longer exists."""
     return [
         Reply(body=table({**ROW, 'status': status})) if status else Reply(404)
         for status in statuses
@@ -68,7 +69,7 @@ EXPERIMENT = '/data/projects/P/subjects/S1/experiments'
 THERE = [Reply(body=table({'ID': 'X_E1', 'label': 'S1_MR', 'xsiType': 'xnat:mrSessionData'}))]
 
 
-def test_a_session_is_waited_for_until_it_is_built(tmp_path: Path, image: Path) -> None:
+def test_building_of_a_session_is_waited_for(tmp_path: Path, image: Path) -> None:
     answers = {
         '/data/services/import': imported_to(PLACE),
         f'/data{PLACE}': is_('RECEIVING', 'QUEUED_BUILDING', 'BUILDING', 'CONFLICT'),
@@ -79,7 +80,7 @@ def test_a_session_is_waited_for_until_it_is_built(tmp_path: Path, image: Path) 
     assert server.count('POST') == 1 and server.count('GET') == 4
 
 
-def test_a_session_that_is_not_waited_for_is_told_as_it_is(tmp_path: Path, image: Path) -> None:
+def test_without_waiting_the_current_status_is_returned(tmp_path: Path, image: Path) -> None:
     with archive(
         tmp_path, {'/data/services/import': imported_to(PLACE), f'/data{PLACE}': is_('BUILDING')}
     ) as (_, interface):
@@ -87,7 +88,7 @@ def test_a_session_that_is_not_waited_for_is_told_as_it_is(tmp_path: Path, image
     assert (imported.status, imported.ok) == ('BUILDING', False)
 
 
-def test_a_session_that_is_archived_meanwhile_is_found(tmp_path: Path, image: Path) -> None:
+def test_a_session_archived_in_the_meantime_is_found(tmp_path: Path, image: Path) -> None:
     answers = {
         '/data/services/import': imported_to(PLACE),
         f'/data{PLACE}': is_('ARCHIVING', ''),
@@ -111,7 +112,7 @@ def test_a_session_that_is_archived_meanwhile_is_found(tmp_path: Path, image: Pa
     ],
     ids=['nowhere', 'nowhere at once', 'not to be seen', 'not in time'],
 )
-def test_what_cannot_be_told_of_a_session_is_reported(
+def test_a_session_of_unknown_status_is_reported(
     tmp_path: Path, image: Path, replies: list[Reply], status: str, timeout_s: float
 ) -> None:
     with archive(
@@ -124,7 +125,7 @@ def test_what_cannot_be_told_of_a_session_is_reported(
 @pytest.mark.parametrize(
     'path', ['/archive/projects/P/subjects/S1/experiments/S1_MR', '/archive/experiments/X_E1']
 )
-def test_the_uri_of_an_archived_session_is_its_element(
+def test_the_uri_of_an_archived_session_gives_its_element(
     tmp_path: Path, image: Path, path: str
 ) -> None:
     with archive(tmp_path, {'/data/services/import': imported_to(path)}) as (server, interface):
@@ -162,7 +163,7 @@ def test_an_upload_that_is_refused_is_not_repeated(
         assert caught.value.status == status and server.count('POST') == 1
 
 
-def test_a_page_is_no_answer(tmp_path: Path, image: Path) -> None:
+def test_an_html_page_is_an_error(tmp_path: Path, image: Path) -> None:
     page = Reply(body=b'<!DOCTYPE html><html><body>Welcome</body></html>')
     with (
         archive(tmp_path, {'/data/services/import': [page]}) as (_, interface),
@@ -171,7 +172,7 @@ def test_a_page_is_no_answer(tmp_path: Path, image: Path) -> None:
         interface.manage.import_dicom(image, 'P')
 
 
-def test_what_is_sent_is_what_was_given(tmp_path: Path) -> None:
+def test_given_arguments_are_sent(tmp_path: Path) -> None:
     packed = tmp_path / 'study.zip'
     packed.write_bytes(b'PK not really')
     with archive(tmp_path, {'/data/services/import': [Reply()]}) as (server, interface):
@@ -206,7 +207,7 @@ def test_archiving_that_takes_longer_than_the_timeout_is_waited_for(
         )
 
 
-def test_archiving_that_ends_in_a_conflict_is_the_error_it_was(tmp_path: Path) -> None:
+def test_archiving_that_ends_in_a_conflict_raises_the_conflict(tmp_path: Path) -> None:
     answers = {
         '/data/services/archive': [Reply(silent=True)],
         f'/data{PLACE}': is_('ARCHIVING', 'CONFLICT'),
@@ -218,7 +219,7 @@ def test_archiving_that_ends_in_a_conflict_is_the_error_it_was(tmp_path: Path) -
         interface.select(PLACE).archive()
 
 
-def test_a_move_that_is_queued_is_waited_for(tmp_path: Path) -> None:
+def test_a_queued_move_is_waited_for(tmp_path: Path) -> None:
     target = PLACE.replace('/P/', '/Q/')
     row = {**ROW, 'project': 'Q', 'url': target, 'status': 'QUEUED_MOVING'}
     answers = {

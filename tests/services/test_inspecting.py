@@ -1,4 +1,4 @@
-"""What is in an archive: the tree, types in use at each level, fields, schema documents."""
+"""Tests of introspection: the tree, types in use at each level, fields, schema documents."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from tests.support.scripted import Reply, Request, ScriptedServer
 
 @pytest.fixture
 def mixed(project: Any) -> Any:
-    """A project with an MR session that has scans of two types, a reconstruction and an assessor,
-    and with a PET session."""
+    """Create a project with an MR and a PET session.
+
+    The MR session has scans of two types, a reconstruction and an assessor.
+    """
     session = project.subject('S1').experiment('S1_MR').create(experiments='xnat:mrSessionData')
     session.scan('1').create(scans='xnat:mrScanData')
     session.scan('2').create(scans='xnat:otherDicomScanData')
@@ -54,10 +56,10 @@ def test_the_structure_has_a_path_for_each_route() -> None:
     assert '/experiments/assessors/out/resources/files' in paths
 
 
-# -- types that there are --------------------------------------------------------------------------
+# -- types in use ----------------------------------------------------------------------------------
 
 
-def test_types_are_those_of_their_level(xnat: pyxnat.Interface, mixed: Any) -> None:
+def test_types_are_listed_for_their_level(xnat: pyxnat.Interface, mixed: Any) -> None:
     inspect, project = xnat.inspect, mixed.id()
     with xnat.trace() as trace:
         assert inspect.experiment_types(project) == ['xnat:mrSessionData', 'xnat:petSessionData']
@@ -67,7 +69,7 @@ def test_types_are_those_of_their_level(xnat: pyxnat.Interface, mixed: Any) -> N
     assert len(trace) == 4
 
 
-def test_types_of_the_whole_archive_are_those_of_its_projects(
+def test_types_of_the_whole_archive_are_those_of_all_projects(
     xnat: pyxnat.Interface, mixed: Any
 ) -> None:
     for ask in (
@@ -80,7 +82,7 @@ def test_types_of_the_whole_archive_are_those_of_its_projects(
         assert set(ask(mixed.id())) <= set(everywhere) and everywhere == sorted(everywhere)
 
 
-def test_a_project_has_the_types_of_what_is_shared_into_it(
+def test_a_project_has_the_types_of_items_shared_into_it(
     xnat: pyxnat.Interface, mixed: Any
 ) -> None:
     other = xnat.select.project(f'{mixed.id()}_OTHER').create()
@@ -91,12 +93,12 @@ def test_a_project_has_the_types_of_what_is_shared_into_it(
     assert xnat.inspect.scan_types(other.id()) == ['xnat:mrScanData', 'xnat:otherDicomScanData']
 
 
-def test_types_of_a_project_that_is_not_there_are_an_error(xnat: pyxnat.Interface) -> None:
+def test_types_of_a_missing_project_are_an_error(xnat: pyxnat.Interface) -> None:
     with pytest.raises(pyxnat.errors.NotFoundError):
         xnat.inspect.experiment_types('NOBODYS')
 
 
-def test_set_autolearn_is_accepted_and_says_why_it_does_nothing(xnat: pyxnat.Interface) -> None:
+def test_set_autolearn_gives_a_warning_and_does_nothing(xnat: pyxnat.Interface) -> None:
     with pytest.warns(DeprecationWarning, match='request the types from the server'):
         xnat.inspect.set_autolearn(True, tick=30)
 
@@ -114,7 +116,7 @@ def test_fields_of_a_type_match_with_and_without_the_type(xnat: pyxnat.Interface
     )
 
 
-def test_fields_as_columns_take_no_argument(xnat: pyxnat.Interface) -> None:
+def test_fields_as_columns_need_no_argument(xnat: pyxnat.Interface) -> None:
     columns = xnat.inspect.datatypes('xnat:subjectData')
     assert columns == [
         field for field in xnat.inspect.fields('xnat:subjectData') if '=' not in field
@@ -126,7 +128,7 @@ def test_fields_as_columns_take_no_argument(xnat: pyxnat.Interface) -> None:
 # -- schemas ---------------------------------------------------------------------------------------
 
 
-def test_a_schema_is_found_however_it_is_addressed(xnat: pyxnat.Interface) -> None:
+def test_a_schema_is_found_by_any_form_of_its_address(xnat: pyxnat.Interface) -> None:
     schemas = xnat.manage.schemas
     assert schemas() == []
     for address in (
@@ -146,7 +148,7 @@ def test_all_schemas_of_the_server_are_added_at_once(xnat: pyxnat.Interface) -> 
     assert 'xnat' in available and xnat.manage.schemas.add() == available == xnat.manage.schemas()
 
 
-def test_a_schema_that_is_not_there_is_an_error_and_changes_nothing(xnat: pyxnat.Interface) -> None:
+def test_a_missing_schema_is_an_error_and_changes_nothing(xnat: pyxnat.Interface) -> None:
     xnat.manage.schemas.add('xnat')
     with pytest.raises(pyxnat.errors.NotFoundError):
         xnat.manage.schemas.add('nobodys')
@@ -162,14 +164,14 @@ def test_nothing_is_fetched_twice(xnat: pyxnat.Interface) -> None:
     assert len(trace) == 0 and xnat.manage.schemas() == xnat.manage.schemas.available()
 
 
-def test_paths_that_are_found_can_be_read_and_set(xnat: pyxnat.Interface, project: Any) -> None:
+def test_the_found_paths_can_be_read_and_set(xnat: pyxnat.Interface, project: Any) -> None:
     subject = project.subject('S').create()
     [path] = xnat.inspect.schemas.look_for('Gender', 'xnat:subjectData')
     subject.attrs.set(path, 'female')
     assert subject.attrs.get(path) == subject.attrs.get('gender') == 'female'
 
 
-def test_a_field_is_looked_for_in_all_types_that_have_documents(xnat: pyxnat.Interface) -> None:
+def test_a_field_is_searched_in_all_types_that_have_documents(xnat: pyxnat.Interface) -> None:
     everywhere = xnat.inspect.schemas.look_for('fieldStrength')
     assert {'xnat:mrSessionData/fieldStrength', 'xnat:mrScanData/fieldStrength'} <= set(everywhere)
     assert all(path.endswith('/fieldStrength') for path in everywhere)
@@ -179,7 +181,9 @@ def test_a_field_is_looked_for_in_all_types_that_have_documents(xnat: pyxnat.Int
     )
 
 
-def test_types_have_a_line_each_and_one_type_its_fields(xnat: pyxnat.Interface) -> None:
+def test_types_are_shown_in_one_line_each_and_one_type_with_its_fields(
+    xnat: pyxnat.Interface,
+) -> None:
     types = xnat.inspect.schemas('xnat:mr*Data')
     assert len(types) == len(repr(types).splitlines()) > 3
     assert 'xnat:mrSessionData' in list(
@@ -197,7 +201,7 @@ def test_types_have_a_line_each_and_one_type_its_fields(xnat: pyxnat.Interface) 
 
 @pytest.fixture
 def documents(reference: Path) -> dict[str, bytes]:
-    """XNAT's own schema documents, by the names that its list gives them."""
+    """Return XNAT's own schema documents by their names in its list."""
     folder = reference / 'xnat-schemas'
     found = {
         path.relative_to(folder).with_suffix('').as_posix(): path.read_bytes()
@@ -209,7 +213,7 @@ def documents(reference: Path) -> dict[str, bytes]:
     }
 
 
-def test_all_of_xnats_own_schemas_are_read(documents: dict[str, bytes], tmp_path: Path) -> None:
+def test_all_schemas_of_xnat_are_read(documents: dict[str, bytes], tmp_path: Path) -> None:
     def xnat_1_8(request: Request) -> Reply:
         name = request.uri.partition('?')[0].removeprefix('/xapi/schemas').strip('/')
         return Reply(body=documents[name] if name else json.dumps(sorted(documents)).encode())
@@ -224,7 +228,7 @@ def test_all_of_xnats_own_schemas_are_read(documents: dict[str, bytes], tmp_path
         assert interface.inspect.schemas.look_for('stepId', 'arc:project')
 
 
-def test_a_server_before_1_7_gives_schemas_by_name_alone(
+def test_a_server_before_1_7_returns_schemas_only_by_name(
     xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     document = xnat.get('/schemas/xnat/xnat.xsd').content
@@ -241,7 +245,7 @@ def test_a_server_before_1_7_gives_schemas_by_name_alone(
         )
 
 
-def test_what_is_no_schema_is_not_added(tmp_path: Path) -> None:
+def test_an_invalid_schema_is_not_added(tmp_path: Path) -> None:
     with ScriptedServer(lambda request: Reply(body=b'no XML')) as server:
         interface = pyxnat.Interface(server.url, 'me', 'x', tmp_path / 'cache')
         with pytest.raises(pyxnat.errors.DataError, match='not a schema'):

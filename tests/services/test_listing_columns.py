@@ -1,5 +1,4 @@
-"""Columns of listings as XNAT calls them: found by name, whatever it answers them under, and put
-together by ID."""
+"""Tests of columns of listings: found by name, under any key that XNAT uses, and joined by ID."""
 
 from __future__ import annotations
 
@@ -80,7 +79,7 @@ HEADERS = [
     ('session_ID,scanner,xsiType,project,URI', 'ID', 'session_ID'),
     ('xnat:imageassessordata/id,session_ID,session_label,URI', 'ID', 'xnat:imageassessordata/id'),
     ('xnat:imageassessordata/id,session_ID,ID,URI', 'session_ID', 'session_ID'),
-    # older servers call every full path by itself
+    # older servers return every full path under itself
     ('ID,xnat:subjectdata/group,URI', 'xnat:subjectData/group', 'xnat:subjectdata/group'),
     ('ID,xnat:experimentdata/date,URI', 'date', 'xnat:experimentdata/date'),
     (
@@ -88,7 +87,7 @@ HEADERS = [
         'xnat:experimentData/date',
         'xnat:experimentdata/date',
     ),
-    # what is not there
+    # missing columns
     ('ID,label,URI', 'Label', None),
     ('ID,label,URI', 'visit', None),
     ('ID,label,URI', 'xnat:imageScanData/nothing', None),
@@ -131,11 +130,11 @@ DROPPED = {
     'session_project',
     'studyInstanceUID',
 }
-"""What XNAT leaves out without a word, on some levels or all."""
+"""Columns that XNAT omits without an error, on some levels or all."""
 
 
 def listings(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """What was asked of a real XNAT with columns, and the columns that came."""
+    """Yield recorded requests with columns, and the columns of the responses."""
     for path in sorted((folder / 'recorded' / 'xnat-1.8.11').rglob('*.jsonl')):
         for line in path.read_text().split('\n')[:-1]:
             for exchange in exchanges(json.loads(line)):
@@ -168,14 +167,14 @@ def header_of(body: str) -> list[str]:
     if body.startswith('{"ResultSet"'):
         try:
             rows = json.loads(body)['ResultSet']['Result']
-        except ValueError:  # a long one was cut
+        except ValueError:  # a long body was shortened
             return []
         return list(rows[0]) if rows else []
     table = list(csv.reader(io.StringIO(body)))
     return table[0] if len(table) > 1 and not body.startswith('<') else []
 
 
-def test_every_column_that_a_real_server_answered_is_found(reference: Path) -> None:
+def test_every_column_of_a_recorded_response_is_found(reference: Path) -> None:
     seen = 0
     for uri, header in listings(reference):
         asked = parse_qs(unquote(uri).partition('?')[2])['columns'][0].split(',')
@@ -191,10 +190,10 @@ def test_every_column_that_a_real_server_answered_is_found(reference: Path) -> N
     assert seen > 1000
 
 
-# -- listings, and one row an element of what they answer
+# -- listings, and their joined rows
 
 
-def test_columns_of_one_type_are_a_listing_of_that_type_joined_by_id() -> None:
+def test_columns_of_one_type_come_from_a_listing_of_that_type_joined_by_id() -> None:
     columns = {'experiments': ('note', 'scanner', 'xnat:mrSessionData/date', 'fieldStrength')}
     listing = Listing('/data/projects/P/experiments', 'experiments', columns)
     assert (
@@ -208,7 +207,7 @@ def test_columns_of_one_type_are_a_listing_of_that_type_joined_by_id() -> None:
     sessions = [
         {'session_ID': 'E3', 'scanner': 'Trio'},
         {'session_ID': 'E1', 'scanner': 'Prisma'},
-    ]  # in whatever order
+    ]  # in any order
     mr = [
         {
             'xnat:mrsessiondata/id': 'E1',
@@ -226,7 +225,7 @@ def test_columns_of_one_type_are_a_listing_of_that_type_joined_by_id() -> None:
 
 
 @pytest.mark.parametrize('key', ['group', 'xnat:subjectdata/group'])
-def test_what_was_asked_for_by_a_path_is_known_under_it(key: str) -> None:
+def test_a_column_requested_by_path_has_the_path_as_key(key: str) -> None:
     listing = Listing(
         '/data/projects/P/subjects', 'subjects', {'subjects': ('xnat:subjectData/group',)}
     )
@@ -243,12 +242,12 @@ def test_what_was_asked_for_by_a_path_is_known_under_it(key: str) -> None:
         ('assessors', 'note'),
     ],
 )
-def test_the_id_is_always_asked_for(plural: str, name: str) -> None:
+def test_the_id_is_always_requested(plural: str, name: str) -> None:
     for uri in Listing('/data/experiments/E/x', plural, {plural: (name,)}).uris:
         assert '?' not in uri or 'ID' in parse_qs(uri.partition('?')[2])['columns'][0].split(',')
 
 
-def test_the_type_of_reconstructions_is_not_asked_for() -> None:
+def test_the_type_of_reconstructions_is_not_requested() -> None:
     listing = Listing(
         '/data/experiments/E/reconstructions',
         'reconstructions',
@@ -257,19 +256,19 @@ def test_the_type_of_reconstructions_is_not_asked_for() -> None:
     assert 'xsiType' not in listing.uris[0]
 
 
-def test_demographics_are_asked_for_with_their_type() -> None:
+def test_demographics_are_requested_with_their_type() -> None:
     (uri,) = Listing(
         '/data/subjects', 'subjects', {'subjects': ('xnat:subjectData/demographics/age',)}
     ).uris
     assert unquote(uri).endswith(f'{DEMOGRAPHICS}/age')
 
 
-def test_experiments_of_the_server_are_asked_for_their_subjects_with_a_type() -> None:
+def test_subject_columns_of_experiments_of_the_site_are_requested_with_a_type() -> None:
     columns = {'experiments': ('subject_label', 'note')}
     of_site = Listing('/data/experiments', 'experiments', columns)
     assert of_site.types == [
         'xnat:subjectAssessorData'
-    ]  # its listing has assessors, too, and fails for these columns
+    ]  # the listing includes assessors, too, and fails for these columns
     assert Listing('/data/projects/P/experiments', 'experiments', columns).types == []
     assert (
         Listing(
@@ -279,7 +278,7 @@ def test_experiments_of_the_server_are_asked_for_their_subjects_with_a_type() ->
     )
 
 
-# -- fields of one element, as a real server answers
+# -- fields of one element, with responses of a real server
 
 
 class Told(pyxnat.Interface):
@@ -305,8 +304,10 @@ def told(tmp_path: Path) -> Told:
 
 
 def experiments(path: str, query: dict[str, str]) -> list[Row] | None:
-    """Of ``/data/experiments``: an MR session, E1; without a type XNAT fails for what belongs to
-    subjects."""
+    """Answer ``/data/experiments``: an MR session, E1.
+
+    Without a type XNAT fails for columns of subjects.
+    """
     kind, columns = query.get('xsiType'), query.get('columns', 'ID,project,date,label').split(',')
     if kind is None and any(name.startswith('subject_') for name in columns):
         return None
@@ -339,7 +340,7 @@ def experiments(path: str, query: dict[str, str]) -> list[Row] | None:
     ]
 
 
-def test_fields_of_an_experiment_by_its_id(told: Told) -> None:
+def test_fields_of_an_experiment_are_read_by_its_id(told: Told) -> None:
     told.answer = experiments
     attrs = told.select.experiment('E1').attrs
     assert attrs.mget(['subject_label', 'note']) == ['S1', 'n'] and len(told.asked) == 1
@@ -347,18 +348,18 @@ def test_fields_of_an_experiment_by_its_id(told: Told) -> None:
     told.asked.clear()
     assert attrs.mget(['fieldStrength', 'date']) == ['3', '2020-01-02'] and len(told.asked) == 1
     assert 'xsiType=xnat:mrSessionData' in told.asked[0]
-    assert attrs.get('tracer_name') == ''  # it is no PET session
+    assert attrs.get('tracer_name') == ''  # not a PET session
     assert attrs.get('note') == 'n'
 
 
-def test_what_is_not_there_is_not_found_and_not_a_failure(told: Told) -> None:
+def test_a_missing_element_is_not_found_and_not_an_internal_error(told: Told) -> None:
     told.answer = experiments
     for name in ('subject_label', 'note', 'fieldStrength', 'tracer_name'):
         with pytest.raises(errors.NotFoundError):
             told.select.experiment('E2').attrs.get(name)
 
 
-def test_whether_something_exists_is_looked_for_level_by_level_where_the_server_fails(
+def test_exists_checks_level_by_level_if_the_server_fails(
     told: Told,
 ) -> None:
     def answer(path: str, query: dict[str, str]) -> list[Row] | None:

@@ -1,4 +1,4 @@
-"""Users of the server."""
+"""Tests of users and tags of a server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pyxnat.server import serve
 
 @pytest.fixture(scope='module')
 def peopled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """An archive with two users besides the administrator."""
+    """Serve an archive with two users in addition to the administrator."""
     with serve(tmp_path_factory.mktemp('archive'), users={'anna': 'a', 'otto': 'o'}) as running:
         yield running
 
@@ -30,7 +30,7 @@ def test_users_are_listed_by_login(users: pyxnat.Users) -> None:
     assert set(users()) == {users._host._user, 'guest', 'anna', 'otto'}
 
 
-def test_all_of_all_users_is_one_request(users: pyxnat.Users) -> None:
+def test_the_table_of_users_takes_one_request(users: pyxnat.Users) -> None:
     with users._host.trace() as trace:
         table = users.table()
     assert len(trace) == 1
@@ -40,14 +40,14 @@ def test_all_of_all_users_is_one_request(users: pyxnat.Users) -> None:
     ), 'guests are a user, too'
 
 
-def test_what_is_known_of_a_user(users: pyxnat.Users) -> None:
+def test_the_properties_of_a_user_are_those_of_the_table(users: pyxnat.Users) -> None:
     row = users.table().where(login='anna').data[0]
     assert (users.firstname('anna'), users.lastname('anna')) == (row['firstname'], row['lastname'])
     assert (users.email('anna'), users.id('anna')) == (row['email'], row['xdat_user_id'])
     assert users.id('anna') != users.id('otto')
 
 
-def test_a_user_that_is_not_there_is_an_error(users: pyxnat.Users) -> None:
+def test_a_missing_user_is_an_error(users: pyxnat.Users) -> None:
     with pytest.raises(pyxnat.errors.NotFoundError, match='nobody'):
         users.email('nobody')
 
@@ -60,7 +60,7 @@ def test_resources_of_the_cache_on_the_server(users: pyxnat.Users) -> None:
     assert users.resources() == ['waiting']
 
 
-def test_a_new_tag_is_kept_once_it_has_an_element(xnat: pyxnat.Interface, project: Any) -> None:
+def test_a_new_tag_exists_when_it_has_an_element(xnat: pyxnat.Interface, project: Any) -> None:
     tag = xnat.manage.tags.new(f'of {project.id()}')
     assert not tag.exists() and tag.name not in xnat.manage.tags()
     tag.reference(project._uri)
@@ -69,7 +69,7 @@ def test_a_new_tag_is_kept_once_it_has_an_element(xnat: pyxnat.Interface, projec
     assert not tag.exists()
 
 
-def test_a_project_is_managed_as_it_is(xnat: pyxnat.Interface, project: Any) -> None:
+def test_a_managed_project_is_the_project(xnat: pyxnat.Interface, project: Any) -> None:
     managed = xnat.manage.project(project.id())
     managed.set_accessibility('private')
     assert managed == project and project.accessibility() == 'private'

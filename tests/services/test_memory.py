@@ -1,4 +1,4 @@
-"""A big file goes up and down without ever being whole in memory."""
+"""Tests that a large file is never whole in memory, in either direction."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ print(imported, peak_mib(), int(file.size()) > os.path.getsize(folder + '/images
 
 
 def run(client, tmp_path):
-    """What a client says, asked of an archive; each is a process of its own."""
+    """Return the output of a client of an archive; each is a process of its own."""
     with subprocess.Popen(
         [sys.executable, '-c', SERVER, str(tmp_path / 'archive')],
         stdin=subprocess.PIPE,
@@ -82,7 +82,7 @@ def run(client, tmp_path):
     return done.stdout.split()
 
 
-def test_a_big_file_is_never_whole_in_memory(tmp_path):
+def test_a_large_file_is_never_whole_in_memory(tmp_path):
     with (tmp_path / 'big.bin').open('wb') as file:
         for _ in range(SIZE_MIB):
             file.write(os.urandom(2**20))

@@ -1,5 +1,4 @@
-"""Short cuts that a server refuses: the walk stands in, and gives the same; nothing else is made of
-it."""
+"""Tests of short cuts that a server refuses: the walk replaces them with the same result."""
 
 from __future__ import annotations
 
@@ -16,7 +15,7 @@ from pyxnat.server import Server, serve
 
 
 class Other(pyxnat.Interface):
-    """A connection to a server that refuses some questions."""
+    """A connection to a server that refuses some requests."""
 
     refused = ''
     error: errors.DatabaseError | None = None
@@ -29,15 +28,17 @@ class Other(pyxnat.Interface):
 
 @pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """An archive of its own: a walk over all projects takes two requests for each."""
+    """Serve a separate archive: a walk over all projects takes two requests for each."""
     with serve(tmp_path_factory.mktemp('archive')) as running:
         yield running
 
 
 @pytest.fixture(scope='module')
 def filled(server: Any) -> None:
-    """A project with sessions that have scans, assessors and files, and one with sessions that have
-    nothing."""
+    """Create a project of full sessions and a project of empty ones.
+
+    Full ones have scans, assessors and files.
+    """
     with pyxnat.Interface(server.url, server.user, server.password) as interface:
         project = interface.select.project('REFUSED')
         for name in ('A', 'B', 'C'):
@@ -70,7 +71,7 @@ PATHS = {
     'assessor/ID': '/projects/REFUSED/experiments/*/assessors/*',
     'sharing/share': '/projects/*/subjects/*/experiments/*',
 }
-"""What is refused -> a path that is asked for with it."""
+"""Refused requests -> a path that needs them."""
 ERRORS = [
     errors.DataError('what?', status=400),
     errors.PermissionDenied('not you', status=403),
@@ -82,7 +83,9 @@ ERRORS = [
 
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize('refused', PATHS)
-def test_what_is_refused_is_walked(xnat: Other, refused: str, error: errors.DatabaseError) -> None:
+def test_a_refused_short_cut_is_walked(
+    xnat: Other, refused: str, error: errors.DatabaseError
+) -> None:
     xnat.walker.without = frozenset(SHORT_CUTS)
     walked = [one._uri for one in xnat.select(PATHS[refused])]
     xnat.walker.without = frozenset()
@@ -95,7 +98,7 @@ def test_what_is_refused_is_walked(xnat: Other, refused: str, error: errors.Data
         )
 
 
-def test_a_broken_network_is_an_error(xnat: Other) -> None:
+def test_a_network_failure_is_an_error_and_not_a_refusal(xnat: Other) -> None:
     xnat.refused, xnat.error = 'imageSessionData', errors.NetworkError('gone')
     with pytest.raises(errors.NetworkError):
         xnat.select(PATHS['imageSessionData']).get()
@@ -106,11 +109,11 @@ def test_a_column_that_the_server_does_not_know_is_an_error(xnat: Other) -> None
         xnat.select(PATHS['imageSessionData']).table(['ID', 'xnat:imageScanData/nothing'])
 
 
-def test_a_list_of_sessions_without_scans_costs_one_look_where_it_is_refused(xnat: Other) -> None:
+def test_a_refused_list_of_sessions_without_scans_costs_one_request(xnat: Other) -> None:
     xnat.refused, xnat.error = 'scans/ALL/files', errors.InternalError('none has scans', status=500)
     with xnat.trace() as trace:
         assert (
             xnat.select('/projects/BARE/subjects/*/experiments/*/scans/*/resources/*/files').get()
             == []
         )
-    assert trace.requests == 2 + 1  # what is refused here does not come to the server
+    assert trace.requests == 2 + 1  # a refused request does not reach the server

@@ -1,4 +1,4 @@
-"""The fewest requests: what a question costs, whatever the size of the archive that it is asked of."""  # noqa: E501
+"""Tests of the number of requests of a call, for archives of any size."""
 
 from __future__ import annotations
 
@@ -26,9 +26,7 @@ def test_ids_labels_and_types_of_all_sessions_take_three_requests(
     assert {kind for _, _, kind in rows} == {'xnat:mrSessionData', 'xnat:petSessionData'}
 
 
-def test_the_same_with_a_field_of_the_subject_takes_no_more(
-    xnat: pyxnat.Interface, size: Size
-) -> None:
+def test_a_field_of_the_subject_takes_no_more(xnat: pyxnat.Interface, size: Size) -> None:
     requests, table = cost(
         xnat,
         lambda: xnat.select(SESSIONS).table(['ID', 'label', 'xsiType', 'subject/age', 'project']),
@@ -53,7 +51,7 @@ def test_other_levels_of_all_projects_take_one_listing_each(
     assert (found, len(ids)) == (requests, number)
 
 
-def test_the_same_where_something_is_shared(xnat: pyxnat.Interface, size: Size) -> None:
+def test_shared_items_take_no_more(xnat: pyxnat.Interface, size: Size) -> None:
     subject = xnat.select.project('P1').subject('S0')
     shared = [subject, subject.experiments().first()]
     for one in shared:
@@ -64,7 +62,7 @@ def test_the_same_where_something_is_shared(xnat: pyxnat.Interface, size: Size) 
     assert (requests, len(rows)) == (3, size.in_all + 1)
 
 
-def test_of_one_project_they_take_two(xnat: pyxnat.Interface, size: Size) -> None:
+def test_names_of_one_project_take_two(xnat: pyxnat.Interface, size: Size) -> None:
     requests, rows = cost(
         xnat,
         lambda: xnat.select('/projects/P1/subjects/*/experiments/*').get('id', 'label', 'datatype'),
@@ -73,7 +71,7 @@ def test_of_one_project_they_take_two(xnat: pyxnat.Interface, size: Size) -> Non
 
 
 @pytest.mark.parametrize('consume', [list, len, tuple, sorted], ids=lambda one: one.__name__)
-def test_whatever_takes_all_of_a_collection_asks_once(xnat: pyxnat.Interface, consume: Any) -> None:
+def test_every_call_on_a_whole_collection_lists_once(xnat: pyxnat.Interface, consume: Any) -> None:
     key = {'key': lambda one: one.id()} if consume is sorted else {}
     assert cost(xnat, lambda: consume(xnat.select('/projects/P1/experiments'), **key))[0] == 1
 
@@ -93,7 +91,7 @@ def test_scans_of_a_project_with_type_and_quality_take_two(
     assert {row['xsiType'] for row in table} == {'xnat:mrScanData', 'xnat:petScanData'}
 
 
-def test_through_their_subjects_they_take_three(xnat: pyxnat.Interface, size: Size) -> None:
+def test_scans_selected_through_subjects_take_three(xnat: pyxnat.Interface, size: Size) -> None:
     requests, rows = cost(xnat, lambda: xnat.select('/projects/P1//scans').get('id', 'datatype'))
     assert (requests, len(rows)) == (3, size.subjects * size.sessions * 2)
 
@@ -127,7 +125,7 @@ def test_files_of_a_subject_take_five_for_fifty_sessions(
     assert len(files) == size.sessions * 3
     assert (
         requests == 1 + 1 + 2 + 1
-    )  # its own, its sessions, theirs and of their scans, a look for what was derived
+    )  # its own, its sessions, theirs and those of their scans, a check for derived data
 
 
 def test_files_of_assessors_and_reconstructions_take_no_more_for_each(
@@ -156,17 +154,17 @@ def test_files_of_assessors_and_reconstructions_take_no_more_for_each(
         one.delete()
 
 
-def test_all_files_of_a_project_take_no_more_for_each_session_that_has_nothing_else(
+def test_files_of_a_project_take_no_more_for_sessions_with_only_scans(
     xnat: pyxnat.Interface, size: Size
 ) -> None:
     requests, files = cost(xnat, lambda: xnat.select('/projects/P0//files').get())
     assert len(files) == size.sessions * 3
     fifties = math.ceil(size.subjects * size.sessions / 50)
-    assert requests == 1 + 2 + 2 * fifties + 2  # its own, subjects and sessions, two looks
+    assert requests == 1 + 2 + 2 * fifties + 2  # its own, subjects and sessions, two checks
     assert requests <= 8 or fifties > 1
 
 
-def test_files_of_subjects_take_one_for_each_that_has_any(
+def test_files_of_subjects_take_one_for_each_subject_that_has_any(
     xnat: pyxnat.Interface, size: Size
 ) -> None:
     files = xnat.select('/projects/P1/subjects/*/resources/*/files')
@@ -198,7 +196,7 @@ def test_files_of_all_scans_of_a_project_take_one_for_fifty_sessions(
     'look',
     [lambda c: c.first(), bool, lambda c: c[0], lambda c: next(iter(c)), lambda c: c.fetchmany(1)],
 )
-def test_looking_at_the_first_asks_no_more_than_it_needs(
+def test_first_makes_only_the_needed_requests(
     xnat: pyxnat.Interface, look: Callable[[Any], Any]
 ) -> None:
     assert (
@@ -207,7 +205,7 @@ def test_looking_at_the_first_asks_no_more_than_it_needs(
     )
 
 
-def test_a_loop_that_is_left_asks_for_what_it_came_through(xnat: pyxnat.Interface) -> None:
+def test_a_stopped_loop_requests_only_the_elements_it_reached(xnat: pyxnat.Interface) -> None:
     def loop() -> None:
         for number, _ in enumerate(xnat.select('/projects/P0/experiments/*/scans/*')):
             if number == 1:
@@ -224,7 +222,7 @@ def test_files_of_experiments_take_one_for_fifty(xnat: pyxnat.Interface, size: S
     )
 
 
-def test_elements_know_what_their_listing_told(xnat: pyxnat.Interface, size: Size) -> None:
+def test_elements_keep_the_row_of_their_listing(xnat: pyxnat.Interface, size: Size) -> None:
     xnat.cache.expiration = 60
     sessions = xnat.select('/projects/P1/experiments').with_columns('note')
     requests, rows = cost(
@@ -237,7 +235,7 @@ def test_elements_know_what_their_listing_told(xnat: pyxnat.Interface, size: Siz
     assert (requests, len(rows)) == (1, size.subjects * size.sessions)
 
 
-def test_what_a_listing_told_is_asked_for_again_when_it_is_old_or_written_over(
+def test_the_row_of_a_listing_is_requested_again_if_it_is_old_or_overwritten(
     xnat: pyxnat.Interface,
 ) -> None:
     xnat.cache.expiration = 60

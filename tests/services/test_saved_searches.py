@@ -1,4 +1,4 @@
-"""Searches and templates that are kept on the server."""
+"""Tests of saved searches and templates."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_search_is_saved_listed_run_and_deleted(alice):
     assert searches.saved() == []
 
 
-def test_a_search_comes_back_as_it_was_saved(alice):
+def test_a_saved_search_is_read_back_unchanged(alice):
     criteria = [
         (AGE, 'IN', ['79', '82']),
         [(GENDER, '=', 'male'), (LABEL, 'LIKE', 'S%'), 'OR'],
@@ -101,13 +101,13 @@ def test_a_search_comes_back_as_it_was_saved(alice):
 
 
 @pytest.mark.parametrize('sharing', ['private', 'public'])
-def test_sharing_comes_back_as_it_was_said(alice, sharing):
+def test_sharing_is_read_back_unchanged(alice, sharing):
     alice.manage.search.save('x', ROW, COLUMNS, None, sharing)
     assert alice.manage.search.get('x', 'query')['sharing'] == sharing
     assert alice.manage.search.get('x', 'query')['constraints'] is None
 
 
-def test_who_may_use_a_search_is_said_when_it_is_saved(alice, bob):
+def test_the_allowed_users_of_a_search_are_set_when_it_is_saved(alice, bob):
     alice.manage.search.save('mine', ROW, COLUMNS, MALE)
     alice.manage.search.save('ours', ROW, COLUMNS, in_project(MALE), ['bob'])
     alice.manage.search.save("everybody's", ROW, COLUMNS, in_project(MALE), 'public')
@@ -138,7 +138,7 @@ def test_who_may_use_a_search_is_said_when_it_is_saved(alice, bob):
         'n' * 300,
     ],
 )
-def test_a_search_may_have_any_name(alice, name):
+def test_a_search_can_have_any_name(alice, name):
     alice.manage.search.save(name, ROW, COLUMNS, in_project(MALE))
     assert alice.manage.search.saved() == [name]
     assert len(alice.manage.search.get(name)) == 2 and alice.manage.search.get(name, 'query')[
@@ -148,7 +148,7 @@ def test_a_search_may_have_any_name(alice, name):
     assert alice.manage.search.saved() == []
 
 
-def test_names_that_differ_are_different_searches(alice):
+def test_different_names_are_different_searches(alice):
     names = ['a b', 'a_b', 'a  b', 'A b', 'a/b']
     for number, name in enumerate(names):
         alice.manage.search.save(name, ROW, COLUMNS, [(AGE, '=', number)])
@@ -163,20 +163,20 @@ def test_names_that_differ_are_different_searches(alice):
 
 
 @pytest.mark.parametrize('name', ['', '  ', 'template_x', None])
-def test_a_name_that_cannot_be_is_an_error_before_anything_is_asked(alice, name):
+def test_an_invalid_name_is_an_error_before_any_request(alice, name):
     with alice.trace() as trace, pytest.raises(errors.ProgrammingError):
         alice.manage.search.save(name, ROW, COLUMNS, MALE)
     assert trace.requests == 0
 
 
 @pytest.mark.parametrize('sharing', ['bob', 'Public', [1]])
-def test_sharing_that_cannot_be_is_an_error(alice, sharing):
+def test_invalid_sharing_is_an_error(alice, sharing):
     with pytest.raises(errors.ProgrammingError, match='private'):
         alice.manage.search.save('x', ROW, COLUMNS, MALE, sharing)
     assert alice.manage.search.saved() == []
 
 
-def test_no_search_is_lost_by_saving_another_under_its_name(alice):
+def test_saving_under_an_existing_name_does_not_replace_the_search(alice):
     searches = alice.manage.search
     searches.save('x', ROW, COLUMNS, MALE, 'public')
     searches.save('x', ROW, COLUMNS, MALE, 'public')  # the same once more
@@ -195,7 +195,7 @@ def test_no_search_is_lost_by_saving_another_under_its_name(alice):
     ]
 
 
-def test_a_search_that_is_shared_with_somebody_is_nobodys_to_change_or_delete(alice, bob):
+def test_nobody_changes_or_deletes_a_search_that_is_shared_with_some_users(alice, bob):
     alice.manage.search.save('x', ROW, COLUMNS, MALE, ['bob'])
     for change in (
         lambda: alice.manage.search.save('x', ROW, COLUMNS, [(AGE, '>', 80)], overwrite=True),
@@ -210,7 +210,7 @@ def test_a_search_that_is_shared_with_somebody_is_nobodys_to_change_or_delete(al
 
 
 @pytest.mark.parametrize('sharing', ['private', 'public', ['carol']])
-def test_a_name_of_somebody_else_is_an_error(alice, bob, sharing):
+def test_a_name_of_another_user_is_an_error(alice, bob, sharing):
     bob.manage.search.save('taken', ROW, COLUMNS, MALE, sharing)
     with pytest.raises((errors.PermissionDenied, errors.DuplicateError)) as caught:
         alice.manage.search.save('taken', ROW, COLUMNS, [(AGE, '>', 80)])
@@ -222,7 +222,7 @@ def test_a_name_of_somebody_else_is_an_error(alice, bob, sharing):
     assert bob.manage.search.get('taken', 'query')['constraints'] == MALE
 
 
-def test_deleting_what_is_somebody_elses_is_an_error(alice, bob):
+def test_deleting_a_search_of_another_user_is_an_error(alice, bob):
     bob.manage.search.save("bob's", ROW, COLUMNS, MALE, 'public')
     with pytest.raises(errors.PermissionDenied):
         alice.manage.search.delete("bob's")
@@ -240,14 +240,14 @@ def test_deleting_what_is_somebody_elses_is_an_error(alice, bob):
         lambda searches: searches.delete_template('nope'),
     ],
 )
-def test_a_search_that_is_not_there_is_an_error_that_names_those_that_are(alice, ask):
+def test_a_missing_search_is_an_error_that_names_the_existing_ones(alice, ask):
     alice.manage.search.save('here', ROW, COLUMNS, MALE)
     alice.manage.search.save_template('there', ROW, COLUMNS, MALE)
     with pytest.raises(errors.NotFoundError, match=r"'nope'.*There are: t?here"):
         ask(alice.manage.search)
 
 
-def test_a_form_that_is_not_known_is_an_error(alice):
+def test_an_unknown_format_is_an_error(alice):
     with pytest.raises(errors.ProgrammingError, match='results, xml, query'):
         alice.manage.search.get('x', 'json')
 
@@ -269,7 +269,7 @@ def test_a_search_of_another_program_is_found_by_name_and_by_id(alice):
             alice.manage.search.get('Made elsewhere')
 
 
-def test_saved_searches_cost_what_they_are_said_to(alice, monkeypatch):
+def test_saved_searches_take_the_documented_requests(alice, monkeypatch):
     monkeypatch.setattr(alice.cache, 'expiration', 0)
     searches = alice.manage.search
     for ask, cost in (
@@ -288,7 +288,7 @@ def test_saved_searches_cost_what_they_are_said_to(alice, monkeypatch):
     assert not any('results' in record.uri for record in trace)
 
 
-def test_a_posted_document_has_no_id_that_an_older_answer_could_be_given_for(alice, monkeypatch):
+def test_a_posted_document_has_no_id_that_could_give_an_older_response(alice, monkeypatch):
     alice.manage.search.save('x', ROW, COLUMNS, MALE)
     assert read(alice.manage.search.get('x', 'xml')).criteria == parse(MALE)
     bodies, send = [], alice.connection.result_set
@@ -334,7 +334,7 @@ def test_a_template_comes_back_with_its_keys(alice):
     assert b'%(gender)s' in alice.manage.search.get_template('of', as_xml=True)
 
 
-def test_values_of_a_template_are_values(alice):
+def test_values_of_a_template_are_not_parsed_as_criteria(alice):
     alice.manage.search.save_template('of', ROW, COLUMNS, in_project(OF))
     values = {'gender': 'male', 'low': 80, 'high': '82', 'label': 's*'}
     alice.manage.search.delete_template('of')
@@ -362,7 +362,7 @@ def test_a_missing_or_surplus_key_is_an_error_that_names_it(alice, values):
     assert [record.method for record in trace] == ['GET', 'GET']
 
 
-def test_a_search_and_a_template_may_have_one_name(alice):
+def test_a_search_and_a_template_can_have_the_same_name(alice):
     alice.manage.search.save('x', ROW, COLUMNS, MALE)
     alice.manage.search.save_template('x', ROW, COLUMNS, [(GENDER, '=', 'g')])
     assert alice.manage.search.saved() == alice.manage.search.saved_templates() == ['x']
@@ -390,7 +390,7 @@ def test_saved_criteria_choose_rows_and_elements(alice):
     assert table.headers() == ['subject_label'] and table['subject_label'] == 'S1'
 
 
-def test_a_saved_condition_is_looked_up_when_it_is_iterated(alice):
+def test_saved_criteria_are_read_when_the_collection_is_iterated(alice):
     subjects = alice.select('/projects/SAVED/subjects')
     with alice.trace() as trace:
         chosen = subjects.where(query='later')
@@ -407,7 +407,7 @@ def test_a_saved_condition_is_looked_up_when_it_is_iterated(alice):
     assert [record.method for record in trace] == ['GET', 'GET', 'POST', 'GET']
 
 
-def test_a_saved_search_without_criteria_chooses_nothing(alice):
+def test_a_saved_search_without_criteria_is_an_error_in_where(alice):
     alice.manage.search.save('all', ROW, COLUMNS, None)
     with pytest.raises(errors.ProgrammingError, match='no criteria'):
         alice.select('/projects/SAVED/subjects').where(query='all').get()
@@ -418,6 +418,6 @@ def test_text_of_criteria_becomes_tuples(alice):
     assert alice.manage.search.eval_rpn_exp(f'{AGE} > 80 AND') == [(AGE, '>', '80')]
 
 
-def test_the_class_is_where_programs_look_for_it(alice):
+def test_the_class_has_its_old_place(alice):
     assert pyxnat.SearchManager is pyxnat.core.search.SearchManager is type(alice.manage.search)
     assert repr(pyxnat.SearchManager(alice)) == repr(alice.manage.search)

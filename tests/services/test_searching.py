@@ -1,4 +1,4 @@
-"""Searches to tables, conditions on selections, and introspection."""
+"""Tests of searches as tables, of conditions on selections, and of introspection."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def labels(collection):
     return sorted(collection.get('label'))
 
 
-def test_where_stays_within_the_project_of_the_path(xnat, cohort):
+def test_where_keeps_to_the_project_of_the_path(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     over = sessions.where([(AGE, '>', '80'), 'AND'])
     assert labels(over) == [
@@ -60,7 +60,7 @@ def test_where_stays_within_the_project_of_the_path(xnat, cohort):
         'W2_MR',
         'W2_PT',
         'W4_PT',
-    ]  # W4 has no MR session, and is 85
+    ]  # W4 has no MR session, and its age is 85
     assert all('/projects/WHERE/' in session._uri for session in over)
     assert labels(xnat.select('/projects/*/subjects/W2*/experiments').where([(AGE, '>', 80)])) == [
         'W2_MR',
@@ -70,7 +70,7 @@ def test_where_stays_within_the_project_of_the_path(xnat, cohort):
     ]
 
 
-def test_where_leaves_the_collection_as_it_was(xnat, cohort):
+def test_where_does_not_change_the_collection(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     before = labels(sessions)
     over = sessions.where([(AGE, '>', 80)])
@@ -80,7 +80,7 @@ def test_where_leaves_the_collection_as_it_was(xnat, cohort):
     assert sessions == xnat.select('/projects/WHERE/subjects/*/experiments/*') != over
 
 
-def test_where_is_about_the_subject_and_with_level_about_the_experiment(xnat, cohort):
+def test_where_filters_subjects_and_with_level_experiments(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     assert labels(sessions.where([(AGE, '>', 80)], level='experiment')) == ['W1_MR2', 'W2_MR']
     assert labels(xnat.select('/projects/WHERE/subjects').where([(AGE, '>', 80)])) == [
@@ -90,7 +90,7 @@ def test_where_is_about_the_subject_and_with_level_about_the_experiment(xnat, co
     ]
 
 
-def test_constraints_in_one_list_hold_for_one_item_and_nested_lists_for_any(xnat, cohort):
+def test_constraints_in_one_list_apply_to_one_item_and_nested_lists_to_any(xnat, cohort):
     subjects = xnat.select('/projects/WHERE/subjects')
     strength = 'xnat:mrSessionData/fieldStrength'
     assert labels(subjects.where([(AGE, '>', 80), (strength, '=', '1.5'), 'AND'])) == ['W2']
@@ -107,7 +107,7 @@ def test_constraints_in_one_list_hold_for_one_item_and_nested_lists_for_any(xnat
     assert labels(subjects.where([(AGE, 'BETWEEN', (40, 79))])) == ['W1', 'W3', 'W5']
 
 
-def test_conditions_add_up(xnat, cohort):
+def test_conditions_are_combined(xnat, cohort):
     subjects = (
         xnat.select('/projects/WHERE/subjects')
         .where([(AGE, '>', 78)])
@@ -116,7 +116,7 @@ def test_conditions_add_up(xnat, cohort):
     assert labels(subjects) == ['W2', 'W5']
 
 
-def test_where_reaches_files_scans_and_experiments_below_the_project(xnat, cohort):
+def test_where_filters_files_scans_and_experiments_below_the_project(xnat, cohort):
     scan = xnat.select('/projects/WHERE/subjects/W2/experiments/W2_MR/scans/1').create()
     scan.resource('R').file('f.img').put(b'image', overwrite=True)
     assert xnat.select('/projects/WHERE//files').where([(AGE, '>', 80)]).get() == ['f.img']
@@ -136,12 +136,12 @@ def test_where_reaches_files_scans_and_experiments_below_the_project(xnat, cohor
     )
 
 
-def test_conditions_are_kept_by_what_is_below(xnat, cohort):
+def test_conditions_are_kept_by_collections_below(xnat, cohort):
     chained = xnat.select.project('WHERE').subjects().where([(AGE, '>', 80)]).experiments('*_MR*')
     assert labels(chained) == ['W1_MR1', 'W1_MR2', 'W2_MR']
 
 
-def test_where_costs_one_search_a_list(xnat, cohort):
+def test_where_takes_one_search_for_each_list(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     with xnat.trace() as trace:
         sessions.where([(AGE, '>', 80)]).get('label')
@@ -169,13 +169,13 @@ def test_where_without_subjects_is_an_error(xnat, cohort, path):
         [(AGE, '<', None)],
     ],
 )
-def test_criteria_that_cannot_be_are_an_error_before_anything_is_asked(xnat, criteria):
+def test_invalid_criteria_are_an_error_before_any_request(xnat, criteria):
     with xnat.trace() as trace, pytest.raises(errors.ProgrammingError):
         xnat.select('/projects/WHERE/subjects').where(criteria)
     assert trace.requests == 0
 
 
-def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
+def test_a_search_gives_a_table_with_the_requested_columns(xnat, cohort):
     columns = [
         'xnat:subjectData/SUBJECT_LABEL',
         'xnat:mrSessionData/LABEL',
@@ -189,7 +189,7 @@ def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
     ]
     with xnat.trace() as trace:
         table = xnat.select('xnat:mrSessionData', columns).where(criteria)
-    assert trace.requests == 2  # one for the display fields: fieldStrength might be one
+    assert trace.requests == 2  # one for the display fields: fieldStrength might be a display field
     assert table.headers()[:3] == ['xnat_subjectdata_subject_label', 'label', 'age']
     assert sorted(row['label'] for row in table) == ['W1_MR1', 'W1_MR2', 'W2_MR', 'W3_MR']
     assert {row['label']: row[table.headers()[3]] for row in table}['W3_MR'] == '3.0'
@@ -201,7 +201,7 @@ def test_a_search_gives_a_table_with_the_columns_asked_for(xnat, cohort):
     }
 
 
-def test_rows_come_one_at_a_time_and_are_those_of_the_table(xnat, cohort):
+def test_rows_are_yielded_one_at_a_time_and_equal_the_table(xnat, cohort):
     search = xnat.select(
         'xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'xnat:subjectData/GENDER']
     )
@@ -230,8 +230,10 @@ def test_rows_come_one_at_a_time_and_are_those_of_the_table(xnat, cohort):
 
 
 def answer_to_a_search(count: int, key: str, behind: bool = False) -> bytes:
-    """What XNAT says to a search for one field, whose key it chooses itself; of what is around the
-    rows nothing has a fixed place."""
+    """Return XNAT's response to a search for one field, with a key that XNAT chooses.
+
+    The members around the rows have no fixed order.
+    """
     columns = [
         {'key': key, 'element_name': 'xnat:mrSessionData', 'id': 'AGE', 'header': 'Age'},
         {'key': 'quarantine_status'},
@@ -249,7 +251,7 @@ def answer_to_a_search(count: int, key: str, behind: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize(('count', 'behind'), [(3, False), (3, True), (20_000, False)])
-def test_a_search_of_any_length_is_kept_and_given_without_a_network(tmp_path, count, behind):
+def test_a_search_of_any_length_is_cached_and_read_without_a_network(tmp_path, count, behind):
     body = answer_to_a_search(count, 'df_alias_0', behind)
     with ScriptedServer(
         lambda request: Reply(200, body, {'Set-Cookie': 'JSESSIONID=A; Path=/'})
@@ -265,7 +267,7 @@ def test_a_search_of_any_length_is_kept_and_given_without_a_network(tmp_path, co
             next(search.rows([(AGE, '>', 2)]))
 
 
-def test_a_search_that_is_cut_is_an_error(tmp_path):
+def test_a_truncated_search_is_an_error(tmp_path):
     body = answer_to_a_search(20_000, 'age')
     with ScriptedServer(
         lambda request: Reply(
@@ -278,7 +280,7 @@ def test_a_search_that_is_cut_is_an_error(tmp_path):
                 ask(interface.select('xnat:mrSessionData', [AGE]))
 
 
-def test_rows_tell_what_is_wrong(xnat, cohort):
+def test_iterating_rows_raises_the_error_of_a_search(xnat, cohort):
     search = xnat.select('xnat:mrSessionData', [AGE])
     with pytest.raises(errors.ProgrammingError, match='not an operator'):
         search.rows([(AGE, '~', 1)])
@@ -289,7 +291,7 @@ def test_rows_tell_what_is_wrong(xnat, cohort):
         next(xnat.select('xnat:mrSessionData', [long]).rows())
 
 
-def test_all_gives_every_row(xnat, cohort):
+def test_all_returns_every_row(xnat, cohort):
     table = xnat.select(
         'xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL', 'xnat:subjectData/PROJECT']
     ).all()
@@ -302,12 +304,12 @@ def test_all_gives_every_row(xnat, cohort):
     ]
 
 
-def test_a_search_for_nothing_is_an_empty_table(xnat, cohort):
+def test_a_search_without_results_is_an_empty_table(xnat, cohort):
     table = xnat.select('xnat:mrSessionData', [AGE]).where([(AGE, '>', 200)])
     assert len(table) == 0 and list(table) == []
 
 
-def test_a_column_that_the_engine_leaves_out_is_an_error():
+def test_a_column_that_the_search_engine_omits_is_an_error():
     from tests.support.scripted import Reply, ScriptedServer, table
 
     with ScriptedServer(lambda request: Reply(200, table({'subject_label': 'S1'}))) as server:
@@ -320,7 +322,7 @@ def test_a_column_that_the_engine_leaves_out_is_an_error():
             search.all()
 
 
-def test_a_column_whose_key_the_engine_shortens_is_there(xnat, project):
+def test_a_column_with_a_shortened_key_is_found(xnat, project):
     project.subject('S').create().attrs.set(
         'xnat:subjectData/fields/field[name=' + 'x' * 60 + ']/field', 'long'
     )
@@ -334,9 +336,9 @@ def test_a_column_whose_key_the_engine_shortens_is_there(xnat, project):
     )
 
 
-def test_columns_are_found_by_name_in_whatever_order_they_come(xnat, cohort):
-    """Links of a label bring columns of their own; one of them that is asked for, too, stands where
-    the link put it."""
+def test_columns_are_found_by_name_in_any_order(xnat, cohort):
+    """Links of a label add columns of their own; a requested column among them has the place of the
+    link."""
     names = [
         'LABEL',
         'scanner',
@@ -365,7 +367,7 @@ def test_columns_are_found_by_name_in_whatever_order_they_come(xnat, cohort):
         ('xnat:petSessionData', 'xnat:mrSessionData/scanner/model', 'has the columns'),
     ],
 )
-def test_a_column_that_is_left_out_is_an_error_with_what_to_use(xnat, cohort, root, column, remedy):
+def test_the_error_of_an_omitted_column_suggests_another_field(xnat, cohort, root, column, remedy):
     label = 'xnat:subjectData/SUBJECT_LABEL' if root == 'xnat:subjectData' else f'{root}/LABEL'
     for columns in ([label, column], [column]):
         for criteria in (None, [(label, '=', 'nobody')]):
@@ -375,14 +377,14 @@ def test_a_column_that_is_left_out_is_an_error_with_what_to_use(xnat, cohort, ro
             assert re.search(remedy, caught.value.remedy)
 
 
-def test_the_age_of_subjects_is_compared_by_their_demographics_or_their_sessions(xnat, cohort):
+def test_ages_of_subjects_are_compared_by_demographics_or_by_sessions(xnat, cohort):
     subjects = xnat.select('/projects/WHERE/subjects')
     assert labels(subjects.where([('xnat:subjectData/demographics/age', '>', 80)])) == ['W2', 'W4']
     with pytest.raises(errors.DatabaseError, match='demographics/age'):
         subjects.where([('xnat:subjectData/AGE', '>', 80)]).get()
 
 
-def test_values_of_a_field_take_two_requests_and_others_where_searches_are_not_kept(xnat, cohort):
+def test_values_of_a_field_take_two_requests_if_searches_can_be_cached(xnat, cohort):
     with xnat.trace() as trace:
         assert {'1.5', '3.0'} <= set(xnat.inspect.field_values('xnat:mrSessionData/fieldStrength'))
     assert [record.method for record in trace] == ['POST', 'GET']
@@ -409,7 +411,7 @@ def test_an_unknown_type_or_field_is_an_error(xnat, cohort):
 
 
 @pytest.mark.parametrize(('operator', 'kept'), [('IN', ['S1']), ('NOT IN', ['S2'])])
-def test_a_list_may_have_a_thousand_values(xnat, project, operator, kept):
+def test_a_list_can_have_a_thousand_values(xnat, project, operator, kept):
     project.subject('S1').create()
     project.subject('S2').create()
     many = [f'X{number}' for number in range(1200)] + ['S1']
@@ -420,7 +422,7 @@ def test_a_list_may_have_a_thousand_values(xnat, project, operator, kept):
 @pytest.mark.parametrize(
     'value', ["O'Brien", 'a & b', '<x>', 'ünïcode', '100%', '"quoted"', "x' OR '1'='1"]
 )
-def test_values_are_values(xnat, project, value):
+def test_values_are_not_parsed_as_criteria(xnat, project, value):
     project.subject('S1').create(group=value)
     project.subject('S2').create(group='other')
     assert project.subjects().where([('xnat:subjectData/SUB_GROUP', '=', value)]).get('label') == [
@@ -461,7 +463,7 @@ def test_dates_compare_as_dates(xnat, project, field):
         )
 
 
-def test_times_moments_and_truths_are_values(xnat, project):
+def test_times_timestamps_and_booleans_are_values(xnat, project):
     session = 'xnat:petSessionData'
     for label, time in (('E1', '10:11:12'), ('E2', '23:00:00')):
         fields = {f'{session}/time': time, f'{session}/start_time_scan': f'2020-01-02 {time}'}
@@ -488,7 +490,7 @@ def test_times_moments_and_truths_are_values(xnat, project):
         assert len(search.where(criteria)) == found
 
 
-def test_lists_of_another_kind_take_the_type_that_the_criteria_name(xnat, cohort):
+def test_lists_of_another_level_use_the_type_that_the_criteria_name(xnat, cohort):
     sessions = xnat.select('/projects/WHERE/subjects/*/experiments/*')
     women = [('xnat:subjectData/GENDER', '=', 'female')]
     assert labels(sessions.where([[(AGE, '>', 50)], women], level='experiment')) == [
@@ -506,7 +508,7 @@ def test_lists_of_another_kind_take_the_type_that_the_criteria_name(xnat, cohort
             sessions.where(unclear, level='experiment').get()
 
 
-def test_assessors_are_chosen_by_their_own_fields(xnat, project):
+def test_assessors_are_selected_by_their_own_fields(xnat, project):
     kind = 'xnat:qcManualAssessorData'
     for label, rater in (('A1', 'me'), ('A2', 'you')):
         session = project.subject('S').experiment(f'E_{label}')
@@ -524,7 +526,7 @@ def test_assessors_are_chosen_by_their_own_fields(xnat, project):
         assessors.where([('xnat:subjectData/GENDER', '=', None)], level='assessor').get()
 
 
-def test_types_without_a_display_document_are_found_too(xnat, project):
+def test_types_without_a_display_document_are_found(xnat, project):
     project.subject('S').experiment('US').create(
         experiments='xnat:usSessionData', **{'xnat:usSessionData/age': 7}
     )
@@ -533,7 +535,7 @@ def test_types_without_a_display_document_are_found_too(xnat, project):
     assert labels(project.subject('S').experiments().where(criteria, level='experiment')) == ['US']
 
 
-def test_a_search_takes_its_arguments_as_scripts_write_them(xnat, cohort):
+def test_a_search_accepts_its_arguments_as_in_scripts(xnat, cohort):
     label = 'xnat:subjectData/SUBJECT_LABEL'
     where = [('xnat:subjectData/PROJECT', '=', 'WHERE'), ('xnat:subjectData/GENDER', '=', 'male')]
     tables = [
@@ -550,7 +552,7 @@ def test_a_search_takes_its_arguments_as_scripts_write_them(xnat, cohort):
             xnat.select('xnat:subjectData', [label]).where(**wrong)
 
 
-def test_what_the_engine_refuses_says_what_to_look_at(xnat, cohort):
+def test_the_error_of_a_refused_search_names_the_fields_to_check(xnat, cohort):
     with pytest.raises(errors.DatabaseError, match=r"'old'.*kind of its field"):
         xnat.select('xnat:mrSessionData', [AGE]).where([(AGE, '>', 'old')])
 

@@ -1,4 +1,4 @@
-"""Collections: asked when iterated, no further than iterated, and never changed."""
+"""Tests of collections: lazy, requested only as far as iterated, and never changed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pyxnat.query.plan import SHORT_CUTS
 
 @pytest.fixture(scope='module')
 def study(server):
-    """Two subjects with two sessions each, scans, resources and files; a third subject shared in
-    from elsewhere."""
+    """Create two subjects with two sessions each, scans, resources and files.
+
+    A third subject is shared into the project.
+    """
     with pyxnat.Interface(server.url, server.user, server.password) as xnat:
         project = xnat.select.project('STUDY').create()
         for subject in ('A1', 'A2'):
@@ -48,7 +50,7 @@ def files_by_walking(xnat, project):
     )
 
 
-def test_equal_spellings_give_equal_things(xnat, study):
+def test_equal_spellings_give_equal_objects(xnat, study):
     spellings = [
         '/projects/STUDY/subjects',
         '/project/STUDY/subject/*',
@@ -60,7 +62,7 @@ def test_equal_spellings_give_equal_things(xnat, study):
     assert collections == {xnat.select.project('STUDY').subjects()}
 
 
-def test_names_come_as_ids_labels_elements_and_tuples(xnat, study):
+def test_names_are_returned_as_ids_labels_elements_and_tuples(xnat, study):
     subjects = xnat.select('/projects/STUDY/subjects')
     assert sorted(subjects.get('label')) == ['A1', 'A2', 'A3']
     assert all(
@@ -83,7 +85,7 @@ def test_wildcards_match_ids_and_labels(xnat, study):
     assert xnat.select('/projects/STUDY/subjects/[A]1*').get() == []
 
 
-def test_a_literal_name_below_a_wildcard_keeps_what_exists(xnat, study):
+def test_a_literal_name_below_a_wildcard_selects_existing_elements(xnat, study):
     assert len(xnat.select('/projects/STUDY/subjects/*/experiments/A1_MR')) == 1
     assert sorted(
         xnat.select('/projects/STUDY/subjects/*/experiments/*/scans/1/resources/NIFTI/files').get()
@@ -94,7 +96,7 @@ def test_a_literal_name_below_a_wildcard_keeps_what_exists(xnat, study):
     )
 
 
-def test_double_slashes_take_every_route(xnat, study):
+def test_double_slashes_follow_every_route(xnat, study):
     everything = sorted(xnat.select('/projects/STUDY//files').get())
     assert everything == sorted(['read/me.txt'] * 4 + files_by_walking(xnat, 'STUDY'))
     assert len(xnat.select('/projects/STUDY//scans')) == 8
@@ -103,7 +105,7 @@ def test_double_slashes_take_every_route(xnat, study):
     )
 
 
-def test_a_chain_of_objects_is_the_path(xnat, study):
+def test_a_chain_of_objects_equals_the_path(xnat, study):
     chained = (
         xnat.select.projects('STUDY')
         .subjects('A*')
@@ -118,7 +120,7 @@ def test_a_chain_of_objects_is_the_path(xnat, study):
     assert sorted(chained.get()) == sorted(by_path.get()) and len(chained) == 4
 
 
-def test_sessions_of_a_project_take_two_requests_whatever_the_number_of_subjects(xnat, study):
+def test_sessions_of_a_project_take_two_requests_for_any_number_of_subjects(xnat, study):
     with xnat.trace() as trace:
         found = xnat.select('/projects/STUDY/subjects/*/experiments/*').get('id', 'label', 'obj')
         assert sorted(label for _, label, _ in found) == [
@@ -144,7 +146,7 @@ def test_files_of_the_scans_of_several_sessions_take_one_request(xnat, study):
     assert trace.requests == 2 + 1, trace
 
 
-def test_short_cuts_give_what_the_walk_gives(xnat, study):
+def test_short_cuts_give_the_results_of_the_walk(xnat, study):
     paths = [
         '/projects/STUDY/subjects/*/experiments/*',
         '/projects/*/subjects/A*/experiments/*MR',
@@ -161,13 +163,13 @@ def test_short_cuts_give_what_the_walk_gives(xnat, study):
     ] == short
 
 
-def test_what_is_shared_is_seen_where_it_is_shared_under_its_label_there(xnat, study):
+def test_a_shared_item_has_its_label_in_the_project_it_is_shared_into(xnat, study):
     (session,) = xnat.select('/projects/STUDY/subjects/A3/experiments')
     (same,) = xnat.select('/projects/ELSEWHERE/subjects/G1/experiments')
     assert (session.id(), session.label(), same.label()) == (same.id(), 'A3_MR', 'G1_MR')
 
 
-def test_looking_at_one_asks_no_more_than_it_needs(xnat, study):
+def test_first_makes_only_the_needed_requests(xnat, study):
     looks = {
         'first': lambda c: c.first(),
         'bool': bool,
@@ -212,7 +214,7 @@ def test_cursor_methods(xnat, study):
     assert xnat.select('/projects/STUDY/subjects/NOPE*').first() is None
 
 
-def test_a_literal_name_that_is_not_there_is_an_error_when_asked_below(xnat, study):
+def test_a_missing_literal_name_is_an_error_when_the_level_below_is_listed(xnat, study):
     with pytest.raises(errors.NotFoundError):
         xnat.select('/projects/NOPE/subjects').get()
     with pytest.raises(errors.NotFoundError):
@@ -229,11 +231,11 @@ def test_a_literal_name_that_is_not_there_is_an_error_when_asked_below(xnat, stu
     elsewhere = xnat.select('/projects/STUDY/subjects/A1/experiments').where(
         [('xnat:subjectData/SUBJECT_LABEL', '=', 'A2')]
     )
-    assert elsewhere.get() == []  # it is there, and is not one of those
+    assert elsewhere.get() == []  # it exists, and is not one of those
     assert xnat.select('/projects/*/subjects/NOPE/experiments').get() == []
 
 
-def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name(
+def test_protected_projects_are_skipped_below_a_wildcard_and_an_error_by_name(
     server, xnat, tmp_path
 ):
     import pyxnat
@@ -254,7 +256,7 @@ def test_protected_projects_are_passed_over_under_a_wildcard_and_refused_by_name
         assert outsider.select('/projects/HIDDEN').exists() is False
 
 
-def test_the_server_level(xnat, study):
+def test_selections_of_the_whole_site(xnat, study):
     (session,) = (
         xnat.select('/projects/STUDY/subjects/A1/experiments/A1_MR/').parent().experiments('A1_MR')
     )
@@ -263,14 +265,14 @@ def test_the_server_level(xnat, study):
     assert sorted(xnat.select.experiment(session.id()).scans().get()) == ['1', '2']
 
 
-def test_explain_asks_nothing_and_says_what_would_be_asked(xnat, study):
+def test_explain_makes_no_request_and_lists_the_requests(xnat, study):
     with xnat.trace() as trace:
         said = xnat.select('/projects/STUDY/subjects/*/experiments/*/scans').explain()
     assert trace.requests == 0
     assert 'GET /data/projects/STUDY/subjects' in said and 'scans' in said
 
 
-def test_explain_tells_what_several_paths_ask_for_once(xnat, study):
+def test_explain_lists_a_request_of_several_paths_once(xnat, study):
     lines = xnat.select('/projects/STUDY/subjects/A1//files').explain().splitlines()
     sessions = [
         line
@@ -284,19 +286,17 @@ def test_explain_tells_what_several_paths_ask_for_once(xnat, study):
 
 
 @pytest.mark.parametrize('path', [None, 5, ['/projects']])
-def test_what_is_no_text_is_no_path(xnat, path):
+def test_a_path_must_be_text(xnat, path):
     with pytest.raises(errors.ProgrammingError, match='is text'):
         xnat.select(path)
 
 
-def test_a_path_that_cannot_be_says_which_part(xnat):
+def test_the_error_of_an_invalid_path_names_the_part(xnat):
     with pytest.raises(errors.ProgrammingError, match="'scans': not below projects"):
         xnat.select('/projects/P/scans')
 
 
-def test_a_literal_project_that_may_not_be_seen_is_an_error_whatever_is_wanted_of_it(
-    server, project, tmp_path
-):
+def test_a_literal_project_that_may_not_be_seen_is_always_an_error(server, project, tmp_path):
     project.subject('S').create()
     project.set_accessibility('private')
     server.add_user('nobody_else', 'secret')

@@ -1,5 +1,5 @@
-"""Whatever is in an archive, and whatever XNAT serves it: paths and tables have what walking the
-listings by hand gives."""
+"""Property tests: for any archive and version of XNAT, a selection equals a walk without the
+library."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.walked import SEGMENTS, Seen, Step, Walker
 
 _numbers = itertools.count(1)
 DEEP_EXAMPLES = 1000
-"""Each is an archive that a dozen questions are asked of, each as another XNAT would answer."""
+"""Each example is an archive with a dozen selections, each of an emulated XNAT."""
 GENDER = 'xnat:subjectData/GENDER'
 
 SCANS = ['1', '2', '-3', 'T1_a', 'x-41', 'ALL_']
@@ -70,8 +70,8 @@ BELOW = {
         'projects/subjects/experiments/reconstructions/out_resources/files',
     ],
 }
-"""What ``//`` stands for below a project, written down by hand; the resources of an assessor are
-those on its sides."""
+"""Meaning of ``//`` below a project, written by hand; resources of an assessor are those of its
+sides."""
 
 session = st.fixed_dictionaries(
     {
@@ -126,27 +126,27 @@ COLUMNS = {
     'reconstructions': ['ID', 'type'],
     'files': ['path', 'Size', 'Name', 'collection'],
 }
-"""What a table is asked for, by level."""
+"""Columns of a table, by level."""
 
 
 class Login(NamedTuple):
-    """A user who asks, with the library and by hand."""
+    """A user with two clients: the library and the independent walk."""
 
     interface: pyxnat.Interface
     walker: Walker
 
 
 class World(NamedTuple):
-    """An archive, whatever XNAT it answers as."""
+    """An archive that can emulate any version of XNAT."""
 
     xnat: Emulated
     builder: pyxnat.Interface
-    """A connection to the archive as it is."""
+    """Connection to the archive itself."""
     logins: tuple[Login, ...]
-    """The administrator and somebody else, who ask the emulated XNAT."""
+    """The administrator and another user, with connections to the emulated XNAT."""
 
     def subject_of(self, seen: Seen) -> str:
-        """ID of the subject that it belongs to; nothing for what belongs to none."""
+        """Return the ID of the subject that an element belongs to; None if it belongs to none."""
         place = next(
             (place for place in reversed(seen.way) if place.level in ('experiments', 'subjects')),
             None,
@@ -177,8 +177,7 @@ def world(tmp_path_factory: Any) -> Iterator[World]:
 
 
 def login_of(world: World, draw: Any) -> Login:
-    """Somebody, who asks an XNAT of any version in any way: with some short cuts or none, at once
-    or not."""
+    """Draw a user, a version of XNAT, short cuts and the number of parallel requests."""
     login: Login = draw(st.sampled_from(world.logins))
     version = draw(st.sampled_from(VERSIONS))
     world.xnat.traits = known(version) | draw(
@@ -193,7 +192,7 @@ def login_of(world: World, draw: Any) -> Login:
 
 @contextmanager
 def built(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> Iterator[list[str]]:
-    """An archive of a few projects after a plan, for as long as the block runs; their IDs."""
+    """Serve an archive of a few planned projects during the block; yield their IDs."""
     names = build(admin, plan)
     try:
         yield names
@@ -252,7 +251,7 @@ def build_session(made: Any, other: str, session: dict[str, Any]) -> None:
 
 
 def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
-    """A chain with a random name or pattern for each level."""
+    """Draw a chain with a random name or pattern for each level."""
     pools = {
         'projects': ['*', '*', f'{projects[0][:6]}_*', *projects, f'{projects[0][:6]}_?', 'H9999*'],
         'subjects': ['*', '*', '*', 'S0', 'S?', 'XNAT_S*', 'S1*', '*of*', 'NOPE'],
@@ -275,7 +274,7 @@ def wanted(chain: str, draw: Any, projects: list[str]) -> list[Step]:
 
 
 def spell(steps: list[tuple[str, str]], draw: Any) -> str:
-    """The steps as a path: levels singular or plural, with or without a prefix."""
+    """Draw the steps as a path: levels singular or plural, with or without a prefix."""
     path = draw(st.sampled_from(['', '/data', '/REST/archive', '/data/archive']))
     for level, name in steps:
         segment = SEGMENTS.get(level, level)
@@ -302,7 +301,7 @@ def selected(
 
 
 def about(world: World, interface: pyxnat.Interface, what: Any) -> Any:
-    """What to know of a question that was answered wrongly."""
+    """Return the description of a selection with a wrong result."""
     return (
         what,
         interface.walker.without,
@@ -315,7 +314,7 @@ def about(world: World, interface: pyxnat.Interface, what: Any) -> Any:
 def assert_same(found: Any, expected: list[Told], interface: pyxnat.Interface, why: Any) -> None:
     assert Counter(found) == Counter(expected), why
     if interface.walker.without == frozenset(SHORT_CUTS):
-        assert found == expected, why  # and in the same order, whatever was asked when
+        assert found == expected, why  # in the same order, whatever order the requests had
 
 
 def ask_for_a_path(world: World, projects: list[str], draw: Any) -> None:
@@ -337,7 +336,7 @@ def ask_for_a_path(world: World, projects: list[str], draw: Any) -> None:
 
 @settings(max_examples=DEEP_EXAMPLES if DEEP else 10)
 @given(plan=archives, data=st.data())
-def test_selecting_a_path_is_walking_the_listings(world, plan, data):
+def test_a_selection_equals_a_walk_of_the_listings(world, plan, data):
     with built(world.builder, plan) as projects:
         for _ in range(12):
             ask_for_a_path(world, projects, data.draw)
@@ -362,7 +361,7 @@ def ask_for_all_routes(world: World, name: str, leaf: str, draw: Any) -> None:
 
 
 def ask_below_a_session(world: World, name: str, draw: Any) -> None:
-    """All files of one session, whichever way it is named, with short cuts and without any."""
+    """Draw all files of one session, selected in any way, with short cuts and without."""
     interface, walker = login_of(world, draw)
     try:
         sessions = walker.walk([('projects', name), ('subjects', '*'), ('experiments', '*')])
@@ -395,7 +394,7 @@ def ask_below_a_session(world: World, name: str, draw: Any) -> None:
 
 @settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 5)
 @given(plan=archives, data=st.data())
-def test_two_slashes_are_all_routes(world, plan, data):
+def test_two_slashes_follow_all_routes(world, plan, data):
     with built(world.builder, plan) as projects:
         name = data.draw(st.sampled_from(projects))
         for leaf in BELOW:
@@ -405,7 +404,7 @@ def test_two_slashes_are_all_routes(world, plan, data):
 
 
 def columns_of(chain: str, draw: Any) -> list[tuple[str, str]]:
-    """Some columns of the levels of a chain, and of subjects."""
+    """Draw some columns of the levels of a chain, and of subjects."""
     levels = [
         one
         for one in (*chain.split('/'), *(['subjects'] if 'experiments' in chain else []))
@@ -442,7 +441,7 @@ def table(interface: pyxnat.Interface, path: str, columns: list[str], condition:
 def by_hand(
     world: World, walker: Walker, steps: list[Step], columns: list[tuple[str, str]], gender: str
 ) -> list[list[Any]]:
-    """The rows of a table, and before each the name of its element."""
+    """Return the rows of a table, each after the name of its element."""
     walker.forget()
     allowed = {
         row['ID']
@@ -483,9 +482,7 @@ def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
     )
     interface, walker = login_of(world, draw)
     if any(name.startswith('xnat:') for _, name in columns):
-        world.xnat.traits -= {
-            'refuses types'
-        }  # there is no other way to ask for the columns of one type
+        world.xnat.traits -= {'refuses types'}  # no other request returns the columns of one type
     why = about(world, interface, (path, columns, gender))
     found = table(
         interface,
@@ -501,7 +498,7 @@ def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
         if isinstance(found, errors.PermissionDenied) and gender:
             assert expected == [], (
                 why
-            )  # a search is refused to those who may read nothing, or finds nothing (4.4.19)
+            )  # a search is refused for users who may read nothing, or finds nothing (4.4.19)
         elif isinstance(found, errors.DatabaseError) and 'no subject_ID' in world.xnat.traits:
             assert 'subject_ID' in str(found), why
         else:
@@ -510,7 +507,7 @@ def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
 
 @settings(max_examples=DEEP_EXAMPLES // 2 if DEEP else 8)
 @given(plan=archives, data=st.data())
-def test_a_table_has_what_the_listings_say_of_each(world, plan, data):
+def test_a_table_has_the_values_of_the_listings(world, plan, data):
     with built(world.builder, plan) as projects:
         for _ in range(6):
             ask_for_a_table(world, projects, data.draw)

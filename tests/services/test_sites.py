@@ -1,5 +1,7 @@
-"""What is in all projects, from listings of the whole site: the same as walking them, whatever is
-shared, whoever asks, whatever the server does."""
+"""Tests of selections of all projects from listings of the whole site.
+
+They equal a walk of the projects, for all shares, logins and servers.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,7 @@ SHARES = 'sharing/share/'
 
 
 class Odd(pyxnat.Interface):
-    """A connection to a server that tells shares in its own way."""
+    """A connection to a server with another form of shares."""
 
     oddity = 'none'
     asked: list[str]
@@ -75,8 +77,7 @@ ODDITIES = [
 
 @pytest.fixture(scope='module')
 def logins(tmp_path_factory: Any) -> Iterator[tuple[Odd, Odd]]:
-    """The administrator and a user, of an archive of their own: a listing of all projects is to be
-    of few."""
+    """Return the administrator and a user of a separate archive, so that all projects are few."""
     folder = tmp_path_factory.mktemp('site')
     with serve(folder / 'archive') as server:
         server.add_user('walker', 'secret')
@@ -110,7 +111,7 @@ RIGHTS = {
 
 
 def build(admin: pyxnat.Interface, plan: list[dict[str, Any]]) -> list[str]:
-    """An archive after a plan; the IDs of its projects."""
+    """Create a planned archive; return the IDs of its projects."""
     prefix = f'W{next(_numbers):04}'
     names = [f'{prefix}_{number}' for number in range(len(plan))]
     for name, spec in zip(names, plan, strict=True):
@@ -167,7 +168,7 @@ PATHS = {
 def found(
     interface: Odd, path: str, without: list[str], columns: list[str] | None = None
 ) -> tuple[Counter[Any], Counter[Any]]:
-    """Elements and their row, as the listings told it, and a table; whatever the order."""
+    """Return elements and their rows, and a table, in a fixed order."""
     interface.walker.without = frozenset(without)
     elements = interface.select(path).get('obj')
     told = Counter((one._uri, one.id(), one.label(), one.datatype()) for one in elements)
@@ -187,15 +188,15 @@ def visit(kind: str, shared: list[int], renamed: bool = False) -> dict[str, Any]
 
 LONE = person(visit('mr', []), visit('pet', []), shared=[])
 HARD = [
-    # the user's own; two are shared into others, one of them twice
+    # the user's own sessions; two are shared into other projects, one of them twice
     {
         'access': 'private',
         'role': 'member',
         'subjects': [LONE, person(visit('mr', [1, 2], True), visit('pet', [1]), shared=[1, 2])],
     },
-    # listed, but not to be looked into: what it has may be seen in the first project
+    # listed, but not readable; its items may be seen in the first project
     {'access': 'protected', 'role': '', 'subjects': [person(visit('mr', [0, 3]), shared=[0, 3])]},
-    # PET sessions of its own are seen in the first project alone
+    # its own PET sessions are seen only in the first project
     {
         'access': 'private',
         'role': 'mr only',
@@ -210,7 +211,7 @@ HARD = [
         'role': 'sessions only',
         'subjects': [LONE, person(visit('mr', [0]), shared=[])],
     },
-    # seen by way of the others alone
+    # seen only through the other projects
     {'access': 'private', 'role': '', 'subjects': [LONE, person(visit('mr', [0, 2]), shared=[0])]},
 ]
 
@@ -226,7 +227,7 @@ def hard(logins: tuple[Odd, Odd]) -> Iterator[list[str]]:
 
 @pytest.fixture(params=[0, 1], ids=['admin', 'walker'])
 def asking(request: Any, logins: tuple[Odd, Odd], hard: list[str]) -> Odd:
-    """Each login."""
+    """Return each login."""
     for interface in logins:
         interface.cache.expiration, interface.oddity = 0, 'none'
     return logins[request.param]
@@ -234,13 +235,13 @@ def asking(request: Any, logins: tuple[Odd, Odd], hard: list[str]) -> Odd:
 
 @pytest.fixture(scope='module')
 def walked(hard: list[str]) -> Callable[[Odd, str], Any]:
-    """What walking the projects gives, walked once for each login and path."""
+    """Return the result of a walk of the projects, once for each login and path."""
     return functools.cache(lambda interface, path: found(interface, path, list(SHORT_CUTS)))
 
 
 @pytest.mark.parametrize('oddity', ODDITIES)
 @pytest.mark.parametrize('path', PATHS)
-def test_however_a_server_tells_of_shares_the_rights_of_projects_are_respected(
+def test_rights_of_projects_are_respected_in_every_form_of_shares(
     asking: Odd, oddity: str, path: str, walked: Any
 ) -> None:
     expected = walked(asking, path)
@@ -251,7 +252,7 @@ def test_however_a_server_tells_of_shares_the_rights_of_projects_are_respected(
 
 @settings(max_examples=400 if DEEP else 2)
 @given(plan=archives, data=st.data())
-def test_it_is_what_walking_the_projects_gives(
+def test_a_selection_equals_a_walk_of_the_projects(
     logins: tuple[Odd, Odd], plan: list[dict[str, Any]], data: Any
 ) -> None:
     admin = logins[0]

@@ -1,5 +1,4 @@
-"""XNAT 1.6, 1.7 and 1.8: what is said of them in one place is what the emulated ones do, and what
-the library makes of each."""
+"""Tests of XNAT 1.6, 1.7 and 1.8: the documented differences, and the client with each version."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ def old(server: Any) -> Iterator[Emulated]:
 
 @pytest.fixture
 def xnat(old: Emulated, server: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
-    """A connection to whatever XNAT is emulated; it keeps no answers."""
+    """Return a connection to an emulated XNAT, without cached responses."""
     old.traits = frozenset()
     with pyxnat.Interface(old.url, server.user, server.password, tmp_path) as interface:
         interface.cache.expiration = 0
@@ -34,7 +33,7 @@ def walker(old: Emulated, server: Any) -> Walker:
     return Walker(old.url, server.user, server.password)
 
 
-def test_every_version_is_spoken_of_once() -> None:
+def test_every_version_is_documented_once() -> None:
     for trait in TRAITS.values():
         assert trait.known + trait.unknown and set(trait.known + trait.unknown) <= set(VERSIONS), (
             trait
@@ -46,13 +45,13 @@ def test_every_version_is_spoken_of_once() -> None:
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_the_version_is_found_out(old: Emulated, xnat: pyxnat.Interface, version: str) -> None:
+def test_the_version_is_detected(old: Emulated, xnat: pyxnat.Interface, version: str) -> None:
     old.traits = known(version)
     assert xnat.version() == b'Version 1.6.5' if version == '1.6' else 'version' in xnat.version()
 
 
 @pytest.mark.parametrize('version', VERSIONS)
-def test_tables_of_searches_are_the_same_whatever_is_quoted(
+def test_tables_of_searches_are_equal_with_any_quoting(
     old: Emulated, xnat: pyxnat.Interface, P: str, version: str
 ) -> None:
     old.traits = known(version)
@@ -75,7 +74,9 @@ def test_tables_of_searches_are_the_same_whatever_is_quoted(
     assert body.startswith(b'"ID",' if version == '1.6' else b'ID,')
 
 
-def test_what_old_ones_lack(old: Emulated, xnat: pyxnat.Interface, walker: Walker, P: str) -> None:
+def test_missing_features_of_old_versions(
+    old: Emulated, xnat: pyxnat.Interface, walker: Walker, P: str
+) -> None:
     identity = xnat.select(f'/projects/{P}/subjects/S/experiments/E').id()
     files = f'/data/experiments/{identity}/scans/ALL/files'
     lists = f'/data/experiments/{identity},{identity}/scans/1/files'
@@ -103,7 +104,7 @@ def test_what_old_ones_lack(old: Emulated, xnat: pyxnat.Interface, walker: Walke
     assert len(walker.rows(f'/data/experiments/{identity}/scans/1/resources/NIFTI/files')) == 2
 
 
-def test_old_ones_have_all_files(old: Emulated, xnat: pyxnat.Interface, P: str) -> None:
+def test_old_versions_list_all_files(old: Emulated, xnat: pyxnat.Interface, P: str) -> None:
     path = f'/projects/{P}//files'
     expected = sorted(file._uri for file in xnat.select(path))
     for version in VERSIONS:
@@ -113,7 +114,7 @@ def test_old_ones_have_all_files(old: Emulated, xnat: pyxnat.Interface, P: str) 
         assert sorted(file._uri for file in xnat.select(path)) == expected and expected
 
 
-def test_a_condition_on_subjects_passes_nothing_unchecked(
+def test_a_condition_on_subjects_is_checked_in_every_version(
     old: Emulated, xnat: pyxnat.Interface, P: str
 ) -> None:
     old.traits = frozenset({'no subject_ID'})
@@ -130,7 +131,7 @@ ODD['all of them'] = frozenset(TRAITS)
 
 
 @pytest.mark.parametrize('odd', ODD)
-def test_sessions_are_brought_over_from_all_of_them(
+def test_sessions_are_downloaded_from_all_versions(
     old: Emulated, xnat: pyxnat.Interface, P: str, odd: str, tmp_path: Any
 ) -> None:
     old.traits = ODD[odd]

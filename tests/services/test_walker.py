@@ -1,4 +1,4 @@
-"""Walking: in parallel, in order, no further than wanted, and with nothing left behind."""
+"""Tests of walks: parallel, in order, only as far as needed, and without leftover threads."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ANSWER_S = 0.03
 
 
 class Slow(pyxnat.Interface):
-    """A connection that keeps count of what is under way, and fails where it is told to.
+    """A connection that counts running requests, and fails on demand.
 
-    Listings of scans are answered once `together` requests were under way at one time, however late
-    some threads come to run.
+    Listings of scans are answered when `together` requests have run at one time, however late some
+    threads start.
     """
 
     others: set[threading.Thread]
@@ -59,7 +59,7 @@ class Slow(pyxnat.Interface):
 
 @pytest.fixture(scope='module')
 def filled(server: Any) -> str:
-    """A project with a few sessions of two scans each."""
+    """Create a project with a few sessions of two scans each."""
     with pyxnat.Interface(server.url, server.user, server.password) as interface:
         project = interface.select.project('WALKED').create()
         for number in range(SESSIONS):
@@ -94,7 +94,7 @@ def threads() -> set[threading.Thread]:
 
 
 def workers(xnat: Slow) -> set[threading.Thread]:
-    """Threads of walks that began in this test."""
+    """Return the threads of walks that began in this test."""
     return threads() - xnat.others
 
 
@@ -102,12 +102,12 @@ SCANS = '/projects/WALKED/experiments/*/scans/*'
 
 
 def expected(xnat: Slow) -> list[tuple[str, str]]:
-    """Session and scan, in the order of the listings, which is any."""
+    """Return session and scan, in the order of the listings, which varies."""
     return [(session, scan) for session in xnat.order for scan in xnat.order[session]]
 
 
 @pytest.mark.parametrize('jobs', [1, 3, 4])
-def test_what_takes_all_asks_at_once_and_keeps_the_order(xnat: Slow, jobs: int) -> None:
+def test_calls_on_a_whole_collection_are_parallel_and_keep_the_order(xnat: Slow, jobs: int) -> None:
     xnat.walker.jobs = xnat.together = jobs
     rows = xnat.select(SCANS).table(['experiment/label', 'ID'])
     assert [(row['experiment/label'], row['ID']) for row in rows] == expected(xnat)
@@ -136,27 +136,27 @@ def test_the_number_of_jobs_is_an_argument_and_survives_a_pickle(
         lambda c: c.fetchmany(2),
     ],
 )
-def test_looking_asks_for_nothing_ahead(xnat: Slow, look: Any) -> None:
+def test_first_prefetches_nothing(xnat: Slow, look: Any) -> None:
     look(xnat.select(SCANS))
     assert len(xnat.asked) == 2 and xnat.most == 1
 
 
-def test_the_next_session_is_asked_for_when_it_is_needed(xnat: Slow) -> None:
+def test_the_next_session_is_requested_when_it_is_needed(xnat: Slow) -> None:
     assert xnat.select(SCANS)[2].parent().label() == list(xnat.order)[1]
     assert xnat.listings_of_scans() == 2
 
 
-def test_a_loop_asks_further_ahead_the_further_it_came(xnat: Slow) -> None:
+def test_a_loop_prefetches_more_the_longer_it_runs(xnat: Slow) -> None:
     seen = []
     for scan in xnat.select(SCANS):
         seen.append((scan.parent().label(), scan.id(), xnat.listings_of_scans()))
         xnat.together = 1 if len(seen) < 4 else 2
     assert [(session, scan) for session, scan, _ in seen] == expected(xnat)
-    assert [asked for _, _, asked in seen[:2]] == [1, 1]  # nothing ahead in the first session
+    assert [asked for _, _, asked in seen[:2]] == [1, 1]  # no prefetch in the first session
     assert xnat.listings_of_scans() == SESSIONS and 1 < xnat.most <= 4
 
 
-def test_a_loop_that_is_left_asks_for_no_more_and_leaves_no_threads(xnat: Slow) -> None:
+def test_a_stopped_loop_makes_no_more_requests_and_leaves_no_threads(xnat: Slow) -> None:
     scans = iter(xnat.select(SCANS))
     for _ in range(5):
         next(scans)
@@ -168,7 +168,7 @@ def test_a_loop_that_is_left_asks_for_no_more_and_leaves_no_threads(xnat: Slow) 
     assert len(xnat.asked) == asked
 
 
-def test_an_error_comes_where_the_walk_comes_to_it(xnat: Slow) -> None:
+def test_an_error_is_raised_when_the_walk_reaches_it(xnat: Slow) -> None:
     third = xnat.select('/projects/WALKED/experiments')[2]
     xnat.broken = f'/{third.id()}/scans'
     with pytest.raises(errors.InternalError):
@@ -180,11 +180,11 @@ def test_an_error_comes_where_the_walk_comes_to_it(xnat: Slow) -> None:
     assert seen == [session for session, _ in expected(xnat)[:4]]
     with pytest.raises(errors.InternalError) as kept:
         xnat.select(SCANS).table(['experiment/label', 'ID'])
-    assert kept.traceback  # which holds what was at work
+    assert kept.traceback  # the traceback keeps the frame of the walk
     assert not workers(xnat)
 
 
-def test_len_and_list_and_iterating_twice(xnat: Slow) -> None:
+def test_len_list_and_two_loops_list_once_each(xnat: Slow) -> None:
     scans = xnat.select(SCANS)
     for consume in (list, len, tuple):
         xnat.asked.clear()
@@ -192,17 +192,17 @@ def test_len_and_list_and_iterating_twice(xnat: Slow) -> None:
         assert xnat.listings_of_scans() == SESSIONS
     first, second = iter(scans), iter(scans)
     assert next(first) == next(second)
-    assert len(scans) == 2 * SESSIONS  # what has begun goes on with what it asked for itself
+    assert len(scans) == 2 * SESSIONS  # a walk that has begun continues with its own responses
     assert next(first).id() == next(second).id() == expected(xnat)[1][1]
 
 
-def test_levels_below_levels_are_asked_for_across_sessions(xnat: Slow) -> None:
+def test_nested_levels_are_prefetched_across_sessions(xnat: Slow) -> None:
     xnat.together = 4
     assert xnat.select(f'{SCANS}/resources/*/files').get() == []
     assert xnat.listings_of_scans() == SESSIONS + 2 * SESSIONS and xnat.most == 4
 
 
-def test_a_subclass_with_an_exec_of_its_own_is_called_by_one_thread(server, tmp_path):
+def test_an_exec_of_a_subclass_is_called_in_one_thread(server, tmp_path):
     class Old(pyxnat.Interface):
         def _exec(self, *args, **options):
             return super()._exec(*args, **options)

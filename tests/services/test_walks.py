@@ -1,4 +1,4 @@
-"""The way through the client: how many of its functions an everyday call passes."""
+"""Tests of the number of client functions that an everyday call passes through."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST: dict[str, tuple[int, int]] = {
     'search': (195, 1),
     'table': (310, 1),
 }
-"""Call -> calls of functions at most, and requests."""
+"""Call -> highest number of function calls, and number of requests."""
 
 
 @pytest.fixture(scope='module')
@@ -28,7 +28,7 @@ def walks() -> dict[str, Walk]:
 
 
 @pytest.mark.parametrize('name', WALKS)
-def test_an_everyday_call_passes_few_functions(walks: dict[str, Walk], name: str) -> None:
+def test_an_everyday_call_passes_through_few_functions(walks: dict[str, Walk], name: str) -> None:
     most, requests = MOST[name]
     assert walks[name].calls <= most
     assert walks[name].requests == requests

@@ -1,7 +1,6 @@
-"""Whatever is in an archive and whatever is asked: a search, and a condition on a selection, give
-what filtering by hand gives.
+"""Property tests: a search, and a condition on a selection, equal independent filtering.
 
-The evaluation by hand knows nothing of the library. Its rules, from what is known of XNAT's engine:
+The filter does not use the library. Its rules, from facts about XNAT's search engine:
 
 - what a subject has several of is joined: constraints on one type in one list hold for the same
   item, and a subject without one is there, with nothing in its place; so is a session without
@@ -107,12 +106,12 @@ def subject_xml(label: str, project: str, person: Item) -> str:
 
 
 class Archive(NamedTuple):
-    """Two projects, and who is in them: elements of the server by what was planned of them."""
+    """Two projects and their members: elements of the server by their plan."""
 
     project: str
     other: str
     people: Mapping[str, Item]
-    """Label of the subject -> what is known of it."""
+    """Label of the subject -> its plan."""
 
     def person_of(self, label: str) -> Item:
         return self.people[re.match(r'[^_]+_\d+', label).group(0)]  # type: ignore[union-attr]
@@ -124,7 +123,7 @@ class Archive(NamedTuple):
 
 
 def build(xnat: pyxnat.Interface, plan: list[Item]) -> Archive:
-    """An archive of two projects: one request for each subject, session and share."""
+    """Create an archive of two projects with one request for each subject, session and share."""
     number = next(_numbers)
     project, other = f'W{number:04}', f'W{number:04}x'
     for name in (project, other):
@@ -154,12 +153,11 @@ def build(xnat: pyxnat.Interface, plan: list[Item]) -> Archive:
 
 
 class Known(NamedTuple):
-    """A field: how it is called, where its value stands in what was planned, and what it is
-    compared with."""
+    """A field: its name, the place of its value in a plan, and values to compare with."""
 
     name: str
     type: str
-    """Whose it is: ``subject``, ``mr``, ``pet``, ``scan``."""
+    """Owner: ``subject``, ``mr``, ``pet``, ``scan``."""
     key: str
     values: tuple[Any, ...]
     is_display: bool = True
@@ -196,7 +194,7 @@ BY_NAME = {field.name: field for field in FIELDS}
 
 
 def constraints(*types: str) -> st.SearchStrategy[Any]:
-    """Constraints on fields of some types."""
+    """Draw constraints on fields of some types."""
 
     def on(field: Known) -> st.SearchStrategy[Any]:
         value, name = st.sampled_from(field.values), st.just(field.name)
@@ -225,12 +223,12 @@ def lists(inner: st.SearchStrategy[Any], most: int = 3) -> st.SearchStrategy[Any
 
 
 def nested(*types: str) -> st.SearchStrategy[Any]:
-    """Lists of constraints, lists of lists, and both."""
+    """Draw lists of constraints, lists of lists, and both."""
     flat = constraints(*types)
     return lists(flat | lists(flat | lists(flat, 2), 2))
 
 
-# -- by hand ---------------------------------------------------------------------------------------
+# -- independent filter ----------------------------------------------------------------------------
 
 
 def holds(constraint: Any, person: Item, items: Mapping[str, Item]) -> bool:
@@ -274,7 +272,7 @@ def like(field: Known, has: str, pattern: str) -> bool:
 
 
 def satisfied(criteria: list[Any], person: Item, items: Mapping[str, Item]) -> bool:
-    """Whether criteria, lists in them too, hold for one choice of items."""
+    """Whether criteria, with nested lists, are satisfied by one choice of items."""
     found = [
         satisfied(one, person, items) if isinstance(one, list) else holds(one, person, items)
         for one in criteria[:-1]
@@ -283,9 +281,9 @@ def satisfied(criteria: list[Any], person: Item, items: Mapping[str, Item]) -> b
 
 
 def choices(person: Item, criteria: Any, mr: Item | None = None) -> Iterator[dict[str, Item]]:
-    """Every choice of one item of each type, nothing where there is none.
+    """Yield every choice of one item of each type, None if there is none.
 
-    Scans are those of the session, where criteria name sessions.
+    Scans belong to the session if criteria name sessions.
     """
     sessions = {
         kind: [one for one in person['sessions'] if one['kind'] == kind] or [{}]
@@ -304,7 +302,7 @@ def choices(person: Item, criteria: Any, mr: Item | None = None) -> Iterator[dic
 
 
 def split(criteria: list[Any], test: Callable[[list[Any]], bool]) -> bool:
-    """Whether criteria hold where each nested list is a search of its own."""
+    """Whether criteria are satisfied if each nested list is a search of its own."""
     plain = [one for one in criteria[:-1] if not isinstance(one, list)]
     found = [split(one, test) for one in criteria[:-1] if isinstance(one, list)]
     if plain:
@@ -324,7 +322,7 @@ def subject_satisfies(criteria: list[Any], person: Item) -> bool:
 
 @pytest.fixture(scope='module')
 def connection(tmp_path_factory):
-    """To an archive of its own: some paths go through all projects there are."""
+    """Return a connection to a separate archive: some paths include all projects."""
     folder = tmp_path_factory.mktemp('where')
     with (
         serve(folder / 'archive') as server,
@@ -347,11 +345,11 @@ FEW = settings(
     max_examples=100 if DEEP else 10,
     phases=list(Phase) if DEEP else [Phase.explicit, Phase.generate],
 )
-"""Each example is an archive of its own, with several questions."""
+"""Each example is a separate archive, with several criteria."""
 
 
 class Asked:
-    """An archive that is there while a block runs, and what a selection in it gives."""
+    """An archive during a block, and the result of a selection in it."""
 
     def __init__(self, xnat: pyxnat.Interface, plan: list[Item]) -> None:
         self.xnat = xnat
@@ -368,13 +366,13 @@ class Asked:
         return self.xnat.select(path.format(self.archive.project, self.archive.other))
 
     def planned(self, element: Any) -> str:
-        """Label of the subject or session that an element is, or belongs to; empty for those of
-        other tests."""
+        """Return the label of the subject or session of an element; empty for those of other
+        tests."""
         label = element.label() if '_' in element.label() else element.parent().label()
         return label if label.startswith(f'S{self.archive.project[1:]}_') else ''
 
     def check(self, selection: Any, found: Any, keep: Callable[[str], bool]) -> None:
-        """Compare URIs of what was found with those of what is to be kept of a selection."""
+        """Compare the URIs of a result with the expected part of a selection."""
         expected = [
             element._uri
             for element in selection
@@ -395,7 +393,7 @@ def questions(*kinds: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         lists(nested('subject', 'mr', 'pet') | nested('subject', 'mr', 'scan'), 2),
     ),
 )
-def test_a_condition_keeps_what_belongs_to_the_subjects_that_satisfy_it(connection, plan, asked):
+def test_a_condition_keeps_elements_of_the_subjects_that_satisfy_it(connection, plan, asked):
     with Asked(connection, plan) as at:
         for path, criteria in asked:
             selection = at.select(path)
@@ -407,12 +405,12 @@ def test_a_condition_keeps_what_belongs_to_the_subjects_that_satisfy_it(connecti
 
 
 def session_satisfies(criteria: list[Any], person: Item, one: Item) -> bool:
-    """Whether an MR session satisfies criteria that hold for one item each."""
+    """Whether an MR session satisfies criteria that apply to one item each."""
     return any(satisfied(criteria, person, items) for items in choices(person, criteria, one))
 
 
 def about_sessions(*types: str) -> st.SearchStrategy[Any]:
-    """Criteria that name MR sessions."""
+    """Draw criteria that name MR sessions."""
     return st.tuples(
         constraints('mr'), nested('subject', 'mr', *types), st.sampled_from(['AND', 'OR'])
     ).map(list)
@@ -420,9 +418,7 @@ def about_sessions(*types: str) -> st.SearchStrategy[Any]:
 
 @FEW
 @given(archives, questions(st.sampled_from(SESSIONS), about_sessions('scan')))
-def test_with_level_a_condition_keeps_the_sessions_that_satisfy_it_themselves(
-    connection, plan, asked
-):
+def test_with_level_a_condition_keeps_the_sessions_that_satisfy_it(connection, plan, asked):
     with Asked(connection, plan) as at:
         for path, criteria in asked:
             selection = at.select(path)
@@ -437,7 +433,7 @@ def test_with_level_a_condition_keeps_the_sessions_that_satisfy_it_themselves(
 
 
 def mr_sessions(archive: Archive) -> dict[str, tuple[Item, Item]]:
-    """Label -> subject and session."""
+    """Return label -> subject and session."""
     sessions = (
         (f'{label}_E{number}', person, one)
         for label, person in archive.people.items()
@@ -448,7 +444,7 @@ def mr_sessions(archive: Archive) -> dict[str, tuple[Item, Item]]:
 
 @FEW
 @given(archives, questions(nested('subject', 'mr', 'pet')))
-def test_a_table_of_subjects_has_those_that_satisfy_all_criteria_with_the_same_items(
+def test_a_table_of_subjects_has_those_with_items_that_satisfy_all_criteria(
     connection, plan, asked
 ):
     search = connection.select(

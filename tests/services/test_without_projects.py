@@ -1,7 +1,4 @@
-"""What a login sees that may read no project:
-
-XNAT fails for its subjects, and lists nothing of all else.
-"""
+"""Tests of a login that may read no project: XNAT fails for subjects, and lists nothing else."""
 
 from __future__ import annotations
 
@@ -33,7 +30,7 @@ QUESTIONS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.fixture(scope='module', params=['none', 'private', 'protected'])
 def archive(request: Any, tmp_path_factory: Any) -> Iterator[Any]:
-    """An archive with nothing that the user may read: no project, or one with a subject and a
+    """Serve an archive that the user may not read: no project, or one with a subject and a
     session."""
     with serve(tmp_path_factory.mktemp('archive'), users={'alone': 'pw'}) as server:
         if request.param != 'none':
@@ -50,7 +47,7 @@ def test_nothing_is_listed(archive: Any, tmp_path: Any, question: str) -> None:
         assert QUESTIONS[question](alone) == []
 
 
-def test_a_failure_that_has_another_cause_is_an_error(archive: Any, tmp_path: Any) -> None:
+def test_a_failure_with_another_cause_is_an_error(archive: Any, tmp_path: Any) -> None:
     with (
         FaultProxy(archive.url) as proxy,
         pyxnat.Interface(proxy.url, archive.user, archive.password, tmp_path) as admin,

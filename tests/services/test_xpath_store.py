@@ -1,4 +1,4 @@
-"""XPath over the documents of many subjects."""
+"""Tests of XPath over the documents of many subjects."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyxnat
 
 @pytest.fixture
 def study(xnat: pyxnat.Interface, project: Any) -> Any:
-    """Two subjects, one with a session of two scans."""
+    """Create two subjects, one with a session of two scans."""
     project.subject('S1').create(gender='female', handedness='left')
     project.subject('S2').create(gender='male')
     session = project.subject('S1').experiment('S1_MR').create(experiments='xnat:mrSessionData')
@@ -32,7 +32,7 @@ def test_a_project_is_checked_out(xnat: pyxnat.Interface, study: Any) -> None:
     assert len(trace) == 0
 
 
-def test_subjects_are_checked_out_one_by_one_and_stay(xnat: pyxnat.Interface, study: Any) -> None:
+def test_subjects_can_be_checked_out_one_by_one(xnat: pyxnat.Interface, study: Any) -> None:
     first, second = study.subject('S1').id(), study.subject('S2').id()
     assert xnat.xpath.checkout(subjects=[first]) == [first]
     assert xnat.xpath.checkout(study.id(), ['S2']) == [second]
@@ -42,7 +42,7 @@ def test_subjects_are_checked_out_one_by_one_and_stay(xnat: pyxnat.Interface, st
     assert xnat.xpath.subjects() == [] and xnat.xpath('//xnat:scan') == []
 
 
-def test_update_fetches_what_others_changed(
+def test_update_fetches_changes_of_others(
     xnat: pyxnat.Interface, server: Any, study: Any, tmp_path: Any
 ) -> None:
     xnat.xpath.checkout(project=study.id())
@@ -55,13 +55,13 @@ def test_update_fetches_what_others_changed(
     assert sorted(xnat.xpath.element_text('xnat:gender')) == ['female', 'unknown']
 
 
-def test_update_of_nothing_asks_nothing(xnat: pyxnat.Interface) -> None:
+def test_update_of_an_empty_store_makes_no_request(xnat: pyxnat.Interface) -> None:
     with xnat.trace() as trace:
         assert xnat.xpath.update() == []
     assert len(trace) == 0
 
 
-def test_what_the_documents_hold(xnat: pyxnat.Interface, study: Any) -> None:
+def test_the_documents_can_be_queried(xnat: pyxnat.Interface, study: Any) -> None:
     store = xnat.xpath
     store.checkout(project=study.id())
     assert {'ID', 'label', 'project'} <= set(store.keys())
@@ -78,7 +78,7 @@ def test_what_the_documents_hold(xnat: pyxnat.Interface, study: Any) -> None:
     )
 
 
-def test_one_subject_is_asked_in_the_same_ways(xnat: pyxnat.Interface, study: Any) -> None:
+def test_one_subject_can_be_queried_in_the_same_ways(xnat: pyxnat.Interface, study: Any) -> None:
     xnat.xpath.checkout(project=study.id())
     one = xnat.xpath.subject(study.subject('S1').id())
     assert one.values('label') == ['S1'] and one('count(//xnat:scan)') == [2.0]
