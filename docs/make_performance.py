@@ -1,12 +1,12 @@
-"""Writes the tables and the plot of ``docs/performance.rst`` from what ``make bench`` measured.
+"""Write the tables and the plot of ``docs/performance.rst`` from the figures of ``make bench``.
 
 ::
 
-    python docs/make_performance.py            # write what is in docs/performance beside bench.json
-    python docs/make_performance.py --losses   # print where this library loses; nothing is written
+    python docs/make_performance.py            # write the files beside bench.json
+    python docs/make_performance.py --losses   # print the losses; nothing is written
 
-Nothing is measured here: ``docs/performance/bench.json`` is what
-``python -m tests.benchmarks --json`` wrote.
+Nothing is measured here: ``python -m tests.benchmarks --json`` writes
+``docs/performance/bench.json``.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ BENCH, TABLES, LOSSES, PLOT = (
 )
 OURS, CURL = 'pyxnat 2', 'curl'
 SLOWER, THAN_CURL = 1.1, 1.2
-"""How much slower than the fastest other client, and than curl where many files come down, counts
-as a loss."""
+"""Factors above which a result is a loss: compared with the fastest other client, and with curl for
+downloads of many files."""
 MANY_FILES = ('download', 'many', 'single', 'middling')
 COLOURS = ('#c1272d', '#e9a23b', '#2b6cb0', '#2f855a', '#555555')
 
-HEAD = '.. Written by docs/make_performance.py from performance/bench.json; not to be edited.'
+HEAD = '.. Written by docs/make_performance.py from performance/bench.json. Do not edit.'
 
 Row = dict[str, Any]
 
 
 class Bench(NamedTuple):
-    """What was measured."""
+    """Measured figures."""
 
     machine: dict[str, Any]
     titles: dict[str, str]
@@ -45,7 +45,7 @@ class Bench(NamedTuple):
 
     @classmethod
     def read(cls, path: Path = BENCH) -> Bench:
-        """From the file."""
+        """Read the file of figures."""
         text = path.read_bytes()
         found = json.loads(text)
         return cls(
@@ -54,16 +54,16 @@ class Bench(NamedTuple):
 
     @property
     def clients(self) -> list[str]:
-        """In the order of the file."""
+        """Names of the clients, in the order of the file."""
         return list(dict.fromkeys(row['client'] for row in self.rows))
 
     @property
     def delays(self) -> list[int]:
-        """Milliseconds, ascending."""
+        """Latencies in milliseconds, ascending."""
         return sorted({row['delay_ms'] for row in self.rows})
 
     def at(self, task: str, delay_ms: int) -> dict[str, Row]:
-        """Rows of a task, by client."""
+        """Return the rows of a task, by client."""
         return {
             row['client']: row
             for row in self.rows
@@ -72,7 +72,7 @@ class Bench(NamedTuple):
 
 
 def is_right(row: Row) -> bool:
-    """Whether the client found all that there was, and nothing else."""
+    """Whether the client found all items and no others."""
     return row['found'] == row['asked'] and not row['wrong']
 
 
@@ -80,15 +80,13 @@ def is_right(row: Row) -> bool:
 
 
 def tables(bench: Bench) -> str:
-    """All of them, as reStructuredText."""
+    """Return all tables as reStructuredText."""
     near = bench.delays[0]
     parts = [HEAD, questions(bench)]
     parts.append(table(bench, near, 'Requests', _requests, best=lambda row: row['requests']))
     for delay in bench.delays:
         parts.append(
-            table(
-                bench, delay, f'Seconds, {delay} ms away', _seconds, best=lambda row: row['seconds']
-            )
+            table(bench, delay, f'Seconds at {delay} ms', _seconds, best=lambda row: row['seconds'])
         )
     parts.append(
         table(bench, near, 'Bytes, both ways', lambda row: _bytes(row['sent'] + row['received']))
@@ -105,7 +103,7 @@ def tables(bench: Bench) -> str:
         table(
             bench,
             near,
-            'Processor seconds of the client, 0 ms away',
+            'Processor seconds of the client at 0 ms',
             lambda row: f'{row["cpu_s"]:.2f}',
         )
     )
@@ -113,11 +111,11 @@ def tables(bench: Bench) -> str:
 
 
 def questions(bench: Bench) -> str:
-    """What the tasks are, with the number of things asked for."""
+    """Return the table of tasks, with the number of items."""
     lines = [
         '.. csv-table:: Tasks',
         '   :class: performance',
-        f'   :header: {_quoted(["task", "what is asked", "things"])}',
+        f'   :header: {_quoted(["task", "content", "items"])}',
         '',
     ]
     for task, title in bench.titles.items():
@@ -133,7 +131,10 @@ def table(
     cell: Callable[[Row], str],
     best: Callable[[Row], float] | None = None,
 ) -> str:
-    """One figure of all clients at one distance; the least of those that are right is bold."""
+    """Return one figure of all clients at one latency.
+
+    The lowest of the right results is bold.
+    """
     lines = [
         f'.. csv-table:: {title}',
         '   :class: performance',
@@ -189,12 +190,14 @@ def _quoted(cells: Iterable[str]) -> str:
     return ', '.join(f'"{cell}"' for cell in cells)
 
 
-# -- where this library loses
+# -- losses
 
 
 def losses(bench: Bench) -> Iterator[str]:
-    """What is not as it should be: more requests than another, slower than the fastest near by,
-    slower far away than one with more requests."""
+    """Yield the losses: more requests than another client, or slower than the fastest one.
+
+    With latency, only a client with more requests counts.
+    """
     for row in bench.rows:
         if row['client'] == OURS and row['task'] != 'connect':
             others = bench.at(row['task'], row['delay_ms'])
@@ -213,8 +216,8 @@ def losses(bench: Bench) -> Iterator[str]:
 
 
 def listed(bench: Bench) -> str:
-    """The same, as reStructuredText."""
-    lines = [f'* {line}' for line in losses(bench)] or ['Nowhere, in this run.']
+    """Return the losses as reStructuredText."""
+    lines = [f'* {line}' for line in losses(bench)] or ['None in this run.']
     return '\n'.join([HEAD, '', *lines, ''])
 
 
@@ -246,7 +249,7 @@ def _against(row: Row, other: Row) -> str:
 
 
 def plot(bench: Bench, path: Path) -> None:
-    """Requests, and seconds at each distance: a line for each task, a mark for each client."""
+    """Plot requests, and seconds at each latency: a line for each task, a mark for each client."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -254,7 +257,7 @@ def plot(bench: Bench, path: Path) -> None:
     mpl.rcParams['svg.fonttype'] = 'none'
     tasks = [task for task in bench.titles if task != 'hits']
     panels: list[tuple[str, int, str]] = [('requests', bench.delays[0], 'requests')]
-    panels += [('seconds', delay, f'seconds, {delay} ms away') for delay in bench.delays]
+    panels += [('seconds', delay, f'seconds at {delay} ms') for delay in bench.delays]
     figure = Figure(figsize=(4 * len(panels), 0.32 * len(tasks) + 1.4), layout='constrained')
     for axes, (what, delay, title) in zip(
         figure.subplots(1, len(panels), sharey=True), panels, strict=True
@@ -290,9 +293,9 @@ def plot(bench: Bench, path: Path) -> None:
 
 
 def main() -> int:
-    """Write, or say."""
+    """Write the files, or print the losses."""
     parser = argparse.ArgumentParser('docs/make_performance.py')
-    parser.add_argument('--losses', action='store_true', help='print where this library loses')
+    parser.add_argument('--losses', action='store_true', help='print the losses')
     parser.add_argument('--json', type=Path, default=BENCH)
     chosen = parser.parse_args()
     bench = Bench.read(chosen.json)

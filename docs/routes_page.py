@@ -60,7 +60,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     'Other routes below /xapi': ('/xapi',),
     'Pages': ('',),
 }
-"""Title of a section -> the beginnings of its patterns. Of several the longest counts."""
+"""Title of a section -> beginnings of its patterns. The longest match counts."""
 
 
 def section_of(route: Route) -> str:
@@ -71,7 +71,7 @@ def section_of(route: Route) -> str:
 
 
 def shown(pattern: str) -> str:
-    """Return a pattern as readers know it: what may be missing in brackets.
+    """Return a pattern with its optional parts in brackets.
 
     >>> shown('/data/services/audit/{kind?}/{name?}')
     '/data/services/audit[/{kind}[/{name}]]'
@@ -102,7 +102,7 @@ def _section(title: str, routes: Iterable[Route]) -> str:
 
 
 def _short(route: Route) -> str:
-    """The pattern, in full where it has one place alone."""
+    """Return the pattern, expanded if it has only one place."""
     patterns = route.patterns()
     return patterns[0] if len(patterns) == 1 else route.pattern
 
@@ -113,7 +113,7 @@ def _row(patterns: Sequence[str], methods: str, doc: str, access: Access) -> tup
 
 
 def _lines(patterns: Iterable[str]) -> str:
-    """The lines of a cell, a pattern each."""
+    """Return the lines of a cell, one for each pattern."""
     return '\n       '.join(f'| ``{pattern}``' for pattern in patterns)
 
 
@@ -134,14 +134,14 @@ def _table(heads: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[
 
 
 def _places() -> str:
-    """What the dots of a pattern stand for, by level."""
+    """Return the places that the dots of a pattern stand for, by level."""
     intro = f'``{ANYWHERE}`` stands for every place of a level:\n\n'
     rows = [(row.plural, _lines(places(row.segment))) for row in LEVELS]
     return intro + _table(('Level', 'Places'), (20, 80), rows)
 
 
 class ServerRoutes(SphinxDirective):
-    """The list of routes, in sections."""
+    """Return the list of routes, in sections."""
 
     def run(self) -> list[nodes.Node]:
         return self.parse_text_to_nodes(page(ROUTES), allow_section_headings=True)

@@ -206,12 +206,12 @@ class Reader:
 
 
 READERS = {
-    'csv.DictReader, the same as CSV': Reader.csv_module,
-    'iter_csv, the same as CSV': Reader.csv_read,
+    'csv.DictReader, row by row': Reader.csv_module,
+    'iter_csv, row by row': Reader.csv_read,
     'rows of a selection': Reader.rows,
     'rows from the cache': Reader.offline,
-    'csv.DictReader, all held': Reader.csv_held,
-    'table, which is held': Reader.table,
+    'csv.DictReader, as a list': Reader.csv_held,
+    'table, in memory': Reader.table,
     'elements': Reader.elements,
 }
 """Name -> function. The others are compared with the first."""
@@ -269,9 +269,9 @@ def _read(name: str, port: int, count: int, rounds: int) -> Figure:
 def main() -> int:
     """Measure all readers, and print a table."""
     parser = argparse.ArgumentParser('python -m tests.benchmarks.tables')
-    parser.add_argument('--rows', default='100000,1000000', help='of the tables')
+    parser.add_argument('--rows', default='100000,1000000', help='numbers of rows of the tables')
     parser.add_argument('--rounds', type=int, default=ROUNDS)
-    parser.add_argument('--rst', type=Path, help='where to write it for the documentation')
+    parser.add_argument('--rst', type=Path, help='file of the table for the documentation')
     chosen = parser.parse_args()
     lines, first = [], None
     print(HEAD)
@@ -288,7 +288,7 @@ def main() -> int:
         lines.append(line)
     if chosen.rst:
         rule = ' '.join('=' * width for width in WIDTHS)
-        head = '.. Written by python -m tests.benchmarks.tables --rst; not to be edited.'
+        head = '.. Written by python -m tests.benchmarks.tables --rst. Do not edit.'
         chosen.rst.write_text(
             '\n'.join([head, '', rule, HEAD, rule, *lines, rule, '']), encoding='utf-8'
         )

@@ -340,7 +340,7 @@ def test_the_memory_does_not_depend_on_the_length(measure: Any) -> None:
     counts = [100_000, 1_000_000] if DEEP else [5_000, 20_000]
     grown = {
         (figure.reader, figure.rows): figure.grown_mib
-        for figure in measure(counts, 1, ('rows of a selection', 'iter_csv, the same as CSV'))
+        for figure in measure(counts, 1, ('rows of a selection', 'iter_csv, row by row'))
     }
     assert max(grown.values()) < 6, grown
     assert all(abs(grown[name, counts[1]] - grown[name, counts[0]]) < 3 for name, _ in grown), grown
@@ -355,8 +355,8 @@ def test_a_long_table_is_about_as_fast_as_the_csv_module(count: int, measure: An
     six columns.
     """
     names = (
-        'csv.DictReader, the same as CSV',
-        'iter_csv, the same as CSV',
+        'csv.DictReader, row by row',
+        'iter_csv, row by row',
         'rows of a selection',
         'rows from the cache',
     )
