@@ -10,16 +10,9 @@ from sqlalchemy import Connection, select
 
 from ..archive import Archive
 from ..db.store import arrival, arrival_file, arrival_scan
-from ..storage.dicom_headers import (
-    Header,
-    NotDicom,
-    fields_for,
-    read,
-    scan_type,
-    scan_values,
-    session_type,
-    session_values,
-)
+from ..storage.dicom_fields import fields_for, scan_values, session_values
+from ..storage.dicom_headers import Header, NotDicom, read
+from ..storage.dicom_types import scan_type, session_type
 from .sessions import claim, images_of, scans_of, set_status
 
 __all__ = ['build']
@@ -92,7 +85,7 @@ def _images(connection: Connection, scan: int) -> Sequence[Any]:
 
 def _scan_columns(archive: Archive, rows: Sequence[Any], header: Header) -> dict[str, str]:
     kind = scan_type(archive.model, {row.sop_class for row in rows})
-    values = scan_values(header) | {'frames': str(sum(row.frames for row in rows))}
+    values = scan_values(header.values) | {'frames': str(sum(row.frames for row in rows))}
     return {
         'xsi_type': kind,
         'fields': json.dumps(fields_for(archive.model, kind, values), ensure_ascii=False),
@@ -106,7 +99,7 @@ def _session_columns(
     kind = session_type(
         archive.model, {row.sop_class for row in every}, {row.modality for row in every}
     )
-    fields = fields_for(archive.model, kind, session_values(headers))
+    fields = fields_for(archive.model, kind, session_values(header.values for header in headers))
     return {
         'xsi_type': kind,
         'fields': json.dumps(fields, ensure_ascii=False),

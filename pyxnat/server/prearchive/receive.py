@@ -14,7 +14,8 @@ from sqlalchemy import Connection, select
 
 from ..archive import Archive
 from ..db.store import arrival, arrival_file, arrival_scan, now
-from ..storage.dicom_headers import Header, lead_modality
+from ..storage.dicom_headers import Header
+from ..storage.dicom_types import lead_modality
 from ..storage.file_area import Staged
 from .sessions import images_of, relocate, scans_of
 

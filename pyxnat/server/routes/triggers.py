@@ -16,7 +16,8 @@ from ..items.rows import put_fields
 from ..items.scan_types import first_images, fix_scan_types
 from ..jobs.pipeline_engine import Pipelines
 from ..jobs.workflow_log import record
-from ..storage.dicom_headers import Header, NotDicom, fields_for, read, scan_values, session_values
+from ..storage.dicom_fields import fields_for, scan_values, session_values
+from ..storage.dicom_headers import Header, NotDicom, read
 
 __all__ = ['NAMES', 'run']
 
@@ -69,10 +70,10 @@ def _headers(call: Call, session: Any) -> Iterator[tuple[int, Mapping[str, str]]
         header = next((found for found in map(_header, paths) if found is not None), None)
         if header is None:
             continue
-        yield scan.pk, scan_values(header)
+        yield scan.pk, scan_values(header.values)
         if not has_session_values:
             has_session_values = True
-            yield session.pk, session_values([header])
+            yield session.pk, session_values([header.values])
 
 
 def _images(call: Call, session: Any) -> list[tuple[Any, list[Path]]]:

@@ -1,8 +1,7 @@
-"""DICOM files: headers, data types of scans and sessions, values of fields.
+"""Headers of DICOM files.
 
-A header is read up to the pixel data, and only the elements listed here are read, so that no image
-is held in memory. Types are chosen by SOP class, else by modality, as in XNAT's DICOM-to-XNAT
-builder; so are the fields.
+A header is read up to the pixel data, and only listed elements are read, so that no image is held
+in memory.
 """
 
 from __future__ import annotations
@@ -15,23 +14,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from ...model.schemas import canonical
-from ..db.types import Model
-from ..db.values import normalise
 from ..errors import NotSupported
+from .dicom_fields import KEYWORDS
 
-__all__ = [
-    'Header',
-    'NotDicom',
-    'dump',
-    'fields_for',
-    'lead_modality',
-    'read',
-    'scan_type',
-    'scan_values',
-    'session_type',
-    'session_values',
-]
+__all__ = ['Header', 'NotDicom', 'dump', 'read']
 
 MAX_TEXT = 2**16
 """Bytes of one element's value; a longer value is ignored."""
@@ -45,141 +31,6 @@ _DEFLATED = '1.2.840.10008.1.2.1.99'
 _PIXELS = 0x7FE00000
 _UNDEFINED = 0xFFFFFFFF
 _UID = re.compile(r'[0-9.]{1,64}')
-_STORAGE = '1.2.840.10008.5.1.4.1.1.'
-_FALLBACK = 'otherDicom'
-
-_SCAN_CLASSES = {
-    'pet': ('128', '128.1', '130'),
-    'mr': ('4', '4.1', '4.3', '4.4'),
-    'ct': ('2', '2.1', '2.2'),
-    'mrs': ('4.2',),
-    'us': ('3', '3.1', '6', '6.1', '6.2'),
-    'cr': ('1',),
-    'dx': ('1.1', '1.1.1'),
-    'mg': ('1.2', '1.2.1', '13.1.3'),
-    'io': ('1.3', '1.3.1'),
-    'nm': ('5', '20'),
-    'xa': ('12.1', '12.1.1'),
-    'xa3D': ('13.1.1',),
-    'rf': ('12.2',),
-    'dx3DCraniofacial': ('13.1.2',),
-    'rtImage': ('481.1',),
-    'ecg': ('9.1.1', '9.1.2', '9.1.3'),
-    'hd': ('9.2.1',),
-    'eps': ('9.3.1',),
-    'voiceAudio': ('9.4.1', '9.4.2'),
-    'es': ('77.1.1',),
-    'esv': ('77.1.1.1',),
-    'gm': ('77.1.2',),
-    'gmv': ('77.1.2.1',),
-    'sm': ('77.1.3', '77.1.6'),
-    'xc': ('77.1.4',),
-    'xcv': ('77.1.4.1',),
-    'op': ('77.1.5.1', '77.1.5.2'),
-    'opt': ('77.1.5.4',),
-    'seg': ('66.4',),
-    'sc': ('7', '7.1', '7.2', '7.3', '7.4'),
-    'sr': ('88.11', '88.22', '88.33', '88.34', '88.40', '88.50', '88.59', '88.65', '88.67'),
-}
-"""Kind of scan to the ends of its SOP classes, in order of precedence for a series or study."""
-_CLASSES = {_STORAGE + end: kind for kind, ends in _SCAN_CLASSES.items() for end in ends}
-_SESSION_OF = {'mrs': 'mr', 'rtImage': 'rt'}
-_NO_SESSION = frozenset({'sc', 'seg', 'voiceAudio'})
-_MODALITIES = {
-    'PT': 'pet',
-    'MR': 'mr',
-    'CT': 'ct',
-    'US': 'us',
-    'CR': 'cr',
-    'DX': 'dx',
-    'MG': 'mg',
-    'IO': 'io',
-    'NM': 'nm',
-    'XA': 'xa',
-    'RF': 'rf',
-    'RTIMAGE': 'rt',
-    'RTDOSE': 'rt',
-    'RTSTRUCT': 'rt',
-    'RTPLAN': 'rt',
-    'ECG': 'ecg',
-    'HD': 'hd',
-    'EPS': 'eps',
-    'ES': 'es',
-    'GM': 'gm',
-    'SM': 'sm',
-    'XC': 'xc',
-    'OP': 'op',
-    'OPT': 'opt',
-    'SR': 'sr',
-}
-"""Modality to the kind of session, in order of precedence: PET before MR (XNAT's SOPModel)."""
-
-_SESSION = {
-    'date': 'StudyDate',
-    'time': 'StudyTime',
-    'acquisition_site': 'InstitutionName',
-    'fields/field[name=studycomments]/field': 'StudyComments',
-    'UID': 'StudyInstanceUID',
-    'session_type': 'StudyDescription',
-    'study_id': 'StudyID',
-    'scanner': 'StationName',
-    'scanner/manufacturer': 'Manufacturer',
-    'scanner/model': 'ManufacturerModelName',
-    'operator': 'OperatorsName',
-    'dcmAccessionNumber': 'AccessionNumber',
-    'dcmPatientId': 'PatientID',
-    'dcmPatientName': 'PatientName',
-    'dcmPatientBirthDate': 'PatientBirthDate',
-    'dcmPatientWeight': 'PatientWeight',
-    'fieldStrength': 'MagneticFieldStrength',
-}
-_SCAN = {
-    'UID': 'SeriesInstanceUID',
-    'series_description': 'SeriesDescription',
-    'modality': 'Modality',
-    'scanner': 'StationName',
-    'scanner/manufacturer': 'Manufacturer',
-    'scanner/model': 'ManufacturerModelName',
-    'scanner/softwareVersion': 'SoftwareVersions',
-    'startTime': 'SeriesTime',
-    'start_date': 'SeriesDate',
-    'requestedProcedureDescription': 'RequestedProcedureDescription',
-    'protocolName': 'ProtocolName',
-    'bodyPartExamined': 'BodyPartExamined',
-    'operator': 'OperatorsName',
-    'coil': 'ReceiveCoilName',
-    'fieldStrength': 'MagneticFieldStrength',
-    'parameters/tr': 'RepetitionTime',
-    'parameters/te': 'EchoTime',
-    'parameters/ti': 'InversionTime',
-    'parameters/flip': 'FlipAngle',
-    'parameters/sequence': 'SequenceName',
-    'parameters/imageType': 'ImageType',
-    'parameters/scanSequence': 'ScanningSequence',
-    'parameters/seqVariant': 'SequenceVariant',
-    'parameters/scanOptions': 'ScanOptions',
-    'parameters/acqType': 'MRAcquisitionType',
-    'parameters/pixelBandwidth': 'PixelBandwidth',
-    'parameters/subjectPosition': 'PatientPosition',
-    'parameters/kvp': 'KVP',
-    'parameters/acquisitionNumber': 'AcquisitionNumber',
-    'parameters/options': 'ScanOptions',
-    'parameters/collectionDiameter': 'DataCollectionDiameter',
-    'parameters/distanceSourceToDetector': 'DistanceSourceToDetector',
-    'parameters/distanceSourceToPatient': 'DistanceSourceToPatient',
-    'parameters/gantryTilt': 'GantryDetectorTilt',
-    'parameters/tableHeight': 'TableHeight',
-    'parameters/rotationDirection': 'RotationDirection',
-    'parameters/exposureTime': 'ExposureTime',
-    'parameters/xrayTubeCurrent': 'XRayTubeCurrent',
-    'parameters/exposure': 'Exposure',
-    'parameters/filter': 'FilterType',
-    'parameters/generatorPower': 'GeneratorPower',
-    'parameters/convolutionKernel': 'ConvolutionKernel',
-    'parameters/rescale/intercept': 'RescaleIntercept',
-    'parameters/rescale/slope': 'RescaleSlope',
-}
-"""Paths of all types of scans; each type uses those that it has."""
 _TIMES = frozenset({'StudyTime', 'SeriesTime'})
 _NEEDED = (
     'SpecificCharacterSet',
@@ -190,13 +41,8 @@ _NEEDED = (
     'NumberOfFrames',
     'PatientComments',
     'AdditionalPatientHistory',
-    'PixelSpacing',
-    'SliceThickness',
-    'ImageOrientationPatient',
-    'Rows',
-    'Columns',
 )
-_KEYWORDS = tuple(dict.fromkeys([*_NEEDED, *_SESSION.values(), *_SCAN.values()]))
+_KEYWORDS = tuple(dict.fromkeys([*_NEEDED, *KEYWORDS]))
 _SHARED = 'SharedFunctionalGroupsSequence'
 
 
@@ -477,152 +323,3 @@ def _tag_text(tag: Any) -> str:
 def _element_cells(one: Any) -> tuple[str, str, str]:
     value = '' if one.VR == 'SQ' or isinstance(one.value, bytes) else _text('', one.value)
     return str(one.VR), value, str(one.name)
-
-
-# -- types
-
-
-def lead_modality(modalities: Iterable[str]) -> str:
-    """Return the leading modality of several; ``OT`` for none."""
-    found = set(modalities)
-    return next(
-        (name for name in _MODALITIES if name in found), next(iter(sorted(found - {''})), 'OT')
-    )
-
-
-def scan_type(model: Model, sop_classes: Iterable[str]) -> str:
-    """Return the data type of a series.
-
-    ``xnat:otherDicomScanData`` if no SOP class decides.
-
-    Parameters
-    ----------
-    model : Model
-        The data types.
-    sop_classes : Iterable[str]
-        SOP class UIDs of its objects.
-    """
-    found = {_CLASSES.get(one) for one in sop_classes}
-    return _type_name(
-        model, next((kind for kind in _SCAN_CLASSES if kind in found), _FALLBACK), 'Scan'
-    )
-
-
-def session_type(model: Model, sop_classes: Iterable[str], modalities: Iterable[str]) -> str:
-    """Return the data type of a study.
-
-    By SOP class, else by modality, else ``xnat:otherDicomSessionData``.
-
-    Parameters
-    ----------
-    model : Model
-        The data types.
-    sop_classes : Iterable[str]
-        SOP class UIDs of its objects.
-    modalities : Iterable[str]
-        Modalities of its objects.
-    """
-    found = {_CLASSES.get(one) for one in sop_classes}
-    kind = next((kind for kind in _SCAN_CLASSES if kind in found and kind not in _NO_SESSION), '')
-    present = set(modalities)
-    kind = _SESSION_OF.get(kind, kind) or next(
-        (kind for name, kind in _MODALITIES.items() if name in present), _FALLBACK
-    )
-    return _type_name(model, kind, 'Session')
-
-
-def _type_name(model: Model, kind: str, suffix: str) -> str:
-    return model.name(f'xnat:{kind}{suffix}Data') or f'xnat:{_FALLBACK}{suffix}Data'
-
-
-# -- fields
-
-
-def session_values(headers: Iterable[Header]) -> dict[str, str]:
-    """Return the field values of a session.
-
-    Each value is from the first series that has it; the stations are those of all series.
-    """
-    found: dict[str, str] = {}
-    stations: dict[str, None] = {}
-    modalities = []
-    for header in headers:
-        modalities.append(header.modality)
-        for path, keyword in _SESSION.items():
-            if keyword in header.values:
-                found.setdefault(path, header.values[keyword])
-        if 'StationName' in header.values:
-            stations[header.values['StationName']] = None
-    if stations:
-        found['scanner'] = ','.join(stations)
-    if any(modalities):
-        found['modality'] = lead_modality(modalities)
-    return found
-
-
-def scan_values(header: Header) -> dict[str, str]:
-    """Return the field values of a scan from the header of one image."""
-    found = {
-        path: header.values[keyword] for path, keyword in _SCAN.items() if keyword in header.values
-    }
-    spacing = _numbers(header, 'PixelSpacing')
-    thickness = _numbers(header, 'SliceThickness')
-    if len(spacing) == 2 and thickness:
-        found.update(
-            {
-                'parameters/voxelRes/units': 'mm',
-                'parameters/voxelRes/x': str(spacing[1]),
-                'parameters/voxelRes/y': str(spacing[0]),
-            }
-        )
-        found['parameters/voxelRes/z'] = str(thickness[0])
-    columns, rows = header.values.get('Columns', ''), header.values.get('Rows', '')
-    if columns and rows:  # XNAT's builder calls the number of pixels the field of view
-        for name in ('fov', 'matrix'):
-            found.update({f'parameters/{name}/x': columns, f'parameters/{name}/y': rows})
-    orientation = _orientation(_numbers(header, 'ImageOrientationPatient'))
-    if orientation:
-        found['parameters/orientation'] = orientation
-    return found
-
-
-def _numbers(header: Header, keyword: str) -> list[float]:
-    try:
-        return [float(part) for part in header.values.get(keyword, '').split('\\') if part]
-    except ValueError:
-        return []
-
-
-def _orientation(cosines: list[float]) -> str:
-    """Return the nearest plane of the slices: ``Sag``, ``Cor`` or ``Tra``."""
-    if len(cosines) != 6:
-        return ''
-    a, b, c, d, e, f = cosines
-    normal = [abs(b * f - c * e), abs(c * d - a * f), abs(a * e - b * d)]
-    return ('Sag', 'Cor', 'Tra')[normal.index(max(normal))] if max(normal) > 0 else ''
-
-
-def fields_for(model: Model, xsi_type: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are valid fields of a type.
-
-    Headers may contain anything: other values are dropped.
-
-    Parameters
-    ----------
-    model : Model
-        The data types.
-    xsi_type : str
-        Name of the type.
-    values : Mapping[str, str]
-        Values by path.
-    """
-    found = {}
-    for path, text in values.items():
-        row = model.field(xsi_type, canonical(path))
-        if row is None:
-            continue
-        try:
-            found[path] = normalise(row, text)
-        except ValueError:
-            continue
-    return found
