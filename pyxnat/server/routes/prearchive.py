@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 from werkzeug.utils import send_file
@@ -17,11 +16,10 @@ from ..http.request import Call, text
 from ..http.responses import send, table_response
 from ..http.router import Access, Route
 from ..items.locate import find_project, need
-from ..items.represent import Representer
-from ..items.xml import write
 from ..items.zip_tar import pack_folder
 from ..prearchive import sessions
 from ..prearchive.build import build
+from ..prearchive.document import document_of_session
 from ..prearchive.rescan import rebuild, rescan
 from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
 from ..prearchive.to_archive import Policy, archive_session, uri_of
@@ -243,7 +241,10 @@ def _get(call: Call, row: Any) -> Response:
         )
     if form in ('xml', 'text/xml', 'application/xml'):
         with call.archive.store.read() as connection:
-            return Response(_document(call, connection, row), content_type='text/xml')
+            site = call.request.host_url.rstrip('/')
+            return Response(
+                document_of_session(call, connection, row, site), content_type='text/xml'
+            )
     return table_response(call, Table(COLUMNS, session_rows([row]), count=False), 'html')
 
 
@@ -441,74 +442,6 @@ def _scan_resources(
             ['Name', 'Size', 'URI'],
             [(image.path, image.size, f'{base}/{image.path}') for image in images],
         ),
-    )
-
-
-# -- the document
-
-
-class _Waiting(Representer):
-    """Writes a waiting session as the item that it will become."""
-
-    def __init__(self, call: Call, connection: Connection, row: Any) -> None:
-        area = call.archive.files
-        site = call.request.host_url.rstrip('/')
-        super().__init__(
-            connection,
-            call.archive.model,
-            call.caller,
-            lambda _, scan: str(images_of(area, row, scan.id)),
-            site,
-        )
-        self._waiting = row
-
-    def values(self, row: Any) -> dict[str, str]:
-        found = super().values(row)
-        if row.level == 'experiment':
-            found |= {'subject_ID': self._waiting.subject, 'label': self._waiting.name}
-        return {name: value for name, value in found.items() if value}
-
-    def children(self, row: Any) -> list[tuple[str, list[Any]]]:
-        if row.level != 'experiment':
-            return []
-        return [
-            (
-                'scans/scan',
-                [
-                    _as_item('scan', scan, scan.id, self._waiting.project)
-                    for scan in scans_of(self._connection, self._waiting.pk)
-                ],
-            )
-        ]
-
-    def resources(self, row: Any, side: str = '') -> list[Any]:
-        if row.level != 'scan' or side:
-            return []
-        counts = count_images(self._connection, row.pk)
-        columns = {
-            'file_count': counts.file_count,
-            'file_size': counts.file_size,
-            'format': 'DICOM',
-            'content': 'RAW',
-        }
-        return [SimpleNamespace(pk=row.pk, label='DICOM', description=None, tags=None, **columns)]
-
-    def shares(self, row: Any) -> list[Any]:
-        return []
-
-
-def _as_item(where: str, row: Any, name: str, project: str | None) -> Any:
-    columns = {'label': None, 'project': project or '', 'told_project': None, 'parent': None}
-    return SimpleNamespace(
-        level=where, pk=row.pk, xsi_type=row.xsi_type, id=name, fields=row.fields, **columns
-    )
-
-
-def _document(call: Call, connection: Connection, row: Any) -> bytes:
-    if not row.xsi_type:
-        raise NotFound(f'The session {row.folder} has not been built yet.')
-    return write(
-        _Waiting(call, connection, row), _as_item('experiment', row, '', row.project), conceal=True
     )
 
 
