@@ -134,27 +134,36 @@ def resolve(
     ConfigurationError
         An item is missing and there is no terminal; the message names every source.
     """
-    given = _Given(server, user, password)
     if token and (user or password or anonymous):
         raise ConfigurationError('Give a token or a user with a password, not both')
     if token:
-        given = given._replace(user=_token(token)[0], password=_token(token)[1])
-    for source in (_from_environment, _from_netrc, _from_xnat_pass):
-        if not given.is_complete and not (anonymous and given.server):
-            given = given.or_else(source(given))
+        user, password = _token(token)
+    given = _complete(_Given(server, user, password), anonymous)
     if offline and given.password is None:
         given = given._replace(password='')
     given, prompted = _prompt(given, anonymous, prompt)
     url = normalise_server(given.server or '')
-    scheme, host = urlsplit(url).scheme, str(urlsplit(url).hostname)
-    if scheme == 'http' and host not in ('localhost', '::1') and not host.startswith('127.'):
-        warnings.warn(f'{url} is not https: password and data are sent unencrypted', stacklevel=2)
+    _warn_if_unencrypted(url)
     credentials = (
         None if anonymous else Credentials(given.user or '', given.password or '', provider)
     )
     return Settings(
         url, credentials, True if verify is None else verify, proxy, _cert(cert), prompted
     )
+
+
+def _complete(given: _Given, anonymous: bool) -> _Given:
+    """Fill missing items from the environment and from files, in this order."""
+    for source in (_from_environment, _from_netrc, _from_xnat_pass):
+        if not given.is_complete and not (anonymous and given.server):
+            given = given.or_else(source(given))
+    return given
+
+
+def _warn_if_unencrypted(url: str) -> None:
+    scheme, host = urlsplit(url).scheme, str(urlsplit(url).hostname)
+    if scheme == 'http' and host not in ('localhost', '::1') and not host.startswith('127.'):
+        warnings.warn(f'{url} is not https: password and data are sent unencrypted', stacklevel=3)
 
 
 def _cert(cert: Any) -> tuple[str, str] | None:
