@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import layers
 from tests.support.layers import CLIENT, PACKAGE, ROOT, SERVER, Module, forbidden, read
-from tests.support.measure_code import body_lines, code_lines
+from tests.support.measure_code import body_lines, code_lines, foreign_privates, own_names
 
 MODULES = read()
 KNOWN = frozenset(module.name for module in MODULES)
@@ -229,6 +229,32 @@ def test_functions_and_files_are_short(module: Module) -> None:
         name: length for name, length in lengths.items() if length > MOST_LINES_OF_A_FUNCTION
     } == {}
     assert code_lines(module.path.read_text(encoding='utf-8')) <= MOST_LINES_OF_A_FILE
+
+
+@each_module
+def test_underscore_attributes_are_used_only_where_they_are_defined(module: Module) -> None:
+    own = own_names(module.tree)
+    foreign = [
+        f'{module.path.name}:{use.lineno} uses {ast.unparse(use)}'
+        for use in foreign_privates(module.tree)
+        if use.attr not in own
+    ]
+    if module.name == 'pyxnat.model.xml':  # lxml's class of elements has no public name
+        foreign = [use for use in foreign if not use.endswith(' etree._Element')]
+    assert foreign == []
+
+
+def test_underscore_attributes_of_other_modules_are_found() -> None:
+    text = 'def f(other):\n    return other._hidden, self._mine, super()._base, row._asdict()'
+    tree = ast.parse(text)
+    assert [use.attr for use in foreign_privates(tree)] == ['_hidden']
+    assert own_names(
+        ast.parse('class A:\n    _b: int\n    def _c(self):\n        self._d = 1')
+    ) == {
+        '_b',
+        '_c',
+        '_d',
+    }
 
 
 SAMPLES = {

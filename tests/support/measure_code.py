@@ -64,13 +64,26 @@ def read(folder: Path) -> list[Source]:
     return found
 
 
-def foreign_privates(source: Source) -> int:
-    """Count uses of an underscore attribute of anything but ``self``, ``cls`` and ``super()``."""
-    nodes = (node for node in ast.walk(source.tree) if isinstance(node, ast.Attribute))
+def foreign_privates(tree: ast.Module) -> list[ast.Attribute]:
+    """List uses of underscore attributes of anything but ``self``, ``cls`` and ``super()``."""
+    nodes = (node for node in ast.walk(tree) if isinstance(node, ast.Attribute))
     private = (
         node for node in nodes if re.match(r'_(?!_)', node.attr) and node.attr not in _PUBLIC
     )
-    return sum(ast.unparse(node.value) not in ('self', 'cls', 'super()') for node in private)
+    return [node for node in private if ast.unparse(node.value) not in ('self', 'cls', 'super()')]
+
+
+def own_names(tree: ast.Module) -> set[str]:
+    """Return the names of functions, methods and attributes that a module defines."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, Function):
+            names.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            names.add(node.attr)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names
 
 
 def arguments(function: Function) -> list[str]:
@@ -170,7 +183,7 @@ def report(top: Path, prose: str = '') -> dict[str, object]:
     longest = max(functions, key=lambda pair: length(pair[1]))
     once = used_once(sources)
     words = '\n'.join([prose, *(source.prose() for source in sources)])
-    privates = sum(foreign_privates(source) for source in sources)
+    privates = sum(len(foreign_privates(source.tree)) for source in sources)
     return {
         'modules': len(sources),
         'lines': len(lines),
