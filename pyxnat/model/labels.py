@@ -9,9 +9,10 @@ that no path can hold.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from ..errors import ProgrammingError
+from .levels import LEVELS, level
+from .name_rules import NameRule
 
 __all__ = [
     'CHECKED',
@@ -25,43 +26,7 @@ __all__ = [
     'why_not_sent',
 ]
 
-
-class NameRule(NamedTuple):
-    """Rule for new names on a level."""
-
-    allowed: re.Pattern[str]
-    """Matches one allowed character."""
-    words: str
-    """The allowed characters, in words for error texts."""
-    longest: int
-    """Maximum length in characters; 0 for no limit."""
-    never: frozenset[str] = frozenset()
-    """Reserved names, in upper case; rejected in any case."""
-
-
-_WORD = re.compile(r'[A-Za-z0-9_-]')
-_IN_A_PATH = re.compile(r'[^%;/\\\x00]')
-_WORDS = 'letters from a to z, digits, "_" and "-"'
-_ANY = 'anything but % ; / \\ and NUL'
-_LABEL = NameRule(_WORD, _WORDS, 255, frozenset({'NULL'}))
-_RESOURCE = NameRule(
-    re.compile(r'[A-Za-z0-9_.~-]'),
-    'letters from a to z, digits and _ . ~ - (others are stored encoded)',
-    65,
-)
-
-NAMES: dict[str, NameRule] = {
-    'projects': NameRule(_WORD, _WORDS, 200),
-    'subjects': _LABEL,
-    'experiments': _LABEL,
-    'assessors': _LABEL,
-    'scans': _LABEL,
-    'reconstructions': NameRule(_IN_A_PATH, _ANY, 255, frozenset({'NULL'})),
-    'resources': _RESOURCE,
-    'in_resources': _RESOURCE,
-    'out_resources': _RESOURCE,
-    'files': NameRule(re.compile(r'[^%;\\\x00]'), 'anything but % ; \\ and NUL', 0),
-}
+NAMES: dict[str, NameRule] = {row.plural: row.name_rule for row in LEVELS}
 """Plural name of a level -> rule for new names there.
 
 Names are case-sensitive. A file's name is a path, and each of its segments obeys the rule.
@@ -76,11 +41,8 @@ _REFUSED = {
 }
 """Character that no path can hold -> reason."""
 _STEPS = frozenset({'', '.', '..'})
-CHECKED = frozenset(
-    {'projects', 'subjects', 'experiments', 'assessors', 'scans', 'reconstructions'}
-)
+CHECKED = frozenset(row.plural for row in LEVELS if row.is_item)
 """Levels whose names are checked before they are sent; resources and files check their own."""
-_LABELLED = frozenset({'subjects', 'experiments', 'assessors'})
 _UNQUOTED = re.compile(r'[A-Za-z0-9._~-]+')
 
 
@@ -96,7 +58,7 @@ def needs_id(plural: str, name: str) -> bool:
     name : str
         The label.
     """
-    return plural in _LABELLED and not _UNQUOTED.fullmatch(name)
+    return level(plural).has_label and not _UNQUOTED.fullmatch(name)
 
 
 def why_not_sent(name: str) -> str:
@@ -117,7 +79,7 @@ def why_not_new(plural: str, name: str) -> str:
         The new name.
     """
     rule = NAMES[plural]
-    steps = name.split('/') if plural == 'files' else [name]
+    steps = name.split('/') if level(plural).is_file else [name]
     refused = [why for why in map(why_not_sent, steps) if why]
     if refused:
         return refused[0]
@@ -128,7 +90,7 @@ def why_not_new(plural: str, name: str) -> str:
         return f'it has {", ".join(map(repr, wrong))}, and XNAT accepts {rule.words}'
     if name.upper() in rule.never:
         return f'XNAT stores {name} as an empty value'
-    if plural.endswith('resources') and name.isdecimal():
+    if level(plural).is_resource and name.isdecimal():
         return 'XNAT takes a number for the ID of another resource'
     return (
         f'it has {len(name)} characters, and XNAT accepts {rule.longest}'

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import NamedTuple
 
 from ..errors import ProgrammingError, UnexpectedAnswer
+from .levels import LEVELS, level
+from .short_name_tables import ShortName
 
 __all__ = [
     'LEVELS_WITH_NAMES',
@@ -26,15 +27,6 @@ __all__ = [
     'short_names',
     'types_with',
 ]
-
-
-class ShortName(NamedTuple):
-    """Field that a short name stands for."""
-
-    path: str
-    """Path in the type of the route, or in `of` if that is given."""
-    of: str = ''
-    """Type of an item above in the tree that has the field; empty if the item itself has it."""
 
 
 _PREDICATES = re.compile(r'\[[^\]]*\]')
@@ -56,215 +48,16 @@ READ_ONLY = frozenset(
     }
 )
 
-_META = {
-    'insert_date': 'meta/insert_date',
-    'insert_user': 'meta/insert_user/login',
-    'last_modified': 'meta/last_modified',
-}
-_DEMOGRAPHICS = 'demographics[@xsi:type=xnat:demographicData]/'
-_SUBJECT = {
-    **{name: name for name in ('project', 'label', 'ID', 'group', 'src')},
-    'pi_firstname': 'investigator/firstname',
-    'pi_lastname': 'investigator/lastname',
-    **{
-        name: _DEMOGRAPHICS + name
-        for name in (
-            'dob',
-            'yob',
-            'age',
-            'gender',
-            'handedness',
-            'ses',
-            'education',
-            'educationDesc',
-            'race',
-            'ethnicity',
-            'weight',
-            'height',
-            'gestational_age',
-            'post_menstrual_age',
-            'birth_weight',
-        )
-    },
-    **_META,
-}
-_EXPERIMENT = {
-    **{
-        name: name
-        for name in (
-            'ID',
-            'visit_id',
-            'visit',
-            'protocol',
-            'date',
-            'time',
-            'note',
-            'project',
-            'label',
-            'subject_ID',
-        )
-    },
-    'pi_firstname': 'investigator/firstname',
-    'pi_lastname': 'investigator/lastname',
-    'validation_method': 'validation/method',
-    'validation_status': 'validation/status',
-    'validation_date': 'validation/date',
-    'validation_notes': 'validation/notes',
-    'xsiType': 'extension_item/element_name',
-    **_META,
-}
-_SESSION = {
-    **{
-        name: name
-        for name in (
-            'scanner',
-            'operator',
-            'dcmAccessionNumber',
-            'dcmPatientId',
-            'dcmPatientName',
-            'session_type',
-            'modality',
-            'UID',
-        )
-    },
-    'studyInstanceUID': 'UID',
-}
-_MR = {name: name for name in ('coil', 'fieldStrength', 'marker', 'stabilization')}
-_PET = {
-    **{name: name for name in ('studyType', 'patientID', 'patientName', 'stabilization')},
-    'scan_start_time': 'start_time_scan',
-    'injection_start_time': 'start_time_injection',
-    'tracer_name': 'tracer/name',
-    'tracer_startTime': 'tracer/startTime',
-    'tracer_dose': 'tracer/dose',
-    'tracer_sa': 'tracer/specificActivity',
-    'tracer_totalmass': 'tracer/totalMass',
-    'tracer_intermediate': 'tracer/intermediate',
-    'tracer_isotope': 'tracer/isotope/half-life',
-    'tracer_transmissions': 'tracer/transmissions',
-    'tracer_transmissions_start': 'tracer/transmissions_starttime',
-}
-_SCAN = {
-    **{
-        name: name
-        for name in (
-            'ID',
-            'type',
-            'UID',
-            'note',
-            'quality',
-            'condition',
-            'series_description',
-            'documentation',
-            'scanner',
-            'modality',
-            'frames',
-            'coil',
-            'fieldStrength',
-            'marker',
-            'stabilization',
-        )
-    },
-    'validation_method': 'validation/method',
-    'validation_status': 'validation/status',
-    'validation_date': 'validation/date',
-    'validation_notes': 'validation/notes',
-    'scanTime': 'startTime',
-    **{
-        name: 'parameters/' + name
-        for name in (
-            'orientation',
-            'originalFileName',
-            'systemType',
-            'fileType',
-            'transaxialFOV',
-            'acqType',
-            'facility',
-            'numPlanes',
-            'numGates',
-            'planeSeparation',
-            'binSize',
-            'dataType',
-        )
-    },
-    'numFrames': 'parameters/frames/numFrames',
-    'xnat_imagescandata_id': 'xnat_imagescandata_id',
-    'xsiType': 'extension_item/element_name',
-    **_META,
-}
-_RECONSTRUCTION = {
-    **{name: name for name in ('ID', 'type', 'baseScanType')},
-    'xnat_reconstructedimagedata_id': 'xnat_reconstructedimagedata_id',
-    'xsiType': 'extension_item/element_name',
-}
-_PROJECT = {
-    **{name: name for name in ('ID', 'secondary_ID', 'name', 'description', 'keywords')},
-    'alias': 'aliases/alias/alias',
-    'pi_firstname': 'PI/firstname',
-    'pi_lastname': 'PI/lastname',
-    'note': 'fields/field[name=note]/field',
-}
-_ASSESSOR = {
-    name: path
-    for name, path in _EXPERIMENT.items()
-    if name not in ('visit', 'protocol', 'subject_ID')
-}
-_SUBJECT_OF = {
-    'subject_label': ShortName('label', 'xnat:subjectData'),
-    'subject_project': ShortName('project', 'xnat:subjectData'),
-}
-_SESSION_OF = {
-    'session_ID': ShortName('ID', 'xnat:imageSessionData'),
-    'session_label': ShortName('label', 'xnat:imageSessionData'),
-    'session_project': ShortName('project', 'xnat:imageSessionData'),
-}
-_SINGLE = {
-    'experiment': (
-        (_PET, 'xnat:petSessionData'),
-        (_MR, 'xnat:mrSessionData'),
-        (_SESSION, 'xnat:imageSessionData'),
-    ),
-    'scan': (
-        (
-            {name: path for name, path in _SCAN.items() if path.startswith('parameters/')},
-            'xnat:petScanData',
-        ),
-        (_MR, 'xnat:mrScanData'),
-    ),
-}
-"""Short names that only some items of a level have."""
-_TABLES = {
-    'project': (_PROJECT,),
-    'subject': (_SUBJECT,),
-    'experiment': (_EXPERIMENT, _SESSION, _MR, _PET),
-    'assessor': (_ASSESSOR,),
-    'scan': (_SCAN,),
-    'reconstruction': (_RECONSTRUCTION,),
-}
-
-_DECLARING = {
-    'project': 'xnat:projectData',
-    'subject': 'xnat:subjectData',
-    'experiment': 'xnat:experimentData',
-    'assessor': 'xnat:experimentData',
-    'scan': 'xnat:imageScanData',
-    'reconstruction': 'xnat:reconstructedImageData',
-}
-"""Types that declare the short names of a level, unless `_SINGLE` names a narrower type."""
-
-LEVELS_WITH_NAMES = frozenset(_TABLES)
+LEVELS_WITH_NAMES = frozenset(row.singular for row in LEVELS if row.short_names)
 """Singular names of the levels that have short names."""
 
 
 @lru_cache(maxsize=8)
 def short_names(where: str) -> dict[str, ShortName]:
     """Return the short names of a level."""
-    found = {name: ShortName(path) for table in _TABLES[where] for name, path in table.items()}
-    if where in ('experiment', 'assessor'):
-        found.update(_SESSION_OF)
-    if where == 'experiment':
-        found.update(_SUBJECT_OF)
-    return found
+    row = level(where)
+    own = {name: ShortName(path) for table in row.short_names for name, path in table.items()}
+    return {**own, **row.short_names_above}
 
 
 @lru_cache(maxsize=8)
@@ -289,7 +82,7 @@ def _declaring(where: str, name: str, found: ShortName) -> str:
     if name == 'subject_ID':
         return 'xnat:subjectAssessorData'
     narrower = types_with(where, name)
-    return narrower[0] if narrower else _DECLARING[where]
+    return narrower[0] if narrower else level(where).declaring
 
 
 def short_name(where: str, name: str) -> ShortName | None:
@@ -326,7 +119,7 @@ def types_with(where: str, name: str) -> tuple[str, ...]:
     tuple of str
         Empty if all items of the level have the field.
     """
-    return tuple(kind for names, kind in _SINGLE.get(where, ()) if name in names)
+    return tuple(kind for names, kind in level(where).short_names_of_types if name in names)
 
 
 def key_of(name: str) -> str:
@@ -432,8 +225,8 @@ def _by_path() -> list[tuple[str, str]]:
     """Return plain path and short name of all fields."""
     return [
         (_plain(path), name)
-        for tables in _TABLES.values()
-        for table in tables
+        for row in LEVELS
+        for table in row.short_names
         for name, path in table.items()
     ]
 

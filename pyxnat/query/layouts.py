@@ -17,20 +17,15 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..errors import DataError, ProgrammingError
 from ..files.disk import safe_name
+from ..model.levels import LEVELS, depth, level, parts_of_session
 
-__all__ = ['FIELDS', 'LAYOUT', 'Layout', 'check_places', 'default_for']
+__all__ = ['FIELDS', 'LAYOUT', 'STAND_INS', 'Layout', 'check_places', 'default_for']
 
 LAYOUT = '{project}/{subject}/{experiment}/{scan}/{resource}/{path}'
 """Default layout."""
 
 FIELDS: Mapping[str, str] = {
-    'project': 'ID of the project',
-    'subject': 'label of the subject',
-    'experiment': 'label of the session',
-    'scan': 'ID of the scan; for files of an assessor or reconstruction its label, unless the '
-    'layout has that field',
-    'assessor': 'label of the assessor',
-    'reconstruction': 'ID of the reconstruction',
+    **{row.singular: row.layout_doc for row in LEVELS if row.layout_doc},
     'side': 'in or out, for such resources of assessors and reconstructions',
     'resource': 'label of the resource; its number where it has none',
     'path': 'path below the resource, with its folders',
@@ -41,7 +36,10 @@ FIELDS: Mapping[str, str] = {
 _Segment = list[tuple[str, str]]
 """Pairs of literal text and the field after it (may be empty)."""
 
-_ITEMS = ('assessor', 'reconstruction')
+STAND_INS = tuple(
+    row.singular for row in parts_of_session() if row.layout_doc and row.singular != 'scan'
+)
+"""Fields that fill an empty ``scan``."""
 
 
 class Layout:
@@ -103,7 +101,8 @@ class Layout:
         known = dict(values)
         if not known.get('scan'):
             known['scan'] = next(
-                (known[item] for item in _ITEMS if known.get(item) and item not in self.fields), ''
+                (known[item] for item in STAND_INS if known.get(item) and item not in self.fields),
+                '',
             )
         pieces = [
             segment if {'path', 'name'} & {field for _, field in segment} else _part(segment, known)
@@ -177,15 +176,8 @@ def default_for(plural: str) -> str:
     >>> default_for('experiments')
     '{scan}/{resource}/{path}'
     """
-    depth = {
-        'projects': 1,
-        'subjects': 2,
-        'experiments': 3,
-        'scans': 4,
-        'assessors': 4,
-        'reconstructions': 4,
-    }
-    return '/'.join(LAYOUT.split('/')[depth.get(plural, 5) :])
+    row = level(plural)
+    return '/'.join(LAYOUT.split('/')[depth(plural) if row.layout_doc else -1 :])
 
 
 def check_places(

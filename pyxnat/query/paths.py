@@ -26,7 +26,7 @@ import six
 from ..errors import ProgrammingError
 from ..model import uris
 from ..model.labels import CHECKED, needs_id, why_not_sent
-from ..model.levels import GAPS, SERVER, Chain, Level, chains, children, level, level_names
+from ..model.levels import GAPS, LEVELS, SERVER, Chain, Level, chains, children, level, level_names
 from ..model.wildcards import ANY, is_wildcard
 
 __all__ = [
@@ -43,18 +43,14 @@ __all__ = [
     'uri_of',
 ]
 
-_DIRECTIONS = {'in': 'in_resources', 'out': 'out_resources'}
-_NOT_EXPANDED = {
-    ('projects', 'experiments'),
-    ('reconstructions', 'resources'),
-    ('assessors', 'resources'),
-}
+_DIRECTIONS = {row.side: row.plural for row in LEVELS if row.side}
+_LAST = {(row.plural, 'resources') for row in LEVELS if row.has_sides}
+"""Pairs that ``//`` keeps at the end of a path, as the only route to ``resources``."""
+_NOT_EXPANDED = {('projects', 'experiments'), *_LAST}
 """Pairs of levels that ``//`` skips: it reaches the same elements through subjects or ``out``.
 
 XNAT lists the ``out`` resources for a path without a side.
 """
-_LAST = {('reconstructions', 'resources'), ('assessors', 'resources')}
-"""Pairs that ``//`` keeps at the end of a path, as the only route to ``resources``."""
 
 
 class Step(NamedTuple):
@@ -104,7 +100,7 @@ def uri_of(path: Path) -> str:
     """
     parts = [uris.ENTRY]
     for step in path:
-        quoted = uris.quote_path(step.name) if step.level == 'files' else uris.quote(step.name)
+        quoted = uris.quote_path(step.name) if level(step.level).is_file else uris.quote(step.name)
         parts += [level(step.level).segment, quoted]
     return uris.join(*parts)
 
@@ -125,13 +121,13 @@ def read(uri: str) -> Path:
     steps: list[Step] = []
     while len(parts) >= 2:
         segment = parts.pop(0)
-        if segment in ('in', 'out') and parts[0] == 'resources':
+        if segment in _DIRECTIONS and parts[0] == 'resources':
             segment = f'{segment}/{parts.pop(0)}'
         row = _child(steps[-1].level if steps else SERVER, segment)
         if row is None or not parts:
             break
-        steps.append(Step(row.plural, '/'.join(parts) if row.plural == 'files' else parts[0], True))
-        del parts[: len(parts) if row.plural == 'files' else 1]
+        steps.append(Step(row.plural, '/'.join(parts) if row.is_file else parts[0], True))
+        del parts[: len(parts) if row.is_file else 1]
     if parts or not steps:
         raise ProgrammingError(
             'not the URI of an element',
@@ -159,7 +155,7 @@ def is_as_routed(path: Path) -> bool:
             return False
         if step.level in CHECKED and step.literal and why_not_sent(step.name):
             return False
-        if step.level.endswith('resources') and not uris.is_label(step.name):
+        if level(step.level).is_resource and not uris.is_label(step.name):
             return False
     return True
 
@@ -261,10 +257,11 @@ class _Parser:
     def _take_name(self) -> None:
         here = self.paths[0][-1].level
         following = self.tokens[0]
-        if not following or (here != 'files' and self._is_level_below(here)):
+        is_file = level(here).is_file
+        if not following or (not is_file and self._is_level_below(here)):
             return
-        name = '/'.join(self.tokens) if here == 'files' else following
-        del self.tokens[: len(self.tokens) if here == 'files' else 1]
+        name = '/'.join(self.tokens) if is_file else following
+        del self.tokens[: len(self.tokens) if is_file else 1]
         if {'.', '..'} & set(name.split('/')):
             raise self._error(name, 'no name can be "." or ".."')
         step = Step(here, name, not is_wildcard(name))

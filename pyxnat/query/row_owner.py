@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .. import errors
+from ..model.levels import listed_levels, parts_of_session
 from ..tables.table import Row
 from .paths import Path, chain_of, read
 
 __all__ = ['is_own', 'may_be_of_others', 'own_rows']
 
-_HOLDERS = ('scans', 'assessors', 'reconstructions', 'experiments')
+_HOLDERS = (*(row.plural for row in parts_of_session()), 'experiments')
 _CATEGORIES = {
-    'scans': frozenset({'scans'}),
-    'assessors': frozenset({'assessors'}),
-    'reconstructions': frozenset({'reconstructions'}),
-    'experiments': frozenset({'resources', 'assessors'}),
+    plural: frozenset(row.category for row in listed_levels(plural)) for plural in _HOLDERS
 }
 
 

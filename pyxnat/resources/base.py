@@ -624,7 +624,7 @@ def as_name(row: Level, name: Any) -> str:
     if (
         name is None
         or not text
-        or (row.plural != 'files' and len(parts) > 1)
+        or (not row.is_file and len(parts) > 1)
         or '\x00' in text
         or {'.', '..'} & set(parts)
     ):

@@ -156,7 +156,7 @@ def _store_accession_id(element: Writable, accession_id: str) -> None:
 
     XNAT returns one for subjects, experiments and assessors.
     """
-    if element.level.plural not in ('subjects', 'experiments', 'assessors') or not accession_id:
+    if not element.level.has_label or not accession_id:
         return
     if len(accession_id) > _LONGEST_ID or not accession_id.isprintable():
         raise errors.UnexpectedAnswer(

@@ -78,7 +78,7 @@ def _element_accessor(row: Level, owner: str) -> Callable[..., Any]:
     def accessor(self: Any, ID: str) -> Any:  # noqa: N803 - XNAT's word
         return self._child(row, ID)
 
-    name = 'path' if row.plural == 'files' else 'ID or label'
+    name = 'path' if row.is_file else 'ID or label'
     doc = f"""Return the {_words(row.singular)} with this {name}, whether it exists or not.
 
         {_sentence(row.doc)}. No request.
@@ -86,7 +86,7 @@ def _element_accessor(row: Level, owner: str) -> Callable[..., Any]:
         Parameters
         ----------
         ID : str
-            {_sentence(name)}{' below the resource' if row.plural == 'files' else ''}.
+            {_sentence(name)}{' below the resource' if row.is_file else ''}.
 
         Returns
         -------

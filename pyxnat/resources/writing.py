@@ -11,6 +11,7 @@ from typing import Any
 from .. import errors
 from ..model import item_xml, uris
 from ..model.item_xml import Setting
+from ..model.levels import parts_of_session
 from ..model.schemas import Registry
 from ..model.short_names import LEVELS_WITH_NAMES
 from ..model.xml import parse_xml
@@ -95,9 +96,9 @@ class Fields:
         Empty for elements that the document cannot hold.
         """
         if (
-            element.level.singular != 'scan'
+            not (element.level.is_part and element.level.has_types)
             or self.registry is None
-            or not self.registry.is_a(self.kind, 'xnat:imageScanData')
+            or not self.registry.is_a(self.kind, element.level.base)
         ):
             return []
         return [item_xml.write_inner(self.registry, self.kind, element.path_name, self.settings)]
@@ -321,7 +322,7 @@ def _write(element: Writable, fields: Fields, query: Mapping[str, Any]) -> None:
     if document is None and not fields.is_checked:
         settings = (
             {'xsiType': fields.kind, **settings}
-            if element.level.singular in ('scan', 'assessor')
+            if element.level.has_types and element.level in parts_of_session()
             else settings
         )
     if document is not None:

@@ -127,7 +127,7 @@ class Draw:
         """
         plural = level(name).plural
         counts: Counter[_Branch] = Counter()
-        if plural.endswith(('resources', 'files')):
+        if not level(name).is_item:
             counts.update(
                 {(plural, *reversed(chain[:-1])): 0 for chain in chains() if chain[-1] == plural}
             )

@@ -99,9 +99,7 @@ class Transfer:
     def _prefetch(self, element: Any) -> int:
         self._fetch_listings_below(element)
         files = (
-            [element]
-            if element.level.plural == 'files'
-            else list(self._host.select(f'{element.uri}//files'))
+            [element] if element.level.is_file else list(self._host.select(f'{element.uri}//files'))
         )
         for file in files:
             self.download(file)
@@ -110,7 +108,7 @@ class Transfer:
     def _fetch_listings_below(self, element: Any) -> None:
         """Fetch the listings and documents of an element and of all below it."""
         element.exists()
-        if element.level.plural.endswith('resources') or element.level.plural == 'files':
+        if not element.level.is_item:
             return
         element.get()
         for row in children(element.level.plural):

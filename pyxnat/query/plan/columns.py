@@ -17,11 +17,7 @@ from .listings import Columns
 
 __all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_columns']
 
-_LEVEL_OF_TYPE = {
-    'xnat:projectData': 'projects',
-    'xnat:subjectData': 'subjects',
-    'xnat:reconstructedImageData': 'reconstructions',
-}
+_LEVEL_OF_TYPE = {row.base: row.plural for row in LEVELS if row.is_item and not row.has_types}
 
 _TOGETHER = 500
 """Rows of a listing that are converted at once."""

@@ -50,7 +50,7 @@ class ListOwnFiles(Stage):
     def _inner(self) -> list[str]:
         """Return the segments of the URI between the element and ``files``."""
         resource = self.steps[-2]
-        direction = level(resource.level).segment.removesuffix('resources').strip('/')
+        direction = level(resource.level).side
         return [
             *filter(None, [direction]),
             *(

@@ -102,8 +102,9 @@ class Listed:
 
     def __iter__(self) -> Iterator[Found]:
         begin, _, guessed, above, plural = self._none
+        quote = uris.quote_path if level(plural).is_file else uris.quote
         for identity, row in chosen(self._step, self._rows, self._conditions):
-            quoted = uris.quote_path(identity) if plural == 'files' else uris.quote(identity)
+            quoted = quote(identity)
             yield Found(f'{begin}/{quoted}', row, guessed, above, plural)
 
     def rows(self) -> Iterator[Row]:
@@ -111,7 +112,7 @@ class Listed:
         begun, self._begun = self._begun, None
         if begun is not None:
             return begun
-        if self._step.name != ANY or self._step.level == 'files' or self._conditions:
+        if self._step.name != ANY or level(self._step.level).is_file or self._conditions:
             return (row for _, row in chosen(self._step, self._rows, self._conditions))
         rows = iter(self._rows)
         first = list(islice(rows, 1))
@@ -157,8 +158,9 @@ def element_uri(parent: str, plural: str, name: str) -> str:
     name : str
         ID or label of the child, or the path of a file; not quoted.
     """
-    quoted = uris.quote_path(name) if plural == 'files' else uris.quote(name)
-    return uris.join(parent, level(plural).segment, quoted)
+    row = level(plural)
+    quoted = uris.quote_path(name) if row.is_file else uris.quote(name)
+    return uris.join(parent, row.segment, quoted)
 
 
 def names_of(plural: str, row: Row) -> tuple[str, str]:
@@ -171,11 +173,11 @@ def names_of(plural: str, row: Row) -> tuple[str, str]:
     row : Row
         Row of a listing.
     """
-    if plural == 'files':
+    columns = level(plural)
+    if columns.is_file:
         path = row.get('path') or uris.file_path(cell(row, 'URI')) or cell(row, 'Name')
         return path, path
-    columns = level(plural)
-    if plural.endswith('resources'):
+    if columns.is_resource:
         return cell(row, columns.id_column), uris.meaning(cell(row, columns.label_column))
     identity, label = row.get(columns.id_column), row.get(columns.label_column)
     if identity is None or label is None:  # they may have other names
@@ -195,13 +197,13 @@ def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[
     conditions : mapping
         Level -> accession IDs that its elements must have.
     """
-    wants_all = step.name == ANY and not step.literal
+    wants_all, is_file = step.name == ANY and not step.literal, level(step.level).is_file
     for row in rows:
         identity, label = names_of(step.level, row)
         if not (wants_all or is_wanted(step, identity, label)):
             continue
         if not conditions or _passes(conditions, step.level, identity, row):
-            yield identity, {**row, 'path': identity} if step.level == 'files' else row
+            yield identity, {**row, 'path': identity} if is_file else row
 
 
 def check_own(at: Found, rows: Iterable[Row]) -> None:

@@ -30,17 +30,7 @@ Tables = Sequence[Iterable[Row]]
 A long response is read from disk each time.
 """
 
-_EXPERIMENT, _OF_SUBJECTS = 'xnat:experimentData', 'xnat:subjectAssessorData'
-_BASES = {
-    'projects': ('xnat:projectData',),
-    'subjects': ('xnat:subjectData',),
-    'experiments': (_EXPERIMENT, _OF_SUBJECTS),
-    'assessors': (_EXPERIMENT, 'xnat:imageAssessorData', 'xnat:derivedData'),
-    'scans': ('xnat:imageScanData',),
-    'reconstructions': ('xnat:reconstructedImageData',),
-}
-"""Data types that all elements of a level derive from."""
-
+_OF_SUBJECTS = level('experiments').root
 _EXPERIMENTS_OF_SITE = uris.join(uris.ENTRY, 'experiments')
 """Listing of the whole site; it includes assessors."""
 
@@ -108,7 +98,8 @@ class Listing:
         if self._has_assessors and (kind == _OF_SUBJECTS or name.startswith('subject_')):
             return (_OF_SUBJECTS,)
         if ':' in kind:
-            return () if kind in _BASES.get(self._plural, ()) else (kind,)
+            row = level(self._plural)
+            return () if kind in (row.base, *row.further_bases) else (kind,)
         return types_with(level(self._plural).singular, name)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Container, Sequence
 from ...errors import ProgrammingError
 from ...model import uris
 from ...model.labels import needs_id
-from ...model.levels import GAPS, Chain, level
+from ...model.levels import GAPS, Chain, level, parts_of_session
 from ..paths import Path, chain_of, read, spell
 from .found import Conditions, Found, element_uri
 from .listings import Columns
@@ -94,10 +94,8 @@ def plans(
         below.setdefault(route[:at], set()).update(
             [step.level for step in route[at : at + 1] if at]
         )
-    both = [
-        below[route[:at]] >= {'assessors', 'reconstructions'}
-        for route, at in zip(routes, ends, strict=True)
-    ]
+    derived = {row.plural for row in parts_of_session() if row.has_sides}
+    both = [below[route[:at]] >= derived for route, at in zip(routes, ends, strict=True)]
     arguments = zip(routes, columns, both, strict=True)
     return [
         plan(route, conditions, without, wanted, both=has_both)
@@ -190,7 +188,7 @@ def _single(path: Path, chain: Chain, at: int, conditions: Conditions, columns: 
         return ListShares((step,))
     relevant = _relevant(step.level, chain[:at], conditions)
     must_look_up = at > 0 and needs_id(step.level, step.name)
-    is_usable = not step.level.endswith('resources') or uris.is_label(step.name)
+    is_usable = not level(step.level).is_resource or uris.is_label(step.name)
     needs_no_listing = (
         is_usable and not relevant and not columns.get(step.level) and not must_look_up
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import NamedTuple
 
+from ...model.levels import LEVELS, Level, level
 from ...model.wildcards import ANY
 from ..paths import Path, chain_of
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
@@ -15,6 +16,10 @@ from .site_shortcuts import ListOfAll, ListScansOfAll, is_listed_by_site
 from .stages import ListSessions, Stage
 
 __all__ = ['PROBE', 'SHORT_CUTS', 'ShortCut', 'probe_before', 'short_cut']
+
+
+_RESOURCES = tuple(row.plural for row in LEVELS if row.is_resource)
+_DERIVED = tuple(row.plural for row in LEVELS if row.has_sides)
 
 
 class ShortCut(NamedTuple):
@@ -65,41 +70,34 @@ def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
 
     Rows of files have only the ID of the assessor or reconstruction.
     """
-    kinds = {
-        'assessors': ('resources', 'in_resources', 'out_resources'),
-        'reconstructions': ('in_resources', 'out_resources'),
-    }
     holder = rest[0].level
     fits = (
         len(rest) == 3
-        and rest[1].level in kinds.get(holder, ())
+        and _is_listed_for_all(level(holder), level(rest[1].level))
         and rest[0].name == ANY
-        and rest[2].level == 'files'
+        and level(rest[2].level).is_file
     )
     below = done != () and done[-1].level == 'experiments'
     return 3 if fits and below and _is_listed_with_files(columns) and not columns.get(holder) else 0
 
 
+def _is_listed_for_all(holder: Level, resources: Level) -> bool:
+    """Return whether one request lists such resources of all elements of a level."""
+    return bool(resources.side) or (resources.is_resource and not holder.is_part)
+
+
 def _own_files(done: Path, rest: Path, columns: Columns) -> int:
     holder = done[-1].level if done else ''
-    own = chain_of(rest) == ('resources', 'files') and holder in (
-        'projects',
-        'subjects',
-        'experiments',
-        'scans',
-    )
-    directed = chain_of(rest) in (('in_resources', 'files'), ('out_resources', 'files'))
+    is_files_of = len(rest) == 2 and level(rest[0].level).is_resource
+    own = is_files_of and not level(rest[0].level).side and not level(holder).has_sides
+    directed = is_files_of and bool(level(rest[0].level).side)
     is_shorter = not rest[0].literal or (holder == 'experiments' and not done[-1].literal)
     return 2 if (own or directed) and is_shorter and _is_listed_with_files(columns) else 0
 
 
 def _is_listed_with_files(columns: Columns) -> bool:
     """Return whether rows of files have the wanted columns of resources."""
-    wanted = {
-        name
-        for plural in ('resources', 'in_resources', 'out_resources')
-        for name in columns.get(plural, ())
-    }
+    wanted = {name for plural in _RESOURCES for name in columns.get(plural, ())}
     return wanted <= {'xnat_abstractresource_id', 'label'}
 
 
@@ -128,12 +126,8 @@ SHORT_CUTS: dict[str, ShortCut] = {
     'levels of all projects': ShortCut(ListOfAll, _of_all, ('subjects', 'experiments')),
     'sessions of a project': ShortCut(ListSessions, _sessions, ('subjects',)),
     'files of scans': ShortCut(ListFiles, _files_of_scans, ('scans',)),
-    'files of derived data': ShortCut(
-        ListDerivedFiles, _derived_files, ('assessors', 'reconstructions')
-    ),
-    'files of an element': ShortCut(
-        ListOwnFiles, _own_files, ('resources', 'in_resources', 'out_resources')
-    ),
+    'files of derived data': ShortCut(ListDerivedFiles, _derived_files, _DERIVED),
+    'files of an element': ShortCut(ListOwnFiles, _own_files, _RESOURCES),
     'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all, ('scans',)),
     'scans of a project': ShortCut(ListScansTogether, _scans, ('scans',)),
     PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0, ()),  # stands before others
@@ -193,7 +187,7 @@ def probe_before(
     if at.level == 'subjects':
         fits = chain_of(rest) == ('resources', 'files') and len(done) > 1
     else:
-        fits = at.level == 'experiments' and step.level in ('assessors', 'reconstructions')
+        fits = at.level == 'experiments' and step.level in _DERIVED
     if not fits or (at.literal and not both) or not (at.literal or done[0].level == 'projects'):
         return None
     return KeepWhereAny(step.level, for_one=both or (at.level == 'experiments' and len(rest) > 1))

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ...errors import UnexpectedAnswer
 from ...model import uris
+from ...model.levels import level, listed_levels
 from ...model.short_names import cell, key_of
 from ...tables.table import Row
 from ..paths import chain_of
@@ -17,9 +18,6 @@ from .session_shortcuts import ListScansTogether
 from .stages import ListLevel, ListSessions, Stage
 
 __all__ = ['ListOfAll', 'ListScansOfAll', 'is_listed_by_site']
-
-_TYPES = {'subjects': 'xnat:subjectData', 'experiments': 'xnat:subjectAssessorData'}
-"""Type of each level in listings of the site; that of experiments excludes assessors."""
 
 
 class _SiteListing:
@@ -176,13 +174,14 @@ class ListScansOfAll(ListScansTogether):
 def _site_requests(plural: str, columns: Columns, needed: Sequence[str]) -> tuple[str, ...]:
     """Return the URIs of a listing of the site, single types included."""
     wanted = {**columns, plural: (*columns.get(plural, ()), *_shares(plural))}
-    datatype = _TYPES[plural] if plural == 'experiments' else ''
+    row = level(plural)
+    datatype = row.root if len(listed_levels(plural)) > 1 else ''  # leaves out assessors
     return Listing(uris.join(uris.ENTRY, plural), plural, wanted, needed, datatype).uris
 
 
 def _shares(plural: str) -> tuple[str, str]:
     """Return the paths of the projects that share an item, and its labels."""
-    base = f'{_TYPES[plural]}/sharing/share'
+    base = f'{level(plural).root}/sharing/share'
     return f'{base}/project', f'{base}/label'
 
 
@@ -191,5 +190,5 @@ def is_listed_by_site(columns: Columns) -> bool:
 
     The label may differ: the listing has it for each project.
     """
-    wanted = [name for plural in _TYPES for name in columns.get(plural, ())]
+    wanted = [name for plural in ('subjects', 'experiments') for name in columns.get(plural, ())]
     return not any('sharing/' in name or name == 'subject_label' for name in wanted)

@@ -188,7 +188,7 @@ class ListLevel(Stage):
         return self.below(at, [self._listing(at).rows(tables)])
 
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
-        if self.steps[0].level == 'files' or self.steps[0].level.endswith('resources'):
+        if not level(self.steps[0].level).is_item:
             check_own(at, listed[0])
         return Listed(at, self.steps[0], listed[0], self.conditions)
 

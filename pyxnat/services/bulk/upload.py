@@ -18,7 +18,7 @@ from ...files import zips
 from ...files.disk import digest_of
 from ...http.upload_body import check_names
 from ...model import uris
-from ...model.levels import children, level
+from ...model.levels import LEVELS, Level, children, depth, level
 from ...query.layouts import Layout, default_for
 from ...query.row_owner import own_rows
 from ...resources.base import as_name
@@ -36,10 +36,8 @@ __all__ = ['Uploader', 'upload']
 log = logging.getLogger('pyxnat.services.bulk')
 
 _FILE = level('files')
-_SIDES = {'in': 'in_resource', 'out': 'out_resource'}
-_ABOVE = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
-
-_DEPTHS = {'projects': 1, 'subjects': 2, 'experiments': 3}
+_SIDES = {row.side: row.singular for row in LEVELS if row.is_resource}
+_ABOVE = tuple(row for row in LEVELS if row.layout_doc)
 
 _Files = dict[str, Member]
 """Path below a resource -> local file."""
@@ -92,12 +90,12 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
 
     Files that do not fit the layout are errors, before anything is sent.
     """
-    if target.level.plural == 'files':
+    if target.level.is_file:
         raise errors.ProgrammingError(
             f'{target!r} has nothing below it', remedy='Upload to its resource, or put() one file.'
         )
-    is_resource = target.level.plural.endswith('resources')
-    known = layout.fields & set(_ABOVE[: _DEPTHS.get(target.level.plural, len(_ABOVE))])
+    is_resource = target.level.is_resource
+    known = layout.fields & _fields_above(target.level)
     if known or 'path' not in layout.fields or not ('resource' in layout.fields or is_resource):
         problem = f'{layout.text} is not a layout of files below {target!r}'
         raise errors.ProgrammingError(
@@ -125,9 +123,19 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
     return grouped
 
 
+def _fields_above(row: Level) -> set[str]:
+    """Return the fields of a layout that an element has by itself."""
+    has_parts = depth(row.plural) <= depth('experiments')
+    return {
+        above.singular
+        for above in _ABOVE
+        if not has_parts or depth(above.plural) <= depth(row.plural)
+    }
+
+
 def _resource(target: Any, values: Mapping[str, str]) -> Any:
     """Return the resource below an element that the fields of a layout name."""
-    for name in _ABOVE:
+    for name in (row.singular for row in _ABOVE):
         if name not in values:
             continue
         if name not in {row.singular for row in children(target.level.plural)}:
@@ -135,7 +143,7 @@ def _resource(target: Any, values: Mapping[str, str]) -> Any:
                 f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.'
             )
         target = getattr(target, name)(values[name])
-    return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])
+    return getattr(target, _SIDES.get(values.get('side', ''), _SIDES['']))(values['resource'])
 
 
 class Uploader(WorkerPool):

@@ -11,7 +11,7 @@ from ...model import uris
 from ...model.levels import level
 from ...model.short_names import cell
 from ...model.wildcards import ANY
-from ...query.layouts import Layout
+from ...query.layouts import STAND_INS, Layout
 from ...query.paths import Path, Step, chain_of, read, routes_below, uri_of
 from ...query.plan import Found, columns_of
 from ...resources import Element
@@ -19,9 +19,6 @@ from ...resources.base import class_of
 from ...tables.table import Row
 
 __all__ = ['RemoteFile', 'Scope', 'distinct_places', 'files_below', 'list_files', 'scope_of']
-
-_LABELLED = ('subjects', 'experiments', 'assessors')
-_SIDES = {'in_resources': 'in', 'out_resources': 'out'}
 
 
 class RemoteFile(NamedTuple):
@@ -71,7 +68,7 @@ def files_below(selection: Any) -> Any:
         routes, conditions = [selection.steps], ()
     else:
         routes, conditions = list(selection.routes), selection.conditions
-    if routes and routes[0][-1].level != 'files':
+    if routes and not level(routes[0][-1].level).is_file:
         routes = [
             _past_subjects(route, longer)
             for route in routes
@@ -151,7 +148,7 @@ class _Resource(NamedTuple):
 def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Resource:
     steps, label = read(uri), row.get('collection') or row.get('cat_ID', '')
     place = layout.places(
-        {**above, 'side': _SIDES.get(steps[-1].level, ''), 'resource': uris.meaning(label)}
+        {**above, 'side': level(steps[-1].level).side, 'resource': uris.meaning(label)}
     )
     at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
     return _Resource(
@@ -173,9 +170,7 @@ class _Names:
 
     def __init__(self, files: Any, layout: Layout) -> None:
         self._host = files.host
-        self._fields = layout.fields | (
-            {'assessor', 'reconstruction'} if 'scan' in layout.fields else set()
-        )
+        self._fields = layout.fields | (set(STAND_INS) if 'scan' in layout.fields else set())
         self._known: dict[Path, dict[str, str]] = {}
         self._sessions: dict[str, dict[str, Row]] = {}
         homes = {
@@ -221,9 +216,7 @@ class _Names:
             and {'project', 'subject', 'experiment'} & self._fields
         ):
             return self._of_session(above, file)
-        needs_label = (
-            row.singular in self._fields and step.level in _LABELLED and not _is_label(step, file)
-        )
+        needs_label = row.singular in self._fields and row.has_label and not _is_label(step, file)
         values = {
             row.singular: str(self._element(above, file).label()) if needs_label else step.name
         }
