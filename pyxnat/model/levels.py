@@ -29,6 +29,7 @@ __all__ = [
     'is_route',
     'level',
     'level_names',
+    'levels_inside',
     'listed_levels',
     'parts_of_session',
 ]
@@ -338,6 +339,18 @@ def parts_of_session() -> tuple[Level, ...]:
     ['scans', 'reconstructions', 'assessors']
     """
     inside = [row for row in children('experiments') if row.is_item]
+    return tuple(sorted(inside, key=lambda row: not row.is_part))
+
+
+@cache
+def levels_inside(name: str) -> tuple[Level, ...]:
+    """Return the levels whose elements stand in the document of an element, in its order.
+
+    >>> [row.plural for row in levels_inside('subject')]
+    ['experiments']
+    """
+    own = level(name).plural
+    inside = [row for row in _ITEMS if row.parents[0] == own and row.path_in_parent]
     return tuple(sorted(inside, key=lambda row: not row.is_part))
 
 

@@ -7,35 +7,19 @@ from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-from ...model.levels import level
+from ...model.levels import base_levels, level
 from ...model.schemas import Field, Registry, canonical
 from ...model.xml import parse_xml
 
 __all__ = ['TREE', 'Model', 'split_path']
 
 TREE = {
-    'project': '',
-    'subject': 'project',
-    'experiment': 'subject',
-    'scan': 'experiment',
-    'assessor': 'experiment',
-    'reconstruction': 'experiment',
+    row.singular: level(row.parents[0]).singular if row.parents[0] else '' for row in base_levels()
 }
 """Level of an item to the level of its parent."""
 
-_LEVEL_BASES = (
-    ('project', 'xnat:projectData'),
-    ('subject', 'xnat:subjectData'),
-    ('assessor', 'xnat:imageAssessorData'),
-    ('experiment', 'xnat:experimentData'),
-    ('scan', 'xnat:imageScanData'),
-    ('reconstruction', 'xnat:reconstructedImageData'),
-)
 _CHILD_PATHS = {
-    'experiments/experiment': 'experiment',
-    'scans/scan': 'scan',
-    'reconstructions/reconstructedimage': 'reconstruction',
-    'assessors/assessor': 'assessor',
+    row.path_in_parent.lower(): row.singular for row in base_levels() if row.path_in_parent
 }
 _CALLED = {'xnat:qcManualAssessorData': 'Manual QC', 'xnat:qcAssessmentData': 'Auto QC'}
 _FULL_PATH = re.compile(r'([A-Za-z_][\w.-]*:[\w.-]+)/(.+)$')
@@ -43,8 +27,6 @@ _TYPES = re.compile(r'\[@xsi:type=([^\]]+)\]')
 _MOST_REMEMBERED = 10_000
 _OF_ALL = ('meta/', 'custom_fields')
 """Start of paths that every item has, independent of the schema."""
-_OF_SEVERAL = ('experiment', 'assessor', 'scan')
-"""Levels whose items are of several types."""
 SCHEMAS = Path(__file__).parents[1] / 'schemas'
 
 
@@ -92,13 +74,13 @@ class Model:
     def level_of(self, name: str) -> str:
         """Return the singular name of the level of a type; empty for none."""
         if name not in self._levels:
-            found = (where for where, base in _LEVEL_BASES if self.registry.is_a(name, base))
-            self._levels[name] = next(found, '')
+            found = (row for row in base_levels() if self.registry.is_a(name, row.base))
+            self._levels[name] = next((row.singular for row in found), '')
         return self._levels[name]
 
     def base_of(self, where: str) -> str:
         """Return the most general type of a level."""
-        return dict(_LEVEL_BASES)[where]
+        return level(where).base
 
     def can_hold(self, name: str) -> bool:
         """Whether items of exactly this type exist.
@@ -109,7 +91,7 @@ class Model:
         return (
             row is not None
             and not row.abstract
-            and row.name not in dict(_LEVEL_BASES[2:5]).values()
+            and row.name not in {one.base for one in base_levels() if one.has_types}
         )
 
     def field(self, name: str, path: str) -> Field | None:
@@ -169,7 +151,8 @@ class Model:
     def _is_kept_with_all(self, name: str, plain: str) -> bool:
         """Whether a path is that of an item's type, or of a key that only the database has."""
         if plain == 'extension_item/element_name':
-            return self.level_of(name) in _OF_SEVERAL
+            where = self.level_of(name)
+            return bool(where) and level(where).has_types
         return any(
             plain == f'{self.sql_name(one)}_id'.lower() for one in self.registry.ancestry(name)
         )
@@ -260,7 +243,8 @@ class Model:
 
         Empty for a level where XNAT requires a type.
         """
-        return level(where).datatype if where in ('project', 'subject', 'reconstruction') else ''
+        row = level(where)
+        return '' if row.has_types else row.datatype
 
     @cached_property
     def searchable(self) -> list[str]:

@@ -132,10 +132,10 @@ def places(segment: str) -> list[str]:
     segment : str
         Segment of the level in URIs: ``scans``, ``in/resources``.
     """
-    plural = segment.replace('/', '_')
-    found = [_pattern(names) for names in chains() if names[-1] == plural]
-    if plural == 'files':  # those of all resources of an item
-        holders = (names for names in chains() if names[-1].endswith('resources'))
+    row = next(row for row in LEVELS if row.segment == segment)
+    found = [_pattern(names) for names in chains() if names[-1] == row.plural]
+    if row.is_file:  # those of all resources of an item
+        holders = (names for names in chains() if level(names[-1]).is_resource)
         patterns = (_pattern(names) for names in holders if names[:-1] != NO_FILES)
         found += [pattern.removesuffix('resources') + 'files' for pattern in patterns]
     return found

@@ -8,6 +8,7 @@ from typing import Any
 from lxml import etree
 from sqlalchemy import Connection, select
 
+from ...model.levels import level
 from ...model.xml import Node, write_xml
 from ..context import Context
 from ..db.store import file
@@ -67,7 +68,7 @@ def catalogue(connection: Connection, row: Any, holder: Any) -> bytes:
     holder : Any
         Row of its item.
     """
-    is_of_part = holder.level in ('scan', 'reconstruction') and not row.counted
+    is_of_part = level(holder.level).is_part and not row.counted
     root = _root(holder.id if is_of_part else row.label or str(row.pk))
     files = connection.execute(
         select(file).where(file.c.resource == row.pk).order_by(file.c.path)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 from sqlalchemy import Connection
 
-from ...model.levels import level
+from ...model.levels import LEVELS, level
 from ...model.xml import Node, write_xml
 from ..context import Context
 from ..db.store import fields_of
@@ -22,13 +22,11 @@ from .uris import Step
 
 __all__ = ['ORDER', 'Part', 'Session', 'entries_of', 'parts_of', 'sessions_of', 'write_catalogue']
 
-GROUPS = {
-    'scan': 'RAW',
-    'experiment': 'RESOURCES',
-    'assessor': 'ASSESSORS',
-    'reconstruction': 'RECONSTRUCTIONS',
-}
-ORDER = ('assessor', 'reconstruction', 'experiment', 'scan')
+_SCAN, _SESSION, *_OTHERS = sorted(
+    (row for row in LEVELS if row.download_group), key=lambda row: row.singular != 'scan'
+)
+GROUPS = {row.singular: row.download_group for row in (_SCAN, _SESSION, *_OTHERS)}
+ORDER = tuple(row.singular for row in (*_OTHERS, _SESSION, _SCAN))
 """Order of levels in the zip."""
 
 
@@ -105,7 +103,7 @@ def parts_of(context: Context, connection: Connection, asked: Mapping[str, Any])
     """
     for session in sessions_of(context, connection, asked):
         for place in with_parts(connection, context, session.place):
-            plural = 'resources' if place.row.level in ('experiment', 'scan') else 'out_resources'
+            plural = 'out_resources' if level(place.row.level).has_sides else 'resources'
             for row in resources_at(connection, place.row, Step(level(plural), None)):
                 if _is_wanted(place.row, row, asked):
                     kept = Kept(
@@ -139,12 +137,11 @@ def _folder(session: Session, holder: Any, row: Any, options: list[str]) -> str:
         char if char.isalnum() or char == '_' else '_' for char in fields_of(holder).get('type', '')
     )
     simple = 'simplified' in options
-    inner = {
-        'experiment': [],
-        'assessor': ['assessors', holder.label or holder.id],
-        'reconstruction': ['reconstructions', holder.id],
-        'scan': ['scans', holder.id if simple or not kind else f'{holder.id}-{kind}'],
-    }[holder.level]
+    facts = level(holder.level)
+    described = f'-{kind}' if facts == _SCAN and kind and not simple else ''
+    inner = (
+        [facts.zip_folder, f'{holder.label or holder.id}{described}'] if facts.zip_folder else []
+    )
     before = [session.project] if 'projectIncludedInPath' in options else []
     before += [session.subject] if 'subjectIncludedInPath' in options else []
     middle = inner[1:] if simple else [*inner, 'resources']
@@ -221,11 +218,9 @@ def _add_session(sets: Node, session: Session, parts: list[Part]) -> None:
         )
         for part in of_kind:
             row, holder = part.kept.row, part.kept.place.row
-            below = {
-                'experiment': '',
-                'scan': f'/scans/{holder.id}',
-                'assessor': f'/assessors/{holder.id}/out',
-            }.get(kind, f'/{kind}s/{holder.id}/out')
+            facts = level(kind)
+            below = f'/{facts.plural}/{holder.id}' if facts.zip_folder else ''
+            below += '/out' if facts.has_sides else ''
             uri = (
                 f'/archive/experiments/{session.place.row.id}{below}/resources/'
                 f'{row.label or row.pk}/files'

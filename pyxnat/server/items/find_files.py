@@ -12,7 +12,7 @@ from urllib.parse import unquote_plus
 
 from sqlalchemy import Connection, select
 
-from ...model.levels import level
+from ...model.levels import level, parts_of_session
 from ..archive import Archive
 from ..context import Context
 from ..db.store import fields_of, file, item, resource
@@ -37,8 +37,7 @@ __all__ = [
     'with_parts',
 ]
 
-_TWO_SIDED = frozenset({'assessor', 'reconstruction'})
-_ABOVE = ('experiment', 'scan', 'reconstruction', 'assessor')
+_ABOVE = (level('experiments'), *parts_of_session())
 
 
 @dataclass
@@ -84,7 +83,7 @@ class Held:
 def split(route: ItemPath) -> tuple[Sequence[Step], Step, Step | None]:
     """Split a route into items, resource and files; the last may be None."""
     steps = route.steps
-    if steps[-1].level.plural == 'files':
+    if steps[-1].level.is_file:
         return steps[:-2], steps[-2], steps[-1]
     return steps[:-1], steps[-1], None
 
@@ -101,9 +100,7 @@ def side_of(holder: Any, plural: str) -> str:
     plural : str
         Plural name of the level.
     """
-    if holder.level not in _TWO_SIDED:
-        return ''
-    return 'in' if plural == 'in_resources' else 'out'
+    return level(plural).side or 'out' if level(holder.level).has_sides else ''
 
 
 def resources_at(connection: Connection, holder: Any, step: Step) -> list[Any]:
@@ -172,10 +169,8 @@ def with_parts(connection: Connection, context: Context, place: Place) -> list[P
         The item.
     """
     places = [place]
-    for name in (
-        ('scans', 'reconstructions', 'assessors') if place.row.level == 'experiment' else ()
-    ):
-        step = Step(level(name), 'ALL')
+    for below in parts_of_session() if place.row.level == 'experiment' else ():
+        step = Step(below, 'ALL')
         rows = find_parts(connection, context.caller, place, step, 'ALL')
         places += [
             Place(place.project, {**place.rows, step.level.singular: row}, row) for row in rows
@@ -236,7 +231,7 @@ def described(context: Context, holder: Any) -> str:
     holder : Any
         Row of the item.
     """
-    if holder.level in ('scan', 'reconstruction'):
+    if level(holder.level).is_part:
         return str(fields_of(holder).get('type', ''))
     return context.archive.model.singular(holder.xsi_type) if holder.level == 'assessor' else ' '
 
@@ -258,11 +253,12 @@ def _route_uri(connection: Connection, places: Sequence[Place], step: Step) -> s
         return _top_uri(connection, first)
     if first.project and 'subject' in first.rows:
         parts += ['projects', first.project, 'subjects', first.rows['subject'].id]
-    for name in _ABOVE:
-        rows = {place.rows[name].pk: place.rows[name].id for place in places if name in place.rows}
+    for above in _ABOVE:
+        found = [place.rows[above.singular] for place in places if above.singular in place.rows]
+        rows = {row.pk: row.id for row in found}
         if rows:
-            parts += [f'{name}s', ','.join(rows.values())]
-    if any(name in first.rows for name in _TWO_SIDED):
+            parts += [above.plural, ','.join(rows.values())]
+    if any(level(name).has_sides for name in first.rows):
         parts.append(side_of(first.row, step.level.plural))
     return '/'.join(parts)
 
@@ -284,8 +280,9 @@ def _holder_uri(connection: Connection, place: Place, row: Any) -> str:
     if holder.level == 'experiment':
         return f'/data/experiments/{holder.id}'
     session = connection.scalar(select(item.c.id).where(item.c.pk == holder.parent))
-    side = ('/' + (row.side or 'out')) if holder.level in _TWO_SIDED else ''
-    return f'/data/experiments/{session}/{holder.level}s/{holder.id}{side}'
+    facts = level(holder.level)
+    side = ('/' + (row.side or 'out')) if facts.has_sides else ''
+    return f'/data/experiments/{session}/{facts.plural}/{holder.id}{side}'
 
 
 def file_uri(held: Held) -> str:

@@ -12,14 +12,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from ...model.levels import parts_of_session
 from ..db.access import Caller
 from ..errors import Forbidden, InternalServerError, NotFound
 from .locate import Place, find, find_element, find_parts
 from .uris import Step
 
 __all__ = ['holder_of', 'holders_of', 'need_project']
-
-_BELOW = ('scans', 'reconstructions', 'assessors')
 
 
 def holder_of(connection: Connection, caller: Caller, steps: Sequence[Step]) -> Place:
@@ -70,7 +69,7 @@ def holders_of(
         return [base]
     found = _sessions(connection, caller, base, step)
     _check_count(found, step, method)
-    below = next((one for one in steps if one.level.plural in _BELOW), None)
+    below = next((one for one in steps if one.level in parts_of_session()), None)
     if below is not None:
         found = [place for session in found for place in _parts(connection, caller, session, below)]
         _check_count(found, below, method)

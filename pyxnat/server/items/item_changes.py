@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ...model.levels import listed_levels
 from ..archive import Archive
 from ..db.access import Caller
 from ..db.store import (
@@ -37,7 +38,7 @@ __all__ = ['EXPERIMENTS', 'MAX_LABEL', 'ItemChanges', 'levels_with_shared_ids']
 
 MAX_LABEL = 255
 """Characters of a label or ID."""
-EXPERIMENTS = ('experiment', 'assessor')
+EXPERIMENTS = tuple(row.singular for row in listed_levels('experiments'))
 """Levels of experiments: their IDs and labels are unique together."""
 
 
@@ -194,7 +195,7 @@ class ItemChanges:
         for kind in {
             one.xsi_type
             for one in doomed
-            if one.project == row.project and one.level in ('experiment', 'assessor')
+            if one.project == row.project and one.level in EXPERIMENTS
         }:
             need(self.connection, self.caller, row.project, 'delete', kind)
         foreign = [one for one in doomed if one.project != row.project]

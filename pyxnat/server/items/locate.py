@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
 
-from ...model.levels import level
+from ...model.levels import level, listed_levels
 from ..db.access import Caller, readable, rights
 from ..db.store import alias, item, share
 from ..errors import Forbidden, NotFound
@@ -37,7 +37,6 @@ __all__ = [
     'need_on',
 ]
 
-_PARTS = frozenset({'scans', 'reconstructions'})
 """Levels whose items are readable with their session."""
 
 
@@ -198,7 +197,7 @@ def kind_of(connection: Connection, row: Any) -> str:
     """
     if row.level == 'project':
         return ''
-    if row.level not in ('scan', 'reconstruction'):
+    if not level(row.level).is_part:
         return str(row.xsi_type)
     return str(connection.scalar(_KIND_OF, {'session': row.parent}))
 
@@ -250,7 +249,7 @@ def _ways(plural: str, above: str, method: str, holds: bool, has_project: bool) 
     """
     if not above:
         return ('site ID',)
-    if plural in _PARTS:
+    if level(plural).is_part:
         return ('site ID',) if plural == 'reconstructions' and not holds else ('child ID',)
     if plural == 'assessors' and not (holds or has_project or method == 'PUT'):
         return ('site ID',)
@@ -274,7 +273,7 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
         'child label': and_(item.c.label == text, item.c.parent == pk),
     }[way])  # fmt: skip
     caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
-    if plural not in _PARTS:
+    if not level(plural).is_part:
         query = query.where(readable(caller, item))
     elif way == 'site ID':
         session = alias(item, 'session')
@@ -289,11 +288,8 @@ def _levels(plural: str, above: str) -> Sequence[str]:
 
     An experiment may be an assessor, but not below a subject.
     """
-    return (
-        ('experiment', 'assessor')
-        if plural == 'experiments' and above != 'subject'
-        else (level(plural).singular,)
-    )
+    rows = listed_levels(plural) if above != 'subject' else (level(plural),)
+    return tuple(row.singular for row in rows)
 
 
 def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
@@ -398,7 +394,7 @@ def find_parts(
         Rows of the parts.
     """
     query = _below(step.level.plural, 'experiment', place.row.pk, place.project).order_by(item.c.pk)
-    is_part = step.level.plural in _PARTS
+    is_part = step.level.is_part
     if not is_part:
         query = query.where(readable(caller, item))
     if name in ('ALL', '*'):

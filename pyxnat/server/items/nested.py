@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from ...model.levels import LEVELS
 from ...model.schemas import Registry, canonical
 
 __all__ = ['SHARE_TYPES', 'key_names', 'number_of', 'type_of']
 
-SHARE_TYPES = {
-    'subject': 'xnat:projectParticipant',
-    'experiment': 'xnat:experimentData_share',
-    'assessor': 'xnat:experimentData_share',
-    'scan': 'xnat:imageScanData_share',
-}
+SHARE_TYPES = {row.singular: row.share_type for row in LEVELS if row.share_type}
 """Level of an item to the type of its shares."""
 _XS = '{http://www.w3.org/2001/XMLSchema}'
 _ROOM = 1000

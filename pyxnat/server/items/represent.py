@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select
 
+from ...model.levels import level, levels_inside, listed_levels
 from ...model.schemas import canonical
 from ...model.short_names import short_name
 from ..db.access import Caller, readable, visible
@@ -26,15 +27,6 @@ from .xml import write
 __all__ = ['CAT', 'Representer', 'java_date']
 
 CAT = 'http://nrg.wustl.edu/catalog'
-_CHILDREN = {
-    'subject': (('experiments/experiment', 'experiment'),),
-    'experiment': (
-        ('scans/scan', 'scan'),
-        ('reconstructions/reconstructedImage', 'reconstruction'),
-        ('assessors/assessor', 'assessor'),
-    ),
-}
-_PK_NAMES = {'scan': 'xnat_imageScanData_id', 'reconstruction': 'xnat_reconstructedImageData_id'}
 
 
 # Queries are cached: building one takes longer than running it, and each scan needs them.
@@ -47,7 +39,7 @@ def _bound_caller(admin: bool) -> Caller:
 @lru_cache(maxsize=16)
 def _below(where: str, admin: bool) -> Any:
     query = select(item).where(item.c.parent == bindparam('above'), item.c.level == where)
-    if where in ('experiment', 'assessor'):  # who may read a session may read its scans
+    if not level(where).is_part:  # who may read a session may read its scans
         query = query.where(readable(_bound_caller(admin), item))
     return query.order_by(item.c.pk)
 
@@ -117,22 +109,17 @@ class Representer:
         project = (
             row.project if row.level != 'scan' or row.told_project is None else row.told_project
         )
-        if row.level not in ('project', 'reconstruction') and project:
+        facts = level(row.level)
+        if facts.share_type and project:
             found['project'] = project
         if row.label:
             found['label'] = row.label
-        link = {
-            'experiment': 'subject_ID',
-            'scan': 'image_session_ID',
-            'reconstruction': 'image_session_ID',
-            'assessor': 'imageSession_ID',
-        }
-        if row.level in link and row.parent is not None:
+        if facts.parent_field and row.parent is not None:
             if row.parent not in self._ids:
                 self._ids[row.parent] = (
                     self._connection.scalar(select(item.c.id).where(item.c.pk == row.parent)) or ''
                 )
-            found[link[row.level]] = self._ids[row.parent]
+            found[facts.parent_field] = self._ids[row.parent]
         return found
 
     def value(self, row: Any, name: str) -> str:
@@ -163,15 +150,15 @@ class Representer:
     def children(self, row: Any) -> list[tuple[str, list[Any]]]:
         """Return the readable child items, by the field that holds them."""
         groups = []
-        for path, where in _CHILDREN.get(row.level, ()):
+        for below in levels_inside(row.level):
             rows = list(
                 self._connection.execute(
-                    _below(where, self._caller.admin),
+                    _below(below.singular, self._caller.admin),
                     {'above': row.pk, 'caller': self._caller.login},
                 )
             )
             if rows:
-                groups.append((path, rows))
+                groups.append((below.path_in_parent, rows))
         return groups
 
     def resources(self, row: Any, side: str = '') -> list[Any]:
@@ -184,13 +171,13 @@ class Representer:
         side : str
             ``in`` or ``out`` of an assessor or reconstruction.
         """
-        if side and row.level not in ('assessor', 'reconstruction'):
+        if side and not level(row.level).has_sides:
             return []
         return list(self._connection.execute(_resources(), {'holder': row.pk, 'which': side}))
 
     def shares(self, row: Any) -> list[Any]:
         """Return the shares of an item into projects that the caller may see."""
-        if row.level == 'project':
+        if not level(row.level).share_type:
             return []
         return list(
             self._connection.execute(
@@ -208,7 +195,7 @@ class Representer:
         side : str
             ``in`` or ``out`` of an assessor or reconstruction.
         """
-        return f'{side}/file' if side else 'file' if row.level == 'scan' else 'resources/resource'
+        return f'{side}/file' if side else level(row.level).resource_path
 
     # -- JSON
 
@@ -274,12 +261,13 @@ class Representer:
                     found = {'field': group, 'items': [self._nested(row, kind, {}, numbers)]}
                     nested.append(found)
                 found['items'][0]['data_fields'][rest] = own.pop(name)
-        if row.level in ('experiment', 'assessor'):
+        facts = level(row.level)
+        if facts in listed_levels('experiments'):
             own['id'] = row.id
-        if row.level == 'reconstruction':
-            own[_PK_NAMES[row.level]] = row.pk
-        if row.level == 'scan':
-            own[_PK_NAMES[row.level]] = own[_PK_NAMES[row.level].lower()] = row.pk
+        if facts.key_field:
+            own[facts.key_field] = row.pk
+        if facts.key_field and facts.has_types:
+            own[facts.key_column] = row.pk
         return own, nested
 
     def _native(self, row: Any, key: str, value: str) -> Any:
@@ -393,7 +381,7 @@ class Representer:
 
     def key_name(self, row: Any) -> str:
         """Return the name of the key of an item without accession ID."""
-        return _PK_NAMES.get(row.level, '')
+        return level(row.level).key_field
 
 
 def _share_item(row: Any, one: Any) -> dict[str, Any]:

@@ -132,11 +132,12 @@ def _decode(part: str) -> str:
 
 def _name(plural: str, text: str) -> str:
     """Return the name that XNAT reads from a segment."""
-    if plural in ('scans', 'reconstructions'):
+    row = level(plural)
+    if row.is_part:
         return unquote(text)
-    if plural == 'files':
+    if row.is_file:
         return unquote_plus(text) if re.search('%2[0Bb]', text) else text
-    return text.replace("'", '&apos;') if plural.endswith('resources') else text
+    return text.replace("'", '&apos;') if row.is_resource else text
 
 
 def parse(parts: Sequence[str]) -> ItemPath | None:
@@ -150,7 +151,7 @@ def parse(parts: Sequence[str]) -> ItemPath | None:
             break
         rest = rest[found[0].level.segment.count('/') + 1 :]
         last = found[-1].level
-        if last.plural == 'files':
+        if last.is_file:
             name = '/'.join(rest) + ('/' if trailing and rest else '')
             rest = []
         else:
@@ -172,7 +173,7 @@ def _next(chain: Chain, rest: list[str]) -> list[Step] | None:
             return [Step(row, None)]
     for row in below:
         words = [*row.segment.split('/')[:-1], 'files']
-        if row.plural.endswith('resources') and rest[: len(words)] == words and chain != NO_FILES:
+        if row.is_resource and rest[: len(words)] == words and chain != NO_FILES:
             return [Step(row, None), Step(level('files'), None)]
     return None
 
@@ -188,6 +189,6 @@ def archived_parts(uri: str) -> list[str]:
     parts = [part for part in uri.split('/') if part]
     parts = parts[1:] if parts[:1] == ['data'] else parts
     parts = parts[1:] if parts[:1] == ['archive'] else parts
-    if not uri.startswith('/') or parts[:1] not in (['projects'], ['subjects'], ['experiments']):
+    if not uri.startswith('/') or parts[:1] not in [[row.segment] for row in children(SERVER)]:
         raise BadRequest(f'{uri!r} is not the URI of an item.')
     return parts

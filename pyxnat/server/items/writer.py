@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import func, or_, select
 
+from ...model.levels import level
 from ...model.schemas import canonical
 from ..archive import Archive
 from ..db.access import ANY, readable
@@ -29,22 +30,11 @@ __all__ = ['Writer', 'check_access', 'check_label']
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_PROJECT = 249  # characters of the ID: XNAT accepts 200 and refuses 250
 ACCESS = ('private', 'protected', 'public')
-_LABELLED = ('subject', *EXPERIMENTS)
-_TYPES_FOR = {
-    'experiment': 'xnat:mrSessionData',
-    'assessor': 'xnat:qcManualAssessorData',
-    'scan': 'xnat:mrScanData',
-    'subject': 'xnat:subjectData',
-    'reconstruction': 'xnat:reconstructedImageData',
-    'project': 'xnat:projectData',
-}
-_LINKS = {
-    'experiment': ('ID', 'subject_ID'),
-    'assessor': ('ID', 'imageSession_ID'),
-    'reconstruction': ('ID', 'image_session_ID'),
-    'scan': ('ID',),
-}
-"""Attributes that an item needs in the document of its parent."""
+
+
+def _needed_inside(where: str) -> tuple[str, ...]:
+    """Return the attributes that an item needs in the document of its parent."""
+    return ('ID',) if where == 'scan' else ('ID', level(where).parent_field)
 
 
 def check_label(text: str, name: str = 'label') -> str:
@@ -219,14 +209,10 @@ class Writer(Sharing):
         Forbidden
             Without the right to create.
         """
-        kind = (
-            kind_of(self.connection, parent)
-            if where in ('scan', 'reconstruction')
-            else document.xsi_type
-        )
+        kind = kind_of(self.connection, parent) if level(where).is_part else document.xsi_type
         need(self.connection, self.caller, project, 'create', kind or ANY)
         xsi_type = self._creatable(document, where)
-        if where in ('scan', 'reconstruction'):
+        if level(where).is_part:
             self._check_scan_is_free(where, text, parent)
             row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
         else:
@@ -253,7 +239,7 @@ class Writer(Sharing):
         if not xsi_type:
             raise ExpectationFailed(
                 f'Need PUT Contents: name the type of the {where}, such as '
-                f'xsiType={_TYPES_FOR[where]}.'
+                f'xsiType={level(where).datatype}.'
             )
         if self.model.level_of(xsi_type) != where:
             raise (BadRequest if where == 'scan' else UnprocessableEntity)(
@@ -316,7 +302,7 @@ class Writer(Sharing):
             The document.
         """
         wanted = document.core.get('ID')
-        if not wanted or where not in ('subject', *EXPERIMENTS):
+        if not wanted or not level(where).has_label:
             return None
         return taken(self.connection, levels_with_shared_ids(where), wanted)
 
@@ -419,7 +405,7 @@ class Writer(Sharing):
             child.complete = (
                 document.complete and row.level == 'experiment'
             )  # fields of its sessions are merged
-            lacking = [name for name in _LINKS[where] if not child.core.get(name)]
+            lacking = [name for name in _needed_inside(where) if not child.core.get(name)]
             if lacking:
                 raise BadRequest(
                     f"The content of element '{child.xsi_type}' is not complete: "
@@ -427,7 +413,7 @@ class Writer(Sharing):
                 )
             name = (
                 child.core.get('ID', '')
-                if where in ('scan', 'reconstruction')
+                if level(where).is_part
                 else child.core.get('label') or child.core.get('ID', '')
             )
             query = select(item).where(
@@ -489,7 +475,7 @@ class Writer(Sharing):
         elif parent is None and row.level == 'experiment' and owner:
             changed.update(self._other_subject(row, owner))
         label = document.core.get('label')
-        if row.level in _LABELLED and label and label != row.label:
+        if level(row.level).has_label and label and label != row.label:
             self._check_label_is_free(row.level, row.project, label, row.pk)
             changed['label'] = unless_null(label)
         if (

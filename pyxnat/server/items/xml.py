@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from lxml import etree
 
+from ...model.levels import level
 from ...model.schemas import Field, Registry, canonical
 from ...model.xml import Node, write_xml
 from ..db.json_keys import Step, name_of, steps
@@ -195,7 +196,7 @@ class _Writer:
     def _items(self, node: Node, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
         for one in groups.get(found.path, ()):
             child = _append_element(node, found)
-            if one.level != 'reconstruction':  # its element has only one type
+            if level(one.level).has_types:
                 child.set(XSI_TYPE, one.xsi_type)
             self.fill(child, one)
         side = found.path.partition('/')[0] if found.path in ('in/file', 'out/file') else ''

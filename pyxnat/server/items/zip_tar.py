@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from ...model.levels import level
 from ..context import Context
 from ..db.store import fields_of
 from ..errors import BadRequest, NotFound, RequestEntityTooLarge
@@ -167,19 +168,12 @@ def _standard(context: Context, held: Held, typed: bool) -> str:
     """Return a path below the session, or below a named assessor."""
     row, one, among_all = held.place.row, held.resource, held.kept.among_all
     name = one.label or str(one.pk)
-    side = f'{one.side or "out"}/' if row.level in ('assessor', 'reconstruction') else ''
-    if row.level == 'assessor' and not among_all:
+    facts = level(row.level)
+    side = f'{one.side or "out"}/' if facts.has_sides else ''
+    if facts.listed_with and not among_all:
         return f'{row.label or row.id}/{side}resources/{name}/files/{held.file.path}'
-    kind = (
-        re.sub(r'\W', '_', _type_of(row))
-        if typed and not among_all and row.level in ('scan', 'reconstruction')
-        else ''
-    )
-    middle = (
-        f'{row.level}s/{row.id}{"-" + kind if kind else ""}/'
-        if row.level in ('scan', 'reconstruction', 'assessor')
-        else ''
-    )
+    kind = re.sub(r'\W', '_', _type_of(row)) if typed and not among_all and facts.is_part else ''
+    middle = f'{facts.zip_folder}/{row.id}{"-" + kind if kind else ""}/' if facts.zip_folder else ''
     return (
         f'{_before(context, held)}{_top(held)}/{middle}{side}resources/{name}/files/'
         f'{held.file.path}'
@@ -189,7 +183,7 @@ def _standard(context: Context, held: Held, typed: bool) -> str:
 def _before(context: Context, held: Held) -> str:
     """Return project and subject, if requested, before a session in a path."""
     rows, before = held.place.rows, ''
-    if not {'scan', 'reconstruction'} & set(rows):
+    if not any(level(name).is_part for name in rows):
         return before
     if context.flag('projectIncludedInPath'):
         before += f'{rows["experiment"].project}/'
@@ -201,10 +195,10 @@ def _before(context: Context, held: Held) -> str:
 def _improved(held: Held, form: str) -> str:
     row, one = held.place.row, held.resource
     name = one.label or str(one.pk)
-    if row.level in ('project', 'subject'):
+    if 'experiment' not in held.place.rows:
         return f'resources/{name}/{held.file.path}'
     kind = re.sub(r'[/\\:*?"<>|]', '_', held.kept.described) if form == 'zip' else ''
-    group = 'resources' if row.level == 'experiment' else f'{row.level}s'
+    group = level(row.level).zip_folder or 'resources'
     return f'{group}/{row.id}{"_" + kind if kind else ""}/{name}/{held.file.path}'
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from ...model.levels import parts_of_session
 from ..context import Context
 from ..db.store import item, now, workflow
 from ..db.types import Model
@@ -35,7 +36,7 @@ UPLOADED_FILE, REMOVED_FILE = 'Uploaded File', 'Removed File'
 CREATED_RESOURCE, REMOVED_RESOURCE = 'Created resource', 'Removed Resource Catalog'
 SHARED = 'Configured project sharing'
 REFRESHED = 'Catalog(s) Refreshed'
-_PARTS = ('scan', 'reconstruction')
+_PARTS = tuple(row.singular for row in parts_of_session() if row.is_part)
 
 
 def note(

@@ -70,9 +70,9 @@ def _asked(context: Context, connection: Connection, uri: str) -> tuple[Any, lis
     """Return the item of a URI, and the resources that the URI names."""
     parts = archived_parts(uri)
     path = parse(parts)
-    if path is None or path.tail or path.last.id is None or path.last.level.plural == 'files':
+    if path is None or path.tail or path.last.id is None or path.last.level.is_file:
         raise BadRequest(f'{uri!r} is not an item or resource of the archive.')
-    is_one = path.last.level.plural.endswith('resources')
+    is_one = path.last.level.is_resource
     steps = split(path)[0] if is_one else path.steps
     row = find(connection, context.caller, steps, inside=True).row
     need_on(connection, context.caller, row, 'edit')

@@ -8,6 +8,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ...model.levels import level
 from ..db.store import Connection
 from ..db.values import parse_stamp
 from ..errors import BadRequest, NotFound
@@ -24,7 +25,8 @@ def _audit(call: Call, kind: str, name: str) -> Response:
     if not re.fullmatch(r'[A-Za-z0-9_:.]+', kind) or not re.fullmatch(r'[A-Za-z0-9_.-]+', name):
         raise BadRequest('Invalid value')
     model = call.archive.model
-    if model.level_of(kind) not in ('project', 'subject', 'experiment', 'assessor'):
+    where = model.level_of(kind)
+    if not where or level(where).is_part:
         raise BadRequest(f'{kind} is not a data type of items.')
     with call.archive.store.read() as connection:
         row = find_of_type(connection, call.caller, model.registry.subtypes(kind), name)
@@ -46,7 +48,7 @@ def history(connection: Connection, row: Any) -> Response:
     row
         The item. Scans and reconstructions have none.
     """
-    if row.level in ('scan', 'reconstruction'):  # their events are recorded at their session
+    if level(row.level).is_part:  # their events are recorded at their session
         return _events([])
     return _events(workflow_log.of_item(connection, row))
 

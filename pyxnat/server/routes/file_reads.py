@@ -12,7 +12,7 @@ from urllib.parse import quote
 from werkzeug.http import http_date, parse_date
 from werkzeug.wrappers import Response
 
-from ...model.levels import level
+from ...model.levels import level, parts_of_session
 from ..db.store import Connection
 from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call, text
@@ -30,7 +30,6 @@ RESOURCE_COLUMNS = level('resources').columns
 FILE_COLUMNS = level('files').columns
 BLOCK = 2**20
 """Bytes per read of a file that is sent."""
-_CATEGORY = {'scan': 'scans', 'reconstruction': 'reconstructions', 'assessor': 'assessors'}
 
 
 # -- listing
@@ -60,12 +59,11 @@ def resource_table(call: Call, connection: Connection, path: ItemPath) -> Table:
 def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
     row, holder = kept.row, kept.place.row
     count, size = count_files(connection, row.pk)
-    category = _CATEGORY.get(holder.level, 'resources')
-    is_part = holder.level in ('scan', 'reconstruction')
-    described = kept.described if is_part or not kept.among_all else ''
+    facts = level(holder.level)
+    described = kept.described if facts.is_part or not kept.among_all else ''
     identity = (
         holder.id
-        if holder.level in _CATEGORY or (holder.level == 'experiment' and not kept.among_all)
+        if facts in parts_of_session() or (holder.level == 'experiment' and not kept.among_all)
         else ''
     )
     was_filled = bool(count or row.counted)  # else the statistics are those of its document, if any
@@ -74,7 +72,7 @@ def _resource_row(connection: Connection, kept: Kept) -> tuple[Any, ...]:
         row.pk,
         row.label,
         'xnat:resourceCatalog',
-        category,
+        facts.category,
         identity,
         described,
         *numbers,

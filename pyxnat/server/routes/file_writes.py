@@ -12,6 +12,7 @@ from typing import IO, Any
 from werkzeug.formparser import MultiPartParser
 from werkzeug.wrappers import Response
 
+from ...model.levels import level
 from ..db.access import rights
 from ..db.store import Connection, touch
 from ..db.values import unless_null
@@ -95,7 +96,7 @@ def _nameless(connection: Connection, holder: Any) -> Any:
     """Return the only resource without label of a scan or reconstruction."""
     return (
         (labelled_resources(connection, holder, '') or [None])[0]
-        if holder.level in ('scan', 'reconstruction')
+        if level(holder.level).is_part
         else None
     )
 

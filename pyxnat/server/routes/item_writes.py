@@ -7,6 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ...model.levels import level
 from ..db.access import ANY, Caller, rights
 from ..db.types import split_path
 from ..errors import BadRequest, Conflict, ExpectationFailed, NotFound, UnprocessableEntity
@@ -25,7 +26,6 @@ from .sharing import share_by_field, target_project
 
 __all__ = ['delete_item', 'post_item', 'put_item']
 
-_WITH_ACCESSION = frozenset({'subject', 'experiment', 'assessor'})
 _STATUS = {
     'activate': 'active',
     'quarantine': 'quarantine',
@@ -47,7 +47,7 @@ def post_item(call: Call, path: ItemPath) -> Response:
     """
     where = path.last.level.singular
     document = document_of(call, where)
-    name = document.core.get('label' if where in _WITH_ACCESSION else 'ID') or ''
+    name = document.core.get('label' if level(where).has_label else 'ID') or ''
     with call.archive.store.write() as connection:
         place = find(connection, call.caller, path.steps[:-1], 'PUT')
         writer = Writer(call.archive, connection, call.caller, Event.of(call))
@@ -278,7 +278,7 @@ def _create(
     parent = place.row
     project = place.project or parent.project
     known = writer.of_id(where, document)
-    if where in _WITH_ACCESSION:  # query and document override the path
+    if level(where).has_label:  # query and document override the path
         name = document.core.get('label') or name
         wanted = (
             document.core.get('project', project)
@@ -304,7 +304,7 @@ def _create(
     parent = _parent(writer, place, path, document) or parent
     row = writer.create(where, name, parent, project, document)
     _manage_status(call, writer, row)
-    return text(row.id, 201) if where in _WITH_ACCESSION else text(), row
+    return text(row.id, 201) if level(where).has_label else text(), row
 
 
 def _parent(writer: Writer, place: Place, path: ItemPath, document: Document) -> Any:
@@ -339,7 +339,7 @@ def _change(
     row = place.row
     wanted = document.core.get('label')
     if (
-        row.level in _WITH_ACCESSION
+        level(row.level).has_label
         and wanted
         and wanted != row.label
         and not (document.from_xml and row.level == 'subject')
@@ -352,7 +352,7 @@ def _change(
             raise Conflict(f'{row.id} belongs to project {row.project}; rename it there.')
         return text(), writer.rename(row, wanted)
     project = document.core.get('project')
-    if project and project != row.project and row.level in _WITH_ACCESSION:
+    if project and project != row.project and level(row.level).has_label:
         raise Conflict(
             f'Project must be modified through separate URI. {row.id} belongs to project '
             f'{row.project}, not {project}.'
@@ -377,7 +377,7 @@ def _put_below(place: Place, row: Any, document: Document) -> Any:
 
 def _written(call: Call, writer: Writer, row: Any) -> tuple[Response, Any]:
     _manage_status(call, writer, row)
-    return text(row.id) if row.level in _WITH_ACCESSION else text(), row
+    return text(row.id) if level(row.level).has_label else text(), row
 
 
 def _manage_status(call: Call, writer: Writer, row: Any) -> None:

@@ -176,9 +176,9 @@ _ITSELF = frozenset({('subject', ('history',))})
 
 
 def _routes(row: Level) -> Iterator[Route]:
-    if row.plural == 'files':
+    if row.is_file:
         return _file_routes(f'…/{row.segment}/{{path*}}')
-    if row.plural.endswith('resources'):
+    if row.is_resource:
         return _resource_routes(f'…/{row.segment}', row)
     return _item_routes(f'…/{row.segment}', row)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from ...model.levels import level
+from ...model.levels import LEVELS, level
 from ..db.access import Caller, rights
 from ..db.rows import project_row
 from ..db.store import fields_of
@@ -100,7 +100,7 @@ def share_by_field(connection: Any, writer: Writer, row: Any, document: Document
         The document.
     """
     target = target_project(connection, writer.caller, document.share['project'])
-    if row.level in ('subject', 'experiment', 'assessor') and not writer.is_in(row, target.id):
+    if level(row.level).has_label and not writer.is_in(row, target.id):
         writer.show(row, target, document.share.get('label') or None)
 
 
@@ -174,7 +174,5 @@ def _routes(segment: str, name: str) -> Iterator[Route]:
 
 
 ROUTES = tuple(
-    route
-    for name in ('subject', 'experiment', 'scan', 'assessor')
-    for route in _routes(level(name).segment, name)
+    route for row in LEVELS if row.share_type for route in _routes(row.segment, row.singular)
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ...model.levels import level
 from ..db.types import Model
 from .generated_fields import identifier, is_simple
 
@@ -303,7 +304,7 @@ def own_versions(model: Model, type_name: str, known: Iterable[str]) -> tuple[Di
     where = model.level_of(type_name)
     if type_name in _VERSIONS:
         return _VERSIONS[type_name]
-    if where in ('scan', 'reconstruction'):
+    if where and level(where).is_part:
         columns = (
             *_SCAN_COLUMNS,
             *(f'PARAMETERS_{name}' for name in _MR_PARAMETERS),

@@ -15,6 +15,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import Float
 
+from ...model.levels import level, parts_of_session
 from ...model.schemas import Field, canonical
 from ..db.access import Caller, readable
 from ..db.json_keys import is_complete, join, name_of, steps, storage_key
@@ -23,6 +24,7 @@ from ..db.types import TREE, Model
 
 __all__ = ['Expression', 'Scope']
 
+_SESSION_ID = {row.parent_field.lower() for row in parts_of_session()}
 _CORE = {'id': 'id', 'label': 'label', 'project': 'project'}
 _META = {
     'meta/insert_date': ('insert_date', 'dateTime'),
@@ -242,9 +244,7 @@ class Scope:
         condition = and_(
             below.c.level == where,
             belongs,
-            readable(self.caller, below)
-            if where not in ('scan', 'reconstruction')
-            else literal(True),
+            readable(self.caller, below) if not level(where).is_part else literal(True),
         )
         if type_name != self.model.base_of(where):
             condition = and_(
@@ -252,8 +252,10 @@ class Scope:
             )
         self._record_several(below.c.pk)
         self.joined[type_name] = below
-        if where in ('experiment', 'scan', 'reconstruction') or (
-            where == 'assessor' and self.level != 'project'
+        if (
+            where == 'experiment'
+            or level(where).is_part
+            or (where == 'assessor' and self.level != 'project')
         ):
             self._known['up', below.name, TREE[where]] = (
                 # its parent is this item, even if no row is joined: ages fall back to the subject's
@@ -332,7 +334,7 @@ class Scope:
             return Expression(table.c[column], kind)
         if (
             path in _CORE
-            and not (path == 'label' and where in ('scan', 'reconstruction', 'project'))
+            and not (path == 'label' and where and not level(where).has_label)
             and (path, where) != ('project', 'project')
         ):
             may_differ = path == 'project' and where == 'scan'
@@ -348,11 +350,7 @@ class Scope:
                 else self.parent(self.parent(table, 'experiment'), 'subject')
             )
             return Expression(owner.c.id)
-        if path in ('image_session_id', 'imagesession_id') and where in (
-            'scan',
-            'assessor',
-            'reconstruction',
-        ):
+        if path in _SESSION_ID and where in {row.singular for row in parts_of_session()}:
             return Expression(self.parent(table, 'experiment').c.id)
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, or_, select
 
-from ...model.levels import level
+from ...model.levels import level, listed_levels, parts_of_session
 from ...model.short_names import full_paths
 from ..context import Context
 from ..db.access import OTHER, Caller, readable, readable_in, rights, visible
@@ -30,7 +30,7 @@ from .recent import recent_table
 __all__ = ['listing']
 
 _DEFAULT_LIMIT = 100
-_SILENT = ('experiment', 'assessor')
+_SILENT = tuple(row.singular for row in listed_levels('experiments'))
 """Levels with an empty listing, status 200, below a project if XNAT's query fails."""
 _SHUFFLE = 2654435761
 """Knuth's hash factor: rows are ordered by key times this, so that neighbours are separated."""
@@ -160,7 +160,7 @@ class _Listing:
     def _conditions(self) -> list[ColumnElement[bool]]:
         table = self.root
         kinds = self.model.registry.subtypes(self.asked.root)
-        levels = ('experiment', 'assessor') if self.where == 'experiment' else (self.where,)
+        levels = [row.singular for row in listed_levels(self.where)]
         return [table.c.level.in_(levels), table.c.xsi_type.in_(kinds), *self._placed(table)]
 
     def _placed(self, table: Any) -> list[ColumnElement[bool]]:
@@ -229,7 +229,7 @@ class _Listing:
 
     def _filters(self) -> Iterator[ColumnElement[bool]]:
         """Yield the filters; listings below a session have none."""
-        if self.where in ('scan', 'assessor', 'reconstruction'):
+        if level(self.where) in parts_of_session():
             return
         yield from filters(self.context, self.asked, self.scope)
 
@@ -281,9 +281,9 @@ class _Listing:
         return shown
 
     def _uri(self) -> ColumnElement[Any]:
-        if self.where in ('project', 'subject', 'experiment', 'assessor'):
-            plural = {'project': 'projects', 'subject': 'subjects'}.get(self.where, 'experiments')
-            return self._below_path(f'/data/{plural}/')
+        facts = level(self.where)
+        if not facts.is_part:
+            return self._below_path(f'/data/{facts.listed_with or facts.plural}/')
         if not any(one.key == 'ID' for one in self.columns):
             raise ListingFails('XNAT needs ID among the columns of this listing.')
         return self._below_path(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from ...model.levels import level
+from ...model.levels import level, listed_levels
 from ...model.schemas import canonical
 from ...model.short_names import full_paths
 from ..context import Context
@@ -24,16 +24,6 @@ __all__ = ['Asked', 'ListingFails', 'Path', 'sql_name']
 ELEMENT_NAME = 'xnat:experimentData/extension_item/element_name'
 PROJECT = 'xnat:experimentData/project'
 SUBJECT = 'xnat:subjectData'
-_ROOTS = {
-    'project': 'xnat:projectData',
-    'subject': SUBJECT,
-    'experiment': 'xnat:subjectAssessorData',
-    'scan': 'xnat:imageScanData',
-    'assessor': 'xnat:imageAssessorData',
-    'reconstruction': 'xnat:reconstructedImageData',
-}
-_KEYS = {'scan': 'xnat_imagescandata_id', 'reconstruction': 'xnat_reconstructedimagedata_id'}
-"""Primary keys of levels whose items have another key than the ID."""
 _PASSED_OVER = re.compile(r'\[(?!@xsi:type=)[^\]]*\]')
 """Predicates that select an instance: XNAT's SQL ignores them and joins all instances."""
 
@@ -98,7 +88,7 @@ class Asked:
             if name is None or self._model.level_of(name) not in self._levels:
                 raise ListingFails(f'{kind} is not a data type of {level(self.where).plural}.')
             return name
-        root = 'xnat:experimentData' if self._site else _ROOTS[self.where]
+        root = 'xnat:experimentData' if self._site else level(self.where).root
         for found in self._named():
             if found.kind != root and self._model.registry.is_a(found.kind, root):
                 root = found.kind
@@ -106,7 +96,7 @@ class Asked:
 
     @property
     def _levels(self) -> tuple[str, ...]:
-        return ('experiment', 'assessor') if self.where == 'experiment' else (self.where,)
+        return tuple(row.singular for row in listed_levels(self.where))
 
     def _named(self) -> Iterator[Path]:
         """Yield all paths of columns and filters, in the order of the query."""
@@ -141,7 +131,7 @@ class Asked:
     @property
     def key(self) -> Path:
         """Primary key of the root."""
-        return self._path(self.root, _KEYS.get(self.where, 'ID'))
+        return self._path(self.root, level(self.where).key_column or 'ID')
 
     def _links(self, kinds: set[str]) -> Iterator[Path]:
         """Yield the columns that join the root with items of other types.

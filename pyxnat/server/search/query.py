@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Integer, Select, and_, cast, func, select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.sql.elements import ColumnElement
 
+from ...model.levels import level as facts_of
 from ..context import Context
 from ..db.access import ROLES, readable, visible
 from ..db.store import group_right, item, role
@@ -199,9 +200,7 @@ class Search:
         found = [root.c.level.in_(sorted(levels)), root.c.xsi_type.in_(kinds)]
         if level == 'project':
             return [*found, visible(caller, root.c.id, seeing=True)]
-        held = (
-            self._scope.parent(root, 'experiment') if level in ('scan', 'reconstruction') else root
-        )
+        held = self._scope.parent(root, 'experiment') if facts_of(level).is_part else root
         return [*found, readable(caller, held)]
 
     def _named(self, level: str) -> list[str]:

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from ...model.levels import level, parts_of_session
 from ..db.rows import delete_row, file_rows, item_row, resources_with_holders, update_row
 from ..db.store import Connection, Store, Table, file
 from ..errors import BadRequest
@@ -114,15 +115,14 @@ class FileArea:
         row : Any
             Row of the item.
         """
+        facts = level(row.level)
         if row.level == 'project':
             return self.root / safe_name(row.id)
-        if row.level == 'subject':
-            return self.root / safe_name(row.project) / 'subjects' / safe_name(row.label or row.id)
-        if row.level == 'experiment':
-            return self.root / safe_name(row.project) / 'arc001' / safe_name(row.label or row.id)
-        parent = item_row(connection, row.parent)
-        group = {'scan': 'SCANS', 'assessor': 'ASSESSORS', 'reconstruction': 'PROCESSED'}[row.level]
-        return self.item_folder(connection, parent) / group / safe_name(row.id)
+        if facts in parts_of_session():
+            parent = item_row(connection, row.parent)
+            return self.item_folder(connection, parent) / facts.disk_folder / safe_name(row.id)
+        folder = self.root / safe_name(row.project) / facts.disk_folder
+        return folder / safe_name(row.label or row.id)
 
     def resource_folder(self, connection: Connection, row: Any, holder: Any) -> Path:
         """Return the folder of a resource.
@@ -140,14 +140,9 @@ class FileArea:
             Row of its item.
         """
         name = row.folder or (safe_name(row.label) if row.label else str(row.pk))
-        base = self.item_folder(connection, holder)
-        if holder.level == 'project':
-            base = base / 'resources'
-        elif holder.level == 'experiment':
-            base = base / 'RESOURCES'
-        elif holder.level == 'assessor':
-            base = base / (row.side or 'out')
-        return base / name
+        facts = level(holder.level)
+        group = row.side or 'out' if facts.has_side_folders else facts.resources_folder
+        return self.item_folder(connection, holder) / group / name
 
     @staticmethod
     def file_path(folder: Path, path: str) -> Path:

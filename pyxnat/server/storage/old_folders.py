@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...model.levels import LEVELS
 from ..db.rows import items_of_level, rename_resource_folder, resources_of
 from ..db.store import Connection, Store, get_setting, put_setting
 from .file_area import FileArea, safe_name
@@ -52,7 +53,8 @@ def renew(area: FileArea, store: Store, connection: Connection) -> None:
 def _places(area: FileArea, connection: Connection) -> Iterator[tuple[Any, Path, Path]]:
     """Yield resources of assessors and reconstructions, old and new place."""
     taken: set[Path] = set()
-    for holder in items_of_level(connection, 'assessor', 'reconstruction'):
+    holders = (row.singular for row in LEVELS if row.has_sides)
+    for holder in items_of_level(connection, *holders):
         for one in sorted(
             resources_of(connection, holder.pk), key=lambda one: one.side, reverse=True
         ):
