@@ -13,11 +13,12 @@ from typing import Any
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from pyxnat.model.levels import LEVELS
+from pyxnat.model.levels import LEVELS, children
 from pyxnat.server.app import ROUTES
 from pyxnat.server.http.router import ANYWHERE, Access, Route, places
 
 PROJECT = '/data/projects/{project}'
+_PARTS = [row for row in children('experiments') if row.is_item]
 SECTIONS: dict[str, tuple[str, ...]] = {
     'Projects': ('…/projects',),
     'Subjects': ('…/subjects', f'{PROJECT}/subjects'),
@@ -27,7 +28,9 @@ SECTIONS: dict[str, tuple[str, ...]] = {
         f'{PROJECT}/experiments',
         f'{PROJECT}/subjects/{{subject}}/experiments',
     ),
-    'Scans, assessors, reconstructions': ('…/scans', '…/assessors', '…/reconstructions'),
+    ', '.join(row.plural for row in _PARTS).capitalize(): tuple(
+        f'…/{row.segment}' for row in _PARTS
+    ),
     'Resources and files': ('…/resources', '…/in', '…/out', '…/files'),
     'Settings of projects': (PROJECT,),
     'Searches': ('/data/search', f'{PROJECT}/searches'),

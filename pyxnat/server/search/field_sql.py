@@ -15,7 +15,7 @@ from sqlalchemy import cast as sql_cast
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import Float
 
-from ...model.levels import level, parts_of_session
+from ...model.levels import LEVELS, level, parts_of_session
 from ...model.schemas import Field, canonical
 from ..db.access import Caller, readable
 from ..db.json_keys import is_complete, join, name_of, steps, storage_key
@@ -37,8 +37,7 @@ _META = {
     'meta/status': ('status', 'string'),
     'extension_item/element_name': ('xsi_type', 'string'),
     'xsi:type': ('xsi_type', 'string'),
-    'xnat_imagescandata_id': ('pk', 'integer'),
-    'xnat_reconstructedimagedata_id': ('pk', 'integer'),
+    **{row.key_column: ('pk', 'integer') for row in LEVELS if row.key_field},
 }
 _MARKS = ('meta/last_modified', 'last_modified')
 _RESOURCE_PATHS = ('resources/resource', 'out/file', 'in/file', 'file')
