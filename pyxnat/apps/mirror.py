@@ -24,6 +24,7 @@ from lxml import etree
 from ..errors import Error, NotFoundError, TransferError
 from ..http.body import Payload
 from ..interface import Interface
+from ..model.levels import LEVELS, level, parts_of_session
 from ..model.xml import parse_xml
 
 __all__ = ['Copied', 'create_parser', 'main', 'mirror_session', 'portable']
@@ -33,16 +34,11 @@ log = logging.getLogger('pyxnat.apps.mirror')
 _XNAT = '{http://nrg.wustl.edu/xnat}'
 _COPIED_BY_THEMSELVES = {
     'sharing',
-    'resources',
-    'file',
-    'scans',
-    'reconstructions',
-    'assessors',
-    'experiments',
-    'in',
-    'out',
+    *(row.path_in_parent.partition('/')[0] for row in LEVELS if row.path_in_parent),
+    *(row.resource_path.partition('/')[0] for row in LEVELS if row.has_files),
+    *(row.side for row in LEVELS if row.side),
 }
-_OF_THE_SERVER = {'subject_ID', 'imageSession_ID', 'image_session_ID', 'prearchivePath'}
+_OF_THE_SERVER = {'prearchivePath', *(row.parent_field for row in LEVELS if row.parent_field)}
 
 
 @dataclass
@@ -158,14 +154,11 @@ class _Copy:
         session, target : Element
             Sessions at source and destination.
         """
-        for collection, element, named in (
-            (session.scans(), target.scan, _id_of),
-            (session.reconstructions(), target.reconstruction, _id_of),
-            (session.assessors(), target.assessor, _name_of),
-        ):
-            for item in collection:
-                log.info('%s %s', type(item).__name__.lower(), named(item))
-                twin = element(named(item))
+        for row in parts_of_session():
+            for item in getattr(session, row.plural)():
+                name = _name_of(item) if row.has_label else str(item.id())
+                log.info('%s %s', row.singular, name)
+                twin = getattr(target, row.singular)(name)
                 _put_document(twin, item)
                 self._copied.items += 1
                 self.resources_of(item, twin)
@@ -179,21 +172,16 @@ class _Copy:
             Items at source and destination.
         """
         seen: set[str] = set()
-        for plural, singular in (
-            ('in_resources', 'in_resource'),
-            ('out_resources', 'out_resource'),
-            ('resources', 'resource'),
-        ):
-            if hasattr(item, plural):
-                for resource in getattr(item, plural)():
-                    if resource.id() not in seen:  # one without a side is listed as output too
-                        seen.add(resource.id())
-                        self._resource(resource, getattr(twin, singular)(_name_of(resource)))
+        for row in sorted(map(level, item.level.resources), key=lambda row: not row.side):
+            for resource in getattr(item, row.plural)():
+                if resource.id() not in seen:  # one without a side is listed as output too
+                    seen.add(resource.id())
+                    self._resource(resource, getattr(twin, row.singular)(_name_of(resource)))
 
     def _resource(self, resource: Any, twin: Any) -> None:
         about = resource.attributes()
         # An input resource is created by its first file: XNAT creates an empty one as output.
-        if twin.level.plural != 'in_resources' and not twin.exists():
+        if twin.level.side != 'in' and not twin.exists():
             twin.create(
                 params={
                     name: about[name] for name in ('format', 'content', 'tags') if about.get(name)
@@ -270,21 +258,13 @@ def _same(one: dict[str, str], other: dict[str, str]) -> bool:
     return one['Size'] == other['Size'] and len(digests) < 2
 
 
-def _id_of(item: Any) -> str:
-    return str(item.id())
-
-
 def _name_of(item: Any) -> str:
     return str(item.label() or item.id())
 
 
 def _put_document(target: Any, original: Any) -> None:
     """Create or update an element from the document of another."""
-    label = (
-        target.path_name
-        if target.level.plural in ('subjects', 'experiments', 'assessors')
-        else None
-    )
+    label = target.path_name if target.level.has_label else None
     document = portable(original.get(), label)
     headers = {'Content-Type': 'text/xml; charset=UTF-8'}
     target.host.put(

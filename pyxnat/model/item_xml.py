@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from ..errors import ProgrammingError
+from .levels import LEVELS
 from .schemas import Field, Registry, canonical
 from .short_names import READ_ONLY, short_name, short_names
 from .xml import Node
@@ -45,7 +46,9 @@ _FULL = re.compile(r'([A-Za-z_][\w.-]*:[\w-]+)/(.+)', re.DOTALL)
 _LINES = re.compile(r'\n*[^\n]+|\n+')
 _ENTITIES = re.compile(r'[&<>\]]')
 _SCHEMAS = Path(__file__).parents[1] / 'server' / 'schemas'
-CORE = frozenset({'ID', 'label', 'project', 'subject_ID', 'image_session_ID', 'imageSession_ID'})
+CORE = frozenset(
+    {'ID', 'label', 'project', *(row.parent_field for row in LEVELS if row.parent_field)}
+)
 """Fields that identify the item; in a document they override the path of the request."""
 
 

@@ -53,6 +53,8 @@ class Level:
     """Whether its elements are files, named by their paths."""
     is_part: bool = False
     """Whether its elements are parts of a session, with neither label nor rights of their own."""
+    can_move: bool = False
+    """Whether a PUT below another parent, with an ID that exists, moves the element there."""
     listed_with: str = ''
     """Plural name of the level whose listings of a site or project have its elements, too:
     ``experiments`` for assessors.

@@ -8,6 +8,7 @@ from typing import Any
 from .. import errors
 from ..model import uris
 from ..model.item_xml import is_picked
+from ..model.levels import SERVER
 from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
 from ..query.plan import Listing
 from ..tables.table import Row
@@ -153,7 +154,7 @@ class Attributes:
         element = self._element
         plural = element.level.plural
         known = element.row.get('ID')
-        is_filter = known and plural in ('subjects', 'experiments')
+        is_filter = known and element.level.has_label and SERVER in element.level.parents
         plain = element.listing_uri().partition('?')[0] if known else element.listing_uri()
         columns = {
             plural: tuple(

@@ -13,7 +13,7 @@ from ..model.levels import LEVELS, Level, children
 from .base import Element, register
 from .collection import Collection
 from .elements import BEHAVIOUR
-from .groups import GROUPS
+from .groups import collection_base
 
 __all__ = ['make_classes']
 
@@ -28,7 +28,7 @@ def make_classes() -> dict[str, type[Any]]:
             (row.element_class, BEHAVIOUR.get(row.plural, Element), f'{_sentence(row.doc)}.'),
             (
                 row.collection_class,
-                GROUPS.get(row.plural, Collection),
+                collection_base(row),
                 f'Collection of {_words(row.plural)}.\n\nEach is {row.doc}.',
             ),
         ):

@@ -10,11 +10,17 @@ from typing import Any
 from .. import errors
 from ..files.disk import safe_name
 from ..model import uris
+from ..model.levels import Level
 from ..query import paths
 from .base import class_of
 from .collection import Collection
 
-__all__ = ['GROUPS', 'AssessorCollection', 'DownloadableCollection', 'SharedCollection']
+__all__ = [
+    'AssessorCollection',
+    'DownloadableCollection',
+    'SharedCollection',
+    'collection_base',
+]
 
 
 class SharedCollection(Collection[Any]):
@@ -166,14 +172,8 @@ class AssessorCollection(SharedCollection, DownloadableCollection):
     """Assessors of sessions."""
 
 
-GROUPS: dict[str, type[Collection[Any]]] = {
-    'subjects': SharedCollection,
-    'experiments': SharedCollection,
-    'assessors': AssessorCollection,
-    'scans': DownloadableCollection,
-    'reconstructions': DownloadableCollection,
-}
-"""Plural name of a level -> base class of its collection class.
-
-:class:`Collection` for levels without an entry.
-"""
+def collection_base(row: Level) -> type[Collection[Any]]:
+    """Return the base class of a level's collection class."""
+    if row.zip_folder:
+        return AssessorCollection if row.has_label else DownloadableCollection
+    return SharedCollection if row.has_label else Collection

@@ -39,8 +39,6 @@ FRESH_S = 60.0
 
 Elements that came from a listing are not looked up for the same time.
 """
-_MOVABLE = frozenset({'experiments', 'assessors', 'reconstructions'})
-"""Levels whose items a PUT can move."""
 _BATCH_START: ContextVar[float | None] = ContextVar('batch_start', default=None)
 """Monotonic time at which the batch of the present thread began."""
 _SESSIONS = {'columns': 'ID,label,subject_ID,subject_label'}
@@ -245,7 +243,7 @@ class Owners:
             The project does not exist, or is hidden from this login.
         """
         now = time.monotonic()
-        since = now if fresh or element.level.plural in _MOVABLE else now - FRESH_S
+        since = now if fresh or element.level.can_move else now - FRESH_S
         there = self._check_session(element, move, now, since)
         if (
             there is not False

@@ -169,7 +169,7 @@ class SharedElement(Element):
             Its name is the ID of one element and the label of another.
         """
         identity = uris.quote(self._accession_id())
-        if self.level.plural == 'assessors':
+        if self.level.listed_with:
             return uris.join(uris.parent(self.uri), identity)
         return uris.join(uris.ENTRY, self.level.segment, identity)
 

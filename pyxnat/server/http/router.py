@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 from werkzeug.wrappers import Response
 
-from ...model.levels import LEVELS, chains, level
+from ...model.levels import LEVELS, SERVER, chains, children, level
 from ..errors import Forbidden, MethodNotAllowed, NotFound, Refusal, Unauthorized, by_container
 from ..items.uris import NO_FILES
 from .error_pages import page, plain_refusal
@@ -40,7 +40,7 @@ ANYWHERE = '…'
 METHODS = ('GET', 'POST', 'PUT', 'DELETE')
 """Methods in the order of an ``Allow`` header."""
 _ARCHIVED = frozenset({
-    'projects', 'subjects', 'experiments', 'scan_types', 'scanners', 'investigators',
+    *(row.segment for row in children(SERVER)), 'scan_types', 'scanners', 'investigators',
 })  # fmt: skip
 """First segments that are also valid below ``/data/archive``."""
 

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from xml.sax.saxutils import escape
 
+from ...model import item_xml
+from ...model.levels import level
 from ...model.schemas import Field, canonical
 from ...model.short_names import READ_ONLY, short_name
 from ..db.json_keys import Step, join, pick_of_name, steps
@@ -21,17 +23,7 @@ from ..errors import BadRequest
 
 __all__ = ['CORE', 'Settings', 'escaped', 'read_settings']
 
-CORE = frozenset(
-    {
-        'ID',
-        'label',
-        'project',
-        'subject_ID',
-        'image_session_ID',
-        'imageSession_ID',
-        'xnat_imageScanData_id',
-    }
-)
+CORE = item_xml.CORE | {level('scans').key_field}
 """Paths that have a column, or follow from the tree."""
 _SHARE = 'sharing/share/'
 _PREDICATE = re.compile(r'(.*?)\[([^\[]*)\]$', re.DOTALL)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from ...model.levels import level
+from ...model.name_rules import LABEL
 from ...model.schemas import canonical
 from ..archive import Archive
 from ..db.access import ANY, readable
@@ -20,7 +21,7 @@ from ..db.store import fields_of, item, now, retired, role, touch
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
 from .edit import Document, check_complete, check_kept, filled, kept, merged, validated
-from .item_changes import EXPERIMENTS, MAX_LABEL, levels_with_shared_ids
+from .item_changes import MAX_LABEL, levels_with_shared_ids
 from .links import add_links, drop_unnamed, project_change
 from .locate import has_alias, kind_of, labelled, need, need_on
 from .sharing import Sharing
@@ -255,8 +256,9 @@ class Writer(Sharing):
         return xsi_type
 
     def _check_scan_is_free(self, where: str, text: str, parent: Any) -> None:
-        if where == 'scan':
-            check_label(text, 'scan ID')
+        facts = level(where)
+        if facts.name_rule is LABEL:
+            check_label(text, f'{where} ID')
         if (
             unless_null(text) is None
             or len(text) > MAX_LABEL
@@ -265,7 +267,7 @@ class Writer(Sharing):
         ):
             raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
         query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
-        if where == 'scan':
+        if not facts.can_move:
             query = query.where(item.c.parent == parent.pk)
         if self.connection.scalar(query) is not None:
             raise Conflict(f'There is a {where} {text} already.')
@@ -422,7 +424,7 @@ class Writer(Sharing):
                 or_(item.c.id == name, item.c.label == name),
             )
             found = self.connection.execute(query).first()
-            if found is None and where in (*EXPERIMENTS, 'reconstruction') and child.core.get('ID'):
+            if found is None and level(where).can_move and child.core.get('ID'):
                 found = self.connection.execute(
                     select(item).where(item.c.level == where, item.c.id == child.core['ID'])
                 ).first()

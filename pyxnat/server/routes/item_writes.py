@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from ...model.levels import level
 from ..db.access import ANY, Caller, rights
-from ..db.types import split_path
+from ..db.types import TREE, split_path
 from ..errors import BadRequest, Conflict, ExpectationFailed, NotFound, UnprocessableEntity
 from ..http.request import Call, text
 from ..http.responses import made_at
@@ -362,11 +362,7 @@ def _change(
 
 def _put_below(place: Place, row: Any, document: Document) -> Any:
     """Return the parent in the path if the item must be moved there, or None."""
-    level_above = {
-        'experiment': 'subject',
-        'assessor': 'experiment',
-        'reconstruction': 'experiment',
-    }.get(row.level, '')
+    level_above = TREE[row.level] if level(row.level).can_move else ''
     above = (
         place.rows.get(level_above) if place.row is place.rows.get(row.level, place.row) else None
     )

@@ -157,7 +157,7 @@ def _routes(segment: str, name: str) -> Iterator[Route]:
         on_item(_share),
         f'Share the {name} with a project; `primary=true` moves it there.',
     )
-    if name == 'scan':
+    if level(name).is_part:
         yield Route(
             'DELETE',
             f'{place}/{{other}}/{{*}}',
