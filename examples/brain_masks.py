@@ -1,14 +1,14 @@
-"""Brain masks of everybody seen over 80: the example of the PyXNAT paper (2012).
+"""Brain masks of all people scanned above the age of 80: the example of the PyXNAT paper (2012).
 
 ::
 
     python brain_masks.py [PROJECT] [--over AGE] [--workers N] [--cachedir FOLDER]
 
 Server and login come from XNAT_HOST, XNAT_USER and XNAT_PASS, from ``~/.netrc``, or, on a terminal,
-from a prompt. Needs nibabel and numpy. FSL's BET makes the masks where it is installed; otherwise
-:func:`mask_of`, a simple stand-in.
+from a prompt. Needs nibabel and numpy. FSL's BET makes the masks if it is installed; otherwise
+Otsu's method.
 
-Images are downloaded and processed in a pool of processes, over the one session that the selection
+Images are downloaded and processed in a pool of processes, in the login session that the selection
 opened. Each mask goes to the resource BRAIN_MASK of its session, where it replaces that of an
 earlier run. With PYXNAT_OFFLINE=1 all comes from the cache, and nothing is uploaded. The exit
 status is 1 if any image failed; those are named.
@@ -39,18 +39,18 @@ BET = shutil.which('bet') or shutil.which('bet2')
 
 
 class Mask(NamedTuple):
-    """What a worker makes of one image."""
+    """Result of a worker for one image."""
 
     method: str
     litres: float
     content: bytes
-    """Of the .nii.gz."""
+    """Bytes of the .nii.gz file."""
     requests: int
     received: int
 
 
 def pairs(files: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    """Each .img with its .hdr, as soon as both were listed.
+    """Yield each .img with its .hdr, as soon as both were listed.
 
     Labels repeat from session to session, so the resource is part of the key.
     """
@@ -65,7 +65,7 @@ def pairs(files: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
 
 
 def brain_mask(img: Any, hdr: Any) -> Mask:
-    """Download a pair and compute its mask: in a worker, over the session that the files carry."""
+    """Download a pair and compute its mask, in a worker with the login session of the files."""
     with img._intf.trace() as asked:
         hdr.get()  # the cache puts it beside its image
         image = img.get()
@@ -76,7 +76,7 @@ def brain_mask(img: Any, hdr: Any) -> Mask:
 
 
 def bet(image: str, mask: Path) -> str:
-    """FSL's brain extraction; with -m it writes <out>_mask, with -n no brain image."""
+    """Run FSL's brain extraction; with -m it writes <out>_mask, with -n no brain image."""
     subprocess.run(
         [str(BET), image, str(mask.parent / 'brain'), '-m', '-n'],
         check=True,
@@ -99,7 +99,7 @@ def otsu_mask(image: str, mask: Path) -> str:
 
 
 def volume(mask: Path) -> float:
-    """Of a mask, in litres."""
+    """Return the volume of a mask in litres."""
     image = nibabel.load(mask)
     return float(np.count_nonzero(image.dataobj) * np.prod(image.header.get_zooms()[:3]) / 1e6)
 
@@ -135,7 +135,7 @@ def otsu(values: Array) -> float:
 
 
 def dilated(mask: Array) -> Array:
-    """With the six neighbours of each voxel."""
+    """Add the six neighbours of each voxel."""
     padded = np.pad(mask, 1)
     shifted = (np.roll(padded, step, axis) for axis in range(3) for step in (-1, 1))
     return functools.reduce(np.logical_or, shifted, padded)[1:-1, 1:-1, 1:-1]
@@ -147,7 +147,7 @@ def eroded(mask: Array) -> Array:
 
 
 def spread(seed: Array, within: Array) -> Array:
-    """All of `within` that is connected with the seed."""
+    """Return the part of `within` that is connected with the seed."""
     grown = dilated(seed) & within
     while np.count_nonzero(grown) > np.count_nonzero(seed):
         seed, grown = grown, dilated(grown) & within
@@ -155,7 +155,7 @@ def spread(seed: Array, within: Array) -> Array:
 
 
 def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
-    """Wait for one image, upload its mask and print that; None if anything failed."""
+    """Wait for one image, upload its mask and print a line; return None after an error."""
     scan = img.parent().parent()
     name = f'scan_{scan._urn}_{PurePosixPath(img.label()).stem}_brain_mask.nii.gz'
     try:
@@ -164,7 +164,7 @@ def finish(session: str, img: Any, job: AsyncResult[Mask]) -> Mask | None:
             scan.parent().resource('BRAIN_MASK').file(name).put(
                 mask.content, format='NIFTI_GZ', content='BRAIN_MASK', overwrite=True
             )
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one image, the others go on
+    except Exception as error:  # noqa: BLE001 - after any error of one image, the others continue
         print(
             f'FAILED {session} {img._uri}: {type(error).__name__}: {error}',
             getattr(error, 'stderr', None) or '',

@@ -5,7 +5,7 @@
     python map_on_dask.py PROJECT                          # two processes on this machine
     python map_on_dask.py PROJECT tcp://scheduler:8786     # a cluster
 
-Counts the files and bytes of each session, where the work is done by whichever worker is free.
+Counts the files and bytes of each session, on the next free worker.
 Elements carry the login session to the workers, and no password. Server and login as in
 brain_masks.py; the workers need pyxnat, and a way to the server.
 """
@@ -19,13 +19,13 @@ import pyxnat
 
 
 def count_files(session):
-    """Label, files and bytes of a session: what a worker does."""
+    """Return label, number of files and bytes of a session, in a worker."""
     sizes = [int(file.size()) for file in session.scans().resources().files()]
     return session.label(), len(sizes), sum(sizes)
 
 
 def main(project, address=None):
-    """Print a line for each session as it is done; 0 when all were."""
+    """Print a line for each finished session; return 0 if all succeeded."""
     failed = 0
     local = (
         nullcontext(address)

@@ -4,8 +4,8 @@
 
     python put_scan.py FOLDER PROJECT SUBJECT SESSION SCAN
 
-Subject, session and scan are made if they are missing, the project is not. A file that is there
-already stops the run: nothing is overwritten. Server and login as in brain_masks.py.
+A missing subject, session or scan is created, a missing project is not. An existing file stops the
+run: nothing is overwritten. Server and login as in brain_masks.py.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import pyxnat
 
 
 def main() -> int:
-    """Look for the project, make the scan, put the files."""
+    """Check the project, create the scan, upload the files."""
     parser = argparse.ArgumentParser(
         description='Put the files of a folder into an archive, as one scan of an MR session.'
     )

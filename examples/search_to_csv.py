@@ -4,9 +4,9 @@
 
     python search_to_csv.py > sessions.csv
 
-Asks for the MR sessions of people over 60 who are left-handed, or women among the patients, in all
-projects that the login can read. It is one request, however many sessions there are. Server and
-login as in brain_masks.py.
+Searches for the MR sessions of people over 60 who are left-handed, or women among the patients, in
+all projects that the login can read. It is one request for any number of sessions. Server and login
+as in brain_masks.py.
 """
 
 import csv

@@ -210,7 +210,7 @@ def test_the_structure_of_levels_is_known_without_requests(interface: pyxnat.Int
     )
 
 
-# -- 3.3 database management: users, projects, pipelines; and the prearchive, which section 4 promis
+# -- 3.3 database management: users, projects, pipelines; section 4: the prearchive ----------------
 
 
 @pytest.mark.parametrize('role', ['owner', 'member', 'collaborator'])

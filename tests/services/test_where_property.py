@@ -2,11 +2,10 @@
 
 The filter does not use the library. Its rules, from facts about XNAT's search engine:
 
-- what a subject has several of is joined: constraints on one type in one list hold for the same
-  item, and a subject without one is there, with nothing in its place; so is a session without
-  scans. Scans belong to the session that is asked for beside them;
-- nothing compares with anything, but for ``!=`` on a display field: there, nothing is different
-  from everything;
+- types of which a subject has several items are joined: constraints on one type in one list apply
+  to the same item, and a subject without an item has a row with NULL in its place; the same holds
+  for a session without scans. Scans belong to the session named in the same search;
+- NULL satisfies no comparison, except ``!=`` on a display field, where it differs from all values;
 - LIKE ignores case, and on a path of the schema it means "contains".
 """
 

@@ -76,7 +76,7 @@ def files(connection: Any, folder: Path, sources: Path, count: int) -> Rows:
     subject = connection.projects[PROJECTS[0]].subjects[SUBJECT]
     holders = [subject]
     for session in subject.experiments.values():
-        # Not its reconstructions: XNAT answers the columns that xnatpy asks of them with 500.
+        # Without reconstructions: XNAT returns 500 for the columns that xnatpy requests.
         holders += [session, *session.scans.values(), *session.assessors.values()]
     return [
         (Path(file.id).name,)
