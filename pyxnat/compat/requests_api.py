@@ -111,7 +111,15 @@ class _Request(NamedTuple):
     headers: dict[str, str]
 
     def redirected(self, status: int, target: str) -> _Request:
-        """Return the request after a redirect, which may turn it into a GET without a body."""
+        """Return the request after a redirect, which may turn it into a GET without a body.
+
+        Parameters
+        ----------
+        status : int
+            Status of the redirect.
+        target : str
+            URL to request.
+        """
         if status == 303 or (status in (301, 302) and self.method != 'HEAD'):
             kept = {
                 name: value
