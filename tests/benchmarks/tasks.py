@@ -45,7 +45,7 @@ class Task(NamedTuple):
         return sum(filled.rows[self.right or self.name].values()) // self.part
 
 
-def told(outcome: Outcome) -> Rows:
+def rows_of_client(outcome: Outcome) -> Rows:
     """Return the rows of the client."""
     return Counter(tuple(row) for row in outcome.rows)
 
@@ -89,13 +89,15 @@ def inserted(outcome: Outcome) -> Rows:
 
 
 TASKS = (
-    Task('connect', 'Python, import, login', told),
-    Task('sessions', 'ID, label, type of the sessions of all projects', told),
-    Task('tree', 'sessions of all projects, with label and gender of their subjects', told),
-    Task('table', 'MR sessions of the site with the gender of their subjects', told),
-    Task('fields', 'date, time, note of the sessions of a project', told),
-    Task('scans', 'type and quality of the scans of a project', told),
-    Task('files', 'names of all files below a subject', told),
+    Task('connect', 'Python, import, login', rows_of_client),
+    Task('sessions', 'ID, label, type of the sessions of all projects', rows_of_client),
+    Task(
+        'tree', 'sessions of all projects, with label and gender of their subjects', rows_of_client
+    ),
+    Task('table', 'MR sessions of the site with the gender of their subjects', rows_of_client),
+    Task('fields', 'date, time, note of the sessions of a project', rows_of_client),
+    Task('scans', 'type and quality of the scans of a project', rows_of_client),
+    Task('files', 'names of all files below a subject', rows_of_client),
     Task('put', 'one file into a new resource', sent),
     Task('create', 'a scan, its session and its subject', created),
     Task('insert', 'subjects from a table, with gender and year of birth', inserted),
@@ -118,5 +120,5 @@ TASKS = (
     ),
     Task('upload_again', 'the same, already complete', sent, 'many', before='upload_many'),
     Task('upload_big', 'the folder of four files of 64 MiB with upload()', sent, 'big'),
-    Task('hits', 'the same small listing, from the cache', told, is_far=False),
+    Task('hits', 'the same small listing, from the cache', rows_of_client, is_far=False),
 )

@@ -42,7 +42,7 @@ def test_numbers_and_evidence_are_those_of_the_reference(reference: Path) -> Non
     path = reference / 'spec' / 'xnat-rest.md'
     if not path.is_file():
         pytest.skip('the reference has no spec/xnat-rest.md')
-    wanted = dict(told(path.read_text(encoding='utf-8')))
+    wanted = dict(numbers_with_evidence(path.read_text(encoding='utf-8')))
     ours = {
         fact.number: frozenset(fact.evidence) - {'M'}
         for fact in FACTS
@@ -56,7 +56,7 @@ def test_numbers_and_evidence_are_those_of_the_reference(reference: Path) -> Non
     } == {}
 
 
-def told(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+def numbers_with_evidence(text: str) -> Iterator[tuple[str, frozenset[str]]]:
     """Yield number and evidence of all rows of the reference's tables in sections 1 to 7, numbered
     as in `facts`."""
     section, header, counts = '', None, Counter[str]()

@@ -96,7 +96,7 @@ def use(project: Project, file: File) -> None:
 
 
 @pytest.fixture(scope='module')
-def told(tmp_path_factory: pytest.TempPathFactory) -> str:
+def mypy_output(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the output of mypy for the snippet."""
     api = pytest.importorskip('mypy.api')
     folder = tmp_path_factory.mktemp('mypy')
@@ -118,15 +118,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(said)
 
 
-def test_a_checker_knows_what_generated_members_return(told: str) -> None:
-    revealed = re.findall(r'Revealed type is "([^"]+)"', told)
+def test_a_checker_knows_what_generated_members_return(mypy_output: str) -> None:
+    revealed = re.findall(r'Revealed type is "([^"]+)"', mypy_output)
     expected = re.findall(r'reveal_type.*# (.*)', SNIPPET)
     assert [
         re.sub(r'\b(?:pyxnat\.resources|builtins)\.', '', kind) for kind in revealed
     ] == expected
 
 
-def test_a_checker_finds_misspelled_members_and_arguments(told: str) -> None:
-    errors = re.findall(r'error: (.*)', told)
-    assert len(errors) == 2 + told.count('Missing positional argument')
-    assert 'subject_typo' in errors[0] and 'nonsense' in told
+def test_a_checker_finds_misspelled_members_and_arguments(mypy_output: str) -> None:
+    errors = re.findall(r'error: (.*)', mypy_output)
+    assert len(errors) == 2 + mypy_output.count('Missing positional argument')
+    assert 'subject_typo' in errors[0] and 'nonsense' in mypy_output

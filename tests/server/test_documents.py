@@ -41,7 +41,7 @@ def session_of(name: str) -> str:
     return f'/data/projects/I/subjects/{name}/experiments/{name}E'
 
 
-def told(client: Client, path: str) -> dict[str, tuple[Any, list[Any]]]:
+def projects_and_shares(client: Client, path: str) -> dict[str, tuple[Any, list[Any]]]:
     """Return the project and the shares that each scan of a session has, equal in both forms."""
     item = client.get(f'{path}?format=json').item
     scans = next(child['items'] for child in item['children'] if child['field'] == 'scans/scan')
@@ -82,7 +82,7 @@ def test_a_scan_of_a_document_has_the_project_of_the_document(admin: Client, pro
         send(admin, path, 'MRSession', SCANS.format(f'project="{project}"' if project else ''))
         == 201
     )
-    assert told(admin, path) == {'1': (project or None, []), '2': (None, [])}
+    assert projects_and_shares(admin, path) == {'1': (project or None, []), '2': (None, [])}
     rows = admin.get(f'{path}/scans?columns=ID,xnat:imageScanData/project').rows
     assert {row['ID']: row['xnat:imagescandata/project'] for row in rows} == {'1': project, '2': ''}
 
@@ -103,7 +103,7 @@ def test_a_scan_below_the_document_of_its_subject_has_no_project(admin: Client) 
         )
         == 200
     )
-    assert told(admin, session_of('OS')) == {'1': (None, []), '2': (None, [])}
+    assert projects_and_shares(admin, session_of('OS')) == {'1': (None, []), '2': (None, [])}
 
 
 def test_a_put_of_the_scan_sets_the_project_of_its_path(admin: Client) -> None:
@@ -111,15 +111,15 @@ def test_a_put_of_the_scan_sets_the_project_of_its_path(admin: Client) -> None:
     assert send(admin, path, 'MRSession', SCANS.format('')) == 201
     admin.ok('PUT', f'{path}/scans/1?quality=usable')
     assert send(admin, f'{path}/scans/3', 'MRScan', attributes='project="J"') == 200
-    assert told(admin, path) == {'1': ('I', []), '2': (None, []), '3': ('I', [])}
+    assert projects_and_shares(admin, path) == {'1': ('I', []), '2': (None, []), '3': ('I', [])}
     admin.ok('PUT', f'{path}/projects/J?label=URIJ')
     admin.ok('PUT', '/data/projects/I/subjects/URI/projects/J?label=URIJ')
     admin.ok('PUT', '/data/projects/J/subjects/URIJ/experiments/URIJ/scans/2?quality=usable')
-    assert told(admin, path)['2'][0] == 'J'
+    assert projects_and_shares(admin, path)['2'][0] == 'J'
     assert (
         send(admin, path, 'MRSession', SCANS.format('')) == 200
     )  # a document does not change missing fields
-    assert {name: project for name, (project, _) in told(admin, path).items()} == {
+    assert {name: project for name, (project, _) in projects_and_shares(admin, path).items()} == {
         '1': 'I',
         '2': 'J',
         '3': 'I',
@@ -159,9 +159,12 @@ def test_a_share_by_uri_includes_the_scans_and_one_by_document_does_not(admin: C
         f'{by_field}?xsiType=xnat:mrSessionData&xnat:mrSessionData/sharing/share/project=J&'
         'xnat:mrSessionData/sharing/share/label=SFJ',
     )
-    assert told(admin, by_uri) == {'1': (None, [('J', '1')]), '2': (None, [('J', '2')])}
+    assert projects_and_shares(admin, by_uri) == {
+        '1': (None, [('J', '1')]),
+        '2': (None, [('J', '2')]),
+    }
     for path, label in ((by_document, 'SDJ'), (by_field, 'SFJ')):
-        assert told(admin, path) == {'1': (None, []), '2': (None, [])}
+        assert projects_and_shares(admin, path) == {'1': (None, []), '2': (None, [])}
         assert admin.get(f'/data/projects/J/experiments/{label}?format=json').status == 200
 
 
@@ -178,7 +181,7 @@ def test_a_document_shares_the_scans_that_it_names(admin: Client) -> None:
             'MRSession',
             f'<xnat:scans>{scan.format(1, "J")}{scan.format(2, "NOWHERE")}</xnat:scans>',
         ) in (200, 201)
-    assert told(admin, path) == {'1': (None, [('J', '1')]), '2': (None, [])}
+    assert projects_and_shares(admin, path) == {'1': (None, [('J', '1')]), '2': (None, [])}
 
 
 def test_a_document_shares_a_scan_with_projects_in_which_the_caller_may_create(
@@ -327,7 +330,7 @@ def test_the_document_of_a_scan_names_its_session_if_the_path_does_not(admin: Cl
     assert send(admin, nowhere, 'MRScan', inside, 'ID="1"') == 200
     assert admin.get(nowhere).status == 404
     assert {row['ID']: row['quality'] for row in admin.get(f'{path}/scans').rows} == {'1': 'usable'}
-    assert told(admin, path)['1'][0] == 'J'
+    assert projects_and_shares(admin, path)['1'][0] == 'J'
     assert send(admin, nowhere, 'MRScan', inside) == 200
     assert sorted(row['ID'] for row in admin.get(f'{path}/scans').rows) == ['1', '10']
 
@@ -385,6 +388,6 @@ def test_an_archive_of_a_version_without_these_columns_opens(tmp_path: Path) -> 
     database.close()
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
-        assert told(client, path) == {'1': ('OLD', [])}
+        assert projects_and_shares(client, path) == {'1': ('OLD', [])}
         assert [row['file_count'] for row in client.get(f'{path}/resources').rows] == ['']
         client.close()

@@ -34,7 +34,7 @@ def send(client: Client, method: str, path: str, value: Any) -> Answer:
     return client(method, path, json.dumps(value), JSON)
 
 
-def told(client: Client, path: str) -> Any:
+def get_json(client: Client, path: str) -> Any:
     answer = client.get(path)
     assert answer.status == 200, (path, answer.status, answer.text)
     return json.loads(answer.body)
@@ -96,9 +96,9 @@ def test_requests_without_a_login_are_401(server: Server) -> None:
 def test_requests_that_guests_may_send(tmp_path: Path) -> None:
     with serve(tmp_path, password='p', require_login=False) as server:
         guest = Client(server)
-        assert set(told(guest, '/xapi/siteConfig')) == {'siteId', 'siteUrl'}
+        assert set(get_json(guest, '/xapi/siteConfig')) == {'siteId', 'siteUrl'}
         assert guest.get('/xapi/siteConfig/siteId').text == 'XNAT'
-        assert told(guest, '/xapi/siteConfig/buildInfo')['version'] and 'xnat' in told(
+        assert get_json(guest, '/xapi/siteConfig/buildInfo')['version'] and 'xnat' in get_json(
             guest, '/xapi/schemas'
         )
         for path in (
@@ -120,15 +120,15 @@ def test_requests_that_guests_may_send(tmp_path: Path) -> None:
 
 
 def test_1_1_7_build_info(admin: Client) -> None:
-    found = told(admin, '/xapi/siteConfig/buildInfo?format=json')
+    found = get_json(admin, '/xapi/siteConfig/buildInfo?format=json')
     assert {'version', 'buildNumber', 'buildDate', 'commit', 'timestamp'} <= set(found)
     assert admin.get('/xapi/siteConfig/buildInfo/version').text == found['version']
-    assert told(admin, '/xapi/siteConfig/buildInfo/attributes') == {}
+    assert get_json(admin, '/xapi/siteConfig/buildInfo/attributes') == {}
 
 
 def test_1_1_8_uptime_increases(admin: Client) -> None:
     def seconds() -> float:
-        found = told(admin, '/xapi/siteConfig/uptime')
+        found = get_json(admin, '/xapi/siteConfig/uptime')
         assert set(found) <= {'days', 'hours', 'minutes', 'seconds'}
         return float(found.get('minutes', 0)) * 60 + float(found['seconds'])
 
@@ -148,9 +148,9 @@ def test_1_1_9_properties_are_visible_according_to_rights(
         'sampleOfATest': {'a': [1]},
     }
     assert send(admin, 'POST', '/xapi/siteConfig', wanted).status == 200
-    assert wanted.items() <= told(admin, '/xapi/siteConfig').items()
+    assert wanted.items() <= get_json(admin, '/xapi/siteConfig').items()
     member = client_of('member')
-    seen = told(member, '/xapi/siteConfig')
+    seen = get_json(member, '/xapi/siteConfig')
     assert (
         seen['siteId'] == 'XNAT'
         and seen['sitewidePetTracers'] == 'PIB'
@@ -161,7 +161,7 @@ def test_1_1_9_properties_are_visible_according_to_rights(
     )
     assert member.get('/xapi/siteConfig/sitewidePetTracers').text == 'PIB'
     assert member.get('/xapi/siteConfig/passwordComplexityMessage').status == 403
-    assert told(member, '/xapi/siteConfig/values/siteId,checksums,siteNothing') == {
+    assert get_json(member, '/xapi/siteConfig/values/siteId,checksums,siteNothing') == {
         'siteId': 'XNAT',
         'checksums': True,
     }
@@ -216,7 +216,7 @@ def test_a_site_can_want_unsorted_results_and_tokens_for_an_hour(tmp_path: Path)
             orders.append([row['subject_label'] for row in found['ResultSet']['Result']])
         assert orders == [['A', 'B'], ['B', 'A']]
         assert admin.post('/xapi/siteConfig/aliasTokenTimeout', b'1 hour').status == 200
-        token = told(admin, '/data/services/tokens/issue')
+        token = get_json(admin, '/data/services/tokens/issue')
         assert token['estimatedExpirationTime'] - token['created'] == 3_600_000
         admin.close()
 
@@ -246,7 +246,7 @@ def test_creating_a_user(admin: Client, server: Server) -> None:
     grace = Client(server, 'grace', 'engine')
     assert grace.get('/xapi/users/username').text == 'grace'
     for client, path in ((grace, 'profile'), (admin, 'profile/grace'), (grace, 'grace')):
-        again = told(client, f'/xapi/users/{path}')
+        again = get_json(client, f'/xapi/users/{path}')
         assert path == 'grace' or again.pop('lastSuccessfulLogin') >= again['lastModified']
         assert {name: value for name, value in again.items() if name != 'lastModified'} == found
     grace.close()
@@ -268,7 +268,7 @@ def test_creating_a_user(admin: Client, server: Server) -> None:
 )
 def test_an_invalid_user_is_refused(admin: Client, wrong: dict[str, Any]) -> None:
     assert send(admin, 'POST', '/xapi/users', {**ADA, 'username': 'other', **wrong}).status == 400
-    assert 'other' not in told(admin, '/xapi/users')
+    assert 'other' not in get_json(admin, '/xapi/users')
 
 
 def test_a_user_without_a_password_cannot_log_in(admin: Client, server: Server) -> None:
@@ -283,11 +283,11 @@ def test_a_user_without_a_password_cannot_log_in(admin: Client, server: Server) 
 
 
 def test_lists_of_users(admin: Client, ada: Client) -> None:
-    assert {'admin', 'ada', 'owner', 'member'} <= set(told(ada, '/xapi/users'))
-    assert 'ada@example.org' in [row['email'] for row in told(ada, '/xapi/users/profiles')]
+    assert {'admin', 'ada', 'owner', 'member'} <= set(get_json(ada, '/xapi/users'))
+    assert 'ada@example.org' in [row['email'] for row in get_json(ada, '/xapi/users/profiles')]
     admin.put('/xapi/users/ada/enabled/false')
-    assert 'ada' not in [row['username'] for row in told(admin, '/xapi/users/current')]
-    assert 'ada' in told(admin, '/xapi/users')
+    assert 'ada' not in [row['username'] for row in get_json(admin, '/xapi/users/current')]
+    assert 'ada' in get_json(admin, '/xapi/users')
 
 
 def test_the_list_of_users_can_be_for_administrators_only(tmp_path: Path) -> None:
@@ -368,10 +368,10 @@ def test_disabled_and_unverified_users_cannot_log_in(
 ) -> None:
     key = ada.get('/data/JSESSION').text
     token = json.loads(ada.get('/data/services/tokens/issue').body)
-    assert told(admin, f'/xapi/users/ada/{flag}') is True
+    assert get_json(admin, f'/xapi/users/ada/{flag}') is True
     assert admin.put(f'/xapi/users/ada/{flag}/maybe').status == 400
     assert admin.put(f'/xapi/users/ada/{flag}/false').status == 200
-    assert told(admin, f'/xapi/users/ada/{flag}') is False
+    assert get_json(admin, f'/xapi/users/ada/{flag}') is False
     by_token, by_key = Client(server, token['alias'], token['secret']), Client(server)
     assert ada.get('/data/projects').status == by_token.get('/data/projects').status == 401
     assert by_key('GET', '/data/projects', headers={'Cookie': f'JSESSIONID={key}'}).status == 401
@@ -383,8 +383,8 @@ def test_disabled_and_unverified_users_cannot_log_in(
 
 def test_1_3_sessions_are_listed_and_ended(admin: Client, ada: Client, server: Server) -> None:
     key = ada.get('/data/JSESSION').text
-    assert key in told(ada, '/xapi/users/active/ada')
-    everybody = told(admin, '/xapi/users/active')
+    assert key in get_json(ada, '/xapi/users/active/ada')
+    everybody = get_json(admin, '/xapi/users/active')
     assert key in everybody['ada']['sessions'] and everybody['ada']['count'] == len(
         everybody['ada']['sessions']
     )
@@ -406,17 +406,17 @@ def test_1_3_sessions_are_listed_and_ended(admin: Client, ada: Client, server: S
 
 
 def test_the_administrator_role(admin: Client, ada: Client) -> None:
-    assert (told(ada, '/xapi/users/ada/roles'), told(admin, '/xapi/users/admin/roles')) == (
+    assert (get_json(ada, '/xapi/users/ada/roles'), get_json(admin, '/xapi/users/admin/roles')) == (
         [],
         ['Administrator', 'DataManager', 'SiteUser'],
     )
     assert ada.get('/xapi/users/active').status == 403
     assert admin.put('/xapi/users/ada/roles/Administrator').status == 200
     roles = {'DataManager': ['admin'], 'SiteUser': ['admin', 'guest']}
-    assert told(ada, '/xapi/users/rolemap') == {'Administrator': ['ada', 'admin'], **roles}, (
+    assert get_json(ada, '/xapi/users/rolemap') == {'Administrator': ['ada', 'admin'], **roles}, (
         'an open session has the role too'
     )
-    assert told(ada, '/xapi/users/roles/Administrator') == ['ada', 'admin'] and told(
+    assert get_json(ada, '/xapi/users/roles/Administrator') == ['ada', 'admin'] and get_json(
         ada, '/xapi/users/roles'
     ) == [
         'SiteUser',
@@ -444,14 +444,14 @@ def test_groups_of_projects(
     owner = client_of('owner')
     assert ada.put('/xapi/users/ada/groups/G_1_member').status == 403
     assert owner.put('/xapi/users/ada/groups/G_1_member').status == 200
-    assert told(ada, '/xapi/users/ada/groups') == ['G_1_member'] and told(
+    assert get_json(ada, '/xapi/users/ada/groups') == ['G_1_member'] and get_json(
         ada, '/xapi/users/ada/projects'
     ) == {'G_1': 'member'}
-    assert told(ada, '/xapi/users/projects') == ['G_1']
+    assert get_json(ada, '/xapi/users/projects') == ['G_1']
     assert owner.put('/xapi/users/ada/groups/G_1_collaborator').status == 200
     assert (
-        told(ada, '/xapi/users/ada/groups') == ['G_1_collaborator']
-        and told(ada, '/xapi/users/projects') == []
+        get_json(ada, '/xapi/users/ada/groups') == ['G_1_collaborator']
+        and get_json(ada, '/xapi/users/projects') == []
     )
     assert owner.put('/xapi/users/nobody/groups/G_1_member').status == 404
     assert (
@@ -461,7 +461,7 @@ def test_groups_of_projects(
     )
     assert send(admin, 'PUT', '/xapi/users/ada/groups', ['G_1_owner', 'X_owner']).status == 202
     assert ada.delete('/xapi/users/ada/groups/G_1_owner').status == 200
-    assert told(ada, '/xapi/users/ada/groups') == []
+    assert get_json(ada, '/xapi/users/ada/groups') == []
 
 
 def test_access_to_projects(admin: Client, ada: Client) -> None:
@@ -477,18 +477,18 @@ def test_access_to_projects(admin: Client, ada: Client) -> None:
         'group_id': 'A1_collaborator',
     }
     assert (
-        told(ada, '/xapi/access/projects?format=json')
-        == told(admin, '/xapi/access/ada/projects')
+        get_json(ada, '/xapi/access/projects?format=json')
+        == get_json(admin, '/xapi/access/ada/projects')
         == [expected]
     )
     assert ada.get('/xapi/access/admin/projects').status == 403
 
 
 def test_how_users_log_in(admin: Client, ada: Client) -> None:
-    assert told(ada, '/xapi/users/authProviders') == [
+    assert get_json(ada, '/xapi/users/authProviders') == [
         {'providerId': 'localdb', 'name': 'Database', 'authMethod': 'localdb'}
     ]
-    assert told(ada, '/xapi/users/authDetails/ada')[0]['authUser'] == 'ada'
+    assert get_json(ada, '/xapi/users/authDetails/ada')[0]['authUser'] == 'ada'
     assert ada.get('/xapi/users/authDetails/admin').status == 403
 
 
@@ -503,7 +503,7 @@ def test_an_archive_of_an_earlier_version_opens(tmp_path: Path) -> None:
     database.close()
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'u', 'p')
-        assert told(client, '/xapi/users/u/verified') is True
+        assert get_json(client, '/xapi/users/u/verified') is True
         client.close()
 
 
@@ -511,7 +511,7 @@ def test_an_archive_of_an_earlier_version_opens(tmp_path: Path) -> None:
 
 
 def test_4_6_schemas(admin: Client) -> None:
-    names = told(admin, '/xapi/schemas?format=json')
+    names = get_json(admin, '/xapi/schemas?format=json')
     assert {'xnat', 'birn/birnprov'} <= set(names)
     for name in names:
         answer = admin.get(f'/xapi/schemas/{name}')
@@ -545,15 +545,19 @@ def test_documents_name_existing_schemas(admin: Client, filled: dict[str, str]) 
 
 
 def test_data_types(admin: Client) -> None:
-    assert {'xnat:mrSessionData', 'xnat:subjectData'} <= set(told(admin, '/xapi/schemas/datatypes'))
-    names = told(admin, '/xapi/schemas/datatypes/names/all')
+    assert {'xnat:mrSessionData', 'xnat:subjectData'} <= set(
+        get_json(admin, '/xapi/schemas/datatypes')
+    )
+    names = get_json(admin, '/xapi/schemas/datatypes/names/all')
     assert {'xnat:mrSessionData', 'xnat:MRSession', 'http://nrg.wustl.edu/xnat:MRSession'} <= set(
         names['xnat_mrSessionData']
     )
     assert int(names['timestamp'][0]) <= time.time() * 1000
     for name in ('xnat:mrSessionData', 'xnat:MRSession', 'xnat_mrSessionData'):
-        assert list(told(admin, f'/xapi/schemas/datatypes/names/{name}')) == ['xnat_mrSessionData']
-    element = told(admin, '/xapi/schemas/datatypes/elements/xnat:mrSessionData')[
+        assert list(get_json(admin, f'/xapi/schemas/datatypes/names/{name}')) == [
+            'xnat_mrSessionData'
+        ]
+    element = get_json(admin, '/xapi/schemas/datatypes/elements/xnat:mrSessionData')[
         'xnat_mrSessionData'
     ]
     assert (element['properName'], element['namespacePrefix']) == ('MRSession', 'xnat')
@@ -562,13 +566,15 @@ def test_data_types(admin: Client) -> None:
         'xmlPath': 'imageSessionData',
         'xmlType': 'xnat:imageSessionData',
     }
-    assert set(told(admin, '/xapi/schemas/datatypes/elements/all')) == set(names) - {'timestamp'}
-    assert 'xnat:mrSessionData' in told(admin, '/xapi/schemas/datatypes/searchable')
+    assert set(get_json(admin, '/xapi/schemas/datatypes/elements/all')) == set(names) - {
+        'timestamp'
+    }
+    assert 'xnat:mrSessionData' in get_json(admin, '/xapi/schemas/datatypes/searchable')
     assert admin.get('/xapi/schemas/datatypes/names/xnat:nothing').status == 404
 
 
 def test_there_are_no_plugins(admin: Client, client_of: Callable[..., Client]) -> None:
-    assert told(admin, '/xapi/plugins') == {}
+    assert get_json(admin, '/xapi/plugins') == {}
     assert admin.get('/xapi/plugins/ohifViewerPlugin').status == 404
     assert client_of(None).get('/xapi/plugins').status == 401
 
@@ -577,7 +583,7 @@ def test_there_are_no_plugins(admin: Client, client_of: Callable[..., Client]) -
 def test_data_types_of_a_request_body(admin: Client, which: str) -> None:
     path, names = f'/xapi/schemas/datatypes/{which}', ['xnat:mrSessionData', 'xnat:PETSession']
     expected = {
-        key: value for name in names for key, value in told(admin, f'{path}/{name}').items()
+        key: value for name in names for key, value in get_json(admin, f'{path}/{name}').items()
     }
     assert set(expected) == {'xnat_mrSessionData', 'xnat_petSessionData'}
     form = {'Content-Type': 'application/x-www-form-urlencoded'}
@@ -609,7 +615,7 @@ def test_data_types_of_a_request_body(admin: Client, which: str) -> None:
 def test_a_type_is_described_by_its_own_fields(
     admin: Client, kind: str, name: str, path: str, xml_type: str
 ) -> None:
-    found = told(admin, f'/xapi/schemas/datatypes/elements/{kind}')
+    found = get_json(admin, f'/xapi/schemas/datatypes/elements/{kind}')
     (described,) = found.values()
     wanted = {'prefix': 'xnat', 'xmlPath': path, 'xmlType': xml_type} if path else None
     assert described['fields'].get(name) == wanted
@@ -639,15 +645,17 @@ PLACES = (
 @pytest.mark.parametrize('place', PLACES)
 def test_6_5_8_custom_fields(admin: Client, filled: dict[str, str], place: str) -> None:
     path = f'/xapi/custom-fields/{place.format(**filled)}/fields'
-    for name in told(admin, path):
+    for name in get_json(admin, path):
         admin.delete(f'{path}/{name}')
-    assert told(admin, path) == {}
+    assert get_json(admin, path) == {}
     assert json.loads(send(admin, 'PUT', path, {'KEY1': 'VAL 001'}).body) == {'KEY1': 'VAL 001'}
     both = {'KEY1': 'VAL 001', 'key2': 1000}
-    assert json.loads(send(admin, 'PUT', path, {'key2': 1000}).body) == told(admin, path) == both
     assert (
-        told(admin, f'{path}?fieldNames=key2,DNE')
-        == told(admin, f'{path}?fieldNames=key2&fieldNames=DNE')
+        json.loads(send(admin, 'PUT', path, {'key2': 1000}).body) == get_json(admin, path) == both
+    )
+    assert (
+        get_json(admin, f'{path}?fieldNames=key2,DNE')
+        == get_json(admin, f'{path}?fieldNames=key2&fieldNames=DNE')
         == {'key2': 1000}
     )
     assert (admin.get(f'{path}/KEY1').text, admin.get(f'{path}/key2').text) == ('VAL 001', '1000')
@@ -670,7 +678,7 @@ def test_custom_fields_can_have_any_kind(admin: Client, filled: dict[str, str]) 
         'ünï': 'ö',
     }
     path = '/xapi/custom-fields/projects/Q/fields'
-    assert json.loads(send(admin, 'PUT', path, values).body) == told(admin, path) == values
+    assert json.loads(send(admin, 'PUT', path, values).body) == get_json(admin, path) == values
     assert (
         json.loads(send(admin, 'PUT', path, ['a']).body) == values
         and admin('PUT', path, 'no JSON', JSON).status >= 400
@@ -711,8 +719,8 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(
 ) -> None:
     base = '/xapi/customforms'
     assert (
-        told(admin, base) == []
-        and told(admin, f'{base}/env')['siteHasProtocolsPluginDeployed'] is False
+        get_json(admin, base) == []
+        and get_json(admin, f'{base}/env')['siteHasProtocolsPluginDeployed'] is False
     )
     saved = [
         send(admin, 'PUT', f'{base}/save', form(*one))
@@ -720,12 +728,15 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(
     ]
     assert [answer.status for answer in saved] == [201, 201, 201]
     uuids = [answer.text for answer in saved]
-    rows = told(admin, base)
+    rows = get_json(admin, base)
     assert [(row['formUUID'], row['scope'], len(row['appliesToList'])) for row in rows] == list(
         zip(uuids, ('Site', 'Project', 'Project'), (1, 1, 2), strict=True)
     )
-    assert [row['formUUID'] for row in told(admin, f'{base}?projectId=Q')] == [uuids[0], uuids[2]]
-    pages = told(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
+    assert [row['formUUID'] for row in get_json(admin, f'{base}?projectId=Q')] == [
+        uuids[0],
+        uuids[2],
+    ]
+    pages = get_json(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
     assert [(page['title'], page['components'][0]['key']) for page in pages] == [
         ('Of P', uuids[1]),
         ('Site', uuids[0]),
@@ -745,12 +756,12 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(
         for row in run(admin, S, ['SUBJECT_LABEL', name])
         if 'good' in row.values()
     ] == ['S1']
-    uses = [[row['appliesToList'][0]] for row in told(admin, base)]
-    assert told(admin, f'{base}/hasdata/{uses[0][0]["idCustomVariableFormAppliesTo"]}') is True
+    uses = [[row['appliesToList'][0]] for row in get_json(admin, base)]
+    assert get_json(admin, f'{base}/hasdata/{uses[0][0]["idCustomVariableFormAppliesTo"]}') is True
     assert send(admin, 'POST', f'{base}/disable', uses[1]).text == 'Form disabled'
     assert [
         page['title']
-        for page in told(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
+        for page in get_json(admin, f'{base}/element?xsiType={S}&projectId=P')['components']
     ] == ['Site']
     assert send(admin, 'POST', f'{base}/enable', uses[1]).text == 'Form Enabled'
     assert [send(admin, 'DELETE', base, use).text for use in uses] == [
@@ -758,7 +769,7 @@ def test_custom_forms_are_saved_listed_switched_and_deleted(
         'Form P: deleted',
         'Form P: deleted',
     ]
-    assert [row['formUUID'] for row in told(admin, base)] == [uuids[0], uuids[2]]
+    assert [row['formUUID'] for row in get_json(admin, base)] == [uuids[0], uuids[2]]
     wrong: list[Any] = [
         {},
         form('X', S, isThisASiteWideConfiguration='maybe'),
@@ -786,7 +797,7 @@ def test_rights_to_read_and_set_custom_fields(
         == client_of('collaborator').delete(f'{path}/a').status
         == 403
     )
-    assert told(client_of('collaborator'), path) == {'a': 1}
+    assert get_json(client_of('collaborator'), path) == {'a': 1}
     assert (
         client_of('outsider').get(path).status
         == send(client_of('outsider'), 'PUT', path, {'a': 3}).status
@@ -809,4 +820,4 @@ def test_custom_fields_are_deleted_with_their_item(admin: Client) -> None:
     send(admin, 'PUT', path, {'a': 1})
     admin.ok('DELETE', '/data/projects/GONE/subjects/S')
     admin.ok('PUT', '/data/projects/GONE/subjects/S')
-    assert told(admin, path) == {}
+    assert get_json(admin, path) == {}

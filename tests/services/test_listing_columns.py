@@ -281,7 +281,7 @@ def test_subject_columns_of_experiments_of_the_site_are_requested_with_a_type() 
 # -- fields of one element, with responses of a real server
 
 
-class Told(pyxnat.Interface):
+class AnsweringInterface(pyxnat.Interface):
     """A connection that answers listings itself."""
 
     answer: Callable[[str, dict[str, str]], list[Row] | None]
@@ -297,8 +297,8 @@ class Told(pyxnat.Interface):
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Told:
-    interface = Told('http://localhost:1', 'nobody', 'nothing', tmp_path)
+def answering(tmp_path: Path) -> AnsweringInterface:
+    interface = AnsweringInterface('http://localhost:1', 'nobody', 'nothing', tmp_path)
     interface.asked = []
     return interface
 
@@ -340,27 +340,33 @@ def experiments(path: str, query: dict[str, str]) -> list[Row] | None:
     ]
 
 
-def test_fields_of_an_experiment_are_read_by_its_id(told: Told) -> None:
-    told.answer = experiments
-    attrs = told.select.experiment('E1').attrs
-    assert attrs.mget(['subject_label', 'note']) == ['S1', 'n'] and len(told.asked) == 1
-    assert 'xsiType=xnat:subjectAssessorData' in told.asked[0] and 'ID=E1' in told.asked[0]
-    told.asked.clear()
-    assert attrs.mget(['fieldStrength', 'date']) == ['3', '2020-01-02'] and len(told.asked) == 1
-    assert 'xsiType=xnat:mrSessionData' in told.asked[0]
+def test_fields_of_an_experiment_are_read_by_its_id(answering: AnsweringInterface) -> None:
+    answering.answer = experiments
+    attrs = answering.select.experiment('E1').attrs
+    assert attrs.mget(['subject_label', 'note']) == ['S1', 'n'] and len(answering.asked) == 1
+    assert (
+        'xsiType=xnat:subjectAssessorData' in answering.asked[0] and 'ID=E1' in answering.asked[0]
+    )
+    answering.asked.clear()
+    assert (
+        attrs.mget(['fieldStrength', 'date']) == ['3', '2020-01-02'] and len(answering.asked) == 1
+    )
+    assert 'xsiType=xnat:mrSessionData' in answering.asked[0]
     assert attrs.get('tracer_name') == ''  # not a PET session
     assert attrs.get('note') == 'n'
 
 
-def test_a_missing_element_is_not_found_and_not_an_internal_error(told: Told) -> None:
-    told.answer = experiments
+def test_a_missing_element_is_not_found_and_not_an_internal_error(
+    answering: AnsweringInterface,
+) -> None:
+    answering.answer = experiments
     for name in ('subject_label', 'note', 'fieldStrength', 'tracer_name'):
         with pytest.raises(errors.NotFoundError):
-            told.select.experiment('E2').attrs.get(name)
+            answering.select.experiment('E2').attrs.get(name)
 
 
 def test_exists_checks_level_by_level_if_the_server_fails(
-    told: Told,
+    answering: AnsweringInterface,
 ) -> None:
     def answer(path: str, query: dict[str, str]) -> list[Row] | None:
         if path.endswith('/projects'):
@@ -377,10 +383,11 @@ def test_exists_checks_level_by_level_if_the_server_fails(
             )
         return None
 
-    told.answer = answer
-    assert told.select('/projects/NOPE/subjects/S/experiments/E/scans/1').exists() is False
+    answering.answer = answer
+    assert answering.select('/projects/NOPE/subjects/S/experiments/E/scans/1').exists() is False
     assert (
-        told.select('/projects/NOPE/subjects/S/experiments/E/scans/1/resources/R').exists() is False
+        answering.select('/projects/NOPE/subjects/S/experiments/E/scans/1/resources/R').exists()
+        is False
     )
     with pytest.raises(errors.InternalError):
-        told.select('/projects/P/subjects/S/experiments/E/scans/1').exists()
+        answering.select('/projects/P/subjects/S/experiments/E/scans/1').exists()

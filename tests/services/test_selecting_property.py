@@ -330,7 +330,7 @@ def ask_for_a_path(world: World, projects: list[str], draw: Any) -> None:
         assert isinstance(selected(interface, path, eager), type), why
     else:
         assert_same(
-            selected(interface, path, eager), [seen.told for seen in expected], interface, why
+            selected(interface, path, eager), [seen.key for seen in expected], interface, why
         )
 
 
@@ -348,7 +348,7 @@ def ask_for_all_routes(world: World, name: str, leaf: str, draw: Any) -> None:
     why = about(world, interface, path)
     try:
         expected = [
-            seen.told
+            seen.key
             for chain in BELOW[leaf]
             for seen in walker.walk(
                 [('projects', name), *((one, '*') for one in chain.split('/')[1:])]
@@ -368,7 +368,7 @@ def ask_below_a_session(world: World, name: str, draw: Any) -> None:
     except LookupError:
         return
     for uri, identity, label, _ in (
-        draw(st.sets(st.sampled_from([seen.told for seen in sessions]), max_size=1))
+        draw(st.sets(st.sampled_from([seen.key for seen in sessions]), max_size=1))
         if sessions
         else ()
     ):

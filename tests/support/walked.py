@@ -48,7 +48,7 @@ class Seen(NamedTuple):
     """The levels on the way to it, its own last."""
 
     @property
-    def told(self) -> tuple[str, str, str, str]:
+    def key(self) -> tuple[str, str, str, str]:
         """Return the identity of the element, which does not depend on the selection."""
         return self[:4]
 
