@@ -15,7 +15,8 @@ import pytest
 
 import pyxnat
 from pyxnat import resources
-from pyxnat.model.levels import LEVELS, Chain, Level, chains, children, level
+from pyxnat.apps.mirror import mirror_session
+from pyxnat.model.levels import LEVELS, Chain, Level, chains, children, level, parts_of_session
 from pyxnat.model.short_names import full_paths, types_with
 from pyxnat.query.layouts import FIELDS, default_for
 from pyxnat.query.paths import Step, parse, read, spell, uri_of
@@ -247,6 +248,36 @@ def test_its_files_have_a_place_in_a_download(project: Any, tmp_path: Path, row:
     names = [name_on(plural) for plural in way_to(row)]
     place = '/'.join(filter(None, [*names, below.side, name_on(below.plural), name_on('files')]))
     assert (tmp_path / place).read_bytes() == CONTENT
+
+
+@pytest.fixture(scope='module')
+def mirrored(project: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The session of the project, copied to another archive."""
+    session = element_on(project, way_to(level('experiments')))
+    with (
+        serve(tmp_path_factory.mktemp('other')) as other,
+        pyxnat.Interface(
+            other.url, other.user, other.password, tmp_path_factory.mktemp('other-cache')
+        ) as dest,
+    ):
+        dest.select.project('copy').create()
+        mirror_session(project.host, dest, session.id(), 'copy')
+        subject = dest.select.project('copy').subject(name_on('subjects'))
+        yield subject.experiment(name_on('experiments'))
+
+
+@pytest.mark.parametrize('row', parts_of_session(), ids=lambda row: row.plural)
+def test_it_is_copied_with_its_session(mirrored: Any, row: Level) -> None:
+    element = getattr(mirrored, row.singular)(name_on(row.plural))
+    assert element.exists() and element.datatype() == row.datatype
+    for below in row.resources:
+        resource = getattr(element, level(below).singular)(name_on(below))
+        assert [file.path_name for file in resource.files()] == [name_on('files')]
+
+
+@each_row
+def test_it_is_in_the_tree_of_levels(project: Any, row: Level) -> None:
+    assert f' {row.plural.upper()}\n' in str(project.host.inspect.structure())
 
 
 @each_row

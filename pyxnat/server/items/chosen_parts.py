@@ -128,7 +128,8 @@ def _is_wanted(holder: Any, row: Any, asked: Mapping[str, Any]) -> bool:
         return row.label in (asked.get('resources') or ())
     if holder.level == 'assessor':
         return holder.xsi_type in (asked.get('assessors') or ())
-    return fields_of(holder).get('type', '') in (asked.get('reconstructions') or ())
+    wanted = asked.get(level(holder.level).plural) or ()
+    return fields_of(holder).get('type', '') in wanted
 
 
 def _folder(session: Session, holder: Any, row: Any, options: list[str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from ...model.levels import level, listed_levels
 from ..context import Context
 from ..db.rows import file_rows, resources_of
 from ..db.store import file, item, now, resource, touch
@@ -96,7 +97,7 @@ def _named(connection: Connection, holder: Any, path: ItemPath) -> list[tuple[An
 
 def _with_parts(connection: Connection, row: Any) -> Sequence[Any]:
     """Return an item, and the parts of a session."""
-    if row.level not in ('experiment', 'assessor'):
+    if level(row.level) not in listed_levels('experiments'):
         return [row]
     return [
         row,

@@ -382,7 +382,8 @@ def may_query(context: Context, connection: Connection, root: str) -> bool:
     if not context.caller.guest:
         return True
     model, login = context.archive.model, context.caller.login
-    if model.level_of(root) in ('project', 'scan', 'reconstruction'):
+    where = model.level_of(root)
+    if where == 'project' or (where and facts_of(where).is_part):
         return True
     public = select(item.c.pk).where(item.c.level == 'project', item.c.access == 'public')
     whole = select(role.c.project).where(role.c.login == login, role.c.role.in_(tuple(ROLES)))
