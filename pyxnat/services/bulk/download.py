@@ -19,9 +19,11 @@ from ...http.download import Expected, fetch
 from ...model import uris
 from ...query.layouts import Layout, check_places
 from ...resources.host import Host
+from .documents import fetch_documents
 from .manifest import LOCK, MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
+from .sidecar import SIDECAR, FileNote, Sidecar
 from .wanted import RemoteFile, distinct_places, files_below, list_files, scope_of
 from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ['EXISTING', 'Downloader', 'download']
 
-_OWN = (MANIFEST, LOCK)
+_OWN = (MANIFEST, LOCK, SIDECAR)
 
 EXISTING = ('refresh', 'keep', 'replace', 'error')
 """Treatments of files that exist already."""
@@ -73,6 +75,9 @@ def download(
     if may_collide:
         check_places(_places(listed), _OWN, names_on(folder))
     with lock_folder(folder) as is_only_run:
+        sidecar = Sidecar(folder)
+        fetch_documents(selection, sidecar, downloader)
+        sidecar.write_files(map(_note, listed))
         missing = downloader.find_missing(listed, existing)
         if is_only_run:
             downloader.remove_temporaries(missing)
@@ -83,6 +88,12 @@ def download(
                 bar,
             )
     return downloader.report.finish()
+
+
+def _note(file: RemoteFile) -> FileNote:
+    return FileNote(
+        file.place, file.uri, file.label, file.path, dict(file.above), dict(file.notes)
+    )
 
 
 def _folder(dest: str | os.PathLike[str]) -> Path:

@@ -11,8 +11,9 @@ from ... import errors
 from ...files import zips
 from ...files.disk import PART, digest_of
 from .manifest import LOCK, MANIFEST, Manifest
+from .sidecar import SIDECAR, Sidecar
 
-__all__ = ['Member', 'Source', 'members_of']
+__all__ = ['Member', 'Source', 'members_of', 'sidecar_of']
 
 Source = Union[
     str,
@@ -32,6 +33,8 @@ class Member(NamedTuple):
     name: str
     """Path in the layout, with ``/``."""
     path: Path
+    notes: tuple[tuple[str, str], ...] = ()
+    """Its ``format``, ``content`` and ``tags`` on the server, as pairs."""
 
 
 def members_of(source: Source) -> list[Member]:
@@ -50,7 +53,7 @@ def members_of(source: Source) -> list[Member]:
             members = [
                 Member(name, path)
                 for name, path in zips.below(root)
-                if name not in (MANIFEST, LOCK)
+                if name not in (MANIFEST, LOCK) and not name.startswith(f'{SIDECAR}/')
             ]
             # Temporary files of an unfinished download are left out.
             return [
@@ -78,6 +81,15 @@ def members_of(source: Source) -> list[Member]:
             remedy='Correct their paths; nothing was sent.',
         )
     return members
+
+
+def sidecar_of(source: Source) -> Sidecar | None:
+    """Return the folder ``.xnat`` beside the files of a download; `None` without one."""
+    if not isinstance(source, (str, os.PathLike)):
+        return None
+    root = Path(source).expanduser()
+    sidecar = Sidecar(root.parent if root.name == MANIFEST and root.is_file() else root)
+    return sidecar if sidecar.exists() else None
 
 
 def _of_manifest(manifest: Path) -> list[Member]:

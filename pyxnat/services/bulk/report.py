@@ -40,8 +40,12 @@ class Report:
     ----------
     ok : list of str
         Successes, in no order: paths of files below the folder, URIs of elements.
+    created : list of str
+        URIs of elements that an upload created, before it sent the files.
     skipped : list of str
         Items that existed already, unchanged.
+    notes : list of str
+        What was left out, for reasons that are no failures.
     failed : list of Failure
         Failures.
     bytes : int
@@ -52,6 +56,8 @@ class Report:
 
     def __init__(self, doing: str, where: str = '') -> None:
         self.ok: list[str] = []
+        self.created: list[str] = []
+        self.notes: list[str] = []
         self.skipped: list[str] = []
         self.failed: list[Failure] = []
         self.bytes = 0
@@ -78,6 +84,16 @@ class Report:
         with self._lock:
             self.ok.append(item)
             self.bytes += size
+
+    def add_created(self, uri: str) -> None:
+        """Record an element that was created."""
+        with self._lock:
+            self.created.append(uri)
+
+    def add_note(self, note: str) -> None:
+        """Record a sentence about something left out."""
+        with self._lock:
+            self.notes.append(note)
 
     def add_skipped(self, item: str) -> None:
         """Record an item that existed already."""
@@ -129,13 +145,17 @@ class Report:
     def __str__(self) -> str:
         where = f' {self._where}' if self._where else ''
         moved = f' ({_readable(self.bytes)})' if self.bytes else ''
+        created = f', {len(self.created)} elements created' if self.created else ''
         lines = [
             f'{len(self.ok)} {self._doing}{where}{moved} in {self.seconds:.1f} s, '
-            f'{len(self.skipped)} there already, {len(self.failed)} failed'
+            f'{len(self.skipped)} there already, {len(self.failed)} failed{created}'
         ]
         lines += [f'  {failure}' for failure in self.failed[:_SHOWN]]
         if len(self.failed) > _SHOWN:
             lines.append(f'  … and {len(self.failed) - _SHOWN} more in .failed')
+        lines += [f'  {note}' for note in self.notes[:_SHOWN]]
+        if len(self.notes) > _SHOWN:
+            lines.append(f'  … and {len(self.notes) - _SHOWN} more in .notes')
         return '\n'.join(lines)
 
 

@@ -18,16 +18,18 @@ from ...files import zips
 from ...files.disk import digest_of
 from ...http.upload_body import check_names
 from ...model import uris
-from ...model.levels import LEVELS, Level, children, depth, level
+from ...model.levels import LEVELS, Level, depth, level
 from ...query.layouts import Layout, default_for
 from ...query.row_owner import own_rows
 from ...resources.base import as_name
 from ...resources.files import about_upload
 from ...resources.host import Host
 from ...tables.table import Row
-from .members import Member, Source, members_of
+from .members import Member, Source, members_of, sidecar_of
 from .pieces import BIG, MOST_ZIPPED
+from .places import by_notes, resource_below
 from .report import Report
+from .restore import Restorer
 from .wanted import files_below
 from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
 
@@ -36,7 +38,6 @@ __all__ = ['Uploader', 'upload']
 log = logging.getLogger('pyxnat.services.bulk')
 
 _FILE = level('files')
-_SIDES = {row.side: row.singular for row in LEVELS if row.is_resource}
 _ABOVE = tuple(row for row in LEVELS if row.layout_doc)
 
 _Files = dict[str, Member]
@@ -65,8 +66,13 @@ def upload(
         As in :meth:`pyxnat.resources.bulk.Uploadable.upload`.
     """
     check_compression(compression)
-    plan = Layout(layout or default_for(target.level.plural))
-    grouped = _by_resource(target, plan, members_of(source))
+    sidecar = sidecar_of(source) if layout is None else None
+    members = members_of(source)
+    if sidecar is not None:
+        grouped = by_notes(target, sidecar, members)
+    else:
+        plan = Layout(layout or default_for(target.level.plural))
+        grouped = _by_resource(target, plan, members)
     uploader = Uploader(
         interface,
         Report('uploaded', f'to {target.path_name}'),
@@ -75,6 +81,8 @@ def upload(
         compression,
         dict(params),
     )
+    if sidecar is not None:
+        Restorer(interface, target, sidecar, uploader, overwrite).run()
     missing = uploader.find_missing(grouped)
     with progress_bar(
         sum(member.path.stat().st_size for files in missing.values() for member in files.values()),
@@ -112,7 +120,7 @@ def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict
                 remedy='Give another layout=, or move the file.',
             )
         as_name(_FILE, values['path'])
-        resource = target if is_resource else _resource(target, values)
+        resource = target if is_resource else resource_below(target, values)
         other = grouped[resource].setdefault(values['path'], member)
         if other is not member:
             raise errors.DataError(
@@ -131,19 +139,6 @@ def _fields_above(row: Level) -> set[str]:
         for above in _ABOVE
         if not has_parts or depth(above.plural) <= depth(row.plural)
     }
-
-
-def _resource(target: Any, values: Mapping[str, str]) -> Any:
-    """Return the resource below an element that the fields of a layout name."""
-    for name in (row.singular for row in _ABOVE):
-        if name not in values:
-            continue
-        if name not in {row.singular for row in children(target.level.plural)}:
-            raise errors.ProgrammingError(
-                f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.'
-            )
-        target = getattr(target, name)(values[name])
-    return getattr(target, _SIDES.get(values.get('side', ''), _SIDES['']))(values['resource'])
 
 
 class Uploader(WorkerPool):
@@ -377,7 +372,8 @@ class Uploader(WorkerPool):
         if len(bundle) == 1:
             with member.path.open('rb') as file:
                 watched = _Watched(file, self.stopping, self._bar)
-                send(resource.file(path), watched, self._about, self._types)
+                about = {**self._about, **dict(member.notes)}
+                send(resource.file(path), watched, about, self._types)
             self._digests[member.path] = watched.md5
             return
         with zips.pack(
@@ -388,7 +384,7 @@ class Uploader(WorkerPool):
             send(
                 resource.file(name if uris.is_carried(name) else 'upload.zip'),
                 stoppable,
-                {**self._about, 'extract': True},
+                {**self._about, **dict(member.notes), 'extract': True},
                 self._types,
             )
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
@@ -476,14 +472,26 @@ class _Gate:
 
 
 def _bundles(files: list[tuple[str, Member]]) -> Iterator[list[tuple[str, Member]]]:
-    """Yield big and empty files singly, small ones in groups of limited size."""
+    """Yield big and empty files singly, small ones in groups of limited size.
+
+    The files of a group have the same notes, since a request sets them for all its files.
+    """
+    by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Member]]] = defaultdict(list)
+    for path, member in files:
+        size = member.path.stat().st_size
+        if size >= BIG or size == 0:
+            yield [(path, member)]
+        else:
+            by_notes[member.notes].append((path, member))
+    for alike in by_notes.values():
+        yield from _bundles_of_small(alike)
+
+
+def _bundles_of_small(files: list[tuple[str, Member]]) -> Iterator[list[tuple[str, Member]]]:
     bundle: list[tuple[str, Member]] = []
     size = 0
     for path, member in files:
         added = member.path.stat().st_size
-        if added >= BIG or added == 0:
-            yield [(path, member)]
-            continue
         if bundle and size + added > MOST_ZIPPED:
             yield bundle
             bundle, size = [], 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ... import errors
@@ -19,6 +19,9 @@ from ...resources.base import class_of
 from ...tables.table import Row
 
 __all__ = ['RemoteFile', 'Scope', 'distinct_places', 'files_below', 'list_files', 'scope_of']
+
+_ABOVE = frozenset(row.singular for row in LEVELS if row.layout_doc)
+_NOTES = ('format', 'content', 'tags')
 
 
 class RemoteFile(NamedTuple):
@@ -43,6 +46,10 @@ class RemoteFile(NamedTuple):
     """Path below the resource."""
     other: str = ''
     """Place by the name as stored, used if two files have the same place."""
+    above: Mapping[str, str] = {}
+    """Labels of the elements above it by level, and its ``side``."""
+    notes: Mapping[str, str] = {}
+    """Its ``format``, ``content`` and ``tags`` in the listing, as far as they are set."""
 
 
 def distinct_places(files: Sequence[RemoteFile]) -> list[RemoteFile]:
@@ -132,6 +139,8 @@ def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
             resource.label,
             path,
             resource.place(path),
+            resource.above,
+            {name: row[f'file_{name}'] for name in _NOTES if row.get(f'file_{name}')},
         )
 
 
@@ -141,18 +150,21 @@ class _Resource(NamedTuple):
     place: Callable[[str], str]
     """Returns the place of a path below the resource."""
     label: str
+    above: Mapping[str, str]
     session: str
     scan: str
 
 
 def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Resource:
     steps, label = read(uri), row.get('collection') or row.get('cat_ID', '')
-    place = layout.places(
-        {**above, 'side': level(steps[-1].level).side, 'resource': uris.meaning(label)}
-    )
+    side = level(steps[-1].level).side
+    place = layout.places({**above, 'side': side, 'resource': uris.meaning(label)})
     at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
     return _Resource(
-        place, label, *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', ''))
+        place,
+        label,
+        {**above, **({'side': side} if side else {})},
+        *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')),
     )
 
 
@@ -170,7 +182,7 @@ class _Names:
 
     def __init__(self, files: Any, layout: Layout) -> None:
         self._host = files.host
-        self._fields = layout.fields | (set(STAND_INS) if 'scan' in layout.fields else set())
+        self._fields = layout.fields | _ABOVE
         self._known: dict[Path, dict[str, str]] = {}
         self._sessions: dict[str, dict[str, Row]] = {}
         homes = {

@@ -1,0 +1,101 @@
+"""Documents of the items of a download, for the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ... import errors
+from ...model.copies import Item, read_item
+from ...resources import Element
+from .sidecar import Sidecar, StoredDocument
+from .workers import WorkerPool, is_fatal
+
+__all__ = ['fetch_documents']
+
+_SINGLE = ('subjects', 'experiments', 'scans', 'assessors', 'reconstructions')
+"""Levels of which one element has a document of its own."""
+_SEVERAL = ('projects', 'subjects', 'experiments')
+"""Levels of which a collection gets documents: the others have too many elements."""
+
+
+def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
+    """Store the documents of a selection, with all items below.
+
+    Requests: one for each subject of a project, or each selected element; two listings and one
+    document for each project. The document of a subject has its sessions, that of a session its
+    scans, assessors and reconstructions. Failures are in the report.
+
+    Parameters
+    ----------
+    selection : Element or Collection
+        Parent of the downloaded files.
+    sidecar : Sidecar
+        Where to store them.
+    pool : WorkerPool
+        Threads, and the report.
+    """
+    fetcher = _Fetcher(sidecar, pool)
+    level = selection.level.plural
+    if isinstance(selection, Element):
+        elements = [selection] if level in ('projects', *_SINGLE) else []
+    else:
+        elements = list(selection) if level in _SEVERAL else []
+    pool.each(fetcher.fetch, list(_with_subjects(elements)))
+    pool.each(fetcher.fetch, list(fetcher.other_sessions(elements)))
+
+
+def _with_subjects(elements: list[Any]) -> Iterator[Any]:
+    for element in elements:
+        yield element
+        if element.level.plural == 'projects':
+            yield from element.subjects()
+
+
+class _Fetcher:
+    """Fetches documents, and keeps the IDs of all items that they have."""
+
+    def __init__(self, sidecar: Sidecar, pool: WorkerPool) -> None:
+        self._sidecar = sidecar
+        self._pool = pool
+        self._sessions: set[str] = set()
+
+    def fetch(self, element: Any) -> None:
+        """Fetch and store the document of an element."""
+        try:
+            content = element.get()
+            item = read_item(content, element.level.plural)
+        except errors.DatabaseError as error:
+            if is_fatal(error):
+                raise
+            self._pool.add_failure(element.uri, error)
+            return
+        except ValueError as error:
+            problem = f'no XML document: {error}'
+            self._pool.add_failure(
+                element.uri,
+                errors.UnexpectedAnswer(problem, uri=element.uri, remedy='Download once more.'),
+            )
+            return
+        self._sessions |= {below.id for below in item.all() if below.level == 'experiments'}
+        first = element.steps[0]
+        project = first.name if first.level == 'projects' else ''
+        document = StoredDocument(_name(item), item.level, project, element.uri)
+        self._sidecar.add_document(document, content)
+
+    def other_sessions(self, elements: list[Any]) -> Iterator[Any]:
+        """Yield the sessions of projects that no document has.
+
+        They are shared or moved into the project without their subject.
+        """
+        for project in elements:
+            if project.level.plural == 'projects':
+                for session in project.experiments():
+                    if session.id() not in self._sessions:
+                        yield session
+
+
+def _name(item: Item) -> str:
+    """Return the name of a document's file; IDs of scans are unique in their session alone."""
+    kind = item.level[:-1]
+    return f'{kind}_{item.id}@{item.parent}.xml' if item.level == 'scans' else f'{kind}_{item.id}.xml'

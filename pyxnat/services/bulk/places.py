@@ -1,0 +1,133 @@
+"""Resources that the files of a download folder belong to."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ... import errors
+from ...model import uris
+from ...model.levels import children
+from .members import Member
+from .sidecar import FileNote, Sidecar
+
+__all__ = ['by_notes', 'resource_below']
+
+_LEVELS = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
+_SIDES = {'in': 'in_resource', 'out': 'out_resource'}
+_SHOWN = 5
+
+
+def by_notes(
+    target: Any, sidecar: Sidecar, members: Iterable[Member]
+) -> dict[Any, dict[str, Member]]:
+    """Return resource -> path -> file, as the server had them.
+
+    A file that was added to the folder belongs to the resource of the files beside it.
+
+    Parameters
+    ----------
+    target : Element
+        Element that takes the place of the one that was downloaded.
+    sidecar : Sidecar
+        The notes of the download.
+    members : iterable of Member
+        Files of the folder.
+
+    Raises
+    ------
+    DataError
+        A file has no place, the files come from several elements of the level of the target, or
+        files of the notes are missing; nothing is sent.
+    """
+    notes = sidecar.files()
+    _check_target(target, notes.values())
+    folders = _folders(notes.values())
+    grouped: dict[Any, dict[str, Member]] = defaultdict(dict)
+    for member in members:
+        note = notes.get(member.name) or _added(member, folders)
+        if note is None:
+            raise errors.DataError(
+                f'{member.path} is not of the download, and has no place in it',
+                remedy='Move it beside the files of its resource, or give layout=.',
+            )
+        resource = resource_below(target, _values(target, note))
+        grouped[resource][note.path] = member._replace(notes=tuple(sorted(note.notes.items())))
+    return grouped
+
+
+def _check_target(target: Any, notes: Iterable[FileNote]) -> None:
+    """Raise DataError if the files come from several elements of the target's level."""
+    level = target.level.singular
+    names = sorted({note.above[level] for note in notes if note.above.get(level)})
+    if len(names) > 1:
+        raise errors.DataError(
+            f'the folder holds files of several {target.level.plural}: '
+            f'{", ".join(names[:_SHOWN])}',
+            remedy='Upload it to the element above them.',
+        )
+
+
+def _values(target: Any, note: FileNote) -> dict[str, str]:
+    """Return the names below the target that lead to a resource."""
+    level = target.level.singular
+    passed = _LEVELS[: _LEVELS.index(level) + 1] if level in _LEVELS else _LEVELS
+    names = {
+        name: value for name, value in note.above.items() if value and name not in passed
+    }
+    return {**names, 'resource': uris.meaning(note.resource)}
+
+
+def _folders(notes: Iterable[FileNote]) -> dict[str, FileNote]:
+    """Return folder of a resource -> the note of one of its files.
+
+    A folder that has files of several resources is left out.
+    """
+    found: dict[str, FileNote | None] = {}
+    for note in notes:
+        end = '/' + uris.meaning(note.path)
+        if note.place.endswith(end):
+            folder = note.place[: -len(end)]
+            other = found.setdefault(folder, note)
+            if other is not None and (other.above, other.resource) != (note.above, note.resource):
+                found[folder] = None
+    return {folder: note for folder, note in found.items() if note is not None}
+
+
+def _added(member: Member, folders: Mapping[str, FileNote]) -> FileNote | None:
+    """Return the note of a file that was added to the folder of a resource."""
+    parts = member.name.split('/')
+    for end in range(len(parts) - 1, 0, -1):
+        note = folders.get('/'.join(parts[:end]))
+        if note is not None:
+            return note._replace(place=member.name, path='/'.join(parts[end:]))
+    return None
+
+
+def resource_below(target: Any, values: Mapping[str, str]) -> Any:
+    """Return the resource below an element that names by level lead to.
+
+    Parameters
+    ----------
+    target : Element
+        The element; a resource is returned as it is.
+    values : mapping
+        Level -> name, with ``resource``, and ``side`` (``in`` or ``out``).
+
+    Raises
+    ------
+    ProgrammingError
+        The element has no such level below it.
+    """
+    if target.level.plural.endswith('resources'):
+        return target
+    for name in _LEVELS:
+        if name not in values:
+            continue
+        if name not in {row.singular for row in children(target.level.plural)}:
+            raise errors.ProgrammingError(
+                f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.'
+            )
+        target = getattr(target, name)(values[name])
+    return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])

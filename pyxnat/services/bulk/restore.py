@@ -1,0 +1,283 @@
+"""Creation of items from the documents of a download folder.
+
+A missing item is created from its document. An item that exists gets the fields that it lacks;
+fields with other values are failures, unless they are overwritten. Files are uploaded afterwards,
+by `pyxnat.services.bulk.upload`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ... import errors
+from ...model import uris
+from ...model.copies import Item, copy_document, differences, read_item, values_of
+from ...model.levels import children
+from ...resources.host import Host
+from ...resources.writing import XML
+from .sidecar import Sidecar
+from .workers import WorkerPool, is_fatal
+
+__all__ = ['Restorer']
+
+_SINGULAR = {
+    'subjects': 'subject',
+    'experiments': 'experiment',
+    'scans': 'scan',
+    'assessors': 'assessor',
+    'reconstructions': 'reconstruction',
+}
+_JSON = {'Content-Type': 'application/json'}
+_SHOWN = 5
+
+
+class Restorer:
+    """Restores the items of a download folder at and below an element.
+
+    Parameters
+    ----------
+    host : Host
+        Interface of the destination.
+    target : Element
+        Element that takes the place of the one that was downloaded.
+    sidecar : Sidecar
+        Folder with the documents.
+    pool : WorkerPool
+        Threads, and the report.
+    overwrite : bool
+        Whether to replace fields that have other values at the destination.
+    """
+
+    def __init__(
+        self, host: Host, target: Any, sidecar: Sidecar, pool: WorkerPool, overwrite: bool
+    ) -> None:
+        self._host = host
+        self._target = target
+        self._pool = pool
+        self._overwrite = overwrite
+        self._roots: list[Item] = []
+        self._project = ''
+        for document, item in sidecar.documents():
+            self._roots.append(item)
+            self._project = self._project or document.project or item.project
+        self._subjects = {
+            note.above['experiment']: note.above['subject']
+            for note in sidecar.files().values()
+            if note.above.get('experiment') and note.above.get('subject')
+        }
+        """Label of a session -> label of its subject, from the list of files."""
+
+    def run(self) -> None:
+        """Restore all items; each of those below the target in a thread."""
+        root, there = self._root(), self._present(self._target)
+        if root is not None and not self._restore(root, self._target, there):
+            return
+        owner = ''
+        if self._target.level.plural == 'experiments':
+            owner = there.id if there else str(self._target.row.get('ID', ''))
+        is_written = root is not None and there is None
+        # The document of a project has no subjects.
+        is_known = self._target.level.plural != 'projects' or there is None
+        of_there = _by_label(there)
+
+        def restore(pair: tuple[Item, Any]) -> None:
+            item, element = pair
+            key = (item.level, self._label(item))
+            present = of_there.get(key) if is_known else self._present(element)
+            self._restore_all(
+                item, element, present, owner, is_written and item.level == 'scans'
+            )
+
+        self._pool.each(restore, list(self._below_target(root)))
+
+    def _root(self) -> Item | None:
+        """Return the item that becomes the target, if a document has it.
+
+        Raises
+        ------
+        DataError
+            There are several.
+        """
+        level = self._target.level.plural
+        found = {
+            (item.id, item.parent): item
+            for root in self._roots
+            for item in root.all()
+            if item.level == level and self._is_wanted(item)
+        }
+        if len(found) > 1:
+            names = sorted(self._label(item) for item in found.values())
+            raise errors.DataError(
+                f'the folder holds several {level}: {", ".join(names[:_SHOWN])}',
+                remedy='Upload it to the element above them.',
+            )
+        return next(iter(found.values()), None)
+
+    def _below_target(self, root: Item | None) -> Iterator[tuple[Item, Any]]:
+        """Yield the items directly below the target, each with its element."""
+        level = self._target.level.plural
+        if level == 'projects':
+            yield from self._below_project()
+            return
+        below = {row.plural for row in children(level)}
+        items = root.below if root is not None else self._roots
+        for item in items:
+            if item.level in below and self._is_wanted(item):
+                yield item, self._child(self._target, item)
+
+    def _below_project(self) -> Iterator[tuple[Item, Any]]:
+        subjects = {item.id: item for item in self._roots if item.level == 'subjects'}
+        nested = {item.id for subject in subjects.values() for item in subject.below}
+        for item in subjects.values():
+            if self._is_wanted(item):
+                yield item, self._child(self._target, item)
+        for item in self._roots:
+            if item.level != 'experiments' or item.id in nested or not self._is_wanted(item):
+                continue
+            subject = subjects.get(item.parent)
+            label = self._label(subject) if subject else self._subjects.get(self._label(item))
+            if not label:
+                raise errors.DataError(
+                    f'the folder does not tell the subject of {self._label(item)}',
+                    remedy='Upload it to a subject or a session.',
+                )
+            yield item, self._child(self._target.subject(label), item)
+
+    def _child(self, element: Any, item: Item) -> Any:
+        return getattr(element, _SINGULAR[item.level])(self._label(item))
+
+    def _label(self, item: Item) -> str:
+        """Return the label of an item in the project that it was downloaded from."""
+        return item.label if item.project == self._project else item.shares.get(
+            self._project, item.label
+        )
+
+    def _is_wanted(self, item: Item) -> bool:
+        """Return whether an item was seen in the project that it was downloaded from.
+
+        The document of a subject also has sessions that belong to other projects.
+        """
+        return not item.project or self._project in (item.project, *item.shares)
+
+    def _present(self, element: Any) -> Item | None:
+        """Return an element that exists, with the items below it. One request."""
+        try:
+            return read_item(element.get(), element.level.plural)
+        except errors.NotFoundError:
+            return None
+        except ValueError as error:
+            raise errors.UnexpectedAnswer(
+                f'no XML document: {error}', uri=element.uri, remedy='Try again.'
+            ) from error
+
+    def _restore_all(
+        self, item: Item, element: Any, there: Item | None, owner: str, written: bool = False
+    ) -> None:
+        """Restore an item and everything below it.
+
+        Parameters
+        ----------
+        item : Item
+            The item.
+        element : Element
+            What it becomes.
+        there : Item or None
+            The item at the destination, if it exists.
+        owner : str
+            Accession ID of the session above, if there is one.
+        written : bool
+            Whether the document of the session above had it.
+        """
+        if not self._restore(item, element, there, owner, written):
+            return
+        identity = there.id if there else str(element.row.get('ID', ''))
+        of_there = _by_label(there)
+        for below in item.below:
+            if self._is_wanted(below):
+                self._restore_all(
+                    below,
+                    self._child(element, below),
+                    of_there.get((below.level, self._label(below))),
+                    identity if item.level == 'experiments' else '',
+                    there is None and below.level == 'scans',
+                )
+
+    def _restore(
+        self, item: Item, element: Any, there: Item | None, owner: str = '', written: bool = False
+    ) -> bool:
+        """Restore one item; return whether those below it can be restored."""
+        try:
+            if there is not None:
+                self._complete(item, element, there, owner)
+            elif not written:
+                document = copy_document(item, session=owner, name=self._target.path_name)
+                element.create_with_parents({}, {}, document)
+            if there is None:
+                self._pool.report.add_created(element.uri)
+            self._write_custom_fields(item, element, there, owner)
+            self._create_resources(item, element, there)
+        except errors.DatabaseError as error:
+            if is_fatal(error):
+                raise
+            self._pool.add_failure(element.uri, error)
+            return False
+        return True
+
+    def _complete(self, item: Item, element: Any, there: Item, owner: str) -> None:
+        """Write the fields that an existing item lacks.
+
+        Raises
+        ------
+        DuplicateError
+            Fields have other values, and are not overwritten; nothing is written.
+        """
+        wanted = values_of(copy_document(item, scans=(), name=there.id))
+        missing, other = differences(wanted, values_of(copy_document(there, scans=())))
+        if other and not self._overwrite:
+            raise errors.DuplicateError(
+                f'{", ".join(other[:_SHOWN])} exists with another value, and was left as it is',
+                uri=element.uri,
+                remedy='Replace it with overwrite=True.',
+            )
+        if missing or other:
+            document = copy_document(item, session=owner, scans=(), name=there.id)
+            element.put_document(document, {'allowDataDeletion': False})
+
+    def _write_custom_fields(
+        self, item: Item, element: Any, there: Item | None, owner: str
+    ) -> None:
+        """Write the values of custom forms, which XNAT takes from no document."""
+        if not item.custom_fields or (there and there.custom_fields == item.custom_fields):
+            return
+        own = there.id if there else str(element.row.get('ID') or item.id)
+        places = {
+            'projects': ('projects', element.path_name),
+            'subjects': ('subjects', own),
+            'experiments': ('experiments', own),
+            'scans': ('experiments', owner, 'scans', item.id),
+            'assessors': ('experiments', owner, 'assessors', own),
+        }
+        place = [uris.quote(name) for name in places[item.level]]
+        self._host.connection.request(
+            uris.join('/xapi/custom-fields', *place, 'fields'),
+            'PUT',
+            item.custom_fields.encode(),
+            _JSON,
+        )
+
+    def _create_resources(self, item: Item, element: Any, there: Item | None) -> None:
+        """Create the resources that exist only by themselves, or have notes of their own.
+
+        Other resources are created by their first file; and so are those on the side ``in``, since
+        XNAT creates an empty one on the side ``out``.
+        """
+        known = {resource.label for resource in there.resources} if there else set()
+        for resource in item.resources:
+            if resource.label and resource.label not in known and resource.level != 'in_resources':
+                kind = getattr(element, resource.level[:-1])
+                kind(resource.label).create(params=resource.notes)
+
+
+def _by_label(item: Item | None) -> dict[tuple[str, str], Item]:
+    return {(below.level, below.label): below for below in (item.below if item else ())}

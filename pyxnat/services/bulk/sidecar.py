@@ -1,0 +1,151 @@
+"""Folder ``.xnat`` of a download: what the files alone do not tell, for the way back.
+
+::
+
+    .xnat/files.jsonl       a line for each file: its place, its URI, its resource, its labels
+    .xnat/documents.jsonl   a line for each document: its name, level, project and URI
+    .xnat/documents/*.xml   documents as the server wrote them
+
+Each run adds its lines; the last line of a place or document counts. Programs that ignore names
+with a dot at the start, as most do, ignore the folder.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ... import errors
+from ...files.disk import publish, safe_name
+from ...model.copies import Item, read_item
+
+__all__ = ['SIDECAR', 'FileNote', 'Sidecar', 'StoredDocument']
+
+SIDECAR = '.xnat'
+"""Name of the folder."""
+
+_FILES = 'files.jsonl'
+_DOCUMENTS = 'documents.jsonl'
+
+
+class FileNote(NamedTuple):
+    """A downloaded file, as the server listed it."""
+
+    place: str
+    """Path below the download folder."""
+    uri: str
+    """URI of the file."""
+    resource: str
+    """Label of its resource."""
+    path: str
+    """Path below the resource, as the server stores it."""
+    above: dict[str, str]
+    """Labels of the elements above it by level (``project``, ``scan``, …), and its ``side``."""
+    notes: dict[str, str]
+    """Its ``format``, ``content`` and ``tags``, as far as they are set."""
+
+
+class StoredDocument(NamedTuple):
+    """A document in the folder."""
+
+    name: str
+    """Name of its file in ``documents``."""
+    level: str
+    """Plural name of the level of its root."""
+    project: str
+    """ID of the project that it was downloaded from; empty if that was not known."""
+    uri: str
+
+
+class Sidecar:
+    """The folder ``.xnat`` of one download folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The download folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / SIDECAR
+        self._lock = threading.Lock()
+
+    def exists(self) -> bool:
+        """Whether a download has written it."""
+        return (self.path / _FILES).is_file()
+
+    def write_files(self, notes: Iterable[FileNote]) -> None:
+        """Add lines for files; replace older lines of the same places."""
+        lines = {note.place: note for note in (*self.files().values(), *notes)}
+        self._write(_FILES, [lines[place]._asdict() for place in sorted(lines)])
+
+    def files(self) -> dict[str, FileNote]:
+        """Return place -> file.
+
+        Raises
+        ------
+        DataError
+            The folder holds something else.
+        """
+        return {note.place: note for note in self._read(_FILES, FileNote)}
+
+    def add_document(self, document: StoredDocument, content: bytes) -> None:
+        """Store a document; replace an older one of the same name.
+
+        Parameters
+        ----------
+        document : StoredDocument
+            Its description.
+        content : bytes
+            XML, as the server wrote it.
+        """
+        place = self.path / 'documents' / safe_name(document.name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with publish(place) as file:
+            file.write(content)
+        with self._lock:
+            known = {stored.name: stored for stored in self._read(_DOCUMENTS, StoredDocument)}
+            known[document.name] = document
+            self._write(_DOCUMENTS, [known[name]._asdict() for name in sorted(known)])
+
+    def documents(self) -> Iterator[tuple[StoredDocument, Item]]:
+        """Yield the documents, each with its item.
+
+        Raises
+        ------
+        DataError
+            A document is missing or damaged.
+        """
+        for document in self._read(_DOCUMENTS, StoredDocument):
+            place = self.path / 'documents' / safe_name(document.name)
+            try:
+                item = read_item(place.read_bytes(), document.level)
+            except (OSError, ValueError) as error:
+                raise _damaged(place, error) from error
+            yield document, item
+
+    def _read(self, name: str, kind: Any) -> list[Any]:
+        place = self.path / name
+        try:
+            lines = place.read_text(encoding='utf-8', errors='surrogateescape').splitlines()
+        except FileNotFoundError:
+            return []
+        try:
+            return [kind(**json.loads(line)) for line in lines if line]
+        except (TypeError, ValueError) as error:
+            raise _damaged(place, error) from error
+
+    def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+        with publish(self.path / name) as file:
+            file.writelines(json.dumps(line).encode('ascii') + b'\n' for line in lines)
+
+
+def _damaged(place: Path, error: Exception) -> errors.DataError:
+    return errors.DataError(
+        f'{place} is damaged: {error}',
+        remedy=f'Download once more into the folder, or remove {SIDECAR} and give layout=.',
+    )
