@@ -1,8 +1,9 @@
 """Copy an imaging session from one archive to another.
 
-Fields, scans, reconstructions, assessors, resources and files are copied. Files are streamed
-through memory, without a temporary folder. Files that the destination has with the same size and
-digest are not sent again, so running an interrupted copy once more completes it.
+Fields, custom variables and forms, scans, reconstructions, assessors, resources and files are
+copied: the session is downloaded into a temporary folder, and uploaded from there. Files that the
+destination has with the same size and digest are not sent again, so running an interrupted copy
+once more completes it.
 
 On the command line (``sessionmirror --help``), with two configuration files written by
 `Interface.save_config`::
@@ -14,31 +15,20 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lxml import etree
-
-from ..errors import Error, NotFoundError, TransferError
-from ..http.body import Payload
+from ..errors import Error, NotFoundError
 from ..interface import Interface
-from ..model.levels import LEVELS, level, parts_of_session
-from ..model.xml import parse_xml
+from ..model.copies import copy_document, read_item
 
-__all__ = ['Copied', 'create_parser', 'main', 'mirror_session', 'portable']
+__all__ = ['Copied', 'create_parser', 'main', 'mirror_session']
 
 log = logging.getLogger('pyxnat.apps.mirror')
-
-_XNAT = '{http://nrg.wustl.edu/xnat}'
-_COPIED_BY_THEMSELVES = {
-    'sharing',
-    *(row.path_in_parent.partition('/')[0] for row in LEVELS if row.path_in_parent),
-    *(row.resource_path.partition('/')[0] for row in LEVELS if row.has_files),
-    *(row.side for row in LEVELS if row.side),
-}
-_OF_THE_SERVER = {'prearchivePath', *(row.parent_field for row in LEVELS if row.parent_field)}
 
 
 @dataclass
@@ -56,8 +46,6 @@ class Copied:
     """Bytes of the files sent."""
     present: int = 0
     """Number of files that the destination had already."""
-    skipped: int = 0
-    """Number of empty files, which XNAT does not accept."""
 
 
 def mirror_session(
@@ -69,6 +57,7 @@ def mirror_session(
     subject: str | None = None,
     label: str | None = None,
     overwrite: bool = False,
+    folder: str | os.PathLike[str] | None = None,
 ) -> Copied:
     """Copy a session.
 
@@ -83,7 +72,9 @@ def mirror_session(
     subject, label : str, optional
         Labels at the destination; by default those at the source. A missing subject is created.
     overwrite : bool
-        Whether to replace files that differ; otherwise they are an error.
+        Whether to replace files and fields that differ; otherwise they are an error.
+    folder : path, optional
+        Where to make the temporary folder, which needs room for all files. Default: the system's.
 
     Returns
     -------
@@ -94,14 +85,16 @@ def mirror_session(
     NotFoundError
         There is no such session or project.
     DuplicateError
-        The destination has a file with other content, or a reconstruction with the same ID, which
-        XNAT requires to be unique on the site.
+        The destination has a file with other content, or a field with another value. All others
+        are copied.
+    IntegrityError
+        A reconstruction with the same ID, which XNAT requires to be unique on the site.
     TransferError
-        After the copy, the listings of source and destination differ.
+        A file was not transferred as the listings have it.
 
     Notes
     -----
-    Requests: two for each item and resource, two for each file.
+    Requests: those of :meth:`download` and :meth:`upload`, and five for session and subject.
     """
     session = source.select.experiment(experiment)
     row = _only_row(source, experiment)
@@ -116,14 +109,28 @@ def mirror_session(
     target_owner = target_project.subject(subject or row['subject_label'])
     if not target_owner.exists():
         log.info('subject %s', target_owner.path_name)
-        _put_document(target_owner, owner)
+        document = copy_document(read_item(owner.get(), 'subjects'))
+        target_owner.create_with_parents({}, {}, document)
     target = target_owner.experiment(label or row['label'])
-    copied = Copied(target)
-    _put_document(target, session)
-    copy = _Copy(copied, overwrite)
-    copy.resources_of(session, target)
-    copy.items(session, target)
-    return copied
+    item = read_item(session.get(), 'experiments')
+    with tempfile.TemporaryDirectory(prefix='pyxnat-mirror-', dir=folder) as place:
+        _check(session.download(place, progress=False))
+        report = _check(target.upload(place, overwrite=overwrite, progress=False))
+    return Copied(
+        target,
+        sum(1 for _ in item.all()) - 1,
+        sum(len(below.resources) for below in item.all()),
+        len(report.ok),
+        report.bytes,
+        len(report.skipped),
+    )
+
+
+def _check(report: Any) -> Any:
+    """Return a report; raise its first failure."""
+    for failure in report.failed:
+        raise failure.error
+    return report
 
 
 def _only_row(source: Interface, experiment: str) -> dict[str, str]:
@@ -137,164 +144,6 @@ def _only_row(source: Interface, experiment: str) -> dict[str, str]:
             remedy='Give its accession ID.',
         )
     return rows[0]
-
-
-class _Copy:
-    """Copy of the items, resources and files below a session."""
-
-    def __init__(self, copied: Copied, overwrite: bool) -> None:
-        self._copied = copied
-        self._overwrite = overwrite
-
-    def items(self, session: Any, target: Any) -> None:
-        """Copy scans, reconstructions and assessors.
-
-        Parameters
-        ----------
-        session, target : Element
-            Sessions at source and destination.
-        """
-        for row in parts_of_session():
-            for item in getattr(session, row.plural)():
-                name = _name_of(item) if row.has_label else str(item.id())
-                log.info('%s %s', row.singular, name)
-                twin = getattr(target, row.singular)(name)
-                _put_document(twin, item)
-                self._copied.items += 1
-                self.resources_of(item, twin)
-
-    def resources_of(self, item: Any, twin: Any) -> None:
-        """Copy the resources of one item, including its input and output.
-
-        Parameters
-        ----------
-        item, twin : Element
-            Items at source and destination.
-        """
-        seen: set[str] = set()
-        for row in sorted(map(level, item.level.resources), key=lambda row: not row.side):
-            for resource in getattr(item, row.plural)():
-                if resource.id() not in seen:  # one without a side is listed as output too
-                    seen.add(resource.id())
-                    self._resource(resource, getattr(twin, row.singular)(_name_of(resource)))
-
-    def _resource(self, resource: Any, twin: Any) -> None:
-        about = resource.attributes()
-        # An input resource is created by its first file: XNAT creates an empty one as output.
-        if twin.level.side != 'in' and not twin.exists():
-            twin.create(
-                params={
-                    name: about[name] for name in ('format', 'content', 'tags') if about.get(name)
-                }
-            )
-        self._copied.resources += 1
-        there = _listed(twin)
-        for name, row in _listed(resource).items():
-            if row['Size'] == '0':
-                log.warning('skipped: %s is empty', resource.file(name).uri)
-                self._copied.skipped += 1
-            elif name in there and _same(row, there[name]):
-                self._copied.present += 1
-            else:
-                self._file(resource.file(name), row, twin.file(name))
-        self._check(resource, twin)
-
-    def _file(self, file: Any, row: dict[str, str], twin: Any) -> None:
-        log.info('file %s, %s bytes', file.path_name, row['Size'])
-        with file.host.get(file.uri, stream=True) as response:
-            response.raise_for_status()
-            labels = {
-                name: row[f'file_{name}']
-                for name in ('format', 'content', 'tags')
-                if row.get(f'file_{name}')
-            }
-            twin.put(
-                Payload(_counted(response.iter_content(None), row, file), int(row['Size'])),
-                overwrite=self._overwrite,
-                **labels,
-            )
-        self._copied.files += 1
-        self._copied.bytes += int(row['Size'])
-
-    @staticmethod
-    def _check(resource: Any, twin: Any) -> None:
-        there = _listed(twin)
-        wrong = [
-            name
-            for name, row in _listed(resource).items()
-            if row['Size'] != '0' and not (name in there and _same(row, there[name]))
-        ]
-        if wrong:
-            raise TransferError(
-                f'different from the source: {", ".join(wrong[:5])}',
-                uri=twin.host.connection.server + twin.uri,
-                remedy='Run the copy again.',
-            )
-
-
-def _counted(pieces: Iterator[bytes], row: dict[str, str], file: Any) -> Iterator[bytes]:
-    """Yield the chunks; raise if their length is not the one in the listing.
-
-    The error also aborts the upload.
-    """
-    received = 0
-    for piece in pieces:
-        received += len(piece)
-        yield piece
-    if received != int(row['Size']):
-        raise TransferError(
-            f'{received} of {row["Size"]} bytes received',
-            uri=file.host.connection.server + file.uri,
-            remedy='Run the copy again.',
-        )
-
-
-def _listed(resource: Any) -> dict[str, dict[str, str]]:
-    return {row['path']: row for row in resource.host.connection.rows(f'{resource.uri}/files')}
-
-
-def _same(one: dict[str, str], other: dict[str, str]) -> bool:
-    digests = {one.get('digest', ''), other.get('digest', '')} - {''}
-    return one['Size'] == other['Size'] and len(digests) < 2
-
-
-def _name_of(item: Any) -> str:
-    return str(item.label() or item.id())
-
-
-def _put_document(target: Any, original: Any) -> None:
-    """Create or update an element from the document of another."""
-    label = target.path_name if target.level.has_label else None
-    document = portable(original.get(), label)
-    headers = {'Content-Type': 'text/xml; charset=UTF-8'}
-    target.host.put(
-        target.uri, document, params={'allowDataDeletion': False}, headers=headers
-    ).raise_for_status()
-
-
-def portable(document: bytes, label: str | None = None) -> bytes:
-    """Remove from a document everything specific to its archive.
-
-    These are accession IDs, project, sharing, comments, and the items and resources below, which
-    are copied separately. Scans and reconstructions keep their IDs, which are names given by people
-    or scanners.
-
-    Parameters
-    ----------
-    document : bytes
-        XML of an item.
-    label : str, optional
-        Label to write, for an item that has one.
-    """
-    root = parse_xml(document)
-    etree.strip_elements(root, etree.Comment, with_tail=False)
-    for child in list(root):
-        if etree.QName(child).localname in _COPIED_BY_THEMSELVES | _OF_THE_SERVER:
-            root.remove(child)
-    etree.strip_attributes(root, 'project', *(['ID'] if label is not None else []))
-    if label is not None:
-        root.set('label', label)
-    return etree.tostring(root, xml_declaration=True, encoding='UTF-8')
 
 
 def create_parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.apps.mirror import create_parser, main, mirror_session, portable
+from pyxnat.apps.mirror import create_parser, main, mirror_session
 from pyxnat.server import serve
 
 FILES = {'a/b c#.dcm': b'x' * 1000, 'ü+&.dcm': b'y', 'big.dcm': b'z' * 700_000}
@@ -180,59 +180,13 @@ def test_a_missing_project_or_session_is_an_error(
         mirror_session(xnat, dest, 'NOPE', target.id())
 
 
-def test_nothing_is_written_to_disk(
-    xnat: pyxnat.Interface,
-    dest: pyxnat.Interface,
-    session: Any,
-    target: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_temporary_folder_is_removed(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, session: Any, target: Any, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr('tempfile.tempdir', str(tmp_path / 'nowhere'))
-    mirror_session(xnat, dest, session.id(), target.id())
-    assert not (tmp_path / 'nowhere').exists()
-    assert not any(
-        path.is_file()
-        for path in tmp_path.rglob('*')
-        if 'answers' not in path.parts and path.name not in ('stamp', 'looked')
-    )
-
-
-# -- the document ----------------------------------------------------------------------------------
-
-DOCUMENT = b"""<?xml version="1.0"?>
-<xnat:MRSession xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" ID="E1" project="P" label="A">
-  <!--hidden_fields[a="1"]--><xnat:sharing><xnat:share project="Q"/></xnat:sharing><xnat:date>2020-01-01</xnat:date>
-  <xnat:resources/><xnat:subject_ID>S1</xnat:subject_ID><xnat:scanner manufacturer="X">Y</xnat:scanner>
-  <xnat:prearchivePath>/p</xnat:prearchivePath><xnat:scans/><xnat:reconstructions/><xnat:assessors/>
-</xnat:MRSession>"""  # noqa: E501
-
-
-def test_a_portable_document_keeps_fields_and_drops_ids_of_its_archive() -> None:
-    text = portable(DOCUMENT, 'B').decode()
-    assert (
-        'label="B"' in text
-        and '<xnat:date>2020-01-01</xnat:date>' in text
-        and 'manufacturer="X">Y<' in text
-    )
-    for gone in (
-        'ID="E1"',
-        'project=',
-        'sharing',
-        'resources',
-        'subject_ID',
-        'prearchivePath',
-        'scans',
-        'hidden_fields',
-        'assessors',
-    ):
-        assert gone not in text
-
-
-def test_a_portable_scan_keeps_its_id() -> None:
-    scan = b'<xnat:MRScan xmlns:xnat="http://nrg.wustl.edu/xnat" ID="1" type="T1" project="P"/>'
-    text = portable(scan).decode()
-    assert 'ID="1"' in text and 'type="T1"' in text and 'project' not in text
+    room = tmp_path / 'room'
+    room.mkdir()
+    mirror_session(xnat, dest, session.id(), target.id(), folder=room)
+    assert list(room.iterdir()) == []
 
 
 # -- the command -----------------------------------------------------------------------------------

@@ -22,8 +22,8 @@ _SEVERAL = ('projects', 'subjects', 'experiments')
 def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
     """Store the documents of a selection, with all items below.
 
-    Requests: one for each subject of a project, or each selected element; two listings and one
-    document for each project. The document of a subject has its sessions, that of a session its
+    Requests: one for each subject of a project, or each selected element; three more requests for
+    each project. The document of a subject has its sessions, that of a session its
     scans, assessors and reconstructions. Failures are in the report.
 
     Parameters
@@ -65,6 +65,7 @@ class _Fetcher:
         try:
             content = element.get()
             item = read_item(content, element.level.plural)
+            access = element.accessibility() if item.level == 'projects' else ''
         except errors.DatabaseError as error:
             if is_fatal(error):
                 raise
@@ -80,7 +81,7 @@ class _Fetcher:
         self._sessions |= {below.id for below in item.all() if below.level == 'experiments'}
         first = element.steps[0]
         project = first.name if first.level == 'projects' else ''
-        document = StoredDocument(_name(item), item.level, project, element.uri)
+        document = StoredDocument(_name(item), item.level, project, element.uri, access)
         self._sidecar.add_document(document, content)
 
     def other_sessions(self, elements: list[Any]) -> Iterator[Any]:

@@ -28,6 +28,7 @@ _SINGULAR = {
     'assessors': 'assessor',
     'reconstructions': 'reconstruction',
 }
+_SHARED = ('subjects', 'experiments', 'assessors')
 _JSON = {'Content-Type': 'application/json'}
 _SHOWN = 5
 
@@ -58,9 +59,12 @@ class Restorer:
         self._overwrite = overwrite
         self._roots: list[Item] = []
         self._project = ''
+        self._access = ''
+        self._projects: dict[str, bool] = {}
         for document, item in sidecar.documents():
             self._roots.append(item)
             self._project = self._project or document.project or item.project
+            self._access = self._access or document.accessibility
         self._subjects = {
             note.above['experiment']: note.above['subject']
             for note in sidecar.files().values()
@@ -158,7 +162,10 @@ class Restorer:
 
         The document of a subject also has sessions that belong to other projects.
         """
-        return not item.project or self._project in (item.project, *item.shares)
+        return item.level not in ('subjects', 'experiments') or self._project in (
+            item.project,
+            *item.shares,
+        )
 
     def _present(self, element: Any) -> Item | None:
         """Return an element that exists, with the items below it. One request."""
@@ -189,7 +196,10 @@ class Restorer:
         written : bool
             Whether the document of the session above had it.
         """
-        if not self._restore(item, element, there, owner, written):
+        if self._is_of_others(item) and self._share_from_owner(item, element, there):
+            if item.level != 'subjects':
+                return
+        elif not self._restore(item, element, there, owner, written):
             return
         identity = there.id if there else str(element.row.get('ID', ''))
         of_there = _by_label(there)
@@ -217,6 +227,7 @@ class Restorer:
                 self._pool.report.add_created(element.uri)
             self._write_custom_fields(item, element, there, owner)
             self._create_resources(item, element, there)
+            self._share(item, element, there)
         except errors.DatabaseError as error:
             if is_fatal(error):
                 raise
@@ -277,6 +288,61 @@ class Restorer:
             if resource.label and resource.label not in known and resource.level != 'in_resources':
                 kind = getattr(element, resource.level[:-1])
                 kind(resource.label).create(params=resource.notes)
+
+
+    def _share(self, item: Item, element: Any, there: Item | None) -> None:
+        """Share an item of a project as it was shared; note the projects that do not exist."""
+        if item.level == 'projects':
+            if self._access and there is None:
+                element.set_accessibility(self._access)
+            return
+        if self._target.level.plural != 'projects' or item.level not in _SHARED:
+            return
+        for project, label in item.shares.items():
+            if project in (self._target.path_name, *(there.shares if there else ())):
+                continue
+            if self._is_project(project):
+                element.share(project, label)
+            else:
+                self._pool.report.add_note(
+                    f'{element.uri} was shared into {project}, which is not here'
+                )
+
+    def _is_of_others(self, item: Item) -> bool:
+        """Return whether another project owned an item of a downloaded project."""
+        return (
+            self._target.level.plural == 'projects'
+            and item.level in ('subjects', 'experiments')
+            and item.project != self._project
+        )
+
+    def _share_from_owner(self, item: Item, element: Any, there: Item | None) -> bool:
+        """Share an item from the project that owns it; return whether it exists there.
+
+        If it does not, it becomes the target's own, and a note says so.
+        """
+        if there is not None:
+            return True
+        original = getattr(self._host.select.project(item.project), _SINGULAR[item.level])(item.label)
+        try:
+            if self._is_project(item.project) and original.exists():
+                original.share(self._target.path_name, self._label(item))
+                return True
+        except errors.DatabaseError as error:
+            if is_fatal(error):
+                raise
+            self._pool.add_failure(element.uri, error)
+            return True
+        self._pool.report.add_note(
+            f'{element.uri} was shared from {item.project}, where it is not: it was created in '
+            f'{self._target.path_name}'
+        )
+        return False
+
+    def _is_project(self, name: str) -> bool:
+        if name not in self._projects:
+            self._projects[name] = bool(self._host.select.project(name).exists())
+        return self._projects[name]
 
 
 def _by_label(item: Item | None) -> dict[tuple[str, str], Item]:

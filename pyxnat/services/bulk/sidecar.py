@@ -58,6 +58,8 @@ class StoredDocument(NamedTuple):
     project: str
     """ID of the project that it was downloaded from; empty if that was not known."""
     uri: str
+    accessibility: str = ''
+    """``private``, ``protected`` or ``public`` of a project."""
 
 
 class Sidecar:
