@@ -50,7 +50,7 @@ _LEFT_OUT = frozenset(
 _SESSION_ID = {'assessors': 'imageSession_ID', 'reconstructions': 'image_session_ID'}
 """Level -> the child that names the session. XNAT takes children in any order."""
 _SIDES = {'in': 'in_resources', 'out': 'out_resources'}
-_NOTES = ('format', 'content', 'tags', 'description')
+_NOTES = ('format', 'content', 'description')
 
 
 class ResourceNote(NamedTuple):
@@ -98,7 +98,7 @@ class Item(NamedTuple):
     @property
     def custom_fields(self) -> str:
         """Values of custom forms, as JSON; empty if there are none."""
-        return next((node.text or '' for node in _children(self.node, 'custom_fields')), '')
+        return next((_text(node) for node in _children(self.node, 'custom_fields')), '')
 
     @property
     def resources(self) -> list[ResourceNote]:
@@ -115,14 +115,7 @@ class Item(NamedTuple):
                 for holder in _children(self.node, side)
                 for node in _elements(holder)
             ]
-        return [
-            ResourceNote(
-                level,
-                node.get('label', ''),
-                {name: node.get(name, '') for name in _NOTES if node.get(name)},
-            )
-            for level, node in found
-        ]
+        return [ResourceNote(level, node.get('label', ''), _notes(node)) for level, node in found]
 
 
 def read_item(document: bytes, level: str) -> Item:
@@ -146,7 +139,7 @@ def read_item(document: bytes, level: str) -> Item:
 def _item(node: Node, level: str, parent: str) -> Item:
     identity = node.get('ID', '')
     label = node.get('label', '') if level in _LABELLED else ''
-    named = (child.text for name in _OWNER_IDS for child in _children(node, name))
+    named = (_text(child) for name in _OWNER_IDS for child in _children(node, name))
     below = tuple(
         _item(child, _NESTED.get(_name(child), _name(holder)), identity)
         for holder in _elements(node)
@@ -158,7 +151,7 @@ def _item(node: Node, level: str, parent: str) -> Item:
         identity,
         label or identity,
         identity if level == 'projects' else node.get('project', ''),
-        (next(named, None) or parent).strip(),
+        next(named, '') or parent,
         node,
         below,
     )
@@ -303,12 +296,23 @@ def differences(
     return missing, other
 
 
+def _notes(resource: Node) -> dict[str, str]:
+    tags = [_text(tag) for holder in _children(resource, 'tags') for tag in _elements(holder)]
+    notes = {name: resource.get(name, '') for name in _NOTES} | {'tags': ','.join(tags)}
+    return {name: value for name, value in notes.items() if value}
+
+
 def _children(node: Node, name: str) -> list[Node]:
     return [child for child in _elements(node) if _name(child) == name]
 
 
 def _elements(node: Node) -> list[Node]:
     return [child for child in node if isinstance(child.tag, str)]
+
+
+def _text(node: Node) -> str:
+    """Return the text of a node; XNAT writes it behind a comment."""
+    return str(node.xpath('string()')).strip()
 
 
 def _name(node: Node) -> str:
