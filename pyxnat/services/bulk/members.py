@@ -13,7 +13,7 @@ from ...files.disk import PART, digest_of
 from .manifest import LOCK, MANIFEST, Manifest
 from .sidecar import SIDECAR, Sidecar
 
-__all__ = ['Member', 'Source', 'members_of', 'sidecar_of']
+__all__ = ['Member', 'Source', 'check_is_no_download', 'members_of', 'sidecar_of']
 
 Source = Union[
     str,
@@ -90,6 +90,22 @@ def sidecar_of(source: Source) -> Sidecar | None:
     root = Path(source).expanduser()
     sidecar = Sidecar(root.parent if root.name == MANIFEST and root.is_file() else root)
     return sidecar if sidecar.exists() else None
+
+
+def check_is_no_download(source: Source) -> None:
+    """Refuse a download folder without notes.
+
+    Raises
+    ------
+    DataError
+        It has a manifest, so that its files lie in the layout of its download, which is not known.
+    """
+    if isinstance(source, (str, os.PathLike)) and (Path(source).expanduser() / MANIFEST).is_file():
+        raise errors.DataError(
+            f'{source} is a download without its folder {SIDECAR}: it does not tell which names '
+            'are scans, assessors or resources',
+            remedy='Download once more into the folder, or give layout=.',
+        )
 
 
 def _of_manifest(manifest: Path) -> list[Member]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ... import errors
 from ...model import uris
 from ...model.levels import children
+from .manifest import Manifest
 from .members import Member
 from .sidecar import FileNote, Sidecar
 
-__all__ = ['by_notes', 'resource_below']
+__all__ = ['by_notes', 'removed_files', 'resource_below']
 
 _LEVELS = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
 _SIDES = {'in': 'in_resource', 'out': 'out_resource'}
@@ -38,11 +39,12 @@ def by_notes(
     Raises
     ------
     DataError
-        A file has no place, the files come from several elements of the level of the target, or
-        files of the notes are missing; nothing is sent.
+        A file has no place, or the files come from several elements of the level of the target;
+        nothing is sent.
     """
     notes = sidecar.files()
-    _check_target(target, notes.values())
+    members = list(members)
+    _check_target(target, list(notes.values()))
     folders = _folders(notes.values())
     grouped: dict[Any, dict[str, Member]] = defaultdict(dict)
     for member in members:
@@ -57,16 +59,65 @@ def by_notes(
     return grouped
 
 
-def _check_target(target: Any, notes: Iterable[FileNote]) -> None:
-    """Raise DataError if the files come from several elements of the target's level."""
-    level = target.level.singular
-    names = sorted({note.above[level] for note in notes if note.above.get(level)})
+def removed_files(sidecar: Sidecar, members: Iterable[Member]) -> list[str]:
+    """Return the downloaded files that were removed from the folder since.
+
+    Parameters
+    ----------
+    sidecar : Sidecar
+        The notes of the download.
+    members : iterable of Member
+        Files of the folder.
+
+    Raises
+    ------
+    DataError
+        Files were never downloaded: they are in the notes, but not in the manifest.
+    """
+    missing = sorted(sidecar.files().keys() - {member.name for member in members})
+    fetched = Manifest(sidecar.path.parent).read() if missing else {}
+    never = [place for place in missing if place not in fetched]
+    if never:
+        raise errors.DataError(
+            f'{len(never)} files of the download are missing: {", ".join(never[:_SHOWN])}',
+            remedy='Complete the download, or give the files that you want as a mapping.',
+        )
+    return missing
+
+
+def _check_target(target: Any, notes: Collection[FileNote]) -> None:
+    """Check that all files come from one element of the target's level.
+
+    Raises
+    ------
+    DataError
+        They come from several, or from none.
+    """
+    if target.level.plural.endswith('resources'):
+        names = {_spelled(note) for note in notes}
+    elif target.level.plural == 'projects':
+        names = {note.above.get('project', '') for note in notes}
+    else:
+        names = {note.above.get(target.level.singular, '') for note in notes}
+        if '' in names:
+            lacking = next(note for note in notes if not note.above.get(target.level.singular))
+            raise errors.DataError(
+                f'{lacking.place} is no file of a {target.level.singular}: it belongs to '
+                f'{_spelled(lacking)}',
+                remedy='Upload the folder to the element that it was downloaded from.',
+            )
     if len(names) > 1:
         raise errors.DataError(
             f'the folder holds files of several {target.level.plural}: '
-            f'{", ".join(names[:_SHOWN])}',
+            f'{", ".join(sorted(names)[:_SHOWN])}',
             remedy='Upload it to the element above them.',
         )
+
+
+def _spelled(note: FileNote) -> str:
+    """Return the names that lead to the resource of a file: ``P/S1/E1/1/DICOM``."""
+    names = [note.above[name] for name in (*_LEVELS, 'side') if note.above.get(name)]
+    return '/'.join([*names, note.resource])
 
 
 def _values(target: Any, note: FileNote) -> dict[str, str]:

@@ -25,9 +25,9 @@ from ...resources.base import as_name
 from ...resources.files import about_upload
 from ...resources.host import Host
 from ...tables.table import Row
-from .members import Member, Source, members_of, sidecar_of
+from .members import Member, Source, check_is_no_download, members_of, sidecar_of
 from .pieces import BIG, MOST_ZIPPED
-from .places import by_notes, resource_below
+from .places import by_notes, removed_files, resource_below
 from .report import Report
 from .restore import Restorer
 from .wanted import files_below
@@ -71,6 +71,8 @@ def upload(
     if sidecar is not None:
         grouped = by_notes(target, sidecar, members)
     else:
+        if layout is None:
+            check_is_no_download(source)
         plan = Layout(layout or default_for(target.level.plural))
         grouped = _by_resource(target, plan, members)
     uploader = Uploader(
@@ -82,6 +84,8 @@ def upload(
         dict(params),
     )
     if sidecar is not None:
+        for place in removed_files(sidecar, members):
+            uploader.report.add_note(f'{place} is no longer in the folder')
         Restorer(interface, target, sidecar, uploader, overwrite).run()
     missing = uploader.find_missing(grouped)
     with progress_bar(
