@@ -15,41 +15,33 @@ from typing import NamedTuple
 
 from lxml import etree
 
+from .levels import LEVELS
+from .levels import level as level_row
 from .xml import Node, parse_xml
 
 __all__ = ['Item', 'ResourceNote', 'copy_document', 'differences', 'read_item', 'values_of']
 
 _XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 
-_NESTED = {
-    'experiment': 'experiments',
-    'scan': 'scans',
-    'assessor': 'assessors',
-    'reconstructedImage': 'reconstructions',
-}
-"""Name of a nested item's node -> its level."""
-_UNMARKED = {'reconstructedImage': 'xnat:reconstructedImageData'}
-"""Name of a nested node that XNAT writes without its type -> the type."""
-_LISTS = frozenset({'experiments', 'scans', 'assessors', 'reconstructions'})
-_OWNER_IDS = ('subject_ID', 'imageSession_ID', 'image_session_ID')
-_LABELLED = frozenset({'subjects', 'experiments', 'assessors'})
+_MARKS = (_XSI_TYPE, '{http://www.w3.org/2001/XMLSchema-instance}schemaLocation')
+_PATHS = {row.plural: tuple(row.path_in_parent.split('/')) for row in LEVELS if row.path_in_parent}
+"""Level -> the node that holds its items in a document, and the node of each."""
+_NESTED = {node: plural for plural, (_, node) in _PATHS.items()}
+_LISTS = frozenset(holder for holder, _ in _PATHS.values())
+_OWNER_IDS = tuple(dict.fromkeys(row.parent_field for row in LEVELS if row.parent_field))
 _LEFT_OUT = frozenset(
     {
         *_LISTS,
         *_OWNER_IDS,
+        *(row.side for row in LEVELS if row.side),
+        *(row.resource_path.partition('/')[0] for row in LEVELS if row.resource_path),
         'sharing',
         'resources',
-        'file',
-        'in',
-        'out',
         'custom_fields',
         'prearchivePath',
     }
 )
 """Children of an item that belong to its archive, or are copied by requests of their own."""
-_SESSION_ID = {'assessors': 'imageSession_ID', 'reconstructions': 'image_session_ID'}
-"""Level -> the child that names the session. XNAT takes children in any order."""
-_SIDES = {'in': 'in_resources', 'out': 'out_resources'}
 _NOTES = ('format', 'content', 'description')
 
 
@@ -109,12 +101,13 @@ class Item(NamedTuple):
             for node in _elements(holder)
         ]
         found += [('resources', node) for node in _children(self.node, 'file')]
-        for side, level in _SIDES.items():
-            found += [
-                (level, node)
-                for holder in _children(self.node, side)
-                for node in _elements(holder)
-            ]
+        found += [
+            (row.plural, node)
+            for row in LEVELS
+            if row.side
+            for holder in _children(self.node, row.side)
+            for node in _elements(holder)
+        ]
         return [ResourceNote(level, node.get('label', ''), _notes(node)) for level, node in found]
 
 
@@ -138,7 +131,7 @@ def read_item(document: bytes, level: str) -> Item:
 
 def _item(node: Node, level: str, parent: str) -> Item:
     identity = node.get('ID', '')
-    label = node.get('label', '') if level in _LABELLED else ''
+    label = node.get('label', '') if level_row(level).has_label else ''
     named = (_text(child) for name in _OWNER_IDS for child in _children(node, name))
     below = tuple(
         _item(child, _NESTED.get(_name(child), _name(holder)), identity)
@@ -182,8 +175,10 @@ def copy_document(
     nested = [node for holder in _children(root, 'scans') for node in _elements(holder)]
     wanted = None if scans is None else set(scans)
     _strip_comments(root)
-    _strip(root, ('project', *(() if item.level in ('scans', 'reconstructions') else ('ID',))))
-    etree.strip_attributes(root, *(['label'] if item.level in _LABELLED else []))
+    row = level_row(item.level)
+    _strip(
+        root, ('project', *(() if row.is_part else ('ID',)), *(('label',) if row.has_label else ()))
+    )
     if item.level == 'projects' and name:
         _rename_project(root, item.id, name)
     inner = [
@@ -196,11 +191,11 @@ def copy_document(
         for node in inner:
             _strip(node, ('project',))
             holder.append(node)
-    if item.level in _SESSION_ID and session:
-        child = etree.Element(f'{{{_space(root)}}}{_SESSION_ID[item.level]}')
-        child.text = session
-        root.insert(0, child)
-    return etree.tostring(_as_root(root), xml_declaration=True, encoding='UTF-8')
+    if session and item.level != 'scans':
+        owner = etree.Element(f'{{{_space(root)}}}{row.parent_field}')
+        owner.text = session
+        root.insert(0, owner)
+    return etree.tostring(_as_root(root, row.datatype), xml_declaration=True, encoding='UTF-8')
 
 
 def _rename_project(root: Node, old: str, new: str) -> None:
@@ -215,7 +210,7 @@ def _rename_project(root: Node, old: str, new: str) -> None:
 def _strip(node: Node, attributes: tuple[str, ...]) -> None:
     """Remove attributes of one node, and the children that belong to its archive."""
     for name in attributes:
-        node.attrib.pop(name, None)
+        node.attrib.pop(name, '')
     for child in list(node):
         if _name(child) in _LEFT_OUT:
             node.remove(child)
@@ -233,15 +228,17 @@ def _strip_comments(root: Node) -> None:
     etree.strip_tags(root, etree.Comment)
 
 
-def _as_root(node: Node) -> Node:
-    """Return a nested item as a root, which is named by its type."""
-    kind = node.attrib.pop(_XSI_TYPE, None) or _UNMARKED.get(_name(node))
-    if kind is None:
+def _as_root(node: Node, datatype: str) -> Node:
+    """Return a nested item as a root, which is named by its type.
+
+    XNAT writes no type where the level has only one, which is `datatype`.
+    """
+    if _name(node) not in _NESTED:
         return node
-    prefix, _, local = str(kind).rpartition(':')
-    root = etree.Element(
-        f'{{{node.nsmap.get(prefix or None, _space(node))}}}{local}', nsmap=node.nsmap
-    )
+    kind = str(node.attrib.pop(_XSI_TYPE, '')) or datatype
+    prefix, _, local = kind.rpartition(':')
+    spaces = {known: space for known, space in node.nsmap.items() if known}
+    root = etree.Element(f'{{{spaces.get(prefix, _space(node))}}}{local}', nsmap=spaces)
     for name, value in node.attrib.items():
         root.set(name, value)
     root.text = node.text
@@ -261,15 +258,15 @@ def values_of(document: bytes) -> dict[str, str]:
 
 def _collect(node: Node, path: str, found: dict[str, str]) -> None:
     for name, value in node.attrib.items():
-        if name != _XSI_TYPE and value and '}schemaLocation' not in str(name):
-            found[f'{path}/@{name}'] = str(value)
+        if value and str(name) not in _MARKS:
+            found[f'{path}/@{name!s}'] = str(value)
     text = (node.text or '').strip()
     if text:
         found[path] = text
     count: dict[str, int] = {}
     for child in _elements(node):
         name = _name(child)
-        key = child.get('name') or child.get('ID')
+        key = str(child.get('name') or child.get('ID') or '')
         count[name] = count.get(name, 0) + 1
         mark = f'[{key}]' if key else f'[{count[name]}]' if count[name] > 1 else ''
         _collect(child, f'{path}/{name}{mark}', found)

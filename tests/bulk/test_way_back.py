@@ -174,9 +174,7 @@ file_names = st.one_of(
     st.sampled_from(['a b.txt', 'sub/x.txt', 'ä (1).nii.gz', 'a+b=c.txt', '.hidden', 'A.TXT']),
 )
 files = st.dictionaries(file_names, st.binary(max_size=20).map(b'.'.__add__), max_size=3)
-notes = st.fixed_dictionaries(
-    {}, optional={'format': words, 'content': words, 'tags': words}
-)
+notes = st.fixed_dictionaries({}, optional={'format': words, 'content': words, 'tags': words})
 resources = st.dictionaries(words.map('R_{}'.format), st.tuples(files, notes), max_size=2)
 scans = st.dictionaries(
     st.sampled_from(['1', '2', '10', '3-MR1']),
@@ -249,9 +247,7 @@ def build(interface: pyxnat.Interface, name: str, wanted: dict[str, Any], other:
 
 def build_session(session: Any, wanted: dict[str, Any], other: Any) -> None:
     kind = wanted['kind']
-    session.create(
-        experiments=f'xnat:{kind}SessionData', note=wanted['note'], date=wanted['date']
-    )
+    session.create(experiments=f'xnat:{kind}SessionData', note=wanted['note'], date=wanted['date'])
     for name, value in wanted['fields'].items():
         session.attrs.set(f'xnat:{kind}SessionData/fields/field[name={name}]/field', value)
     place = f'experiments/{session.id()}'

@@ -7,16 +7,14 @@ from typing import Any
 
 from ... import errors
 from ...model.copies import Item, read_item
+from ...model.levels import depth, level
 from ...resources import Element
 from .sidecar import Sidecar, StoredDocument
 from .workers import WorkerPool, is_fatal
 
 __all__ = ['fetch_documents']
 
-_SINGLE = ('subjects', 'experiments', 'scans', 'assessors', 'reconstructions')
-"""Levels of which one element has a document of its own."""
-_SEVERAL = ('projects', 'subjects', 'experiments')
-"""Levels of which a collection gets documents: the others have too many elements."""
+_DEEPEST = depth('experiments')
 
 
 def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
@@ -36,11 +34,11 @@ def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
         Threads, and the report.
     """
     fetcher = _Fetcher(sidecar, pool)
-    level = selection.level.plural
+    row = selection.level
     if isinstance(selection, Element):
-        elements = [selection] if level in ('projects', *_SINGLE) else []
-    else:
-        elements = list(selection) if level in _SEVERAL else []
+        elements = [selection] if row.is_item else []
+    else:  # the parts of sessions are too many for a request each
+        elements = list(selection) if row.is_item and depth(row.plural) <= _DEEPEST else []
     pool.each(fetcher.fetch, list(_with_subjects(elements)))
     pool.each(fetcher.fetch, list(fetcher.other_sessions(elements)))
 
@@ -97,6 +95,6 @@ class _Fetcher:
 
 
 def _name(item: Item) -> str:
-    """Return the name of a document's file; IDs of scans are unique in their session alone."""
-    kind = item.level[:-1]
-    return f'{kind}_{item.id}@{item.parent}.xml' if item.level == 'scans' else f'{kind}_{item.id}.xml'
+    """Return the name of a document's file; IDs of parts are unique in their session."""
+    row = level(item.level)
+    return f'{row.singular}_{item.id}{f"@{item.parent}" if row.is_part else ""}.xml'

@@ -91,9 +91,7 @@ def download(
 
 
 def _note(file: RemoteFile) -> FileNote:
-    return FileNote(
-        file.place, file.uri, file.label, file.path, dict(file.above), dict(file.notes)
-    )
+    return FileNote(file.place, file.uri, file.label, file.path, dict(file.above), dict(file.notes))
 
 
 def _folder(dest: str | os.PathLike[str]) -> Path:

@@ -8,15 +8,15 @@ from typing import Any
 
 from ... import errors
 from ...model import uris
-from ...model.levels import children
+from ...model.levels import LEVELS, children
 from .manifest import Manifest
 from .members import Member
 from .sidecar import FileNote, Sidecar
 
 __all__ = ['by_notes', 'removed_files', 'resource_below']
 
-_LEVELS = ('project', 'subject', 'experiment', 'scan', 'assessor', 'reconstruction')
-_SIDES = {'in': 'in_resource', 'out': 'out_resource'}
+_LEVELS = tuple(row.singular for row in LEVELS if row.layout_doc)
+_SIDES = {row.side: row.singular for row in LEVELS if row.is_resource}
 _SHOWN = 5
 
 
@@ -124,9 +124,7 @@ def _values(target: Any, note: FileNote) -> dict[str, str]:
     """Return the names below the target that lead to a resource."""
     level = target.level.singular
     passed = _LEVELS[: _LEVELS.index(level) + 1] if level in _LEVELS else _LEVELS
-    names = {
-        name: value for name, value in note.above.items() if value and name not in passed
-    }
+    names = {name: value for name, value in note.above.items() if value and name not in passed}
     return {**names, 'resource': uris.meaning(note.resource)}
 
 
@@ -181,4 +179,4 @@ def resource_below(target: Any, values: Mapping[str, str]) -> Any:
                 f'{target!r} has no {name} below it', remedy='Leave that field out of the layout.'
             )
         target = getattr(target, name)(values[name])
-    return getattr(target, _SIDES.get(values.get('side', ''), 'resource'))(values['resource'])
+    return getattr(target, _SIDES[values.get('side', '')])(values['resource'])

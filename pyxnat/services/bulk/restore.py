@@ -13,22 +13,13 @@ from typing import Any
 from ... import errors
 from ...model import uris
 from ...model.copies import Item, copy_document, differences, read_item, values_of
-from ...model.levels import children
+from ...model.levels import children, level
 from ...resources.host import Host
-from ...resources.writing import XML
 from .sidecar import Sidecar
 from .workers import WorkerPool, is_fatal
 
 __all__ = ['Restorer']
 
-_SINGULAR = {
-    'subjects': 'subject',
-    'experiments': 'experiment',
-    'scans': 'scan',
-    'assessors': 'assessor',
-    'reconstructions': 'reconstruction',
-}
-_SHARED = ('subjects', 'experiments', 'assessors')
 _JSON = {'Content-Type': 'application/json'}
 _SHOWN = 5
 
@@ -89,9 +80,7 @@ class Restorer:
             item, element = pair
             key = (item.level, self._label(item))
             present = of_there.get(key) if is_known else self._present(element)
-            self._restore_all(
-                item, element, present, owner, is_written and item.level == 'scans'
-            )
+            self._restore_all(item, element, present, owner, is_written and item.level == 'scans')
 
         self._pool.each(restore, list(self._below_target(root)))
 
@@ -103,28 +92,27 @@ class Restorer:
         DataError
             There are several.
         """
-        level = self._target.level.plural
+        plural = self._target.level.plural
         found = {
             (item.id, item.parent): item
             for root in self._roots
             for item in root.all()
-            if item.level == level and self._is_wanted(item)
+            if item.level == plural and self._is_wanted(item)
         }
         if len(found) > 1:
             names = sorted(self._label(item) for item in found.values())
             raise errors.DataError(
-                f'the folder holds several {level}: {", ".join(names[:_SHOWN])}',
+                f'the folder holds several {plural}: {", ".join(names[:_SHOWN])}',
                 remedy='Upload it to the element above them.',
             )
         return next(iter(found.values()), None)
 
     def _below_target(self, root: Item | None) -> Iterator[tuple[Item, Any]]:
         """Yield the items directly below the target, each with its element."""
-        level = self._target.level.plural
-        if level == 'projects':
+        if self._target.level.plural == 'projects':
             yield from self._below_project()
             return
-        below = {row.plural for row in children(level)}
+        below = {row.plural for row in children(self._target.level.plural)}
         items = root.below if root is not None else self._roots
         for item in items:
             if item.level in below and self._is_wanted(item):
@@ -149,12 +137,14 @@ class Restorer:
             yield item, self._child(self._target.subject(label), item)
 
     def _child(self, element: Any, item: Item) -> Any:
-        return getattr(element, _SINGULAR[item.level])(self._label(item))
+        return getattr(element, level(item.level).singular)(self._label(item))
 
     def _label(self, item: Item) -> str:
         """Return the label of an item in the project that it was downloaded from."""
-        return item.label if item.project == self._project else item.shares.get(
-            self._project, item.label
+        return (
+            item.label
+            if item.project == self._project
+            else item.shares.get(self._project, item.label)
         )
 
     def _is_wanted(self, item: Item) -> bool:
@@ -289,14 +279,13 @@ class Restorer:
                 kind = getattr(element, resource.level[:-1])
                 kind(resource.label).create(params=resource.notes)
 
-
     def _share(self, item: Item, element: Any, there: Item | None) -> None:
         """Share an item of a project as it was shared; note the projects that do not exist."""
         if item.level == 'projects':
             if self._access and there is None:
                 element.set_accessibility(self._access)
             return
-        if self._target.level.plural != 'projects' or item.level not in _SHARED:
+        if self._target.level.plural != 'projects' or not level(item.level).has_label:
             return
         for project, label in item.shares.items():
             if project in (self._target.path_name, *(there.shares if there else ())):
@@ -323,7 +312,9 @@ class Restorer:
         """
         if there is not None:
             return True
-        original = getattr(self._host.select.project(item.project), _SINGULAR[item.level])(item.label)
+        original = getattr(self._host.select.project(item.project), level(item.level).singular)(
+            item.label
+        )
         try:
             if self._is_project(item.project) and original.exists():
                 original.share(self._target.path_name, self._label(item))

@@ -18,6 +18,7 @@ from ...files import zips
 from ...files.disk import digest_of
 from ...http.upload_body import check_names
 from ...model import uris
+from ...model.item_xml import bundled
 from ...model.levels import LEVELS, Level, depth, level
 from ...query.layouts import Layout, default_for
 from ...query.row_owner import own_rows
@@ -340,12 +341,20 @@ class Uploader(WorkerPool):
         for session in sessions:
             try:
                 existing = self._scans_of(session)
-                for name in sorted(self._scans_without_files[session] - existing):
-                    session.scan(name).create_with_parents(self._types, {})
+                new = sorted(self._scans_without_files[session] - existing)
+                types = self._types_of_scans(session) if new else {}
+                for name in new:
+                    session.scan(name).create_with_parents(types, {})
             except errors.DatabaseError as error:
                 if is_fatal(error):
                     raise
                 log.info('%s: %s', session, error)  # the upload will fail as well, and be reported
+
+    def _types_of_scans(self, session: Any) -> dict[str, str]:
+        """Return the types of new elements; that of scans follows the session, if not given."""
+        kind = session.datatype().replace('SessionData', 'ScanData')
+        is_known = kind.endswith('ScanData') and bundled().get(kind) is not None
+        return {**({'scans': kind} if is_known else {}), **self._types}
 
     def _scans_of(self, session: Any) -> set[str]:
         """Return the scans of a session, which is created if it is missing."""

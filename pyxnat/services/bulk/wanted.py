@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ... import errors
 from ...model import uris
-from ...model.levels import level
+from ...model.levels import LEVELS, level
 from ...model.short_names import cell
 from ...model.wildcards import ANY
-from ...query.layouts import STAND_INS, Layout
+from ...query.layouts import Layout
 from ...query.paths import Path, Step, chain_of, read, routes_below, uri_of
 from ...query.plan import Found, columns_of
 from ...resources import Element
@@ -46,9 +47,9 @@ class RemoteFile(NamedTuple):
     """Path below the resource."""
     other: str = ''
     """Place by the name as stored, used if two files have the same place."""
-    above: Mapping[str, str] = {}
+    above: Mapping[str, str] = MappingProxyType({})
     """Labels of the elements above it by level, and its ``side``."""
-    notes: Mapping[str, str] = {}
+    notes: Mapping[str, str] = MappingProxyType({})
     """Its ``format``, ``content`` and ``tags`` in the listing, as far as they are set."""
 
 
