@@ -78,6 +78,10 @@ class Item(NamedTuple):
         for item in self.below:
             yield from item.all()
 
+    def label_in(self, project: str) -> str:
+        """Return its label in a project that owns it or shares it."""
+        return self.label if project == self.project else self.shares.get(project, self.label)
+
     @property
     def shares(self) -> dict[str, str]:
         """Project that it is shared into -> its label there."""
@@ -155,8 +159,8 @@ def copy_document(
 ) -> bytes:
     """Write the document that creates a copy of an item.
 
-    IDs, label, project, shares, files and custom fields are left out, and so are the items below,
-    except for the scans of a session. Scans and reconstructions keep their IDs.
+    Accession IDs, label, project, shares, files and custom fields are left out, and so are the
+    items below, except for the scans of a session.
 
     Parameters
     ----------
@@ -165,8 +169,8 @@ def copy_document(
     session : str
         Accession ID of the session that the copy of an assessor or reconstruction belongs to.
     name : str
-        ID of the copy of a project. It replaces the old ID where the project has it as a title or
-        running title as well, which have to be unique on a site.
+        ID of the copy of a project, scan or reconstruction; by default the old one. It replaces
+        the ID of a project also in its title and running title, which have to be unique on a site.
     scans : iterable of str, optional
         IDs of the scans to write into the document of a session; by default all.
     """
@@ -181,6 +185,8 @@ def copy_document(
     )
     if item.level == 'projects' and name:
         _rename_project(root, item.id, name)
+    elif row.is_part and name:
+        root.set('ID', name)
     inner = [
         node
         for node in nested

@@ -68,7 +68,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob('*')
-        if path.is_file() and 'MD5SUMS' not in path.name
+        if path.is_file() and 'MD5SUMS' not in path.name and '.xnat' not in path.parts
     }
 
 
@@ -120,6 +120,7 @@ def kinds(trace: Trace) -> list[str]:
     """Return the ends of the requested URIs."""
     words = {
         'format=zip': 'zip',
+        'format=xml': 'document',
         'xsiType=': 'look',
         'scans/ALL/files': 'scans',
         '/files/': 'file',
@@ -133,7 +134,7 @@ def kinds(trace: Trace) -> list[str]:
 
 
 @pytest.mark.parametrize('sessions', [1, 5])
-def test_a_session_with_scans_takes_four_listings_and_a_zip(
+def test_a_session_with_scans_takes_four_listings_a_document_and_a_zip(
     project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int
 ) -> None:
     for number in range(sessions):
@@ -150,17 +151,17 @@ def test_a_session_with_scans_takes_four_listings_and_a_zip(
     session = project.subject('S0').experiment('E0')
     with xnat.trace() as trace:
         assert len(session.download(tmp_path / 'd').ok) == 4 * sessions
-    assert kinds(trace) == ['look', 'own', 'scans', 'subjects', 'zip']
+    assert kinds(trace) == ['document', 'look', 'own', 'scans', 'subjects', 'zip']
     with xnat.trace() as trace:
         assert len(session.download(tmp_path / 'd').skipped) == 4 * sessions
-    assert kinds(trace) == ['look', 'own', 'scans', 'subjects']
+    assert kinds(trace) == ['document', 'look', 'own', 'scans', 'subjects']
     with xnat.trace() as trace:
         session.scan('1').download(tmp_path / 'scan')
         session.scan('1').resource('DICOM').download(tmp_path / 'resource')
     assert (
-        trace.requests == 5
-        # a listing and a zip for each, and the label of the subject, which the listing of all
-        # resources does not have
+        trace.requests == 6
+        # a listing and a zip for each, the label of the subject, which the listing of all
+        # resources does not have, and the document of the scan
     )
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
@@ -620,7 +621,9 @@ def test_an_interrupt_just_after_a_rename_leaves_the_file_in_the_manifest(
 
     def interrupted(source: Any, target: Any) -> None:
         replace(source, target)
-        taken.append(Path(target).is_relative_to(tmp_path / 'd'))
+        taken.append(
+            Path(target).is_relative_to(tmp_path / 'd') and '.xnat' not in Path(target).parts
+        )
         if taken.count(True) == 3:
             raise KeyboardInterrupt
 

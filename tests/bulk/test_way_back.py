@@ -293,3 +293,239 @@ def test_a_project_uploaded_into_another_archive_is_the_same_project(
     assert differences(state(dest, name), state(xnat, name)) == {}
     again = copy.upload(folder).check()
     assert (again.ok, again.created) == ([], [])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where downloads go; the caches are beside it."""
+    return tmp_path / 'down'
+
+
+@pytest.fixture
+def session(project: Any) -> Any:
+    """A PET session with files of all its holders."""
+    session = project.subject('S').create(gender='female').experiment('PET')
+    session.create(experiments='xnat:petSessionData', date='2020-02-03', note='kept')
+    session.scan('1').create(scans='xnat:petScanData', type='A', quality='usable')
+    session.scan('1').resource('DICOM').file('a.dcm').put(b'dicom', format='DICOM')
+    session.resource('NOTES').file('n.txt').put(b'note')
+    session.assessor('QC').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
+    session.assessor('QC').out_resource('OUT').file('o.txt').put(b'out')
+    return session
+
+
+@pytest.fixture
+def goal(dest: pyxnat.Interface, project: Any) -> Any:
+    """A project of the other archive."""
+    return dest.select.project(f'{project.id()}_G').create()
+
+
+def places(element: Any) -> list[str]:
+    """Level and label of the holder, and the path, of each file below an element."""
+    return sorted(
+        f'{file.parent().parent().level.singular} {file.parent().parent().label()} '
+        f'{file.row["collection"]} {file.row["path"]}'
+        for file in element.host.select(f'{element.uri}//files')
+    )
+
+
+PLACES = ['assessor QC OUT o.txt', 'experiment {} NOTES n.txt', 'scan 1 DICOM a.dcm']
+
+
+@pytest.mark.parametrize('layout', [None, '{path}', '{subject}-{experiment}/{resource}_{path}'])
+def test_a_session_is_the_same_below_another_subject_whatever_the_layout(
+    session: Any, goal: Any, folder: Path, layout: str | None
+) -> None:
+    session.download(folder, **({'layout': layout} if layout else {})).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.upload(folder).check()
+    assert copy.datatype() == 'xnat:petSessionData'
+    assert copy.attrs.mget(['date', 'note']) == ['2020-02-03', 'kept']
+    assert copy.scans().table(['ID', 'xsiType', 'type']).items() == [('1', 'xnat:petScanData', 'A')]
+    assert places(copy) == [place.format('COPY') for place in PLACES]
+
+
+@pytest.mark.parametrize('level', ['subject', 'project'])
+def test_a_session_uploaded_to_an_element_above_keeps_its_label(
+    session: Any, goal: Any, folder: Path, level: str
+) -> None:
+    session.download(folder).check()
+    target = goal if level == 'project' else goal.subject('S')
+    target.upload(folder).check()
+    assert places(goal.subject('S').experiment('PET')) == [p.format('PET') for p in PLACES]
+
+
+@pytest.mark.parametrize('holder', ['scan', 'assessor'])
+def test_a_part_of_a_session_is_uploaded_into_another(
+    session: Any, goal: Any, folder: Path, holder: str
+) -> None:
+    name = {'scan': '1', 'assessor': 'QC'}[holder]
+    getattr(session, holder)(name).download(folder).check()
+    other = goal.subject('T').experiment('E').create(experiments='xnat:petSessionData')
+    copy = getattr(other, holder)(f'N{name}' if holder == 'assessor' else '7')
+    copy.upload(folder).check()
+    assert copy.datatype() == getattr(session, holder)(name).datatype()
+    assert len(places(copy)) == 1
+
+
+def test_fields_that_exist_with_other_values_stay_without_overwrite(
+    session: Any, goal: Any, folder: Path
+) -> None:
+    session.download(folder).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.create(experiments='xnat:petSessionData', note='mine')
+    report = copy.upload(folder)
+    assert [type(failure.error) for failure in report.failed] == [errors.DuplicateError]
+    assert 'note' in str(report.failed[0])
+    assert copy.attrs.mget(['date', 'note']) == ['', 'mine']
+    copy.upload(folder, overwrite=True).check()
+    assert copy.attrs.mget(['date', 'note']) == ['2020-02-03', 'kept']
+
+
+def test_an_existing_element_gets_the_fields_it_lacks(
+    session: Any, goal: Any, folder: Path
+) -> None:
+    session.download(folder).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.create(experiments='xnat:petSessionData', note='kept')
+    copy.scan('1').create(scans='xnat:petScanData')
+    copy.upload(folder).check()
+    assert copy.attrs.get('date') == '2020-02-03'
+    assert copy.scan('1').attrs.mget(['type', 'quality']) == ['A', 'usable']
+
+
+def test_a_file_added_to_the_folder_of_a_resource_is_uploaded_there(
+    session: Any, goal: Any, folder: Path
+) -> None:
+    session.download(folder).check()
+    new = next(folder.rglob('a.dcm')).parent / 'sub' / 'new.dcm'
+    new.parent.mkdir()
+    new.write_bytes(b'new')
+    copy = goal.subject('T').experiment('COPY')
+    copy.upload(folder).check()
+    assert 'scan 1 DICOM sub/new.dcm' in places(copy)
+
+
+def test_a_file_without_a_place_is_refused_before_anything_is_sent(
+    session: Any, goal: Any, folder: Path
+) -> None:
+    session.download(folder).check()
+    (folder / 'stray.txt').write_bytes(b'?')
+    with pytest.raises(errors.DataError, match='stray.txt'):
+        goal.subject('T').experiment('COPY').upload(folder)
+    assert not goal.subject('T').exists()
+
+
+def test_a_removed_file_is_noted_and_an_unfinished_download_is_refused(
+    session: Any, goal: Any, folder: Path
+) -> None:
+    session.download(folder).check()
+    next(folder.rglob('n.txt')).unlink()
+    report = goal.subject('T').experiment('A').upload(folder).check()
+    assert any('n.txt' in note for note in report.notes)
+    (folder / 'MD5SUMS').unlink()
+    with pytest.raises(errors.DataError, match=r'missing: .*n\.txt'):
+        goal.subject('T').experiment('B').upload(folder)
+
+
+def test_a_download_without_notes_is_refused_unless_a_layout_is_given(
+    session: Any, goal: Any, folder: Path
+) -> None:
+    session.scan('1').download(folder, layout='{scan}/{resource}/{path}').check()
+    for path in sorted((folder / '.xnat').rglob('*'), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    (folder / '.xnat').rmdir()
+    copy = goal.subject('T').experiment('COPY')
+    with pytest.raises(errors.DataError, match='layout='):
+        copy.upload(folder)
+    copy.upload(folder, layout='{scan}/{resource}/{path}').check()
+    assert places(copy) == ['scan 1 DICOM a.dcm']
+
+
+@pytest.mark.parametrize('target', ['session', 'scan', 'resource', 'subject'])
+def test_a_folder_of_several_elements_is_not_uploaded_to_one(
+    project: Any, goal: Any, folder: Path, target: str
+) -> None:
+    for subject, label, scan in (('A', 'E1', '1'), ('A', 'E1', '2'), ('B', 'E2', '1')):
+        made = project.subject(subject).experiment(label).scan(scan)
+        made.resource('R').file('f').put(b'f')
+        made.resource('Q').file('f').put(b'q')
+    project.download(folder).check()
+    session = goal.subject('T').experiment('E')
+    of = {'session': session, 'scan': session.scan('1'), 'subject': goal.subject('T')}
+    with pytest.raises(errors.DataError, match='several'):
+        of.get(target, session.scan('1').resource('R')).upload(folder)
+    assert goal.subjects().get() == []
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('files.jsonl', b'{"place": '),
+        ('files.jsonl', b'[]\n'),
+        ('files.jsonl', b'{"place": "x"}\n'),
+        ('documents.jsonl', b'\xff\xfe'),
+        (
+            'documents.jsonl',
+            b'{"name": "../../x", "level": "experiments", "project": "", "uri": ""}',
+        ),
+        ('documents/*', b'<not xml'),
+        ('documents/*', b''),
+        ('documents/*', b'<!DOCTYPE x [<!ENTITY e "x">]><x>&e;</x>'),
+    ],
+)
+def test_damaged_notes_are_an_error_that_names_the_file(
+    session: Any, goal: Any, folder: Path, name: str, content: bytes
+) -> None:
+    session.download(folder).check()
+    for path in (folder / '.xnat').glob(name):
+        path.write_bytes(content)
+    with pytest.raises(errors.DataError, match='damaged'):
+        goal.subject('T').experiment('COPY').upload(folder)
+
+
+def test_a_session_of_another_subject_is_not_moved(session: Any, goal: Any, folder: Path) -> None:
+    session.download(folder).check()
+    goal.subject('OTHER').experiment('PET').create(experiments='xnat:petSessionData')
+    report = goal.upload(folder)
+    assert errors.IntegrityError in [type(failure.error) for failure in report.failed]
+    assert places(goal) == []
+    assert goal.subject('OTHER').experiments().get('label') == ['PET']
+
+
+@pytest.mark.parametrize('owner_first', [True, False])
+def test_shared_items_are_shared_again_or_noted(
+    xnat: pyxnat.Interface,
+    dest: pyxnat.Interface,
+    project: Any,
+    session: Any,
+    folder: Path,
+    owner_first: bool,
+) -> None:
+    guest = xnat.select.project(f'{project.id()}_SH').create()
+    session.parent().share(guest.id(), 'GUEST')
+    session.share(guest.id(), 'GUEST_PET')
+    names = [project.id(), guest.id()] if owner_first else [guest.id()]
+    for name in names:
+        xnat.select.project(name).download(folder / name).check()
+    reports = [dest.select.project(name).upload(folder / name).check() for name in names]
+    copy = dest.select.project(guest.id())
+    assert copy.subjects().get('label') == ['GUEST']
+    assert copy.experiments().get('label') == ['GUEST_PET']
+    owners = [etree.fromstring(found.get()).get('project') for found in copy.experiments()]
+    assert owners == [project.id() if owner_first else guest.id()]
+    assert bool(reports[-1].notes) is not owner_first
+
+
+def test_a_project_of_n_subjects_takes_a_document_for_each(
+    xnat: pyxnat.Interface, project: Any, folder: Path
+) -> None:
+    for number in range(4):
+        project.subject(f'S{number}').experiment(f'E{number}').scan('1').create()
+    xnat.cache.expiration = 0
+    with xnat.trace() as trace:
+        project.download(folder).check()
+    documents = [record.uri for record in trace if 'format=xml' in record.uri]
+    assert len(documents) == 1 + 4

@@ -17,7 +17,9 @@ __all__ = ['fetch_documents']
 _DEEPEST = depth('experiments')
 
 
-def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
+def fetch_documents(
+    selection: Any, sidecar: Sidecar, pool: WorkerPool
+) -> dict[tuple[str, str], dict[str, str]]:
     """Store the documents of a selection, with all items below.
 
     Requests: one for each subject of a project, or each selected element; three more requests for
@@ -32,6 +34,11 @@ def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
         Where to store them.
     pool : WorkerPool
         Threads, and the report.
+
+    Returns
+    -------
+    dict
+        Level and accession ID -> the labels of that item, and of the subject above, by level.
     """
     fetcher = _Fetcher(sidecar, pool)
     row = selection.level
@@ -41,6 +48,7 @@ def fetch_documents(selection: Any, sidecar: Sidecar, pool: WorkerPool) -> None:
         elements = list(selection) if row.is_item and depth(row.plural) <= _DEEPEST else []
     pool.each(fetcher.fetch, list(_with_subjects(elements)))
     pool.each(fetcher.fetch, list(fetcher.other_sessions(elements)))
+    return fetcher.labels
 
 
 def _with_subjects(elements: list[Any]) -> Iterator[Any]:
@@ -51,12 +59,12 @@ def _with_subjects(elements: list[Any]) -> Iterator[Any]:
 
 
 class _Fetcher:
-    """Fetches documents, and keeps the IDs of all items that they have."""
+    """Fetches documents, and keeps the labels of all items that they have."""
 
     def __init__(self, sidecar: Sidecar, pool: WorkerPool) -> None:
         self._sidecar = sidecar
         self._pool = pool
-        self._sessions: set[str] = set()
+        self.labels: dict[tuple[str, str], dict[str, str]] = {}
 
     def fetch(self, element: Any) -> None:
         """Fetch and store the document of an element."""
@@ -76,11 +84,20 @@ class _Fetcher:
                 errors.UnexpectedAnswer(problem, uri=element.uri, remedy='Download once more.'),
             )
             return
-        self._sessions |= {below.id for below in item.all() if below.level == 'experiments'}
         first = element.steps[0]
         project = first.name if first.level == 'projects' else ''
+        self._add_labels(item, project, {})
         document = StoredDocument(_name(item), item.level, project, element.uri, access)
         self._sidecar.add_document(document, content)
+
+    def _add_labels(self, item: Item, project: str, above: dict[str, str]) -> None:
+        row = level(item.level)
+        own = dict(above)
+        if row.has_label:
+            own[row.singular] = item.label_in(project)
+            self.labels[item.level, item.id] = own
+        for below in item.below:
+            self._add_labels(below, project, own)
 
     def other_sessions(self, elements: list[Any]) -> Iterator[Any]:
         """Yield the sessions of projects that no document has.
@@ -90,7 +107,7 @@ class _Fetcher:
         for project in elements:
             if project.level.plural == 'projects':
                 for session in project.experiments():
-                    if session.id() not in self._sessions:
+                    if ('experiments', session.id()) not in self.labels:
                         yield session
 
 

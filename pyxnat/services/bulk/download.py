@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
 from ...model import uris
 from ...query.layouts import Layout, check_places
+from ...query.paths import read
 from ...resources.host import Host
 from .documents import fetch_documents
 from .manifest import LOCK, MANIFEST, Manifest, lock_folder
@@ -76,8 +77,8 @@ def download(
         check_places(_places(listed), _OWN, names_on(folder))
     with lock_folder(folder) as is_only_run:
         sidecar = Sidecar(folder)
-        fetch_documents(selection, sidecar, downloader)
-        sidecar.write_files(map(_note, listed))
+        labels = fetch_documents(selection, sidecar, downloader)
+        sidecar.write_files(_note(file, labels) for file in listed)
         missing = downloader.find_missing(listed, existing)
         if is_only_run:
             downloader.remove_temporaries(missing)
@@ -90,8 +91,12 @@ def download(
     return downloader.report.finish()
 
 
-def _note(file: RemoteFile) -> FileNote:
-    return FileNote(file.place, file.uri, file.label, file.path, dict(file.above), dict(file.notes))
+def _note(file: RemoteFile, labels: Mapping[tuple[str, str], dict[str, str]]) -> FileNote:
+    """Return the line of a file in the notes, with labels that only documents have."""
+    above = dict(file.above)
+    for step in read(file.uri):
+        above = {**labels.get((step.level, step.name), {}), **above}
+    return FileNote(file.place, file.uri, file.label, file.path, above, dict(file.notes))
 
 
 def _folder(dest: str | os.PathLike[str]) -> Path:

@@ -8,7 +8,8 @@ from typing import Any
 
 from ... import errors
 from ...model import uris
-from ...model.levels import LEVELS, children
+from ...model.levels import LEVELS, children, level
+from ...query.paths import read
 from .manifest import Manifest
 from .members import Member
 from .sidecar import FileNote, Sidecar
@@ -121,10 +122,26 @@ def _spelled(note: FileNote) -> str:
 
 
 def _values(target: Any, note: FileNote) -> dict[str, str]:
-    """Return the names below the target that lead to a resource."""
-    level = target.level.singular
-    passed = _LEVELS[: _LEVELS.index(level) + 1] if level in _LEVELS else _LEVELS
-    names = {name: value for name, value in note.above.items() if value and name not in passed}
+    """Return the names below the target that lead to a resource.
+
+    Raises
+    ------
+    DataError
+        The download did not learn the label of an element on the way.
+    """
+    singular = target.level.singular
+    passed = _LEVELS[: _LEVELS.index(singular) + 1] if singular in _LEVELS else _LEVELS
+    on_the_way = {level(step.level).singular for step in read(note.uri)[:-2]}
+    if 'experiment' in on_the_way:
+        on_the_way.add('subject')
+    unknown = on_the_way - {*passed, *note.above}
+    if unknown:
+        raise errors.DataError(
+            f'the notes of the download do not tell the {" and ".join(sorted(unknown))} of '
+            f'{note.place}',
+            remedy='Upload it to the element that it was downloaded from, or give layout=.',
+        )
+    names = {name: value for name, value in note.above.items() if name not in passed}
     return {**names, 'resource': uris.meaning(note.resource)}
 
 

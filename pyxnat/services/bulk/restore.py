@@ -39,6 +39,11 @@ class Restorer:
         Threads, and the report.
     overwrite : bool
         Whether to replace fields that have other values at the destination.
+
+    Attributes
+    ----------
+    failed : dict
+        URI of each element that could not be restored -> the error. No file belongs below it.
     """
 
     def __init__(
@@ -52,6 +57,7 @@ class Restorer:
         self._project = ''
         self._access = ''
         self._projects: dict[str, bool] = {}
+        self.failed: dict[str, errors.DatabaseError] = {}
         for document, item in sidecar.documents():
             self._roots.append(item)
             self._project = self._project or document.project or item.project
@@ -141,11 +147,7 @@ class Restorer:
 
     def _label(self, item: Item) -> str:
         """Return the label of an item in the project that it was downloaded from."""
-        return (
-            item.label
-            if item.project == self._project
-            else item.shares.get(self._project, item.label)
-        )
+        return item.label_in(self._project)
 
     def _is_wanted(self, item: Item) -> bool:
         """Return whether an item was seen in the project that it was downloaded from.
@@ -211,7 +213,7 @@ class Restorer:
             if there is not None:
                 self._complete(item, element, there, owner)
             elif not written:
-                document = copy_document(item, session=owner, name=self._target.path_name)
+                document = copy_document(item, session=owner, name=element.path_name)
                 element.create_with_parents({}, {}, document)
             if there is None:
                 self._pool.report.add_created(element.uri)
@@ -222,26 +224,27 @@ class Restorer:
             if is_fatal(error):
                 raise
             self._pool.add_failure(element.uri, error)
+            self.failed[element.uri] = error
             return False
         return True
 
     def _complete(self, item: Item, element: Any, there: Item, owner: str) -> None:
         """Write the fields that an existing item lacks.
 
-        Raises
-        ------
-        DuplicateError
-            Fields have other values, and are not overwritten; nothing is written.
+        If fields have other values and are not overwritten, that is a failure, and none is written;
+        the items below can be restored all the same.
         """
         wanted = values_of(copy_document(item, scans=(), name=there.id))
         missing, other = differences(wanted, values_of(copy_document(there, scans=())))
         if other and not self._overwrite:
-            raise errors.DuplicateError(
-                f'{", ".join(other[:_SHOWN])} exists with another value, and was left as it is',
-                uri=element.uri,
-                remedy='Replace it with overwrite=True.',
+            problem = (
+                f'{", ".join(other[:_SHOWN])} exists with another value, and was left as it is'
             )
-        if missing or other:
+            error = errors.DuplicateError(
+                problem, uri=element.uri, remedy='Replace it with overwrite=True.'
+            )
+            self._pool.add_failure(element.uri, error)
+        elif missing or other:
             document = copy_document(item, session=owner, scans=(), name=there.id)
             element.put_document(document, {'allowDataDeletion': False})
 

@@ -87,7 +87,9 @@ def upload(
     if sidecar is not None:
         for place in removed_files(sidecar, members):
             uploader.report.add_note(f'{place} is no longer in the folder')
-        Restorer(interface, target, sidecar, uploader, overwrite).run()
+        restorer = Restorer(interface, target, sidecar, uploader, overwrite)
+        restorer.run()
+        grouped = _without(grouped, restorer.failed, uploader)
     missing = uploader.find_missing(grouped)
     with progress_bar(
         sum(member.path.stat().st_size for files in missing.values() for member in files.values()),
@@ -96,6 +98,23 @@ def upload(
     ) as bar:
         uploader.run(missing, bar)
     return uploader.report.finish()
+
+
+def _without(
+    grouped: dict[Any, _Files], failed: Mapping[str, errors.DatabaseError], uploader: Uploader
+) -> dict[Any, _Files]:
+    """Return the files without those below elements that failed; report these."""
+    kept = {}
+    for resource, files in grouped.items():
+        error = next(
+            (error for uri, error in failed.items() if resource.uri.startswith(f'{uri}/')), None
+        )
+        if error is None:
+            kept[resource] = files
+            continue
+        for member in files.values():
+            uploader.report.add_failure(member.name, error)
+    return kept
 
 
 def _by_resource(target: Any, layout: Layout, members: Iterable[Member]) -> dict[Any, _Files]:
@@ -341,8 +360,8 @@ class Uploader(WorkerPool):
         for session in sessions:
             try:
                 existing = self._scans_of(session)
-                new = sorted(self._scans_without_files[session] - existing)
-                types = self._types_of_scans(session) if new else {}
+                new = sorted(self._scans_without_files[session] - (existing or {}).keys())
+                types = {**self._type_of_scans(session, existing), **self._types} if new else {}
                 for name in new:
                     session.scan(name).create_with_parents(types, {})
             except errors.DatabaseError as error:
@@ -350,19 +369,25 @@ class Uploader(WorkerPool):
                     raise
                 log.info('%s: %s', session, error)  # the upload will fail as well, and be reported
 
-    def _types_of_scans(self, session: Any) -> dict[str, str]:
-        """Return the types of new elements; that of scans follows the session, if not given."""
-        kind = session.datatype().replace('SessionData', 'ScanData')
-        is_known = kind.endswith('ScanData') and bundled().get(kind) is not None
-        return {**({'scans': kind} if is_known else {}), **self._types}
-
-    def _scans_of(self, session: Any) -> set[str]:
-        """Return the scans of a session, which is created if it is missing."""
+    @staticmethod
+    def _scans_of(session: Any) -> dict[str, str] | None:
+        """Return ID -> type of the scans of a session; `None` if it does not exist."""
         try:
-            return set(session.scans().get())
+            return {scan.id(): scan.row.get('xsiType', '') for scan in session.scans()}
         except errors.NotFoundError:
+            return None
+
+    def _type_of_scans(self, session: Any, existing: dict[str, str] | None) -> dict[str, str]:
+        """Return the type of new scans, which follows that of the others or of the session.
+
+        A missing session is created.
+        """
+        if existing is None:
             session.create_with_parents(self._types, {})
-            return set()
+            kind = self._types.get('experiments', session.level.datatype)
+        else:
+            kind = next(iter(existing.values()), '') or session.datatype()
+        return _type_in(kind)
 
     def _send(self, resource: Any, files: list[tuple[str, Member]]) -> None:
         """Send the files of one resource, one request after the other.
@@ -401,6 +426,16 @@ class Uploader(WorkerPool):
                 self._types,
             )
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
+
+
+def _type_in(kind: str) -> dict[str, str]:
+    """Return the type of scans in a session, or beside a scan, of a type.
+
+    >>> _type_in('xnat:petSessionData')
+    {'scans': 'xnat:petScanData'}
+    """
+    scan = kind.replace('SessionData', 'ScanData')
+    return {'scans': scan} if scan.endswith('ScanData') and bundled().get(scan) else {}
 
 
 class _Stoppable:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from ...model import uris
-from ...model.levels import LEVELS, level
+from ...model.levels import level
 from ...model.short_names import cell
 from ...model.wildcards import ANY
-from ...query.layouts import Layout
+from ...query.layouts import STAND_INS, Layout
 from ...query.paths import Path, Step, chain_of, read, routes_below, uri_of
 from ...query.plan import Found, columns_of
 from ...resources import Element
@@ -21,7 +21,6 @@ from ...tables.table import Row
 
 __all__ = ['RemoteFile', 'Scope', 'distinct_places', 'files_below', 'list_files', 'scope_of']
 
-_ABOVE = frozenset(row.singular for row in LEVELS if row.layout_doc)
 _NOTES = ('format', 'content', 'tags')
 
 
@@ -183,7 +182,7 @@ class _Names:
 
     def __init__(self, files: Any, layout: Layout) -> None:
         self._host = files.host
-        self._fields = layout.fields | _ABOVE
+        self._fields = layout.fields | (set(STAND_INS) if 'scan' in layout.fields else set())
         self._known: dict[Path, dict[str, str]] = {}
         self._sessions: dict[str, dict[str, Row]] = {}
         homes = {
@@ -202,7 +201,7 @@ class _Names:
         )
 
     def of(self, uri: str, file: Found) -> dict[str, str]:
-        """Return the fields of the elements above a resource.
+        """Return the fields of the elements above a resource, without the unknown ones.
 
         Parameters
         ----------
@@ -218,10 +217,13 @@ class _Names:
             if above not in self._known:
                 self._known[above] = self._look(above, file)
             values.update(self._known[above])
-        return values
+        return {name: value for name, value in values.items() if value}
 
     def _look(self, above: Path, file: Found) -> dict[str, str]:
-        """Return the fields of one element, the last of `above`."""
+        """Return the fields of one element, the last of `above`.
+
+        A label that the layout does not need is left out, unless it is known.
+        """
         step, row = above[-1], level(above[-1].level)
         if (
             step.level == 'experiments'
@@ -229,10 +231,14 @@ class _Names:
             and {'project', 'subject', 'experiment'} & self._fields
         ):
             return self._of_session(above, file)
-        needs_label = row.singular in self._fields and row.has_label and not _is_label(step, file)
-        values = {
-            row.singular: str(self._element(above, file).label()) if needs_label else step.name
-        }
+        values = {row.singular: step.name}
+        if row.has_label and not _is_label(step, file):
+            element = self._element(above, file)
+            values[row.singular] = (
+                str(element.label())
+                if row.singular in self._fields
+                else element.row.get(row.label_column, '')
+            )
         if step.level == 'subjects' and len(above) == 1 and 'project' in self._fields:
             values['project'] = self._home or str(self._element(above, file).value_of('project'))
         return values
