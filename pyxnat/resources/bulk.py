@@ -35,8 +35,9 @@ class Downloadable:
         Parameters
         ----------
         dest : path
-            A folder; created if needed. Only the downloaded files and the manifest ``MD5SUMS`` are
-            written; ``md5sum -c`` checks it.
+            A folder; created if needed. Beside the files it gets the manifest ``MD5SUMS``, which
+            ``md5sum -c`` checks, and the folder ``.xnat`` with the documents of the items and the
+            URI of each file, which `upload` reads.
         layout : str
             Path of each file in the folder, with fields in braces: ``project``, ``subject``,
             ``experiment``, ``scan`` (for files of an assessor or reconstruction its label, unless
@@ -73,8 +74,10 @@ class Downloadable:
         -----
         Requests: those of listing the files (see ``explain()`` of the ``files`` collection): three
         for a session without assessors and reconstructions, one for a scan or resource. Up to two
-        for labels missing in the listings. One zip per 64 MB of small files; one request for each
-        file of 16 MiB or more, and for each missing file if fewer than 50 are missing.
+        for labels missing in the listings. One document for each subject of a project, or for each
+        subject, session, scan, assessor or reconstruction that is selected itself (a collection of
+        scans, assessors or reconstructions has none). One zip per 64 MB of small files; one request
+        for each file of 16 MiB or more, and for each missing file if fewer than 50 are missing.
         """
         return self.host.bulk.download(
             self,
@@ -103,6 +106,12 @@ class Uploadable(Downloadable):
     ) -> Any:
         """Upload files into the resources below, and verify them in listings.
 
+        A folder that `download` made, or a part of it, is the way back: the element takes the place
+        of the one that was downloaded, with its fields, custom variables and forms, and all items
+        below it. Missing items are created from their documents; those that exist get the fields
+        they lack. A project gets its accessibility and its shares with projects that exist, but no
+        users.
+
         To complete an interrupted upload, run it again: files that are present with the same size
         and digest are not sent again.
 
@@ -113,10 +122,12 @@ class Uploadable(Downloadable):
             mapping (or pairs) from names in the layout to paths of local files.
         layout : str, optional
             Path of each file, from this element downwards, with fields as for `download`. Default:
-            ``{scan}/{resource}/{path}`` for a session, ``{resource}/{path}`` for a scan, ``{path}``
-            for a resource. ``{resource}/{path}`` uploads to resources of a session itself.
+            as the download has it; for other folders ``{scan}/{resource}/{path}`` for a session,
+            ``{resource}/{path}`` for a scan, ``{path}`` for a resource. ``{resource}/{path}``
+            uploads to resources of a session itself. With a layout, documents are not read.
         overwrite : bool
-            Replace files that are present with other content. False reports each as a failure.
+            Replace files that are present with other content, and fields with other values. False
+            reports each as a failure.
         jobs : int
             Number of resources in parallel; each resource takes one request at a time.
         compression : int
@@ -130,12 +141,14 @@ class Uploadable(Downloadable):
         Returns
         -------
         Report
-            Files uploaded (``ok``), already present (``skipped``) and ``failed``, with reasons.
+            Files uploaded (``ok``), already present (``skipped``) and ``failed``, with reasons;
+            elements ``created``; ``notes`` about what was left out, such as a share with a project
+            that does not exist.
 
         Raises
         ------
         DataError
-            A file does not match the layout, or does not exist; nothing is sent.
+            A file does not match the layout or the download, or does not exist; nothing is sent.
         AuthenticationError, NetworkError
             The login is wrong, or the server cannot be reached.
 
@@ -144,7 +157,9 @@ class Uploadable(Downloadable):
         Requests: before and after sending, one listing for the scans of a session and one for each
         other resource; one zip per 64 MB of small files of a resource, and one request for each
         file of 16 MiB or more. Missing elements above are created: if scans have no files yet, one
-        request lists the scans of their session, and one creates each missing scan or session.
+        request lists the scans of their session, and one creates each missing scan or session, of
+        the type that fits the session. A download folder: one document for each element that
+        exists, one request for each that is created, one for the custom forms of each.
         """
         how: dict[str, Any] = {
             'overwrite': overwrite,

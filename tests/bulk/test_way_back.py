@@ -396,6 +396,31 @@ def test_an_existing_element_gets_the_fields_it_lacks(
     assert copy.scan('1').attrs.mget(['type', 'quality']) == ['A', 'usable']
 
 
+def test_the_folder_of_a_session_in_the_download_of_a_project_is_that_session(
+    project: Any, session: Any, goal: Any, folder: Path
+) -> None:
+    other = project.subject('S').experiment('OTHER').create(experiments='xnat:ctSessionData')
+    other.scan('1').create(scans='xnat:ctScanData').resource('R').file('f').put(b'f')
+    session.scan('2').create(scans='xnat:petScanData', type='no files')
+    project.download(folder).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.upload(folder / project.id() / 'S' / 'PET').check()
+    assert copy.datatype() == 'xnat:petSessionData'
+    assert places(copy) == [place.format('COPY') for place in PLACES]
+    assert copy.scans().get() == ['1', '2']
+    assert goal.experiments().get('label') == ['COPY']
+
+
+def test_the_folder_of_a_scan_is_that_scan_alone(session: Any, goal: Any, folder: Path) -> None:
+    session.scan('2').create(scans='xnat:petScanData').resource('R').file('f').put(b'f')
+    session.download(folder).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.upload(next(folder.rglob('a.dcm')).parents[1]).check()
+    assert copy.datatype() == 'xnat:petSessionData'
+    assert places(copy) == ['scan 1 DICOM a.dcm'] and copy.scans().get() == ['1']
+    assert copy.assessors().get() == []
+
+
 def test_a_file_added_to_the_folder_of_a_resource_is_uploaded_there(
     session: Any, goal: Any, folder: Path
 ) -> None:

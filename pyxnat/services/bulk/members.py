@@ -84,12 +84,11 @@ def members_of(source: Source) -> list[Member]:
 
 
 def sidecar_of(source: Source) -> Sidecar | None:
-    """Return the folder ``.xnat`` beside the files of a download; `None` without one."""
+    """Return the notes of the download that a folder is, or is a part of; `None` without any."""
     if not isinstance(source, (str, os.PathLike)):
         return None
     root = Path(source).expanduser()
-    sidecar = Sidecar(root.parent if root.name == MANIFEST and root.is_file() else root)
-    return sidecar if sidecar.exists() else None
+    return Sidecar.of(root.parent if root.name == MANIFEST and root.is_file() else root)
 
 
 def check_is_no_download(source: Source) -> None:

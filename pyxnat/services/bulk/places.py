@@ -10,7 +10,6 @@ from ... import errors
 from ...model import uris
 from ...model.levels import LEVELS, children, level
 from ...query.paths import read
-from .manifest import Manifest
 from .members import Member
 from .sidecar import FileNote, Sidecar
 
@@ -76,7 +75,7 @@ def removed_files(sidecar: Sidecar, members: Iterable[Member]) -> list[str]:
         Files were never downloaded: they are in the notes, but not in the manifest.
     """
     missing = sorted(sidecar.files().keys() - {member.name for member in members})
-    fetched = Manifest(sidecar.path.parent).read() if missing else {}
+    fetched = sidecar.fetched() if missing else set()
     never = [place for place in missing if place not in fetched]
     if never:
         raise errors.DataError(

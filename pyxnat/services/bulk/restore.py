@@ -7,13 +7,13 @@ by `pyxnat.services.bulk.upload`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ... import errors
 from ...model import uris
 from ...model.copies import Item, copy_document, differences, read_item, values_of
-from ...model.levels import children, level
+from ...model.levels import LEVELS, children, level
 from ...resources.host import Host
 from .sidecar import Sidecar
 from .workers import WorkerPool, is_fatal
@@ -62,12 +62,16 @@ class Restorer:
             self._roots.append(item)
             self._project = self._project or document.project or item.project
             self._access = self._access or document.accessibility
+        notes = list(sidecar.files().values())
         self._subjects = {
             note.above['experiment']: note.above['subject']
-            for note in sidecar.files().values()
+            for note in notes
             if note.above.get('experiment') and note.above.get('subject')
         }
         """Label of a session -> label of its subject, from the list of files."""
+        self._labels = {item.id: self._label(item) for root in self._roots for item in root.all()}
+        self._seen = {name for note in notes for name in _names(note.above)}
+        self._others = {name for note in sidecar.others() for name in _names(note.above)}
 
     def run(self) -> None:
         """Restore all items; each of those below the target in a thread."""
@@ -152,12 +156,27 @@ class Restorer:
     def _is_wanted(self, item: Item) -> bool:
         """Return whether an item was seen in the project that it was downloaded from.
 
-        The document of a subject also has sessions that belong to other projects.
+        The document of a subject also has sessions that belong to other projects. If a part of a
+        download folder is uploaded, its items are those with files there, and those without any
+        file below an element that is there as a whole.
         """
-        return item.level not in ('subjects', 'experiments') or self._project in (
+        if item.level in ('subjects', 'experiments') and self._project not in (
             item.project,
             *item.shares,
-        )
+        ):
+            return False
+        name = self._name(item)
+        if name in self._seen or item.level == 'projects':
+            return True
+        above = (level(item.level).parents[0], self._labels.get(item.parent, ''))
+        return name not in self._others and above not in self._others
+
+    def _name(self, item: Item) -> tuple[str, ...]:
+        """Return the name of an item among those that the notes of files give."""
+        own = self._label(item)
+        if 'experiments' in level(item.level).parents:
+            return (item.level, self._labels.get(item.parent, ''), own)
+        return (item.level, own)
 
     def _present(self, element: Any) -> Item | None:
         """Return an element that exists, with the items below it. One request."""
@@ -213,7 +232,8 @@ class Restorer:
             if there is not None:
                 self._complete(item, element, there, owner)
             elif not written:
-                document = copy_document(item, session=owner, name=element.path_name)
+                scans = [below.id for below in item.below if self._is_wanted(below)]
+                document = copy_document(item, session=owner, name=element.path_name, scans=scans)
                 element.create_with_parents({}, {}, document)
             if there is None:
                 self._pool.report.add_created(element.uri)
@@ -337,6 +357,16 @@ class Restorer:
         if name not in self._projects:
             self._projects[name] = bool(self._host.select.project(name).exists())
         return self._projects[name]
+
+
+def _names(above: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
+    """Yield the names of the elements above a file; those in a session with its label."""
+    session = above.get('experiment', '')
+    for row in LEVELS:
+        name = above.get(row.singular)
+        if name and row.layout_doc:
+            in_session = 'experiments' in row.parents
+            yield (row.plural, session, name) if in_session else (row.plural, name)
 
 
 def _by_label(item: Item | None) -> dict[tuple[str, str], Item]:

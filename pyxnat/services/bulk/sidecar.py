@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ... import errors
 from ...files.disk import publish, safe_name
 from ...model.copies import Item, read_item
+from .manifest import Manifest
 
 __all__ = ['SIDECAR', 'FileNote', 'Sidecar', 'StoredDocument']
 
@@ -69,30 +70,55 @@ class Sidecar:
     ----------
     folder : Path
         The download folder.
+    part : str
+        Path of a folder in it, with ``/``, if only the files there are of interest.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, part: str = '') -> None:
         self.path = folder / SIDECAR
+        self._prefix = f'{part}/' if part else ''
         self._lock = threading.Lock()
 
-    def exists(self) -> bool:
-        """Whether a download has written it."""
-        return (self.path / _FILES).is_file()
+    @classmethod
+    def of(cls, folder: Path) -> Sidecar | None:
+        """Return the notes about a folder: its own, or those of a download above it."""
+        place = folder.resolve()
+        for above in (place, *place.parents):
+            if (above / SIDECAR / _FILES).is_file():
+                part = place.relative_to(above).as_posix()
+                return cls(above, '' if part == '.' else part)
+        return None
 
     def write_files(self, notes: Iterable[FileNote]) -> None:
         """Add lines for files; replace older lines of the same places."""
-        lines = {note.place: note for note in (*self.files().values(), *notes)}
+        lines = {note.place: note for note in (*self._read(_FILES, FileNote), *notes)}
         self._write(_FILES, [lines[place]._asdict() for place in sorted(lines)])
 
     def files(self) -> dict[str, FileNote]:
-        """Return place -> file.
+        """Return place -> file, of the part. Places begin at the part.
 
         Raises
         ------
         DataError
             The folder holds something else.
         """
-        return {note.place: note for note in self._read(_FILES, FileNote)}
+        start = len(self._prefix)
+        return {
+            note.place[start:]: note._replace(place=note.place[start:])
+            for note in self._read(_FILES, FileNote)
+            if note.place.startswith(self._prefix)
+        }
+
+    def others(self) -> list[FileNote]:
+        """Return the files outside the part."""
+        notes = self._read(_FILES, FileNote)
+        return [note for note in notes if not note.place.startswith(self._prefix)]
+
+    def fetched(self) -> set[str]:
+        """Return the places of the files in the manifest, of the part."""
+        start = len(self._prefix)
+        lines = Manifest(self.path.parent).read()
+        return {place[start:] for place in lines if place.startswith(self._prefix)}
 
     def add_document(self, document: StoredDocument, content: bytes) -> None:
         """Store a document; replace an older one of the same name.
