@@ -30,7 +30,9 @@ __all__ = [
     'as_text',
     'bundled',
     'check_required',
+    'check_single',
     'find_setting',
+    'is_list',
     'is_picked',
     'read_values',
     'settings_of',
@@ -113,6 +115,34 @@ def as_text(value: Any) -> str:
     )
 
 
+def is_list(value: Any) -> bool:
+    """Whether a value has several parts, of which no field could hold all."""
+    return hasattr(value, '__iter__') and not isinstance(value, (str, bytes))
+
+
+def check_single(name: str, value: Any) -> None:
+    """Reject a list, or another value of several parts, for a field.
+
+    Parameters
+    ----------
+    name : str
+        Name of the field, for the error text.
+    value : object
+        The new value.
+
+    Raises
+    ------
+    ProgrammingError
+        The value is a list, tuple, set, mapping, array or iterator.
+    """
+    if is_list(value):
+        kind = type(value).__name__
+        raise ProgrammingError(
+            f'{name}: {kind} {value!r:.60} is not a single value',
+            remedy='A field holds one text, number, date or boolean.',
+        )
+
+
 def find_setting(registry: Registry, kind: str, where: str, name: str, value: Any) -> Setting:
     """Look up a field by its name and check the new value.
 
@@ -135,6 +165,7 @@ def find_setting(registry: Registry, kind: str, where: str, name: str, value: An
         The type has no such field, the field is read-only or belongs to a nested item, or the
         value does not fit.
     """
+    check_single(name, value)
     path = _path(registry, kind, where, name)
     pattern = _ONE_NAME if path.count('[name') + path.count('[@name') == 1 else _NAMED
     plain = canonical(pattern.sub('', path))

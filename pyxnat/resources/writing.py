@@ -56,6 +56,8 @@ class Fields:
     def __init__(self, element: Writable, kind: str, values: Mapping[str, Any]) -> None:
         self.kind = kind
         self.values = dict(values)
+        for name, value in values.items():
+            item_xml.check_single(name, value)
         self.registry, self.settings = _settings(element, kind, values)
 
     @property
@@ -81,7 +83,7 @@ class Fields:
             XNAT cannot clear the field, or would store the value changed.
         """
         if self.registry is None:
-            return {name: item_xml.as_text(value) for name, value in self.values.items()}
+            return {name: item_xml.as_text(value) or 'NULL' for name, value in self.values.items()}
         rest = (setting for setting in self.settings if not setting.is_document)
         return {self._parameter(setting): _in_query(setting) for setting in rest}
 

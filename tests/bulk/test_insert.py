@@ -210,3 +210,73 @@ def test_a_table_needs_a_destination(project: Any) -> None:
         project.subjects().insert(PEOPLE, existing='perhaps')
     with pytest.raises(errors.DataError, match='does not fit'):
         project.subjects('S*').insert([{'label': 'T1'}])
+
+
+@pytest.mark.parametrize(
+    ('header', 'name'),
+    [
+        ('Label,GENDER,Yob', 'label'),
+        ('SUBJECT,gender,yob', 'subject'),
+        ('LABEL;Gender;YOB', 'capitals'),
+        (' label ,gender , yob', 'blanks'),
+    ],
+)
+def test_names_of_columns_are_found_whatever_their_case(
+    header: str, name: str, subjects: Any, project: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / f'{name}.csv'
+    row = ';'.join(('A1', 'female', '1990')) if ';' in header else 'A1,female,1990'
+    path.write_text(f'{header}\n{row}\n', encoding='utf-8')
+    assert subjects.insert(path).is_complete
+    assert table_of(project) == {'A1': ('female', '1990')}
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'label,gender\nA,female\nB,male,3\n', r'row 2 \(line 3\) has 3 cells'),
+        (b'label,gender,gender\nA,female,male\n', 'more than once'),
+        (b'label,Label\nA,B\n', r'row 1 \(line 2\) has two columns for label'),
+        ('label,group\nA,Zürich\n'.encode('cp1252'), 'line 2 is not UTF-8'),
+        (b'gender\nfemale\n', r'row 1 \(line 2\) names no subject'),
+        (b'label,gender\n\nA,female\nA,male\n', r'rows 1 \(line 3\) and 2 \(line 4\) are both'),
+        (b'', 'is empty'),
+    ],
+)
+def test_a_damaged_csv_file_is_an_error_before_any_request(
+    content: bytes, message: str, subjects: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
+    path = tmp_path / 'people.csv'
+    path.write_bytes(content)
+    with xnat.trace() as trace, pytest.raises(errors.DataError, match=message):
+        subjects.insert(path)
+    assert trace.requests == 0
+
+
+@pytest.mark.parametrize(
+    ('rows', 'message'),
+    [
+        ([{'label': 'A'}, {'label': 'B', None: ['5']}], r"row 2: \['5'\] is for no column"),
+        ([{'label': 'A', 'group': ['x', 'y']}], 'row 1: .* is for the column group'),
+        ([{'label': 'A', 'group': {'x'}}], 'row 1: .* is for the column group'),
+        ([{'label': 'A', 'group': 'x', 'group ': 'y'}], 'row 1 has two columns of one name'),
+    ],
+)
+def test_cells_without_a_place_are_an_error_before_any_request(
+    rows: Any, message: str, subjects: Any, xnat: pyxnat.Interface
+) -> None:
+    with xnat.trace() as trace, pytest.raises(errors.DataError, match=message):
+        subjects.insert(rows)
+    assert trace.requests == 0
+
+
+def test_a_data_frame_loses_no_column_and_may_lack_values(subjects: Any, project: Any) -> None:
+    pandas = pytest.importorskip('pandas')
+    twice = pandas.DataFrame([['A', 'male', 'female']], columns=['label', 'gender', 'gender'])
+    with pytest.raises(errors.DataError, match='gender more than once'):
+        subjects.insert(twice)
+    frame = pandas.DataFrame(
+        {'Label': ['A', 'B'], 'yob': pandas.array([1990, pandas.NA], dtype='Int64')}
+    )
+    assert subjects.insert(frame).is_complete
+    assert table_of(project) == {'A': ('', '1990'), 'B': ('', '')}

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from pathlib import Path as FilePath
 from typing import Any, NamedTuple
 
 from ... import errors
+from ...model.item_xml import is_list
 from ...model.levels import LEVELS, level
-from ...model.short_names import check_settable
+from ...model.short_names import LEVELS_WITH_NAMES, check_settable, short_names
 from ...model.wildcards import ANY, matches
 from ...query.paths import Path, Step, spell, uri_of
 from ...resources.base import class_of
 from ...resources.host import Host
 from ...resources.writing import XML, Fields, is_field, new_fields
+from ...tables.csv_file import read_csv_file
 from .report import Report
 from .workers import WorkerPool, progress_bar
 
@@ -32,9 +32,12 @@ _LEVEL_NAMES_PLURAL = frozenset(row.plural for row in LEVELS)
 
 
 class _Row(NamedTuple):
-    """A row of the table: its number, the path of the element, and its fields."""
+    """A row of the table: its number, the path of the element, and its fields.
 
-    number: int
+    A row of a CSV file has its line beside its number.
+    """
+
+    number: str
     path: Path
     fields: dict[str, Any]
 
@@ -163,34 +166,67 @@ def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     )
 
 
-def rows_of(table: Any) -> list[dict[str, Any]]:
-    """Return the rows of a CSV file, a DataFrame or mappings.
+def rows_of(table: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Return the rows of a CSV file, a DataFrame or mappings, with their numbers.
 
-    Empty cells are left out. A CSV file is UTF-8 and has a header.
+    Empty cells are left out.
     """
     if isinstance(table, (str, os.PathLike)):
-        with FilePath(table).expanduser().open(encoding='utf-8-sig', newline='') as file:
-            return [_cells(row) for row in csv.DictReader(file)]
+        return [(row.place, _cells(row.cells, row.place)) for row in read_csv_file(table)]
+    if hasattr(table, 'to_dict'):
+        twice = [str(name) for name, count in Counter(table.columns).items() if count > 1]
+        if twice:
+            raise errors.DataError(
+                f'the table has the columns {", ".join(twice)} more than once',
+                remedy='Rename or remove all but one of each.',
+            )
     rows = list(table.to_dict('records') if hasattr(table, 'to_dict') else table)
     if not all(isinstance(row, Mapping) for row in rows):
         raise errors.ProgrammingError(
             'the rows of the table are not mappings',
             remedy="Give a list such as [{'label': 'S1', 'gender': 'male'}].",
         )
-    return [_cells(row) for row in rows]
+    return [(str(number), _cells(row, str(number))) for number, row in enumerate(rows, 1)]
 
 
-def _cells(row: Mapping[Any, Any]) -> dict[str, Any]:
-    cells = {str(column): _value(value) for column, value in row.items() if column is not None}
-    return {column: value for column, value in cells.items() if value is not None and value != ''}
+def _cells(row: Mapping[Any, Any], number: str) -> dict[str, Any]:
+    """Return the filled cells of a row by the names of their columns.
+
+    `csv.DictReader` puts cells beyond the header under the name `None`.
+    """
+    cells = [(column, _value(value)) for column, value in row.items()]
+    filled = [
+        (column, value) for column, value in cells if value is not None and not _is_empty(value)
+    ]
+    for column, value in filled:
+        if column is None or is_list(value):
+            name = 'no column' if column is None else f'the column {column}'
+            raise errors.DataError(
+                f'row {number}: {value!r} is for {name}',
+                remedy='Give one value for each column of the header, and a column for each value.',
+            )
+    named = {str(column).strip(): value for column, value in filled}
+    if len(named) < len(filled):
+        raise errors.DataError(
+            f'row {number} has two columns of one name', remedy='Rename or remove one of them.'
+        )
+    return named
+
+
+def _is_empty(value: Any) -> bool:
+    return isinstance(value, str) and not value
 
 
 def _value(value: Any) -> Any:
     """Convert a cell for XNAT.
 
-    Times at midnight become dates, whole floats become integers, NaN and NaT become `None`.
+    Times at midnight become dates, whole floats become integers, NaN, NA and NaT become `None`.
     """
-    if value is None or value != value:
+    if value is None or type(value).__name__ == 'NAType':  # pandas' NA has no truth value
+        return None
+    if is_list(value):
+        return value
+    if value != value:
         return None
     if isinstance(value, datetime.datetime) and value.time() == datetime.time():
         return value.date()
@@ -199,7 +235,7 @@ def _value(value: Any) -> Any:
     return value
 
 
-def _parse_rows(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
+def _parse_rows(collection: Any, table: list[tuple[str, dict[str, Any]]]) -> list[_Row]:
     """Return the rows with the paths of their elements.
 
     Errors in the table are raised here, before the first request.
@@ -209,8 +245,10 @@ def _parse_rows(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
             'the selection does not tell where to insert',
             remedy="Use one such as project.subjects() or '/projects/P/subjects/*/experiments'.",
         )
-    [route], rows, taken = collection.routes, [], dict[tuple[str, ...], int]()
-    for number, fields in enumerate(table, 1):
+    [route], rows, taken = collection.routes, [], dict[tuple[str, ...], str]()
+    known = _known_columns(route)
+    for number, cells in table:
+        fields = _with_known_names(cells, known, number)
         path = tuple(_named_step(step, fields, number, step is route[-1]) for step in route)
         row = _Row(number, path, _settable(fields, path, number))
         if row.names in taken:
@@ -223,7 +261,39 @@ def _parse_rows(collection: Any, table: list[dict[str, Any]]) -> list[_Row]:
     return rows
 
 
-def _named_step(step: Step, fields: dict[str, Any], number: int, is_last: bool) -> Step:
+def _known_columns(route: Path) -> dict[str, str]:
+    """Return the columns of a table by their names in lower case.
+
+    Names that differ only in case are left out.
+    """
+    own = level(route[-1].level)
+    names = {
+        'xsiType',
+        own.label_column,
+        own.id_column,
+        *(level(step.level).singular for step in route),
+        *(short_names(own.singular) if own.singular in LEVELS_WITH_NAMES else ()),
+    }
+    count = Counter(name.lower() for name in names)
+    return {name.lower(): name for name in names if count[name.lower()] == 1}
+
+
+def _with_known_names(
+    cells: dict[str, Any], known: Mapping[str, str], number: str
+) -> dict[str, Any]:
+    """Return the cells of a row with ``Label`` as ``label``, ``id`` as ``ID``, and so on."""
+    found: dict[str, Any] = {}
+    for column, value in cells.items():
+        name = known.get(column.lower(), column)
+        if name in found:
+            raise errors.DataError(
+                f'row {number} has two columns for {name}', remedy='Remove one of them.'
+            )
+        found[name] = value
+    return found
+
+
+def _named_step(step: Step, fields: dict[str, Any], number: str, is_last: bool) -> Step:
     """Return the step with the name in a row; remove the cell from the row."""
     if step.literal:
         return step
@@ -244,7 +314,7 @@ def _named_step(step: Step, fields: dict[str, Any], number: int, is_last: bool) 
     return Step(step.level, name, True)
 
 
-def _settable(fields: dict[str, Any], path: Path, number: int) -> dict[str, Any]:
+def _settable(fields: dict[str, Any], path: Path, number: str) -> dict[str, Any]:
     """Return the cells of a row that are fields.
 
     Columns that XNAT would ignore silently are errors.
