@@ -212,7 +212,15 @@ class IntegrityError(DatabaseError):
 
 
 class DuplicateError(IntegrityError):
-    """File, label or ID that exists already."""
+    """File, label or ID that exists already.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The files that an upload found, and left as they were.
+    """
+
+    names: tuple[str, ...] = ()
 
 
 class InternalError(DatabaseError):

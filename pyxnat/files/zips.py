@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import tarfile
 import tempfile
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -21,19 +21,26 @@ from ..model.uris import meaning
 from .disk import CHUNK, publish, safe_name
 
 __all__ = [
-    'below',
     'check',
+    'date_of',
     'decode_distinct',
+    'entry_name',
     'inner_path',
     'missing',
     'named',
     'pack',
     'repack',
-    'sizes',
     'unpack',
+    'write_member',
 ]
 
 _FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
+_UTF8 = 0x800
+_FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 59)
+"""Dates of the format."""
+
+_Date = tuple[int, int, int, int, int, int]
+
 _RETRY = 'Try again, or download the files one by one.'
 
 
@@ -47,15 +54,6 @@ def inner_path(entry: str) -> str:
     """
     found = _FILES.search(entry)
     return found.group(1) if found else entry
-
-
-def below(folder: Path) -> list[tuple[str, Path]]:
-    """Return all files below a folder, with their relative paths."""
-    return [
-        (path.relative_to(folder).as_posix(), path)
-        for path in sorted(folder.rglob('*'))
-        if path.is_file()
-    ]
 
 
 def named(paths: Iterable[Path]) -> list[tuple[str, Path]]:
@@ -83,19 +81,79 @@ def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]
     """
     packed = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
-        with zipfile.ZipFile(
-            packed,
-            'w',
-            zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED,
-            compresslevel=compression,
-        ) as archive:
+        with zipfile.ZipFile(packed, 'w') as archive:
             for name, path in members:
-                archive.write(path, name)
+                with path.open('rb') as file:
+                    known = os.fstat(file.fileno())
+                    date = date_of(known.st_mtime)
+                    write_member(archive, name, date, known.st_size, file, compression)
     except BaseException:
         packed.close()
         raise
     packed.seek(0)
     return packed
+
+
+def write_member(
+    archive: zipfile.ZipFile,
+    name: str,
+    date: _Date,
+    size: int,
+    source: IO[bytes],
+    compression: int = 1,
+) -> None:
+    """Add a file to a zip.
+
+    Parameters
+    ----------
+    archive : ZipFile
+        The zip, open for writing.
+    name : str
+        Name in the zip.
+    date : tuple
+        Year, month, day, hour, minute and second.
+    size : int
+        Bytes expected, which tell whether the format for large files is needed.
+    source : file
+        Content.
+    compression : int
+        Deflate level; 0 stores the file uncompressed.
+    """
+    entry = zipfile.ZipInfo(name, date)
+    entry.external_attr = 0o644 << 16
+    entry.file_size = size
+    entry.compress_type = zipfile.ZIP_DEFLATED if compression else zipfile.ZIP_STORED
+    level = 'compress_level' if hasattr(entry, 'compress_level') else '_compresslevel'
+    setattr(entry, level, compression)  # compress_level since Python 3.13
+    with archive.open(entry, 'w') as target:
+        shutil.copyfileobj(source, target, CHUNK)
+
+
+def date_of(seconds: float) -> _Date:
+    """Return a local time as zips have it: from 1980 to 2107, the nearest for others.
+
+    >>> date_of(-1e12)
+    (1980, 1, 1, 0, 0, 0)
+    """
+    try:
+        date = time.localtime(seconds)[:6]
+    except (OverflowError, OSError, ValueError):
+        return _LAST if seconds > 0 else _FIRST
+    return max(_FIRST, min(date, _LAST))
+
+
+def entry_name(entry: zipfile.ZipInfo) -> str:
+    """Return the name of an entry.
+
+    Names without the flag for UTF-8 should be in cp437, but many programs write UTF-8; a name that
+    decodes as UTF-8 is that.
+    """
+    if entry.flag_bits & _UTF8:
+        return entry.filename
+    try:
+        return entry.filename.encode('cp437').decode('utf-8')
+    except UnicodeError:
+        return entry.filename
 
 
 def check(path: Path, uri: str) -> None:
@@ -117,31 +175,6 @@ def check(path: Path, uri: str) -> None:
         raise errors.TransferError(
             'the response is not a zip, or is truncated', uri=uri, remedy=_RETRY
         )
-
-
-def sizes(path: Path) -> dict[str, int]:
-    """Return name and bytes of each file in a zip or tar.
-
-    Raises
-    ------
-    DataError
-        The file is neither, or is damaged.
-    """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return {
-                    entry.filename: entry.file_size
-                    for entry in archive.infolist()
-                    if not entry.is_dir()
-                }
-        with tarfile.open(path) as packed:
-            return {entry.name.removeprefix('./'): entry.size for entry in packed if entry.isfile()}
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, tarfile.TarError) as error:
-        raise errors.DataError(
-            f'{path} is not a readable zip or tar ({error})',
-            remedy='Use extract=False to store it as it is.',
-        ) from error
 
 
 def missing(listed: Iterable[str], path: Path | None) -> list[str]:

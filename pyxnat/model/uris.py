@@ -207,8 +207,9 @@ def why_unreachable(path: str) -> str:
 
     Empty if there are none.
     """
-    found = sorted({char for char in path if char in '%;\\' or ord(char) < 32 or ord(char) == 127})
-    return ', '.join(map(repr, found))
+    found = {char for char in path if char in '%;\\' or ord(char) < 32 or ord(char) == 127}
+    found |= {char for char in path if '\ud800' <= char <= '\udfff'}  # bytes that are no UTF-8
+    return ', '.join(map(ascii, sorted(found)))
 
 
 def meaning(text: str) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..files import zips
+from ..files.local import entries
 from ..model import uris
 from ..model.levels import LEVELS
 from ..query.paths import is_as_routed, uri_of
@@ -169,7 +171,9 @@ class ResourceElement(Element):
         """Upload files under their own names, in one request.
 
         A listing then verifies that they are stored. Files from several folders get names relative
-        to their common folder.
+        to their common folder. If the server refuses the request, for one of the files or for its
+        size, it is divided, down to single files: all others are stored, and the error has the
+        reason of each. The next call for the resource sends only the files that are missing.
 
         Parameters
         ----------
@@ -193,7 +197,8 @@ class ResourceElement(Element):
         DataError
             A local file does not exist, or there are no files to upload; nothing is sent.
         DuplicateError
-            Files of the same name are present and unchanged; the others are stored.
+            Files of the same name are present and unchanged; the others are stored. Files that are
+            present with the same content are no error if others were missing.
         """
         if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
             raise errors.ProgrammingError(
@@ -217,7 +222,8 @@ class ResourceElement(Element):
         Parameters
         ----------
         src_dir : path
-            A local folder; the names of the files are relative to it.
+            A local folder; the names of the files are relative to it. Links to files count as
+            files. Links to folders, FIFOs, sockets and devices are left out with a warning.
         overwrite, extract, **params
             As for `put`.
 
@@ -225,13 +231,31 @@ class ResourceElement(Element):
         -------
         Resource
             This element.
+
+        Raises
+        ------
+        DataError
+            Files cannot be read, or have names that are not in UTF-8; links lead to no file. All
+            other files are stored.
         """
         root = Path(src_dir).expanduser()
         if not root.is_dir():
             raise errors.DataError(
                 f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.'
             )
-        return self._put_members(zips.below(root), overwrite, extract, params)
+        found = list(entries(root))
+        left_out = [f'{entry.name} ({entry.why_not})' for entry in found if not entry.is_data]
+        if left_out:
+            warnings.warn(f'not uploaded: {", ".join(left_out)}', stacklevel=2)
+        unsent = {
+            entry.name: errors.DataError(
+                entry.why_not, remedy='Rename or remove it; all others are stored.'
+            )
+            for entry in found
+            if entry.why_not and entry.is_data
+        }
+        members = [(entry.name, entry.path) for entry in found if not entry.why_not]
+        return self._put_members(members, overwrite, extract, params, unsent)
 
     dir_insert = put_dir
 
@@ -242,7 +266,11 @@ class ResourceElement(Element):
         extract: bool = True,
         **params: Any,
     ) -> ResourceElement:
-        """Upload a zip or tar (tar.gz), and verify its files in the listing.
+        """Upload a zip or tar, and verify its files in the listing.
+
+        An archive that XNAT would not unpack to the same files is packed again as a zip: a tar.bz2
+        or tar.xz, a tar with links, a zip with names that are not marked as UTF-8 or have
+        backslashes.
 
         Parameters
         ----------
@@ -261,7 +289,8 @@ class ResourceElement(Element):
         Raises
         ------
         DataError
-            The file is no zip or tar; nothing is sent.
+            The file is no zip or tar, is encrypted, or has a member that cannot be stored; nothing
+            is sent.
         DuplicateError
             Files of the same name are present and unchanged; the others are stored.
         """
@@ -281,14 +310,15 @@ class ResourceElement(Element):
         overwrite: bool,
         extract: bool,
         params: dict[str, Any],
+        unsent: Mapping[str, Exception] = MappingProxyType({}),
     ) -> ResourceElement:
-        if not members:
+        if not (members or unsent):
             raise errors.DataError(
                 'there are no files to upload', uri=self.uri, remedy='Name at least one file.'
             )
         about, types = about_upload(params, overwrite)
         self.host.transfer.upload_members(
-            self, members, {**about, 'extract': extract or None}, types
+            self, members, {**about, 'extract': extract or None}, types, unsent
         )
         return self
 

@@ -7,7 +7,7 @@ declare the methods that elements call.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path as FilePath
 from typing import Any, Protocol
@@ -93,6 +93,7 @@ class _Transfer(Protocol):
         members: list[tuple[str, FilePath]],
         about: dict[str, Any],
         types: dict[str, str],
+        unsent: Mapping[str, Exception] = ...,
     ) -> None: ...
     def send(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> Any: ...
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import threading
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from .. import errors
 from ..cache import FileRecord
 from ..files import zips
+from ..files.archives import unpackable
 from ..files.disk import copy_file, digest_of, http_time, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
@@ -27,6 +28,7 @@ from ..query.row_owner import may_be_of_others, own_rows
 from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
+from .isolation import Divided, not_stored
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
 
@@ -52,6 +54,7 @@ class Transfer:
     def __init__(self, interface: Host) -> None:
         self._host = interface
         self.proved: set[tuple[str, str]] = set()
+        self._incomplete: set[str] = set()
         self._upload_locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -236,9 +239,11 @@ class Transfer:
         if duplicates:
             problem = f'{_some(duplicates)} is there already, and was left as it is'
             url = self._host.connection.server + file.uri
-            raise errors.DuplicateError(
+            error = errors.DuplicateError(
                 problem, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.'
             )
+            error.names = tuple(duplicates)
+            raise error
 
     def upload_archive(
         self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]
@@ -280,15 +285,17 @@ class Transfer:
         TransferError
             If the listing lacks a member or has another size.
         """
-        members = zips.sizes(path)
-        check_names(list(members), self._host.connection.server + resource.uri)
-        self.upload_archive(resource, _archive_name(path.name), path, about, types)
+        uri = self._host.connection.server + resource.uri
+        with unpackable(path) as archive:
+            check_names(list(archive.sizes), uri)
+            name = _archive_name(path.name, archive.ending)
+            self.upload_archive(resource, name, archive.source, about, types)
         listed = self._listed(resource)
         self._raise_if_wrong(
             resource,
             [
                 name
-                for name, size in members.items()
+                for name, size in archive.sizes.items()
                 if listed.get(name, {}).get('Size') != str(size)
             ],
         )
@@ -309,8 +316,13 @@ class Transfer:
         members: list[tuple[str, Path]],
         about: dict[str, Any],
         types: dict[str, str],
+        unsent: Mapping[str, Exception] = MappingProxyType({}),
     ) -> None:
         """Upload files as one zip, and verify them if it is unpacked.
+
+        If the zip is refused, it is divided until each reason has its own file. After a failure the
+        next upload to the resource sends only the files that are missing; that takes one listing
+        more.
 
         Parameters
         ----------
@@ -320,23 +332,76 @@ class Transfer:
             Path below the resource and local path of each file.
         about, types
             As in `upload`.
+        unsent : mapping
+            Names of files that cannot be sent, and the reasons; they are raised at the end.
 
         Raises
         ------
-        TransferError
-            If the listing lacks a file, or has another size or digest.
+        DatabaseError
+            Files were not stored. The class is that of the reason if it is the same for all, and
+            `TransferError` for several reasons.
         """
-        check_names([name for name, _ in members], self._host.connection.server + resource.uri)
-        with zips.pack(members) as packed:
-            self.upload_archive(
-                resource, _archive_name(f'{resource.path_name}.zip'), packed, about, types
-            )
+        uri = self._host.connection.server + resource.uri
+        check_names([name for name, _ in members], uri)
         if not about.get('extract'):
+            self._send_zip(resource, members, about, types)
+            if unsent:
+                raise not_stored(unsent, uri)
             return
-        listed = self._listed(resource)
-        self._raise_if_wrong(
-            resource, [name for name, path in members if not _is_same(listed.get(name), path)]
+        missing = self._missing(resource, members) if uri in self._incomplete else members
+        self._incomplete.add(uri)
+        reasons: dict[str, Exception] = dict(unsent)
+        divided = Divided[tuple[str, Path]](
+            lambda part: self._send_zip(resource, part, about, types),
+            lambda member: member[1].stat().st_size,
+            lambda member, error: reasons.update({member[0]: error}),
         )
+        if missing:
+            divided.send(missing)
+            reasons = {**self._reasons(resource, missing, reasons), **unsent}
+        if reasons:
+            raise not_stored(reasons, uri) from next(iter(reasons.values()))
+        self._incomplete.discard(uri)
+
+    def _send_zip(
+        self,
+        resource: Any,
+        members: list[tuple[str, Path]],
+        about: dict[str, Any],
+        types: dict[str, str],
+    ) -> None:
+        with zips.pack(members) as packed:
+            name = _archive_name(f'{resource.path_name}.zip')
+            self.upload_archive(resource, name, packed, about, types)
+
+    def _missing(self, resource: Any, members: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+        """Return the files that the server lacks, or has with other content."""
+        try:
+            listed = self._listed(resource)
+        except errors.NotFoundError:
+            return members
+        return [(name, path) for name, path in members if not _is_same(listed.get(name), path)]
+
+    def _reasons(
+        self, resource: Any, members: list[tuple[str, Path]], reasons: dict[str, Exception]
+    ) -> dict[str, Exception]:
+        """Return the files that are not stored, each with its reason.
+
+        Files that the server had with the same content count as stored if others were missing: an
+        earlier upload was interrupted.
+        """
+        found = {
+            name
+            for error in reasons.values()
+            if isinstance(error, errors.DuplicateError)
+            for name in error.names
+        }
+        if found >= {name for name, _ in members}:
+            return reasons
+        missing = [name for name, _ in self._missing(resource, members)]
+        problem = 'it is not on the server as it is here'
+        unknown = errors.TransferError(problem, remedy='Send it again.')
+        return {name: reasons.get(name, unknown) for name in missing}
 
     def download_resource(self, resource: Any, dest: Path, extract: bool) -> Any:
         """Download all files of a resource as a zip, verified by its listing.
@@ -517,13 +582,10 @@ def duplicates_in(body: bytes) -> list[str]:
         return []
 
 
-def _archive_name(name: str) -> str:
-    """Return a name for the upload of an archive that a URI can contain."""
-    return (
-        name
-        if uris.is_carried(name) and not uris.why_unreachable(name)
-        else 'upload' + ''.join(re.findall(r'\.tar\.\w+$|\.\w+$', name))
-    )
+def _archive_name(name: str, ending: str = '.zip') -> str:
+    """Return a name for the upload of an archive that a URI can contain, with its ending."""
+    is_usable = uris.is_carried(name) and not uris.why_unreachable(name)
+    return name if is_usable and name.endswith(ending) else f'upload{ending}'
 
 
 def _some(names: list[str]) -> str:

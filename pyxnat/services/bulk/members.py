@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple, Union
 
 from ... import errors
-from ...files import zips
 from ...files.disk import PART, digest_of
+from ...files.local import Entry, entries
 from .manifest import LOCK, MANIFEST, Manifest
 from .sidecar import SIDECAR, Sidecar
 
@@ -37,8 +37,8 @@ class Member(NamedTuple):
     """Its ``format``, ``content`` and ``tags`` on the server, as pairs."""
 
 
-def members_of(source: Source) -> list[Member]:
-    """Return the files of a folder, a manifest or a mapping.
+def members_of(source: Source) -> tuple[list[Member], list[Entry]]:
+    """Return the files of a folder, a manifest or a mapping, and what cannot be sent.
 
     Raises
     ------
@@ -50,19 +50,11 @@ def members_of(source: Source) -> list[Member]:
     if isinstance(source, (str, os.PathLike)):
         root = Path(source).expanduser()
         if root.is_dir():
-            members = [
-                Member(name, path)
-                for name, path in zips.below(root)
-                if name not in (MANIFEST, LOCK) and not name.startswith(f'{SIDECAR}/')
-            ]
-            # Temporary files of an unfinished download are left out.
-            return [
-                member
-                for member in members
-                if not (member.path.name.startswith('.') and member.path.name.endswith(PART))
-            ]
+            found = [entry for entry in entries(root) if not _is_own(entry)]
+            members = [Member(entry.name, entry.path) for entry in found if not entry.why_not]
+            return members, [entry for entry in found if entry.why_not]
         if root.name == MANIFEST and root.is_file():
-            return _of_manifest(root)
+            return _of_manifest(root), []
         problem = (
             f'{root} is a file, not a folder' if root.exists() else f'there is no folder {root}'
         )
@@ -80,7 +72,17 @@ def members_of(source: Source) -> list[Member]:
             f'{len(missing)} files are not there: {", ".join(missing[:5])}',
             remedy='Correct their paths; nothing was sent.',
         )
-    return members
+    return members, []
+
+
+def _is_own(entry: Entry) -> bool:
+    """Return whether a file is of the download itself.
+
+    Temporary files of an unfinished download are so, too.
+    """
+    name = entry.path.name
+    is_temporary = name.startswith('.') and name.endswith(PART)
+    return entry.name in (MANIFEST, LOCK) or entry.name.startswith(f'{SIDECAR}/') or is_temporary
 
 
 def sidecar_of(source: Source) -> Sidecar | None:

@@ -23,7 +23,8 @@ class Failure(NamedTuple):
     """Cause."""
 
     def __str__(self) -> str:
-        return f'{self.what}: {self.error}'
+        # A name that is not UTF-8 cannot be printed.
+        return f'{self.what}: {self.error}'.encode('utf-8', 'backslashreplace').decode()
 
 
 class Report:

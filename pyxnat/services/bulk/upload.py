@@ -26,6 +26,7 @@ from ...resources.base import as_name
 from ...resources.files import about_upload
 from ...resources.host import Host
 from ...tables.table import Row
+from ..isolation import Divided
 from .members import Member, Source, check_is_no_download, members_of, sidecar_of
 from .pieces import BIG, MOST_ZIPPED
 from .places import by_notes, removed_files, resource_below
@@ -68,7 +69,7 @@ def upload(
     """
     check_compression(compression)
     sidecar = sidecar_of(source) if layout is None else None
-    members = members_of(source)
+    members, unsent = members_of(source)
     if sidecar is not None:
         grouped = by_notes(target, sidecar, members)
     else:
@@ -84,6 +85,9 @@ def upload(
         compression,
         dict(params),
     )
+    for entry in unsent:
+        error = errors.DataError(entry.why_not, remedy='Rename, replace or remove it.')
+        uploader.report.add_failure(entry.name, error)
     if sidecar is not None:
         for place in removed_files(sidecar, members):
             uploader.report.add_note(f'{place} is no longer in the folder')
@@ -394,16 +398,22 @@ class Uploader(WorkerPool):
 
         XNAT keeps one catalogue per resource, and fails on concurrent changes.
         """
+        gate = self._gates[resource.steps[:2]]
+
+        def send(bundle: list[tuple[str, Member]]) -> None:
+            if self.stopping.is_set():
+                raise Stopped
+            with gate.passing():
+                self._send_bundle(resource, bundle)
+
+        divided = Divided(send, _size_of, self._keep_error)
         for bundle in _bundles(files):
             if self.stopping.is_set():
                 return
-            try:
-                with self._gates[resource.steps[:2]].passing():
-                    self._send_bundle(resource, bundle)
-            except (errors.DatabaseError, OSError) as error:
-                if is_fatal(error):
-                    raise
-                self._errors.update({member.name: error for _, member in bundle})
+            divided.send(bundle)
+
+    def _keep_error(self, file: tuple[str, Member], error: Exception) -> None:
+        self._errors[file[1].name] = error
 
     def _send_bundle(self, resource: Any, bundle: list[tuple[str, Member]]) -> None:
         send, (path, member) = self._host.transfer.send, bundle[0]
@@ -426,6 +436,14 @@ class Uploader(WorkerPool):
                 self._types,
             )
         self._bar.update(sum(member.path.stat().st_size for _, member in bundle))
+
+
+def _size_of(file: tuple[str, Member]) -> int:
+    """Return the bytes of a file; 0 if it is gone."""
+    try:
+        return file[1].path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _type_in(kind: str) -> dict[str, str]:
@@ -526,7 +544,7 @@ def _bundles(files: list[tuple[str, Member]]) -> Iterator[list[tuple[str, Member
     """
     by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Member]]] = defaultdict(list)
     for path, member in files:
-        size = member.path.stat().st_size
+        size = _size_of((path, member))
         if size >= BIG or size == 0:
             yield [(path, member)]
         else:
@@ -539,7 +557,7 @@ def _bundles_of_small(files: list[tuple[str, Member]]) -> Iterator[list[tuple[st
     bundle: list[tuple[str, Member]] = []
     size = 0
     for path, member in files:
-        added = member.path.stat().st_size
+        added = _size_of((path, member))
         if bundle and size + added > MOST_ZIPPED:
             yield bundle
             bundle, size = [], 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import errno
 import sys
 import threading
 from collections import deque
@@ -12,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import errors
-from ...http.connection import is_lasting
+from ..isolation import is_fatal
 from .report import Report
 
 if TYPE_CHECKING:
@@ -26,31 +25,12 @@ _NOTICE_S = 0.2
 """Seconds that threads have to stop, before their requests are aborted."""
 _GRACE_S = 3.0
 """Seconds that threads have to clean up after that."""
-_DISK_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
 _FATAL_IN_A_ROW = 12
 """Consecutive failures of network or server that are fatal."""
 
 
 class Stopped(Exception):
     """Raised in a thread because another one failed or the user interrupted."""
-
-
-def is_fatal(error: BaseException) -> bool:
-    """Return whether an error would affect all other items, too.
-
-    Such as a wrong login, an unreachable server, or a full disk.
-    """
-    if isinstance(error, errors.NetworkTimeout):
-        return False
-    if isinstance(error, errors.NetworkError):
-        return isinstance(error, errors.OfflineError) or (
-            error.__cause__ is not None and is_lasting(error.__cause__)
-        )
-    if isinstance(error, errors.DatabaseError):
-        return isinstance(error, errors.AuthenticationError)
-    return (isinstance(error, OSError) and error.errno in _DISK_FULL) or not isinstance(
-        error, Exception
-    )
 
 
 def check_compression(compression: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from ... import errors
 from ...files import zips
+from ...files.local import entries
 from ...http.body import Payload
 from ...model import uris
 from ...resources.host import Host
@@ -19,6 +21,7 @@ from ...resources.prearchive import PrearchiveSession
 __all__ = ['Importer']
 
 _SERVICE = f'{uris.ENTRY}/services/import'
+_SHOWN = 5
 _PACKED = ('.zip', '.tar', '.tar.gz', '.tgz')
 _PLACES = ('archive', 'prearchive')
 _OVERWRITE = ('none', 'append', 'delete')
@@ -159,7 +162,7 @@ def _packed(source: Source) -> Iterator[Any]:
         if path.name.lower().endswith(_PACKED) and path.is_file():
             yield path
             return
-        members = zips.below(path) if path.is_dir() else zips.named([_existing(path)])
+        members = _below(path) if path.is_dir() else zips.named([_existing(path)])
     if not members:
         raise errors.DataError(
             f'there are no files to import in {source!r}',
@@ -167,6 +170,26 @@ def _packed(source: Source) -> Iterator[Any]:
         )
     with zips.pack(members) as file:
         yield file
+
+
+def _below(folder: Path) -> list[tuple[str, Path]]:
+    """Return the files of a folder; warn of links to folders and of what has no content.
+
+    Raises
+    ------
+    DataError
+        A file cannot be sent.
+    """
+    found = list(entries(folder))
+    unsent = [entry for entry in found if entry.why_not]
+    shown = ', '.join(f'{entry.name!r} ({entry.why_not})' for entry in unsent[:_SHOWN])
+    if any(entry.is_data for entry in unsent):
+        raise errors.DataError(
+            f'the folder has {shown}', remedy='Rename or remove it; nothing was sent.'
+        )
+    if unsent:
+        warnings.warn(f'not imported: {shown}', stacklevel=2)
+    return [(entry.name, entry.path) for entry in found if not entry.why_not]
 
 
 def _existing(location: str | os.PathLike[str]) -> Path:
