@@ -7,6 +7,7 @@ by `pyxnat.services.bulk.upload`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,6 +71,11 @@ class Restorer:
         }
         """Label of a session -> label of its subject, from the list of files."""
         self._labels = {item.id: self._label(item) for root in self._roots for item in root.all()}
+        self._notes: dict[tuple[Any, ...], list[dict[str, str]]] = defaultdict(list)
+        """Holder and label of a resource -> the notes of its files."""
+        for note in notes:
+            holder = list(_names(note.above))[-1]
+            self._notes[holder, note.above.get('side', ''), note.resource].append(note.notes)
         self._seen = {name for note in notes for name in _names(note.above)}
         self._others = {name for note in sidecar.others() for name in _names(note.above)}
 
@@ -291,16 +297,20 @@ class Restorer:
         )
 
     def _create_resources(self, item: Item, element: Any, there: Item | None) -> None:
-        """Create the resources that exist only by themselves, or have notes of their own.
+        """Create the resources without files, and those with notes that their files lack.
 
-        Other resources are created by their first file; and so are those on the side ``in``, since
-        XNAT creates an empty one on the side ``out``.
+        The only resource of an item gets its notes from its first file. Several are created in
+        order, because XNAT adds the content ``RAW`` to the first one of a scan. Those on the side
+        ``in`` are always created by a file, since XNAT creates an empty one on the side ``out``.
         """
         known = {resource.label for resource in there.resources} if there else set()
         for resource in item.resources:
-            if resource.label and resource.label not in known and resource.level != 'in_resources':
-                kind = getattr(element, resource.level[:-1])
-                kind(resource.label).create(params=resource.notes)
+            row = level(resource.level)
+            of_files = self._notes.get((self._name(item), row.side, resource.label), [])
+            is_only = len(item.resources) == 1
+            by_file = is_only and bool(of_files) and all(n == resource.notes for n in of_files)
+            if resource.label and resource.label not in known and row.side != 'in' and not by_file:
+                getattr(element, row.singular)(resource.label).create(params=resource.notes)
 
     def _share(self, item: Item, element: Any, there: Item | None) -> None:
         """Share an item of a project as it was shared; note the projects that do not exist."""
