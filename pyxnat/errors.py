@@ -18,12 +18,16 @@ The names are those of the Python database API (PEP 249)::
         │   ├── BusyError               the server refuses work for now
         │   └── UnexpectedAnswer        a response of another kind, such as a web page
         ├── DataError                   a malformed value or file
-        │   └── NotFoundError           the server has no such object, or hides it
-        │       └── PipelineNotFoundError   the project has no such pipeline
+        │   ├── NotFoundError           no such object, or a hidden one         (also LookupError)
+        │   │   ├── PipelineNotFoundError   the project has no such pipeline
+        │   │   └── ExperimentNotFoundError   no such experiment              (also ValueError)
+        │   └── LocalFileExists         a local file that would be replaced (also FileExistsError)
         ├── IntegrityError              a conflict with the data on the server
         │   └── DuplicateError          the file, label or ID exists
         ├── InternalError               the server failed
         ├── ProgrammingError            an invalid path, criterion, name or request
+        │   ├── InvalidArgument         an argument with an unusable value      (also ValueError)
+        │   └── WrongTypeError          an item of an unusable data type         (also TypeError)
         └── NotSupportedError           the server, or its version, lacks the function
 
 A `DatabaseError` carries ``uri``, ``method``, ``status`` (`None` without a response), ``message``
@@ -47,9 +51,12 @@ __all__ = [
     'DatabaseError',
     'DuplicateError',
     'Error',
+    'ExperimentNotFoundError',
     'IntegrityError',
     'InterfaceError',
     'InternalError',
+    'InvalidArgument',
+    'LocalFileExists',
     'NetworkError',
     'NetworkTimeout',
     'NoElementError',
@@ -64,6 +71,7 @@ __all__ = [
     'TransferError',
     'UnexpectedAnswer',
     'Warning',
+    'WrongTypeError',
     'from_status',
     'server_message',
     'without_secrets',
@@ -199,12 +207,23 @@ class DataError(DatabaseError):
     """Malformed value or file."""
 
 
-class NotFoundError(DataError):
-    """Object that the server does not have, or hides from this login."""
+class NotFoundError(DataError, LookupError):
+    """Object that the server does not have, or hides from this login.
+
+    Also a `LookupError`: scripts written for pyxnat 1.x expect that of ``scans().download``.
+    """
 
 
 class PipelineNotFoundError(NotFoundError):
     """Pipeline that the project does not have."""
+
+
+class ExperimentNotFoundError(NotFoundError, ValueError):
+    """Experiment that the project does not have; pyxnat 1.x raised `ValueError`."""
+
+
+class LocalFileExists(DataError, FileExistsError):
+    """Local file that a download would replace."""
 
 
 class IntegrityError(DatabaseError):
@@ -229,6 +248,14 @@ class InternalError(DatabaseError):
 
 class ProgrammingError(DatabaseError):
     """Invalid path, criterion, name or request."""
+
+
+class InvalidArgument(ProgrammingError, ValueError):
+    """Argument with a value that the call cannot use."""
+
+
+class WrongTypeError(ProgrammingError, TypeError):
+    """Item of a data type that the call cannot use."""
 
 
 class NotSupportedError(DatabaseError):

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from .. import errors
+from ..http.proxies import without_credentials
 from ..http.settings import Settings
 from ..http.transport import Transport
 from ..model import uris
@@ -30,6 +31,7 @@ class Classic:
 
     _transport: Transport
     _settings: Settings
+    manage: Any
 
     def get(self, uri: str, **options: Any) -> Response:
         """Send a GET request, as ``requests.get`` does.
@@ -160,6 +162,25 @@ class Classic:
     def _http(self) -> Connection:
         """Replacement for the ``requests.Session`` of pyxnat 1.x."""
         return Connection(self._transport)
+
+    @property
+    def _callback(self) -> Any:
+        """Function called for each element that a collection yields."""
+        return self.manage.callback
+
+    @_callback.setter
+    def _callback(self, callback: Any) -> None:
+        self.manage.callback = callback
+
+    @property
+    def _interactive(self) -> bool:
+        """Whether a setting was entered at a prompt."""
+        return self._settings.prompted
+
+    @property
+    def _proxy_url(self) -> str | None:
+        """The proxy, without credentials."""
+        return without_credentials(self._settings.proxy)
 
     @property
     def _jsession(self) -> str:

@@ -51,8 +51,8 @@ _TABLE = (
     Operator('<=', 'order'),
     Operator('>', 'order'),
     Operator('>=', 'order'),
-    Operator('LIKE', 'pattern'),
-    Operator('NOT LIKE', 'pattern', True),
+    Operator('LIKE', 'pattern', aliases=('ILIKE',)),  # XNAT's LIKE ignores case
+    Operator('NOT LIKE', 'pattern', True, aliases=('NOT ILIKE',)),
     Operator('IN', 'list', each=('=',), method='OR'),
     Operator('NOT IN', 'list', True, each=('!=',), method='AND'),
     Operator('BETWEEN', 'range', each=('>=', '<='), method='AND'),

@@ -13,7 +13,7 @@ from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_
 from ..query.plan import Listing
 from ..tables.table import Row
 from .writable import Writable
-from .writing import read_fields, write_fields
+from .writing import paths_of_type, read_fields, write_fields
 
 __all__ = ['Attributes']
 
@@ -38,15 +38,20 @@ class Attributes:
         return f'<Attributes of {self._element!r}>'
 
     def __call__(self) -> list[str]:
-        """Return all readable short names and full paths. One request."""
+        """Return all readable short names and full paths, sorted.
+
+        The paths are those that the server lists, and those of the schema of the element's type.
+
+        One request; one more for the type if not known. Schemas outside the standard ones are
+        fetched once per login.
+        """
         level = self._element.level
         if level.singular not in LEVELS_WITH_NAMES:
             return []
         listing = self._element.listing_uri().partition('?')[0]
         rows = self._element.connection.rows(uris.with_query(listing, {'fields': 'all'}))
-        return sorted(
-            {value for row in rows for value in (row.get('key'), row.get('xpath')) if value}
-        )
+        listed = {value for row in rows for value in (row.get('key'), row.get('xpath')) if value}
+        return sorted(listed | set(paths_of_type(self._element)))
 
     def get(self, path: str) -> Any:
         """Return one field. Requests as for `mget`.

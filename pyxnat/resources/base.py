@@ -7,6 +7,7 @@ request.
 from __future__ import annotations
 
 import html
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, cast
@@ -28,6 +29,8 @@ from .hosted import Named
 from .writing import XML
 
 __all__ = ['Element', 'as_name', 'class_of', 'register']
+
+log = logging.getLogger('pyxnat.resources')
 
 _CLASSES: dict[str, type[Any]] = {}
 
@@ -205,6 +208,29 @@ class Element(Named, Uploadable):
 
     def __repr__(self) -> str:
         return f'<{type(self).__name__} Object> {self.path_name}'
+
+    def __str__(self) -> str:
+        """Return a summary in the format of pyxnat 1.x, or `repr` without access to its row.
+
+        Requests as for `summary`.
+        """
+        try:
+            return self.summary()
+        except (errors.NotFoundError, errors.PermissionDenied, errors.NetworkError) as error:
+            log.info('no summary of %s: %s', self.url, error)
+            return repr(self)
+
+    def summary(self) -> str:
+        """Return one line about it, as ``print`` shows it. No request.
+
+        For projects and subjects two requests, for experiments three, for scans and resources one.
+        """
+        return repr(self)
+
+    def _summary_of(self, text: str) -> str:
+        return (
+            f'<{type(self).__name__} Object> {text} {self.connection.server}{self.uri}?format=html'
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Element):

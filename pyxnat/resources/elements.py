@@ -13,6 +13,7 @@ import six
 from .. import errors
 from ..model import uris
 from ..model.short_names import cell
+from ..query.criteria import parse
 from ..query.paths import chain_of
 from ..tables.table import Row
 from .base import Element, class_of
@@ -36,6 +37,17 @@ __all__ = [
 
 _ROLES = ('owner', 'member', 'collaborator')
 _ACCESS = ('public', 'protected', 'private')
+_PROJECT_FIELDS = (
+    'NAME',
+    'PROJECT_ACCESS',
+    'PROJECT_OWNERS',
+    'INSERT_DATE',
+    'PROJ_MR_COUNT',
+    'PROJ_CT_COUNT',
+    'PROJ_PET_COUNT',
+    'PROJ_UT_COUNT',
+)
+"""Search fields of a project's summary."""
 
 
 class ProjectElement(Element):
@@ -46,6 +58,26 @@ class ProjectElement(Element):
 
     def _put_setting(self, name: str, value: Any) -> None:
         self.connection.request(f'{self.uri}/{name}/{uris.quote(str(value))}', 'PUT')
+
+    def summary(self) -> str:
+        """Return one line: name, access, contents, owners, date of creation. Two requests."""
+        identity = self.id()
+        fields = [f'xnat:projectData/{name}' for name in _PROJECT_FIELDS]
+        criteria = parse([('xnat:projectData/ID', '=', identity), 'AND'])
+        rows = self.host.search.table('xnat:projectData', fields, criteria)
+        row = dict(zip(_PROJECT_FIELDS, next(iter(rows)).values(), strict=True))
+        counts = [
+            f'{row[name]} {name[5:-6]} {_plural(row[name], "experiment")}'
+            for name in _PROJECT_FIELDS
+            if name.endswith('_COUNT') and row[name]
+        ]
+        owners = '/'.join(map(str.strip, row['PROJECT_OWNERS'].split('<br/>')))
+        subjects = len(self.connection.rows(f'{self.uri}/subjects'))
+        contents = ' '.join([f'{subjects} {_plural(subjects, "subject")}', *counts])
+        return self._summary_of(
+            f'{identity} `{row["NAME"]}` ({row["PROJECT_ACCESS"]}) {contents} '
+            f'(owner: {owners}) (created on {row["INSERT_DATE"]})'
+        )
 
     def accessibility(self) -> str:
         """Return the access of other users. One request.
@@ -271,9 +303,34 @@ class ProjectElement(Element):
 class SubjectElement(SharedElement):
     """A person, animal or phantom."""
 
+    def summary(self) -> str:
+        """Return one line: label, project, age, gender, handedness. Two requests."""
+        names = ['ID', 'label', 'project', 'age', 'gender', 'handedness']
+        identity, label, project, age, gender, hand = self.attrs.mget(names)
+        known = {'Age': age, 'Gender': gender[:1].upper(), 'Handedness': hand[:1].upper()}
+        about = ' - '.join(f'{name}: {value}' for name, value in known.items() if value)
+        count = len(self.connection.rows(f'{self.uri}/experiments'))
+        return self._summary_of(
+            f'{identity} `{label}` (project: {project}) {f"({about})" if about else ""} '
+            f'{count} {_plural(count, "experiment")}'
+        )
+
 
 class ExperimentElement(SharedElement):
     """An imaging session or another assessment of a subject."""
+
+    def summary(self) -> str:
+        """Return one line: subject, project, contents, date of creation. Three requests."""
+        names = ['ID', 'label', 'subject_ID', 'subject_label', 'project', 'insert_date']
+        identity, label, subject, subject_label, project, created = self.attrs.mget(names)
+        place = uris.join(uris.ENTRY, 'experiments', uris.quote(identity))
+        scans = len(self.connection.rows(f'{place}/scans'))
+        resources = len(self.connection.rows(f'{place}/resources'))
+        return self._summary_of(
+            f'{identity} `{label}` (subject: {subject} `{subject_label}`) (project: {project}) '
+            f'{scans} {_plural(scans, "scan")} {resources} {_plural(resources, "resource")} '
+            f'(created on {created})'
+        )
 
     def writing_uri(self) -> str:
         """Return its URI below its own project and subject.
@@ -386,6 +443,15 @@ class ReconstructionElement(Element):
 
 class ScanElement(Parameters):
     """One acquisition."""
+
+    def summary(self) -> str:
+        """Return one line: ID, type, number of frames, quality. One request, or two."""
+        identity, kind, frames, quality = self.attrs.mget(['ID', 'type', 'frames', 'quality'])
+        return self._summary_of(f'{identity} (`{kind}` {frames} frames) {quality}')
+
+
+def _plural(count: int | str, noun: str) -> str:
+    return noun if int(count) <= 1 else f'{noun}s'
 
 
 def _role(row: Row) -> str:

@@ -30,7 +30,9 @@ _LONGEST_LABEL = 99
 
 def _format_size(size: str | None) -> str:
     """Format a number of bytes with its unit; an unknown size counts as 0."""
-    number = float(size or 0)
+    if not size:
+        return '0.0 B'
+    number = float(size)
     for unit in ('B', 'KB', 'MB', 'GB'):
         if number < 1024:
             return f'{number:.2f} {unit}'
@@ -130,6 +132,12 @@ class ResourceElement(Element):
             f'{_format_size(known.get("file_size"))})'
         )
 
+    def summary(self) -> str:
+        """Return one line: number, label, number of files and size. One request if not known."""
+        if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(self.row):
+            self.fetch_row()
+        return repr(self)
+
     def label(self) -> str:
         """Return its label, decoded. One request if not known."""
         return uris.meaning(super().label())
@@ -200,6 +208,8 @@ class ResourceElement(Element):
             Files of the same name are present and unchanged; the others are stored. Files that are
             present with the same content are no error if others were missing.
         """
+        if isinstance(sources, bytes) and _is_local_path(sources):
+            sources = [sources]
         if isinstance(sources, (bytes, bytearray)) or hasattr(sources, 'read'):
             raise errors.ProgrammingError(
                 'a resource uploads paths of files',
@@ -238,7 +248,7 @@ class ResourceElement(Element):
             Files cannot be read, or have names that are not in UTF-8; links lead to no file. All
             other files are stored.
         """
-        root = Path(src_dir).expanduser()
+        root = Path(os.fsdecode(src_dir)).expanduser()
         if not root.is_dir():
             raise errors.DataError(
                 f'there is no folder {os.fspath(src_dir)!r} to upload', remedy='Correct the path.'
@@ -460,7 +470,8 @@ class FileElement(Element):
         ----------
         src : path, open file, bytes, iterable of bytes, or str
             A `str` is the path of an existing file, unless it cannot be a path: text of several
-            lines, JSON or XML is content. Pass other text as bytes, or as `io.StringIO`.
+            lines, JSON or XML is content. Pass other text as bytes, or as `io.StringIO`. Bytes are
+            content, unless they are the absolute path of an existing file.
         format, content, tags : str, optional
             Attributes in XNAT's catalogue, such as ``NIFTI``, ``T1_RAW``, ``a,b``.
         overwrite : bool
@@ -543,7 +554,21 @@ def _source(src: Body) -> Any:
         and not (len(src) < 4096 and '\x00' not in src and Path(src).is_file())
     ):
         return src
-    return _existing_file(src) if isinstance(src, (str, os.PathLike)) else src
+    is_path = isinstance(src, (str, os.PathLike)) or (
+        isinstance(src, bytes) and _is_local_path(src)
+    )
+    return _existing_file(src) if is_path else src  # type: ignore[arg-type]
+
+
+def _is_local_path(content: bytes) -> bool:
+    """Whether bytes are the absolute path of an existing file.
+
+    Functions of :mod:`os` return such paths if they are given bytes.
+    """
+    if len(content) >= 4096 or b'\x00' in content or b'\n' in content:
+        return False
+    path = Path(os.fsdecode(content))
+    return path.is_absolute() and path.is_file()
 
 
 def _is_content(text: str) -> bool:
@@ -559,8 +584,8 @@ def _is_content(text: str) -> bool:
         return False
 
 
-def _existing_file(location: str | os.PathLike[str]) -> Path:
-    path = Path(location).expanduser()
+def _existing_file(location: str | bytes | os.PathLike[str]) -> Path:
+    path = Path(os.fsdecode(location)).expanduser()
     if not path.is_file():
         raise errors.DataError(
             f'there is no file {os.fspath(location)!r} to upload',

@@ -81,7 +81,8 @@ class DownloadableCollection(Collection[Any]):
         type : str
             ``ALL``, or IDs or types separated by commas, as XNAT takes them in a URI.
         name : str, optional
-            Name of the zip without ``.zip``. Default: such as ``S01_MR_scans_ALL``.
+            Name of the zip without ``.zip``. Default: the project, subject, session and types:
+            ``P_S01_S01_MR_scans_T1_T2``.
         extract : bool
             Unpack as XNAT does: ``<session>/scans/<ID>-<type>/resources/…``.
         safe : bool
@@ -104,12 +105,15 @@ class DownloadableCollection(Collection[Any]):
         ------
         NotFoundError
             There are no such files.
-        DataError
+        LocalFileExists
             The zip exists, and `safe` was given.
+        InvalidArgument
+            ``ALL`` is combined with other types.
 
         Notes
         -----
-        One request per session, and those of iterating if the path has wildcards above.
+        One request per session, and those of iterating if the path has wildcards above. Up to two
+        more for the project and subject in the name of the zip, if the path does not name them.
         """
         if how:
             if (type, name, extract, safe, removeZip) != ('ALL', None, False, False, False):
@@ -118,9 +122,9 @@ class DownloadableCollection(Collection[Any]):
                     remedy=f'Omit {", ".join(how)}, or those.',
                 )
             return super().download(dest_dir, **how)
-        folder = FilePath(dest_dir).expanduser()
+        folder, which = FilePath(os.fsdecode(dest_dir)).expanduser(), _types(type)
         results = [
-            self._download(session, folder, type, name, extract, safe, removeZip)
+            self._download(session, folder, which, name, extract, safe, removeZip)
             for session in self._sessions()
         ]
         if not self._is_below_one:
@@ -147,25 +151,42 @@ class DownloadableCollection(Collection[Any]):
         self,
         session: Any,
         folder: FilePath,
-        which: str,
+        which: list[str],
         name: str | None,
         extract: bool,
         safe: bool,
         remove: bool,
     ) -> Any:
-        target = (
-            folder / f'{safe_name(name or f"{session.label()}_{self.level.plural}_{which}")}.zip'
-        )
+        names = [*_names_above(session), session.label(), self.level.plural, *which]
+        target = folder / f'{safe_name(name or "_".join(names))}.zip'
         if safe and target.exists():
-            raise errors.DataError(
+            raise errors.LocalFileExists(
                 f'{target} already exists', remedy='Give another name=, or safe=False.'
             )
-        quoted = ','.join(uris.quote(part) for part in which.split(','))
+        quoted = ','.join(map(uris.quote, which))
         child = getattr(session, self.level.singular)('ALL')
         uri = uris.join(uris.parent(child.uri), quoted, 'files')
         return self.host.transfer.download_level(
             uri, target, extract, keep=not (extract and remove)
         )
+
+
+def _types(text: str) -> list[str]:
+    """Return the IDs or types in a list separated by commas."""
+    which = list(dict.fromkeys(filter(None, map(str.strip, text.split(',')))))
+    if not which or ('ALL' in which and len(which) > 1):
+        raise errors.InvalidArgument(
+            f'{text!r} is no list of IDs or types', remedy="Give 'ALL', or names without it."
+        )
+    return which
+
+
+def _names_above(session: Any) -> list[str]:
+    """Return the ID of the project and the label of the subject of a session."""
+    names = {step.level: step.name for step in session.steps[:-1]}
+    project = names.get('projects') or session.value_of('project')
+    label = session.above.get('subjects', {}).get('label') or names.get('subjects')
+    return [project, label or session.parent().label()]
 
 
 class AssessorCollection(SharedCollection, DownloadableCollection):

@@ -5,7 +5,10 @@ XNAT keeps them in ``parameters/addParam`` of the item's document.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..errors import ProgrammingError
+from ..model.short_names import list_of_names
 from .base import Element
 from .writing import write_picked
 
@@ -45,10 +48,16 @@ class Parameters(Element):
         """Return the value of a parameter, or None. One request."""
         return self._params().get(key)
 
-    def get_params(self, keys: list[str]) -> list[str | None]:
-        """Return the values of several parameters, in order. One request."""
+    def get_params(self, keys: Iterable[str] | None = None) -> list[str | None]:
+        """Return the values of several parameters, in order. One request.
+
+        Parameters
+        ----------
+        keys : iterable of str, optional
+            Names; the value of a missing one is None. Default: all, in the order of `params`.
+        """
         found = self._params()
-        return [found.get(key) for key in keys]
+        return [found.get(key) for key in (found if keys is None else list_of_names(keys))]
 
     def params(self) -> list[str]:
         """Return the names of all parameters. One request."""

@@ -11,19 +11,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import errors
 from ..errors import PipelineNotFoundError
 from ..model import uris
+from ..model.item_xml import bundled
 from ..model.xml import parse_xml
 from ..tables.table import Row
+from .base import Element, class_of
 from .hosted import Hosted
 
-if TYPE_CHECKING:
-    from .base import Element
-
 __all__ = ['Pipeline', 'PipelineNotFoundError', 'Pipelines']
+
+_ALL_TYPES = 'All Datatypes'
+"""Type of a pipeline that accepts any."""
 
 
 class Pipelines(Hosted):
@@ -36,7 +38,7 @@ class Pipelines(Hosted):
         project.pipelines.aliases()                            # {'DicomToNifti_1': 'DicomToNifti'}
         nifti = project.pipelines.pipeline('DicomToNifti')
         nifti.run('S01_MR', {'overwrite': 'Y'})
-        nifti.status('S01_MR')[0]['status']                    # 'Running'
+        nifti.status('S01_MR')['status']                       # 'Running'
     """
 
     def __init__(self, project: Element) -> None:
@@ -46,7 +48,7 @@ class Pipelines(Hosted):
     def __repr__(self) -> str:
         return f'<Pipelines of {self.project.path_name}>'
 
-    def info(self, pipeline_id: str | None = None) -> Any:
+    def info(self, pipeline_id: str | None = None) -> list[Row]:
         """Return the table of the project's pipelines. One request.
 
         Columns: ``Applies To``, ``Generates``, ``Name``, ``Description``, ``Path``, ``Datatype``.
@@ -54,25 +56,24 @@ class Pipelines(Hosted):
         Parameters
         ----------
         pipeline_id : str, optional
-            Name of a pipeline: return its row instead of the list of all rows.
+            Name of a pipeline: return its rows only, one for each alias.
+
+        Returns
+        -------
+        list of dict
+            Empty if the project has no such pipeline.
 
         Raises
         ------
-        PipelineNotFoundError
-            The project has no such pipeline.
         PermissionDenied
             Only owners see pipelines.
         """
         rows = self.connection.rows(f'{self.project.uri}/pipelines')
-        if pipeline_id is None:
-            return rows
-        row = next(
-            (row for row in rows if pipeline_id in (row.get('Name'), _stem(row.get('Path', '')))),
-            None,
-        )
-        if row is None:
-            raise self.missing(pipeline_id, (row.get('Name', '') for row in rows))
-        return row
+        return [
+            row
+            for row in rows
+            if pipeline_id in (None, row.get('Name'), _stem(row.get('Path', '')))
+        ]
 
     def aliases(self) -> dict[str, str]:
         """Return the pipelines as a dict: alias -> name. One request.
@@ -148,12 +149,15 @@ class Pipeline(Hosted):
         except errors.NotFoundError as error:
             raise self._pipelines.missing(self._id) from error
         except errors.InternalError:
-            self._alias()  # XNAT answers 500 for an unknown name
+            self._alias(self._pipelines.aliases())  # XNAT answers 500 for an unknown name
             raise
         return details
 
     def run(self, experiment: Any, params: Mapping[str, Any] | None = None) -> None:
-        """Start the pipeline on an experiment. Two requests.
+        """Start the pipeline on an experiment. Four requests.
+
+        The first three look up the alias, the type that the pipeline accepts and the experiment:
+        XNAT queues the run of any, and answers 200 even if it cannot start.
 
         Parameters
         ----------
@@ -166,18 +170,23 @@ class Pipeline(Hosted):
         ------
         PipelineNotFoundError
             The project has no such pipeline.
-        ProgrammingError
+        ExperimentNotFoundError
             The project has no such experiment.
+        WrongTypeError
+            The experiment is not of the type that the pipeline accepts.
 
         Notes
         -----
-        XNAT queues the run and answers 200 even if it cannot start: check with `status`.
+        `status` tells whether the run started.
         """
-        name = experiment if isinstance(experiment, str) else experiment.id()
+        aliases = self._pipelines.aliases()
+        alias, target = self._alias(aliases), self._experiment(experiment)
+        self._check_type(target, aliases)
+        name = experiment if isinstance(experiment, str) else target.id()
         uri = uris.join(
             self._pipelines.project.uri,
             'pipelines',
-            uris.quote(self._alias()),
+            uris.quote(alias),
             'experiments',
             uris.quote(name),
         )
@@ -194,7 +203,66 @@ class Pipeline(Hosted):
             )
             raise
 
-    def status(self, experiment: Any) -> list[Row]:
+    def _experiment(self, experiment: Any) -> Any:
+        """Return an experiment of the project, with its row. One request if not known."""
+        project = self._pipelines.project
+        found = experiment
+        if isinstance(experiment, str):
+            found = class_of('experiments').element_at(
+                uris.join(project.uri, 'experiments', uris.quote(experiment)), self.host
+            )
+        if not found.exists():
+            raise errors.ExperimentNotFoundError(
+                f'no experiment {found.path_name!r} in project {project.path_name}',
+                uri=found.url,
+                remedy='Check the spelling: give its label, or its accession ID.',
+            )
+        return found
+
+    def _check_type(self, experiment: Any, aliases: Mapping[str, str]) -> None:
+        """Raise an error if the pipeline does not accept an experiment's type. One request."""
+        rows = self._pipelines.info(aliases.get(self._id, self._id))
+        accepted = {row.get('Datatype', '') for row in rows} - {''}
+        kind = experiment.datatype()
+        registry = bundled()
+        if (
+            not accepted
+            or _ALL_TYPES in accepted
+            or any(kind == name or registry.is_a(kind, name) for name in accepted)
+        ):
+            return
+        raise errors.WrongTypeError(
+            f'pipeline {self._id} is for {", ".join(sorted(accepted))}, and '
+            f'{experiment.path_name!r} is of type {kind}',
+            uri=experiment.url,
+            remedy='Choose another pipeline or experiment.',
+        )
+
+    def status(self, experiment: Any) -> Row | None:
+        """Return the latest run on an experiment; None if there is none.
+
+        Parameters
+        ----------
+        experiment : Experiment or str
+            The experiment, its accession ID, or its label in the project.
+
+        Returns
+        -------
+        dict or None
+            As an item of `runs`.
+
+        Raises
+        ------
+        PipelineNotFoundError, ExperimentNotFoundError
+            There are no runs, and the project has no such pipeline or experiment.
+
+        Notes
+        -----
+        One request; up to three more if there are no runs by this name.
+        """
+        return next(iter(self.runs(experiment)), None)
+
+    def runs(self, experiment: Any) -> list[Row]:
         """Return the runs on an experiment, the latest first.
 
         Parameters
@@ -210,12 +278,12 @@ class Pipeline(Hosted):
 
         Raises
         ------
-        PipelineNotFoundError
-            There are no runs, and the project has no such pipeline.
+        PipelineNotFoundError, ExperimentNotFoundError
+            There are no runs, and the project has no such pipeline or experiment.
 
         Notes
         -----
-        One request; one more if there are no runs by this name, and another if it is an alias.
+        One request; up to three more if there are no runs by this name.
         """
         label = experiment if isinstance(experiment, str) else experiment.id()
         rows = self._runs(self._id, label)
@@ -225,7 +293,10 @@ class Pipeline(Hosted):
         if self._id not in aliases and self._id not in aliases.values():
             raise self._pipelines.missing(self._id, aliases)
         name = aliases.get(self._id, self._id)
-        return self._runs(name, label) if name != self._id else []
+        rows = self._runs(name, label) if name != self._id else []
+        if not rows:
+            self._experiment(experiment)
+        return rows
 
     def _runs(self, name: str, experiment: str) -> list[Row]:
         query = {
@@ -239,10 +310,9 @@ class Pipeline(Hosted):
         mine = [
             row for row in rows if _stem(row.get('pipeline_name', name)) == name
         ]  # XNAT also returns pipelines whose name contains this one
-        return sorted(mine, key=lambda row: row.get('launch_time', ''), reverse=True)
+        return sorted(mine, key=_order, reverse=True)
 
-    def _alias(self) -> str:
-        aliases = self._pipelines.aliases()
+    def _alias(self, aliases: Mapping[str, str]) -> str:
         alias = (
             self._id
             if self._id in aliases
@@ -251,6 +321,12 @@ class Pipeline(Hosted):
         if alias is None:
             raise self._pipelines.missing(self._id, aliases)
         return alias
+
+
+def _order(run: Row) -> tuple[str, int]:
+    """Return the time and number of a run, by which runs are sorted."""
+    number = run.get('wrk_workflowData_id', '')
+    return run.get('launch_time', ''), int(number) if number.isdecimal() else 0
 
 
 def _stem(path: str) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     'fields_above',
     'is_field',
     'new_fields',
+    'paths_of_type',
     'read_fields',
     'split_parameters',
     'write_fields',
@@ -132,6 +133,21 @@ def _settings(
     if served is None or kind not in served:
         return None, []
     return served, item_xml.settings_of(served, kind, where, values)
+
+
+def paths_of_type(element: Writable) -> list[str]:
+    """Return the full paths of the fields of an element's type, by its schema.
+
+    Empty for a type without a schema. No request for types of the standard schemas, but for the
+    type itself if not known.
+    """
+    kind = element.datatype()
+    registry: Registry | None = item_xml.bundled()
+    if registry is None or kind not in registry:
+        registry = _served(element)
+    if registry is None or kind not in registry:
+        return []
+    return [f'{kind}/{field.path}' for field in registry.fields(kind)]
 
 
 def _served(element: Writable) -> Registry | None:

@@ -7,7 +7,9 @@ from typing import Any
 
 from ..errors import ProgrammingError
 from ..model import uris
-from ..model.short_names import find_column
+from ..model.short_names import find_column, list_of_names, short_names
+from ..query.criteria import Field
+from ..query.criteria import parse as parse_criteria
 from ..resources.host import Host
 from ..tables.table import JsonTable
 
@@ -16,6 +18,7 @@ __all__ = ['ArrayData', 'listing']
 _SUBJECT_ASSESSOR = 'xnat:subjectAssessorData'
 _IMAGE_SESSION = 'xnat:imageSessionData'
 _IMAGE_SCAN = 'xnat:imageScanData'
+_SPELLINGS = {name.lower(): name for name in short_names('experiment')}
 
 
 def listing(
@@ -92,7 +95,8 @@ class ArrayData:
         columns : iterable of str, optional
             Columns in addition to ID, project, xsiType, URI and the ID of the subject. The header
             of the latter is ``subject_ID`` for the default type, else it begins with the type:
-            ``xnat:mrsessiondata/subject_id``.
+            ``xnat:mrsessiondata/subject_id``. Short names can be in any case, and are headers as
+            they are given.
         constraints : dict, optional
             Further columns, with the value or pattern that each must have. The client compares
             them with the text that XNAT sends.
@@ -226,33 +230,68 @@ class ArrayData:
         project_id: str | None = None,
         subject_id: str | None = None,
         subject_label: str | None = None,
-        experiment_type: str = 'xnat:mrSessionData',
+        experiment_type: str | None = None,
         columns: Iterable[str] | None = None,
         constraints: Iterable[Any] | None = None,
     ) -> JsonTable:
-        """Search experiments with XNAT's search engine. One request, or two.
+        """Search experiments with XNAT's search engine. One request, or two for each type.
 
         Parameters
         ----------
         project_id, subject_id, subject_label : str, optional
             Values that experiments must have.
-        experiment_type : str
-            Data type that a row stands for.
+        experiment_type : str, optional
+            Data type that a row stands for. Default: the type that `columns` and `constraints`
+            name; if they name none, every type that the project or archive has, which takes one
+            more request. XNAT cannot search experiments of all types at once.
         columns : iterable of str, optional
             Fields such as ``xnat:mrSessionData/AGE``. Default: all, which takes a second request.
         constraints : list, optional
             Criteria of :mod:`pyxnat.query.criteria`, joined by AND with the values above.
+
+        Returns
+        -------
+        JsonTable
+            One row per experiment; columns that its type lacks are empty.
         """
+        fields, criteria = list(columns or []), list(constraints or [])
+        kinds = [experiment_type] if experiment_type else self._types_named(fields, criteria)
+        tables = [
+            self._search(kind, project_id, subject_id, subject_label, fields, criteria)
+            for kind in kinds or self._host.inspect.experiment_types(project_id)
+        ]
+        if len(tables) == 1:
+            return tables[0]
+        headers = list(dict.fromkeys(name for table in tables for name in table.headers()))
+        empty = dict.fromkeys(headers, '')
+        return JsonTable([{**empty, **row} for table in tables for row in table], headers)
+
+    @staticmethod
+    def _types_named(columns: list[str], constraints: list[Any]) -> list[str]:
+        """Return the type of experiments that fields belong to; empty if they name none."""
+        criteria = parse_criteria(constraints).constraints() if constraints else ()
+        fields = [*map(Field.parse, columns), *(constraint.field for constraint in criteria)]
+        kinds = {field.datatype for field in fields} - {'xnat:subjectData', 'xnat:projectData'}
+        return sorted(kinds)[:1]
+
+    def _search(
+        self,
+        experiment_type: str,
+        project_id: str | None,
+        subject_id: str | None,
+        subject_label: str | None,
+        columns: list[str],
+        constraints: list[Any],
+    ) -> JsonTable:
         fields = {
             f'{experiment_type}/PROJECT': project_id,
             'xnat:subjectData/SUBJECT_ID': subject_id,
             'xnat:subjectData/SUBJECT_LABEL': subject_label,
         }
-        more = list(constraints or [])
         criteria = [(field, '=', value) for field, value in fields.items() if value is not None] + (
-            [more] if 'OR' in more else more
+            [constraints] if 'OR' in constraints else constraints
         )
-        search = self._host.select(experiment_type, list(columns or []))
+        search = self._host.select(experiment_type, columns)
         table: JsonTable = search.where([*criteria, 'AND']) if criteria else search.all()
         return table
 
@@ -265,9 +304,10 @@ class ArrayData:
         *names: str | None,
     ) -> JsonTable:
         project_id, subject_id, subject_label, experiment_id, experiment_label = names
+        asked = list_of_names(columns or ())
         uri = listing(
             experiment_type,
-            [*first, *(columns or []), *(constraints or {})],
+            [*first, *map(_spelling, [*asked, *(constraints or {})])],
             project_id=project_id,
             subject_id=subject_id,
             subject_label=subject_label,
@@ -275,11 +315,9 @@ class ArrayData:
             experiment_label=experiment_label,
         )
         table = JsonTable(self._host.connection.iter_rows(uri))
-        missing = [
-            name
-            for name in columns or ()
-            if table.data and find_column(table.headers(), name) is None
-        ]
+        headers = table.headers()
+        places = {name: find_column(headers, _spelling(name)) for name in asked}
+        missing = [name for name, place in places.items() if table.data and place is None]
         if missing:
             remedy = (
                 'Give the full path with its type, such as xnat:imageScanData/type. The columns '
@@ -288,11 +326,30 @@ class ArrayData:
             raise ProgrammingError(
                 f'{experiment_type} has no column {", ".join(missing)}', remedy=remedy
             )
+        short = {
+            name: place
+            for name, place in places.items()
+            if place and name not in headers and ':' not in name
+        }
+        if short:
+            table = JsonTable(
+                ({**row, **{name: row[place] for name, place in short.items()}} for row in table),
+                [*headers, *short],
+            )
         values = {
-            find_column(table.headers(), name) or name: str(value)
+            find_column(headers, _spelling(name)) or name: str(value)
             for name, value in (constraints or {}).items()
         }
         return table.where(**values) if values and table else table
+
+
+def _spelling(name: str) -> str:
+    """Return a short name of experiments or scans as XNAT spells it.
+
+    >>> _spelling('Subject_id'), _spelling('xnat:mrSessionData/Date')
+    ('subject_ID', 'xnat:mrSessionData/Date')
+    """
+    return _SPELLINGS.get(name.lower(), name)
 
 
 def _subject_column(experiment_type: str) -> str:

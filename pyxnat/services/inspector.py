@@ -57,8 +57,8 @@ class Inspector:
         Returns
         -------
         list of str
-            Types (``xnat:subjectData``) or fields (``xnat:mrSessionData/AGE``), sorted. Fields that
-            need an argument are left out; see `fields`.
+            Types (``xnat:subjectData``) or fields (``xnat:mrSessionData/AGE``), in the order of the
+            server. Fields that need an argument are left out; see `fields`.
 
         Notes
         -----
@@ -97,22 +97,25 @@ class Inspector:
         Returns
         -------
         list of str
-            Sorted. Fields that need an argument end in ``=``, or have one:
+            In the order of the server. Fields that need an argument end in ``=``, or have one:
             ``SUB_PROJECT_IDENTIFIER=P``.
         """
         rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements/{uris.quote(datatype)}')
-        names = {
+        names = [
             row['FIELD_ID']
             + ('=' if row.get('REQUIRES_VALUE') == 'true' and '=' not in row['FIELD_ID'] else '')
             for row in rows
-        }
-        return sorted(
-            f'{datatype}/{name}' for name in names if matches(pattern, name, f'{datatype}/{name}')
-        )
+        ]
+        return [
+            f'{datatype}/{name}'
+            for name in dict.fromkeys(names)
+            if matches(pattern, name, f'{datatype}/{name}')
+        ]
 
     def _types(self, pattern: str) -> list[str]:
         rows = self._host.connection.rows(f'{uris.ENTRY}/search/elements')
-        return sorted(row['ELEMENT_NAME'] for row in rows if matches(pattern, row['ELEMENT_NAME']))
+        names = dict.fromkeys(row['ELEMENT_NAME'] for row in rows)
+        return [name for name in names if matches(pattern, name)]
 
     def field_values(self, field: str) -> list[str]:
         """Return the distinct values of a field, sorted; numbers by size.

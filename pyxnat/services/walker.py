@@ -12,10 +12,13 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from .. import errors
 from ..cache import Entry
 from ..model import uris
+from ..model.levels import level
 from ..query import plan
 from ..query.criteria import Group, Saved
-from ..query.paths import Path
+from ..query.paths import Path, uri_of
 from ..query.plan import Column, Found, JoinSubjects, Stage
+from ..query.row_owner import may_be_of_others
+from ..resources.base import class_of
 from ..resources.host import Host
 from ..tables.table import Row
 from .pending import Listings, PendingListing
@@ -90,9 +93,13 @@ class Walker:
         """
         with closing(self._walks(routes, conditions, columns, ahead)) as walks:
             for walk, stages in walks:
+                is_empty = True
                 for chunk in walk.run(stages, _server()):
                     for found in chunk.founds:
+                        is_empty = False
                         yield found, chunk.requested
+                if is_empty and not conditions:
+                    self._require_holders(routes)
 
     def rows(
         self,
@@ -114,8 +121,34 @@ class Walker:
         plural = routes[0][-1].level
         with closing(self._walks(routes, conditions, columns, 'all')) as walks:
             for walk, stages in walks:
+                is_empty = True
                 for rows in walk.tables(stages, columns, plural):
-                    yield from rows
+                    for row in rows:
+                        is_empty = False
+                        yield row
+                if is_empty and not conditions:
+                    self._require_holders(routes)
+
+    def _require_holders(self, routes: tuple[Path, ...]) -> None:
+        """Raise an error if a session or part of one that paths name does not exist.
+
+        XNAT lists no resources and files for those, and neither for a resource that is missing in
+        one that exists.
+
+        Raises
+        ------
+        NotFoundError
+            It does not exist, or this login may not see it.
+        """
+        holders = dict.fromkeys(filter(None, map(_named_holder, routes)))
+        for path in holders:
+            element = class_of(path[-1].level).element_at(uri_of(path), self._host)
+            if not element.exists():
+                raise errors.NotFoundError(
+                    f'no {element.level.singular} {element.path_name!r}',
+                    uri=element.url,
+                    remedy='Check the spelling; items hidden from this login are not listed.',
+                )
 
     def _walks(
         self,
@@ -178,6 +211,19 @@ class Walker:
             )
         ]
         return '\n'.join(lines)
+
+
+def _named_holder(path: Path) -> Path:
+    """Return the path of the item whose resources or files a path lists.
+
+    Empty if the path has a wildcard above them, or if XNAT itself answers 404 for a missing item.
+    """
+    if level(path[-1].level).is_item or not may_be_of_others(path):
+        return ()
+    above = path[:-1]
+    while above and not level(above[-1].level).is_item:
+        above = above[:-1]
+    return above if all(step.literal for step in path[:-1]) else ()
 
 
 def _searches(condition: Condition) -> Iterator[str]:

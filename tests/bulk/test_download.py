@@ -394,7 +394,8 @@ def test_hostile_names_stay_in_the_folder(project: Any, tmp_path: Path) -> None:
 
 def test_the_method_of_scans_downloads_in_both_ways(session: Any, tmp_path: Path) -> None:
     path = session.scans().download(tmp_path)
-    assert path == str(tmp_path / 'E_scans_ALL.zip') and Path(path).is_file()
+    name = '_'.join(step.name for step in session.steps)
+    assert path == str(tmp_path / f'{name}_scans_ALL.zip') and Path(path).is_file()
     assert len(session.scans().download(tmp_path, jobs=2).ok) == len(SCANS) * PER_SCAN
     with pytest.raises(errors.ProgrammingError, match='are for zips only'):
         session.scans().download(tmp_path, extract=True, jobs=2)

@@ -496,7 +496,8 @@ def test_garjus_reads_the_number_of_files_from_the_repr(
         == repr(resource)
         == f'<Resource Object> {resource.id()} `{label}` (2 files {told})'
     )
-    assert str(scan.resource(label)) == f'<Resource Object> {label}', 'nothing is asked for it'
+    assert str(scan.resource(label)) == str(resource), 'one request'
+    assert repr(scan.resource(label)) == f'<Resource Object> {label}', 'no request'
     scan.resource(label).delete()
 
 

@@ -54,6 +54,14 @@ def xnat_with_pipelines(request: Request) -> Reply:
         '/data/projects/P/pipelines/DicomToNifti': json.dumps(DETAILS).encode(),
         '/data/projects/P/pipelines/nifti_once/experiments/E': b'',
         '/data/services/workflows/DicomToNifti': table(*RUNS),
+        '/data/projects/P/experiments': table(
+            {
+                'ID': 'X_E1',
+                'label': 'E',
+                'xsiType': 'xnat:mrSessionData',
+                'URI': '/data/experiments/X_E1',
+            }
+        ),
     }
     if path in answers:
         return Reply(body=answers[path])
@@ -73,9 +81,8 @@ def pipelines(scripted: ScriptedServer, tmp_path: Any) -> Any:
 
 
 def test_the_table_of_pipelines(pipelines: Any) -> None:
-    assert pipelines.info() == [ROW] and pipelines.info('DicomToNifti') == ROW
-    with pytest.raises(pyxnat.errors.PipelineNotFoundError, match='The project has: DicomToNifti'):
-        pipelines.info('nothing')
+    assert pipelines.info() == [ROW] and pipelines.info('DicomToNifti') == [ROW]
+    assert pipelines.info('nothing') == []
 
 
 def test_aliases_can_replace_names(pipelines: Any) -> None:
@@ -99,8 +106,8 @@ def test_a_pipeline_is_started_under_its_alias(scripted: ScriptedServer, pipelin
         '/data/projects/P/pipelines/nifti_once/experiments/E',
     )
     assert parse_qs(urlsplit(sent.uri).query) == {'overwrite': ['Y & N'], 'scans': ['[1,2]']}
-    assert len(scripted.requests) == 2
-    with pytest.raises(pyxnat.errors.ProgrammingError, match="has an experiment 'nobody'"):
+    assert len(scripted.requests) == 4
+    with pytest.raises(ValueError, match="no experiment 'nobody'"):
         pipelines.pipeline('nifti_once').run('nobody')
     with pytest.raises(pyxnat.errors.PipelineNotFoundError):
         pipelines.pipeline('nothing').run('E')
@@ -109,10 +116,9 @@ def test_a_pipeline_is_started_under_its_alias(scripted: ScriptedServer, pipelin
 def test_runs_of_the_pipeline_are_listed_latest_first(
     scripted: ScriptedServer, pipelines: Any
 ) -> None:
-    assert [run['status'] for run in pipelines.pipeline('DicomToNifti').status('E')] == [
-        'Running',
-        'Complete',
-    ]
+    pipeline = pipelines.pipeline('DicomToNifti')
+    assert [run['status'] for run in pipeline.runs('E')] == ['Running', 'Complete']
+    assert pipeline.status('E') == pipeline.runs('E')[0]
     query = parse_qs(urlsplit(scripted.requests[-1].uri).query)
     assert (query['project'], query['experiment'], query['display']) == (['P'], ['E'], ['ALL'])
 
@@ -156,22 +162,43 @@ def test_pipelines_of_a_project(converting: Any) -> None:
 @pytest.mark.parametrize('name', ['DicomToNifti', 'nifti_twice'])
 def test_a_pipeline_runs(converting: Any, name: str) -> None:
     pipeline = converting.pipelines.pipeline(name)
-    assert pipeline.exists() and pipeline.status('E') == []
+    assert pipeline.exists() and pipeline.status('E') is None and pipeline.runs('E') == []
+    with pytest.raises(ValueError, match='nobody'):
+        pipeline.status('nobody')
     pipeline.run(converting.subject('S').experiment('E'), {'overwrite': 'Y'})
     wait_until(
-        lambda: [run['status'] for run in pipeline.status('E')] == ['Complete'],
+        lambda: (pipeline.status('E') or {}).get('status') == 'Complete',
         'the pipeline to have run',
     )
-    assert pipeline.status('E')[0]['pipeline_name'] == PATH
+    assert pipeline.status('E')['pipeline_name'] == PATH
 
 
-@pytest.mark.parametrize('experiment', ['nobody', 'PET'])
-def test_an_experiment_of_the_wrong_type_is_an_error(converting: Any, experiment: str) -> None:
-    with pytest.raises(
-        pyxnat.errors.DatabaseError,
-        match=f"has an experiment '{experiment}' of a type that the pipeline accepts",
-    ):
-        converting.pipelines.pipeline('DicomToNifti').run(experiment)
+@pytest.mark.parametrize(
+    ('experiment', 'error', 'name'),
+    [('nobody', ValueError, 'ExperimentNotFoundError'), ('PET', TypeError, 'WrongTypeError')],
+)
+@pytest.mark.parametrize('pipeline', ['DicomToNifti', 'nifti_twice'])
+def test_an_experiment_of_the_wrong_type_is_an_error(
+    converting: Any, pipeline: str, experiment: str, error: type[Exception], name: str
+) -> None:
+    with pytest.raises(error, match=experiment) as raised:
+        converting.pipelines.pipeline(pipeline).run(experiment)
+    assert isinstance(raised.value, getattr(pyxnat.errors, name))
+    assert isinstance(raised.value, pyxnat.errors.DatabaseError)
+
+
+@pytest.mark.parametrize('accepted', ['xnat:imageSessionData', 'All Datatypes'])
+def test_a_pipeline_for_a_base_type_accepts_its_subtypes(tmp_path: Any, accepted: str) -> None:
+
+    def answer(request: Request) -> Reply:
+        if urlsplit(request.uri).path == '/data/projects/P/pipelines':
+            return Reply(body=table({**ROW, 'Datatype': accepted}))
+        return xnat_with_pipelines(request)
+
+    with ScriptedServer(answer) as running:
+        interface = pyxnat.Interface(running.url, 'me', 'x', tmp_path / 'cache')
+        interface.select.project('P').pipelines.pipeline('DicomToNifti').run('E')
+        assert running.requests[-1].method == 'POST'
 
 
 def test_a_project_without_pipelines(project: Any) -> None:
@@ -180,7 +207,6 @@ def test_a_project_without_pipelines(project: Any) -> None:
     pipeline = project.pipelines.pipeline('DicomToNifti')
     assert not pipeline.exists()
     for ask in (
-        lambda: project.pipelines.info('DicomToNifti'),
         pipeline.info,
         lambda: pipeline.run('E'),
         lambda: pipeline.status(session),

@@ -114,7 +114,8 @@ def test_scans_are_downloaded_in_one_zip_for_each_session(project, tmp_path):
     scans = project.subject('S1').experiment('E1').scans()
     path = scans.download(str(tmp_path), type='ALL')
     assert (
-        os.path.basename(path) == 'E1_scans_ALL.zip' and len(zipfile.ZipFile(path).namelist()) == 2
+        os.path.basename(path) == f'{project.id()}_S1_E1_scans_ALL.zip'
+        and len(zipfile.ZipFile(path).namelist()) == 2
     )
     with pytest.raises(errors.DataError, match='already'):
         scans.download(tmp_path, safe=True)
@@ -126,8 +127,8 @@ def test_scans_are_downloaded_in_one_zip_for_each_session(project, tmp_path):
     )
     both = project.subjects().experiments().scans().download(tmp_path / 'all')
     assert sorted(os.path.basename(path) for path in both) == [
-        'E1_scans_ALL.zip',
-        'E2_scans_ALL.zip',
+        f'{project.id()}_S1_E1_scans_ALL.zip',
+        f'{project.id()}_S1_E2_scans_ALL.zip',
     ]
     with pytest.raises(errors.NotFoundError):
         scans.download(tmp_path, type='NOPE')
