@@ -130,7 +130,12 @@ class DatabaseError(Error):
         Status of the response; `None` without one.
     remedy : str or None
         Advice to the user.
+    attempts : int
+        Number of times that the request was sent. If more than once, an earlier attempt may have
+        been carried out.
     """
+
+    attempts = 1
 
     def __init__(
         self,

@@ -21,14 +21,13 @@ from .. import errors
 from ..http.body import Body
 from ..http.redirects import MOST_REDIRECTS
 from ..http.transport import Transport
+from ..http.validation import ANY
 from ..model import uris
 from .multipart import Multipart, parts
 from .requests_errors import network_errors
 from .requests_response import Headers, Response
 
 __all__ = ['Connection', 'request']
-
-_ANY_STATUS = frozenset(range(100, 600))
 
 
 def request(
@@ -143,8 +142,7 @@ def _send(
                     wanted.body,
                     wanted.headers,
                     timeout=timeout,
-                    accept_pages=True,
-                    accept_status=_ANY_STATUS,
+                    kind=ANY,
                 )
             )
         except errors.AuthenticationError as error:

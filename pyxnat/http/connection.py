@@ -6,7 +6,6 @@ httplib2 is used without its retries, redirects and cache, and without reading b
 from __future__ import annotations
 
 import http.client
-import re
 import selectors
 import socket
 import ssl
@@ -23,7 +22,10 @@ import httplib2
 from .. import errors
 from ..files.disk import CHUNK
 from .body import Payload
+from .framing import Response
+from .pages import MOST_OF_A_PAGE, begins_page, has_login_form
 from .tracing import Record
+from .validation import Fault
 
 __all__ = [
     'EXCEPTIONS',
@@ -34,11 +36,8 @@ __all__ = [
     'Stream',
     'Timeouts',
     'is_lasting',
-    'is_login_page',
-    'is_no_data',
-    'is_web_page',
     'network_error',
-    'page_error',
+    'response_error',
 ]
 
 MAX_IDLE_S = 3.0
@@ -55,6 +54,13 @@ A server that closes connections after each response does so at once.
 
 _INFLATED_BYTES = 2**30
 """Default limit for the decompressed size of a body (1 GiB)."""
+
+
+_GZIP_OR_ZLIB = 47
+"""Window size for zlib: gzip or zlib, by the header of the data."""
+
+_PEEKED = 1024
+"""Bytes of a body that are read before it is decided what it is."""
 
 
 class Timeouts(NamedTuple):
@@ -105,6 +111,9 @@ class Stream:
         self.most_bytes = _INFLATED_BYTES
         """Limit for the decompressed size of the body, in bytes."""
         self._first: bytes | None = None
+        self._is_broken = False
+        self.fault: Fault | None = None
+        """Why it is not what its request asked for."""
 
     @property
     def length(self) -> int | None:
@@ -115,9 +124,30 @@ class Stream:
         return int(text)
 
     @cached_property
-    def is_page(self) -> bool:
-        """Whether the body begins like an HTML page."""
-        return is_web_page(self.peek())
+    def page(self) -> str:
+        """``login`` for an HTML page with a login form, ``page`` for any other, or empty.
+
+        Also empty for a table as HTML, with which XNAT answers requests that share an item.
+        """
+        least, start = _PEEKED, self.begin()
+        is_page = begins_page(start)
+        while is_page is None and least < MOST_OF_A_PAGE and len(self.peek(least)) >= least:
+            least *= 4
+            start = self.begin(least)
+            is_page = begins_page(start)
+        if not (begins_page(start + b'>') if is_page is None else is_page):
+            return ''
+        if b'class="x_rs_t"' in start:
+            return ''
+        return 'login' if has_login_form(self.begin(MOST_OF_A_PAGE)) else 'page'
+
+    def begin(self, least: int = 1024) -> bytes:
+        """Return the begin of the body, decompressed, from at least `least` bytes as sent."""
+        first = self.peek(least)
+        if 'content-encoding' in self.headers:
+            with suppress(zlib.error):  # not compressed, or by another method
+                return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(first, MOST_OF_A_PAGE) or first
+        return first
 
     def peek(self, least: int = 1024) -> bytes:
         """Return at least `least` bytes, or all; they are not consumed."""
@@ -160,8 +190,8 @@ class Stream:
         length = self.length
         if length is not None and self.record.received < length:
             raise self._cut(f'{self.record.received} of {length} bytes came')
-        if getattr(self._raw, 'has_excess', False):
-            raise self._cut(f'more than the announced {length} bytes came')
+        if self._has_excess:
+            raise self._cut(f'more than the announced {length or self.record.received} bytes came')
 
     @property
     def set_cookies(self) -> list[str]:
@@ -172,8 +202,10 @@ class Stream:
         try:
             piece = self._raw.read(size)
         except http.client.IncompleteRead as error:
+            self._is_broken = True
             raise self._cut('the connection ended in the middle') from error
         except (OSError, http.client.HTTPException) as error:
+            self._is_broken = True
             raise network_error(error, self.method, self.uri) from error
         self.record.received += len(piece)
         return piece
@@ -189,7 +221,7 @@ class Stream:
         return b''.join(self)
 
     def _inflated(self) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(47)  # gzip or zlib, by its header
+        inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
         count = 0
         for piece in self.as_sent():
             left = piece
@@ -209,76 +241,11 @@ class Stream:
     @property
     def is_finished(self) -> bool:
         """Whether the body was read to its end and the connection is free."""
-        return self._raw.isclosed()
+        return self._raw.isclosed() and not (self._is_broken or self._has_excess)
 
-
-_INTERIM = (b'HTTP/1.0 1', b'HTTP/1.1 1')
-"""First bytes of an interim response, which another response follows."""
-
-
-class _HeadReader:
-    """File of a response that detects truncated headers.
-
-    http.client takes the end of the connection for the end of the headers.
-    """
-
-    def __init__(self, file: Any) -> None:
-        self._file = file
-        self.was_cut = False
-
-    def readline(self, limit: int = -1) -> bytes:
-        """Return the next line, and note whether it is complete."""
-        line: bytes = self._file.readline(limit)
-        self.was_cut = self.was_cut or not line.endswith(b'\n')
-        return line
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-class _Response(http.client.HTTPResponse):
-    """Response that detects truncated headers and bodies of excessive length.
-
-    Attributes
-    ----------
-    has_excess : bool
-        More bytes than the announced length arrived.
-    """
-
-    has_excess = False
-
-    def begin(self) -> None:
-        file: Any = self.fp
-        if b'\r\n\r\n' in (first := file.peek()) and not first.startswith(_INTERIM):
-            super().begin()  # all of the head has come
-            return
-        reader: Any = _HeadReader(file)
-        self.fp = reader
-        try:
-            super().begin()
-        finally:
-            self.fp = file if self.fp is reader else self.fp
-        if reader.was_cut:
-            raise http.client.RemoteDisconnected('the response ended in its headers')
-
-    def _close_conn(self) -> None:
-        if self.length == 0 and self.fp is not None and not isinstance(self.fp, _HeadReader):
-            self.has_excess = self._can_read_on()
-        super()._close_conn()  # type: ignore[misc]
-
-    def _can_read_on(self) -> bool:
-        """Return whether more bytes are in the buffer or on the socket."""
-        sock = getattr(getattr(self.fp, 'raw', None), '_sock', None)
-        if sock is None:
-            return False
-        timeout = sock.gettimeout()
-        sock.settimeout(0)
-        try:
-            return bool(self.fp.peek(1))
-        except OSError:
-            return False
-        finally:
-            sock.settimeout(timeout)
+    @property
+    def _has_excess(self) -> bool:
+        return isinstance(self._raw, Response) and self._raw.has_excess
 
 
 class Http(httplib2.Http):
@@ -316,7 +283,7 @@ class Http(httplib2.Http):
             # A server may refuse an upload before it has read all of it; then its response can
             # be read. If there is none, reading it raises.
             conn.request(method, request_uri, body.open(), headers)
-        conn.response_class = _Response
+        conn.response_class = Response
         raw = conn.getresponse()
         self.last_used = time.monotonic()
         response = httplib2.Response(raw)
@@ -460,49 +427,19 @@ def network_error(error: BaseException, method: str, uri: str) -> errors.Databas
     )
 
 
-_LOGIN_FORM = re.compile(
-    rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)',
-    re.IGNORECASE | re.DOTALL,
-)
-_MOST_OF_A_PAGE = 2**16
-"""Bytes of a page that are searched for the form."""
+def response_error(stream: Stream) -> errors.DatabaseError:
+    """Return the error for a response that is not what its request asked for.
 
-
-def is_web_page(first: bytes) -> bool:
-    """Return whether a body begins like an HTML page."""
-    start = first.removeprefix(b'\xef\xbb\xbf').lstrip()[:200].lower()
-    return start.startswith((b'<!doctype html', b'<html', b'<head', b'<body'))
-
-
-def is_login_page(stream: Stream) -> bool:
-    """Return whether the body is an HTML page with a login form.
-
-    XNAT sends other pages as well, such as tables.
+    Some of the body is read for the server's own words.
     """
-    return stream.is_page and _LOGIN_FORM.search(stream.peek(_MOST_OF_A_PAGE)) is not None
-
-
-def is_no_data(stream: Stream) -> bool:
-    """Return whether the body is an HTML page other than a table.
-
-    XNAT returns a table as HTML for requests that share an item.
-    """
-    return stream.is_page and b'class="x_rs_t"' not in stream.peek()
-
-
-def page_error(stream: Stream) -> errors.DatabaseError:
-    """Return the error for an HTML page sent in place of data."""
-    is_login = is_login_page(stream)
-    page = b''.join(islice(stream, 4))
-    kind: type[errors.DatabaseError] = errors.UnexpectedAnswer
-    message = 'the server sent a web page in place of data'
-    remedy = (
-        'Check the URL of the server (context path such as /xnat?), and whether a proxy or portal '
-        'stands in between.'
+    fault, status = stream.fault, stream.status
+    if fault is None or not (200 <= status < 300 or status == 304):
+        message = errors.server_message(b''.join(islice(stream, 4)), stream.reason)
+        return errors.from_status(status, message, method=stream.method, uri=stream.uri)
+    message = fault.message
+    if fault.is_page:
+        detail = errors.server_message(b''.join(islice(stream, 4)))[:120]
+        message = f'{message} ({detail})' if detail else message
+    return fault.error(
+        message, method=stream.method, uri=stream.uri, status=status, remedy=fault.remedy
     )
-    if is_login:
-        kind, message = errors.AuthenticationError, 'the server sent its login page'
-        remedy = 'Check user and password; the session may have ended.'
-    detail = errors.server_message(page)[:120]
-    message = f'{message} ({detail})' if detail else message
-    return kind(message, method=stream.method, uri=stream.uri, status=stream.status, remedy=remedy)

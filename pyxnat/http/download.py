@@ -12,6 +12,7 @@ from .. import errors
 from ..cache import Incoming, is_proof
 from .connection import Stream
 from .transport import Transport
+from .validation import PART, file_kind, kind_of
 
 __all__ = ['Expected', 'fetch']
 
@@ -76,8 +77,7 @@ def fetch(
     expected: Expected = Expected(),  # noqa: B008 - a tuple
     *,
     headers: Mapping[str, str] | None = None,
-    accept_pages: bool = False,
-    accept_status: frozenset[int] = frozenset(),
+    accept: frozenset[int] = frozenset(),
 ) -> int:
     """Download the body of a GET and return the status of the response.
 
@@ -92,15 +92,13 @@ def fetch(
     uri : str
         Encoded, below the server's URL.
     target : callable
-        Opens the file to write to, from the headers of the response. Called for a status of 2xx.
+        Opens the file to write to, from the headers of the response. Called for a status of 200.
     expected : Expected
         Size and digest of the listing, which the body must have.
     headers : mapping, optional
         Headers of the request.
-    accept_pages : bool
-        Whether an HTML page is a valid response.
-    accept_status : frozenset of int
-        Statuses other than 2xx that are valid responses.
+    accept : frozenset of int
+        Further statuses that are right, such as 304; nothing is written for them.
 
     Raises
     ------
@@ -109,14 +107,15 @@ def fetch(
     DatabaseError
         As :meth:`pyxnat.http.transport.Transport.stream`.
     """
-    attempt = 1
+    attempt, kind = 1, kind_of('GET', uri)
+    if expected.size is not None and kind.content == 'file':
+        kind = file_kind(uri, expected.size)
+    kind = kind._replace(statuses=kind.statuses | accept)
     while True:
         receiving = None
         try:
-            with transport.stream(
-                'GET', uri, None, headers, accept_pages=accept_pages, accept_status=accept_status
-            ) as stream:
-                if 200 <= stream.status < 300:
+            with transport.stream('GET', uri, None, headers, kind=kind) as stream:
+                if stream.status == 200:
                     with target(stream.headers) as file:
                         receiving = _Receiving(transport, stream, file, expected)
                         receiving.run()
@@ -206,9 +205,7 @@ class _Receiving:
         size = self._file.size
         headers = {'range': f'bytes={size}-', 'if-range': self._validator}
         try:
-            with self._transport.stream(
-                'GET', self._first.uri, None, headers, accept_pages=True
-            ) as stream:
+            with self._transport.stream('GET', self._first.uri, None, headers, kind=PART) as stream:
                 if stream.status != 206 or not self._is_rest(stream, size):
                     self.broken = broken
                     raise broken  # the file has changed: start again

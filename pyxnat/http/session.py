@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 
-__all__ = ['Credentials', 'Session', 'Ticket', 'known_session']
+__all__ = ['Credentials', 'Session', 'Ticket', 'has_mark', 'known_session']
 
 _SESSION_COOKIE = 'JSESSIONID'
-_NOT_SENT_BACK = {'SESSION_EXPIRATION_TIME'}
+_EXPIRATION_COOKIE = 'SESSION_EXPIRATION_TIME'
 _ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 
 
@@ -130,6 +130,8 @@ class Session:
         self._stateless = False
         self.is_accepted = False
         """Whether the server has accepted this login or session since it was opened here."""
+        self.is_marked = False
+        """Whether the server sets the cookie that XNAT sets with every response of a session."""
         self._owner: int | None = None
         _ALL.add(self)
         if self.login:
@@ -212,6 +214,7 @@ class Session:
         """
         try:
             with self._lock:
+                self.is_marked = self.is_marked or has_mark(set_cookies)
                 expired = self._settle(ticket, status, _parse_cookies(set_cookies))
                 self.is_accepted = not expired and (
                     self.is_accepted if status is None else status != 401
@@ -268,6 +271,11 @@ class Session:
         self._lock = threading.RLock()
 
 
+def has_mark(set_cookies: list[str]) -> bool:
+    """Return whether a response sets the cookie that every response of XNAT sets."""
+    return any(header.startswith(_EXPIRATION_COOKIE) for header in set_cookies)
+
+
 def _parse_cookies(headers: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for header in headers:
@@ -277,7 +285,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
         except CookieError:
             continue  # malformed, from a gateway: it could not be sent back either
         for name, morsel in cookie.items():
-            if morsel.value and name not in _NOT_SENT_BACK:
+            if morsel.value and name != _EXPIRATION_COOKIE:
                 found[name] = morsel.value
     return found
 

@@ -34,15 +34,14 @@ from .connection import (
     Stream,
     Timeouts,
     is_lasting,
-    is_login_page,
-    is_no_data,
     network_error,
-    page_error,
+    response_error,
 )
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Target, target_of
-from .session import Session, Ticket
+from .session import Session, Ticket, has_mark
 from .tracing import Record, Trace
+from .validation import ANY, KINDS, Fault, Kind, find_fault, kind_of
 
 __all__ = ['BACKOFF_S', 'BUSY', 'MAX_RETRY_AFTER_S', 'Transport']
 
@@ -75,13 +74,12 @@ class _Call(NamedTuple):
     payload: Payload
     headers: dict[str, str]
     timeouts: Timeouts
-    accept_pages: bool = False
-    accept_status: frozenset[int] = frozenset()
+    kind: Kind
     target: Target | None = None
     """Target of a redirect that is followed."""
 
     def accepts(self, status: int) -> bool:
-        return 200 <= status < 300 or status in self.accept_status
+        return self.kind.accepts(status)
 
     @property
     def may_repeat(self) -> bool:
@@ -157,8 +155,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: Any = None,
-        accept_pages: bool = False,
-        accept_status: frozenset[int] = frozenset(),
+        kind: Kind | None = None,
     ) -> Answer:
         """Send a request and return the response with its body.
 
@@ -174,25 +171,25 @@ class Transport:
             Headers of the request.
         timeout : float or pair, optional
             Seconds, in place of the Interface's timeouts.
-        accept_pages : bool
-            Whether an HTML page is a valid response.
-        accept_status : frozenset of int
-            Statuses other than 2xx that are valid responses.
+        kind : Kind, optional
+            The responses that are right; by default those of `kind_of`.
 
         Raises
         ------
         DatabaseError
-            By :data:`pyxnat.errors.STATUS_TABLE` and :data:`pyxnat.http.connection.EXCEPTIONS`.
+            The response is not what was requested (`find_fault`); by
+            :data:`pyxnat.errors.STATUS_TABLE` and :data:`pyxnat.http.connection.EXCEPTIONS`.
         """
-        call = self._call(method, uri, body, headers, timeout, accept_pages, accept_status)
+        call = self._call(method, uri, body, headers, timeout, kind)
         attempt = 1
         while True:
             stream = self._ask(call, attempt)
             try:
                 with self._reading(stream):
                     return Answer(stream.status, stream.reason, stream.headers, stream.read())
-            except errors.NetworkError:
-                if not call.may_repeat or attempt > self.retries:
+            except errors.NetworkError as error:
+                is_timeout = isinstance(error, errors.NetworkTimeout)  # costs its time each time
+                if is_timeout or not call.may_repeat or attempt > self.retries:
                     raise
             self.pause(attempt)
             attempt += 1
@@ -206,14 +203,13 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         *,
         timeout: Any = None,
-        accept_pages: bool = False,
-        accept_status: frozenset[int] = frozenset(),
+        kind: Kind | None = None,
     ) -> Iterator[Stream]:
         """Send a request and yield the response before its body is read.
 
         Parameters
         ----------
-        method, uri, body, headers, timeout, accept_pages, accept_status
+        method, uri, body, headers, timeout, kind
             As for `request`.
 
         Raises
@@ -221,7 +217,7 @@ class Transport:
         DatabaseError
             As for `request`.
         """
-        call = self._call(method, uri, body, headers, timeout, accept_pages, accept_status)
+        call = self._call(method, uri, body, headers, timeout, kind)
         stream = self._ask(call, 1)
         with self._reading(stream):
             yield stream
@@ -233,8 +229,7 @@ class Transport:
         body: Body | Payload,
         headers: Mapping[str, str] | None,
         timeout: Any,
-        accept_pages: bool,
-        accept_status: frozenset[int],
+        kind: Kind | None,
     ) -> _Call:
         payload = body if isinstance(body, Payload) else Payload(body)
         timeouts = self.timeouts if timeout is None else Timeouts.of(timeout)
@@ -243,15 +238,8 @@ class Transport:
             plain[name.lower()] = value
         if payload.length is not None and not payload.is_empty and 'content-length' not in plain:
             plain['content-length'] = str(payload.length)
-        return _Call(
-            method.upper(),
-            self.relative(uri),
-            payload,
-            plain,
-            timeouts,
-            accept_pages,
-            accept_status,
-        )
+        method, uri = method.upper(), self.relative(uri)
+        return _Call(method, uri, payload, plain, timeouts, kind or kind_of(method, uri))
 
     def relative(self, uri: str) -> str:
         """Return a URI relative to the server, with a leading slash.
@@ -360,12 +348,7 @@ class Transport:
             if ticket.needs_login_service:
                 self._log_in(ticket)
             stream = self._send(call, ticket.headers, record)
-            page = (
-                not call.accept_pages
-                and call.accepts(stream.status)
-                and stream.is_page
-                and is_login_page(stream)
-            )
+            fault = stream.fault
         except NETWORK_EXCEPTIONS as error:
             self._connections.drop()
             return error
@@ -378,8 +361,9 @@ class Transport:
             died = self.session.settle(
                 ticket, stream.status if stream else None, stream.set_cookies if stream else []
             )
+        is_login_page = fault is not None and fault.error is errors.AuthenticationError
         stream.session_died = died or (
-            page and not ticket.opens and self.session.expire(ticket.generation)
+            is_login_page and not ticket.opens and self.session.expire(ticket.generation)
         )
         return stream
 
@@ -412,7 +396,27 @@ class Transport:
             record.ms = (time.monotonic() - started) * 1000
         record.status = response.status
         assert http.raw is not None
-        return Stream(call.method, url, response, http.raw, record)
+        stream = Stream(call.method, url, response, http.raw, record)
+        stream.fault = self._fault_of(call, stream)
+        return stream
+
+    def _fault_of(self, call: _Call, stream: Stream) -> Fault | None:
+        """Return why a response is not what was requested; reads the begin of its body."""
+        kind, status = call.kind, stream.status
+        if not kind.is_checked or not kind.accepts(status):
+            return find_fault(kind, status, stream.headers, b'')
+        first = stream.begin()
+        is_foreign = self.session.is_marked and self._is_foreign(call, stream)
+        return find_fault(kind, status, stream.headers, first, stream.page, is_foreign=is_foreign)
+
+    @staticmethod
+    def _is_foreign(call: _Call, stream: Stream) -> bool:
+        """Return whether a response of the server lacks the cookie that XNAT sets with each."""
+        return (
+            call.target is None
+            and not call.uri.startswith('/xapi/')
+            and not has_mark(stream.set_cookies)
+        )
 
     def _log_in(self, ticket: Ticket) -> None:
         """Open the session through the login service.
@@ -427,7 +431,7 @@ class Transport:
             'content-type': 'application/x-www-form-urlencoded',
             'content-length': str(body.length),
         }
-        call = _Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts)
+        call = _Call('PUT', _LOGIN_SERVICE, body, headers, self.timeouts, KINDS['login'])
         stream = self._send(call, {}, Record(call.method, call.uri))
         with self._reading(stream):
             self._checked(call, stream)
@@ -438,14 +442,11 @@ class Transport:
 
     def _checked(self, call: _Call, stream: Stream) -> Stream:
         """Return a response if the caller accepts its status; else raise."""
-        if call.accepts(stream.status):
-            if call.accept_pages or not stream.is_page or not is_no_data(stream):
-                return stream
-            with self._reading(stream):
-                raise page_error(stream)
+        if stream.fault is None:
+            return stream
         with self._reading(stream):
-            message = errors.server_message(b''.join(islice(stream, 4)), stream.reason)
-        error = errors.from_status(stream.status, message, method=call.method, uri=stream.uri)
+            error = response_error(stream)
+        error.attempts = stream.record.attempt
         if stream.status == 401 and not self.session.login:
             error.remedy = (
                 'The site is not open to guests: log in, with user and password or a token.'
@@ -522,7 +523,7 @@ class Transport:
         """
         try:
             if self.session.is_ours and not self.cache.is_offline:
-                call = self._call('DELETE', _SESSION, None, None, timeout, True, frozenset())
+                call = self._call('DELETE', _SESSION, None, None, timeout, ANY)
                 got = self._attempt(call, 1)
                 if isinstance(got, Exception) and not is_lasting(got):
                     got = self._attempt(call, 2)  # the server had closed the connection

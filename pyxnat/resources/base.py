@@ -26,6 +26,7 @@ from .bulk import Uploadable
 from .creation import create, read_document
 from .host import Host
 from .hosted import Named
+from .repeated import accept_if_done
 from .writing import XML
 
 __all__ = ['Element', 'as_name', 'class_of', 'register']
@@ -523,9 +524,9 @@ class Element(Named, Uploadable):
             This login may not delete it.
         """
         self.check_owner(fresh=True)
-        self.connection.request(
-            uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files}), 'DELETE'
-        )
+        uri = uris.with_query(self._uri_to_delete(), {'removeFiles': delete_files})
+        with accept_if_done(lambda: not self.exists(consistent=True)):
+            self.connection.request(uri, 'DELETE')
         self.row.clear()
         self.host.owners.invalidate()
 

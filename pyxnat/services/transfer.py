@@ -20,6 +20,7 @@ from ..files.archives import unpackable
 from ..files.disk import copy_file, digest_of, http_time, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
+from ..http.pages import is_page_name
 from ..http.upload_body import FileUpload, check_names, file_upload
 from ..model import uris
 from ..model.levels import children
@@ -69,7 +70,12 @@ class Transfer:
             A file, or an existing folder. Default: the cache.
         """
         # For a session that does not exist XNAT sends the files of the subject.
-        must_look = isinstance(file, Element) and not file.row and may_be_of_others(file.steps)
+        # A page of a portal differs from a stored page by its size and digest.
+        must_look = (
+            isinstance(file, Element)
+            and not file.row
+            and (may_be_of_others(file.steps) or is_page_name(file.path_name))
+        )
         row = file.fetch_row() if must_look and not self._host.cache.is_offline else None
         uri = file.uri
         if dest is None:
@@ -87,7 +93,6 @@ class Transfer:
             uri,
             lambda headers: publish(target, http_time(headers.get('last-modified'))),
             _expected(file),
-            accept_pages=_is_page_name(uri),
         )
         return target
 
@@ -168,8 +173,7 @@ class Transfer:
             lambda headers: store.writing(uri, headers, digested=bool(expected.md5)),
             expected,
             headers={'if-modified-since': since} if since else None,
-            accept_pages=_is_page_name(uri),
-            accept_status=frozenset({304}) if since else frozenset(),
+            accept=frozenset({304}) if since else frozenset(),
         )
 
     def upload(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> None:
@@ -524,7 +528,7 @@ class Transfer:
     def _send(self, file: Any, request: FileUpload) -> list[str]:
         """Send the request, and return the files that the server had and kept."""
         with self._host.connection.stream(
-            'PUT', request.uri, request.payload, request.headers, accept_pages=True
+            'PUT', request.uri, request.payload, request.headers
         ) as stream:
             body = stream.read()
             attempts = stream.record.attempt
@@ -602,7 +606,3 @@ def _is_same(row: Row | None, path: Path) -> bool:
 
 def _expected(file: Any) -> Expected:
     return Expected.of(file.row, file.refetch_row) if file.row else Expected()
-
-
-def _is_page_name(uri: str) -> bool:
-    return uri.lower().endswith(('.html', '.htm', '.xhtml'))

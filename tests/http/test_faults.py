@@ -18,7 +18,15 @@ from pyxnat.http import transport
 from pyxnat.http.connection import Timeouts
 from tests.conftest import DEEP
 from tests.support import faults
-from tests.support.faults import LOGIN_PAGE, Fault, FaultProxy, cut, says, wrong_length
+from tests.support.faults import (
+    LOGIN_PAGE,
+    Fault,
+    FaultProxy,
+    answers_with,
+    cut,
+    says,
+    wrong_length,
+)
 from tests.support.waiting import GENEROUS_S
 
 CONTENT = bytes(range(256)) * 40
@@ -87,6 +95,42 @@ def _is_there_once(result: Any, folder: Path) -> bool:
     ) == 1
 
 
+def _created(level: str) -> Callable[[pyxnat.Interface, Path], Any]:
+    """Create an element whose answer has no body."""
+
+    def run(interface: pyxnat.Interface, folder: Path) -> Any:
+        name = folder.name.replace('_', '-')[-30:]
+        if level == 'project':
+            return interface.select.project(name).create()
+        return interface.select('/projects/FAULTS/subjects/S2/experiments/E2').scan(name).create()
+
+    return run
+
+
+def _delete(interface: pyxnat.Interface, folder: Path) -> Any:
+    name = folder.name.replace('_', '-')[-30:]
+    subject = interface.select.project('FAULTS').subject(f'D{name}')
+    if not subject.exists():
+        subject.create()
+    subject.delete()
+    return subject
+
+
+def _put_proved(interface: pyxnat.Interface, folder: Path) -> Any:
+    """Put a second file: the first one has shown that this login may."""
+    resource = interface.select('/projects/FAULTS/resources/NEW')
+    interface.transfer.proved.add(('/projects/FAULTS', 'projects'))
+    resource.file(f'{folder.name}.bin').put(CONTENT)
+    return interface, resource
+
+
+def _bulk(interface: pyxnat.Interface, folder: Path) -> dict[str, bytes]:
+    interface.select('/projects/FAULTS/subjects/S/experiments/E').download(
+        folder / 'bulk', progress=False
+    )
+    return {path.name: path.read_bytes() for path in (folder / 'bulk').rglob('*.bin')}
+
+
 def _search(interface: pyxnat.Interface, folder: Path) -> list[str]:
     return (
         interface.select('/projects/FAULTS/subjects')
@@ -121,6 +165,26 @@ OPERATIONS = {
     ),
     'put': Operation(_put, _is_put_once, lambda method, uri: method == 'PUT', True),
     'create': Operation(_create, _is_there_once, lambda method, uri: method == 'PUT', True),
+    'create project': Operation(
+        _created('project'), lambda r, f: r.exists(), lambda method, uri: method == 'PUT', True
+    ),
+    'create scan': Operation(
+        _created('scan'), lambda r, f: r.exists(), lambda method, uri: method == 'PUT', True
+    ),
+    'put proved': Operation(_put_proved, _is_put_once, lambda method, uri: method == 'PUT', True),
+    'delete': Operation(
+        _delete, lambda r, f: not r.exists(), lambda method, uri: method == 'DELETE', True
+    ),
+    'document': Operation(
+        lambda i, f: i.select('/projects/FAULTS/subjects/S/experiments/E').get(),
+        lambda r, f: b'<xnat:MRSession' in r and r.rstrip().endswith(b'</xnat:MRSession>'),
+        lambda method, uri: 'format=xml' in uri,
+    ),
+    'table': Operation(
+        lambda i, f: list(i.select('/projects/FAULTS/subjects/S/experiments/*').table(['label'])),
+        lambda r, f: [row['label'] for row in r] == ['E'],
+    ),
+    'bulk': Operation(_bulk, lambda r, f: r == {'a.bin': CONTENT, 'b.bin': CONTENT}),
 }
 """Fault -> the requests that it affects."""
 
@@ -153,6 +217,15 @@ FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
     ),
     'gzip bomb': (faults.bomb, 99, (errors.DatabaseError,)),
     'garbage': (faults.garbage, 99, (errors.DatabaseError,)),
+    '200 without a body': (says(200), 99, (errors.UnexpectedAnswer, errors.DataError)),
+    **{
+        f'{status} without a body': (says(status), 99, (errors.UnexpectedAnswer,))
+        for status in (201, 202, 203, 204, 205, 206, 207, 299, 304)
+    },
+    **{
+        f'{status} in place of 200': (answers_with(status), 1, (errors.UnexpectedAnswer,))
+        for status in (202, 203, 206, 226)
+    },
     'redirect loop': (faults.redirect_loop, 99, (errors.UnexpectedAnswer,)),
 }
 """Affected requests, their number in a row, and the errors that may occur instead of the right
@@ -163,6 +236,7 @@ data."""
 def archive(server: Any) -> Any:
     with pyxnat.Interface(server.url, server.user, server.password) as interface:
         scan = interface.select.project('FAULTS').subject('S').experiment('E').scan('1').create()
+        interface.select.project('FAULTS').subject('S2').experiment('E2').create()
         for name in ('a.bin', 'b.bin'):
             scan.resource('R').file(name).put(CONTENT)
     return server

@@ -117,6 +117,16 @@ def says(status: int, body: bytes = b'', *headers: str) -> Fault:
     return fault
 
 
+def answers_with(status: int) -> Fault:
+    """The archive does what it was asked, and its answer gets another status on its way."""
+
+    def fault(exchange: Exchange) -> None:
+        _, _, rest = exchange.forward().partition(b'\r\n')
+        exchange.client.sendall(b'HTTP/1.1 %d Said\r\n' % status + rest)
+
+    return fault
+
+
 def redirect_loop(exchange: Exchange) -> None:
     """Redirect to the same URL, forever."""
     says(302, b'', f'Location: {exchange.uri}')(exchange)

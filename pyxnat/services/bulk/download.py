@@ -301,14 +301,7 @@ class Downloader(WorkerPool):
         def opened(headers: Any) -> AbstractContextManager[Incoming]:
             return self._writing(file, target, http_time(headers.get('last-modified')))
 
-        accept_pages = file.path.lower().endswith(('.html', '.htm', '.xhtml'))
-        fetch(
-            self._host.connection.transport,
-            file.uri,
-            opened,
-            Expected(file.size, file.md5),
-            accept_pages=accept_pages,
-        )
+        fetch(self._host.connection.transport, file.uri, opened, Expected(file.size, file.md5))
         self._record(file, target)
 
     def _fetch_zip(self, zipped: Zipped) -> list[RemoteFile]:
