@@ -10,7 +10,6 @@ import selectors
 import socket
 import ssl
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cached_property
@@ -22,6 +21,7 @@ import httplib2
 from .. import errors
 from ..files.disk import CHUNK
 from .body import Payload
+from .encodings import coding_of, decompress, decompress_begin, is_known
 from .framing import Response
 from .pages import MOST_OF_A_PAGE, begins_page, has_login_form
 from .tracing import Record
@@ -55,9 +55,6 @@ A server that closes connections after each response does so at once.
 _INFLATED_BYTES = 2**30
 """Default limit for the decompressed size of a body (1 GiB)."""
 
-
-_GZIP_OR_ZLIB = 47
-"""Window size for zlib: gzip or zlib, by the header of the data."""
 
 _PEEKED = 1024
 """Bytes of a body that are read before it is decided what it is."""
@@ -144,10 +141,14 @@ class Stream:
     def begin(self, least: int = 1024) -> bytes:
         """Return the begin of the body, decompressed, from at least `least` bytes as sent."""
         first = self.peek(least)
-        if 'content-encoding' in self.headers:
-            with suppress(zlib.error):  # not compressed, or by another method
-                return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(first, MOST_OF_A_PAGE) or first
+        if self.is_encoded:
+            return decompress_begin(first, MOST_OF_A_PAGE) or first
         return first
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether a coding of the body is declared."""
+        return 'content-encoding' in self.headers and coding_of(self.headers) != ''
 
     def peek(self, least: int = 1024) -> bytes:
         """Return at least `least` bytes, or all; they are not consumed."""
@@ -171,7 +172,7 @@ class Stream:
         TransferError
             As `as_sent`; also if the compressed data is damaged, or larger than `most_bytes`.
         """
-        return self.as_sent() if 'content-encoding' not in self.headers else self._inflated()
+        return self._inflated() if self.is_encoded else self.as_sent()
 
     def as_sent(self) -> Iterator[bytes]:
         """Yield the body as it was sent, in pieces of at most 256 KiB.
@@ -221,22 +222,18 @@ class Stream:
         return b''.join(self)
 
     def _inflated(self) -> Iterator[bytes]:
-        inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
+        coding = coding_of(self.headers)
+        if not is_known(coding):
+            raise self._cut(f'it is compressed with {coding[:40]!r}, which nobody asked for')
         count = 0
-        for piece in self.as_sent():
-            left = piece
-            while left:
-                try:
-                    inflated = inflater.decompress(left, CHUNK)
-                except zlib.error as error:
-                    raise self._cut(f'its compression is damaged ({error})') from error
+        try:
+            for inflated in decompress(self.as_sent(), CHUNK):
                 count += len(inflated)
                 if count > self.most_bytes:
                     raise self._cut(f'it decompresses to more than {self.most_bytes} bytes')
                 yield inflated
-                left = inflater.unconsumed_tail
-        if count and not inflater.eof:
-            raise self._cut('its compression ends too early')
+        except ValueError as error:
+            raise self._cut(str(error)) from error
 
     @property
     def is_finished(self) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from .. import errors
 from ..cache import Incoming, is_proof
 from .connection import Stream
+from .encodings import coding_of, has_own_coding
 from .transport import Transport
 from .validation import PART, file_kind, kind_of
 
@@ -24,7 +25,8 @@ _Target = Callable[[Mapping[str, str]], AbstractContextManager[Any]]
 The context manager commits the file if the block ends without an exception.
 """
 
-_CONTENT_RANGE = re.compile(r'bytes (\d+)-(\d+)/(\d+|\*)')
+_SIZE = re.compile(r'[0-9]{1,18}')
+_CONTENT_RANGE = re.compile(r'bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)')
 
 
 class Expected(NamedTuple):
@@ -51,7 +53,9 @@ class Expected(NamedTuple):
             Fetches the current row of the file.
         """
         size = row.get('Size', '')
-        return cls(int(size) if size.isdigit() else None, row.get('digest', '').lower(), look_again)
+        return cls(
+            int(size) if _SIZE.fullmatch(size) else None, row.get('digest', '').lower(), look_again
+        )
 
     def differs(self, size: int, md5: str) -> str:
         """Describe the difference to a downloaded file; empty if none.
@@ -117,7 +121,7 @@ def fetch(
             with transport.stream('GET', uri, None, headers, kind=kind) as stream:
                 if stream.status == 200:
                     with target(stream.headers) as file:
-                        receiving = _Receiving(transport, stream, file, expected)
+                        receiving = _Receiving(transport, uri, stream, file, expected)
                         receiving.run()
                 return stream.status
         except errors.NetworkError as error:
@@ -131,24 +135,44 @@ def fetch(
 class _Receiving:
     """The download of one body into an open file.
 
+    Parameters
+    ----------
+    transport : Transport
+        Sends the requests that resume it.
+    uri : str
+        URI of the body; the first response may come from another place.
+    stream : Stream
+        The first response.
+    file : Any
+        Open file.
+    expected : Expected
+        Size and digest of the listing.
+
     Attributes
     ----------
     broken : NetworkError or None
         Error that interrupted it and was not resolved by resuming.
     """
 
-    def __init__(self, transport: Transport, stream: Stream, file: Any, expected: Expected) -> None:
+    def __init__(
+        self, transport: Transport, uri: str, stream: Stream, file: Any, expected: Expected
+    ) -> None:
         self._transport = transport
+        self._uri = uri
         self._first = stream
         self._file = (
             file if isinstance(file, Incoming) else Incoming(file, None if expected.md5 else 0)
         )
         self._expected = expected
+        self._is_encoded = _is_encoded(uri, stream, expected.size)
+        self._total = None if self._is_encoded else stream.length
         self.broken: errors.NetworkError | None = None
+        if expected.size is not None:
+            stream.most_bytes = expected.size
 
     def run(self) -> None:
         """Receive the body, resuming as often as necessary, and check it."""
-        self.broken = self._copy(self._first)
+        self.broken = self._copy(iter(self._first) if self._is_encoded else self._first.as_sent())
         attempt = 1
         while self.broken is not None:
             if attempt > self._transport.retries or not self._can_resume:
@@ -160,9 +184,8 @@ class _Receiving:
         if self._expected.size is not None or self._expected.md5:
             self._check()
 
-    def _copy(self, stream: Stream) -> errors.NetworkError | None:
+    def _copy(self, pieces: Iterator[bytes]) -> errors.NetworkError | None:
         """Write the body as it arrives; return the error that broke it off."""
-        pieces = iter(stream) if self._is_encoded else stream.as_sent()
         while True:
             try:
                 piece = next(pieces, b'')
@@ -173,20 +196,10 @@ class _Receiving:
             self._file.write(piece)
 
     @property
-    def _is_encoded(self) -> bool:
-        """Whether the body is compressed for the transfer.
-
-        A file that is stored compressed has the size of the listing.
-        """
-        stream, size = self._first, self._expected.size
-        stream.most_bytes = size if size is not None else stream.most_bytes
-        return 'content-encoding' in stream.headers and (size is None or size != stream.length)
-
-    @property
     def _can_resume(self) -> bool:
         return (
             self._file.size > 0
-            and not self._is_encoded
+            and not self._first.is_encoded
             and self._first.headers.get('accept-ranges') == 'bytes'
             and bool(self._validator)
         )
@@ -201,29 +214,45 @@ class _Receiving:
         return headers.get('last-modified', '') if is_proof(headers) else ''
 
     def _resumed(self, broken: errors.NetworkError) -> errors.NetworkError | None:
-        """Request and write the rest; return the error that broke it off."""
-        size = self._file.size
-        headers = {'range': f'bytes={size}-', 'if-range': self._validator}
-        try:
-            with self._transport.stream('GET', self._first.uri, None, headers, kind=PART) as stream:
-                if stream.status != 206 or not self._is_rest(stream, size):
-                    self.broken = broken
-                    raise broken  # the file has changed: start again
-                log.info('%s: resumed at byte %d', self._first.uri, size)
-                return self._copy(stream)
-        except errors.NetworkError as error:
-            if error is broken:
-                raise
-            return error
+        """Request and write the rest; return the error that broke it off.
 
-    def _is_rest(self, stream: Stream, size: int) -> bool:
-        """Return whether a 206 response is the rest of the same file.
-
-        XNAT serves the range of the current file, even if it has changed.
+        A server may send fewer bytes than requested, and is then asked for the others.
         """
-        begin, total = _range_of(stream)
-        dates = [headers.get('last-modified') for headers in (self._first.headers, stream.headers)]
-        return begin == size and total in (None, self._first.length) and dates[0] == dates[1]
+        error = None
+        while error is None and (self._total is None or self._file.size < self._total):
+            begin = self._file.size
+            headers = {'range': f'bytes={begin}-', 'if-range': self._validator}
+            try:
+                with self._transport.stream('GET', self._uri, None, headers, kind=PART) as stream:
+                    part = _part_of(stream, self._first, begin, self._total)
+                    if part is None:
+                        self.broken = broken
+                        raise broken  # the file has changed: start again
+                    log.info('%s: resumed at byte %d', self._uri, begin)
+                    self._total = part.total if self._total is None else self._total
+                    error = self._copy(stream.as_sent()) or self._lacks(stream, part, broken)
+            except errors.NetworkError as network_error:
+                if network_error is broken:
+                    raise
+                error = network_error
+        return error
+
+    def _lacks(
+        self, stream: Stream, part: _Part, broken: errors.NetworkError
+    ) -> errors.NetworkError | None:
+        """Return the error for a part that is shorter than announced, or raise for a longer one."""
+        if self._file.size > part.end + 1:
+            self.broken = broken
+            raise broken  # what came is of no use: start again
+        if self._file.size == part.end + 1:
+            return None
+        return errors.TransferError(
+            f'the response is incomplete: it ends at byte {self._file.size}, not at {part.end + 1}',
+            uri=stream.uri,
+            method=stream.method,
+            status=stream.status,
+            remedy='Try again.',
+        )
 
     def _check(self) -> None:
         """Compare with the listing, and if that differs, with a new one.
@@ -245,11 +274,69 @@ class _Receiving:
             )
 
 
-def _range_of(stream: Stream) -> tuple[int | None, int | None]:
-    """Return first byte and total size of a ``Content-Range``, or `None`s."""
-    match = _CONTENT_RANGE.fullmatch(stream.headers.get('content-range', ''))
-    return (
-        (int(match.group(1)), int(match.group(3)) if match.group(3).isdigit() else None)
-        if match
-        else (None, None)
+def _is_encoded(uri: str, stream: Stream, size: int | None) -> bool:
+    """Return whether a body is compressed for the transfer, and not as the file is stored.
+
+    A file that is stored compressed has the size of the listing. Otherwise, a ``.gz`` file with the
+    coding gzip is taken as stored, unless it holds another gzip.
+    """
+    if not stream.is_encoded or (size is not None and size == stream.length):
+        return False
+    if not has_own_coding(uri.partition('?')[0], coding_of(stream.headers)):
+        return True
+    return stream.begin().startswith(b'\x1f\x8b') and stream.begin() != stream.peek()
+
+
+class _Part(NamedTuple):
+    """The range of a file that a response with status 206 announces."""
+
+    end: int
+    """Last byte."""
+    total: int | None
+    """Bytes of the whole file; `None` if it is not told."""
+
+
+def _part_of(stream: Stream, first: Stream, begin: int, total: int | None) -> _Part | None:
+    """Return the announced range, if a response continues the same file; else `None`.
+
+    XNAT serves the range of the current file, even if it has changed.
+
+    Parameters
+    ----------
+    stream : Stream
+        Response to a request for a range.
+    first : Stream
+        The response with the begin of the file.
+    begin : int
+        First byte that was requested.
+    total : int or None
+        Bytes of the whole file, if known.
+    """
+    found = _CONTENT_RANGE.fullmatch(stream.headers.get('content-range', ''))
+    if stream.status != 206 or found is None or stream.is_encoded:
+        return None
+    start, end = int(found[1]), int(found[2])
+    part = _Part(end, None if found[3] == '*' else int(found[3]))
+    known = part.total if total is None else total
+    fits = (
+        start == begin <= end
+        and known is not None
+        and end < known
+        and part.total in (None, known)
+        and stream.length in (None, end - begin + 1)
     )
+    return part if fits and _is_same(first.headers, stream.headers) else None
+
+
+def _is_same(first: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Return whether two responses are of the same version of a file.
+
+    All validators that both have must be equal, and they must have a strong one.
+    """
+    pairs = {
+        name: (first[name], other[name])
+        for name in ('etag', 'last-modified')
+        if name in first and name in other
+    }
+    is_strong = 'last-modified' in pairs or first.get('etag', '').startswith('"')
+    return bool(pairs) and is_strong and all(one == another for one, another in pairs.values())

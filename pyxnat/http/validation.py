@@ -166,7 +166,8 @@ def file_kind(name: str, size: int | None = None) -> Kind:
         Its bytes by a listing. A listed file may be anything, its size and digest decide.
     """
     kind = KINDS['file']
-    return kind._replace(is_page=is_page_name(name), size=size)
+    plain = name.removesuffix('.gz')  # its coding may be that of the response
+    return kind._replace(is_page=is_page_name(plain), size=size)
 
 
 def find_fault(
