@@ -103,8 +103,8 @@ class Stream:
         self.headers: dict[str, str] = dict(response)
         self._raw = raw
         self.record = record
-        self.session_died = False
-        """The session of the request had expired: retry in a new one."""
+        self.session = ''
+        """``expired`` if the request should be retried in a new session; ``lost`` if it cannot."""
         self.most_bytes = _INFLATED_BYTES
         """Limit for the decompressed size of the body, in bytes."""
         self._first: bytes | None = None

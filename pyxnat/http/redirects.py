@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 from .. import errors
 
-__all__ = ['MOST_REDIRECTS', 'REDIRECTS', 'Target', 'target_of']
+__all__ = ['MOST_REDIRECTS', 'REDIRECTS', 'Origin', 'Target', 'target_of']
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS = 10
@@ -23,11 +23,32 @@ class Target(NamedTuple):
     """Same server, or same host over https: credentials may be sent."""
 
 
-def target_of(method: str, url: str, status: int, location: str, *, rewinds: bool) -> Target | None:
+class Origin(NamedTuple):
+    """What decides whether a request may be led to another server."""
+
+    path: str = ''
+    """Path of the request below the server's URL."""
+    has_login: bool = False
+    """A login was given, which another server would not know."""
+    is_file: bool = False
+    """The response is a file or an archive of files, which may be kept elsewhere."""
+
+
+def target_of(
+    method: str,
+    url: str,
+    status: int,
+    location: str,
+    *,
+    rewinds: bool,
+    origin: Origin = Origin(),  # noqa: B008 - a tuple
+) -> Target | None:
     """Return the target of a redirect; `None` for any other response.
 
-    GET and HEAD follow to any server. Other requests are repeated only on the same server, and
-    only for 307 and 308, which keep the method.
+    GET and HEAD of a guest follow to any server. A login is never shown to another server, so with
+    a login only files are fetched from there, from a path that is not the requested one: else the
+    site has another URL, and would serve a guest. Other requests are repeated only on the same
+    server, and only for 307 and 308, which keep the method.
 
     Parameters
     ----------
@@ -41,18 +62,32 @@ def target_of(method: str, url: str, status: int, location: str, *, rewinds: boo
         ``Location`` header of the response.
     rewinds : bool
         Whether the body can be sent again.
+    origin : Origin
+        The request, and whether a login was given.
 
     Raises
     ------
     AuthenticationError
         The target is the login page.
     UnexpectedAnswer
-        The target is http after https, or a write is redirected to another server.
+        The target is no URL, or http after https; a write is redirected to another server; another
+        server would not know the login.
     """
     if status not in REDIRECTS or not location:
         return None
-    target = urljoin(url, location)
-    source, found = urlsplit(url), urlsplit(target)
+    source = urlsplit(url)
+    try:
+        target = urljoin(url, location)
+        found = urlsplit(target)
+        is_same = _origin(source) == _origin(found)
+    except ValueError as error:
+        raise errors.UnexpectedAnswer(
+            f'the server redirects to what is no URL ({error})',
+            uri=url,
+            method=method,
+            status=status,
+            remedy='Check the URL of the server, and tell its administrators.',
+        ) from error
     if 'login.vm' in found.path.lower():
         raise errors.AuthenticationError(
             'the server redirects to its login page',
@@ -61,14 +96,30 @@ def target_of(method: str, url: str, status: int, location: str, *, rewinds: boo
             status=status,
             remedy='Check user and password.',
         )
-    trusted = _origin(source) == _origin(found) or (
+    trusted = is_same or (
         source.hostname == found.hostname and (source.scheme, found.scheme) == ('http', 'https')
     )
     if found.scheme not in _PORTS or (source.scheme == 'https' and found.scheme == 'http'):
         raise _refused(method, url, status, found, 'which is not secure')
     if method not in _READING and not (trusted and rewinds and status in (307, 308)):
         raise _refused(method, url, status, found, 'where nothing was written')
+    if not trusted and origin.has_login:
+        base = _base_of(found, origin.path)
+        if base or not origin.is_file:
+            reason, remedy = (
+                'where the login would not be known',
+                f'Give {base or _base_of(found, found.path)} as the URL of the server.',
+            )
+            raise _refused(method, url, status, found, reason, remedy)
     return Target(target, trusted)
+
+
+def _base_of(found: SplitResult, path: str) -> str:
+    """Return the URL of the server that has a path; empty if the target has another path."""
+    path = path.partition('?')[0]
+    if not path or not found.path.endswith(path):
+        return ''
+    return f'{found.scheme}://{found.netloc.rpartition("@")[2]}{found.path.removesuffix(path)}'
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
@@ -76,10 +127,14 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _refused(
-    method: str, url: str, status: int, found: SplitResult, reason: str
+    method: str,
+    url: str,
+    status: int,
+    found: SplitResult,
+    reason: str,
+    remedy: str = 'If that is the server you mean, give its URL in place of this one.',
 ) -> errors.UnexpectedAnswer:
     place = f'{found.scheme}://{found.netloc.rpartition("@")[2]}{found.path}'
-    remedy = 'If that is the server you mean, give its URL in place of this one.'
     return errors.UnexpectedAnswer(
         f'the server redirects to {place}, {reason}',
         uri=url,

@@ -126,6 +126,7 @@ class Session:
         self._find_credentials = find_credentials
         self._lock = threading.RLock()
         self._cookies: dict[str, str] = dict(cookies or {})
+        self._given = self._cookies.get(_SESSION_COOKIE, '')
         self._generation = 0
         self._stateless = False
         self.is_accepted = False
@@ -161,6 +162,12 @@ class Session:
         """Add cookies, for example of a session opened by another program."""
         with self._lock:
             self._cookies.update(cookies)
+            self._given = cookies.get(_SESSION_COOKIE, self._given)
+
+    @property
+    def has_login(self) -> bool:
+        """Whether a login or the session of one was given: responses to a guest are wrong."""
+        return bool(self.login or self._given)
 
     def ticket(self) -> Ticket:
         """Return a ticket for the next attempt; wait for a login under way.
@@ -195,7 +202,7 @@ class Session:
             headers['authorization'] = self.credentials.basic()
         return headers
 
-    def settle(self, ticket: Ticket, status: int | None, set_cookies: list[str]) -> bool:
+    def settle(self, ticket: Ticket, status: int | None, set_cookies: list[str]) -> str:
         """Update the session from a response; release the lock of the ticket.
 
         Parameters
@@ -209,37 +216,42 @@ class Session:
 
         Returns
         -------
-        bool
-            Whether to retry, since the session of the ticket had expired.
+        str
+            Empty if all is well; ``expired`` if the session of the ticket had expired and the
+            request should be retried; ``lost`` if no new session can be opened.
         """
         try:
             with self._lock:
                 self.is_marked = self.is_marked or has_mark(set_cookies)
-                expired = self._settle(ticket, status, _parse_cookies(set_cookies))
-                self.is_accepted = not expired and (
+                state = self._settle(ticket, status, _parse_cookies(set_cookies))
+                self.is_accepted = not state and (
                     self.is_accepted if status is None else status != 401
                 )
-                return expired
+                return state
         finally:
             if ticket.opens:
                 self._lock.release()
 
-    def _settle(self, ticket: Ticket, status: int | None, cookies: dict[str, str]) -> bool:
-        new = cookies.get(_SESSION_COOKIE)
+    def _settle(self, ticket: Ticket, status: int | None, cookies: dict[str, str]) -> str:
+        new, sent = cookies.get(_SESSION_COOKIE), ticket.headers.get('cookie', '')
+        had_session = _SESSION_COOKIE in sent
+        replaced = had_session and new is not None and f'{_SESSION_COOKIE}={new}' not in sent
         if ticket.opens:
+            if replaced and ticket.needs_login_service:  # opened a moment ago
+                self._cookies.pop(_SESSION_COOKIE, None)
+                return 'lost'
             if status is not None and status != 401:
                 self._adopt(cookies)
                 self._stateless = not self.is_open
-            return False
-        had_session = _SESSION_COOKIE in ticket.headers.get('cookie', '')
-        replaced = new is not None and f'{_SESSION_COOKIE}={new}' not in ticket.headers.get(
-            'cookie', ''
-        )
+            return ''
         if had_session and (status == 401 or replaced):
-            return self.expire(ticket.generation)
+            if self.expire(ticket.generation):
+                return 'expired'
+            if self.has_login:
+                return 'lost'
         if status != 401:
             self._adopt(cookies)
-        return False
+        return ''
 
     def _adopt(self, cookies: dict[str, str]) -> None:
         if _SESSION_COOKIE in cookies:

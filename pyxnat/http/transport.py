@@ -38,7 +38,7 @@ from .connection import (
     response_error,
 )
 from .proxies import connection_type, proxy_for
-from .redirects import MOST_REDIRECTS, REDIRECTS, Target, target_of
+from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
 from .session import Session, Ticket, has_mark
 from .tracing import Record, Trace
 from .validation import ANY, KINDS, Fault, Kind, find_fault, kind_of
@@ -58,6 +58,9 @@ Each pause is varied by up to half, so that many clients do not retry at the sam
 
 MAX_RETRY_AFTER_S = 60.0
 """Longest pause for a ``Retry-After`` header, in seconds."""
+
+_RENEWALS = 3
+"""Most logins for one request, whose session expires each time."""
 
 _LOGIN_SERVICE = '/data/services/auth'
 _SESSION = '/data/JSESSION'
@@ -277,7 +280,7 @@ class Transport:
             return self._attempts(call, attempt)
 
     def _attempts(self, call: _Call, attempt: int) -> Stream:
-        renewed, led = False, 0
+        renewed, led = 0, 0
         while True:
             got = self._attempt(call, attempt)
             if isinstance(got, Exception):
@@ -288,10 +291,13 @@ class Transport:
                 ):
                     raise network_error(got, call.method, self.server + call.uri) from got
                 self.pause(attempt)
-            elif got.session_died and not renewed and call.payload.rewinds:
-                renewed = True
+            elif got.session == 'expired' and renewed < _RENEWALS and call.payload.rewinds:
+                renewed += 1
                 self._discard(got)
                 continue
+            elif got.session and 200 <= got.status < 300 and got.fault is None:
+                self._discard(got)
+                raise _not_the_login(call, got, self.session.login)
             elif got.status in BUSY and attempt <= self.retries and call.may_repeat:
                 self._discard(got)
                 self.pause(attempt, got.headers.get('retry-after'))
@@ -318,6 +324,7 @@ class Transport:
                 got.status,
                 got.headers.get('location', ''),
                 rewinds=call.payload.rewinds,
+                origin=Origin(call.uri, self.session.has_login, call.kind.is_of_files),
             )
         except errors.DatabaseError:
             self._discard(got)
@@ -343,7 +350,7 @@ class Transport:
         record = Record(call.method, call.uri, attempt)
         ticket = self.session.ticket()
         stream = None
-        died = False
+        state = ''
         try:
             if ticket.needs_login_service:
                 self._log_in(ticket)
@@ -358,13 +365,13 @@ class Transport:
         finally:
             if record.status is None:
                 self.note(record)
-            died = self.session.settle(
+            state = self.session.settle(
                 ticket, stream.status if stream else None, stream.set_cookies if stream else []
             )
         is_login_page = fault is not None and fault.error is errors.AuthenticationError
-        stream.session_died = died or (
-            is_login_page and not ticket.opens and self.session.expire(ticket.generation)
-        )
+        if is_login_page and not ticket.opens and not state:
+            state = 'expired' if self.session.expire(ticket.generation) else ''
+        stream.session = state
         return stream
 
     def _send(self, call: _Call, session_headers: dict[str, str], record: Record) -> Stream:
@@ -436,9 +443,16 @@ class Transport:
         with self._reading(stream):
             self._checked(call, stream)
             session_id = stream.read().decode('ascii', 'replace').strip()
-        cookies = stream.set_cookies or [f'JSESSIONID={session_id}']
-        self.session.adopt(cookies)
+        self.session.adopt([f'JSESSIONID={session_id}', *stream.set_cookies])
         ticket.headers.update(self.session.ticket_headers())
+        if not self.session.is_open:
+            raise errors.UnexpectedAnswer(
+                'the login service opened no session',
+                uri=stream.uri,
+                method=call.method,
+                status=stream.status,
+                remedy='Check the URL of the server, and provider=.',
+            )
 
     def _checked(self, call: _Call, stream: Stream) -> Stream:
         """Return a response if the caller accepts its status; else raise."""
@@ -544,6 +558,18 @@ class Transport:
     def abort(self, threads: Iterable[threading.Thread]) -> None:
         """Make the current and all later requests of threads fail at once."""
         self._connections.abort(threads)
+
+
+def _not_the_login(call: _Call, stream: Stream, login: str) -> errors.AuthenticationError:
+    """Return the error for a response that belongs to a guest."""
+    return errors.AuthenticationError(
+        f'the server answers a guest, and not {login or "the session that was given"}: the session '
+        'has ended',
+        uri=stream.uri,
+        method=call.method,
+        status=stream.status,
+        remedy='Log in again; a token may have expired.',
+    )
 
 
 class _Aborted(Exception):

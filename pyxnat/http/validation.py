@@ -45,6 +45,11 @@ class Kind(NamedTuple):
     """Bytes of a file by its listing; `None` if unknown."""
 
     @property
+    def is_of_files(self) -> bool:
+        """Whether the body is a file, or an archive of files."""
+        return self.content in ('file', 'zip', 'tar')
+
+    @property
     def is_checked(self) -> bool:
         """Whether more than the status decides."""
         return not (self.is_page and self.empty == 'always')
