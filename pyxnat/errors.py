@@ -17,6 +17,8 @@ The names are those of the Python database API (PEP 249)::
         │   ├── PermissionDenied        the login lacks the right             (also PermissionError)
         │   ├── BusyError               the server refuses work for now
         │   └── UnexpectedAnswer        a response of another kind, such as a web page
+        │       ├── MalformedDocument   a document is no XML                  (also ValueError)
+        │       └── MissingColumn       a table lacks a column                (also KeyError)
         ├── DataError                   a malformed value or file
         │   ├── NotFoundError           no such object, or a hidden one         (also LookupError)
         │   │   ├── PipelineNotFoundError   the project has no such pipeline
@@ -57,6 +59,8 @@ __all__ = [
     'InternalError',
     'InvalidArgument',
     'LocalFileExists',
+    'MalformedDocument',
+    'MissingColumn',
     'NetworkError',
     'NetworkTimeout',
     'NoElementError',
@@ -206,6 +210,14 @@ class BusyError(OperationalError):
 
 class UnexpectedAnswer(OperationalError):
     """Response of another kind than requested, such as a web page."""
+
+
+class MalformedDocument(UnexpectedAnswer, ValueError):
+    """Document that is no XML, or has a DOCTYPE."""
+
+
+class MissingColumn(UnexpectedAnswer, KeyError):
+    """Table of the server without a column that every such table has."""
 
 
 class DataError(DatabaseError):

@@ -215,7 +215,7 @@ def http_time(text: str | None) -> float | None:
     """Convert an HTTP date to seconds since 1970; `None` if it is invalid."""
     try:
         return parsedate_to_datetime(text).timestamp() if text else None
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError, IndexError, OSError):
         return None
 
 

@@ -5,14 +5,19 @@ Members are streamed, never held whole, and names in an archive are not trusted.
 
 from __future__ import annotations
 
+import errno
+import lzma
 import os
 import re
 import shutil
+import struct
 import tempfile
 import time
 import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -40,7 +45,19 @@ _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 59)
 """Dates of the format."""
 
 _Date = tuple[int, int, int, int, int, int]
-
+_DAMAGED = (
+    zipfile.BadZipFile,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+)
+"""What `zipfile` raises for damaged, encrypted and unknown data."""
+_NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+_DEEPEST = 255
+"""Most folders of a path; creating them takes a call for each."""
 _RETRY = 'Try again, or download the files one by one.'
 
 
@@ -177,7 +194,7 @@ def check(path: Path, uri: str) -> None:
         )
 
 
-def missing(listed: Iterable[str], path: Path | None) -> list[str]:
+def missing(listed: Iterable[str], path: Path | None, uri: str = '') -> list[str]:
     """Return the listed files of a resource that its zip lacks.
 
     Parameters
@@ -186,10 +203,17 @@ def missing(listed: Iterable[str], path: Path | None) -> list[str]:
         Paths below the resource.
     path : Path or None
         The zip; `None` if there is none, and all are missing.
+    uri : str
+        Source of the zip, for the error text.
+
+    Raises
+    ------
+    TransferError
+        The zip is damaged.
     """
     if path is None:
         return list(listed)
-    with zipfile.ZipFile(path) as archive:
+    with _reading(uri), zipfile.ZipFile(path) as archive:
         found = {inner_path(name) for name in archive.namelist()}
     return [name for name in listed if name not in found]
 
@@ -211,27 +235,23 @@ def repack(path: Path, target: Path, uri: str = '') -> None:
     TransferError
         An entry is damaged; nothing is written.
     """
-    try:
-        with (
-            zipfile.ZipFile(path) as archive,
-            publish(target) as file,
-            zipfile.ZipFile(file, 'w') as copy,
-        ):
-            for entry in archive.infolist():
-                if entry.is_dir():
-                    continue
-                same = zipfile.ZipInfo(inner_path(entry.filename), entry.date_time)
-                same.compress_type, same.external_attr, same.file_size = (
-                    entry.compress_type,
-                    entry.external_attr,
-                    entry.file_size,
-                )
-                with archive.open(entry) as source, copy.open(same, 'w') as sink:
-                    shutil.copyfileobj(source, sink, CHUNK)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise errors.TransferError(
-            f'the zip is damaged: {error}', uri=uri, remedy=_RETRY
-        ) from error
+    with (
+        _reading(uri),
+        zipfile.ZipFile(path) as archive,
+        publish(target) as file,
+        zipfile.ZipFile(file, 'w') as copy,
+    ):
+        for entry in archive.infolist():
+            if entry.is_dir():
+                continue
+            same = zipfile.ZipInfo(inner_path(entry.filename), entry.date_time)
+            same.compress_type, same.external_attr, same.file_size = (
+                entry.compress_type,
+                entry.external_attr,
+                entry.file_size,
+            )
+            with archive.open(entry) as source, copy.open(same, 'w') as sink:
+                shutil.copyfileobj(source, sink, CHUNK)
 
 
 def decode_distinct(paths: list[str]) -> list[str]:
@@ -275,29 +295,70 @@ def unpack(
     Raises
     ------
     TransferError
-        An entry is damaged, or two have the same path. Files extracted before stay and are
-        complete.
+        An entry is damaged or encrypted; files extracted before stay and are complete. Or two
+        entries cannot both be on a disk, or a path is too long for one; then nothing is written.
     """
-    written: dict[Path, str] = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            meant = decode_distinct([place(entry.filename) for entry in entries])
-            for entry, name in zip(entries, meant, strict=True):
-                target = dest.joinpath(*(safe_name(part) for part in name.split('/') if part))
-                if target in written:
-                    raise errors.TransferError(
-                        f'two files of the zip map to {target}',
-                        uri=uri,
-                        remedy='Download the files one by one.',
-                    )
+    with _reading(uri), zipfile.ZipFile(path) as archive:
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        meant = decode_distinct([place(entry.filename) for entry in entries])
+        targets = [
+            dest.joinpath(*(safe_name(part) for part in name.split('/') if part)) for name in meant
+        ]
+        _check_targets(targets, dest, uri)
+        for entry, target in zip(entries, targets, strict=True):
+            with _placing(target, uri):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(entry) as source, publish(target) as file:
                     while piece := source.read(CHUNK):
                         file.write(piece)
-                written[target] = entry.filename
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    return [str(target) for target in targets]
+
+
+@contextmanager
+def _reading(uri: str) -> Iterator[None]:
+    """Convert what `zipfile` raises for a damaged or encrypted zip."""
+    try:
+        yield
+    except _DAMAGED as error:
         raise errors.TransferError(
-            f'the zip is damaged: {error}', uri=uri, remedy=_RETRY
+            f'the zip is damaged or encrypted: {error}', uri=uri, remedy=_RETRY
         ) from error
-    return [str(target) for target in written]
+
+
+@contextmanager
+def _placing(target: Path, uri: str) -> Iterator[None]:
+    """Convert errors of a disk that cannot have a file at a place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_PLACE or isinstance(error, errors.Error):
+            raise
+        raise errors.DataError(
+            f'a file of the zip cannot be at {target} ({error.strerror})',
+            uri=uri,
+            remedy='Unpack into an empty folder with a shorter path.',
+        ) from error
+
+
+def _check_targets(targets: list[Path], dest: Path, uri: str) -> None:
+    """Raise an error if the files of a zip cannot be on a disk together."""
+    remedy = 'Download the files one by one.'
+    names = [target.relative_to(dest).parts for target in targets]
+    files = set(names)
+    if len(files) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
+        raise errors.TransferError(
+            f'two files of the zip map to {dest.joinpath(*twice)}', uri=uri, remedy=remedy
+        )
+    for name in names:
+        if len(name) > _DEEPEST:
+            raise errors.TransferError(
+                f'a path in the zip has {len(name)} folders', uri=uri, remedy=remedy
+            )
+        for end in range(len(name)):
+            if name[:end] in files:
+                raise errors.TransferError(
+                    f'the zip has {"/".join(name[:end])!r} as a file and as a folder',
+                    uri=uri,
+                    remedy=remedy,
+                )

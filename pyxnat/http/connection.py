@@ -172,7 +172,8 @@ class Stream:
         TransferError
             As `as_sent`; also if the compressed data is damaged, or larger than `most_bytes`.
         """
-        return self._inflated() if self.is_encoded else self.as_sent()
+        is_plain = 'content-encoding' not in self.headers or not self.is_encoded
+        return self.as_sent() if is_plain else self._inflated()
 
     def as_sent(self) -> Iterator[bytes]:
         """Yield the body as it was sent, in pieces of at most 256 KiB.
@@ -191,7 +192,7 @@ class Stream:
         length = self.length
         if length is not None and self.record.received < length:
             raise self._cut(f'{self.record.received} of {length} bytes came')
-        if self._has_excess:
+        if getattr(self._raw, 'has_excess', False):
             raise self._cut(f'more than the announced {length or self.record.received} bytes came')
 
     @property
@@ -238,11 +239,9 @@ class Stream:
     @property
     def is_finished(self) -> bool:
         """Whether the body was read to its end and the connection is free."""
-        return self._raw.isclosed() and not (self._is_broken or self._has_excess)
-
-    @property
-    def _has_excess(self) -> bool:
-        return isinstance(self._raw, Response) and self._raw.has_excess
+        return self._raw.isclosed() and not (
+            self._is_broken or getattr(self._raw, 'has_excess', False)
+        )
 
 
 class Http(httplib2.Http):

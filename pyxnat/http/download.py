@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import errors
 from ..cache import Incoming, is_proof
+from ..model.rows import size_of
 from .connection import Stream
 from .encodings import coding_of, has_own_coding
 from .transport import Transport
@@ -25,7 +26,6 @@ _Target = Callable[[Mapping[str, str]], AbstractContextManager[Any]]
 The context manager commits the file if the block ends without an exception.
 """
 
-_SIZE = re.compile(r'[0-9]{1,18}')
 _CONTENT_RANGE = re.compile(r'bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)')
 
 
@@ -53,9 +53,7 @@ class Expected(NamedTuple):
             Fetches the current row of the file.
         """
         size = row.get('Size', '')
-        return cls(
-            int(size) if _SIZE.fullmatch(size) else None, row.get('digest', '').lower(), look_again
-        )
+        return cls(size_of(size), row.get('digest', '').lower(), look_again)
 
     def differs(self, size: int, md5: str) -> str:
         """Describe the difference to a downloaded file; empty if none.
@@ -164,7 +162,9 @@ class _Receiving:
             file if isinstance(file, Incoming) else Incoming(file, None if expected.md5 else 0)
         )
         self._expected = expected
-        self._is_encoded = _is_encoded(uri, stream, expected.size)
+        self._is_encoded = 'content-encoding' in stream.headers and _is_encoded(
+            uri, stream, expected.size
+        )
         self._total = None if self._is_encoded else stream.length
         self.broken: errors.NetworkError | None = None
         if expected.size is not None:

@@ -105,24 +105,23 @@ class Response(http.client.HTTPResponse):
     has_excess = False
     _is_last_chunk = False
 
-    def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
-        super().__init__(sock, *args, **options)
-        self._connected = sock
-
     def begin(self) -> None:
         """Read the head, and check that it tells the length of the body."""
         file: Any = self.fp
         first: bytes = file.peek()
         end = first.find(b'\r\n\r\n')
         if end >= 0 and not first.startswith(_INTERIM):
-            _check_line(first[:end].replace(b'\r\n', b''))
+            if b'\r' in (head := first[:end].replace(b'\r\n', b'')) or b'\0' in head:
+                _check_line(head)
             super().begin()  # all of the head has come
         else:
             self._begin_slowly(file)
         self._check_length()
 
     def _begin_slowly(self, file: Any) -> None:
-        reader: Any = _LineReader(file, self._connected)
+        sock = self._socket
+        reader: Any = _LineReader(file, sock)
+        self._read_status = self._read_final_status
         self.fp = reader
         try:
             super().begin()
@@ -131,7 +130,7 @@ class Response(http.client.HTTPResponse):
         if reader.was_cut:
             raise http.client.RemoteDisconnected('the response ended in its headers')
 
-    def _read_status(self) -> tuple[str, int, str]:
+    def _read_final_status(self) -> tuple[str, int, str]:
         for _ in range(_MOST_INTERIM):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == http.client.SWITCHING_PROTOCOLS:
@@ -148,6 +147,10 @@ class Response(http.client.HTTPResponse):
             if file.readline(_LONGEST_LINE) in (b'\r\n', b'\n', b''):
                 return
         raise FramingError(f'more than {_MOST_LINES} lines of headers')
+
+    @property
+    def _socket(self) -> Any:
+        return getattr(getattr(self.fp, 'raw', None), '_sock', None)
 
     def _check_length(self) -> None:
         headers = self.headers
@@ -184,7 +187,7 @@ class Response(http.client.HTTPResponse):
         file: Any = self.fp
         ready: bytes = file.peek(1)
         end = ready.find(b'\n', 0, 64) + 1
-        line = file.read(end) if end else _LineReader(file, self._connected).readline()
+        line = file.read(end) if end else _LineReader(file, self._socket).readline()
         found = _CHUNK_SIZE.fullmatch(line)
         if found is not None:
             return int(found.group(1), 16)
@@ -193,7 +196,7 @@ class Response(http.client.HTTPResponse):
         raise FramingError(f'the size of a chunk is {line[:40]!r}')
 
     def _read_and_discard_trailer(self) -> None:
-        self._skip_lines(_LineReader(self.fp, self._connected))
+        self._skip_lines(_LineReader(self.fp, self._socket))
 
     def _close_conn(self) -> None:
         is_at_end = self.length == 0 or self._is_last_chunk
@@ -203,12 +206,11 @@ class Response(http.client.HTTPResponse):
 
     def _can_read_on(self) -> bool:
         """Return whether more bytes are in the buffer or on the socket."""
-        sock, file = self._connected, self.fp
-        try:
-            timeout = sock.gettimeout()
-            sock.settimeout(0)
-        except OSError:  # closed
+        sock, file = self._socket, self.fp
+        if sock is None:
             return False
+        timeout = sock.gettimeout()
+        sock.settimeout(0)
         try:
             return bool(file.peek(1))
         except OSError:

@@ -5,7 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ['MOST_OF_A_PAGE', 'begins_page', 'has_login_form', 'is_page_name', 'is_page_type']
+__all__ = [
+    'MOST_OF_A_PAGE',
+    'PAGE_BYTES',
+    'begins_page',
+    'has_login_form',
+    'is_page_name',
+    'is_page_type',
+]
 
 MOST_OF_A_PAGE = 2**16
 """Bytes of a body that are searched for the begin of a page, and for its login form."""
@@ -13,7 +20,7 @@ MOST_OF_A_PAGE = 2**16
 _TYPES = ('text/html', 'application/xhtml')
 _NAMES = ('.html', '.htm', '.xhtml', '.xht', '.shtml')
 _MARKS = (b'\xef\xbb\xbf', b'\xff\xfe', b'\xfe\xff')
-_FIRST = frozenset(b'<\x00\xef\xff\xfe \t\r\n\x0b\x0c')
+PAGE_BYTES = frozenset(b'<\x00\xef\xff\xfe \t\r\n\x0b\x0c')
 """First bytes that a page can have: ``<``, marks of UTF-8 and UTF-16, blanks."""
 _BLANKS = b' \t\r\n\x0b\x0c'
 _SKIPPED = ((b'<!--', b'-->'), (b'<?', b'?>'), (b'<!', b'>'))
@@ -38,7 +45,7 @@ def begins_page(first: bytes) -> bool | None:
     >>> begins_page(b'<!-- proxy --><TITLE>Log in</TITLE>'), begins_page(b'{"ResultSet": 1}')
     (True, False)
     """
-    if first and first[0] not in _FIRST:
+    if first and first[0] not in PAGE_BYTES:
         return False
     text = _without_marks(first).lstrip(_BLANKS)
     tag = _TAG

@@ -17,10 +17,16 @@ from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 
-__all__ = ['Credentials', 'Session', 'Ticket', 'has_mark', 'known_session']
+__all__ = ['EXPIRATION_COOKIE', 'Credentials', 'Session', 'Ticket', 'known_session']
 
 _SESSION_COOKIE = 'JSESSIONID'
-_EXPIRATION_COOKIE = 'SESSION_EXPIRATION_TIME'
+EXPIRATION_COOKIE = 'SESSION_EXPIRATION_TIME'
+"""Cookie that XNAT sets with each response."""
+_VALUE = re.compile(r'[!-:<-~]+')
+"""Value of a cookie that can be sent back: visible ASCII without a semicolon.
+
+A value in quotes may hold an escaped line break, with which no request can be sent.
+"""
 _ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 
 
@@ -222,7 +228,7 @@ class Session:
         """
         try:
             with self._lock:
-                self.is_marked = self.is_marked or has_mark(set_cookies)
+                self.is_marked = self.is_marked or EXPIRATION_COOKIE in ''.join(set_cookies)
                 state = self._settle(ticket, status, _parse_cookies(set_cookies))
                 self.is_accepted = not state and (
                     self.is_accepted if status is None else status != 401
@@ -283,11 +289,6 @@ class Session:
         self._lock = threading.RLock()
 
 
-def has_mark(set_cookies: list[str]) -> bool:
-    """Return whether a response sets the cookie that every response of XNAT sets."""
-    return any(header.startswith(_EXPIRATION_COOKIE) for header in set_cookies)
-
-
 def _parse_cookies(headers: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for header in headers:
@@ -297,7 +298,7 @@ def _parse_cookies(headers: list[str]) -> dict[str, str]:
         except CookieError:
             continue  # malformed, from a gateway: it could not be sent back either
         for name, morsel in cookie.items():
-            if morsel.value and name != _EXPIRATION_COOKIE:
+            if _VALUE.fullmatch(morsel.value) and name != EXPIRATION_COOKIE:
                 found[name] = morsel.value
     return found
 

@@ -39,9 +39,9 @@ from .connection import (
 )
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
-from .session import Session, Ticket, has_mark
+from .session import EXPIRATION_COOKIE, Session, Ticket
 from .tracing import Record, Trace
-from .validation import ANY, KINDS, Fault, Kind, find_fault, kind_of
+from .validation import ANY, KINDS, PART, Fault, Kind, find_fault, is_plainly_right, kind_of
 
 __all__ = ['BACKOFF_S', 'BUSY', 'MAX_RETRY_AFTER_S', 'Transport']
 
@@ -66,6 +66,7 @@ _LOGIN_SERVICE = '/data/services/auth'
 _SESSION = '/data/JSESSION'
 _ELSEWHERE = re.compile(r'(^|/)(\.|%2e){1,2}(/|\Z)', re.IGNORECASE)
 """A segment ``.`` or ``..`` of a path, also if encoded."""
+_SECONDS = re.compile(r'[0-9]{1,9}')
 _SECRET_HEADERS = frozenset({'authorization', 'cookie'})
 
 
@@ -80,9 +81,6 @@ class _Call(NamedTuple):
     kind: Kind
     target: Target | None = None
     """Target of a redirect that is followed."""
-
-    def accepts(self, status: int) -> bool:
-        return self.kind.accepts(status)
 
     @property
     def may_repeat(self) -> bool:
@@ -315,7 +313,7 @@ class Transport:
             attempt += 1
 
     def _target(self, call: _Call, got: Stream) -> Target | None:
-        if call.accepts(got.status):
+        if got.status in call.kind.statuses:
             return None
         try:
             return target_of(
@@ -409,21 +407,21 @@ class Transport:
 
     def _fault_of(self, call: _Call, stream: Stream) -> Fault | None:
         """Return why a response is not what was requested; reads the begin of its body."""
-        kind, status = call.kind, stream.status
-        if not kind.is_checked or not kind.accepts(status):
-            return find_fault(kind, status, stream.headers, b'')
-        first = stream.begin()
-        is_foreign = self.session.is_marked and self._is_foreign(call, stream)
-        return find_fault(kind, status, stream.headers, first, stream.page, is_foreign=is_foreign)
-
-    @staticmethod
-    def _is_foreign(call: _Call, stream: Stream) -> bool:
-        """Return whether a response of the server lacks the cookie that XNAT sets with each."""
-        return (
-            call.target is None
+        kind, status, headers = call.kind, stream.status, stream.headers
+        if status not in kind.statuses:
+            return find_fault(kind, status, headers, b'')
+        if kind is ANY or kind is PART:
+            return None
+        first = stream.peek()
+        is_foreign = (
+            self.session.is_marked
+            and EXPIRATION_COOKIE not in headers.get('set-cookie', '')
+            and call.target is None
             and not call.uri.startswith('/xapi/')
-            and not has_mark(stream.set_cookies)
         )
+        if not is_foreign and is_plainly_right(kind, headers, first):
+            return None
+        return find_fault(kind, status, headers, stream.begin(), stream.page, is_foreign=is_foreign)
 
     def _log_in(self, ticket: Ticket) -> None:
         """Open the session through the login service.
@@ -654,7 +652,7 @@ class _Connections:
 
 def _seconds(retry_after: str | None) -> float | None:
     """Return the seconds of a ``Retry-After`` header: a number, or a date."""
-    if retry_after and retry_after.strip().isdigit():
+    if retry_after and _SECONDS.fullmatch(retry_after.strip()):
         return float(retry_after)
     date = http_time(retry_after)
     return date - time.time() if date is not None else None

@@ -18,6 +18,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import six
 
 from ..errors import ConfigurationError
+from .rows import ListedRow
 
 __all__ = [
     'ENTRY',
@@ -141,15 +142,17 @@ def file_row(row: Mapping[str, str]) -> dict[str, str]:
     raw, name = row.get('URI', ''), row.get('Name', '')
     found = _FILE.match(raw)
     if found is None:
-        return {**row, 'path': name}
+        return ListedRow({**row, 'path': name})
     holder, path = found.groups()
     if path.rstrip('/').rpartition('/')[2] != name:  # this server encodes URIs
         path = unquote(path)
-    return {
-        **row,
-        'URI': _quote(holder, safe='/%:,', errors=_ERRORS) + quote_path(path),
-        'path': path,
-    }
+    return ListedRow(
+        {
+            **row,
+            'URI': _quote(holder, safe='/%:,', errors=_ERRORS) + quote_path(path),
+            'path': path,
+        }
+    )
 
 
 def as_sent(uri: str) -> str:

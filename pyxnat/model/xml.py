@@ -6,6 +6,8 @@ from typing import TypeAlias
 
 from lxml import etree
 
+from ..errors import MalformedDocument
+
 __all__ = ['Node', 'parse_xml', 'write_xml']
 
 Node: TypeAlias = etree._Element
@@ -20,7 +22,7 @@ def parse_xml(text: bytes | str) -> Node:
 
     Raises
     ------
-    ValueError
+    MalformedDocument
         The document is malformed or has a DOCTYPE.
     """
     parser = etree.XMLParser(
@@ -30,9 +32,9 @@ def parse_xml(text: bytes | str) -> Node:
     try:
         root = etree.fromstring(data, parser)
     except etree.XMLSyntaxError as error:
-        raise ValueError(f'not well-formed XML: {error}') from error
+        raise MalformedDocument(f'not well-formed XML: {error}') from error
     if root.getroottree().docinfo.doctype:  # type: ignore[union-attr]
-        raise ValueError('a document with a DOCTYPE is not accepted')
+        raise MalformedDocument('a document with a DOCTYPE is not accepted')
     return root
 
 

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from ..errors import ProgrammingError, UnexpectedAnswer
+from ..model.rows import size_of
 from ..model.xml import Node, parse_xml
 from .criteria import Constraint, Field, Group, is_rewriting, parse
 
@@ -199,7 +200,7 @@ def _child_text(node: Node, name: str) -> str:
 
 def _sequence(node: Node) -> int:
     text = _child_text(node, 'sequence')
-    return int(text) if text.isdigit() else 0
+    return size_of(text) or 0
 
 
 def _read_field(node: Node, root: str) -> Field:

@@ -17,6 +17,7 @@ import six
 from .. import errors
 from ..model import labels, uris
 from ..model.levels import GAPS, LEVELS, Level, children
+from ..model.rows import ListedRow
 from ..model.xml import parse_xml
 from ..query import paths
 from ..query.paths import Path, Step
@@ -94,7 +95,7 @@ class Element(Named, Uploadable):
     ) -> None:
         self.steps: Path = paths.read(uri)
         self.host = interface
-        self.row: Row = dict(known or {})
+        self.row: Row = ListedRow(known or {})
         self.above: dict[str, Row] = dict(above or {})
         self._home: Path | None = None
         self.listed: Any = None

@@ -12,6 +12,7 @@ import six
 
 from .. import errors
 from ..model import uris
+from ..model.rows import number_in
 from ..model.short_names import cell
 from ..query.criteria import parse
 from ..query.paths import chain_of
@@ -53,8 +54,13 @@ _PROJECT_FIELDS = (
 class ProjectElement(Element):
     """A study."""
 
+    def _get_code(self, name: str) -> int:
+        return number_in({name: self._get_setting(name)}, name)
+
     def _get_setting(self, name: str) -> str:
-        return six.ensure_text(self.connection.request(f'{self.uri}/{name}')).strip()
+        return six.ensure_text(
+            self.connection.request(f'{self.uri}/{name}'), errors='replace'
+        ).strip()
 
     def _put_setting(self, name: str, value: Any) -> None:
         self.connection.request(f'{self.uri}/{name}/{uris.quote(str(value))}', 'PUT')
@@ -103,7 +109,7 @@ class ProjectElement(Element):
 
         0: wait in the prearchive; 4: archive; 5: archive and overwrite.
         """
-        return int(self._get_setting('prearchive_code'))
+        return self._get_code('prearchive_code')
 
     def set_prearchive_code(self, code: int | str) -> None:
         """Set the handling of incoming sessions. One request.
@@ -117,7 +123,7 @@ class ProjectElement(Element):
 
     def quarantine_code(self) -> int:
         """Return 1 if new sessions are quarantined, 0 if not. One request."""
-        return int(self._get_setting('quarantine_code'))
+        return self._get_code('quarantine_code')
 
     def set_quarantine_code(self, code: int | str) -> None:
         """Quarantine new sessions (1) or not (0). One request."""

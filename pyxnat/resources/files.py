@@ -15,6 +15,7 @@ from ..files import zips
 from ..files.local import entries
 from ..model import uris
 from ..model.levels import LEVELS
+from ..model.rows import size_of
 from ..query.paths import is_as_routed, uri_of
 from ..query.row_owner import own_rows
 from ..tables.table import Row
@@ -32,7 +33,7 @@ def _format_size(size: str | None) -> str:
     """Format a number of bytes with its unit; an unknown size counts as 0."""
     if not size:
         return '0.0 B'
-    number = float(size)
+    number = float(size_of(size) or 0)
     for unit in ('B', 'KB', 'MB', 'GB'):
         if number < 1024:
             return f'{number:.2f} {unit}'

@@ -13,7 +13,6 @@ a lookup of the last minute is sufficient. A batch shares one lookup
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from .. import errors
 from ..cache import Moment, age_s
 from ..model import labels, uris
 from ..query.paths import read
-from ..tables.json_stream import parse_result_set
+from ..tables.json_stream import parse_json, parse_result_set
 from ..tables.table import Row
 from .host import Host
 
@@ -338,13 +337,12 @@ class Owners:
 
     def _check_reconstruction(self, element: Element, now: float) -> None:
         try:
-            item = json.loads(
-                self.host.connection.request(
-                    uris.with_query(element.uri, {'format': 'json'}), 'GET', expiration=0
-                )
+            body = self.host.connection.request(
+                uris.with_query(element.uri, {'format': 'json'}), 'GET', expiration=0
             )
         except errors.NotFoundError:
             return
+        item = parse_json(body, dict, self.host.connection.server + element.uri)
         owner = _field(item, 'image_session_ID')
         if owner and owner != self._session_id(element, now):
             message = (

@@ -9,7 +9,6 @@ and its server can do that. Pipelines are added to projects on the web site.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..errors import PipelineNotFoundError
 from ..model import uris
 from ..model.item_xml import bundled
 from ..model.xml import parse_xml
+from ..tables.json_stream import parse_json
 from ..tables.table import Row
 from .base import Element, class_of
 from .hosted import Hosted
@@ -143,9 +143,8 @@ class Pipeline(Hosted):
         """
         uri = uris.join(self._pipelines.project.uri, 'pipelines', uris.quote(self._id))
         try:
-            details: dict[str, Any] = json.loads(
-                self.connection.request(uris.with_query(uri, {'format': 'json'}))
-            )
+            body = self.connection.request(uris.with_query(uri, {'format': 'json'}))
+            details: dict[str, Any] = parse_json(body, dict, self.connection.server + uri)
         except errors.NotFoundError as error:
             raise self._pipelines.missing(self._id) from error
         except errors.InternalError:

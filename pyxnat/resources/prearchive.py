@@ -11,6 +11,7 @@ and ``restlet.services`` (1.7, 1.8).
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -32,7 +33,14 @@ from .prearchive_files import (
     PrearchiveScan,
 )
 
-__all__ = ['FINAL', 'UNASSIGNED', 'PrearchiveSession', 'PrearchiveSessions', 'select_prearchive']
+__all__ = [
+    'FINAL',
+    'UNASSIGNED',
+    'PrearchiveSession',
+    'PrearchiveSessions',
+    'path_of_session',
+    'select_prearchive',
+]
 
 _ROOT = f'{uris.ENTRY}/prearchive'
 
@@ -47,6 +55,32 @@ _OVERWRITE = ('none', 'append', 'delete')
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _REMEDY = 'Example: /prearchive/projects/P/20240131_120000123/S01_MR.'
+
+
+_ARCHIVED = re.compile(r'/(?:archive/)?(?:projects/[^/]+/)?(?:subjects/[^/]+/)?experiments/[^/?#]+')
+_WAITING = re.compile(r'/prearchive/projects/[^/]+/[^/]+/[^/?#]+')
+
+
+def path_of_session(line: str) -> str:
+    """Return the path of the session that a line of a response names.
+
+    Parameters
+    ----------
+    line : str
+        URI of an experiment, or of a session in the prearchive.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        The line is anything else.
+    """
+    path = uris.strip_entry(uris.unquote(line.strip()))
+    if _ARCHIVED.fullmatch(path) or _WAITING.fullmatch(path):
+        return path
+    raise errors.UnexpectedAnswer(
+        f'the response is not the URI of a session: {line[:60]!r}',
+        remedy='Look at manage.prearchive.get() and the project before you send it again.',
+    )
 
 
 class PrearchiveSession(PrearchiveElement):
@@ -95,8 +129,13 @@ class PrearchiveSession(PrearchiveElement):
         row : dict
             A row with the column ``url``.
         """
-        project, timestamp, name = row['url'].split('/')[-3:]
-        return cls.of(interface, project, timestamp, name, row)
+        parts = row['url'].split('/')[-3:]
+        if len(parts) != 3 or not all(parts):
+            raise errors.UnexpectedAnswer(
+                f'{row["url"]!r} is no session of the prearchive',
+                remedy='Check the URL of the server.',
+            )
+        return cls.of(interface, parts[0], parts[1], parts[2], row)
 
     @property
     def triple(self) -> tuple[str, str, str]:
@@ -268,7 +307,7 @@ class PrearchiveSession(PrearchiveElement):
                     len(parts) - 3 :
                 ]
             )
-        return uris.strip_entry(uris.unquote(response.decode().split()[0]))
+        return path_of_session(response.decode('utf-8', 'replace'))
 
     def _destination(self, project: str, subject: str | None, session: str | None) -> str:
         below = ('subjects', subject or self.subject()) if subject or session else ()
@@ -281,9 +320,16 @@ class PrearchiveSession(PrearchiveElement):
         Returns the session at its new place. One request, and those of `wait` if the server needs
         longer.
         """
-        [row] = self._call_service('move', newProject=project, async_='false')
-        project, timestamp, name = row['url'].split('/')[-3:]
-        moved = self.of(self.host, project, timestamp, name, row)
+        rows = self._call_service('move', newProject=project, async_='false')
+        if len(rows) != 1:
+            raise errors.UnexpectedAnswer(
+                f'the server lists {len(rows)} moved sessions in place of one',
+                uri=self.connection.server + self.uri,
+                method='POST',
+                remedy='Look at manage.prearchive.get().',
+            )
+        [row] = rows
+        moved = self.of_row(self.host, row)
         if row.get('status') not in FINAL:
             moved.wait()
         return moved

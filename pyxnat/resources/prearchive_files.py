@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from .. import errors
 from ..model import uris
+from ..model.rows import ListedRow
 from ..model.wildcards import ANY, matches
 from ..tables.table import Row
 from .host import Host
@@ -37,7 +38,7 @@ class PrearchiveElement(Named):
     def __init__(self, uri: str, interface: Host, known: Row | None = None) -> None:
         self._address = uri
         self.host = interface
-        self.row: Row = dict(known or {})
+        self.row: Row = ListedRow(known or {})
 
     @property
     def uri(self) -> str:
@@ -202,7 +203,9 @@ class PrearchiveResource(PrearchiveElement):
         for row in self._rows('files'):
             path = uris.file_path(row.get('URI', '')) or row['Name']
             yield PrearchiveFile(
-                f'{self.uri}/files/{uris.quote_path(path)}', self.host, {**row, 'path': path}
+                f'{self.uri}/files/{uris.quote_path(path)}',
+                self.host,
+                ListedRow({**row, 'path': path}),
             )
 
 

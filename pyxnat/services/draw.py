@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..model.levels import chains, level
+from ..model.rows import number_in
 from ..model.wildcards import ANY
 from ..query.criteria import Field
 from ..resources.host import Host
@@ -77,7 +78,7 @@ class Draw:
         if not with_count:
             return self._picture({(_ROOT, *chain): 0 for chain in chains()}, ax, save)
         return self._picture(
-            {_branch(row): int(row['count']) for row in self._host.inspect.summary(project)},
+            {_branch(row): number_in(row, 'count') for row in self._host.inspect.summary(project)},
             ax,
             save,
         )
@@ -134,7 +135,7 @@ class Draw:
         else:
             for row in self._host.inspect.summary(project):
                 if row['level'] == plural:
-                    counts[(plural, row['type'])] += int(row['count'])
+                    counts[(plural, row['type'])] += number_in(row, 'count')
         return self._picture(counts or {(plural,): 0}, ax, save)
 
     def field_values(self, field: str, *, ax: Any = None, save: Any = None) -> Any:

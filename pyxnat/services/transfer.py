@@ -24,6 +24,7 @@ from ..http.pages import is_page_name
 from ..http.upload_body import FileUpload, check_names, file_upload
 from ..model import uris
 from ..model.levels import children
+from ..model.rows import number_in
 from ..query.paths import uri_of
 from ..query.row_owner import may_be_of_others, own_rows
 from ..resources import Element
@@ -443,7 +444,9 @@ class Transfer:
                     uri=self._host.connection.server + resource.uri,
                     remedy='Check the spelling.',
                 )
-            missing = zips.missing([row['path'] for row in listed], part)
+            missing = zips.missing(
+                [row['path'] for row in listed], part, self._host.connection.server + uri
+            )
             if missing:
                 problem = (
                     f'the server lists {_some(missing)}, but does not send it: it is gone from its '
@@ -545,7 +548,7 @@ class Transfer:
     def _stored_size(self, file: Any) -> int | None:
         """Return the bytes of the stored file, or `None` if there is none."""
         row = self._listed(file.parent()).get(file.path_name)
-        return int(row['Size']) if row else None
+        return number_in(row, 'Size') if row else None
 
     def _verify(self, file: Any, sent: Sent) -> None:
         """Verify an upload by a listing, once per project and level.

@@ -19,6 +19,7 @@ from typing import IO, Any, Union
 import six
 
 from ..errors import UnexpectedAnswer
+from ..model.rows import ListedRow
 
 __all__ = [
     'CsvDest',
@@ -57,7 +58,7 @@ def parse_csv(lines: Iterable[str]) -> Iterator[Row]:
     Raises
     ------
     UnexpectedAnswer
-        A row and the header differ in length.
+        A row and the header differ in length, or the text is no CSV.
     """
     _, rows = header_and_rows(lines)
     yield from rows
@@ -67,19 +68,31 @@ def header_and_rows(lines: Iterable[str]) -> tuple[list[str], Iterator[Row]]:
     """Return the header of CSV text and an iterator over its rows."""
     csv.field_size_limit(max(csv.field_size_limit(), _LONGEST_CELL))
     reader = csv.reader(lines)
-    header = next(reader, [])
+    header = _next(reader) or []
 
     def rows() -> Iterator[Row]:
-        for cells in reader:
+        while (cells := _next(reader)) is not None:
             if cells and len(cells) != len(header):
                 raise UnexpectedAnswer(
                     f'row {reader.line_num} of the table has {len(cells)} cells, the header '
                     f'{len(header)}'
                 )
             if cells:
-                yield dict(zip(header, cells, strict=True))
+                yield ListedRow(zip(header, cells, strict=True))
 
     return header, rows()
+
+
+def _next(reader: Any) -> list[str] | None:
+    """Return the next row; `None` at the end."""
+    try:
+        cells: list[str] | None = next(reader, None)
+    except csv.Error as error:  # such as a lone CR outside of quotes
+        raise UnexpectedAnswer(
+            f'line {reader.line_num} of the table is no CSV ({error})',
+            remedy='Request the table as JSON, or correct the file.',
+        ) from error
+    return cells
 
 
 def csv_to_json(text: str | bytes) -> list[Row]:

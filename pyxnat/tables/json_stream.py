@@ -13,14 +13,17 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import six
 
 from ..errors import DataError, UnexpectedAnswer
+from ..model.rows import ListedRow
 from .csv_stream import Row, texts
 
-__all__ = ['ResultSet', 'iter_result_set', 'parse_result_set']
+__all__ = ['ResultSet', 'iter_result_set', 'parse_json', 'parse_result_set']
+
+_J = TypeVar('_J', dict[str, Any], list[Any])
 
 _STRETCH = 2**16
 """Characters that are parsed together."""
@@ -57,6 +60,36 @@ def parse_result_set(body: bytes | str, uri: str | None = None) -> list[Row]:
     text = six.ensure_binary(body)
     rows = _decode(text, {})
     return list(iter_result_set([text], uri)) if rows is None else rows
+
+
+def parse_json(body: bytes | str, wanted: type[_J], uri: str | None = None) -> _J:
+    """Return the value of a JSON document of a known type.
+
+    Parameters
+    ----------
+    body : bytes or str
+        The document.
+    wanted : type
+        Type of the value: `dict` or `list`.
+    uri : str, optional
+        Its URI, for error texts.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        The document is not JSON, or has a value of another type.
+    """
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise UnexpectedAnswer(
+            f'not JSON: {body[:_BEGIN]!r} ({error})', uri=uri, remedy=_REMEDY
+        ) from error
+    if not isinstance(value, wanted):
+        raise UnexpectedAnswer(
+            f'a JSON {wanted.__name__} was due: {body[:_BEGIN]!r}', uri=uri, remedy=_REMEDY
+        )
+    return value
 
 
 def iter_result_set(
@@ -162,8 +195,8 @@ def _as_text(rows: list[Any]) -> list[Row]:
     except TypeError:
         if {*map(type, rows)} != {dict}:
             raise
-        return [{name: _text(value) for name, value in row.items()} for row in rows]
-    return rows
+        return [ListedRow({name: _text(cell) for name, cell in row.items()}) for row in rows]
+    return list(map(ListedRow, rows))
 
 
 def _text(value: Any) -> str:

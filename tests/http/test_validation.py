@@ -16,7 +16,7 @@ from pyxnat.http.validation import ANY, KINDS, PART, file_kind, find_fault, kind
 BODIES = {
     'json': b'{"ResultSet": {"Result": []}}',
     'csv': b'ID,label\n',
-    'table': b'{"ResultSet": {"Result": []}}',
+    'search': b'{"ResultSet": {"Result": []}}',
     'xml': b'<?xml version="1.0"?>\n<xnat:Project ID="P"/>',
     'zip': b'PK\x05\x06' + bytes(18),
     'tar': b'folder/file' + bytes(512),
@@ -39,6 +39,7 @@ BODIES = {
         ('GET', '/data/projects/P/files?format=tar.gz', 'tar'),
         ('GET', '/data/projects/P/resources/R/files/a.nii', 'file'),
         ('GET', '/data/version', 'value'),
+        ('GET', '/data/user/cache/resources?format=json', 'value'),
         ('GET', '/xapi/users?format=html', 'value'),
         ('HEAD', '/data/projects?format=json', 'head'),
         ('POST', '/data/search?format=json', 'search'),

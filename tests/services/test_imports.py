@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import pyxnat
+from pyxnat import errors
 from tests.support.scripted import Reply, Request, ScriptedServer, table
 from tests.support.waiting import GENEROUS_S
 
@@ -175,11 +176,11 @@ def test_an_html_page_is_an_error(tmp_path: Path, image: Path) -> None:
 def test_given_arguments_are_sent(tmp_path: Path) -> None:
     packed = tmp_path / 'study.zip'
     packed.write_bytes(b'PK not really')
-    with archive(tmp_path, {'/data/services/import': [Reply()]}) as (server, interface):
-        assert (
-            interface.manage.import_dicom(packed, 'P & Q', dest='prearchive', overwrite='append')
-            == []
-        )
+    with (
+        archive(tmp_path, {'/data/services/import': [Reply()]}) as (server, interface),
+        pytest.raises(errors.UnexpectedAnswer, match='names no session'),
+    ):
+        interface.manage.import_dicom(packed, 'P & Q', dest='prearchive', overwrite='append')
     [sent] = server.requests
     assert (
         sent.body == b'PK not really'

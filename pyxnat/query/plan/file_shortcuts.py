@@ -11,6 +11,7 @@ from typing import ClassVar
 from ...errors import UnexpectedAnswer
 from ...model import uris
 from ...model.levels import level
+from ...model.rows import ListedRow
 from ...model.short_names import cell
 from ...tables.table import Row
 from ..paths import Path, chain_of, read, uri_of
@@ -77,7 +78,7 @@ class ListOwnFiles(Stage):
         name = resource_step.name if resource_step.literal else resource
         between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
         return at.child(resource_step.level, name, {}, between=between).child(
-            'files', path, {**row, 'path': path}
+            'files', path, ListedRow({**row, 'path': path})
         )
 
     def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
@@ -105,7 +106,7 @@ class ListOwnFiles(Stage):
             name = steps[depth - 1].name
             if depth == 0 or name not in of:
                 raise UnexpectedAnswer(f'a file of {name!r} is listed, which was not requested')
-            of[name].append({**row, 'URI': uri_of(steps[depth:])})
+            of[name].append(ListedRow({**row, 'URI': uri_of(steps[depth:])}))
         return [
             list(self.rows(found, [_below(found, of[name_in_lists(found)]), *tables[1:]]))
             for found in batch

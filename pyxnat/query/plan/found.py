@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ...errors import NotFoundError
 from ...model import uris
 from ...model.levels import SERVER, level
+from ...model.rows import ListedRow
 from ...model.short_names import cell
 from ...model.wildcards import ANY, matches
 from ...tables.table import Row
@@ -203,7 +204,7 @@ def chosen(step: Step, rows: Iterable[Row], conditions: Conditions) -> Iterator[
         if not (wants_all or is_wanted(step, identity, label)):
             continue
         if not conditions or _passes(conditions, step.level, identity, row):
-            yield identity, {**row, 'path': identity} if is_file else row
+            yield identity, ListedRow({**row, 'path': identity}) if is_file else row
 
 
 def check_own(at: Found, rows: Iterable[Row]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import ProgrammingError
 from ...model import uris
 from ...model.levels import level
+from ...model.rows import ListedRow
 from ...model.short_names import (
     LEVELS_WITH_NAMES,
     cell,
@@ -180,7 +181,7 @@ class Listing:
                 for names, found in of_types
                 for key in map(key_of, names)
             }
-            yield {**row, **more}
+            yield ListedRow({**row, **more})
 
     def _named(self, table: Iterable[Row], names: Sequence[str]) -> Iterator[Row]:
         """Return the rows of a response, with columns under their own keys.
@@ -201,7 +202,10 @@ class Listing:
         others = {key: found for key, found in keys.items() if found and found != key}
         rows = chain([first], rows)
         return (
-            ({**row, **{key: cell(row, found) for key, found in others.items()}} for row in rows)
+            (
+                ListedRow({**row, **{key: cell(row, found) for key, found in others.items()}})
+                for row in rows
+            )
             if others
             else rows
         )

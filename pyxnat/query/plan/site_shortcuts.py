@@ -9,6 +9,7 @@ from typing import ClassVar
 from ...errors import UnexpectedAnswer
 from ...model import uris
 from ...model.levels import level, listed_levels
+from ...model.rows import ListedRow
 from ...model.short_names import cell, key_of
 from ...tables.table import Row
 from ..paths import chain_of
@@ -58,7 +59,7 @@ class _SiteListing:
                     f'{row["ID"]} has the labels {sorted(labels)} in {project}: the columns do not '
                     'stay together'
                 )
-            shown = {**row, 'label': labels.pop() or row['label']}
+            shown = ListedRow({**row, 'label': labels.pop() or row['label']})
             self._rows.setdefault(project, []).append(
                 shown if self._plural == 'subjects' else {**shown, 'project': project}
             )

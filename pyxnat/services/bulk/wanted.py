@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from ... import errors
 from ...model import uris
 from ...model.levels import level
+from ...model.rows import size_of
 from ...model.short_names import cell
 from ...model.wildcards import ANY
 from ...query.layouts import STAND_INS, Layout
@@ -131,7 +132,7 @@ def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
         yield RemoteFile(
             file.uri,
             resource.place(uris.meaning(path)),
-            int(size) if size.isdigit() else None,
+            size_of(size),
             row.get('digest', '').lower(),
             uri,
             resource.session,

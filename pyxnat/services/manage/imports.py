@@ -16,7 +16,7 @@ from ...http.body import Payload
 from ...model import uris
 from ...resources.host import Host
 from ...resources.imported import ARCHIVED, GONE, UNKNOWN, Imported, Source
-from ...resources.prearchive import PrearchiveSession
+from ...resources.prearchive import PrearchiveSession, path_of_session
 
 __all__ = ['Importer']
 
@@ -121,11 +121,15 @@ class Importer:
             **params,
         }
         response = _send(self._host, source, uris.with_query(_SERVICE, query), timeout_s)
-        return [
-            _report(self._host, line, wait, timeout_s)
-            for line in response.split('\n')
-            if line.strip()
-        ]
+        paths = [path_of_session(line) for line in response.split('\n') if line.strip()]
+        if not paths:
+            raise errors.UnexpectedAnswer(
+                'the response names no session',
+                uri=self._host.connection.server + _SERVICE,
+                method='POST',
+                remedy='Look at manage.prearchive.get() and the project before you send it again.',
+            )
+        return [_report(self._host, path, wait, timeout_s) for path in paths]
 
 
 def _destination(
@@ -231,12 +235,12 @@ def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
             raise
 
 
-def _report(interface: Host, line: str, wait: bool, timeout_s: float) -> Imported:
+def _report(interface: Host, path: str, wait: bool, timeout_s: float) -> Imported:
     """Return the state of one imported session.
 
     The files are on the server, so a failure while waiting becomes a status, not an error.
     """
-    element = interface.select(uris.strip_entry(uris.unquote(line.strip())))
+    element = interface.select(path)
     if not isinstance(element, PrearchiveSession):
         return Imported(element.uri, ARCHIVED, element)
     try:

@@ -34,12 +34,18 @@ class Token(NamedTuple):
     @classmethod
     def of(cls, fields: dict[str, Any]) -> Token:
         """Return the token that XNAT describes by these fields."""
-        return cls(
-            fields['alias'],
-            fields.get('secret') or '',
-            fields.get('xdatUserId') or '',
-            (fields.get('estimatedExpirationTime') or 0) / 1000,
-        )
+        try:
+            return cls(
+                str(fields['alias']),
+                str(fields.get('secret') or ''),
+                str(fields.get('xdatUserId') or ''),
+                float(fields.get('estimatedExpirationTime') or 0) / 1000,
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise errors.UnexpectedAnswer(
+                f'the response is no token: {error}',  # without its secret
+                remedy='Check that the URL is that of an XNAT server.',
+            ) from None
 
 
 class Tokens:
@@ -66,7 +72,7 @@ class Tokens:
 
         Their secrets are left out, although XNAT sends them.
         """
-        return [Token.of({**fields, 'secret': ''}) for fields in self._call('show')]
+        return [Token.of(fields)._replace(secret='') for fields in self._call(list, 'show')]
 
     def issue(self, login: str | None = None) -> Token:
         """Issue a token. One request.
@@ -81,13 +87,13 @@ class Tokens:
         PermissionDenied
             For a guest, or if this login may not issue tokens for `login`.
         """
-        return Token.of(self._call('issue', *(('user', login) if login else ())))
+        return Token.of(self._call(dict, 'issue', *(('user', login) if login else ())))
 
     def validate(self, token: Any) -> str | None:
         """Return the account of a valid token, else `None`. One request."""
         alias, secret = token[:2]
         try:
-            answer = self._call('validate', alias, secret)
+            answer = self._call(dict, 'validate', alias, secret)
         except errors.NotFoundError:  # the alias was revoked
             return None
         login = answer.get('valid')
@@ -103,7 +109,7 @@ class Tokens:
         PermissionDenied
             If the token belongs to another account.
         """
-        self._call('invalidate', token if isinstance(token, str) else token[0])
+        self._call(object, 'invalidate', token if isinstance(token, str) else token[0])
 
     def renew(self, token: Any) -> Token:
         """Issue a token and revoke an old one. Two requests."""
@@ -112,16 +118,18 @@ class Tokens:
             self.revoke(token)
         return new
 
-    def _call(self, *segments: str) -> Any:
+    def _call(self, wanted: type, *segments: str) -> Any:
         uri = uris.join(_SERVICE, *map(uris.quote, segments))
         body = self._host.connection.request(uri)
         try:
-            return json.loads(body)
-        except ValueError as error:
-            remedy = 'Check that the URL is that of an XNAT server of version 1.6 or later.'
-            raise errors.UnexpectedAnswer(
+            found = json.loads(body)
+        except (ValueError, RecursionError):
+            found = None
+        if found is None or not isinstance(found, wanted):
+            raise errors.UnexpectedAnswer(  # without the body, which may have secrets
                 'the response is not JSON from the token service',
                 uri=self._host.connection.server + uri,
                 method='GET',
-                remedy=remedy,
-            ) from error
+                remedy='Check that the URL is that of an XNAT server of version 1.6 or later.',
+            )
+        return found
