@@ -33,8 +33,13 @@ class FileUpload(NamedTuple):
 
     If not, the caller should check the name and size that the server stored.
     """
-    size: int
-    """Bytes of the file."""
+    content: Payload
+    """The file itself."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self.content.length or 0
 
 
 def check_names(paths: Iterator[str] | list[str], uri: str) -> None:
@@ -92,13 +97,13 @@ def file_upload(
         size = body.length or 0
         if size and uris.is_carried(path):
             yield FileUpload(
-                _uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, size
+                _uri(resource, path, {'inbody': True, **about}), body, _BINARY, True, body
             )
         elif uris.is_carried(path) or ('/' not in path and '"' not in path):
             form = Form(body, 'file' if uris.is_carried(path) else path)
             at = path if uris.is_carried(path) else ''
             yield FileUpload(
-                _uri(resource, at, about), form, {'content-type': form.content_type}, False, size
+                _uri(resource, at, about), form, {'content-type': form.content_type}, False, body
             )
         else:
             with _zipped(path, body) as packed:
@@ -107,7 +112,7 @@ def file_upload(
                     packed,
                     _BINARY,
                     False,
-                    size,
+                    body,
                 )
 
 

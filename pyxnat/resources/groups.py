@@ -56,7 +56,7 @@ class SharedCollection(Collection[Any]):
         """
         self.host.owners.invalidate()
         for element in [element for element in list(self) if element.is_shared_into(project)]:
-            self.connection.request(f'{element.uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+            element.end_share(project)
 
 
 class DownloadableCollection(Collection[Any]):

@@ -32,6 +32,7 @@ from .prearchive_files import (
     PrearchiveResource,
     PrearchiveScan,
 )
+from .repeated import accept_if_done
 
 __all__ = [
     'FINAL',
@@ -357,8 +358,16 @@ class PrearchiveSession(PrearchiveElement):
         NotFoundError
             It is not in the prearchive.
         """
-        self.connection.request(self.uri, 'DELETE')
+        with accept_if_done(self._is_gone):
+            self.connection.request(self.uri, 'DELETE')
         self.row.clear()
+
+    def _is_gone(self) -> bool:
+        try:
+            self.fetch_row()
+        except errors.NotFoundError:
+            return True
+        return False
 
     def _call_service(self, name: str, **form: str) -> list[Row]:
         fields = {'src': self.path, **{key.rstrip('_'): value for key, value in form.items()}}

@@ -28,5 +28,13 @@ def accept_if_done(is_done: Callable[[], bool]) -> Iterator[None]:
     except errors.NetworkError:
         raise
     except errors.DatabaseError as error:
-        if error.attempts == 1 or not is_done():
+        if error.attempts == 1 or not _looks_done(is_done):
             raise
+
+
+def _looks_done(is_done: Callable[[], bool]) -> bool:
+    """Return whether a write is done; False if that cannot be seen."""
+    try:
+        return is_done()
+    except errors.DatabaseError:  # the error of the write is raised
+        return False

@@ -10,6 +10,7 @@ from ..model.wildcards import ANY
 from ..query.paths import Step
 from ..tables.table import Row
 from .base import Element, as_name, class_of
+from .repeated import accept_if_done
 
 if TYPE_CHECKING:
     from .collection import Collection
@@ -75,8 +76,10 @@ class SharedElement(Element):
             labels.check_sent(self.level.singular, label, self.url)
         self.check_owner()
         uri = self.uri_of_shares()
-        query = {'label': label or self.label(), 'primary': primary or None, 'format': 'json'}
-        self.connection.request(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
+        label = label or self.label()
+        query = {'label': label, 'primary': primary or None, 'format': 'json'}
+        with accept_if_done(lambda: self._is_shared_as(project, label, primary)):
+            self.connection.request(uris.with_query(f'{uri}/{uris.quote(project)}', query), 'PUT')
         self.host.owners.invalidate()
 
     def unshare(self, project: str) -> None:
@@ -98,7 +101,24 @@ class SharedElement(Element):
         self.check_owner()
         if self.is_shared_into(project):
             self.host.owners.invalidate()
+            self.end_share(project)
+
+    def end_share(self, project: str) -> None:
+        """Remove the element from a project that it is shared into. One request."""
+        with accept_if_done(lambda: self._is_unshared(project)):
             self.connection.request(f'{self.uri_of_shares()}/{uris.quote(project)}', 'DELETE')
+
+    def _is_unshared(self, project: str) -> bool:
+        try:
+            return not self.is_shared_into(project)
+        except errors.NotFoundError:  # it was visible through that project alone
+            return True
+
+    def _is_shared_as(self, project: str, label: str, primary: bool) -> bool:
+        """Whether a project lists the element under a label, as its owner if `primary`."""
+        rows = self.connection.rows(self.uri_of_shares())
+        found = [row for row in (rows[:1] if primary else rows) if row.get('ID') == project]
+        return any(row.get('label', label) in ('', label) for row in found)
 
     def is_shared_into(self, project: str) -> bool:
         """Whether the element is shared into a project. One request.

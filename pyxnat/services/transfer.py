@@ -7,7 +7,7 @@ import os
 import threading
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -17,14 +17,14 @@ from .. import errors
 from ..cache import FileRecord
 from ..files import zips
 from ..files.archives import unpackable
-from ..files.disk import copy_file, digest_of, http_time, publish, safe_name
+from ..files.disk import copy_file, digest_of, http_time, md5_of, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
 from ..http.pages import is_page_name
 from ..http.upload_body import FileUpload, check_names, file_upload
 from ..model import uris
 from ..model.levels import children
-from ..model.rows import number_in
+from ..model.rows import number_in, size_of
 from ..query.paths import uri_of
 from ..query.row_owner import may_be_of_others, own_rows
 from ..resources import Element
@@ -201,13 +201,23 @@ class Transfer:
         sent = self.send(file, source, about, types)
         self._verify(file, sent)
 
-    def send(self, file: Any, source: Any, about: dict[str, Any], types: dict[str, str]) -> Sent:
+    def send(
+        self,
+        file: Any,
+        source: Any,
+        about: dict[str, Any],
+        types: dict[str, str],
+        is_stored: Callable[[bool], bool] | None = None,
+    ) -> Sent:
         """Upload a file without verification, which is left to the caller.
 
         Parameters
         ----------
         file, source, about, types
             As in `upload`.
+        is_stored : callable, optional
+            Looks whether an earlier attempt has stored the content; its argument tells whether a
+            digest must prove it. Default: the listed file is compared.
         """
         resource = file.parent()
         resource.check_label()
@@ -216,7 +226,12 @@ class Transfer:
             self._locked(resource),
             file_upload(resource.uri, file.path_name, payload, about) as request,
         ):
-            self._send_below(file, request, types)
+            self._send_below(
+                file,
+                request,
+                types,
+                is_stored or (lambda strict: self._is_stored(file, request, strict)),
+            )
         return Sent(request.size, request.is_plain)
 
     @contextmanager
@@ -230,17 +245,23 @@ class Transfer:
         with lock:
             yield
 
-    def _send_below(self, file: Any, request: FileUpload, types: dict[str, str]) -> None:
+    def _send_below(
+        self,
+        file: Any,
+        request: FileUpload,
+        types: dict[str, str],
+        is_stored: Callable[[bool], bool],
+    ) -> None:
         """Upload a file, creating the element of its resource if it is missing."""
         file.check_owner()
         try:
-            duplicates = self._send(file, request)
+            duplicates = self._send(request, is_stored)
         except errors.NotFoundError:
             holder = file.parent().parent()
             if holder is None or holder.exists() or not request.payload.rewinds:
                 raise
             holder.create_with_parents(types, {})
-            duplicates = self._send(file, request)
+            duplicates = self._send(request, is_stored)
         if duplicates:
             problem = f'{_some(duplicates)} is there already, and was left as it is'
             url = self._host.connection.server + file.uri
@@ -251,7 +272,13 @@ class Transfer:
             raise error
 
     def upload_archive(
-        self, resource: Any, name: str, source: Any, about: dict[str, Any], types: dict[str, str]
+        self,
+        resource: Any,
+        name: str,
+        source: Any,
+        about: dict[str, Any],
+        types: dict[str, str],
+        is_stored: Callable[[bool], bool] | None = None,
     ) -> None:
         """Upload a zip or tar; the server unpacks it with ``extract``.
 
@@ -261,11 +288,11 @@ class Transfer:
             Destination.
         name : str
             Name of the archive file.
-        source, about, types
-            As in `upload`.
+        source, about, types, is_stored
+            As in `send`.
         """
         file = resource.file(name)
-        sent = self.send(file, source, about, types)
+        sent = self.send(file, source, about, types, is_stored)
         if not about.get('extract'):
             self._verify(file, sent)
 
@@ -293,17 +320,23 @@ class Transfer:
         uri = self._host.connection.server + resource.uri
         with unpackable(path) as archive:
             check_names(list(archive.sizes), uri)
-            name = _archive_name(path.name, archive.ending)
-            self.upload_archive(resource, name, archive.source, about, types)
-        listed = self._listed(resource)
-        self._raise_if_wrong(
-            resource,
-            [
-                name
-                for name, size in archive.sizes.items()
-                if listed.get(name, {}).get('Size') != str(size)
-            ],
-        )
+
+            def wrong() -> list[str]:
+                listed = self._listed(resource)
+                sizes = {name: row.get('Size') for name, row in listed.items()}
+                return [
+                    name for name, size in archive.sizes.items() if sizes.get(name) != str(size)
+                ]
+
+            self.upload_archive(
+                resource,
+                _archive_name(path.name, archive.ending),
+                archive.source,
+                about,
+                types,
+                lambda strict: not strict and not wrong(),
+            )
+        self._raise_if_wrong(resource, wrong())
 
     def _listed(self, resource: Any) -> dict[str | None, Row]:
         return {row['path']: row for row in self._host.connection.rows(f'{resource.uri}/files')}
@@ -375,17 +408,25 @@ class Transfer:
         about: dict[str, Any],
         types: dict[str, str],
     ) -> None:
+        def is_unpacked(strict: bool) -> bool:
+            return not self._missing(resource, members, strict)
+
+        is_stored = is_unpacked if about.get('extract') else None
         with zips.pack(members) as packed:
             name = _archive_name(f'{resource.path_name}.zip')
-            self.upload_archive(resource, name, packed, about, types)
+            self.upload_archive(resource, name, packed, about, types, is_stored)
 
-    def _missing(self, resource: Any, members: list[tuple[str, Path]]) -> list[tuple[str, Path]]:
+    def _missing(
+        self, resource: Any, members: list[tuple[str, Path]], strict: bool = False
+    ) -> list[tuple[str, Path]]:
         """Return the files that the server lacks, or has with other content."""
         try:
             listed = self._listed(resource)
         except errors.NotFoundError:
             return members
-        return [(name, path) for name, path in members if not _is_same(listed.get(name), path)]
+        return [
+            (name, path) for name, path in members if not _is_same(listed.get(name), path, strict)
+        ]
 
     def _reasons(
         self, resource: Any, members: list[tuple[str, Path]], reasons: dict[str, Exception]
@@ -528,22 +569,36 @@ class Transfer:
         finally:
             part.unlink(missing_ok=True)
 
-    def _send(self, file: Any, request: FileUpload) -> list[str]:
-        """Send the request, and return the files that the server had and kept."""
-        with self._host.connection.stream(
-            'PUT', request.uri, request.payload, request.headers
-        ) as stream:
-            body = stream.read()
-            attempts = stream.record.attempt
+    def _send(self, request: FileUpload, is_stored: Callable[[bool], bool]) -> list[str]:
+        """Send the request, and return the files that the server had and kept.
+
+        An earlier attempt may have stored them, although a gateway answered it.
+        """
+        try:
+            with self._host.connection.stream(
+                'PUT', request.uri, request.payload, request.headers
+            ) as stream:
+                body = stream.read()
+                attempts = stream.record.attempt
+        except errors.BusyError as error:
+            if error.attempts == 1 or not is_stored(True):
+                raise
+            return []
         duplicates = duplicates_in(body)
-        if (
-            duplicates
-            and attempts > 1
-            and request.is_plain
-            and self._stored_size(file) == request.payload.length
-        ):
-            return []  # stored by the first attempt
-        return duplicates
+        return [] if duplicates and attempts > 1 and is_stored(False) else duplicates
+
+    def _is_stored(self, file: Any, request: FileUpload, strict: bool) -> bool:
+        """Return whether the listed file is the one of a request.
+
+        Without digests in the listing its size decides, unless `strict`.
+        """
+        row = self._listed(file.parent()).get(file.path_name)
+        if row is None or size_of(row.get('Size', '')) != request.size:
+            return False
+        digest = row.get('digest', '').lower()
+        if not digest or not request.content.rewinds:
+            return not strict
+        return md5_of(request.content.open_pieces()) == digest
 
     def _stored_size(self, file: Any) -> int | None:
         """Return the bytes of the stored file, or `None` if there is none."""
@@ -600,11 +655,14 @@ def _some(names: list[str]) -> str:
     return f'{", ".join(names[:5])}{" …" if len(names) > 5 else ""}'
 
 
-def _is_same(row: Row | None, path: Path) -> bool:
-    """Return whether the size and digest in a row are those of a file."""
+def _is_same(row: Row | None, path: Path, strict: bool = False) -> bool:
+    """Return whether the size and digest in a row are those of a file.
+
+    A row without a digest is enough unless `strict`.
+    """
     if row is None or row['Size'] != str(path.stat().st_size):
         return False
-    return not row.get('digest') or digest_of(path) == row['digest'].lower()
+    return digest_of(path) == row['digest'].lower() if row.get('digest') else not strict
 
 
 def _expected(file: Any) -> Expected:

@@ -127,6 +127,16 @@ def answers_with(status: int) -> Fault:
     return fault
 
 
+def done_but(status: int) -> Fault:
+    """The archive does what it was asked, and a gateway answers in its place."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.forward()
+        says(status, b'<html>bad gateway</html>')(exchange)
+
+    return fault
+
+
 def redirect_loop(exchange: Exchange) -> None:
     """Redirect to the same URL, forever."""
     says(302, b'', f'Location: {exchange.uri}')(exchange)
