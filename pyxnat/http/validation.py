@@ -81,7 +81,7 @@ KINDS: dict[str, Kind] = {
 ANY = Kind(frozenset(range(100, 600)), 'always', is_page=True)
 """Any response, for callers that look at status and body themselves."""
 
-PART = Kind(frozenset({200, 206}), 'always', is_page=True)
+PART = Kind(frozenset({200, 206}), 'always', 'file', is_page=True)
 """The rest of a file, which the caller compares with its begin."""
 
 _FORMAT = re.compile(r'(?:^|&)format=([^&]*)')
@@ -108,6 +108,13 @@ _NO_TABLE = (
     'type, that dates in filters are MM/dd/yyyy, and that the result of the search has not expired.'
 )
 _BEGINS = {'json': (b'{', b'['), 'xml': (b'<',), 'zip': (b'PK',)}
+_DECLARED: dict[str, bytes | tuple[bytes, ...]] = {
+    'csv': (),
+    'tar': (),
+    'zip': b'PK',
+    'xml': b'<?xml',
+}
+"""Contents that are no page by their type, unless they begin like this."""
 _STORED = frozenset({'id', 'text'})
 """Contents of responses to writes."""
 _ID_BYTES = frozenset(b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789{')
@@ -225,7 +232,7 @@ def find_fault(
         return None  # without a body, or a part that the caller compares
     if not first:
         return _empty(kind, status, headers, is_foreign)
-    if _is_wrong_page(kind, headers, page):
+    if _is_wrong_page(kind, headers, first, page):
         return _page_fault(page)
     return _foreign() if is_foreign and kind.content in _STORED else _wrong_content(kind, first)
 
@@ -268,14 +275,17 @@ def empty_table() -> Fault:
     return Fault(errors.DataError, 'the response is empty instead of a table', _NO_TABLE)
 
 
-def _is_wrong_page(kind: Kind, headers: Mapping[str, str], page: str) -> bool:
+def _is_wrong_page(kind: Kind, headers: Mapping[str, str], first: bytes, page: str) -> bool:
+    is_html = is_page_type(headers)
     if kind.content == 'file':
         if kind.size is not None:
-            return bool(page) and headers.get('content-length', '') not in ('', str(kind.size))
-        return page == 'login' or (not kind.is_page and (bool(page) or is_page_type(headers)))
+            is_other = headers.get('content-length', '') not in ('', str(kind.size))
+            return is_other and (bool(page) or is_html)
+        return page == 'login' or (not kind.is_page and (bool(page) or is_html))
     if kind.is_page:
         return False
-    return bool(page) or (kind.content == 'csv' and is_page_type(headers))
+    begin = _DECLARED.get(kind.content)
+    return bool(page) or (is_html and begin is not None and not first.startswith(begin))
 
 
 def _page_fault(page: str) -> Fault:

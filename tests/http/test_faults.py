@@ -5,6 +5,7 @@ Never wrong data, a repeated write or a long wait.
 
 from __future__ import annotations
 
+import gzip
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,8 +23,10 @@ from tests.support.faults import (
     LOGIN_PAGE,
     Fault,
     FaultProxy,
+    after,
     answers_with,
     cut,
+    raw_head,
     says,
     wrong_length,
 )
@@ -189,6 +192,22 @@ OPERATIONS = {
 """Fault -> the requests that it affects."""
 
 NETWORK = errors.NetworkError
+PAGES: dict[str, tuple[bytes, list[str]]] = {
+    'a comment first': (b'<!-- proxy 1.2 --><p>Welcome</p><html>', ['Content-Type: text/html']),
+    'XHTML': (b'<?xml version="1.0"?>\n<!DOCTYPE html><html xmlns="x">Welcome</html>', []),
+    'a script': (b'<script>location = "/login"</script>', []),
+    'a refresh': (b'<meta http-equiv="refresh" content="0; url=/portal">', []),
+    'a title': (b'<title>Welcome</title>', ['Content-Type: application/octet-stream']),
+    'blanks': (b' \r\n' * 3000 + b'<html>Welcome</html>', []),
+    'UTF-16': ('<html>Welcome</html>'.encode('utf-16'), ['Content-Type: text/html; charset=x']),
+}
+HEADS = {
+    'two lengths': (b'Content-Length: 5', b'Content-Length: 5'),
+    'a list of lengths': (b'Content-Length: 5, 5',),
+    'an odd length': (b'Content-Length: 1_0',),
+    'a length and chunks': (b'Content-Length: 5', b'Transfer-Encoding: chunked'),
+    'a negative chunk': (b'Transfer-Encoding: chunked', b'', b'-5'),
+}
 FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
     # a search is a POST, which is not repeated once a byte of it is sent; the response of an
     # upload is not read, but its listing is
@@ -215,6 +234,18 @@ FAULTS: dict[str, tuple[Fault, int, tuple[type[Exception], ...]]] = {
         1,
         (errors.UnexpectedAnswer,),
     ),
+    **{
+        f'a portal: {name}': (says(200, page, *headers), 1, (errors.UnexpectedAnswer,))
+        for name, (page, headers) in PAGES.items()
+    },
+    'a compressed login page': (
+        says(200, gzip.compress(LOGIN_PAGE), 'Content-Encoding: gzip'),
+        1,
+        (errors.AuthenticationError,),
+    ),
+    **{f'head with {name}': (raw_head(*lines), 99, (NETWORK,)) for name, lines in HEADS.items()},
+    'an interim response': (after(b'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'), 1, ()),
+    'endless interim responses': (after(b'HTTP/1.1 100 Continue\r\n\r\n' * 50), 99, (NETWORK,)),
     'gzip bomb': (faults.bomb, 99, (errors.DatabaseError,)),
     'garbage': (faults.garbage, 99, (errors.DatabaseError,)),
     '200 without a body': (says(200), 99, (errors.UnexpectedAnswer, errors.DataError)),
@@ -320,3 +351,29 @@ def test_a_response_truncated_at_any_byte_is_never_accepted(
         folder = tmp_path / str(tenths)
         folder.mkdir()
         assert done.is_right(done.run(interface, folder), folder)
+
+
+@pytest.mark.parametrize('is_listed', [True, False])
+@pytest.mark.parametrize('page', [b'<html>Welcome to the hotel</html>', LOGIN_PAGE])
+@pytest.mark.parametrize('dest', [None, 'place.html'])
+def test_a_portal_is_not_the_page_that_is_stored(
+    dest: str | None,
+    page: bytes,
+    is_listed: bool,
+    interface: pyxnat.Interface,
+    proxy: FaultProxy,
+    tmp_path: Path,
+) -> None:
+    stored = b'<!DOCTYPE html><html><form><input type="password"></form>my report</html>'
+    resource = interface.select.project('FAULTS').resource('PAGES')
+    name = f'{tmp_path.name}.html'
+    resource.file(name).put(stored)
+    file = resource.files(name).first() if is_listed else resource.file(name)
+    target = () if dest is None else (tmp_path / dest,)
+    proxy.applies = lambda method, uri: uri.endswith(name)
+    proxy.faults = [says(200, page, 'Content-Type: text/html')] * 9
+    with pytest.raises(errors.OperationalError):
+        file.get(*target)
+    assert not (tmp_path / 'place.html').exists()
+    proxy.faults.clear()
+    assert Path(file.get(*target)).read_bytes() == stored

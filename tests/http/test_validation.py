@@ -140,6 +140,8 @@ def test_a_page_is_no_response(name: str, page: str) -> None:
         ('a.html', 300, {'content-length': '301'}, 'login', False),
         ('a.html', 300, {'content-length': '301'}, 'page', False),
         ('a.html', 300, {}, 'page', True),
+        ('a.html', 300, {'content-length': '9', 'content-type': 'text/html'}, '', False),
+        ('a.nii', 300, {'content-length': '9', 'content-type': 'text/html'}, '', False),
         ('a.nii', None, {'content-type': 'text/html; charset=utf-8'}, '', False),
         ('a.nii', None, {'content-type': 'application/xhtml+xml'}, '', False),
         ('a.nii', None, {'content-type': 'application/octet-stream'}, 'page', False),

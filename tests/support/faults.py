@@ -127,6 +127,24 @@ def answers_with(status: int) -> Fault:
     return fault
 
 
+def raw_head(*lines: bytes) -> Fault:
+    """The head has other lines in place of its length."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.client.sendall(b'\r\n'.join([b'HTTP/1.1 200 Said', *lines, b'', b'hello world']))
+
+    return fault
+
+
+def after(interim: bytes) -> Fault:
+    """The answer comes after an interim one."""
+
+    def fault(exchange: Exchange) -> None:
+        exchange.client.sendall(interim + exchange.forward())
+
+    return fault
+
+
 def done_but(status: int) -> Fault:
     """The archive does what it was asked, and a gateway answers in its place."""
 
