@@ -78,6 +78,8 @@ KINDS: dict[str, Kind] = {
 }
 """Kind of a request -> the responses that are right for it."""
 
+_PAGE_FILE = KINDS['file']._replace(is_page=True)
+
 ANY = Kind(frozenset(range(100, 600)), 'always', is_page=True)
 """Any response, for callers that look at status and body themselves."""
 
@@ -194,9 +196,9 @@ def file_kind(name: str, size: int | None = None) -> Kind:
     size : int, optional
         Its bytes by a listing. A listed file may be anything, its size and digest decide.
     """
-    kind = KINDS['file']
     plain = name.removesuffix('.gz')  # its coding may be that of the response
-    return kind._replace(is_page=is_page_name(plain), size=size)
+    kind = _PAGE_FILE if is_page_name(plain) else KINDS['file']
+    return kind if size is None else kind._replace(size=size)
 
 
 def find_fault(

@@ -44,6 +44,14 @@ def _zip(folder: Path) -> Path:
     return path
 
 
+def _search_and_delete(project: Any, folder: Path) -> None:
+    searches, name = project.host.manage.search, f's-{project.path_name}'
+    if name not in searches.saved():
+        constraints = [('xnat:subjectData/PROJECT', '=', project.path_name)]
+        searches.save(name, 'xnat:subjectData', ['xnat:subjectData/SUBJECT_ID'], constraints)
+    searches.delete(name)
+
+
 WRITES = {
     'share': Write(
         'PUT',
@@ -105,6 +113,11 @@ WRITES = {
         'DELETE',
         lambda project, folder: project.resource('R').file('old.txt').delete(),
         lambda project, folder: _names(project.resource('R')) == [],
+    ),
+    'delete a search': Write(
+        'DELETE',
+        _search_and_delete,
+        lambda project, folder: f's-{project.path_name}' not in project.host.manage.search.saved(),
     ),
     'put': Write(
         'PUT',

@@ -20,6 +20,7 @@ from ...query.criteria import Field, Group, Saved, parse, spell
 from ...query.criteria_text import parse_text
 from ...query.search_xml import Bundle
 from ...resources.host import Host
+from ...resources.repeated import accept_if_done
 from ...tables.table import JsonTable, Row
 
 __all__ = ['SearchManager']
@@ -312,8 +313,14 @@ class SearchManager:
             )
 
     def _delete(self, identity: str) -> None:
-        with _owned(identity):
+        with _owned(identity), accept_if_done(lambda: self._is_gone(identity)):
             self._host.connection.request(_uri(identity), 'DELETE')
+
+    def _is_gone(self, identity: str) -> bool:
+        try:
+            return not self._document(identity)
+        except errors.NotFoundError:
+            return True
 
     def _verify(self, identity: str, bundle: Bundle) -> None:
         """Check that a replaced search is not shared with its earlier users.
