@@ -1,8 +1,9 @@
 """Module names of pyxnat 1.x, for programs that import them.
 
 ``pyxnat.core.errors`` is :mod:`pyxnat.errors`, the same module object, loaded on first access.
-Old modules without a counterpart (``derivatives``, ``downloadutils``, ``pathutil``) are missing,
-so that importing them fails at once.
+Modules with further old names (``uriutil``, ``jsonutil``, ``manage``, ``help``, ``schema``) are in
+this folder. Old modules without a counterpart (``derivatives``, ``downloadutils``) are missing, so
+that importing them fails at once.
 """
 
 from __future__ import annotations
@@ -27,18 +28,19 @@ OLD_NAMES = {
     'attributes': 'resources.attributes',
     'cache': 'cache',
     'errors': 'errors',
-    'help': 'services.inspector',
+    'help': 'core.help',
     'interfaces': 'interface',
-    'jsonutil': 'tables',
-    'manage': 'services.manage',
+    'jsonutil': 'core.jsonutil',
+    'manage': 'core.manage',
+    'pathutil': 'core.pathutil',
     'pipelines': 'resources.pipelines',
     'provenance': 'resources.provenance',
     'resources': 'resources',
-    'schema': 'model.schemas',
+    'schema': 'core.schema',
     'search': 'services.search',
     'select': 'services.select',
     'tags': 'services.manage.tags',
-    'uriutil': 'model.uris',
+    'uriutil': 'core.uriutil',
     'users': 'services.manage.users',
     'xpass': 'compat.xpass',
     'xpath_store': 'services.xpath_store',
@@ -56,7 +58,11 @@ OLD_CLASSES = {
 
 _TOP = __name__.rpartition('.')[0]
 _MODULES = {
-    **{f'{__name__}.{old}': f'{_TOP}.{new}' for old, new in OLD_NAMES.items()},
+    **{
+        f'{__name__}.{old}': f'{_TOP}.{new}'
+        for old, new in OLD_NAMES.items()
+        if new != f'core.{old}'
+    },
     **{f'{_TOP}.{old}': f'{_TOP}.{new}' for old, new in OLD_NAMES.items() if old != new},
 }
 """Old full name -> new full name; ``pyxnat`` itself had them too: ``pyxnat.jsonutil``."""

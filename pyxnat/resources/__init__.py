@@ -9,6 +9,7 @@ from .collection import Collection
 from .factory import make_classes
 
 globals().update(make_classes())
+globals().update(EObject=Element, CObject=Collection)  # names of pyxnat 1.x
 
 __all__ = [
     'Collection',

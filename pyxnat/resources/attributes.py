@@ -15,7 +15,7 @@ from ..tables.table import Row
 from .writable import Writable
 from .writing import paths_of_type, read_fields, write_fields
 
-__all__ = ['Attributes']
+__all__ = ['Attributes', 'EAttrs']
 
 
 class Attributes:
@@ -197,3 +197,7 @@ class Attributes:
                 f'xnat:subjectData/group. Columns received: {", ".join(row)}.',
             )
         return row[key]
+
+
+EAttrs = Attributes
+"""Name of the class in pyxnat 1.x."""

@@ -18,7 +18,7 @@ from ..query.criteria import Field
 from ..resources.host import Host
 from ..tables.table import Row
 
-__all__ = ['Draw']
+__all__ = ['Draw', 'drawing_libraries']
 
 _Branch = tuple[str, ...]
 """A node of a tree: the names from the root to the node."""
@@ -181,7 +181,7 @@ def _branch(row: Row) -> _Branch:
 
 def _tree_of(counts: Mapping[_Branch, int]) -> Any:
     """Return a networkx graph whose nodes have a ``label`` and a ``count``."""
-    networkx = _extra()[0]
+    networkx = drawing_libraries()[0]
     tree = networkx.DiGraph()
     for branch, count in counts.items():
         for depth in range(1, len(branch) + 1):
@@ -201,7 +201,7 @@ def _positions(tree: Any) -> dict[_Branch, tuple[float, float]]:
     """
     positions: dict[_Branch, tuple[float, float]] = {}
     leaves = 0
-    networkx = _extra()[0]
+    networkx = drawing_libraries()[0]
     for node in networkx.dfs_postorder_nodes(tree):
         below = [positions[child][1] for child in tree.successors(node)]
         if not below:
@@ -215,7 +215,7 @@ def _positions(tree: Any) -> dict[_Branch, tuple[float, float]]:
 
 def _draw_tree(tree: Any, ax: Any = None) -> Any:
     """Draw a tree, and return the figure."""
-    networkx, figures = _extra()
+    networkx, figures = drawing_libraries()
     positions = _positions(tree)
     depth = max(len(node) for node in tree)
     height = -min(y for _, y in positions.values())
@@ -255,7 +255,7 @@ def _draw_tree(tree: Any, ax: Any = None) -> Any:
     return ax.figure
 
 
-def _extra() -> tuple[Any, Any]:
+def drawing_libraries() -> tuple[Any, Any]:
     """Import and return networkx and ``matplotlib.figure``."""
     try:
         import matplotlib.figure

@@ -21,7 +21,18 @@ from .search import Search
 if TYPE_CHECKING:
     from ..resources import Experiment, Experiments, Project, Projects, Subject, Subjects
 
-__all__ = ['Select']
+__all__ = ['Select', 'compute']
+
+
+def compute(path: str) -> list[str]:
+    """Return the full paths that a path stands for. No request.
+
+    Each level has its name or ``*``.
+
+    >>> compute('/project/P//scans')
+    ['/projects/P/subjects/*/experiments/*/scans/*']
+    """
+    return [paths.spell(route) for route in paths.parse(path).paths]
 
 
 class Select:
@@ -98,7 +109,7 @@ class Select:
         >>> Select(None).compute('/project/P//scans')
         ['/projects/P/subjects/*/experiments/*/scans/*']
         """
-        return [paths.spell(route) for route in paths.parse(path).paths]
+        return compute(path)
 
     def _collection(self, plural: str, id_filter: str) -> Any:
         return class_of(plural)(

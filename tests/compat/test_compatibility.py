@@ -496,3 +496,87 @@ def test_values_are_inspected(xnat: pyxnat.Interface, sessions: Any) -> None:
     assert xnat.inspect.scan_values('xnat:mrSessionData', project) == ['1', '2']
     assert xnat.inspect.assessor_values('xnat:mrSessionData', project) == [assessor.id()]
     assert xnat.inspect.reconstruction_values('xnat:mrSessionData', project) == [f'REC_{project}']
+
+
+# -- helpers of the old modules --------------------------------------------------------------------
+
+SESSION = '/data/projects/P/subjects/S/experiments/E'
+
+
+@pytest.mark.parametrize(
+    ('function', 'arguments', 'result'),
+    [
+        ('uri_last', (SESSION,), 'E'),
+        ('uri_nextlast', (SESSION,), 'experiments'),
+        ('uri_nextlast', (f'{SESSION}/resources/1/files/a/b',), 'files'),
+        ('uri_parent', (SESSION,), SESSION.removesuffix('/E')),
+        ('uri_parent', (f'{SESSION}/resources/1/files/a/b',), f'{SESSION}/resources/1/files'),
+        ('uri_grandparent', (SESSION,), '/data/projects/P/subjects/S'),
+        ('uri_grandparent', (f'{SESSION}/resources/1/files/a/b',), f'{SESSION}/resources/1'),
+        ('uri_split', (SESSION,), [SESSION.removesuffix('/E'), 'E']),
+        ('uri_segment', (SESSION,), SESSION),
+        ('uri_segment', (SESSION, -2), '/experiments/E'),
+        ('uri_segment', (SESSION, 2, 4), '/projects/P'),
+        ('join_uri', ('/data', '/projects', 'P/'), '/data/projects/P'),
+        ('make_uri', ({'subjects': 'S', 'projects': 'P'},), '/projects/P/subjects/S'),
+        ('extract_uri', (f'{SESSION}/scans',), ('P', 'S', 'E')),
+        ('extract_uri', (SESSION,), None),
+        ('translate_uri', ('/a/in_files',), '/a/in/files'),
+        ('inv_translate_uri', ('/a/out/resources/1',), '/a/out_resources/1'),
+    ],
+)
+def test_helpers_on_uris(function: str, arguments: tuple[Any, ...], result: Any) -> None:
+    uriutil = importlib.import_module('pyxnat.core.uriutil')
+    assert getattr(uriutil, function)(*arguments) == result
+
+
+def test_helpers_on_rows() -> None:
+    from pyxnat.core import jsonutil
+
+    rows = [{'ID': '1', 'a': 'x'}, {'ID': '2', 'a': 'y'}]
+    assert jsonutil.get_column(rows, 'a') == ['x', 'y'] == jsonutil.get_column(rows, 'a', '*')
+    assert jsonutil.get_column(rows[0], 'a') == ['x'] and jsonutil.get_column([], 'a') == []
+    assert jsonutil.get_column(rows, 'a', 'y*') == ['y']
+    assert jsonutil.get_where(rows, a='x') == rows[:1] == jsonutil.get_where_not(rows, a='y')
+    assert jsonutil.get_headers(rows) == ['ID', 'a'] and jsonutil.get_headers([]) == []
+    assert jsonutil.get_selection(rows, ['a']) == [{'a': 'x'}, {'a': 'y'}]
+    joined = jsonutil.join_tables('ID', rows, [{'ID': '1', 'b': 'z'}, {'ID': '2', 'b': 'w'}])
+    assert joined == [{'ID': '1', 'a': 'x', 'b': 'z'}, {'ID': '2', 'a': 'y', 'b': 'w'}]
+
+
+def test_classes_of_old_modules_can_be_created(xnat: pyxnat.Interface, P: str) -> None:
+    from pyxnat.core import attributes, manage, pathutil, schema, select
+    from pyxnat.core import help as old_help
+
+    assert manage.ProjectManager(P, xnat).owners() == ['admin']
+    assert isinstance(manage.PreArchive(xnat).get(), list)
+    assert manage.GlobalManager(xnat).project(P).exists()
+    assert manage.SchemaManager(xnat)() == [] and 'admin' in manage.Users(xnat)()
+    assert old_help.SchemasInspector(xnat).look_for('gender', 'xnat:subjectData')
+    assert repr(old_help.PaintGraph(xnat)) == repr(xnat.draw)
+    assert select.compute('/projects') == xnat.select.compute('/projects') == ['/projects/*']
+    assert isinstance(xnat.select.project(P).attrs, attributes.EAttrs)
+    old = importlib.import_module('pyxnat.core.resources')
+    assert isinstance(xnat.select.project(P), old.EObject)
+    assert isinstance(xnat.select.projects(), old.CObject)
+    assert schema.class_name(xnat.select.projects()) == 'Projects'
+    assert 'resources' in schema.resources_tree['scans']
+    assert schema.json['scans'] == ['ID', 'ID']
+    assert pathutil.ensure_dir_exists(ROOT) and str(ROOT / 'README.rst') in pathutil.find_files(
+        ROOT
+    )
+
+
+def test_graphs_of_the_old_help(xnat: pyxnat.Interface, P: str) -> None:
+    pytest.importorskip('networkx')
+    from pyxnat.core.help import GraphData
+
+    graphs = GraphData(xnat)
+    assert {('datatypes', 'xnat'), ('xnat', 'xnat:mrSessionData')} <= set(graphs.datatypes().edges)
+    assert ('xnat', 'xnat:mrScanData') in graphs.rest_resource('scans').edges
+    values = graphs.field_values('xnat:subjectData/HANDEDNESS')
+    assert values.has_edge('xnat:subjectData/HANDEDNESS', 'right') and values.weights['right'] >= 1
+    assert 'projects_subjects_experiments' in graphs.architecture(with_datatypes=False)
+    whole = graphs.architecture()
+    assert ('projects_subjects_experiments_scans', 'xnat:mrScanData') in whole.edges
+    assert set(whole) == set(whole.labels) == set(whole.weights)
