@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from pyxnat.http import session
 from pyxnat.server.db import access
@@ -29,7 +29,12 @@ _COMMON = {
     'suppress_health_check': [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 }
 settings.register_profile(
-    'small', max_examples=80, derandomize=True, database=None, **_COMMON
+    'small',
+    max_examples=80,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],  # a failure is not worth minutes of shrinking
+    **_COMMON,
 )  # the same examples in every run
 settings.register_profile('deep', max_examples=800, print_blob=True, **_COMMON)
 settings.load_profile('deep' if DEEP else 'small')

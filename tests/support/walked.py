@@ -17,6 +17,7 @@ Step = tuple[str, str]
 
 SEGMENTS = {'in_resources': 'in/resources', 'out_resources': 'out/resources'}
 _COLUMNS = {'scans': ('ID', 'ID'), 'projects': ('ID', 'ID'), 'reconstructions': ('ID', 'ID')}
+_PARTS = ('scans', 'assessors', 'reconstructions')
 _TYPES = {
     'projects': 'xnat:projectData',
     'subjects': 'xnat:subjectData',
@@ -100,6 +101,8 @@ class Walker:
             level == 'experiments' and bool(rest) and rest[0][0] == 'scans' and uri.count('/') == 3
         )
         if literal and rest and not has_gap:
+            if guessed and level in _PARTS and not self._lists(listing, level, name):
+                return []  # XNAT answers with the resources of the session
             return self.walk(
                 rest,
                 f'{listing}/{quote(name, safe="")}',
@@ -134,6 +137,10 @@ class Walker:
                 else [Seen(here, identity, label, kind, row, so_far)]
             )
         return found
+
+    def _lists(self, listing: str, level: str, name: str) -> bool:
+        """Return whether a listing has an element of a name."""
+        return any(name in names(level, row) for row in self.rows(listing) or ())
 
     def forget(self) -> None:
         """Forget the columns of earlier listings."""
