@@ -380,6 +380,19 @@ The first row that matches applies.
 NETWORK_EXCEPTIONS = (OSError, http.client.HTTPException, httplib2.HttpLib2Error, UnicodeError)
 """All exceptions that a connection raises."""
 
+_WRONG_NAME = (
+    'The certificate is for another name: use the name of the server that it has in '
+    'https://…, not an address or an alias.'
+)
+_CERTIFICATE_REMEDIES = {
+    9: 'The certificate is not valid yet: check the date and time of this machine.',
+    10: 'The certificate has expired: the administrators of the server must renew it; check the '
+    'date of this machine.',
+    62: _WRONG_NAME,
+    64: _WRONG_NAME,
+}
+"""OpenSSL's code of a failed check -> remedy; for all others the bundle is missing."""
+
 _LASTING = (
     ConnectionRefusedError,
     UnicodeError,
@@ -415,11 +428,11 @@ def network_error(error: BaseException, method: str, uri: str) -> errors.Databas
     if isinstance(error, errors.DatabaseError):
         return error
     row = next(row for row in EXCEPTIONS if isinstance(error, row.exception))
+    remedy = row.remedy
+    if isinstance(error, ssl.SSLCertVerificationError):
+        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, remedy)
     return row.error(
-        f'{row.message} ({error or type(error).__name__})',
-        method=method,
-        uri=uri,
-        remedy=row.remedy,
+        f'{row.message} ({error or type(error).__name__})', method=method, uri=uri, remedy=remedy
     )
 
 

@@ -34,6 +34,13 @@ __all__ = [
 ]
 
 XNAT_PASS_FILE = '~/.xnatPass'
+_BUNDLES = ('REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE')
+"""Variables that name a CA bundle, in the order of precedence."""
+_UNVERIFIED: set[str] = set()
+"""Servers whose certificate is not checked, and which were warned of."""
+_REQUIRED_KEYS = ('server', 'user', 'password')
+_KEYS = frozenset((*_REQUIRED_KEYS, 'verify', 'proxy', 'cert', 'provider', 'anonymous', 'cachedir'))
+"""Keys of a configuration file. pyxnat 0.9 wrote ``cachedir``, which is not used."""
 _SOURCES = (
     'arguments (server=, user=, password= or token=), a file (config=), the environment '
     '(XNAT_HOST, XNAT_USER, XNAT_PASS, XNAT_TOKEN), '
@@ -120,6 +127,8 @@ def resolve(
         Name of the authentication provider, such as an LDAP server.
     verify : bool or str, optional
         Whether to check certificates (default: yes); a `str` is the path of a CA bundle (PEM).
+        Default: the bundle that ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE``
+        names, else the authorities that every browser trusts.
     proxy : str, optional
         URL of a proxy.
     cert : path or pair of paths, optional
@@ -147,9 +156,7 @@ def resolve(
     credentials = (
         None if anonymous else Credentials(given.user or '', given.password or '', provider)
     )
-    return Settings(
-        url, credentials, True if verify is None else verify, proxy, _cert(cert), prompted
-    )
+    return Settings(url, credentials, _verify(verify, url), proxy, _cert(cert), prompted)
 
 
 def _complete(given: _Given, anonymous: bool) -> _Given:
@@ -164,6 +171,40 @@ def _warn_if_unencrypted(url: str) -> None:
     scheme, host = urlsplit(url).scheme, str(urlsplit(url).hostname)
     if scheme == 'http' and host not in ('localhost', '::1') and not host.startswith('127.'):
         warnings.warn(f'{url} is not https: password and data are sent unencrypted', stacklevel=3)
+
+
+def _verify(given: Any, url: str) -> bool | str:
+    """Return whether certificates are checked, or the path of a CA bundle."""
+    source = 'verify='
+    if given is None or given is True:
+        is_encrypted = url.startswith('https:')
+        source = next((name for name in _BUNDLES if is_encrypted and os.environ.get(name)), '')
+        if not source:
+            return True
+        given = os.environ[source]
+    if given is False:
+        _warn_of_unverified(url)
+        return False
+    if not isinstance(given, (str, os.PathLike)):
+        raise ConfigurationError(f'verify={given!r} is not True, False or the path of a CA bundle')
+    path = os.path.expanduser(os.fspath(given))
+    if not os.path.isfile(path):
+        raise ConfigurationError(
+            f'There is no file {path} with the certificates of authorities ({source}). Give the '
+            'path of a CA bundle (PEM), or True for the authorities that every browser trusts'
+        )
+    return path
+
+
+def _warn_of_unverified(url: str) -> None:
+    """Warn once for each server that its certificate is not checked."""
+    if url.startswith('https:') and url not in _UNVERIFIED:
+        _UNVERIFIED.add(url)
+        warnings.warn(
+            f'the certificate of {url} is not checked (verify=False): others can read the password '
+            'and change the data. Give verify= the CA bundle of the site instead',
+            stacklevel=5,
+        )
 
 
 def _cert(cert: Any) -> tuple[str, str] | None:
@@ -234,11 +275,11 @@ def _from_xnat_pass(given: _Given) -> _Given:
 def parse_xnat_pass(text: str) -> tuple[str, str, str] | None:
     """Return server, user and password of the first login in ``~/.xnatPass``.
 
-    A login is a line ``+user@host[:port][/path]=password``. The password begins after the first
-    ``=``, and may contain others. `None` if there is no such line.
+    A login is a line ``+user@host[:port][/path]=password``. The user may be an e-mail address. The
+    password begins after the first ``=``, and may contain others. `None` if there is no such line.
     """
     for line in text.splitlines():
-        entry = re.fullmatch(r'\+([^@]+)@([^=]+)=(.*)', line.strip())
+        entry = re.fullmatch(r'\+([^=]+)@([^@=]+)=(.*)', line.strip())
         if entry:
             user, server, password = entry.groups()
             return server, user, password
@@ -269,44 +310,61 @@ def _prompt(given: _Given, anonymous: bool, allowed: bool) -> tuple[_Given, bool
 def read_config(location: str | os.PathLike[str]) -> Settings:
     """Read settings from a JSON file.
 
-    Keys: ``server``, ``user``, ``password``, ``verify``, ``proxy``, ``cert``, ``provider``; only
-    ``server`` is required. Without a user, requests are made as a guest.
+    Keys: ``server``, ``user``, ``password``, ``verify``, ``proxy``, ``cert``, ``provider``; the
+    first three are required. With ``"anonymous": true`` in place of user and password, requests are
+    made as a guest.
 
     Raises
     ------
     ConfigurationError
-        The file does not exist or is not valid, or has a user but no password.
+        The file does not exist or is not valid, has an unknown key, or lacks a required one.
     """
     path = Path(location).expanduser()
     try:
-        content = json.loads(path.read_text(encoding='utf-8'))
-        server, user, password = content['server'], content.get('user'), content.get('password')
+        content = dict(json.loads(path.read_text(encoding='utf-8')).items())
     except FileNotFoundError:
         raise ConfigurationError(
             f'The configuration {path} does not exist. Interface.save_config writes one'
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, AttributeError) as error:
         raise ConfigurationError(
             f'The configuration {path} is not a JSON object with server, user and password '
             f'({error})'
         ) from error
-    if password is not None:
+    credentials = None
+    if _checked_keys(content, path):
         _check_private(path)
-    elif user:
-        raise ConfigurationError(f'The configuration {path} has a user and no password')
-    credentials = (
-        Credentials(user, password, content.get('provider'))
-        if user and password is not None
-        else None
-    )
-    verify = content.get('verify')
+        credentials = Credentials(content['user'], content['password'], content.get('provider'))
+    server = normalise_server(content['server'])
     return Settings(
-        normalise_server(server),
+        server,
         credentials,
-        True if verify is None else verify,
+        _verify(content.get('verify'), server),
         content.get('proxy'),
         _cert(content.get('cert')),
     )
+
+
+def _checked_keys(content: dict[str, Any], path: Path) -> bool:
+    """Return whether a configuration has a login, after a check of its keys."""
+    unknown = sorted(set(content) - _KEYS)
+    if unknown:
+        raise ConfigurationError(
+            f'The configuration {path} has unknown keys: {", ".join(unknown)}. There are: '
+            f'{", ".join(sorted(_KEYS - {"cachedir"}))}'
+        )
+    is_guest = content.get('anonymous') is True
+    required = _REQUIRED_KEYS[:1] if is_guest else _REQUIRED_KEYS
+    missing = [name for name in required if not isinstance(content.get(name), str)]
+    empty = [name for name in required[:2] if content.get(name) == '']
+    if missing or empty:
+        raise ConfigurationError(
+            f'The configuration {path} has no {", ".join([*missing, *empty])}. For a guest give '
+            '"anonymous": true in place of user and password'
+        )
+    if is_guest and (content.get('user') or content.get('password')):
+        raise ConfigurationError(f'The configuration {path} has "anonymous": true and a login')
+    return not is_guest
 
 
 def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
@@ -338,6 +396,8 @@ def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
             password=settings.credentials.secret,
             provider=settings.credentials.provider,
         )
+    else:
+        content['anonymous'] = True
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
         json.dump(

@@ -18,7 +18,7 @@ from contextlib import contextmanager, nullcontext
 from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from weakref import WeakSet
 
 from .. import errors
@@ -627,7 +627,8 @@ class _Connections:
         )
         if transport.cert is not None:
             certificate, key = transport.cert
-            http.add_certificate(key, certificate, '')
+            # httplib2 shows it to servers of this name and port alone
+            http.add_certificate(key, certificate, urlsplit(transport.server).netloc)
         return http
 
     def drop(self) -> None:

@@ -78,18 +78,23 @@ def test_a_site_with_its_own_authority_is_verified_with_its_bundle(
             pyxnat.Interface(proxy.url, server.user, server.password, tmp_path).whoami()
 
 
-@pytest.mark.parametrize('wrong', ['name', 'expired'])
+@pytest.mark.parametrize(
+    ('wrong', 'remedy'),
+    [('name', 'for another name'), ('address', 'for another name'), ('expired', 'has expired')],
+)
 def test_a_wrong_certificate_is_refused_at_once(
-    wrong: str, server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
+    wrong: str, remedy: str, server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
 ) -> None:
     past = datetime.datetime(2020, 1, 2, tzinfo=datetime.timezone.utc)
     certificate = (
         authority.issue_cert('example.org')
         if wrong == 'name'
+        else authority.issue_cert('127.0.0.2')
+        if wrong == 'address'
         else authority.issue_cert('127.0.0.1', not_after=past)
     )
     with secured(server, certificate) as proxy:
-        with pytest.raises(errors.NetworkError, match='certificate cannot be trusted'):
+        with pytest.raises(errors.NetworkError, match=f'certificate cannot be trusted.*{remedy}'):
             pyxnat.Interface(
                 proxy.url, server.user, server.password, tmp_path, verify=bundle
             ).whoami()
@@ -113,6 +118,32 @@ def test_a_server_that_requires_a_client_certificate_gets_it(
             ).whoami()
     with pytest.raises(errors.ConfigurationError, match='certificate'):
         pyxnat.Interface(server.url, 'me', 'x', cert=tmp_path / 'missing.pem')
+
+
+def test_a_client_certificate_is_shown_to_the_configured_host_alone(
+    server: Any, authority: trustme.CA, bundle: str, tmp_path: Path
+) -> None:
+    own = authority.issue_cert('client@example.org')
+    own.private_key_and_cert_chain_pem.write_to_path(tmp_path / 'client.pem')
+    certificate = authority.issue_cert('127.0.0.1')
+    with secured(server, certificate, clients=authority) as storage:
+        target = f'{storage.url}/data/auth'
+        moved = Reply(302, b'', {'Location': target})
+        with (
+            ScriptedServer(lambda request: moved) as plain,
+            FaultProxy(plain.url, _context(certificate)) as proxy,
+        ):
+            given = {'verify': bundle, 'cert': tmp_path / 'client.pem', 'retries': 0}
+            interface = pyxnat.Interface(proxy.url, 'me', 'x', tmp_path, **given)
+            with pytest.raises(errors.DatabaseError):
+                interface.select.project('P').resource('R').file('f').get(tmp_path / 'f')
+        assert storage.seen == []
+
+
+def _context(certificate: trustme.LeafCert) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    return context
 
 
 def test_an_unknown_host_is_an_error() -> None:

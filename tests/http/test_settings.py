@@ -34,7 +34,12 @@ posix = pytest.mark.skipif(os.name != 'posix', reason='permissions are those of 
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Set an empty home folder and no variable of the library; there is no terminal."""
     for name in list(os.environ):
-        if name.startswith(('XNAT_', 'PYXNAT_', 'XDG_', 'LOCALAPPDATA')) or name == 'NETRC':
+        if name.startswith(('XNAT_', 'PYXNAT_', 'XDG_', 'LOCALAPPDATA')) or name in (
+            'NETRC',
+            'REQUESTS_CA_BUNDLE',
+            'CURL_CA_BUNDLE',
+            'SSL_CERT_FILE',
+        ):
             monkeypatch.delenv(name)
     folder = tmp_path / 'home'
     folder.mkdir()
@@ -61,10 +66,10 @@ def login(settings: Settings) -> tuple[str, str, str]:
 
 def test_arguments_are_sufficient() -> None:
     settings = resolve(
-        URL + '/', 'me', 'secret', provider='ldap', verify='/ca.pem', proxy='http://proxy:3128'
+        URL + '/', 'me', 'secret', provider='ldap', verify=__file__, proxy='http://proxy:3128'
     )
     assert settings == Settings(
-        URL, Credentials('me', 'secret', 'ldap'), '/ca.pem', 'http://proxy:3128', prompted=False
+        URL, Credentials('me', 'secret', 'ldap'), __file__, 'http://proxy:3128', prompted=False
     )
 
 
@@ -139,6 +144,10 @@ def test_xnat_pass_is_read(home: Path) -> None:
         ('+a@b=1\n+c@d=2', ('b', 'a', '1')),
         ('+me@host=', ('host', 'me', '')),
         ('+me@host=p@w', ('host', 'me', 'p@w')),
+        ('+me@example.org@host:80/x=p=w', ('host:80/x', 'me@example.org', 'p=w')),
+        ('+me@example.org@host=p@w', ('host', 'me@example.org', 'p@w')),
+        ('+@host=pw', None),
+        ('+me@=pw', None),
     ],
 )
 def test_the_first_line_with_a_plus_counts(text: str, found: tuple[str, str, str] | None) -> None:
@@ -405,7 +414,7 @@ def test_plain_http_gives_a_warning_unless_it_is_local() -> None:
     'settings',
     [
         Settings(URL, Credentials('me', 'secret')),
-        Settings(URL, Credentials('me', 'ä:"\\', 'ldap'), '/ca.pem', 'http://proxy:3128'),
+        Settings(URL, Credentials('me', 'ä:"\\', 'ldap'), __file__, 'http://proxy:3128'),
         Settings(URL, Credentials('me', 'secret'), False),
         Settings(URL),
     ],
@@ -431,7 +440,84 @@ def test_a_tilde_is_the_home_folder(home: Path) -> None:
 
 
 def test_a_file_without_a_user_gives_a_guest_connection(home: Path) -> None:
-    assert read_config(write(home / 'c.json', json.dumps({'server': URL + '/'}))) == Settings(URL)
+    content = {'server': URL + '/', 'anonymous': True}
+    assert read_config(write(home / 'c.json', json.dumps(content))) == Settings(URL)
+
+
+@pytest.mark.parametrize(
+    'content',
+    [
+        {'server': URL},
+        {'server': URL, 'username': 'me', 'password': 'x'},
+        {'server': URL, 'User': 'me', 'password': 'x'},
+        {'server': URL, 'user': 'me', 'password': 'x', 'passwd': 'x'},
+        {'server': URL, 'user': '', 'password': 'x'},
+        {'server': URL, 'user': None, 'password': None},
+        {'server': URL, 'user': 'me', 'password': None},
+        {'server': URL, 'user': 5, 'password': 'x'},
+        {'server': URL, 'password': 'x'},
+        {'server': URL, 'anonymous': False},
+        {'server': URL, 'anonymous': 'true'},
+        {'server': URL, 'anonymous': True, 'user': 'me', 'password': 'x'},
+        {'server': None, 'anonymous': True},
+        {'server': 7, 'user': 'me', 'password': 'x'},
+        {'user': 'me', 'password': 'x'},
+        {'server': URL, 'user': 'me', 'password': 'x', 'verify': '/no/such.pem'},
+        {'server': URL, 'user': 'me', 'password': 'x', 'verify': 0},
+    ],
+)
+def test_a_configuration_with_other_keys_is_no_guest(content: dict[str, Any], home: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r'key|no server|no user|no password|login|verify'):
+        read_config(write(home / 'c.json', json.dumps(content)))
+
+
+def test_a_configuration_of_0_9_is_read(home: Path) -> None:
+    content = {'server': URL, 'user': 'me', 'password': 'x', 'cachedir': '/tmp'}
+    assert login(read_config(write(home / 'c.json', json.dumps(content)))) == (URL, 'me', 'x')
+
+
+# -- authorities -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('name', ['REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE', 'SSL_CERT_FILE'])
+@pytest.mark.parametrize('given', [None, True])
+def test_the_bundle_of_the_environment_is_used(
+    name: str, given: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = str(write(home / 'ca.pem', ''))
+    monkeypatch.setenv(name, '~/ca.pem')
+    assert resolve(URL, 'me', 'x', verify=given).verify == bundle
+    assert resolve('http://localhost', 'me', 'x', verify=given).verify is True
+    assert resolve(URL, 'me', 'x', verify=False).verify is False
+    assert resolve(URL, 'me', 'x', verify=__file__).verify == __file__
+    config = write_config(home / 'c.json', Settings(URL, Credentials('me', 'x')))
+    assert read_config(config).verify == bundle
+    monkeypatch.setenv(name, str(home / 'gone.pem'))
+    with pytest.raises(ConfigurationError, match=rf'gone\.pem.*{name}'):
+        resolve(URL, 'me', 'x')
+
+
+@pytest.mark.parametrize('verify', ['/no/such.pem', '~/none', '', '.', 'false', 5, [True]])
+def test_a_missing_bundle_is_an_error_at_once(verify: Any) -> None:
+    with pytest.raises(ConfigurationError, match='verify='):
+        resolve(URL, 'me', 'x', verify=verify)
+
+
+def test_the_bundle_can_be_a_path_object(home: Path) -> None:
+    bundle = write(home / 'ca.pem', '')
+    assert resolve(URL, 'me', 'x', verify=bundle).verify == str(bundle)
+
+
+def test_a_server_without_verification_is_warned_of_once() -> None:
+    server = 'https://unverified.example.org'
+    with pytest.warns(UserWarning, match='not checked'):
+        resolve(server, 'me', 'x', verify=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        resolve(server, 'me', 'x', verify=False)
+        resolve('http://localhost', 'me', 'x', verify=False)
+    with pytest.warns(UserWarning, match='not checked'):
+        resolve(f'{server}:8443', 'me', 'x', verify=False)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
