@@ -23,18 +23,21 @@ from typing import IO
 
 from .. import errors
 from ..model.uris import meaning
-from .disk import CHUNK, publish, safe_name
+from .disk import CHUNK, alike, names_on, publish, safe_name
 
 __all__ = [
     'check',
     'date_of',
     'decode_distinct',
     'entry_name',
+    'has_content',
+    'have_same_files',
     'inner_path',
     'missing',
     'named',
     'pack',
     'repack',
+    'same_places',
     'unpack',
     'write_member',
 ]
@@ -269,7 +272,11 @@ def decode_distinct(paths: list[str]) -> list[str]:
 
 
 def unpack(
-    path: Path, dest: Path, place: Callable[[str], str] = inner_path, uri: str = ''
+    path: Path,
+    dest: Path,
+    place: Callable[[str], str] = inner_path,
+    uri: str = '',
+    before: Callable[[dict[Path, zipfile.ZipInfo]], object] = dict,
 ) -> list[str]:
     """Extract the files of a zip below a folder.
 
@@ -286,6 +293,8 @@ def unpack(
         percent-encoded.
     uri : str
         Source of the zip, for the error text.
+    before : callable
+        Receives path -> entry of all files before any is written; its exceptions are raised.
 
     Returns
     -------
@@ -305,6 +314,7 @@ def unpack(
             dest.joinpath(*(safe_name(part) for part in name.split('/') if part)) for name in meant
         ]
         _check_targets(targets, dest, uri)
+        before(dict(zip(targets, entries, strict=True)))
         for entry, target in zip(entries, targets, strict=True):
             with _placing(target, uri):
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -362,3 +372,87 @@ def _check_targets(targets: list[Path], dest: Path, uri: str) -> None:
                     uri=uri,
                     remedy=remedy,
                 )
+    _check_distinct(targets, dest, uri)
+
+
+def _check_distinct(targets: list[Path], dest: Path, uri: str) -> None:
+    """Check that a disk can have all files of a zip, before any is written.
+
+    Names that differ in case, or in the form of accents, may be one name on the disk.
+    """
+    names = [target.relative_to(dest).as_posix() for target in targets]
+    if len({alike(name) for name in names}) == len(names):
+        return
+    dest.mkdir(parents=True, exist_ok=True)
+    twice = same_places(names, names_on(dest))
+    if twice:
+        raise errors.TransferError(
+            f'two files of the zip map to {dest / twice[0]}: {" and ".join(twice)}',
+            uri=uri,
+            remedy='Download the files one by one, to different folders.',
+        )
+
+
+def has_content(path: Path, entry: zipfile.ZipInfo) -> bool:
+    """Return whether a file has the size and checksum of an entry.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    entry : ZipInfo
+        Entry of a zip.
+    """
+    if path.stat().st_size != entry.file_size:
+        return False
+    checksum = 0
+    with path.open('rb') as file:
+        while piece := file.read(CHUNK):
+            checksum = zlib.crc32(piece, checksum)
+    return checksum == entry.CRC
+
+
+def have_same_files(one: Path | None, other: Path) -> bool:
+    """Return whether two zips have the same files, by path, size and checksum.
+
+    Parameters
+    ----------
+    one : Path or None
+        A zip; `None` for one without files.
+    other : Path
+        Another file, which may be no zip.
+    """
+    try:
+        return (_files_in(one) if one else set()) == _files_in(other)
+    except _DAMAGED:
+        return False
+
+
+def _files_in(path: Path) -> set[tuple[str, int, int]]:
+    with zipfile.ZipFile(path) as archive:
+        return {
+            (inner_path(entry.filename), entry.file_size, entry.CRC)
+            for entry in archive.infolist()
+            if not entry.is_dir()
+        }
+
+
+def same_places(names: list[str], name_of: Callable[[str], str]) -> list[str]:
+    """Return the first names that are one name on a disk; empty if there are none.
+
+    Parameters
+    ----------
+    names : list of str
+        Paths below a folder.
+    name_of : callable
+        Returns the same text for names that the disk treats as equal.
+
+    >>> same_places(['a/B', 'a/b', 'c'], str.casefold)
+    ['a/B', 'a/b']
+    """
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name_of(name), name)
+        if other is not name:
+            return [other, name]
+    return []

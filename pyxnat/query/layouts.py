@@ -4,6 +4,8 @@
 
     layout  = segment { '/' segment }
     segment = text with fields in braces, such as '{subject}_{experiment}'
+    field   = one of FIELDS, or a column of an element above: '{scan/quality}',
+              '{xnat:mrSessionData/note}'; '{n:03}' has three digits
 
 A segment that is empty for a file is left out: a file of the session itself has no scan. Nothing
 here reads or writes files.
@@ -17,9 +19,17 @@ from collections.abc import Callable, Iterable, Mapping
 
 from ..errors import DataError, ProgrammingError
 from ..files.disk import safe_name
-from ..model.levels import LEVELS, depth, level, parts_of_session
+from ..model.levels import LEVELS, depth, level, level_names, parts_of_session
 
-__all__ = ['FIELDS', 'LAYOUT', 'STAND_INS', 'Layout', 'check_places', 'default_for']
+__all__ = [
+    'COLUMNS',
+    'FIELDS',
+    'LAYOUT',
+    'STAND_INS',
+    'Layout',
+    'check_places',
+    'default_for',
+]
 
 LAYOUT = '{project}/{subject}/{experiment}/{scan}/{resource}/{path}'
 """Default layout."""
@@ -30,8 +40,19 @@ FIELDS: Mapping[str, str] = {
     'resource': 'label of the resource; its number where it has none',
     'path': 'path below the resource, with its folders',
     'name': 'last part of the path',
+    'n': 'number of the file in its resource, from 1, in the order of paths',
+    'type': 'type of the scan',
+    'date': 'date of the session',
 }
 """Fields of a layout."""
+
+COLUMNS = {'type': 'scan/type', 'date': 'experiment/date'}
+"""Fields that are columns of elements above."""
+
+_OF_FILES = {'path', 'name', 'n'}
+
+_SLASH = re.compile(r'/(?![^{}]*\})')
+"""A slash outside braces."""
 
 _Segment = list[tuple[str, str]]
 """Pairs of literal text and the field after it (may be empty)."""
@@ -53,7 +74,7 @@ class Layout:
     Raises
     ------
     ProgrammingError
-        The layout has an unknown field, or neither ``path`` nor ``name``.
+        The layout has an unknown field, or none of ``path``, ``name`` and ``n``.
 
     Examples
     --------
@@ -69,9 +90,9 @@ class Layout:
                 f'a layout is text, not {text!r}', remedy=f'Write it like {LAYOUT}.'
             )
         self.text = text
-        self._segments = [_parsed(segment, text) for segment in text.split('/') if segment]
-        self.fields = {field for segment in self._segments for _, field in segment if field}
-        if not self.fields & {'path', 'name'}:
+        self._segments = [_parsed(segment, text) for segment in _SLASH.split(text) if segment]
+        self.fields = {_name(field) for part in self._segments for _, field in part if field}
+        if not self.fields & _OF_FILES:
             raise ProgrammingError(
                 f'the layout {text!r} has one place for all files of a resource',
                 remedy='Let it end in {path}.',
@@ -79,6 +100,27 @@ class Layout:
 
     def __repr__(self) -> str:
         return f'Layout({self.text!r})'
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Field -> name of the column of an element above."""
+        return {
+            field: COLUMNS.get(field, field)
+            for field in self.fields
+            if field in COLUMNS or field not in FIELDS
+        }
+
+    def with_side(self) -> Layout:
+        """Return the layout with the folder ``{side}`` before that of the resource."""
+        segments = _SLASH.split(self.text)
+        of_files = [f'{{{name}' for name in ('resource', *sorted(_OF_FILES))]
+        at = next(
+            number
+            for begin in of_files
+            for number, segment in enumerate(segments)
+            if begin in segment
+        )
+        return Layout('/'.join([*segments[:at], '{side}', *segments[at:]]))
 
     def place(self, values: Mapping[str, str]) -> str:
         """Return the path of a file below the folder, with ``/``.
@@ -91,10 +133,10 @@ class Layout:
             Field -> text. ``name`` is derived from ``path``, and a missing ``scan`` from
             ``assessor`` or ``reconstruction``.
         """
-        return self.places(values)(values.get('path', ''))
+        return self.places(values)(values.get('path', ''), int(values.get('n') or 1))
 
-    def places(self, values: Mapping[str, str]) -> Callable[[str], str]:
-        """Return a function from ``path`` to place, for files of one resource.
+    def places(self, values: Mapping[str, str]) -> Callable[[str, int], str]:
+        """Return a function from ``path`` and ``n`` to place, for files of one resource.
 
         Faster than `place`: the segments that are the same for all of them are filled in once.
         """
@@ -105,12 +147,12 @@ class Layout:
                 '',
             )
         pieces = [
-            segment if {'path', 'name'} & {field for _, field in segment} else _part(segment, known)
+            segment if _OF_FILES & {_name(field) for _, field in segment} else _part(segment, known)
             for segment in self._segments
         ]
 
-        def place(path: str) -> str:
-            own = {**known, 'path': path, 'name': path.rpartition('/')[2]}
+        def place(path: str, number: int) -> str:
+            own = {**known, 'path': path, 'name': path.rpartition('/')[2], 'n': str(number)}
             parts = [piece if isinstance(piece, str) else _part(piece, own) for piece in pieces]
             return '/'.join(filter(None, parts)) or safe_name('')
 
@@ -123,44 +165,72 @@ class Layout:
         safe are returned in their changed form.
         """
         match = self._pattern().fullmatch(place)
-        return match.groupdict() if match else None
+        if match is None:
+            return None
+        named = sorted(self.fields)
+        found = match.groupdict()
+        order = {f'f{number}': field for number, field in enumerate(named)}
+        return {order[group]: value for group, value in found.items()}
 
     def _pattern(self) -> re.Pattern[str]:
         seen: set[str] = set()
+        groups = {field: f'f{number}' for number, field in enumerate(sorted(self.fields))}
         segments = []
         for segment in self._segments:
             expression = ''
-            for before, field in segment:
+            for before, spelled in segment:
                 expression += re.escape(before)
-                if field:
-                    again = field in seen
-                    expression += (
-                        f'(?P={field})'
-                        if again
-                        else f'(?P<{field}>{".+" if field == "path" else "[^/]+"})'
-                    )
+                if spelled:
+                    field = _name(spelled)
+                    group, kind = groups[field], '.+' if field == 'path' else '[^/]+'
+                    expression += f'(?P={group})' if field in seen else f'(?P<{group}>{kind})'
                     seen.add(field)
             segments.append(expression)
         return re.compile('/'.join(segments), re.DOTALL)
 
 
 def _part(segment: _Segment, values: Mapping[str, str]) -> str:
-    """Fill in the fields of a segment and make its parts safe names."""
-    text = ''.join([before + (values.get(field, '') if field else '') for before, field in segment])
+    """Fill in the fields of a segment and make its parts safe names.
+
+    Empty if it has fields and none of them has a value.
+    """
+    if not any(values.get(_name(field)) for _, field in segment) and any(f for _, f in segment):
+        return ''
+    text = ''.join([before + (_value(field, values) if field else '') for before, field in segment])
     if '/' in text and any(field == 'path' for _, field in segment):
         return '/'.join([safe_name(part) for part in text.split('/') if part])
     return safe_name(text) if text else ''
+
+
+def _value(field: str, values: Mapping[str, str]) -> str:
+    name, _, width = field.partition(':') if _name(field) == 'n' else (field, '', '')
+    value = values.get(name, '')
+    return value.zfill(int(width)) if width and value else value
+
+
+def _name(field: str) -> str:
+    """Return the name of a field, without the number of digits of ``n``."""
+    return 'n' if re.fullmatch(r'n(:0?\d)?', field) else field
+
+
+def _is_field(field: str) -> bool:
+    """Return whether a field is known, or spelled like a column of an element above."""
+    head, slash, rest = field.partition('/')
+    is_column = bool(slash and head and rest) and (':' in head or head in level_names())
+    return _name(field) in FIELDS or is_column
 
 
 def _parsed(segment: str, text: str) -> _Segment:
     """Split a segment into pairs of literal text and field."""
     parts = []
     try:
-        for before, field, form, conversion in string.Formatter().parse(segment):
-            if (field is not None and field not in FIELDS) or form or conversion:
+        for before, begin, form, conversion in string.Formatter().parse(segment):
+            field = f'{begin}:{form}' if form else begin
+            if (field is not None and not _is_field(field)) or conversion:
                 raise ProgrammingError(
                     f'the layout {text!r} has no field {{{field}}}',
-                    remedy=f'There are {", ".join(FIELDS)}.',
+                    remedy=f'There are {", ".join(FIELDS)}, and columns such as '
+                    '{subject/gender} and {xnat:mrSessionData/note}.',
                 )
             parts.append((before, field or ''))
     except ValueError as error:

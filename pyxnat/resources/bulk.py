@@ -42,8 +42,11 @@ class Downloadable:
             Path of each file in the folder, with fields in braces: ``project``, ``subject``,
             ``experiment``, ``scan`` (for files of an assessor or reconstruction its label, unless
             the layout has those fields), ``assessor``, ``reconstruction``, ``side`` (``in``,
-            ``out``), ``resource``, ``path`` and ``name`` (the last part of the path). Parts without
-            a value are left out. Names that could lead out of the folder are encoded.
+            ``out``), ``resource``, ``path`` and ``name`` (the last part of the path), ``n`` (number
+            of the file in its resource; ``{n:03}`` with three digits), ``type`` of the scan,
+            ``date`` of the session, and columns of elements above, such as ``{scan/quality}`` or
+            ``{xnat:mrSessionData/note}``. Parts without a value are left out. Names that could lead
+            out of the folder are encoded.
         jobs : int
             Number of requests in parallel.
         existing : {'refresh', 'keep', 'replace', 'error'}
@@ -66,7 +69,8 @@ class Downloadable:
         Raises
         ------
         DataError
-            Two files would have the same path; nothing is fetched.
+            Two files would have the same path, or one has the path of a file of another element in
+            the folder; nothing is fetched.
         AuthenticationError, NetworkError
             The login is wrong, or the server cannot be reached. Other failures are in the report.
 

@@ -165,7 +165,9 @@ class ResourceElement(Element):
         NotFoundError
             The resource does not exist.
         TransferError
-            The zip is truncated or damaged, or lacks listed files.
+            The zip is truncated or damaged, or lacks listed files; then all others are kept.
+        DataError
+            It would replace files that this Interface downloaded from another resource.
 
         Notes
         -----
@@ -445,6 +447,8 @@ class FileElement(Element):
             The file does not exist.
         TransferError
             The download is incomplete; no partial file is left at `dest`.
+        DataError
+            The folder `dest` has a file of this name that this Interface downloaded from elsewhere.
 
         Notes
         -----

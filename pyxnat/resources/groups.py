@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path as FilePath
 from typing import Any
 
 from .. import errors
-from ..files.disk import safe_name
+from ..files.disk import alike, names_on, safe_name
+from ..files.zips import same_places
 from ..model import uris
 from ..model.levels import Level
 from ..query import paths
+from ..tables.table import Row
 from .base import class_of
 from .collection import Collection
 
@@ -92,14 +95,15 @@ class DownloadableCollection(Collection[Any]):
         **how
             ``layout``, ``jobs``, ``existing``, ``compression``, ``progress`` of
             :meth:`pyxnat.resources.bulk.Downloadable.download`. With any of them the files are
-            verified, files that are present are skipped, and the result is a `Report`. They cannot
-            be combined with the parameters for zips.
+            verified, files that are present are skipped, and the result is a `Report`. They can be
+            combined with `type`, but not with the parameters for zips.
 
         Returns
         -------
         str, list or Report
             For one session, the path of the zip or the paths of its files; a list of these if the
-            path has wildcards above.
+            path has wildcards above, without sessions that have no such scans. Sessions with equal
+            labels, of several projects, each get the folder of their project.
 
         Raises
         ------
@@ -107,6 +111,8 @@ class DownloadableCollection(Collection[Any]):
             There are no such files.
         LocalFileExists
             The zip exists, and `safe` was given.
+        DataError
+            The files would replace those of another session.
         InvalidArgument
             ``ALL`` is combined with other types.
 
@@ -116,23 +122,33 @@ class DownloadableCollection(Collection[Any]):
         more for the project and subject in the name of the zip, if the path does not name them.
         """
         if how:
-            if (type, name, extract, safe, removeZip) != ('ALL', None, False, False, False):
+            if (name, extract, safe, removeZip) != (None, False, False, False):
                 raise errors.ProgrammingError(
-                    'type, name, extract, safe and removeZip are for zips only',
+                    'name, extract, safe and removeZip are for zips only',
                     remedy=f'Omit {", ".join(how)}, or those.',
                 )
-            return super().download(dest_dir, **how)
+            only = () if type == 'ALL' else tuple(_types(type))
+            return self.host.bulk.download(self, dest_dir, only=only, **how)
         folder, which = FilePath(os.fsdecode(dest_dir)).expanduser(), _types(type)
-        results = [
-            self._download(session, folder, which, name, extract, safe, removeZip)
-            for session in self._sessions()
-        ]
-        if not self._is_below_one:
+        targets = self._targets(folder, which, name, extract)
+        existing = [str(target) for target in targets.values() if target.exists()]
+        if safe and existing:
+            raise errors.LocalFileExists(
+                f'{existing[0]} already exists', remedy='Give another name=, or safe=False.'
+            )
+        results = []
+        for session, target in targets.items():
+            try:
+                results.append(self._download(session, target, which, extract, removeZip))
+            except errors.NotFoundError:
+                if self._is_below_one:
+                    raise
+        if not self._is_below_one and (results or which == ['ALL']):
             return results
         if not results:
             raise errors.NotFoundError(
                 'there is nothing to download',
-                remedy='The session does not match the conditions of the selection.',
+                remedy='No session matches the conditions and the type of the selection.',
             )
         return results[0]
 
@@ -141,28 +157,66 @@ class DownloadableCollection(Collection[Any]):
         """Whether the path names a single session."""
         return len(self.routes) == 1 and all(step.literal for step in self.routes[0][:-1])
 
-    def _sessions(self) -> list[Any]:
+    def _sessions(self, which: list[str]) -> list[Any]:
+        """Return the sessions to download, without those that have no such scan."""
         if self._is_below_one and not self.conditions:
             above = self.routes[0][:-1]
             return [class_of(above[-1].level).element_at(paths.uri_of(above), self.host)]
-        return list(dict.fromkeys(element.parent() for element in self))
+        return list(
+            dict.fromkeys(
+                element.parent()
+                for element in self
+                if which == ['ALL'] or {*which} & {element.path_name, *_names_in(element.row)}
+            )
+        )
+
+    def _targets(
+        self, folder: FilePath, which: list[str], name: str | None, extract: bool
+    ) -> dict[Any, FilePath]:
+        """Return session -> path of its zip.
+
+        Zips are unpacked beside their place, into a folder named by the label of the session. So
+        sessions with equal labels, of several projects, each have the folder of their project.
+        """
+        sessions = self._sessions(which)
+        if name and len(sessions) > 1:
+            raise errors.ProgrammingError(
+                f'name={name!r} is for the zip of one session, and there are {len(sessions)}',
+                remedy='Leave out name=.',
+            )
+        above = {session: _names_above(session) for session in sessions if not name}
+        files = {
+            session: name or '_'.join([*above[session], session.label(), self.level.plural, *which])
+            for session in sessions
+        }
+        folders = {session: session.label() for session in sessions} if extract else files
+        count = Counter(map(alike, folders.values()))
+        places = {
+            session: [above[session][0]] if count[alike(folders[session])] > 1 else []
+            for session in sessions
+        }
+        self._check_apart(folder, [[*places[one], folders[one]] for one in sessions])
+        return {
+            session: folder.joinpath(*map(safe_name, [*places[session], f'{files[session]}.zip']))
+            for session in sessions
+        }
+
+    @staticmethod
+    def _check_apart(folder: FilePath, places: list[list[str]]) -> None:
+        """Check that no two sessions have one place on the disk."""
+        names = ['/'.join(map(safe_name, place)) for place in places]
+        if same_places(names, alike):
+            folder.mkdir(parents=True, exist_ok=True)
+            twice = same_places(names, names_on(folder))
+            if twice:
+                raise errors.DataError(
+                    f'two sessions would have the place {folder / twice[0]}',
+                    remedy='Download them into different folders.',
+                )
 
     def _download(
-        self,
-        session: Any,
-        folder: FilePath,
-        which: list[str],
-        name: str | None,
-        extract: bool,
-        safe: bool,
-        remove: bool,
+        self, session: Any, target: FilePath, which: list[str], extract: bool, remove: bool
     ) -> Any:
-        names = [*_names_above(session), session.label(), self.level.plural, *which]
-        target = folder / f'{safe_name(name or "_".join(names))}.zip'
-        if safe and target.exists():
-            raise errors.LocalFileExists(
-                f'{target} already exists', remedy='Give another name=, or safe=False.'
-            )
         quoted = ','.join(map(uris.quote, which))
         child = getattr(session, self.level.singular)('ALL')
         uri = uris.join(uris.parent(child.uri), quoted, 'files')
@@ -187,6 +241,11 @@ def _names_above(session: Any) -> list[str]:
     project = names.get('projects') or session.value_of('project')
     label = session.above.get('subjects', {}).get('label') or names.get('subjects')
     return [project, label or session.parent().label()]
+
+
+def _names_in(row: Row) -> set[str]:
+    """Return the values of a row that a list of IDs or types may have."""
+    return {row.get(name, '') for name in ('ID', 'label', 'type', 'xsiType')}
 
 
 class AssessorCollection(SharedCollection, DownloadableCollection):

@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
 from .isolation import Divided, not_stored
+from .placed import Placed
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
 
@@ -57,6 +59,7 @@ class Transfer:
         self._host = interface
         self.proved: set[tuple[str, str]] = set()
         self._incomplete: set[str] = set()
+        self._placed = Placed()
         self._upload_locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -84,18 +87,23 @@ class Transfer:
         target = Path(dest).expanduser()
         if target.is_dir():
             target = target / safe_name(file.path_name.rpartition('/')[2])
+            self._placed.check([target], uri, partial(_has_content, file))
+        self._download_to(target, uri, file, row)
+        self._placed.add([target], uri)
+        return target
+
+    def _download_to(self, target: Path, uri: str, file: Any, row: Row | None) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         record = self._host.cache.files.record(uri)
         if self._host.cache.is_offline or (record is not None and record.modified):
             copy_file(self._to_cache(uri, file, row), target)
-            return target
+            return
         fetch(
             self._host.connection.transport,
             uri,
             lambda headers: publish(target, http_time(headers.get('last-modified'))),
             _expected(file),
         )
-        return target
 
     def prefetch(self, selection: Any) -> int:
         """Fetch listings, documents and files below a selection to the cache.
@@ -471,7 +479,9 @@ class Transfer:
         NotFoundError
             If there is no such resource.
         TransferError
-            If the zip lacks files of the listing.
+            If the zip lacks files of the listing; all others are kept.
+        DataError
+            If it would replace files that were downloaded from another resource.
         """
         label = safe_name(resource.label() if resource.path_name.isdigit() else resource.path_name)
         target, uri = dest / f'{label}.zip', f'{resource.uri}/files'
@@ -485,31 +495,50 @@ class Transfer:
                     uri=self._host.connection.server + resource.uri,
                     remedy='Check the spelling.',
                 )
+            paths = self._keep_resource(part, target, dest / label if extract else None, uri)
             missing = zips.missing(
                 [row['path'] for row in listed], part, self._host.connection.server + uri
             )
-            if missing:
-                problem = (
-                    f'the server lists {_some(missing)}, but does not send it: it is gone from its '
-                    'disk'
-                )
-                raise errors.TransferError(
-                    problem,
-                    uri=self._host.connection.server + uri,
-                    remedy='Download the other files singly; tell the administrators.',
-                )
-            if extract:
-                return (
-                    zips.unpack(part, dest / label, uri=self._host.connection.server + uri)
-                    if part
-                    else []
-                )
-            if part:
-                zips.repack(part, target, self._host.connection.server + uri)
-            else:
-                with publish(target) as file, zipfile.ZipFile(file, 'w'):
-                    pass
-        return str(target)
+        if missing:
+            problem = (
+                f'the server lists {_some(missing)}, but does not send it: it is gone from its '
+                f'disk. All other files are in {dest / label if extract else target}'
+            )
+            raise errors.TransferError(
+                problem,
+                uri=self._host.connection.server + uri,
+                remedy='Tell the administrators of the server.',
+            )
+        return paths if extract else str(target)
+
+    def _keep_resource(
+        self, part: Path | None, target: Path, folder: Path | None, uri: str
+    ) -> list[str]:
+        """Unpack a zip into a folder, or repack it to its target; return the unpacked files."""
+        if folder is not None:
+            return self._unpack(part, folder, zips.inner_path, uri) if part else []
+        self._placed.check([target], uri, partial(zips.have_same_files, part))
+        if part:
+            zips.repack(part, target, self._host.connection.server + uri)
+        else:
+            with publish(target) as file, zipfile.ZipFile(file, 'w'):
+                pass
+        self._placed.add([target], uri)
+        return []
+
+    def _unpack(self, part: Path, folder: Path, place: Callable[[str], str], uri: str) -> list[str]:
+        """Unpack a zip unless that replaces files of another source."""
+        paths = zips.unpack(
+            part,
+            folder,
+            place,
+            self._host.connection.server + uri,
+            before=lambda targets: self._placed.check(
+                targets, uri, lambda path: zips.has_content(path, targets[path])
+            ),
+        )
+        self._placed.add(map(Path, paths), uri)
+        return paths
 
     def download_level(self, uri: str, target: Path, extract: bool, keep: bool) -> Any:
         """Download the files of several elements as a zip in XNAT's layout.
@@ -538,13 +567,11 @@ class Transfer:
                     uri=self._host.connection.server + uri,
                     remedy='Check the IDs or types.',
                 )
-            paths = (
-                zips.unpack(part, target.parent, str, self._host.connection.server + uri)
-                if extract
-                else []
-            )
+            paths = self._unpack(part, target.parent, str, uri) if extract else []
             if keep:
+                self._placed.check([target], uri, partial(zips.have_same_files, part))
                 os.replace(part, target)
+                self._placed.add([target], uri)
         return paths if extract else str(target)
 
     @contextmanager
@@ -663,6 +690,12 @@ def _is_same(row: Row | None, path: Path, strict: bool = False) -> bool:
     if row is None or row['Size'] != str(path.stat().st_size):
         return False
     return digest_of(path) == row['digest'].lower() if row.get('digest') else not strict
+
+
+def _has_content(file: Any, path: Path) -> bool:
+    """Return whether a local file has the digest of a file on the server. Up to one request."""
+    row = file.row if file.row.get('digest') else file.fetch_row()
+    return bool(row.get('digest')) and _is_same(row, path)
 
 
 def _expected(file: Any) -> Expected:

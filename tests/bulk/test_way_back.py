@@ -21,6 +21,7 @@ from lxml import etree
 
 import pyxnat
 from pyxnat import errors
+from pyxnat.model import uris
 from pyxnat.server import serve
 from tests.conftest import DEEP
 
@@ -554,3 +555,41 @@ def test_a_project_of_n_subjects_takes_a_document_for_each(
         project.download(folder).check()
     documents = [record.uri for record in trace if 'format=xml' in record.uri]
     assert len(documents) == 1 + 4
+
+
+ODD_NAMES = [
+    'a b.txt',
+    'x&y (1).txt',
+    'é/ü.txt',
+    'n' * 230,
+    f'{"d" * 210}/{"ü" * 100}.nii.gz',
+    'CON',
+]
+
+
+@pytest.mark.parametrize('name', ODD_NAMES)
+def test_a_name_that_changes_on_disk_goes_back_up(
+    session: Any, goal: Any, folder: Path, name: str
+) -> None:
+    session.scan('1').resource('ODD').file(name).put(b'odd')
+    session.download(folder).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.upload(folder).check()
+    assert copy.scan('1').resource('ODD').files().get() == [name]
+
+
+@pytest.mark.parametrize('stored', ['a%26b.txt', 'a%28b%29.txt', 'd%5Bx%5D/f.txt', 'a%20b.txt'])
+def test_a_name_that_is_stored_encoded_goes_back_up(
+    session: Any, goal: Any, folder: Path, stored: str
+) -> None:
+    resource = session.scan('1').resource('ODD')
+    uri = f'{resource.uri}/files/{stored}?inbody=true'
+    binary = {'content-type': 'application/octet-stream'}
+    session.host.connection.request(uri, 'PUT', b'odd', binary)
+    session.download(folder).check()
+    copy = goal.subject('T').experiment('COPY')
+    copy.upload(folder).check()
+    (name,) = copy.scan('1').resource('ODD').files().get()
+    assert name == uris.unquote(stored)
+    assert Path(copy.scan('1').resource('ODD').file(name).get()).read_bytes() == b'odd'
+    assert copy.upload(folder).check().ok == []

@@ -4,6 +4,7 @@ files."""
 from __future__ import annotations
 
 import os
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -198,6 +199,12 @@ def test_a_file_missing_on_the_disk_is_an_error_that_names_it(server, resource, 
     for extract in (True, False):
         with pytest.raises(errors.TransferError, match='a.txt'):
             resource.get(tmp_path / 'zip', extract=extract)
+    label = resource.label()  # all other files are kept
+    assert os.listdir(tmp_path / 'zip' / label) == ['b.txt']
+    with zipfile.ZipFile(tmp_path / 'zip' / f'{label}.zip') as packed:
+        assert packed.namelist() == ['b.txt']
+    files = [path.name for path in (tmp_path / 'zip').rglob('*') if path.is_file()]
+    assert sorted(files) == [f'{label}.zip', 'b.txt']
     report = resource.download(tmp_path / 'bulk', layout='{path}')
     assert report.ok == ['b.txt'] and 'a.txt' in str(report.failed)
 

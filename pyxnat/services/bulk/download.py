@@ -25,7 +25,7 @@ from .manifest import LOCK, MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
 from .sidecar import SIDECAR, FileNote, Sidecar
-from .wanted import RemoteFile, distinct_places, files_below, list_files, scope_of
+from .wanted import Only, RemoteFile, distinct_places, files_below, list_files, scope_of
 from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def download(
     existing: str,
     compression: int,
     progress: bool | None,
+    only: Sequence[str] = (),
 ) -> Report:
     """Download the files below an element or a collection.
 
@@ -57,6 +58,8 @@ def download(
     ----------
     selection : Element or Collection
         Parent of the files.
+    only : sequence of str
+        IDs, labels or types of the elements of the collection to download; all if empty.
     dest, layout, jobs, existing, compression, progress
         As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
     """
@@ -70,13 +73,20 @@ def download(
         interface, folder, Report('downloaded', f'to {folder}'), jobs, compression
     )
     files = files_below(selection)
-    listed = distinct_places(list(list_files(files, plan)))
+    limit = Only(selection.level.plural, frozenset(only)) if only else None
+    listed = distinct_places(list(list_files(files, plan, limit)))
+    if limit and not listed:
+        raise errors.NotFoundError(
+            f'there are no files of {", ".join(only)}', remedy='Check the IDs or types.'
+        )
     may_collide = _may_collide(listed)
     folder.mkdir(parents=True, exist_ok=True)
     if may_collide:
         check_places(_places(listed), _OWN, names_on(folder))
     with lock_folder(folder) as is_only_run:
         sidecar = Sidecar(folder)
+        if existing != 'replace':
+            _check_sources(folder, listed, sidecar.files())
         labels = fetch_documents(selection, sidecar, downloader)
         sidecar.write_files(_note(file, labels) for file in listed)
         missing = downloader.find_missing(listed, existing)
@@ -85,10 +95,47 @@ def download(
         with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
             downloader.run(
                 missing,
-                lambda remaining: plan_pieces(remaining, listed, scope_of(files), jobs),
+                lambda remaining: plan_pieces(remaining, listed, scope_of(files, limit), jobs),
                 bar,
             )
     return downloader.report.finish()
+
+
+def _check_sources(
+    folder: Path, listed: Iterable[RemoteFile], notes: Mapping[str, FileNote]
+) -> None:
+    """Check that no file of another element is in the place of a file.
+
+    Raises
+    ------
+    DataError
+        Such a file is there, with other content.
+    """
+    others = [
+        file
+        for file in listed
+        if file.place in notes
+        and _is_other(file, notes[file.place])
+        and (folder / file.place).is_file()
+        and not (file.md5 and digest_of(folder / file.place) == file.md5)
+    ]
+    if others:
+        first = others[0]
+        raise errors.DataError(
+            f'{len(others)} files of the folder are of other elements: {first.place} was '
+            f'{notes[first.place].uri}, not {first.uri}',
+            uri=str(folder),
+            remedy='Give another folder, or a layout= that tells them apart; '
+            "existing='replace' replaces them.",
+        )
+
+
+def _is_other(file: RemoteFile, note: FileNote) -> bool:
+    """Return whether a file is not the one of a note, as far as both have labels."""
+    names = file.above.keys() & note.above.keys()
+    return (file.label, file.path) != (note.resource, note.path) or any(
+        file.above[name] != note.above[name] for name in names
+    )
 
 
 def _note(file: RemoteFile, labels: Mapping[tuple[str, str], dict[str, str]]) -> FileNote:

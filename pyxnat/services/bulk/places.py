@@ -47,6 +47,7 @@ def by_notes(
     _check_target(target, list(notes.values()))
     folders = _folders(notes.values())
     grouped: dict[Any, dict[str, Member]] = defaultdict(dict)
+    stored = {_spelled(note) + f'/{note.path}' for note in notes.values()}
     for member in members:
         note = notes.get(member.name) or _added(member, folders)
         if note is None:
@@ -55,8 +56,20 @@ def by_notes(
                 remedy='Move it beside the files of its resource, or give layout=.',
             )
         resource = resource_below(target, _values(target, note))
-        grouped[resource][note.path] = member._replace(notes=tuple(sorted(note.notes.items())))
+        grouped[resource][_path_of(note, stored)] = member._replace(
+            notes=tuple(sorted(note.notes.items()))
+        )
     return grouped
+
+
+def _path_of(note: FileNote, stored: Collection[str]) -> str:
+    """Return the path that a file gets: its own, decoded if XNAT takes no encoded one.
+
+    The encoded path stays if the resource has a file of the decoded one, too; it will be refused.
+    """
+    meant = uris.meaning(note.path)
+    is_free = f'{_spelled(note)}/{meant}' not in stored
+    return meant if is_free and uris.why_unreachable(note.path) else note.path
 
 
 def removed_files(sidecar: Sidecar, members: Iterable[Member]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...query.layouts import LAYOUT
@@ -38,6 +38,7 @@ class Bulk:
         existing: str = 'refresh',
         compression: int = 0,
         progress: bool | None = None,
+        only: Sequence[str] = (),
     ) -> Report:
         """Download the files below an element or a collection.
 
@@ -45,6 +46,8 @@ class Bulk:
         ----------
         selection : Element or Collection
             Parent of the files.
+        only : sequence of str
+            IDs, labels or types of the elements of the collection to download; all if empty.
         dest, layout, jobs, existing, compression, progress
             As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
         """
@@ -57,6 +60,7 @@ class Bulk:
             existing=existing,
             compression=compression,
             progress=progress,
+            only=only,
         )
 
     def upload(

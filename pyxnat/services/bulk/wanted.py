@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -13,14 +13,22 @@ from ...model.levels import level
 from ...model.rows import size_of
 from ...model.short_names import cell
 from ...model.wildcards import ANY
-from ...query.layouts import STAND_INS, Layout
+from ...query.layouts import COLUMNS, STAND_INS, Layout
 from ...query.paths import Path, Step, chain_of, read, routes_below, uri_of
 from ...query.plan import Found, columns_of
 from ...resources import Element
 from ...resources.base import class_of
 from ...tables.table import Row
 
-__all__ = ['RemoteFile', 'Scope', 'distinct_places', 'files_below', 'list_files', 'scope_of']
+__all__ = [
+    'Only',
+    'RemoteFile',
+    'Scope',
+    'distinct_places',
+    'files_below',
+    'list_files',
+    'scope_of',
+]
 
 _NOTES = ('format', 'content', 'tags')
 
@@ -49,14 +57,34 @@ class RemoteFile(NamedTuple):
     """Place by the name as stored, used if two files have the same place."""
     above: Mapping[str, str] = MappingProxyType({})
     """Labels of the elements above it by level, and its ``side``."""
+    sided: str = ''
+    """Place with a folder ``in`` or ``out``, used if both have a resource of one label."""
     notes: Mapping[str, str] = MappingProxyType({})
     """Its ``format``, ``content`` and ``tags`` in the listing, as far as they are set."""
 
 
 def distinct_places(files: Sequence[RemoteFile]) -> list[RemoteFile]:
-    """Return files with the other place where two have the same place."""
+    """Return files with the other place where two have the same place.
+
+    Resources of one label on the sides ``in`` and ``out`` of one element have a folder for each.
+    """
+    sides: dict[tuple[str, str], set[str]] = {}
+    for file in files:
+        if file.sided:
+            sides.setdefault(_holder(file), set()).add(file.above['side'])
+    files = [
+        file._replace(place=file.sided, other=file.sided)
+        if file.sided and len(sides[_holder(file)]) > 1
+        else file
+        for file in files
+    ]
     count = Counter(file.place for file in files)
     return [file._replace(place=file.other) if count[file.place] > 1 else file for file in files]
+
+
+def _holder(file: RemoteFile) -> tuple[str, str]:
+    """Return the element that has the resource of a file, and the label of the resource."""
+    return uri_of(read(file.resource)[:-1]), file.label
 
 
 class Scope(NamedTuple):
@@ -95,8 +123,16 @@ def _past_subjects(route: Path, longer: Path) -> Path:
     return (*route, *longer[end + 1 :]) if has_subjects else longer
 
 
-def scope_of(files: Any) -> Scope:
-    """Return the completeness of a collection of files, from its paths."""
+def scope_of(files: Any, only: Only | None = None) -> Scope:
+    """Return the completeness of a collection of files, from its paths.
+
+    Parameters
+    ----------
+    files : Files
+        Collection of files.
+    only : Only, optional
+        Limit of its elements above: no session is whole then.
+    """
     names = [{step.level: step.name for step in route} for route in files.routes]
 
     def are_all(*levels: str) -> bool:
@@ -104,10 +140,31 @@ def scope_of(files: Any) -> Scope:
 
     whole_resources = are_all('files')
     whole_scans = whole_resources and are_all('resources')
-    return Scope(whole_resources, whole_scans, whole_scans and are_all('scans'))
+    return Scope(whole_resources, whole_scans, whole_scans and are_all('scans') and only is None)
 
 
-def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
+class Only(NamedTuple):
+    """Limit of a download to elements above the files, by ID, label or type."""
+
+    plural: str
+    """Level of the elements."""
+    names: frozenset[str]
+
+    @property
+    def column(self) -> str:
+        """Name of the column with the type."""
+        row = level(self.plural)
+        return f'{row.singular}/{"type" if row.is_part else "xsiType"}'
+
+    def has(self, file: Found) -> bool:
+        """Return whether a file is below one of the elements."""
+        row = file.above.get(self.plural, {})
+        own = level(self.plural)
+        names = {row.get(own.id_column), row.get(own.label_column), row.get('type')}
+        return bool(self.names & {*names, row.get('xsiType')})
+
+
+def list_files(files: Any, layout: Layout, only: Only | None = None) -> Iterator[RemoteFile]:
     """Yield the files of a collection with their places.
 
     Requests: those of iterating over it, and those for labels that no listing has (`_Names`).
@@ -118,20 +175,24 @@ def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
         Collection of files.
     layout : Layout
         Layout of the download folder.
+    only : Only, optional
+        Limit of the elements above.
     """
-    names = _Names(files, layout)
+    names = _Names(files, layout, only)
     resources: dict[str, _Resource] = {}
-    for file, _ in files.host.walker.walk(
-        files.routes, files.conditions, names.columns, ahead='all'
-    ):
+    numbers = _Numbers('n' in layout.fields)
+    walked = files.host.walker.walk(files.routes, files.conditions, names.columns, ahead='all')
+    founds = (file for file, _ in walked if only is None or only.has(file))
+    for file, number in numbers.of(founds):
         row, path = file.row, file.row['path']
-        uri = file.uri[: -len('/files/' + uris.quote_path(path).strip('/'))]
+        uri = _resource_uri(file)
         if uri not in resources:
             resources[uri] = _resource(uri, row, names.of(uri, file), layout)
         resource, size = resources[uri], row.get('Size', '')
+        meant = uris.meaning(path)
         yield RemoteFile(
             file.uri,
-            resource.place(uris.meaning(path)),
+            resource.place(meant, number),
             size_of(size),
             row.get('digest', '').lower(),
             uri,
@@ -139,17 +200,45 @@ def list_files(files: Any, layout: Layout) -> Iterator[RemoteFile]:
             resource.scan,
             resource.label,
             path,
-            resource.place(path),
+            resource.place(path, number),
             resource.above,
+            resource.sided(meant, number),
             {name: row[f'file_{name}'] for name in _NOTES if row.get(f'file_{name}')},
         )
+
+
+def _resource_uri(file: Found) -> str:
+    return file.uri[: -len('/files/' + uris.quote_path(file.row['path']).strip('/'))]
+
+
+class _Numbers:
+    """Numbers of files in their resources, from 1, in the order of paths."""
+
+    def __init__(self, are_wanted: bool) -> None:
+        self._are_wanted = are_wanted
+
+    def of(self, files: Iterable[Found]) -> Iterator[tuple[Found, int]]:
+        """Yield files with their numbers; 1 for all if none is wanted."""
+        if not self._are_wanted:
+            yield from ((file, 1) for file in files)
+            return
+        resources: dict[str, list[Found]] = {}
+        for file in files:
+            resources.setdefault(_resource_uri(file), []).append(file)
+        for members in resources.values():
+            yield from (
+                (file, number)
+                for number, file in enumerate(sorted(members, key=lambda f: f.row['path']), 1)
+            )
 
 
 class _Resource(NamedTuple):
     """Common properties of the files of a resource."""
 
-    place: Callable[[str], str]
-    """Returns the place of a path below the resource."""
+    place: Callable[[str, int], str]
+    """Returns the place of a path below the resource, with the number of the file."""
+    sided: Callable[[str, int], str]
+    """Returns the same with a folder for the side; empty if the layout has one."""
     label: str
     above: Mapping[str, str]
     session: str
@@ -159,10 +248,12 @@ class _Resource(NamedTuple):
 def _resource(uri: str, row: Row, above: dict[str, str], layout: Layout) -> _Resource:
     steps, label = read(uri), row.get('collection') or row.get('cat_ID', '')
     side = level(steps[-1].level).side
-    place = layout.places({**above, 'side': side, 'resource': uris.meaning(label)})
+    values = {**above, 'side': side, 'resource': uris.meaning(label)}
+    has_both = bool(side) and 'side' not in layout.fields
     at = next((number for number, step in enumerate(steps) if step.level == 'scans'), None)
     return _Resource(
-        place,
+        layout.places(values),
+        layout.with_side().places(values) if has_both else lambda path, number: '',
         label,
         {**above, **({'side': side} if side else {})},
         *((uri_of(steps[:at]), steps[at].name) if at is not None else ('', '')),
@@ -181,7 +272,7 @@ class _Names:
         Additional columns of the listings.
     """
 
-    def __init__(self, files: Any, layout: Layout) -> None:
+    def __init__(self, files: Any, layout: Layout, only: Only | None = None) -> None:
         self._host = files.host
         self._fields = layout.fields | (set(STAND_INS) if 'scan' in layout.fields else set())
         self._known: dict[Path, dict[str, str]] = {}
@@ -196,9 +287,19 @@ class _Names:
         are_listed = bool(past) and all(
             chain_of(route)[:2] == ('projects', 'experiments') for route in past
         )
+        present = {step.level for route in files.routes for step in route}
+        self._extra = {
+            field: column
+            for field, column in layout.columns.items()
+            if field not in COLUMNS or level(column.partition('/')[0]).plural in present
+        }
         self.columns = columns_of(
             files.routes,
-            ['experiment/subject_label'] if are_listed and 'subject' in self._fields else [],
+            [
+                *(['experiment/subject_label'] if are_listed and 'subject' in self._fields else []),
+                *self._extra.values(),
+                *([only.column] if only else []),
+            ],
         )
 
     def of(self, uri: str, file: Found) -> dict[str, str]:
@@ -218,7 +319,16 @@ class _Names:
             if above not in self._known:
                 self._known[above] = self._look(above, file)
             values.update(self._known[above])
+        values.update(self._of_columns(file))
         return {name: value for name, value in values.items() if value}
+
+    def _of_columns(self, file: Found) -> dict[str, str]:
+        """Return the fields that are columns of elements above a file."""
+        cells = {
+            column.name: str(file.above.get(column.level, {}).get(column.key) or '')
+            for column in self.columns
+        }
+        return {field: cells[column] for field, column in self._extra.items()}
 
     def _look(self, above: Path, file: Found) -> dict[str, str]:
         """Return the fields of one element, the last of `above`.
