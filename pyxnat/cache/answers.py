@@ -116,9 +116,12 @@ class Entry(NamedTuple):
         return cls(method, uri, status, message, stamp, Moment(*asked), Moment(*received))
 
 
-def _checksum(line: bytes, body: Body, copy: IO[bytes] | None = None) -> bytes:
-    """Return the checksum line (CRC-32) of a response, copying its body."""
-    checksum = 0
+def _checksum(key: str, line: bytes, body: Body, copy: IO[bytes] | None = None) -> bytes:
+    """Return the checksum line (CRC-32) of a request's key and its response.
+
+    The response is copied to `copy`.
+    """
+    checksum = zlib.crc32(key.encode())
     for piece in chain([line], body):
         checksum = zlib.crc32(piece, checksum)
         if copy is not None:
@@ -126,20 +129,20 @@ def _checksum(line: bytes, body: Body, copy: IO[bytes] | None = None) -> bytes:
     return b'%08x\n' % checksum
 
 
-def _read(file: IO[bytes]) -> tuple[Entry, Body] | None:
-    """Return the response in a file; `None` if it is damaged."""
+def _read(file: IO[bytes], key: str) -> tuple[Entry, Body] | None:
+    """Return the response in a file; `None` if it is damaged, or of another request."""
     if os.fstat(file.fileno()).st_size <= IN_MEMORY:
         with file:
             checksum, _, content = file.read().partition(b'\n')
         line, _, rest = content.partition(b'\n')
         return (
             (Entry.of(line), Body(rest))
-            if line and checksum == b'%08x' % zlib.crc32(content)
+            if line and checksum == b'%08x' % zlib.crc32(content, zlib.crc32(key.encode()))
             else None
         )
     checksum, line = file.readline(), file.readline()
     body = LongBody(file, file.tell())
-    return (Entry.of(line), body) if line and checksum == _checksum(line, body) else None
+    return (Entry.of(line), body) if line and checksum == _checksum(key, line, body) else None
 
 
 def key_of(method: str, uri: str, body: bytes = b'') -> str:
@@ -241,7 +244,7 @@ class AnswerStore:
         path, line = self._path(key), entry.line()
         with publish(path, mode=0o600, private=True) as file:
             file.write(_NO_CHECKSUM)
-            checksum = _checksum(line, body, file)
+            checksum = _checksum(key, line, body, file)
             size = file.tell()
             file.seek(0)
             file.write(checksum)
@@ -259,7 +262,7 @@ class AnswerStore:
         file = self._opened(key)
         if file is None:
             return None
-        found = _read(file)
+        found = _read(file, key)
         if found is None:
             self.delete(key)
         return found
@@ -267,7 +270,7 @@ class AnswerStore:
     def is_sound(self, key: str) -> bool:
         """Whether the entry of a key is intact or absent."""
         file = self._opened(key)
-        return file is None or _read(file) is not None
+        return file is None or _read(file, key) is not None
 
     def paths(self) -> Iterator[Path]:
         """Yield the file of each response."""

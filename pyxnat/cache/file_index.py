@@ -167,10 +167,11 @@ class FileIndex:
             if path.name.endswith(PART):
                 continue
             record = _read(path)
+            if record is None or self.path(record.place).name != path.name.partition(_CLAIMED)[0]:
+                continue
             with suppress(FileNotFoundError):
                 used = path.stat().st_mtime
-                if record is not None:
-                    yield record, used
+                yield record, used
 
 
 def _claims(path: Path) -> list[Path]:
@@ -191,7 +192,11 @@ def _is_given_up(claim: Path) -> bool:
 
 
 def _read(path: Path) -> FileRecord | None:
+    """Return the record in a file; None if it is missing or damaged."""
     try:
-        return FileRecord(*json.loads(path.read_bytes()))
-    except (OSError, ValueError, TypeError):
+        record = FileRecord(*json.loads(path.read_bytes()))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    *texts, size = (*record[:2], *record[3:], record.size)
+    is_sound = all(isinstance(text, str) for text in texts) and type(size) is int and size >= 0
+    return record if is_sound else None

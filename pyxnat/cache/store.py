@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import shutil
 import threading
 import time
@@ -149,16 +150,19 @@ class Cache:
 
     @cached_property
     def server_folder(self) -> Path:
-        """Folder of this server, which has one for each login."""
-        parts = urlsplit(self._server)
-        return self.cachedir / safe_name(
-            f'{parts.netloc}{parts.path}'.replace(':', '+').replace('/', '~')
-        )
+        """Folder of this server, which has one for each login.
+
+        Raises
+        ------
+        ConfigurationError
+            The folder belongs to another user.
+        """
+        return _own_folder(self.cachedir / safe_name(_name_of(self._server)))
 
     @cached_property
     def folder(self) -> Path:
-        """Folder of this server and login."""
-        return self.server_folder / safe_name(self._login() or 'guest')
+        """Folder of this server and login; errors as for `server_folder`."""
+        return _own_folder(self.server_folder / safe_name(self._login() or 'guest'))
 
     @cached_property
     def files(self) -> FileStore:
@@ -402,6 +406,35 @@ class Cache:
     def _disk(self) -> Disk:
         there = next(path for path in [self.cachedir, *self.cachedir.parents] if path.exists())
         return Disk(*shutil.disk_usage(there))
+
+
+def _name_of(server: str) -> str:
+    """Return the name of a server's folder; different servers have different names.
+
+    >>> _name_of('https://xnat.example.org:8443/a/b'), _name_of('http://h/a~b')
+    ('xnat.example.org+8443~a~b', 'http=h~a%7Eb')
+    """
+    parts = urlsplit(server)
+    plain = re.sub('[%+~=]', lambda found: f'%{ord(found[0]):02X}', f'{parts.netloc}{parts.path}')
+    scheme = '' if parts.scheme == 'https' else f'{parts.scheme}='
+    return scheme + plain.replace(':', '+').replace('/', '~')
+
+
+def _own_folder(path: Path) -> Path:
+    """Return a folder, unless it belongs to another user of this machine.
+
+    Its owner could read what is stored there, and could plant answers and files.
+    """
+    try:
+        owners = {path.lstat().st_uid, path.stat().st_uid}
+    except OSError:  # missing or not readable: found out where it is used
+        return path
+    if hasattr(os, 'getuid') and owners != {os.getuid()}:
+        raise ConfigurationError(
+            f'The cache folder {path} belongs to another user, who could change its content. Give '
+            'cachedir= a folder of your own, or set PYXNAT_CACHEDIR'
+        )
+    return path
 
 
 def _stats(paths: Iterable[Path]) -> Iterator[tuple[Path, os.stat_result]]:
