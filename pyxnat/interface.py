@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import sys
+import time
 import warnings
 import weakref
 from collections.abc import Mapping
@@ -515,9 +517,21 @@ def _account(session: Session, interface: Interface | None) -> str:
     return account_of(interface.cache.server_folder, credentials.login, interface.whoami)
 
 
+_STALLED: dict[str, float] = {}
+"""Server -> monotonic time at which it did not answer the end of a session."""
+_STALLED_S = 60.0
+
+
 def _close(transport: Transport) -> None:
-    """End the session when its Interface is deleted or the process exits."""
+    """End the session when its Interface is deleted or the process exits.
+
+    A server that did not answer is left alone for a minute, so that it is waited for once, however
+    many sessions are open there.
+    """
+    since = time.monotonic() - _STALLED.get(transport.server, -math.inf)
     try:
-        transport.close_session(timeout=_EXIT_TIMEOUT_S)
+        transport.close_session(timeout=_EXIT_TIMEOUT_S, request=since > _STALLED_S)
     except errors.DatabaseError as error:
+        if isinstance(error, errors.NetworkError):
+            _STALLED[transport.server] = time.monotonic()
         log.warning('the session on %s was not ended: %s', transport.server, error)

@@ -9,6 +9,7 @@ import http.client
 import selectors
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -254,6 +255,21 @@ class Http(httplib2.Http):
         self.last_used = 0.0
         self.raw: http.client.HTTPResponse | None = None
         """Last response; its body may be unread."""
+        self._sending = threading.Lock()
+        self._is_outdated = False
+
+    def close_idle(self) -> None:
+        """Close the connections, or, if another thread uses them, let its next request do so."""
+        if not self._sending.acquire(blocking=False):
+            self._is_outdated = True
+            return
+        try:
+            if self.raw is None or self.raw.isclosed():
+                self.close()
+            else:
+                self._is_outdated = True
+        finally:
+            self._sending.release()
 
     def abort(self) -> None:
         """Make the request of another thread fail at once."""
@@ -267,6 +283,17 @@ class Http(httplib2.Http):
                     socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def _conn_request(
+        self,
+        conn: http.client.HTTPConnection,
+        request_uri: str,
+        method: str,
+        body: Payload,
+        headers: dict[str, str],
+    ) -> tuple[httplib2.Response, bytes]:
+        with self._sending:
+            return self._exchange(conn, request_uri, method, body, headers)
+
+    def _exchange(
         self,
         conn: http.client.HTTPConnection,
         request_uri: str,
@@ -289,6 +316,9 @@ class Http(httplib2.Http):
     def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> None:
         idle_s = time.monotonic() - self.last_used
         wait_s = 0 if repeatable else _CLOSE_WAIT_S
+        if self._is_outdated:
+            self._is_outdated = False
+            conn.close()
         if conn.sock is not None and (
             (not repeatable and idle_s > MAX_IDLE_S) or _is_stale(conn.sock, wait_s)
         ):

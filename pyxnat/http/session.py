@@ -281,6 +281,7 @@ class Session:
         """Drop all cookies."""
         with self._lock:
             self._cookies.clear()
+            self._generation += 1  # a request under way may not drop the next session
             self._owner = None
             self.is_accepted = False
 

@@ -528,13 +528,21 @@ class Transport:
         if self.session.credentials and not self.session.is_open and not self.cache.is_offline:
             self.request('GET', _SESSION)
 
-    def close_session(self, timeout: Any = None) -> None:
+    def close_session(self, timeout: Any = None, request: bool = True) -> None:
         """End the session and close the connections. One request, or none.
 
-        A session that another process opened is not ended on the server.
+        A session that another process opened is not ended on the server. Requests of other threads
+        are completed; a later one opens another session.
+
+        Parameters
+        ----------
+        timeout : float or pair, optional
+            Seconds, in place of the Interface's timeouts.
+        request : bool
+            Whether to end the session on the server, too.
         """
         try:
-            if self.session.is_ours and not self.cache.is_offline:
+            if request and self.session.is_ours and not self.cache.is_offline:
                 call = self._call('DELETE', _SESSION, None, None, timeout, ANY)
                 got = self._attempt(call, 1)
                 if isinstance(got, Exception) and not is_lasting(got):
@@ -646,9 +654,9 @@ class _Connections:
                 http.abort()
 
     def close(self) -> None:
-        """Close the connections of all threads."""
+        """Close the connections of all threads; those in use after their present response."""
         for http in list(self._of.values()):
-            http.close()
+            http.close_idle()
 
 
 def _seconds(retry_after: str | None) -> float | None:

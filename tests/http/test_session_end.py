@@ -1,0 +1,150 @@
+"""Tests of the end of sessions: dropped Interfaces, stalled servers, working threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+from tests.support.scripted import Reply, Request, ScriptedServer, table
+
+ROOT = Path(__file__).parents[2]
+COOKIE = {'Set-Cookie': 'JSESSIONID=A1; Path=/'}
+
+
+def ended(server: ScriptedServer) -> list[str]:
+    return [request.method for request in server.requests if request.method == 'DELETE']
+
+
+@pytest.fixture
+def scripted() -> Iterator[ScriptedServer]:
+    with ScriptedServer(lambda request: Reply(200, table({'ID': 'P'}), COOKIE)) as running:
+        yield running
+
+
+class _Own(pyxnat.Interface):
+    def _exec(self, *arguments: Any, **options: Any) -> bytes:
+        return super()._exec(*arguments, **options)
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    'listing': lambda interface: interface.select.projects().get(),
+    'first': lambda interface: interface.select.projects().first(),
+    'iterator': lambda interface: next(iter(interface.select.projects())),
+    'callback': lambda interface: (
+        interface.manage.register_callback(lambda collection, element: interface),
+        list(interface.select.projects()),
+    ),
+    'threads': lambda interface: list(
+        ThreadPoolExecutor(3).map(lambda _: interface.get('/data/projects').text, range(9))
+    ),
+    'trace': lambda interface: (
+        interface.trace().__enter__().requests or interface.select.projects().get()
+    ),
+}
+
+
+@pytest.mark.parametrize('cls', [pyxnat.Interface, _Own])
+@pytest.mark.parametrize('use', USES)
+def test_a_dropped_interface_is_collected_and_its_session_ended(
+    scripted: ScriptedServer, tmp_path: Path, cls: type[pyxnat.Interface], use: str
+) -> None:
+    interface = cls(scripted.url, 'me', 'secret', tmp_path)
+    USES[use](interface)
+    dropped, transport = weakref.ref(interface), weakref.ref(interface.connection.transport)
+    del interface
+    gc.collect()
+    assert dropped() is None and transport() is None and ended(scripted) == ['DELETE']
+
+
+def test_interfaces_in_a_loop_leave_no_sockets(scripted: ScriptedServer, tmp_path: Path) -> None:
+    def sockets() -> int:
+        folder = Path('/proc/self/fd')
+        if not folder.is_dir():
+            pytest.skip('no list of open files')
+        links = [os.readlink(path) for path in folder.iterdir() if path.is_symlink()]
+        return sum(link.startswith('socket:') for link in links)
+
+    pyxnat.Interface(scripted.url, 'me', 'secret', tmp_path).select.projects().get()
+    gc.collect()
+    before = sockets()
+    for _ in range(10):
+        pyxnat.Interface(scripted.url, 'me', 'secret', tmp_path).select.projects().get()
+    gc.collect()
+    assert sockets() <= before + 2 and len(ended(scripted)) == 11
+
+
+SCRIPT = """
+import sys, pyxnat
+kept = [pyxnat.Interface(sys.argv[1], f'u{n}', 'x', sys.argv[2]) for n in range(4)]
+for interface in kept:
+    interface.get('/data/projects').text
+print('used', flush=True)
+"""
+
+
+@pytest.mark.parametrize('way', ['silent', 'refused'])
+def test_a_stalled_server_is_waited_for_once_at_exit(tmp_path: Path, way: str) -> None:
+    def answer(request: Request) -> Reply:
+        is_end = request.method == 'DELETE'
+        return Reply(200, b'', COOKIE, silent=is_end and way == 'silent', close=is_end)
+
+    with ScriptedServer(answer) as running:
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, '-c', SCRIPT, running.url, str(tmp_path)],
+            env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        assert done.stdout == 'used\n' and time.monotonic() - began < 14
+        assert done.stderr.count('was not ended') == (1 if way == 'silent' else 0)
+
+
+def test_disconnecting_beside_working_threads_is_safe(server: Any, tmp_path: Path) -> None:
+    with pyxnat.Interface(server.url, server.user, server.password, tmp_path) as interface:
+        project = interface.select.project('BESIDE').create()
+        stop = time.monotonic() + 3
+        failures: list[BaseException] = []
+
+        def work(number: int) -> int:
+            count = 0
+            while time.monotonic() < stop:
+                try:
+                    file = project.resource(f'R{number}').file(f'{count}')
+                    file.put(b'%d' % count)
+                    assert interface.get(file.uri).content == b'%d' % count
+                    count += 1
+                except BaseException as error:
+                    failures.append(error)
+                    raise
+            return count
+
+        def disconnect() -> None:
+            while time.monotonic() < stop:
+                interface.disconnect()
+                time.sleep(0.01)
+
+        closing = threading.Thread(target=disconnect)
+        with ThreadPoolExecutor(4) as pool:
+            results = [pool.submit(work, number) for number in range(4)]
+            closing.start()
+            counts = [result.result() for result in results]
+        closing.join()
+        assert failures == [] and all(counts)
+        for number, count in enumerate(counts):
+            assert len(project.resource(f'R{number}').files()) == count
+        project.delete()
