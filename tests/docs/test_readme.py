@@ -10,7 +10,7 @@ from pathlib import Path
 README = Path(__file__).parents[2] / 'README.rst'
 
 
-def test_the_ten_lines_print_what_the_readme_says(tmp_path):
+def test_the_ten_lines_print_what_the_readme_says_also_a_second_time(tmp_path):
     text = README.read_text(encoding='utf-8')
     code = re.search(
         r'\.\. code-block:: python\n\n(.*?)\n\nIt prints::\n\n    (.*?)\n', text, re.DOTALL
@@ -18,13 +18,14 @@ def test_the_ten_lines_print_what_the_readme_says(tmp_path):
     assert code, 'the README has no example'
     program = re.sub(r'^    ', '', code.group(1), flags=re.MULTILINE)
     env = {'PYTHONPATH': str(README.parent), 'PYXNAT_CACHEDIR': str(tmp_path / 'cache'), 'PATH': ''}
-    done = subprocess.run(
-        [sys.executable, '-c', program],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=env,
-        check=False,
-    )
-    assert done.stdout.strip() == code.group(2).strip(), done.stderr
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, '-c', program],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=env,
+            check=False,
+        )
+        assert done.stdout.strip() == code.group(2).strip(), done.stderr
