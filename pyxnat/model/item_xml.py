@@ -34,6 +34,7 @@ __all__ = [
     'find_setting',
     'is_list',
     'is_picked',
+    'is_same',
     'read_values',
     'settings_of',
     'write_document',
@@ -141,6 +142,24 @@ def check_single(name: str, value: Any) -> None:
             f'{name}: {kind} {value!r:.60} is not a single value',
             remedy='A field holds one text, number, date or boolean.',
         )
+
+
+def is_same(wanted: str, stored: Any) -> bool:
+    """Whether XNAT stores a value as another text, such as ``3.0`` for ``3``.
+
+    Parameters
+    ----------
+    wanted : str
+        The value as it was sent.
+    stored : str or list
+        The value, or several values, as XNAT returns it.
+    """
+    if isinstance(stored, list):
+        return wanted in stored
+    try:
+        return str(stored) == wanted or float(stored) == float(wanted)
+    except ValueError:
+        return False
 
 
 def find_setting(registry: Registry, kind: str, where: str, name: str, value: Any) -> Setting:

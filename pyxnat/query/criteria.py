@@ -44,6 +44,8 @@ __all__ = [
 ]
 
 _FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
+_VARIABLE = re.compile(r'fields/field\[@?name\s*=(.*)\]/field', re.DOTALL)
+_PLAIN_NAME = re.compile(r'\w([\w .,:-]*\w)?')
 _DISPLAY_FIELD = re.compile(
     r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL
 )
@@ -82,7 +84,8 @@ class Field(NamedTuple):
         Notes
         -----
         XNAT fails for a path into demographics without their type: ``demographics/age`` becomes
-        ``demographics[@xsi:type=xnat:demographicData]/age``.
+        ``demographics[@xsi:type=xnat:demographicData]/age``. A custom variable of a subject whose
+        name has brackets, slashes or other special characters becomes its display field.
         """
         match = _FIELD.fullmatch(text)
         datatype, name = (match.group(1) or default, match.group(2)) if match else ('', '')
@@ -127,6 +130,14 @@ _NO_TEXT_AT = re.compile(
 
 
 def _typed(datatype: str, name: str) -> str:
+    variable = _VARIABLE.fullmatch(name) if datatype == 'xnat:subjectData' else None
+    if variable is not None and variable.group(1).strip(_BLANK) != variable.group(1):
+        raise ProgrammingError(
+            f'{variable.group(1)!r} cannot be a criterion: XNAT ignores blanks around the name',
+            remedy='Read it as a column of table(), and compare there.',
+        )
+    if variable is not None and not _PLAIN_NAME.fullmatch(variable.group(1)):
+        return f'XNAT_SUBJECTDATA_FIELD_MAP={variable.group(1)}'
     first, slash, rest = name.partition('/')
     return (
         f'{first}[@xsi:type={_TYPES[first]}]/{rest}'

@@ -147,7 +147,9 @@ class Attributes:
         """Whether the element has all columns from a fresh listing."""
         element = self._element
         cache = element.host.cache
-        if element.listed is None or not all(key_of(name) in element.row for name in wanted):
+        if element.listed is None or not all(
+            key_of(name) in element.row and not is_picked(name) for name in wanted
+        ):
             return False
         return cache.is_offline or cache.is_fresh(element.listed, cache.expiration)
 

@@ -22,6 +22,7 @@ from ..model.xml import parse_xml
 from ..query import paths
 from ..query.paths import Path, Step
 from ..tables.table import Row, html_table
+from .above import check_types
 from .attributes import Attributes
 from .bulk import Uploadable
 from .creation import create, read_document
@@ -399,7 +400,8 @@ class Element(Named, Uploadable):
               ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``;
             - the type of a level by its plural name (``experiments='xnat:petSessionData'``), or
               ``xsiType`` for this one;
-            - full paths of types above it, set if that element is created, too;
+            - full paths of types above it, for that element if it is created, too; if it exists, it
+              must have these values;
             - ``params={…}``: further query parameters;
             - ``xml=``: path of an XNAT document to create it from; ``allowDataDeletion=True``
               deletes fields that the document lacks;
@@ -414,10 +416,11 @@ class Element(Named, Uploadable):
         Raises
         ------
         ProgrammingError
-            The server rejects a field or label.
+            The server rejects a field or label, or no element on the path has such a field or type.
         IntegrityError
             The session on the path belongs to another subject, or the assessor or reconstruction to
-            another session: XNAT would move it.
+            another session: XNAT would move it. Or an element above exists with other values than
+            those given for it.
         PermissionDenied
             This login may not create it.
 
@@ -425,7 +428,8 @@ class Element(Named, Uploadable):
         -----
         One request if everything above exists. One more (the sessions of the project) if the path
         names a subject and a session and neither came from a listing; one more for an assessor or
-        reconstruction.
+        reconstruction. Two more for each element above that is given fields: its listing, and its
+        document or creation.
 
         Fields are sent as an XML document. If the server reports a missing element, the nearest one
         above is created and the request repeated. A scan of a new session is sent in the session's
@@ -433,6 +437,7 @@ class Element(Named, Uploadable):
         """
         document = read_document(params.pop('xml', None))
         types = {row.plural: str(params.pop(row.plural)) for row in LEVELS if row.plural in params}
+        check_types(self, types)
         extra = dict(params.pop('params', {}))
         for ignored in ('use_label', 'overwrite'):
             params.pop(ignored, None)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Literal, TypeVar
 
 from .. import errors
+from ..model.item_xml import is_picked
 from ..model.levels import Level
 from ..model.short_names import list_of_names
 from ..query import paths
@@ -21,6 +22,7 @@ from .bulk import Mappable
 from .host import Host
 from .hosted import Hosted
 from .lazy import LazyCollection
+from .writing import read_instances
 
 __all__ = ['Collection']
 
@@ -130,7 +132,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         )
 
     def _fetch(self, ahead: str) -> Iterator[E]:
-        wanted = columns_of(self.routes, self._columns) if self._columns else ()
+        wanted = columns_of(self.routes, self._listed()) if self._listed() else ()
         for found, heard in self.host.walker.walk(
             self.routes, self.conditions, wanted, ahead=ahead
         ):
@@ -156,7 +158,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         Collection
             A new collection; this one is unchanged.
         """
-        columns_of(self.routes, columns)
+        columns_of(self.routes, [name for name in columns if not is_picked(name)])
         return type(self)(list(self.routes), self.host, self.conditions, (*self._columns, *columns))
 
     def rows(self, columns: Iterable[str] = ()) -> Iterator[Row]:
@@ -172,9 +174,29 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         columns : iterable of str, optional
             Names as in `table`.
         """
-        return self.host.walker.rows(
-            self.routes, self.conditions, columns_of(self.routes, self._names(columns))
-        )
+        names = self._names(columns)
+        if any(map(is_picked, names)):
+            return self._rows_with_instances(names)
+        return self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, names))
+
+    def _rows_with_instances(self, names: list[str]) -> Iterator[Row]:
+        """Yield rows with columns that name one instance, such as a custom variable.
+
+        XNAT's columns hold the values of all instances, so these are read from documents: one
+        request for each element that has such a field.
+        """
+        own_id = self.level.id_column
+        listed = [own_id, *(name for name in names if not is_picked(name) and name != own_id)]
+        picked = [name for name in names if is_picked(name)]
+        rows = self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, listed))
+        documents: dict[str, Row] = {}
+        for element, row in zip(self, rows, strict=False):
+            if row[own_id] != element.row.get(own_id, row[own_id]):
+                raise errors.OperationalError(
+                    'the listing changed while it was read', uri=element.url, remedy='Retry.'
+                )
+            row |= read_instances(element, picked, documents)
+            yield {name: row[name] for name in names}
 
     def _names(self, columns: Iterable[str]) -> list[str]:
         """Return the given column names, or the default ones."""
@@ -186,9 +208,10 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         Parameters
         ----------
         columns : iterable of str, optional
-            Short names (``date``, ``age``), full paths (``xnat:mrSessionData/fieldStrength``), or a
-            level and a name (``subject/age``, ``project/name``, ``scan/type``). A short name means
-            the elements' own field if they have one, otherwise that of the nearest level above.
+            Short names (``date``, ``age``), full paths (``xnat:mrSessionData/fieldStrength``),
+            custom variables (``xnat:subjectData/fields/field[name=smoker]/field``), or a level and
+            a name (``subject/age``, ``project/name``, ``scan/type``). A short name means the
+            elements' own field if they have one, otherwise that of the nearest level above.
             Default: the columns of their listing.
 
         Returns
@@ -207,7 +230,8 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         -----
         The requests of iterating. For each listing, one more per data type that only some of its
         elements have and that a column belongs to. Subjects of experiments cost one request per
-        project if the path does not lead through them.
+        project if the path does not lead through them. With a custom variable, one for the document
+        of each element that has it.
 
         The table is held in memory: 0.7 KiB for a row of six columns. `rows` yields the same rows
         without that, but still holds: the columns of subjects that the path does not lead through,
@@ -298,8 +322,12 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
     def explain(self) -> str:
         """Describe the requests that iterating makes. No request."""
         return self.host.walker.explain(
-            self.routes, self.conditions, columns_of(self.routes, self._columns)
+            self.routes, self.conditions, columns_of(self.routes, self._listed())
         )
+
+    def _listed(self) -> list[str]:
+        """Return the further columns that listings can have."""
+        return [name for name in self._columns if not is_picked(name)]
 
     def _children(self, row: Level, id_filter: Any) -> Any:
         step = Step(row.plural, as_name(row, id_filter), False)

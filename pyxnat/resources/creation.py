@@ -11,8 +11,9 @@ import six
 from .. import errors
 from ..model import labels, uris
 from ..model.xml import parse_xml
+from .above import create_above, split_fields
 from .writable import Writable
-from .writing import Fields, fields_above, new_fields, split_parameters
+from .writing import Fields, new_fields, split_parameters
 
 __all__ = ['create', 'read_document']
 
@@ -39,12 +40,12 @@ def create(
         As for :meth:`pyxnat.resources.Element.create_with_parents`.
     """
     kind = str(types.get(element.level.plural) or fields.get('xsiType') or element.level.datatype)
-    above = {} if document else fields_above(kind, fields)
-    query = {name: value for name, value in fields.items() if name not in above}
+    query, above = split_fields(element, kind, types, fields, is_any_type=document is not None)
     values = None if document or not kind else new_fields(element, kind, query)
     lacks_session = (
         _check_new(element, query, move) is False and element.level.plural != 'experiments'
     )
+    left = create_above(element, types, above, lacks_session)
     if values is not None:
         _, parameters = split_parameters(element, query)
         document, query = values.document(inner), {**values.query(), **parameters}
@@ -53,14 +54,14 @@ def create(
     new = _New(element, values, query, document)
     parent = element.parent_on_path()
     if lacks_session and parent is not None:  # its session does not exist
-        response = new.put_below(parent, types, above)
+        response = new.put_below(parent, types, left)
     else:
         try:
             response = new.put()
         except errors.DatabaseError as error:
             if parent is None or not _is_well_named(element) or not _lacks_parent(error, parent):
                 raise
-            response = new.put_below(parent, types, above)
+            response = new.put_below(parent, types, left)
     _store_accession_id(element, six.ensure_text(response or b'', errors='replace').strip())
 
 

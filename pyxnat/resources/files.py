@@ -19,6 +19,7 @@ from ..model.rows import size_of
 from ..query.paths import is_as_routed, uri_of
 from ..query.row_owner import own_rows
 from ..tables.table import Row
+from .above import is_full_path
 from .base import Element
 
 if TYPE_CHECKING:
@@ -605,7 +606,8 @@ def about_upload(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any
     Parameters
     ----------
     params : dict
-        Keyword arguments of `put`. Unknown ones cause a warning.
+        Keyword arguments of `put`. Unknown ones cause a warning, and fields of elements above are
+        an error.
     overwrite : bool
         Whether to replace files that are present.
 
@@ -618,6 +620,12 @@ def about_upload(params: dict[str, Any], overwrite: bool) -> tuple[dict[str, Any
     types = {row.plural: str(rest.pop(row.plural)) for row in LEVELS if row.plural in rest}
     about = {name: rest.pop(name, None) for name in ('format', 'content', 'tags', 'description')}
     about.update(rest.pop('params', {}))
+    lost = [name for name in [*rest, *about] if is_full_path(name)]
+    if lost:
+        raise errors.ProgrammingError(
+            f'an upload cannot set {", ".join(lost)}',
+            remedy='Give fields to create() of the element that is to hold the file.',
+        )
     if rest:
         warnings.warn(f'unknown upload parameters: {", ".join(rest)}', stacklevel=4)
     return {**about, 'overwrite': overwrite or None}, types

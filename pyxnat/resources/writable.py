@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from ..http.client import Connection
 from ..model.levels import Level
+from ..query.paths import Path
 from ..tables.table import Row
 from .host import Host
 
@@ -20,6 +21,7 @@ class Writable(Protocol):
     """
 
     level: ClassVar[Level]
+    steps: Path
     host: Host
     row: Row
     listed: Any

@@ -20,11 +20,11 @@ from .writable import Writable
 __all__ = [
     'XML',
     'Fields',
-    'fields_above',
     'is_field',
     'new_fields',
     'paths_of_type',
     'read_fields',
+    'read_instances',
     'split_parameters',
     'write_fields',
     'write_picked',
@@ -230,31 +230,6 @@ def new_fields(element: Writable, kind: str, fields: Mapping[str, Any]) -> Field
     return checked
 
 
-def fields_above(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields that belong to elements above a new one.
-
-    Their full paths name a type that the new element's type does not derive from.
-
-    Parameters
-    ----------
-    kind : str
-        The type of the new element.
-    fields : mapping
-        Fields by short name or full path.
-    """
-    known = item_xml.bundled()
-    types = {
-        name: name.partition('/')[0]
-        for name in fields
-        if '/' in name and ':' in name.partition('/')[0]
-    }
-    return {
-        name: fields[name]
-        for name, other in types.items()
-        if kind in known and other in known and not known.is_a(kind, other)
-    }
-
-
 def is_field(name: str) -> bool:
     """Whether a name is a field, not a parameter like ``event_reason``."""
     return name not in _PARAMETERS and not name.startswith('event_')
@@ -376,6 +351,59 @@ def read_fields(element: Writable, names: Sequence[str]) -> dict[str, str]:
     }
 
 
+def read_instances(
+    element: Any, names: Sequence[str], documents: dict[str, dict[str, str]]
+) -> dict[str, str]:
+    """Read fields of named instances of an element or of those above it.
+
+    Parameters
+    ----------
+    element : Element
+        The element.
+    names : sequence of str
+        Full paths.
+    documents : dict
+        Values of earlier calls by URI, and afterwards those of this call, too.
+
+    Returns
+    -------
+    dict
+        The value of each field; empty if the type of the element lacks it.
+
+    Raises
+    ------
+    ProgrammingError
+        No element of its level or of one above can have such a field.
+    """
+    known, found = item_xml.bundled(), {}
+    for name in names:
+        declared = name.partition('/')[0]
+        place = element
+        while place is not None and not _may_have(known, place, declared):
+            place = place.parent()
+        if place is None:
+            raise errors.ProgrammingError(
+                f'{element.level.singular} has no field {name!r}',
+                uri=element.url,
+                remedy='A full path begins with the type of the element or of one above it.',
+            )
+        if declared in known and not known.is_a(place.datatype(), declared):
+            found[name] = ''
+            continue
+        values = documents.setdefault(place.uri, {})
+        if name not in values:
+            alike = [other for other in names if other.partition('/')[0] == declared]
+            values |= dict.fromkeys(alike, '') | read_fields(place, alike)
+        found[name] = values[name]
+    return found
+
+
+def _may_have(known: Registry, element: Any, declared: str) -> bool:
+    """Whether some type of an element's level has the fields of a type."""
+    base = element.level.base
+    return declared not in known or known.is_a(declared, base) or known.is_a(base, declared)
+
+
 def _check_stored(element: Writable, fields: Fields, sent: Mapping[str, str]) -> None:
     """Read back fields of the query string, which XNAT may ignore."""
     names = (
@@ -387,7 +415,7 @@ def _check_stored(element: Writable, fields: Fields, sent: Mapping[str, str]) ->
         return
     wanted = {name: item_xml.as_text(fields.values[name]) for name in names}
     stored = dict(zip(names, element.attrs.mget(names), strict=True))
-    lost = [name for name in names if not _same(wanted[name], stored[name])]
+    lost = [name for name in names if not item_xml.is_same(wanted[name], stored[name])]
     if lost:
         raise errors.DataError(
             f'{element.level.singular} {element.path_name}: {", ".join(lost)} '
@@ -396,12 +424,3 @@ def _check_stored(element: Writable, fields: Fields, sent: Mapping[str, str]) ->
             method='PUT',
             remedy='attrs() lists the fields of the type.',
         )
-
-
-def _same(wanted: str, stored: Any) -> bool:
-    if isinstance(stored, list):
-        return wanted in stored
-    try:
-        return str(stored) == wanted or float(stored) == float(wanted)
-    except ValueError:
-        return False
