@@ -306,7 +306,8 @@ STATUS_TABLE: tuple[StatusRow, ...] = (
         409,
         r'exists.*overwrite',
         DuplicateError,
-        "overwrite='append' adds to it, 'delete' replaces it.",
+        "overwrite='append' adds to it, and 'delete' also overwrites files; 'replace' of archive() "
+        'of a session in the prearchive deletes the old one first.',
     ),
     StatusRow(
         400, 400, r'', ProgrammingError, 'The server rejects a name or value of the request.'

@@ -33,7 +33,8 @@ RESOURCE = NameRule(
     re.compile(r'[A-Za-z0-9_.~-]'),
     'letters from a to z, digits and _ . ~ - (others are stored encoded)',
     65,
+    frozenset({'NULL'}),
 )
-PROJECT = NameRule(_WORD, _WORDS, 200)
+PROJECT = NameRule(_WORD, _WORDS, 200, frozenset({'NULL'}))
 RECONSTRUCTION = NameRule(_IN_A_PATH, _ANY, 255, frozenset({'NULL'}))
 FILE = NameRule(re.compile(r'[^%;\\\x00]'), 'anything but % ; \\ and NUL', 0)

@@ -498,8 +498,12 @@ class Element(Named, Uploadable):
         IntegrityError
             The session belongs to another subject, or the assessor or reconstruction to another
             session.
+        ProgrammingError
+            A name on the path means several elements to XNAT, such as the scan ``ALL``.
         """
         self._check_names()
+        for step in self.steps:
+            labels.check_single(step.level, step.name, self.url)
         try:
             return self.host.owners.check(self, move, fresh)
         except errors.NotFoundError:  # no such project: the next request fails, or creates it

@@ -91,7 +91,8 @@ class ResourceElement(Element):
 
     def check_label(self) -> None:
         """Raise DataError if XNAT would have to create an invalid label."""
-        if (self._is_odd or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
+        never = self.path_name.upper() in self.level.name_rule.never
+        if (self._is_odd or never or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
             message = (
                 f'{self.path_name!r} cannot be the label of a resource: XNAT would store it '
                 'encoded, or not at all'

@@ -52,7 +52,7 @@ FINAL = ('READY', 'CONFLICT', 'ERROR')
 """Statuses that stay until a user acts; others (RECEIVING, BUILDING, …) end by themselves."""
 
 _FORM = {'content-type': 'application/x-www-form-urlencoded'}
-_OVERWRITE = ('none', 'append', 'delete')
+_OVERWRITE = ('none', 'append', 'delete', 'replace')
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _REMEDY = 'Example: /prearchive/projects/P/20240131_120000123/S01_MR.'
@@ -259,8 +259,10 @@ class PrearchiveSession(PrearchiveElement):
         ----------
         project, subject, session : str, optional
             Destination. Default: its project, and the subject and label from the image headers.
-        overwrite : {'none', 'append', 'delete'}
-            How to treat an existing session: raise an error, add missing items, or replace it.
+        overwrite : {'none', 'append', 'delete', 'replace'}
+            How to treat an existing session: raise an error; add missing scans and files; merge,
+            and let files of this one overwrite (XNAT's ``delete``, which keeps all other scans and
+            files); or delete it with everything below, and then archive this one.
 
         Returns
         -------
@@ -272,11 +274,14 @@ class PrearchiveSession(PrearchiveElement):
             The session exists, the two do not match, or this one is in use.
         ProgrammingError
             It is unassigned, and no project was given.
+        IntegrityError
+            With ``replace``: the existing session belongs to another project or subject, or this
+            one cannot be archived; nothing is deleted.
 
         Notes
         -----
         One request, which the server answers after archiving. If that takes longer than the timeout
-        of the Interface, the requests of `wait`, too.
+        of the Interface, the requests of `wait`, too. ``replace`` takes up to six requests more.
         """
         if overwrite not in _OVERWRITE:
             raise errors.ProgrammingError(
@@ -286,10 +291,38 @@ class PrearchiveSession(PrearchiveElement):
             raise errors.ProgrammingError(
                 f'{self!r} belongs to no project', remedy='Pass project=, or move() it first.'
             )
-        form = {'src': self.path, 'overwrite': overwrite}
+        if overwrite == 'replace':
+            self._delete_existing(project or self.project(), subject, session)
+        form = {
+            'src': self.path,
+            'overwrite': 'delete' if overwrite == 'replace' else overwrite,
+        }
         if project or subject or session:
             form['dest'] = self._destination(project or self.project(), subject, session)
         return self.host.select(self._archive(form))
+
+    def _delete_existing(self, project: str, subject: str | None, session: str | None) -> None:
+        """Delete the session of the archive that this one is to replace."""
+        existing = self.host.select.project(project).experiment(session or self.name())
+        if not existing.exists(consistent=True):
+            return
+        status = self.status()
+        owner, label = existing.shares().get()[0], existing.attrs.get('subject_label')
+        reason = ''
+        if status not in ('READY', 'CONFLICT'):
+            reason = f'the session in the prearchive is {status}'
+        elif owner != project:
+            reason = f'it belongs to project {owner}'
+        elif label != (subject or self.subject()):
+            reason = f'it belongs to subject {label}'
+        if reason:
+            raise errors.IntegrityError(
+                f'{existing!r} is not replaced: {reason}',
+                uri=existing.url,
+                method='DELETE',
+                remedy='Give project=, subject= and session= of the one to replace.',
+            )
+        existing.delete()
 
     def _archive(self, form: dict[str, str]) -> str:
         """Send the request, and return the path of the experiment."""

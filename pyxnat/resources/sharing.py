@@ -154,14 +154,16 @@ class SharedElement(Element):
     def rename(self, label: str) -> None:
         """Change the label; the files move along.
 
-        One request, and one for its ID if not known.
+        One request, one for its ID if not known, and one for its shares if the path names a
+        project.
 
         Raises
         ------
         DuplicateError
             The label is in use.
         ProgrammingError
-            No path can hold the label, XNAT would store it escaped, or it is too long.
+            The project on the path only shares it: XNAT would change the label in its own project.
+            Or no path can hold the label, XNAT would store it escaped, or it is too long.
 
         Notes
         -----
@@ -172,11 +174,32 @@ class SharedElement(Element):
         """
         labels.check_label(self.level.singular, label, self.url)
         self.check_owner()
+        self._check_own_project(label)
         self.host.owners.invalidate()
         self.connection.request(uris.with_query(self.exact_uri(), {'label': label}), 'PUT')
         self.row['label'] = label
         if self.path_name != self.row.get('ID'):
             self.steps = (*self.steps[:-1], Step(self.level.plural, label, True))
+
+    def _check_own_project(self, label: str) -> None:
+        """Raise an error if the project on the path only shares the element."""
+        if self.steps[0].level != 'projects':
+            return
+        project = self.steps[0].name
+        own, *others = [row.get('ID', '') for row in self.connection.rows(self.uri_of_shares())]
+        if project.lower() in map(str.lower, others):
+            singular = self.level.singular
+            message = (
+                f'{singular} {self.path_name!r} belongs to project {own} and is only shared into '
+                f'{project}: XNAT would change its label in {own}'
+            )
+            raise errors.ProgrammingError(
+                message,
+                uri=self.url,
+                method='PUT',
+                remedy=f'Rename it below {own}; for another label in {project}, '
+                f'unshare({project!r}) and share({project!r}, label={label!r}).',
+            )
 
     def exact_uri(self) -> str:
         """Return a URI that matches no other element, by its accession ID.

@@ -343,7 +343,61 @@ def test_a_session_of_the_archive_is_not_overwritten_by_default(
     assert again.element.archive(overwrite='delete').scans().get() == ['3']
 
 
-def test_overwrite_has_three_values(waiting: PrearchiveSession) -> None:
+@pytest.mark.parametrize('through', ['session', 'manage'])
+def test_a_session_of_the_archive_is_replaced_with_everything_below(
+    through: str, xnat: pyxnat.Interface, project: Any, images: Path, waiting: PrearchiveSession
+) -> None:
+    xnat.cache.expiration = 0
+    first = waiting.archive()
+    first.scan('77').create()
+    first.resource('NOTES').file('old.txt').put(b'old')
+    for overwrite, scans in (('delete', ['3', '77']), ('replace', ['3'])):
+        [again] = project.import_dicom(images, 'S1', 'S1_MR', dest='prearchive')
+        if through == 'session':
+            again.element.archive(overwrite=overwrite)
+        else:
+            xnat.manage.prearchive.archive(again.element, overwrite=overwrite)
+        session = project.subject('S1').experiment('S1_MR')
+        assert sorted(session.scans().get()) == scans
+        assert session.resources().get('label') == (['NOTES'] if overwrite == 'delete' else [])
+    assert len(session.scans().resources().files().get()) == 2
+
+
+def test_a_session_is_archived_with_replace_if_there_is_none(waiting: PrearchiveSession) -> None:
+    assert waiting.archive(overwrite='replace').exists()
+
+
+@pytest.mark.parametrize('owner', ['subject', 'project'])
+def test_a_session_of_another_owner_is_not_replaced(
+    owner: str, xnat: pyxnat.Interface, project: Any, waiting: PrearchiveSession
+) -> None:
+    xnat.cache.expiration = 0
+    home = project if owner == 'subject' else xnat.select.project(f'{project.id()}_O').create()
+    kept = home.subject('KEPT').experiment('S1_MR' if owner == 'subject' else 'OTHER').create()
+    if owner == 'project':
+        home.subject('KEPT').share(project.id(), 'S1')
+        kept.share(project.id(), 'S1_MR')
+    with (
+        xnat.trace() as trace,
+        pytest.raises(pyxnat.errors.IntegrityError, match=f'belongs to {owner}'),
+    ):
+        waiting.archive(overwrite='replace')
+    assert {record.method for record in trace} == {'GET'}
+    assert kept.exists() and waiting.exists()
+
+
+def test_an_import_tells_how_to_replace_a_session(
+    xnat: pyxnat.Interface, project: Any, images: Path
+) -> None:
+    with (
+        xnat.trace() as trace,
+        pytest.raises(pyxnat.errors.ProgrammingError, match='prearchive.*archive'),
+    ):
+        project.import_dicom(images, 'S1', 'S1_MR', dest='archive', overwrite='replace')
+    assert trace.requests == 0
+
+
+def test_overwrite_has_four_values(waiting: PrearchiveSession) -> None:
     with pytest.raises(pyxnat.errors.ProgrammingError, match='append'):
         waiting.archive(overwrite='yes')
 

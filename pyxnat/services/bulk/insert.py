@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ... import errors
+from ...model import labels
 from ...model.item_xml import is_list
 from ...model.levels import LEVELS, level
 from ...model.short_names import LEVELS_WITH_NAMES, check_settable, short_names
@@ -157,6 +158,8 @@ def _put_scans(interface: Host, rows: list[_Row], existing: str, pool: WorkerPoo
 def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     """Return the XML of a scan; empty if it cannot hold all fields."""
     element = class_of('scans').element_at(uri_of(row.path), interface)
+    labels.check_single('scans', row.path[-1].name, element.url)
+    labels.check_new('scans', 'scan', row.path[-1].name, element.url)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
     new = new_fields(element, str(fields.get('xsiType') or element.level.datatype), fields)
     return (

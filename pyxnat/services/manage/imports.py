@@ -94,8 +94,10 @@ class Importer:
             Default: the project's setting (``project.prearchive_code()``). A path is passed on
             unchanged.
         overwrite : {'none', 'append', 'delete'}
-            Treatment of a session that is in the archive already: an error or a conflict, add the
-            files that it lacks, or replace it.
+            Treatment of a session that is in the archive already: an error or a conflict; add the
+            files that it lacks; or merge, and let new files overwrite (XNAT's ``delete`` keeps all
+            other scans and files). To replace it: ``dest='prearchive'``, and then
+            ``archive(overwrite='replace')`` of the session there.
         ignore_unparsable : bool
             Skip files that are not DICOM instead of refusing the import.
         handler : str
@@ -150,9 +152,10 @@ def _destination(
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise errors.ProgrammingError(
-            f'{name}={value!r} is not known', remedy=f'Use one of: {", ".join(allowed)}.'
-        )
+        remedy = f'Use one of: {", ".join(allowed)}.'
+        if value == 'replace':
+            remedy += " To replace a session: dest='prearchive', then archive(overwrite='replace')."
+        raise errors.ProgrammingError(f'{name}={value!r} is not known', remedy=remedy)
     return value
 
 

@@ -104,8 +104,9 @@ class Prearchive:
         ----------
         sessions : session or iterable of sessions
             Triples, URIs or sessions. Each is archived under the names in its images.
-        overwrite : {'none', 'append', 'delete'}
-            Treatment of a session that is in the archive already, as in `import_dicom`.
+        overwrite : {'none', 'append', 'delete', 'replace'}
+            Treatment of a session that is in the archive already, as in
+            :meth:`pyxnat.resources.prearchive.PrearchiveSession.archive`.
 
         Raises
         ------

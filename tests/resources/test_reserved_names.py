@@ -1,0 +1,150 @@
+"""Tests of names that mean something else to XNAT: several elements, no element, other projects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat import errors
+
+WORDS = ['scans', 'files', 'resources', 'experiments', 'subjects', 'projects', 'in', 'out', 'data']
+QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
+
+
+@pytest.fixture
+def session(project: Any) -> Any:
+    session = project.subject('S').experiment('E')
+    for name in ('1', '2'):
+        session.scan(name).create(type='T1')
+        session.scan(name).resource('R').file('f').put(b'x')
+    session.assessor('A').create(**QC)
+    session.reconstruction(f'{project.id()}_R').create()
+    return session
+
+
+def folder(path: Path) -> Path:
+    (path / 'sent').mkdir(exist_ok=True)
+    (path / 'sent' / 'new.txt').write_text('x')
+    return path / 'sent'
+
+
+WRITES = {
+    'create': lambda one, path: one.create(),
+    'set': lambda one, path: one.attrs.set('note', 'x'),
+    'delete': lambda one, path: one.delete(),
+    'resource': lambda one, path: one.resource('NEW').create(),
+    'delete a resource': lambda one, path: one.resource('R').delete(),
+    'put': lambda one, path: one.resource('R').file('g').put(b'x'),
+    'put_dir': lambda one, path: one.resource('R').put_dir(folder(path)),
+    'upload': lambda one, path: one.resource('R').upload(folder(path)).check(),
+    'delete a file': lambda one, path: one.resource('R').file('f').delete(),
+}
+
+
+def content(session: Any) -> Any:
+    return (
+        sorted((scan.id(), scan.attrs.get('type')) for scan in session.scans()),
+        sorted(file.uri for file in session.scans().resources().files()),
+        session.assessors().get('label'),
+        session.reconstructions().get(),
+    )
+
+
+@pytest.mark.parametrize('write', WRITES)
+@pytest.mark.parametrize('name', ['ALL', 'all', 'All', '*', '1,2', '1,'])
+def test_several_scans_are_not_written_to_as_one(
+    name: str, write: str, session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
+    xnat.cache.expiration = 0
+    before = content(session)
+    for scan in (session.scan(name), xnat.select.experiment(session.id()).scan(name)):
+        with (
+            xnat.trace() as trace,
+            pytest.raises((errors.ProgrammingError, errors.DataError, errors.NotFoundError)),
+        ):
+            WRITES[write](scan, tmp_path)
+        assert {record.method for record in trace} <= {'GET'}
+    assert content(session) == before
+
+
+@pytest.mark.parametrize('level', ['assessor', 'reconstruction'])
+@pytest.mark.parametrize('write', ['create', 'set', 'delete'])
+def test_all_assessors_or_reconstructions_are_not_written_to_as_one(
+    level: str, write: str, session: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
+    xnat.cache.expiration = 0
+    before = content(session)
+    with xnat.trace() as trace, pytest.raises(errors.DatabaseError):
+        WRITES[write](getattr(session, level)('ALL'), tmp_path)
+    assert {record.method for record in trace} <= {'GET'}
+    assert content(session) == before
+
+
+def test_the_scan_all_cannot_come_from_a_table_and_can_still_be_read(session: Any) -> None:
+    report = session.scans().insert([{'ID': 'ALL'}, {'ID': '3'}])
+    assert [failure.what.rpartition('/')[2] for failure in report.failed] == ['ALL']
+    assert sorted(session.scans().get()) == ['1', '2', '3']
+    assert len(session.scan('ALL').resources().files().get()) == 2
+
+
+@pytest.mark.parametrize('name', ['NULL', 'null'])
+def test_an_element_named_null_is_refused(
+    name: str, session: Any, project: Any, xnat: pyxnat.Interface
+) -> None:
+    for element in (
+        project.subject(name),
+        project.subject('S').experiment(name),
+        session.scan(name),
+        session.reconstruction(name),
+        session.resource(name),
+        session.scan('1').resource(name),
+        xnat.select.project(name),
+    ):
+        with xnat.trace() as trace, pytest.raises((errors.ProgrammingError, errors.DataError)):
+            element.create()
+        assert {record.method for record in trace} <= {'GET'}
+
+
+@pytest.mark.parametrize('word', WORDS)
+def test_words_of_paths_are_names_like_others(word: str, project: Any, xnat: Any) -> None:
+    xnat.cache.expiration = 0
+    subject = project.subject(word).create(group='g')
+    session = subject.experiment(f'{word}_E').create(note='n')
+    other = project.subject('S').experiment(word).create(note='o')
+    resource = session.resource(word).create()
+    resource.file(word).put(b'content')
+    assert (subject.attrs.get('group'), session.attrs.get('note')) == ('g', 'n')
+    assert other.attrs.get('note') == 'o' and resource.files().get() == [word]
+    assert project.subjects().get('label').count(word) == 1
+    resource.file(word).delete()
+    assert resource.files().get() == [] and session.exists()
+    subject.delete()
+    assert sorted(project.subjects().get('label')) == ['S'] and other.exists()
+
+
+@pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
+def test_a_rename_through_a_project_that_only_shares_is_refused(
+    level: str, session: Any, project: Any, xnat: pyxnat.Interface
+) -> None:
+    xnat.cache.expiration = 0
+    other = xnat.select.project(f'{project.id()}_O').create()
+    subject, assessor = project.subject('S'), session.assessor('A')
+    for element, label in ((subject, 'SX'), (session, 'EX'), (assessor, 'AX')):
+        element.share(other.id(), label)
+    shared = {
+        'subject': other.subject('SX'),
+        'experiment': other.subject('SX').experiment('EX'),
+        'assessor': other.subject('SX').experiment('EX').assessor('AX'),
+    }[level]
+    with (
+        xnat.trace() as trace,
+        pytest.raises(errors.ProgrammingError, match=f'belongs to project {project.id()}'),
+    ):
+        shared.rename('NEW')
+    assert {record.method for record in trace} == {'GET'}
+    own = {'subject': subject, 'experiment': session, 'assessor': assessor}[level]
+    own.rename('NEW')
+    assert own.label() == 'NEW' and shared.exists()
