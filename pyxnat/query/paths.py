@@ -9,8 +9,9 @@
     name     = an ID or a label, with '*' (any text) and '?' (any character) as wildcards
 
 A level without a name selects all of its elements. ``//`` stands for every route from one level to
-the next. After ``files``, slashes are part of the name. ``files`` directly below any level but a
-resource selects the files of all resources.
+the next; below a project it also reaches sessions that are there without their subject. After
+``files``, slashes are part of the name. ``files`` directly below any level but a resource selects
+the files of all resources.
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Step(NamedTuple):
     """Whether the name has no wildcard."""
     of: str = ''
     """For projects: URI of an element; selects the projects that it is shared into."""
+    passable: bool = False
+    """For subjects between a project and sessions: also selects sessions without a subject there.
+
+    ``//`` sets it: a session may be shared or moved into a project without its subject.
+    """
 
 
 _level_of, _is_literal = attrgetter('level'), attrgetter('literal')
@@ -319,7 +325,19 @@ def routes_below(path: Path, name: str) -> Iterator[Path]:
         Plural name of the level to reach.
     """
     for suffix in _suffixes(path[-1].level if path else SERVER, name):
-        yield path + tuple([Step(plural, ANY, False) for plural in suffix])
+        chain = (*chain_of(path[-1:]), *suffix)
+        steps = [Step(plural, ANY, False) for plural in suffix]
+        at = _subjects_between(chain) - len(path[-1:])
+        if at >= 0:
+            steps[at] = steps[at]._replace(passable=True)
+        yield (*path, *steps)
+
+
+def _subjects_between(chain: Chain) -> int:
+    """Return the index of subjects between a project and sessions; -1 without them."""
+    ways = [chain[at : at + 3] for at in range(len(chain))]
+    way = ('projects', 'subjects', 'experiments')
+    return ways.index(way) + 1 if way in ways else -1
 
 
 @cache

@@ -12,7 +12,16 @@ from ..paths import Path, chain_of, read, spell
 from .found import Conditions, Found, element_uri
 from .listings import Columns
 from .shortcut_table import probe_before, short_cut
-from .stages import JoinSubjects, ListLevel, ListNamed, ListShares, Name, Rebase, Stage
+from .stages import (
+    JoinSubjects,
+    ListLevel,
+    ListNamed,
+    ListSessions,
+    ListShares,
+    Name,
+    Rebase,
+    Stage,
+)
 
 __all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 
@@ -54,8 +63,10 @@ def plan(
     done: Path = ()
     while len(done) < len(path):
         rest = path[len(done) :]
-        stage = short_cut(done, rest, conditions, without, columns) or _single(
-            path, chain, len(done), conditions, columns
+        stage = (
+            short_cut(done, rest, conditions, without, columns)
+            or _sessions(rest, conditions, columns)
+            or _single(path, chain, len(done), conditions, columns)
         )
         probe = probe_before(done, rest, without, both)
         stages += [probe, stage] if probe else [stage]
@@ -180,6 +191,11 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
             remedy=f'Select {levels}, or elements below them.',
         )
     return kept
+
+
+def _sessions(rest: Path, conditions: Conditions, columns: Columns) -> Stage | None:
+    """Return the stage that also finds the sessions of a project without a subject in it."""
+    return ListSessions(rest[:2], conditions, columns) if rest[0].passable else None
 
 
 def _single(path: Path, chain: Chain, at: int, conditions: Conditions, columns: Columns) -> Stage:

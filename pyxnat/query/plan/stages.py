@@ -213,7 +213,9 @@ class ListSessions(Stage):
     """List the experiments of all subjects of a project in two requests.
 
     They replace one request for each subject. Subjects are listed too, since an experiment may be
-    shared into a project without its subject, and is then below no subject of the project.
+    shared into a project without its subject, and is then below no subject of the project. If the
+    step of the subjects is passable, such experiments come last, below no project either: XNAT
+    routes their children at the root only.
     """
 
     assumption: ClassVar[str] = (
@@ -244,6 +246,8 @@ class ListSessions(Stage):
     def below(self, at: Found, listed: Tables) -> Iterable[Found]:
         subject_step, experiment_step = self.steps
         subjects, experiments = listed
+        if subject_step.passable:
+            subjects = list(subjects)
         sessions: dict[str, list[Row]] = {}
         for row in experiments:
             sessions.setdefault(cell(row, 'subject_ID'), []).append(row)
@@ -253,6 +257,15 @@ class ListSessions(Stage):
                 experiment_step, sessions.get(identity, []), self.conditions
             ):
                 yield found.child('experiments', session, row)
+        if subject_step.passable:
+            known = {cell(row, 'ID') for row in subjects}
+            others = [
+                row for subject in sessions if subject not in known for row in sessions[subject]
+            ]
+            for session, row in chosen(experiment_step, others, self.conditions):
+                yield at.child('experiments', session, row)._replace(
+                    uri=element_uri(uris.ENTRY, 'experiments', session)
+                )
 
 
 class JoinSubjects(Stage):
