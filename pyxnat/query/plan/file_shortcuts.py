@@ -20,10 +20,12 @@ from .listings import Columns, Listing, Tables
 from .session_shortcuts import KeepWhereAny
 from .stages import Stage
 
-__all__ = ['ListDerivedFiles', 'ListFiles', 'ListOwnFiles']
+__all__ = ['ListDerivedFiles', 'ListFiles', 'ListFilesOfScans', 'ListOwnFiles']
 
 _MOST_CHARACTERS = 2000
 """Greatest length of a list of IDs in a URI."""
+_MOST_SESSIONS = 50
+"""Greatest number of IDs in a list."""
 
 
 class ListOwnFiles(Stage):
@@ -37,7 +39,7 @@ class ListOwnFiles(Stage):
         'lists of experiments (1.8)'
     )
     batch_level: ClassVar[str] = 'experiments'
-    batch_size: int = 50
+    batch_size: int = _MOST_SESSIONS
 
     def requests(self, at: Found) -> tuple[str, ...]:
         steps = read(at.uri)
@@ -167,6 +169,59 @@ class ListFiles(ListOwnFiles):
         return (KeepWhereAny('scans'), self.unbatched())
 
 
+class ListFilesOfScans(ListOwnFiles):
+    """List the files of scans of up to 50 sessions, after a listing of the scans.
+
+    One request, in place of one for each scan. The scans keep the columns of their listing.
+    """
+
+    assumption: ClassVar[str] = ListFiles.assumption
+    batch_level: ClassVar[str] = 'scans'
+    batch_size: int = 100_000
+
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        batch: list[Found] = []
+        sessions: set[str] = set()
+        for found in founds:
+            sessions.add(_session_of(found))
+            characters = sum(len(name) + 1 for name in sessions)
+            if len(sessions) > _MOST_SESSIONS or (
+                len(sessions) > 1 and characters > _MOST_CHARACTERS
+            ):
+                yield batch
+                batch, sessions = [], {_session_of(found)}
+            batch.append(found)
+        if batch:
+            yield batch
+
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
+        names = ','.join(dict.fromkeys(uris.quote(_session_of(found)) for found in batch))
+        return self._files(uris.join(uris.ENTRY, 'experiments', names, 'scans', 'ALL'))
+
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+        of: dict[tuple[str, str], list[Row]] = {_names_of_scan(found): [] for found in batch}
+        for row in tables[0]:
+            scan = _one_name(row, 'scans')
+            steps = read(cell(row, 'URI'))
+            levels = chain_of(steps)
+            if not scan or 'experiments' not in levels:
+                raise UnexpectedAnswer(f'{row["URI"]} is listed among files of scans')
+            key = (steps[levels.index('experiments')].name, scan)
+            if key in of:
+                below = steps[levels.index('scans') + 1 :]
+                of[key].append({**row, 'URI': uri_of(below)})
+        return [
+            list(self.rows(found, [_below(found, of[_names_of_scan(found)])])) for found in batch
+        ]
+
+    def bound(self, parents: str, each: int) -> str:
+        return (
+            f'1 per {_MOST_SESSIONS} sessions'
+            if self.batch_size > 1
+            else super().bound(parents, each)
+        )
+
+
 class ListDerivedFiles(ListFiles):
     """List the files of all assessors or reconstructions of up to 50 sessions.
 
@@ -211,6 +266,16 @@ class ListDerivedFiles(ListFiles):
 
     def fallback(self) -> tuple[Stage, ...]:
         return (self.unbatched(),)
+
+
+def _session_of(scan: Found) -> str:
+    """Return the ID of the session of a scan, or its name in the path."""
+    known = cell(scan.above.get('experiments', {}), 'ID') if 'experiments' in scan.above else ''
+    return known or next(step.name for step in read(scan.uri) if step.level == 'experiments')
+
+
+def _names_of_scan(scan: Found) -> tuple[str, str]:
+    return _session_of(scan), read(scan.uri)[-1].name
 
 
 def _below(at: Found, rows: list[Row]) -> list[Row]:

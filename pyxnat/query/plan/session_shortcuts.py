@@ -18,7 +18,7 @@ from .found import Found, name_in_lists, runs
 from .listings import Tables
 from .stages import ListLevel, Stage
 
-__all__ = ['KeepWhereAny', 'ListScansTogether', 'is_listed_with_sessions']
+__all__ = ['KeepWhereAny', 'ListResources', 'ListScansTogether', 'is_listed_with_sessions']
 
 _SCAN = 'xnat:imageSessionData/scans/scan'
 _DERIVED = (
@@ -114,6 +114,42 @@ class ListScansTogether(ListLevel):
 
     def bound(self, parents: str, each: int) -> str:
         return '1 per project'
+
+
+class ListResources(ListLevel):
+    """List the resources of up to 50 experiments in one request.
+
+    Those of their scans and assessors are not among them.
+    """
+
+    assumption: ClassVar[str] = (
+        'listings of resources take lists of experiments, and give each in cat_id (1.8)'
+    )
+    batch_level: ClassVar[str] = 'experiments'
+    batch_size: int = 50
+
+    def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
+        for at in range(0, len(founds), self.batch_size):
+            yield list(founds[at : at + self.batch_size])
+
+    def batch_requests(self, batch: Sequence[Found]) -> tuple[str, ...]:
+        names = ','.join(dict.fromkeys(uris.quote(name_in_lists(found)) for found in batch))
+        return (uris.join(uris.ENTRY, 'experiments', names, 'resources'),)
+
+    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+        of: dict[str, list[Row]] = {name_in_lists(found): [] for found in batch}
+        for row in tables[0]:
+            name = cell(row, 'cat_id')
+            if name not in of or row.get('category', 'resources') != 'resources':
+                raise UnexpectedAnswer(f'a resource of {name!r} is listed, which was not requested')
+            of[name].append(row)
+        return [list(self.rows(found, [of[name_in_lists(found)]])) for found in batch]
+
+    def unbatched(self) -> Stage:
+        return ListLevel(self.steps, self.conditions, self.columns)
+
+    def bound(self, parents: str, each: int) -> str:
+        return f'1 per {self.batch_size} elements of {parents}'
 
 
 class KeepWhereAny(Stage):

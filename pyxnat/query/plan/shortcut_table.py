@@ -8,10 +8,15 @@ from typing import NamedTuple
 from ...model.levels import LEVELS, Level, level
 from ...model.wildcards import ANY
 from ..paths import Path, chain_of
-from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
+from .file_shortcuts import ListDerivedFiles, ListFiles, ListFilesOfScans, ListOwnFiles
 from .found import Conditions
 from .listings import Columns
-from .session_shortcuts import KeepWhereAny, ListScansTogether, is_listed_with_sessions
+from .session_shortcuts import (
+    KeepWhereAny,
+    ListResources,
+    ListScansTogether,
+    is_listed_with_sessions,
+)
 from .site_shortcuts import ListOfAll, ListScansOfAll, is_listed_by_site
 from .stages import ListSessions, Stage
 
@@ -61,8 +66,21 @@ def _files_of_scans(done: Path, rest: Path, columns: Columns) -> int:
         if chain_of(rest) == ('scans', 'resources', 'files')
         and not rest[0].literal
         and _is_listed_with_files(columns)
+        and not (columns.get('scans') and _scans(done, rest, columns))
         else 0
     )
+
+
+def _files_of_listed_scans(done: Path, rest: Path, columns: Columns) -> int:
+    """Cover files of scans that are listed for their columns."""
+    has_many = len(done) > 1 and not done[-1].literal and not done[-2].literal
+    return _own_files(done, rest, columns) if has_many and done[-1].level == 'scans' else 0
+
+
+def _resources(done: Path, rest: Path, columns: Columns) -> int:
+    has_many = done != () and done[-1].level == 'experiments' and not done[-1].literal
+    is_default = {*columns.get('resources', ())} <= {*level('resources').columns}
+    return 1 if has_many and is_default else 0
 
 
 def _derived_files(done: Path, rest: Path, columns: Columns) -> int:
@@ -127,9 +145,11 @@ SHORT_CUTS: dict[str, ShortCut] = {
     'sessions of a project': ShortCut(ListSessions, _sessions, ('subjects',)),
     'files of scans': ShortCut(ListFiles, _files_of_scans, ('scans',)),
     'files of derived data': ShortCut(ListDerivedFiles, _derived_files, _DERIVED),
+    'files of listed scans': ShortCut(ListFilesOfScans, _files_of_listed_scans, ('resources',)),
     'files of an element': ShortCut(ListOwnFiles, _own_files, _RESOURCES),
     'scans of all projects': ShortCut(ListScansOfAll, _scans_of_all, ('scans',)),
     'scans of a project': ShortCut(ListScansTogether, _scans, ('scans',)),
+    'resources of sessions': ShortCut(ListResources, _resources, ('resources',)),
     PROBE: ShortCut(KeepWhereAny, lambda done, rest, columns: 0, ()),  # stands before others
 }
 """Name -> short cut, in order of precedence. Each can be switched off by its name."""
