@@ -131,6 +131,24 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
             self._columns,
         )
 
+    def __contains__(self, item: object) -> bool:
+        """Whether it has an element, or one of this ID or label.
+
+        The requests of iterating. One more for the ID of a subject, experiment or assessor that is
+        given as an element, if not known.
+        """
+        if not isinstance(item, Element):
+            return super().__contains__(item)
+        if item.level is not self.level or not self.connection.is_same_as(item.connection):
+            return False
+        if not _has_accession_id(item):
+            return any(_is_same(element, item) for element in self)
+        try:
+            identity = item.id()
+        except errors.NotFoundError:
+            return False
+        return any(element.id() == identity for element in self)
+
     def _fetch(self, ahead: str) -> Iterator[E]:
         wanted = columns_of(self.routes, self._listed()) if self._listed() else ()
         for found, heard in self.host.walker.walk(
@@ -334,6 +352,30 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         return class_of(row.plural)(
             [(*path, step) for path in self.routes], self.host, self.conditions
         )
+
+
+def _has_accession_id(element: Element) -> bool:
+    """Whether the ID of an element is unique in the archive."""
+    return element.level.is_item and element.level.has_label
+
+
+def _is_same(one: Element | None, other: Element | None) -> bool:
+    """Whether two elements of one level are the same, by names and the elements above."""
+    if one is None or other is None or one == other:
+        return one is other or one == other
+    if _has_accession_id(one):
+        return one.id() == other.id()
+    return (
+        bool({one.path_name, *_names_of(one)} & {other.path_name, *_names_of(other)})
+        and one.level is other.level
+        and _is_same(one.parent_on_path(), other.parent_on_path())
+    )
+
+
+def _names_of(element: Element) -> set[str]:
+    """Return the ID and label of an element, as far as they are known. No request."""
+    columns = element.level.id_column, element.level.label_column
+    return {element.row[name] for name in columns if element.row.get(name)}
 
 
 def _restore_collection(

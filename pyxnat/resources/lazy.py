@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -158,8 +159,17 @@ class LazyCollection(Generic[E]):
         return found
 
     def _ipython_key_completions_(self) -> list[str]:
-        """Return up to 100 labels to complete ``collection['…``."""
-        return sorted(element.label() for element in islice(self._fetch('none'), _MOST_COMPLETED))
+        """Return up to 100 labels to complete ``collection['…``.
+
+        An error is printed as one line, because a prompt would show its traceback.
+        """
+        try:
+            found = [element.label() for element in islice(self._fetch('none'), _MOST_COMPLETED)]
+        except errors.Error as error:
+            line = ' '.join(str(error).split())
+            sys.stderr.write(f'\nno completion: {line}\n')
+            return []
+        return sorted(found)
 
     def _repr_html_(self) -> str:
         """Render the first 20 elements as an HTML table, for a notebook.

@@ -154,6 +154,8 @@ class SharedElement(Element):
     def rename(self, label: str) -> None:
         """Change the label; the files move along.
 
+        Elements that were selected through the old label do not follow: select them again.
+
         One request, one for its ID if not known, and one for its shares if the path names a
         project.
 

@@ -15,7 +15,7 @@ MOST: dict[str, tuple[int, int]] = {
     'file.get again': (80, 0),
     'file.put': (400, 3),
     'create': (290, 2),
-    'download': (2700, 6),
+    'download': (2800, 6),
     'search': (195, 1),
     'table': (310, 1),
 }

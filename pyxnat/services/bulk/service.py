@@ -6,7 +6,10 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ... import errors
 from ...query.layouts import LAYOUT
+from ...resources import Element
+from ...resources.base import class_of
 from ...resources.host import Host
 from .download import download
 from .insert import insert
@@ -44,8 +47,8 @@ class Bulk:
 
         Parameters
         ----------
-        selection : Element or Collection
-            Parent of the files.
+        selection : Element, Collection, path or list of these
+            Parent of the files. Elements of a list belong to one level; paths are as for `select`.
         only : sequence of str
             IDs, labels or types of the elements of the collection to download; all if empty.
         dest, layout, jobs, existing, compression, progress
@@ -53,7 +56,7 @@ class Bulk:
         """
         return download(
             self._host,
-            selection,
+            self._selected(selection),
             dest,
             layout=layout,
             jobs=jobs,
@@ -62,6 +65,36 @@ class Bulk:
             progress=progress,
             only=only,
         )
+
+    def _selected(self, selection: Any) -> Any:
+        """Return one element or collection for a path, or for a list of elements and paths.
+
+        Raises
+        ------
+        ProgrammingError
+            The list is empty, or has elements of several levels.
+        """
+        if isinstance(selection, str):
+            return self._host.select(selection)
+        if hasattr(selection, 'level'):
+            return selection
+        members = [self._selected(member) for member in selection]
+        levels = {member.level.plural for member in members}
+        if len(levels) != 1:
+            raise errors.ProgrammingError(
+                f'a list of {", ".join(sorted(levels)) or "nothing"} cannot be downloaded',
+                remedy='Download the elements of each level on their own.',
+            )
+        routes = [
+            route
+            for member in members
+            for route in ([member.steps] if isinstance(member, Element) else member.routes)
+        ]
+        if any(getattr(member, 'conditions', ()) for member in members):
+            raise errors.ProgrammingError(
+                'a list may not have collections with where', remedy='Download them singly.'
+            )
+        return class_of(levels.pop())(list(dict.fromkeys(routes)), self._host)
 
     def upload(
         self,
