@@ -169,6 +169,22 @@ def test_a_refusal_of_everything_takes_few_requests(
     assert len([line for line in proxy.seen if line.startswith('PUT')]) < 20
 
 
+@pytest.mark.parametrize('status', [400, 500])
+def test_many_refused_files_are_reported_and_the_others_stored(
+    through: Any, tmp_path: Path, status: int
+) -> None:
+    session, proxy = through
+    names = [f'{kind}{number:02}' for number in range(15) for kind in ('bad', 'fine')]
+    folder = folder_of(tmp_path, names)
+    for name in names:  # a resource for each file
+        (folder / f'R{name}').mkdir()
+        (folder / name).rename(folder / f'R{name}' / name)
+    proxy.faults = [refusing(lambda exchange: '/Rbad' in exchange.uri, status)] * 999
+    report = session.upload(folder, layout='{resource}/{path}')
+    assert sorted(failure.what[-5:] for failure in report.failed) == sorted(names)[:15]
+    assert len(report.ok) == 15
+
+
 @settings(max_examples=12)
 @given(st.sets(st.integers(0, 12)), st.sampled_from([400, 413, 500]))
 def test_any_refused_files_are_the_only_ones_that_fail(

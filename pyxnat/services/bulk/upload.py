@@ -347,7 +347,7 @@ class Uploader(WorkerPool):
                     error = errors.TransferError(
                         problem, uri=resource.file(path).uri, remedy=remedy
                     )
-                    self.add_failure(member.name, self._errors.get(member.name, error))
+                    self.report.add_failure(member.name, self._errors.get(member.name, error))
 
     def _create_missing_scans(self) -> None:
         """Create missing scans and sessions, so that no zip is refused.
