@@ -486,12 +486,35 @@ def test_a_folder_of_several_elements_is_not_uploaded_to_one(
     assert goal.subjects().get() == []
 
 
+LINE = {
+    'place': 'a/b',
+    'uri': '/data/projects/P/resources/R/files/b',
+    'resource': 'R',
+    'path': 'b',
+    'above': {'project': 'P'},
+    'notes': {},
+}
+
+
 @pytest.mark.parametrize(
     ('name', 'content'),
     [
         ('files.jsonl', b'{"place": '),
         ('files.jsonl', b'[]\n'),
         ('files.jsonl', b'{"place": "x"}\n'),
+        ('files.jsonl', b'[' * 5000),
+        *(
+            ('files.jsonl', json.dumps({**LINE, **odd}).encode())
+            for odd in (
+                {'place': 1},
+                {'uri': '/data/nonsense/x'},
+                {'uri': None},
+                {'above': ['project']},
+                {'above': {'scan': 1}},
+                {'notes': 'RAW'},
+                {'more': ''},
+            )
+        ),
         ('documents.jsonl', b'\xff\xfe'),
         (
             'documents.jsonl',

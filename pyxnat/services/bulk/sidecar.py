@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from ... import errors
 from ...files.disk import publish, safe_name
 from ...model.copies import Item, read_item
+from ...query.paths import read
 from .manifest import Manifest
 
 __all__ = ['SIDECAR', 'FileNote', 'Sidecar', 'StoredDocument']
@@ -162,14 +163,31 @@ class Sidecar:
         except FileNotFoundError:
             return []
         try:
-            return [kind(**json.loads(line)) for line in lines if line]
-        except (TypeError, ValueError) as error:
+            return [_parsed(kind, json.loads(line)) for line in lines if line]
+        except (TypeError, ValueError, RecursionError, errors.ProgrammingError) as error:
             raise _damaged(place, error) from error
 
     def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         with publish(self.path / name) as file:
             file.writelines(json.dumps(line).encode('ascii') + b'\n' for line in lines)
+
+
+def _parsed(kind: Any, values: Any) -> Any:
+    """Return a line as its tuple.
+
+    Raises
+    ------
+    TypeError, ValueError, ProgrammingError
+        It has other fields, values of other types, or a URI of no element.
+    """
+    note = kind(**values)
+    for name, value in values.items():
+        texts = dict(value) if name in ('above', 'notes') else {'': value}
+        if not all(isinstance(text, str) for text in (*texts, *texts.values())):
+            raise TypeError(f'{name} is {value!r:.80}')
+    read(note.uri)
+    return note
 
 
 def _damaged(place: Path, error: Exception) -> errors.DataError:
