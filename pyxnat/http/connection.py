@@ -460,7 +460,7 @@ def network_error(error: BaseException, method: str, uri: str) -> errors.Databas
     row = next(row for row in EXCEPTIONS if isinstance(error, row.exception))
     remedy = row.remedy
     if isinstance(error, ssl.SSLCertVerificationError):
-        remedy = _CERTIFICATE_REMEDIES.get(error.verify_code, remedy)
+        remedy = _CERTIFICATE_REMEDIES.get(getattr(error, 'verify_code', 0), remedy)
     return row.error(
         f'{row.message} ({error or type(error).__name__})', method=method, uri=uri, remedy=remedy
     )
