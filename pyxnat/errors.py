@@ -77,6 +77,7 @@ __all__ = [
     'Warning',
     'WrongTypeError',
     'from_status',
+    'printable',
     'server_message',
     'without_secrets',
 ]
@@ -87,6 +88,23 @@ _SECRETS = re.compile(
     r'](?:j_)?(?:password|secret|signature|x-amz-[a-z-]+)=)[^&]*',
     re.IGNORECASE,
 )
+
+
+_CONTROLS = re.compile(
+    '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]'
+)
+"""Characters that a terminal takes for commands, or that change the order of text."""
+
+
+def printable(text: str) -> str:
+    """Replace control characters of a server's text by their codes; lines and tabs stay.
+
+    A terminal would take them for commands.
+
+    >>> printable(chr(27) + '[2Jred')[1:]
+    'x1b[2Jred'
+    """
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def without_secrets(uri: str) -> str:
@@ -162,7 +180,7 @@ class DatabaseError(Error):
         if self.status is not None:
             where = f'{where} answered {self.status}' if where else f'status {self.status}'
         text = ': '.join(filter(None, (where, self.message)))
-        return f'{text.rstrip(".")}. {self.remedy}' if self.remedy else text
+        return printable(f'{text.rstrip(".")}. {self.remedy}' if self.remedy else text)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (type(self), self.args, self.__dict__)

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 
 from .. import errors
+from .bounds import Bounds
 from .disk import CHUNK
 
 __all__ = ['Unzipping', 'unzip']
@@ -111,6 +112,7 @@ class Unzipping:
             if self.sums:
                 self._running_crc = zlib.crc32(piece, self._running_crc)
             self._size += len(piece)
+            self._source.unpacked(len(piece))
             yield piece
         if not self._checked:
             self._check()
@@ -144,7 +146,9 @@ class Unzipping:
                 piece = inflater.decompress(packed, CHUNK)
             except zlib.error as error:
                 raise self._source.error(f'{self.name} is damaged ({error})') from error
-            self._packed += len(packed) - len(inflater.unconsumed_tail) - len(inflater.unused_data)
+            # after the end, unconsumed_tail is that of the call before
+            left = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
+            self._packed += len(packed) - len(left)
             if piece:
                 yield piece
         self._source.give_back(inflater.unused_data)
@@ -158,6 +162,13 @@ class _Source:
         self._held, self._next = b'', 0
         self._uri = uri
         self.at = 0
+        self._unpacked = 0
+        self._bounds = Bounds.of_environment()
+
+    def unpacked(self, count: int) -> None:
+        """Count unpacked bytes; raise an error beyond the limits."""
+        self._unpacked += count
+        self._bounds.check(self._unpacked, self.at, self._uri)
 
     def error(self, reason: str) -> errors.TransferError:
         return errors.TransferError(

@@ -23,6 +23,7 @@ from typing import IO
 
 from .. import errors
 from ..model.uris import meaning
+from .bounds import Bounds
 from .disk import CHUNK, alike, names_on, publish, safe_name
 
 __all__ = [
@@ -304,11 +305,14 @@ def unpack(
     Raises
     ------
     TransferError
-        An entry is damaged or encrypted; files extracted before stay and are complete. Or two
-        entries cannot both be on a disk, or a path is too long for one; then nothing is written.
+        An entry is damaged or encrypted; files extracted before stay and are complete. Or the
+        content exceeds :mod:`pyxnat.files.bounds`, or two entries cannot both be on a disk, or a
+        path is too long for one; then nothing is written.
     """
     with _reading(uri), zipfile.ZipFile(path) as archive:
         entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+        size = sum(entry.file_size for entry in entries)
+        Bounds.of_environment().check(size, path.stat().st_size, uri)
         meant = decode_distinct([place(entry.filename) for entry in entries])
         targets = [
             dest.joinpath(*(safe_name(part) for part in name.split('/') if part)) for name in meant

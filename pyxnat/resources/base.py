@@ -210,7 +210,7 @@ class Element(Named, Uploadable):
         return self.steps[-1].name
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} Object> {self.path_name}'
+        return errors.printable(f'<{type(self).__name__} Object> {self.path_name}')
 
     def __str__(self) -> str:
         """Return a summary in the format of pyxnat 1.x, or `repr` without access to its row.

@@ -130,7 +130,7 @@ class ResourceElement(Element):
         if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(known):
             return super().__repr__()
         name = f'{known["xnat_abstractresource_id"]} `{uris.meaning(known["label"])}`'
-        return (
+        return errors.printable(
             f'<{type(self).__name__} Object> {name} ({known["file_count"] or 0} files '
             f'{_format_size(known.get("file_size"))})'
         )

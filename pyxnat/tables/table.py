@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, Union, overload
 
+from ..errors import printable
 from ..model.wildcards import matches
 from .csv_stream import (
     CsvDest,
@@ -402,7 +403,7 @@ def _all_are(kind: re.Pattern[str], cells: Sequence[Any]) -> bool:
 
 
 def _cut(text: str) -> str:
-    line = ' '.join(text.split())
+    line = printable(' '.join(text.split()))
     return line if len(line) <= _WIDEST else f'{line[: _WIDEST - 1]}…'
 
 
