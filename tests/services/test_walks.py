@@ -13,9 +13,9 @@ MOST: dict[str, tuple[int, int]] = {
     'attrs.set': (310, 2),
     'file.get': (295, 2),
     'file.get again': (80, 0),
-    'file.put': (400, 3),
-    'create': (290, 2),
-    'download': (2800, 6),
+    'file.put': (430, 3),
+    'create': (320, 2),
+    'download': (3000, 6),
     'search': (195, 1),
     'table': (310, 1),
 }
