@@ -88,7 +88,7 @@ def download(
         if existing != 'replace':
             _check_sources(folder, listed, sidecar.files())
         labels = fetch_documents(selection, sidecar, downloader)
-        sidecar.write_files(_note(file, labels) for file in listed)
+        sidecar.write_files(_notes(listed, labels))
         missing = downloader.find_missing(listed, existing)
         if is_only_run:
             downloader.remove_temporaries(missing)
@@ -138,12 +138,20 @@ def _is_other(file: RemoteFile, note: FileNote) -> bool:
     )
 
 
-def _note(file: RemoteFile, labels: Mapping[tuple[str, str], dict[str, str]]) -> FileNote:
-    """Return the line of a file in the notes, with labels that only documents have."""
-    above = dict(file.above)
-    for step in read(file.uri):
-        above = {**labels.get((step.level, step.name), {}), **above}
-    return FileNote(file.place, file.uri, file.label, file.path, above, dict(file.notes))
+def _notes(
+    listed: Iterable[RemoteFile], labels: Mapping[tuple[str, str], dict[str, str]]
+) -> Iterator[FileNote]:
+    """Yield the lines of files in the notes, with labels that only documents have."""
+    found: dict[str, dict[str, str]] = {}
+    for file in listed:
+        if file.resource not in found:
+            above = dict(file.above)
+            for step in read(file.resource) if labels else ():
+                above = {**labels.get((step.level, step.name), {}), **above}
+            found[file.resource] = above
+        yield FileNote(
+            file.place, file.uri, file.label, file.path, found[file.resource], dict(file.notes)
+        )
 
 
 def _folder(dest: str | os.PathLike[str]) -> Path:
