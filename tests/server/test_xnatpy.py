@@ -6,6 +6,7 @@ They show that the archive answers like XNAT, independently of this project's ow
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import zipfile
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from tests.support.dicoms import OTHER_STUDY, STUDY, STUDY_UID, members, zipped
 
 xnat = pytest.importorskip('xnat', reason='xnatpy is in the extra "test"')
 
+NUMBERS = itertools.count(1)
 FILES = {'a.txt': b'hello', 'x/1.bin': bytes(100), 'héllo (1).txt': b'bonjour'}
 
 
@@ -40,12 +42,11 @@ def session(server: Server) -> Iterator[Any]:
         yield connection
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def filled(session: Any) -> Any:
-    """Create the project FIRST with xnatpy: subject S, session E, scans 1 and 2, files in a
-    resource."""
-    classes = session.classes
-    project = classes.ProjectData(parent=session, id_='FIRST', name='First of all')
+    """Create a project with xnatpy: subject S, session E, scans 1 and 2, files in a resource."""
+    classes, identity = session.classes, f'P{next(NUMBERS)}'
+    project = classes.ProjectData(parent=session, id_=identity, name=f'Title of {identity}')
     subject = classes.SubjectData(parent=project, label='S')
     experiment = classes.MrSessionData(parent=subject, label='E')
     scan = classes.MrScanData(parent=experiment, id='1', type='T1')
@@ -53,7 +54,8 @@ def filled(session: Any) -> Any:
     resource = scan.create_resource('NIFTI')
     for name, content in FILES.items():
         resource.upload_data(content, name, verbose=False)
-    return session.projects['FIRST']
+    session.clearcache()
+    return session.projects[identity]
 
 
 @pytest.fixture
@@ -81,7 +83,11 @@ def test_it_connects_without_a_refusal(server: Server, session: Any) -> None:
     # requests that it sends to every server: the front page (a redirect to the login), and the
     # version as in XNAT 1.6
     expected = {('/', 302), ('/data/version', 404), ('/data/uptime', 404), ('/data/buildInfo', 404)}
-    assert {(path, status) for _, path, status in server.requests if status >= 300} <= expected
+    before = len(server.requests)
+    with xnat.connect(server.url, user='admin', password='secret', loglevel='ERROR'):
+        pass
+    new = list(server.requests)[before:]
+    assert {(path, status) for _, path, status in new if status >= 300} <= expected
     assert session.xnat_version == session.xnat_build_info['version']
     assert session.session_expiration_time[1] == 900.0
     assert float(session.xnat_uptime['seconds']) > 0
@@ -113,7 +119,7 @@ def test_classes_come_from_the_schemas(session: Any) -> None:
 
 
 def test_projects_lead_to_files(session: Any, filled: Any) -> None:
-    assert filled.id == 'FIRST' and session.projects['First of all'].id == 'FIRST'
+    assert session.projects[f'Title of {filled.id}'].id == filled.id
     walked = [
         (subject.label, experiment.label, scan.id, resource.label, file.path)
         for subject in filled.subjects.values()
@@ -125,20 +131,17 @@ def test_projects_lead_to_files(session: Any, filled: Any) -> None:
     assert sorted(walked) == sorted(('S', 'E', '1', 'NIFTI', name) for name in FILES), (
         'XNAT lists paths as they are'
     )
-    assert [one.label for one in session.subjects.values() if one.project == 'FIRST'] == ['S']
-    assert session.experiments.filter(label='E').data == {
-        'XNAT_E00001': session.experiments['XNAT_E00001']
+    assert [one.label for one in session.subjects.values() if one.project == filled.id] == ['S']
+    identity = filled.experiments['E'].id
+    assert session.experiments.filter(project=filled.id, label='E').data == {
+        identity: session.experiments[identity]
     }
     assert [row.label for row in filled.experiments.tabulate(('label', 'project'))] == ['E']
 
 
 def test_attributes_of_every_level(filled: Any, experiment: Any, resource: Any) -> None:
-    assert (experiment.id, experiment.project, experiment.subject.label, experiment.subject_id) == (
-        'XNAT_E00001',
-        'FIRST',
-        'S',
-        'XNAT_S00001',
-    )
+    assert (experiment.project, experiment.subject.label) == (filled.id, 'S')
+    assert experiment.id.startswith('XNAT_E') and experiment.subject_id.startswith('XNAT_S')
     scan = experiment.scans['1']
     assert (scan.id, scan.type, scan.quality, experiment.scans['T2'].id) == ('1', 'T1', None, '2')
     assert (resource.label, resource.file_count, resource.file_size) == (
@@ -167,7 +170,7 @@ def test_setting_fields(session: Any, filled: Any, experiment: Any) -> None:
     scan.quality, scan.parameters.tr = 'usable', 2.5
     filled.mset({'PI/firstname': 'Marie', 'PI/lastname': 'Curie'})
     session.clearcache()
-    project = session.projects['FIRST']
+    project = session.projects[filled.id]
     subject, experiment = project.subjects['S'], project.experiments['E']
     assert project.description == 'about &quot;it&quot; &amp; &lt;more&gt;', (
         'XNAT escapes what a query tells'
@@ -265,38 +268,39 @@ def test_searching(session: Any, filled: Any) -> None:
     query = (
         sessions.query()
         .view(sessions.label, sessions.PROJECT)
-        .filter((sessions.project == 'FIRST') & sessions.label.like('E%'))
+        .filter((sessions.project == filled.id) & sessions.label.like('E%'))
     )
     (row,) = query.tabulate_dict()
     assert (row['xnat_col_mrsessiondatalabel'], row['project'], row['quarantine_status']) == (
         'E',
-        'FIRST',
+        filled.id,
         'active',
     )
     (row,) = json.loads(query.tabulate_json())['ResultSet']['Result']
     assert row['xnat_col_mrsessiondatalabel'] == 'E'
     nothing = sessions.query().view(sessions.label).filter(sessions.label == 'no such label')
     assert nothing.tabulate_csv().splitlines()[1:] == []
-    assert 'FIRST' in [project.id for project in session.classes.ProjectData.query().all()]
+    assert filled.id in [project.id for project in session.classes.ProjectData.query().all()]
 
 
 # -- sharing, rights, deleting
 
 
 def test_sharing(session: Any, experiment: Any) -> None:
-    other = session.classes.ProjectData(parent=session, id_='SECOND', name='Second')
-    experiment.subject.share('SECOND')
-    experiment.share('SECOND')
+    name = f'P{next(NUMBERS)}'
+    other = session.classes.ProjectData(parent=session, id_=name, name=f'Title of {name}')
+    experiment.subject.share(name)
+    experiment.share(name)
     assert [one.label for one in other.subjects.values()] == ['S']
     assert [one.label for one in other.experiments.values()] == ['E']
     experiment.clearcache()
-    assert [one.project for one in experiment.sharing] == ['SECOND']
+    assert [one.project for one in experiment.sharing] == [name]
 
 
 def test_rights_in_a_project(session: Any, filled: Any) -> None:
     filled.set_access('joe', 'member')
     session.clearcache()
-    project = session.projects['FIRST']
+    project = session.projects[filled.id]
     assert {user.login: user.access_level for user in project.users.values()} == {
         'admin': 'Owners',
         'joe': 'Members',
@@ -333,14 +337,14 @@ def waiting(session: Any, filled: Any) -> Any:
     """Create a session in the prearchive."""
     return session.services.import_(
         data=io.BytesIO(zipped(members(STUDY))),
-        project='FIRST',
+        project=filled.id,
         destination='/prearchive',
         content_type='application/zip',
     )
 
 
-def test_the_prearchive(session: Any, waiting: Any, tmp_path: Path) -> None:
-    (found,) = session.prearchive.find(project='FIRST')
+def test_the_prearchive(session: Any, filled: Any, waiting: Any, tmp_path: Path) -> None:
+    (found,) = session.prearchive.find(project=filled.id)
     assert (
         found.uri == waiting.uri
         and found.status == 'READY'
@@ -362,11 +366,11 @@ def test_the_prearchive(session: Any, waiting: Any, tmp_path: Path) -> None:
             STUDY
         )
     found.delete()
-    assert session.prearchive.sessions(project='FIRST') == []
+    assert session.prearchive.sessions(project=filled.id) == []
 
 
-def test_archiving_from_the_prearchive(session: Any, waiting: Any) -> None:
-    archived = waiting.archive(project='FIRST', subject='DICOM_S', experiment='DICOM_E')
+def test_archiving_from_the_prearchive(session: Any, filled: Any, waiting: Any) -> None:
+    archived = waiting.archive(project=filled.id, subject='DICOM_S', experiment='DICOM_E')
     assert (archived.label, archived.subject.label, archived.modality, archived.date) == (
         'DICOM_E',
         'DICOM_S',
@@ -380,15 +384,16 @@ def test_archiving_from_the_prearchive(session: Any, waiting: Any) -> None:
     assert {row['value'] for row in archived.scans['1'].dicom_dump(fields=['PatientID'])} == {
         '98890234'
     }
-    assert session.prearchive.sessions(project='FIRST') == []
+    assert session.prearchive.sessions(project=filled.id) == []
 
 
-def test_moving_in_the_prearchive(session: Any, waiting: Any) -> None:
-    session.classes.ProjectData(parent=session, id_='THIRD', name='Third')
+def test_moving_in_the_prearchive(session: Any, filled: Any, waiting: Any) -> None:
+    name = f'P{next(NUMBERS)}'
+    session.classes.ProjectData(parent=session, id_=name, name=f'Title of {name}')
     label = waiting.label
-    waiting.move('THIRD')
-    (moved,) = session.prearchive.sessions(project='THIRD')
-    assert moved.label == label and session.prearchive.sessions(project='FIRST') == []
+    waiting.move(name)
+    (moved,) = session.prearchive.sessions(project=name)
+    assert moved.label == label and session.prearchive.sessions(project=filled.id) == []
     moved.delete()
 
 
@@ -398,7 +403,7 @@ def test_importing_into_the_archive(session: Any, filled: Any) -> None:
     def send(**more: Any) -> Any:
         return session.services.import_(
             data=body,
-            project='FIRST',
+            project=filled.id,
             subject='DIRECT',
             experiment='DIRECT_E',
             content_type='application/zip',
