@@ -125,7 +125,7 @@ def test_the_cached_file_has_its_real_name_and_is_read_only(xnat, resource, tmp_
     assert (
         os.path.dirname(image) == os.path.dirname(header) and os.path.basename(image) == 'head.img'
     )
-    host = xnat._server.removeprefix('http://').replace(':', '+')
+    host = xnat._server.replace('://', '=').replace(':', '+')
     assert image.startswith(str(tmp_path / 'cache' / host / 'admin' / 'files' / 'projects'))
     mode = stat.S_IMODE(os.stat(image).st_mode)
     assert mode & 0o222 == 0 and os.access(os.path.dirname(image), os.W_OK)
