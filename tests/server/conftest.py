@@ -21,8 +21,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-@pytest.fixture(scope='module')
-def client_of(server: Server) -> Iterator[Callable[[str | None], Client]]:
+def clients(server: Server) -> Iterator[Callable[[str | None], Client]]:
+    """Yield a function from a login to a client of a server; close all clients afterwards."""
     made: list[Client] = []
 
     def make(login: str | None) -> Client:
@@ -33,6 +33,11 @@ def client_of(server: Server) -> Iterator[Callable[[str | None], Client]]:
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope='module')
+def client_of(server: Server) -> Iterator[Callable[[str | None], Client]]:
+    yield from clients(server)
 
 
 @pytest.fixture(scope='module')

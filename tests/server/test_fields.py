@@ -7,14 +7,18 @@ from urllib.parse import quote
 import pytest
 from lxml import etree
 
+from tests.server import fresh
 from tests.support.plain import Client
+
+server, client_of, admin = fresh.server, fresh.client_of, fresh.admin
+"""Each test has an archive of its own."""
 
 S = '/data/projects/F/subjects/S'
 E = f'{S}/experiments/E'
 NS = {'xnat': 'http://nrg.wustl.edu/xnat', 'prov': 'http://www.nbirn.net/prov'}
 
 
-@pytest.fixture(autouse=True, scope='module')
+@pytest.fixture(autouse=True)
 def _made(admin: Client) -> None:
     admin.ok('PUT', '/data/projects/F')
     admin.ok('PUT', f'{E}?xsiType=xnat:mrSessionData')

@@ -8,7 +8,11 @@ import pytest
 
 from tests.support.plain import XML, Client
 
+from . import fresh
 from .searches import criterion, document
+
+server, client_of, admin = fresh.server, fresh.client_of, fresh.admin
+"""Each test has an archive of its own."""
 
 ClientOf = Callable[[str | None], Client]
 W = 'wrk:workflowData'
@@ -36,7 +40,7 @@ def put(
     )
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def subject(admin: Client) -> str:
     """Create a subject with three workflows, whose pipelines begin with a common word; return its
     ID."""

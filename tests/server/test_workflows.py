@@ -15,7 +15,11 @@ from pyxnat.server.jobs.pipeline_engine import Launch
 from tests.support.dicoms import members, zipped
 from tests.support.waiting import wait_until
 
+from . import fresh
 from .conftest import Answer, Client
+
+server, client_of, admin = fresh.server, fresh.client_of, fresh.admin
+"""Each test has an archive of its own."""
 
 PATH = '/data/xnat/pipeline/catalog/nifti/DicomToNifti.xml'
 SPACE = {'arc': 'http://nrg.wustl.edu/arc', 'wrk': 'http://nrg.wustl.edu/workflow'}
@@ -29,7 +33,7 @@ def convert(launch: Launch) -> None:
         raise RuntimeError('no slices')
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def session(server: Server, admin: Client) -> Iterator[str]:
     """Return the ID of an MR session in a project that has one pipeline, twice."""
     admin.ok('PUT', '/data/projects/PP')

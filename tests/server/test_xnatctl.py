@@ -25,7 +25,7 @@ LOGIN, NOT_FOUND, FORBIDDEN = 1, 5, 6
 """Its exit codes for a refused login, for a missing item, and for a missing right."""
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(
         tmp_path_factory.mktemp('archive'), password='secret', users={'joe': 'j'}
@@ -73,7 +73,7 @@ def rows(run: Run) -> Callable[..., Any]:
     return lambda *words, **more: json.loads(run(*words, '-o', 'json', **more).stdout)
 
 
-@pytest.fixture(scope='module')
+@pytest.fixture
 def E(server: Server) -> Iterator[str]:
     """Create a session with two scans, files in them, and a resource; return its ID."""
     admin = Client(server, 'admin', 'secret')
