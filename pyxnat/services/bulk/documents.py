@@ -10,7 +10,7 @@ from ...model.copies import Item, read_item
 from ...model.levels import depth, level
 from ...resources import Element
 from .sidecar import Sidecar, StoredDocument
-from .workers import WorkerPool, is_fatal
+from .workers import WorkerPool
 
 __all__ = ['fetch_documents']
 
@@ -73,16 +73,7 @@ class _Fetcher:
             item = read_item(content, element.level.plural)
             access = element.accessibility() if item.level == 'projects' else ''
         except errors.DatabaseError as error:
-            if is_fatal(error):
-                raise
             self._pool.add_failure(element.uri, error)
-            return
-        except ValueError as error:
-            problem = f'no XML document: {error}'
-            self._pool.add_failure(
-                element.uri,
-                errors.UnexpectedAnswer(problem, uri=element.uri, remedy='Download once more.'),
-            )
             return
         first = element.steps[0]
         project = first.name if first.level == 'projects' else ''

@@ -17,7 +17,7 @@ from ...model.copies import Item, copy_document, differences, read_item, values_
 from ...model.levels import LEVELS, children, level
 from ...resources.host import Host
 from .sidecar import Sidecar
-from .workers import WorkerPool, is_fatal
+from .workers import WorkerPool
 
 __all__ = ['Restorer']
 
@@ -247,8 +247,6 @@ class Restorer:
             self._create_resources(item, element, there)
             self._share(item, element, there)
         except errors.DatabaseError as error:
-            if is_fatal(error):
-                raise
             self._pool.add_failure(element.uri, error)
             self.failed[element.uri] = error
             return False
@@ -353,8 +351,6 @@ class Restorer:
                 original.share(self._target.path_name, self._label(item))
                 return True
         except errors.DatabaseError as error:
-            if is_fatal(error):
-                raise
             self._pool.add_failure(element.uri, error)
             return True
         self._pool.report.add_note(
