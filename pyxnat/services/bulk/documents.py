@@ -22,9 +22,9 @@ def fetch_documents(
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Store the documents of a selection, with all items below.
 
-    Requests: one for each subject of a project, or each selected element; three more requests for
-    each project. The document of a subject has its sessions, that of a session its
-    scans, assessors and reconstructions. Failures are in the report.
+    Requests: one for each subject of a project, or each selected element; three more for each
+    project. The document of a subject has its sessions, that of a session its scans, assessors and
+    reconstructions. Failures are in the report.
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ def fetch_documents(
         elements = list(selection) if row.is_item and depth(row.plural) <= _DEEPEST else []
     pool.each(fetcher.fetch, list(_with_subjects(elements)))
     pool.each(fetcher.fetch, list(fetcher.other_sessions(elements)))
+    if fetcher.documents:
+        sidecar.write_documents(fetcher.documents)
     return fetcher.labels
 
 
@@ -64,6 +66,7 @@ class _Fetcher:
     def __init__(self, sidecar: Sidecar, pool: WorkerPool) -> None:
         self._sidecar = sidecar
         self._pool = pool
+        self.documents: list[StoredDocument] = []
         self.labels: dict[tuple[str, str], dict[str, str]] = {}
 
     def fetch(self, element: Any) -> None:
@@ -79,7 +82,8 @@ class _Fetcher:
         project = first.name if first.level == 'projects' else ''
         self._add_labels(item, project, {})
         document = StoredDocument(_name(item), item.level, project, element.uri, access)
-        self._sidecar.add_document(document, content)
+        self._sidecar.write_content(document, content)
+        self.documents.append(document)
 
     def _add_labels(self, item: Item, project: str, above: dict[str, str]) -> None:
         row = level(item.level)

@@ -13,8 +13,8 @@ with a dot at the start, as most do, ignore the folder.
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -78,7 +78,6 @@ class Sidecar:
     def __init__(self, folder: Path, part: str = '') -> None:
         self.path = folder / SIDECAR
         self._prefix = f'{part}/' if part else ''
-        self._lock = threading.Lock()
 
     @classmethod
     def of(cls, folder: Path) -> Sidecar | None:
@@ -92,8 +91,9 @@ class Sidecar:
 
     def write_files(self, notes: Iterable[FileNote]) -> None:
         """Add lines for files; replace older lines of the same places."""
-        lines = {note.place: note for note in (*self._read(_FILES, FileNote), *notes)}
-        self._write(_FILES, [lines[place]._asdict() for place in sorted(lines)])
+        lines = {note.place: note for note in (*self._notes, *notes)}
+        self._notes = [lines[place] for place in sorted(lines)]
+        self._write(_FILES, self._notes)
 
     def files(self) -> dict[str, FileNote]:
         """Return place -> file, of the part. Places begin at the part.
@@ -106,14 +106,18 @@ class Sidecar:
         start = len(self._prefix)
         return {
             note.place[start:]: note._replace(place=note.place[start:])
-            for note in self._read(_FILES, FileNote)
+            for note in self._notes
             if note.place.startswith(self._prefix)
         }
 
     def others(self) -> list[FileNote]:
         """Return the files outside the part."""
-        notes = self._read(_FILES, FileNote)
-        return [note for note in notes if not note.place.startswith(self._prefix)]
+        return [note for note in self._notes if not note.place.startswith(self._prefix)]
+
+    @cached_property
+    def _notes(self) -> list[FileNote]:
+        """The lines of all files, read once."""
+        return self._read(_FILES, FileNote)
 
     def fetched(self) -> set[str]:
         """Return the places of the files in the manifest, of the part."""
@@ -121,13 +125,13 @@ class Sidecar:
         lines = Manifest(self.path.parent).read()
         return {place[start:] for place in lines if place.startswith(self._prefix)}
 
-    def add_document(self, document: StoredDocument, content: bytes) -> None:
-        """Store a document; replace an older one of the same name.
+    def write_content(self, document: StoredDocument, content: bytes) -> None:
+        """Store the content of a document; replace an older one of the same name.
 
         Parameters
         ----------
         document : StoredDocument
-            Its description.
+            Its description, which `write_documents` stores.
         content : bytes
             XML, as the server wrote it.
         """
@@ -135,10 +139,14 @@ class Sidecar:
         place.parent.mkdir(parents=True, exist_ok=True)
         with publish(place) as file:
             file.write(content)
-        with self._lock:
-            known = {stored.name: stored for stored in self._read(_DOCUMENTS, StoredDocument)}
-            known[document.name] = document
-            self._write(_DOCUMENTS, [known[name]._asdict() for name in sorted(known)])
+
+    def write_documents(self, documents: Iterable[StoredDocument]) -> None:
+        """Add lines for documents; replace older lines of the same names."""
+        lines = {
+            document.name: document
+            for document in (*self._read(_DOCUMENTS, StoredDocument), *documents)
+        }
+        self._write(_DOCUMENTS, [lines[name] for name in sorted(lines)])
 
     def documents(self) -> Iterator[tuple[StoredDocument, Item]]:
         """Yield the documents, each with its item.
@@ -167,10 +175,10 @@ class Sidecar:
         except (TypeError, ValueError, RecursionError, errors.ProgrammingError) as error:
             raise _damaged(place, error) from error
 
-    def _write(self, name: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    def _write(self, name: str, notes: Iterable[FileNote | StoredDocument]) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         with publish(self.path / name) as file:
-            file.writelines(json.dumps(line).encode('ascii') + b'\n' for line in lines)
+            file.writelines(json.dumps(note._asdict()).encode('ascii') + b'\n' for note in notes)
 
 
 def _parsed(kind: Any, values: Any) -> Any:
