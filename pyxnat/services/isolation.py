@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 from .. import errors
 from ..http.connection import is_lasting
 
-__all__ = ['Divided', 'is_fatal', 'not_stored']
+__all__ = ['Divided', 'is_fatal', 'not_stored', 'some_names']
 
 _DISK_FULL = {errno.ENOSPC, errno.EROFS, getattr(errno, 'EDQUOT', errno.ENOSPC)}
 _TOO_LARGE = 413
@@ -168,7 +168,7 @@ def not_stored(reasons: Mapping[str, Exception], uri: str) -> errors.DatabaseErr
     for name, error in reasons.items():
         text = error.message if isinstance(error, errors.DatabaseError) else str(error)
         names.setdefault(text, []).append(name)
-    problem = '; '.join(f'{_some(alike)}: {text}' for text, alike in names.items())
+    problem = '; '.join(f'{some_names(alike)}: {text}' for text, alike in names.items())
     kinds = {type(error) for error in reasons.values()}
     if len(kinds) == 1 and isinstance(first, errors.DatabaseError):
         kind, status, remedy = type(first), first.status, first.remedy
@@ -182,7 +182,7 @@ def not_stored(reasons: Mapping[str, Exception], uri: str) -> errors.DatabaseErr
     )
 
 
-def _some(names: list[str]) -> str:
+def some_names(names: list[str]) -> str:
     """Join the first five names for a message, in characters that every terminal has."""
     shown = ', '.join(names[:_SHOWN]).encode('utf-8', 'backslashreplace').decode()
     return f'{shown}{" …" if len(names) > _SHOWN else ""}'

@@ -31,7 +31,7 @@ from ..query.row_owner import may_be_of_others, own_rows
 from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
-from .isolation import Divided, not_stored
+from .isolation import Divided, not_stored, some_names
 from .placed import Placed
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
@@ -271,7 +271,7 @@ class Transfer:
             holder.create_with_parents(types, {})
             duplicates = self._send(request, is_stored)
         if duplicates:
-            problem = f'{_some(duplicates)} is there already, and was left as it is'
+            problem = f'{some_names(duplicates)} is there already, and was left as it is'
             url = self._host.connection.server + file.uri
             error = errors.DuplicateError(
                 problem, uri=url, method='PUT', status=200, remedy='Replace it with overwrite=True.'
@@ -351,7 +351,7 @@ class Transfer:
 
     def _raise_if_wrong(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
-            problem = f'{_some(wrong)} is not on the server as it is here'
+            problem = f'{some_names(wrong)} is not on the server as it is here'
             raise errors.TransferError(
                 problem, uri=self._host.connection.server + resource.uri, remedy='Send it again.'
             )
@@ -501,8 +501,8 @@ class Transfer:
             )
         if missing:
             problem = (
-                f'the server lists {_some(missing)}, but does not send it: it is gone from its '
-                f'disk. All other files are in {dest / label if extract else target}'
+                f'the server lists {some_names(missing)}, but does not send it: it is gone from '
+                f'its disk. All other files are in {dest / label if extract else target}'
             )
             raise errors.TransferError(
                 problem,
@@ -675,11 +675,6 @@ def _archive_name(name: str, ending: str = '.zip') -> str:
     """Return a name for the upload of an archive that a URI can contain, with its ending."""
     is_usable = uris.is_carried(name) and not uris.why_unreachable(name)
     return name if is_usable and name.endswith(ending) else f'upload{ending}'
-
-
-def _some(names: list[str]) -> str:
-    """Join the first five names for a message."""
-    return f'{", ".join(names[:5])}{" …" if len(names) > 5 else ""}'
 
 
 def _is_same(row: Row | None, path: Path, strict: bool = False) -> bool:

@@ -20,6 +20,7 @@ from ...model import uris
 from ...query.layouts import Layout, check_places
 from ...query.paths import read
 from ...resources.host import Host
+from ..isolation import some_names
 from .documents import fetch_documents
 from .manifest import LOCK, MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
@@ -249,10 +250,7 @@ class Downloader(WorkerPool):
         self.each(compare, unclear)
         wrong = [file.place for file in listed if states[file.place] == 'different']
         if wrong and existing == 'error':
-            problem = (
-                f'{len(wrong)} files exist with other content: '
-                f'{", ".join(wrong[:5])}{" …" if len(wrong) > 5 else ""}'
-            )
+            problem = f'{len(wrong)} files exist with other content: {some_names(wrong)}'
             raise errors.DataError(
                 problem,
                 uri=str(self._folder),

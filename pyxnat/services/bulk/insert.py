@@ -19,6 +19,7 @@ from ...resources.base import class_of
 from ...resources.host import Host
 from ...resources.writing import XML, Fields, is_field, new_fields
 from ...tables.csv_file import read_csv_file
+from ..isolation import some_names
 from .report import Report
 from .workers import WorkerPool, progress_bar
 
@@ -379,10 +380,7 @@ def _existing_names(collection: Any) -> set[tuple[str, ...]]:
 def _refuse(rows: Iterable[_Row]) -> None:
     duplicates = [spell(row.path) for row in rows]
     if duplicates:
-        problem = (
-            f'{len(duplicates)} exist already: '
-            f'{", ".join(duplicates[:5])}{" …" if len(duplicates) > 5 else ""}'
-        )
+        problem = f'{len(duplicates)} exist already: {some_names(duplicates)}'
         raise errors.DuplicateError(
             problem, remedy="existing='keep' leaves them as they are, 'update' sets their fields."
         )
