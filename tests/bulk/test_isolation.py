@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,32 +15,17 @@ from hypothesis import strategies as st
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.http import transport
-from tests.support.faults import Exchange, FaultProxy, says
-from tests.support.waiting import GENEROUS_S
+from tests.support.faults import Exchange, says
 
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture
-def through(server: Any, project: Any, tmp_path: Path, monkeypatch: Any) -> Iterator[Any]:
-    """Return a session behind a proxy, and the proxy."""
-    monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
-    with (
-        FaultProxy(server.url) as proxy,
-        pyxnat.Interface(
-            proxy.url,
-            server.user,
-            server.password,
-            tmp_path / 'other',
-            timeout=GENEROUS_S,
-            retries=1,
-        ) as interface,
-    ):
-        interface.cache.expiration = 0
-        proxy.applies = lambda method, uri: method == 'PUT' and '/files' in uri
-        yield interface.select.project(project._urn).subject('S').experiment('E').create(), proxy
-        proxy.faults.clear()
+def through(through: Any) -> Any:
+    """Return a session, and a proxy that damages only responses to uploads."""
+    _, proxy = through
+    proxy.applies = lambda method, uri: method == 'PUT' and '/files' in uri
+    return through
 
 
 def names_in(exchange: Exchange) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.http import transport
 from pyxnat.services.bulk import pieces, upload
 from tests.support import faults
 from tests.support.faults import FaultProxy, cut, says
-from tests.support.waiting import GENEROUS_S
 
 FILES = {
     '1/DICOM/a.dcm': b'a' * 1000,
@@ -233,28 +230,6 @@ def test_a_file_without_a_place_is_an_error_before_any_request(
 
 
 # -- failures
-
-
-@pytest.fixture
-def through(
-    server: Any, project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Any, FaultProxy]]:
-    """Return a session behind a proxy that damages chosen responses."""
-    monkeypatch.setattr(transport, 'BACKOFF_S', 0.005)
-    with (
-        FaultProxy(server.url) as proxy,
-        pyxnat.Interface(
-            proxy.url,
-            server.user,
-            server.password,
-            tmp_path / 'other',
-            timeout=GENEROUS_S,
-            retries=1,
-        ) as interface,
-    ):
-        interface.cache.expiration = 0
-        yield interface.select.project(project._urn).subject('S').experiment('E').create(), proxy
-        proxy.faults.clear()
 
 
 @pytest.mark.parametrize(

@@ -212,18 +212,23 @@ def test_a_missing_file_is_a_data_error(resource, tmp_path):
         resource.file('nope').delete()
 
 
-def test_a_wrong_digest_is_an_error(tmp_path):
+def listing(name: str, digest: str = '') -> ScriptedServer:
+    """Return a server whose resource R has one file, of 7 bytes."""
     row = {
-        'Name': 'f',
+        'Name': name,
         'Size': '7',
-        'URI': '/data/projects/P/resources/1/files/f',
+        'URI': f'/data/projects/P/resources/1/files/{name}',
         'cat_ID': '1',
         'collection': 'R',
-        'digest': '0' * 32,
+        'digest': digest,
     }
-    with ScriptedServer(
+    return ScriptedServer(
         lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')
-    ) as server:
+    )
+
+
+def test_a_wrong_digest_is_an_error(tmp_path):
+    with listing('f', '0' * 32) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         file = interface.select('/projects/P/resources/R/files').first()
         with pytest.raises(errors.TransferError, match='MD5'):
@@ -233,17 +238,7 @@ def test_a_wrong_digest_is_an_error(tmp_path):
 
 @pytest.mark.parametrize('name', ['../../etc/passwd', 'a/../../b', '..', 'a/.'])
 def test_a_name_with_dot_segments_is_never_requested(tmp_path, name):
-    row = {
-        'Name': name,
-        'Size': '7',
-        'URI': f'/data/projects/P/resources/1/files/{name}',
-        'cat_ID': '1',
-        'collection': 'R',
-        'digest': '',
-    }
-    with ScriptedServer(
-        lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')
-    ) as server:
+    with listing(name) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         (file,) = interface.select('/projects/P/resources/R/files')
         for act in (file.get, lambda: file.get(tmp_path), file.delete):
@@ -262,17 +257,7 @@ def test_a_name_with_dot_segments_is_never_requested(tmp_path, name):
 
 @pytest.mark.parametrize('name', ['/etc/passwd', 'C:\\x', 'a\\..\\b', 'con', 'a' * 300])
 def test_a_hostile_name_never_leads_outside_the_cache(tmp_path, name):
-    row = {
-        'Name': name,
-        'Size': '7',
-        'URI': f'/data/projects/P/resources/1/files/{name}',
-        'cat_ID': '1',
-        'collection': 'R',
-        'digest': '',
-    }
-    with ScriptedServer(
-        lambda request: Reply(200, table(row) if request.uri.endswith('json') else b'content')
-    ) as server:
+    with listing(name) as server:
         interface = pyxnat.Interface(server.url, 'me', 'secret', tmp_path / 'cache')
         for file in interface.select('/projects/P/resources/R/files'):
             path = os.path.realpath(file.get())
