@@ -293,7 +293,7 @@ class _Part(NamedTuple):
     end: int
     """Last byte."""
     total: int | None
-    """Bytes of the whole file; `None` if it is not told."""
+    """Bytes of the whole file; `None` if the response does not say."""
 
 
 def _part_of(stream: Stream, first: Stream, begin: int, total: int | None) -> _Part | None:

@@ -187,7 +187,7 @@ def create_above(
     above : dict
         Fields by level.
     lacks_session : bool
-        Whether the session on the path is known to be missing.
+        Whether a lookup showed that the session on the path is missing.
 
     Returns
     -------
