@@ -39,7 +39,7 @@ setup(
     package_data={
         'pyxnat': ['py.typed'],
         'pyxnat.resources': ['*.pyi'],
-        'pyxnat.server': ['schemas/*/*.xsd'],
+        'pyxnat.server': ['schemas/*/*.xsd', 'db/*.sql'],
     },
     python_requires='>=3.10',
     install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],

@@ -12,6 +12,7 @@ From a shell: ``python -m pyxnat.server DIR``.
 """
 
 try:
+    from .db.migrations import ArchiveTooNew
     from .db.store import ArchiveBusy
     from .serving import Server, serve
 except ModuleNotFoundError as error:
@@ -22,4 +23,4 @@ except ModuleNotFoundError as error:
         f"pyxnat.server needs {library}: pip install 'pyxnat[server]'", name=library
     ) from error
 
-__all__ = ['ArchiveBusy', 'Server', 'serve']
+__all__ = ['ArchiveBusy', 'ArchiveTooNew', 'Server', 'serve']

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .db.migrations import ArchiveTooNew
 from .db.store import ArchiveBusy
 from .serving import Server, new_password
 from .startup import ServedArchive
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             require_login=not options.guests,
             schemas=options.schemas,
         )
-    except (ArchiveBusy, OSError, ValueError) as error:
+    except (ArchiveBusy, ArchiveTooNew, OSError, ValueError) as error:
         print(f'pyxnat.server: {error}', file=sys.stderr)
         return 1
     first = not archive.users.any()

@@ -16,7 +16,6 @@ from .db.accessions import Accessions
 from .db.preferences import Preference, Preferences
 from .db.store import Connection, Store, get_setting, put_setting
 from .db.types import Model
-from .storage import old_folders
 from .storage.file_area import FileArea
 
 __all__ = ['Archive']
@@ -91,7 +90,6 @@ class Archive:
         self.store.perform, self.store.settle = self.files.perform, self.files.settle
         self.store.resume()
         with self.store.write() as connection:
-            old_folders.renew(self.files, self.store, connection)
             found = get_setting(connection, 'site', site)
             put_setting(connection, 'site', found)
             self.was_crashed = get_setting(connection, 'open') == '1'

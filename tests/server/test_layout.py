@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import itertools
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from sqlalchemy import create_engine, select
 import pyxnat
 from pyxnat.server import serve
 from pyxnat.server.archive import Archive
+from pyxnat.server.db.migrations import STEPS
 from pyxnat.server.db.store import item, resource, setting, task
 from pyxnat.server.storage.file_area import FileArea, safe_name
 
@@ -105,6 +108,13 @@ def older(tmp_path: Path) -> Iterator[tuple[Path, dict[str, bytes]]]:
     )
 
 
+def schedule(folder: Path) -> None:
+    """Carry out the step of the migration that schedules the moves."""
+    with closing(sqlite3.connect(folder / 'archive.sqlite')) as connection, connection:
+        connection.row_factory = sqlite3.Row
+        STEPS[1].run(connection)
+
+
 def check(folder: Path, bodies: dict[str, bytes]) -> None:
     with (
         serve(folder) as running,
@@ -128,6 +138,7 @@ def test_folders_of_an_earlier_version_are_moved(older: Any) -> None:
     folder, bodies = older
     before = files(folder / 'archive')
     assert any('/OUT/' in path for path in before) and any('/IN/' in path for path in before)
+    schedule(folder)
     check(folder, bodies)
     after = files(folder / 'archive')
     assert sorted(after.values()) == sorted(before.values())
@@ -140,6 +151,7 @@ def test_an_interrupted_move_is_continued(
     older: Any, done: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder, bodies = older
+    schedule(folder)
     perform, count = FileArea.perform, itertools.count()
 
     def broken(area: FileArea, source: str, target: str | None) -> None:
@@ -169,6 +181,7 @@ def test_a_label_on_both_sides_keeps_both(older: Any) -> None:
     bodies = {
         uri.replace('R/in/resources/L0', 'R/in/resources/L1'): body for uri, body in bodies.items()
     }
+    schedule(folder)
     check(folder, bodies)
 
 

@@ -29,7 +29,11 @@ CLIENT: list[dict[str, str]] = [
 """Module or folder below ``pyxnat`` -> its task, a dict for each layer, lowest first."""
 
 SERVER: list[dict[str, str]] = [
-    {'errors': 'refusals, by status', 'table': 'rows and columns of an answer'},
+    {
+        'errors': 'refusals, by status',
+        'table': 'rows and columns of an answer',
+        'disk_names': 'names of folders',
+    },
     {'db': 'tables, values, types, access rights'},
     {'storage': 'files, DICOM headers'},
     {'archive': 'one archive: its database, files, types'},

@@ -16,7 +16,6 @@ __all__ = [
     'item_row',
     'items_of_level',
     'project_row',
-    'rename_resource_folder',
     'resource_rows',
     'resources_of',
     'resources_with_holders',
@@ -104,21 +103,6 @@ def resources_with_holders(connection: Connection) -> Iterator[tuple[Any, Any]]:
     """Yield all resources, each with its item."""
     for row in resource_rows(connection):
         yield row, item_row(connection, row.item)
-
-
-def rename_resource_folder(connection: Connection, pk: int, name: str) -> None:
-    """Set the folder name of a resource.
-
-    Parameters
-    ----------
-    connection : Connection
-        The database.
-    pk : int
-        Key of the resource.
-    name : str
-        Name of the folder.
-    """
-    connection.execute(resource.update().where(resource.c.pk == pk).values(folder=name))
 
 
 def file_rows(connection: Connection, holder: int) -> Sequence[Any]:

@@ -27,14 +27,12 @@ from sqlalchemy import (
     case,
     create_engine,
     event,
-    inspect,
     or_,
     select,
 )
-from sqlalchemy.schema import CreateColumn
 
+from .migrations import create, migrate
 from .schema import (
-    METADATA,
     arrival,
     arrival_file,
     arrival_log,
@@ -129,11 +127,10 @@ class Store:
         """Called at the end of a transaction with whether it was committed; set by the archive."""
         self._serving = _lock_folder(folder)
         try:
-            is_new = not (folder / 'archive.sqlite').exists()
+            is_filled = migrate(folder / 'archive.sqlite')
             self._engine = open_engine(folder / 'archive.sqlite')
-            METADATA.create_all(self._engine)
-            if not is_new:
-                _add_columns(self._engine)
+            if not is_filled:
+                create(self._engine)
         except BaseException:
             self._serving.close()
             raise
@@ -245,18 +242,6 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
 def _lower(value: Any) -> Any:
     """Return a text in lower case; SQLite's ``lower`` knows only ASCII."""
     return value.lower() if isinstance(value, str) else value
-
-
-def _add_columns(engine: Engine) -> None:
-    """Add missing columns to the tables of an older archive."""
-    known = inspect(engine)
-    with engine.begin() as connection:
-        for table in METADATA.sorted_tables:
-            there = {column['name'] for column in known.get_columns(table.name)}
-            for column in table.columns:
-                if column.name not in there:
-                    written = CreateColumn(column).compile(dialect=engine.dialect)
-                    connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ADD COLUMN {written}')
 
 
 def _lock_folder(folder: Path) -> sqlite3.Connection:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,13 +21,12 @@ from typing import IO, Any
 from ...model.levels import level, parts_of_session
 from ..db.rows import delete_row, file_rows, item_row, resources_with_holders, update_row
 from ..db.store import Connection, Store, Table, file
+from ..disk_names import safe_name
 from ..errors import BadRequest
 
 __all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
 
 _log = logging.getLogger(__name__)
-_RESERVED = re.compile(r'^(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
-_HOSTILE = re.compile(r'[<>:"/\\|?*%\x00-\x1f]')
 MAX_NAME = 255
 """Bytes of one name in a path: the limit of common file systems."""
 
@@ -40,19 +38,6 @@ class Staged:
     path: Path
     size: int
     digest: str
-
-
-def safe_name(text: str) -> str:
-    """Return a label as a folder name that is valid on all systems.
-
-    Invalid characters are written ``%XX``.
-    """
-    name = _HOSTILE.sub(lambda found: f'%{ord(found.group()):02X}', text)
-    if name.endswith(('.', ' ')):
-        name = f'{name[:-1]}%{ord(name[-1]):02X}'
-    return (
-        f'%{ord(name[0]):02X}{name[1:]}' if _RESERVED.match(name) or name.startswith('.') else name
-    )
 
 
 def check_path(path: str) -> str:
