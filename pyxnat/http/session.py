@@ -248,7 +248,8 @@ class Session:
                 return 'lost'
             if status is not None and status != 401:
                 self._adopt(cookies)
-                self._stateless = not self.is_open
+                is_final = status < 500 and status != 429
+                self._stateless = is_final and not self.is_open
             return ''
         if had_session and (status == 401 or replaced):
             if self.expire(ticket.generation):

@@ -63,7 +63,8 @@ class Archive:
         self.model = Model(further=further)
         self.store = Store(self.folder)
         self.files: FileArea = FileArea(self.folder)
-        self.users = Users(self.store)
+        self.sessions = Sessions()
+        self.users = Users(self.store, self.sessions)
         self.downloads: dict[str, Any] = {}
         """Prepared downloads, by their IDs."""
         self.accessions = Accessions()
@@ -76,7 +77,6 @@ class Archive:
         try:
             self.site: str = self._open(site)
             self.preferences = Preferences(self.store)
-            self.sessions = Sessions()
             self.prefer('requireLogin', require_login)
         except BaseException:
             self.store.close()
@@ -92,6 +92,9 @@ class Archive:
         with self.store.write() as connection:
             found = get_setting(connection, 'site', site)
             put_setting(connection, 'site', found)
+            secret = get_setting(connection, 'session_secret') or self.sessions.secret.hex()
+            put_setting(connection, 'session_secret', secret)
+            self.sessions.secret = bytes.fromhex(secret)
             self.was_crashed = get_setting(connection, 'open') == '1'
             put_setting(connection, 'open', '1')
         if self.was_crashed:

@@ -6,6 +6,7 @@ error page. The text is for the user who sent the request.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import ClassVar, TypeVar
@@ -26,6 +27,7 @@ __all__ = [
     'Refusal',
     'RequestEntityTooLarge',
     'ServiceUnavailable',
+    'TooManyRequests',
     'Unauthorized',
     'UnprocessableEntity',
     'UnsupportedMediaType',
@@ -176,6 +178,26 @@ class UnprocessableEntity(Refusal):
 
     status = 422
     words = 'The request can be parsed, but not carried out.'
+
+
+class TooManyRequests(Refusal):
+    """A login comes too early after wrong ones.
+
+    Parameters
+    ----------
+    wait_s : float
+        Seconds until the next one is admitted.
+    """
+
+    status = 429
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = max(1, math.ceil(wait_s))
+        """Whole seconds, for ``Retry-After``."""
+        super().__init__(
+            f'Too many wrong logins. The next one is admitted in {self.wait_s} '
+            f'second{"s" if self.wait_s > 1 else ""}.'
+        )
 
 
 class InternalServerError(Refusal):

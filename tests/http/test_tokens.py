@@ -12,6 +12,7 @@ import pytest
 import pyxnat
 from pyxnat import errors
 from pyxnat.errors import without_secrets
+from tests.support.scripted import Reply, Request, ScriptedServer, table
 
 
 def test_a_token_is_issued_used_renewed_and_revoked(
@@ -114,3 +115,25 @@ def test_no_secret_is_in_traces_logs_or_messages(
 )
 def test_secrets_in_uris_are_masked(uri: str, shown: str) -> None:
     assert without_secrets(uri) == shown
+
+
+@pytest.mark.parametrize('status', [429, 502, 503, 504])
+def test_a_busy_server_is_not_taken_for_one_without_sessions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """Only the response to a login says whether the server has sessions."""
+    monkeypatch.setattr('pyxnat.http.transport.BACKOFF_S', 0.001)
+    seen: list[dict[str, str]] = []
+
+    def answer(request: Request) -> Reply:
+        seen.append({name.lower(): value for name, value in request.headers.items()})
+        cookie = {'Set-Cookie': 'JSESSIONID=A1; Path=/'}
+        return Reply(status, b'') if len(seen) == 1 else Reply(200, table({'ID': 'P'}), cookie)
+
+    with (
+        ScriptedServer(answer) as running,
+        pyxnat.Interface(running.url, 'me', 'secret', tmp_path) as xnat,
+    ):
+        for _ in range(3):
+            assert xnat.get('/data/projects').text
+    assert ['authorization' in one for one in seen[:4]] == [True, True, False, False]

@@ -44,6 +44,13 @@ TABLE: tuple[Meant, ...] = (
     ),
     Meant(
         'E-users-tokens',
+        r'E-users-tokens/(128|129|132|133)',
+        'GET /data/',
+        STATUS,
+        'another password ends the sessions and tokens of a user',
+    ),
+    Meant(
+        'E-users-tokens',
         'E-users-tokens/144',
         'GET /data/JSESSION',
         STATUS,

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import re
@@ -80,6 +81,8 @@ def site(guests: bool = False) -> Iterator[Site]:
             silent_refusals=True,
         ) as server,
     ):
+        # a minute between two wrong logins: those of the recordings are not slowed
+        server.archive.users.tries.clock = itertools.count(0, 60).__next__
         yield Site.at(server.url, server.user, server.password)
 
 

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 import secrets
 import threading
 import time
@@ -20,9 +21,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true
-from werkzeug.security import check_password_hash, generate_password_hash
 
 from ..errors import BadRequest, WrongCredentials
+from .login_tries import LoginTries
+from .passwords import Passwords, hashed_by, same_password
 from .store import Store, group_right, item, role, share, token, user
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     'Caller',
     'Sessions',
     'Users',
+    'check_login',
     'digest_of',
     'hash_password',
     'parse_basic',
@@ -50,6 +53,8 @@ MOST_SESSIONS = 1000
 _DROP_EVERY_S = 10
 HASH_METHOD = 'scrypt:16384:8:1'
 """About 50 ms per check; `Users` caches passwords that were verified."""
+_ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+"""Alias of a token. Known and unknown logins take the same queries."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Caller:
     login: str
     admin: bool = False
     pk: int = 0
+    epoch: int = field(default=0, compare=False)
+    """`Sessions.epoch` of the user when the password was compared."""
 
     @property
     def guest(self) -> bool:
@@ -96,7 +103,7 @@ def parse_basic(header: str) -> tuple[str, str]:
 
 def hash_password(password: str) -> str:
     """Return the salted hash of a password, as stored."""
-    return generate_password_hash(password, method=HASH_METHOD)
+    return hashed_by(HASH_METHOD, password)
 
 
 def digest_of(secret: str) -> str:
@@ -110,14 +117,19 @@ def digest_of(secret: str) -> str:
 class Users:
     """Users of the archive.
 
-    A verified password is cached as a keyed digest, so the slow hash is computed once per user.
+    Parameters
+    ----------
+    store : Store
+        The database.
+    sessions : Sessions or None
+        Open sessions; those of a user end when the password is changed.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, sessions: Sessions | None = None) -> None:
         self._store = store
-        self._key = secrets.token_bytes(32)
-        self._checked: dict[str, tuple[str, bytes]] = {}
-        self._lock = threading.Lock()
+        self._sessions = Sessions() if sessions is None else sessions
+        self._passwords = Passwords()
+        self.tries = LoginTries()
 
     def add(
         self,
@@ -130,6 +142,8 @@ class Users:
         email: str = '',
     ) -> None:
         """Create a user, or set the password of an existing one.
+
+        If it is another password than before, the user's sessions and alias tokens end.
 
         Parameters
         ----------
@@ -151,8 +165,11 @@ class Users:
         ValueError
             For an empty login, one with a colon, or ``guest``.
         """
-        if not login or ':' in login or login == GUEST.login:
-            raise ValueError(f'{login!r} cannot be a login')
+        check_login(login)
+        with self._store.read() as connection:
+            before = connection.scalar(select(user.c.password).where(user.c.login == login))
+        if before is not None and same_password(before, password):
+            return
         hashed = hash_password(password)
         with self._store.write() as connection:
             known = connection.scalar(select(user.c.pk).where(user.c.login == login))
@@ -172,6 +189,23 @@ class Users:
                 self._add_guest(connection)
             else:
                 connection.execute(user.update().where(user.c.pk == known).values(password=hashed))
+                self.end_logins(connection, login)
+
+    def end_logins(self, connection: Connection, login: str, kept: str = '') -> None:
+        """End the sessions and alias tokens of a user, as after a change of the password.
+
+        Parameters
+        ----------
+        connection : Connection
+            Write transaction of the change.
+        login : str
+            The user.
+        kept : str
+            ID of a session that stays open.
+        """
+        connection.execute(token.delete().where(token.c.login == login))
+        self._sessions.end(login, kept)
+        self.tries.distrust(login)
 
     @staticmethod
     def _add_guest(connection: Connection) -> None:
@@ -187,8 +221,10 @@ class Users:
         with self._store.read() as connection:
             return connection.scalar(select(user.c.pk).limit(1)) is not None
 
-    def check(self, login: str, password: str) -> Caller:
+    def check(self, login: str, password: str, address: str = '') -> Caller:
         """Return the user with a login and password, or alias and secret.
+
+        A token's right secret is never slowed by wrong tries: it is too long to be guessed.
 
         Parameters
         ----------
@@ -196,20 +232,30 @@ class Users:
             Login name or alias of a token.
         password : str
             Password or secret of the token.
+        address : str
+            Address of the client, for the count of wrong tries.
 
         Raises
         ------
         WrongCredentials
             For a wrong password and for an unknown, disabled or unverified user.
+        TooManyRequests
+            After wrong tries, if the next one comes too early.
         """
+        epoch = self._sessions.epoch
         with self._store.read() as connection:
+            if _ALIAS.fullmatch(login):
+                row = self._by_token(connection, login, password)
+                if row is not None and row.enabled and row.verified:
+                    return Caller(row.login, bool(row.admin), row.pk, epoch)
             row = connection.execute(select(user).where(user.c.login == login)).first()
-            row = row if row is not None else self._by_token(connection, login, password)
-            if row is not None and row.login != login and row.enabled and row.verified:
-                return Caller(row.login, bool(row.admin), row.pk)
-        if row is None or not self._matches(row, password) or not (row.enabled and row.verified):
+        self.tries.admit(login, address)
+        hashed = row.password if row is not None and row.enabled and row.verified else ''
+        if not self._passwords.matches(login, hashed, password, HASH_METHOD) or row is None:
+            self.tries.failed(login, address)
             raise WrongCredentials
-        return Caller(row.login, bool(row.admin), row.pk)
+        self.tries.succeeded(login, address)
+        return Caller(row.login, bool(row.admin), row.pk, epoch)
 
     def _by_token(self, connection: Connection, alias: str, secret: str) -> Any:
         """Return the user of an alias token; None if it is invalid or expired."""
@@ -228,17 +274,17 @@ class Users:
             ).first()
         return Caller(row.login, bool(row.admin), row.pk) if row is not None else None
 
-    def _matches(self, row: Any, password: str) -> bool:
-        digest = hmac.new(self._key, password.encode('utf-8'), hashlib.sha256).digest()
-        with self._lock:
-            known = self._checked.get(row.login)
-        if known is not None and known[0] == row.password and hmac.compare_digest(known[1], digest):
-            return True
-        if not check_password_hash(row.password, password):
-            return False
-        with self._lock:
-            self._checked[row.login] = (row.password, digest)
-        return True
+
+def check_login(login: str) -> None:
+    """Check that a text can be a login.
+
+    Raises
+    ------
+    ValueError
+        For an empty login, one with a colon, or ``guest``.
+    """
+    if not login or ':' in login or login == GUEST.login:
+        raise ValueError(f'{login!r} cannot be a login')
 
 
 @dataclass
@@ -277,6 +323,12 @@ class Sessions:
         self.last_login: dict[str, int] = {}
         """Last login of each user since the archive was opened, in milliseconds since 1970."""
         self._next_drop = 0.0
+        self.secret = secrets.token_bytes(32)
+        """Key of the second half of session IDs; an archive keeps it over a restart."""
+        self.epoch = 0
+        """Number of `end` calls so far."""
+        self._ended: dict[str, int] = {}
+        """Epoch in which the logins of a user were ended last."""
         self._lock = threading.Lock()
 
     def open(self, caller: Caller) -> str:
@@ -285,17 +337,29 @@ class Sessions:
         Raises
         ------
         WrongCredentials
-            If the user has the maximum number of sessions; guests have no limit.
+            If the user has the maximum number of sessions; guests have no limit. Also if the
+            logins of the user were ended since the password was compared.
         """
-        key = secrets.token_hex(16).upper()
+        word = secrets.token_hex(8)
+        key = f'{word}{self._mark_of(word)}'.upper()
         with self._lock:
             self._drop_idle()
+            if caller.epoch < self._ended.get(caller.login, 0):
+                raise WrongCredentials
             if not caller.guest and self._numbers.get(caller.login, 0) >= self.most:
                 raise WrongCredentials
             self._open[key] = _Session(caller, self._clock())
             self._numbers[caller.login] = self._numbers.get(caller.login, 0) + 1
             self.last_login[caller.login] = int(time.time() * 1000)
         return key
+
+    def _mark_of(self, word: str) -> str:
+        return hmac.new(self.secret, word.encode('utf-8'), hashlib.sha256).hexdigest()[:16]
+
+    def was_issued(self, key: str) -> bool:
+        """Whether an ID is that of a session, perhaps of one that has ended, and not a guess."""
+        word, mark = key[:16].lower(), key[16:].lower()
+        return hmac.compare_digest(mark.encode('utf-8'), self._mark_of(word).encode('utf-8'))
 
     def caller(self, key: str) -> Caller | None:
         """Return the user of a session, and reset its idle time.
@@ -314,6 +378,23 @@ class Sessions:
         """Close a session, if it is open."""
         with self._lock:
             self._forget(key)
+
+    def end(self, login: str, kept: str = '') -> None:
+        """Close all sessions of a user, and those that are about to open.
+
+        Parameters
+        ----------
+        login : str
+            The user.
+        kept : str
+            ID of a session that stays open.
+        """
+        with self._lock:
+            self.epoch += 1
+            self._ended[login] = self.epoch
+            for key in [key for key, one in self._open.items() if one.caller.login == login]:
+                if key != kept:
+                    self._forget(key)
 
     def _forget(self, key: str) -> None:
         found = self._open.pop(key, None)

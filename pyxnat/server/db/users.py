@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from .store import token, user
+from .store import user
 
 __all__ = [
     'active_users',
@@ -16,7 +16,6 @@ __all__ = [
     'administrators',
     'all_users',
     'change_user',
-    'delete_tokens_of',
     'email_of',
     'find_user',
     'full_name_of',
@@ -165,16 +164,3 @@ def is_last_administrator(connection: Connection, pk: int) -> bool:
         )
         == 0
     )
-
-
-def delete_tokens_of(connection: Connection, login: str) -> None:
-    """Delete all alias tokens of a user.
-
-    Parameters
-    ----------
-    connection : Connection
-        Write transaction.
-    login : str
-        The user.
-    """
-    connection.execute(token.delete().where(token.c.login == login))

@@ -19,6 +19,7 @@ from ..errors import (
     MethodNotAllowed,
     Refusal,
     RequestEntityTooLarge,
+    TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
     WrongCredentials,
@@ -70,14 +71,19 @@ def page(error: Refusal, realm: str) -> Response:
         response.headers['WWW-Authenticate'] = f'Basic realm="{realm}"'
     if isinstance(error, MethodNotAllowed) and error.methods:
         response.headers['Allow'] = ', '.join(error.methods)
+    if isinstance(error, TooManyRequests):
+        response.headers['Retry-After'] = str(error.wait_s)
     return response
 
 
 def plain_refusal(error: Refusal) -> Response:
     """Return a refusal in plain text, as XNAT writes it below ``/xapi``."""
-    return Response(
+    response = Response(
         f'{error.description or error.name}', status=error.status, mimetype='text/plain'
     )
+    if isinstance(error, TooManyRequests):
+        response.headers['Retry-After'] = str(error.wait_s)
+    return response
 
 
 def refusal_of(error: HTTPException) -> Refusal:

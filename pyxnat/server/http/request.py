@@ -57,6 +57,11 @@ class Call(Context):
         """Whether it is a HEAD request."""
         return self.request.method == 'HEAD'
 
+    @property
+    def address(self) -> str:
+        """Address of the client."""
+        return self.request.remote_addr or ''
+
     @cached_property
     def stream(self) -> IO[bytes]:
         """The body, to be read in pieces."""

@@ -60,7 +60,7 @@ def admit(call: Call, base: str) -> None:
     if caller is not None and (login is None or login[0] == caller.login):
         call.caller, call.session = caller, key
     elif login is not None:
-        call.caller = archive.users.check(*login)
+        call.caller = archive.users.check(*login, address=call.address)
         if (
             caller is not None and caller.login == call.caller.login
         ):  # a token's alias, in a session of its user
@@ -71,11 +71,18 @@ def admit(call: Call, base: str) -> None:
     elif not archive.require_login and not key:
         call.caller = GUEST
         _open(call)
-    elif is_browser(call) or base not in _DATA:
-        to_login_page(call)
     else:
-        raise Unauthorized
+        _refuse(call, base, key)
     _check_token(call)
+
+
+def _refuse(call: Call, base: str, key: str) -> NoReturn:
+    """Refuse a request without a login; count the session ID if it was guessed."""
+    if key and not call.archive.sessions.was_issued(key):
+        call.archive.users.tries.guessed(key, call.address)
+    if is_browser(call) or base not in _DATA:
+        to_login_page(call)
+    raise Unauthorized
 
 
 def _open(call: Call) -> None:

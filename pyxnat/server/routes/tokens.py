@@ -43,6 +43,8 @@ def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
         raise Forbidden('Only an administrator can issue tokens for other users.')
     if find_user(connection, login) is None:
         raise NotFound(f'Unable to find the specified user: {login}')
+    if call.archive.sessions.caller(call.session) is None:
+        raise Unauthorized  # it ended with a change of the password, a moment ago
     row, secret = issue_token(
         connection, login, call.archive.preferences.seconds('aliasTokenTimeout')
     )

@@ -25,7 +25,7 @@ def _login(call: Call) -> Response:
     form = dict(call.form()) if call.has_body else {}
     name = form.get('username') or form.get('j_username') or ''
     password = form.get('password') or form.get('j_password') or ''
-    caller = call.archive.users.check(name, password)
+    caller = call.archive.users.check(name, password, call.address)
     key = call.archive.sessions.open(caller)
     call.cookies.append(('JSESSIONID', key))
     return text(key)

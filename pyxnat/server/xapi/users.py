@@ -7,20 +7,19 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from werkzeug.security import check_password_hash
 from werkzeug.wrappers import Response
 
 from ..db.access import GUEST, Caller, hash_password
+from ..db.passwords import same_password
 from ..db.store import Connection
 from ..db.users import (
     add_user,
     all_users,
     change_user,
-    delete_tokens_of,
     find_user,
     is_last_administrator,
 )
-from ..errors import BadRequest, Conflict, Forbidden, NotFound
+from ..errors import BadRequest, Conflict, Forbidden, NotFound, WrongCredentials
 from ..http.request import Call, text
 from ..http.router import Access, Route, answer_as
 from .json_body import json_body
@@ -191,21 +190,27 @@ def _update(call: Call) -> Any:
     wanted, own = json_body(call), call.caller.login
     if call.caller.admin:
         return _put(call, own)
-    with call.archive.store.read() as connection:
-        known = need_user(connection, own).password
-    if wanted.get('password') and not check_password_hash(
-        known, str(wanted.get('currentPassword') or '')
-    ):
-        raise BadRequest('Current password needed to update password')
+    if wanted.get('password'):
+        try:
+            call.archive.users.check(own, str(wanted.get('currentPassword') or ''), call.address)
+        except WrongCredentials:
+            raise BadRequest('Current password needed to update password') from None
     return _changed(call, own, {name: wanted.get(name) for name in ('email', 'password')})
 
 
 def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
     """Change a user and return it; 304 if nothing changes."""
     values = _columns(wanted)
+    if 'password' in values:
+        with call.archive.store.read() as connection:
+            before = need_user(connection, username).password
+        if same_password(before, str(wanted['password'])):
+            values['password'] = before
     with call.archive.store.write() as connection:
         row = need_user(connection, username)
-        if all(getattr(row, name) == value for name, value in values.items() if name != 'modified'):
+        if 'password' not in values and all(
+            getattr(row, name) == value for name, value in values.items() if name != 'modified'
+        ):
             return Response(status=304)
         save_user(call, connection, row, values)
         return _described(call, need_user(connection, username))
@@ -214,7 +219,8 @@ def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
 def save_user(call: Call, connection: Connection, row: Any, values: Mapping[str, Any]) -> None:
     """Write columns of a user.
 
-    A user who can no longer log in loses its tokens and sessions.
+    A user who can no longer log in, or has another password, loses its tokens and sessions. A
+    session in which users change their own password stays open.
 
     Parameters
     ----------
@@ -237,11 +243,14 @@ def save_user(call: Call, connection: Connection, row: Any, values: Mapping[str,
     if row.admin and not lasting and is_last_administrator(connection, row.pk):
         raise Conflict(f'{row.login} is the last administrator.')
     change_user(connection, row.pk, values)
-    if after['enabled'] and after['verified']:
+    may_log_in = after['enabled'] and after['verified']
+    if not may_log_in:
+        call.archive.users.end_logins(connection, row.login)
+    elif values.get('password', row.password) != row.password:
+        kept = call.session if row.login == call.caller.login else ''
+        call.archive.users.end_logins(connection, row.login, kept)
+    if may_log_in:
         call.archive.sessions.change(Caller(row.login, bool(after['admin']), row.pk))
-    else:
-        delete_tokens_of(connection, row.login)
-        _close(call, row.login)
 
 
 def _set_flag(name: str) -> Callable[..., None]:
