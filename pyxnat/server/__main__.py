@@ -45,7 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if password is not None:
         archive.users.add(options.user, password, admin=True)
     try:
-        server = Server(archive, options.host, options.port, options.user, password or '')
+        server = Server(
+            archive,
+            options.host,
+            options.port,
+            options.user,
+            password or '',
+            trust_proxy=options.trust_proxy,
+        )
     except OSError as error:
         archive.close()
         print(
@@ -102,6 +109,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--guests', action='store_true', help='let guests read public projects without a login'
+    )
+    parser.add_argument(
+        '--trust-proxy',
+        action='store_true',
+        help='believe the address and scheme that the proxy in front sends (X-Forwarded-For, '
+        'X-Forwarded-Proto)',
     )
     return parser
 

@@ -143,7 +143,7 @@ class App:
             response = self._page(
                 InternalServerError('The server failed; see its log for the reason.')
             )
-        self._finish(response, cookies, root or '/')
+        self._finish(response, cookies, root or '/', request.is_secure)
         if self._seen is not None:
             self._seen(request.method, raw, response.status_code)
         return response(
@@ -177,21 +177,33 @@ class App:
             raw_parts=rest,
         )
         match = self.router.match(words, names)
+        writes = match.writes(call.method)
+        if writes:
+            login.check_origin(call)
         if not match.is_public:
-            login.admit(call, call.base)
+            login.admit(call, call.base, writes)
         return self.router.answer(call, match)
 
     # -- answers
 
-    def _finish(self, response: Response, cookies: list[tuple[str, str]], root: str) -> None:
+    def _finish(
+        self, response: Response, cookies: list[tuple[str, str]], root: str, secure: bool
+    ) -> None:
         for name, value in cookies:
-            response.set_cookie(name, value, path=root, httponly=True)
+            response.set_cookie(
+                name, value, path=root, httponly=True, samesite='Lax', secure=secure
+            )
         limit = int(self.archive.sessions.idle_limit_s * 1000)
         # in quotes, as Tomcat writes a value with a comma
         moment = f'"{int(time.time() * 1000)},{limit}"'
-        response.headers.add('Set-Cookie', f'SESSION_EXPIRATION_TIME={moment}; Path={root}')
+        kind = 'Secure; SameSite=Lax' if secure else 'SameSite=Lax'
+        response.headers.add('Set-Cookie', f'SESSION_EXPIRATION_TIME={moment}; {kind}; Path={root}')
         response.headers['X-Frame-Options'] = 'SAMEORIGIN'
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
+        response.headers['X-Content-Type-Options'] = 'nosniff'
+        caching = response.headers.get('Cache-Control', '')
+        if not caching.startswith(('public', 'private')):
+            response.headers['Cache-Control'] = 'private, no-store'
 
 
 def _tunnel(environ: dict[str, Any]) -> None:

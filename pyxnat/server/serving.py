@@ -12,6 +12,7 @@ from typing import Any
 
 from cheroot import wsgi
 from cheroot.server import HTTPConnection, HTTPRequest
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .app import App
 from .prearchive.auto_archive import Tender
@@ -98,6 +99,8 @@ class Server:
         Password of the administrator.
     context : str
         Path prefix of all URIs, like ``/xnat``.
+    trust_proxy : bool
+        Whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of the proxy in front are believed.
     """
 
     def __init__(
@@ -108,6 +111,7 @@ class Server:
         user: str,
         password: str,
         context: str = '',
+        trust_proxy: bool = False,
     ) -> None:
         self.archive = archive
         self.user = user
@@ -118,7 +122,7 @@ class Server:
         app = App(archive, self._remember, self._context)
         self._http = _Cheroot(
             (host, port),
-            app,
+            ProxyFix(app, x_for=1, x_proto=1) if trust_proxy else app,
             THREADS,
             'pyxnat.server',
             timeout=KEEP_ALIVE_S,
@@ -208,6 +212,7 @@ def serve(
     schemas: Iterable[str | Path] = (),
     silent_refusals: bool = False,
     context: str = '',
+    trust_proxy: bool = False,
 ) -> Server:
     """Serve the archive in a folder, in the background.
 
@@ -237,6 +242,9 @@ def serve(
         XNAT, instead of 403.
     context : str
         Path prefix of all URIs, like ``/xnat``.
+    trust_proxy : bool
+        Whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of the proxy in front are believed:
+        only if no client reaches the port without it.
 
     Raises
     ------
@@ -255,7 +263,7 @@ def serve(
         archive.users.add(user, secret, admin=True)
         for login, word in (users or {}).items():
             archive.users.add(login, word)
-        return Server(archive, host, port, user, secret, context)
+        return Server(archive, host, port, user, secret, context, trust_proxy)
     except BaseException:
         archive.close()
         raise

@@ -337,7 +337,7 @@ def time_of_a_file(case: Case) -> None:
     answer = case.admin.get(ONE)
     path = case.world.closed.archive.folder / 'archive/P/arc001/M1/RESOURCES/DATA/a/one.txt'
     assert answer.headers['Last-Modified'] == formatdate(int(path.stat().st_mtime), usegmt=True)
-    assert answer.headers['Cache-Control'] == 'must-revalidate'
+    assert 'must-revalidate' in answer.headers['Cache-Control']
 
 
 facts.row(

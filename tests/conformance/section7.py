@@ -16,7 +16,7 @@ facts = Facts()
 P = '/data/projects/P'
 M1 = f'{P}/subjects/S1/experiments/M1'
 ONE = f'{M1}/resources/DATA/files/a/one.txt'
-UNDATED = {'Last-Modified': None, 'ETag': None, 'Cache-Control': None, 'Expires': None}
+UNDATED = {'Last-Modified': None, 'ETag': None, 'Expires': None}
 FUTURE = {'If-Modified-Since': 'Fri, 01 Jan 2100 00:00:00 GMT'}
 
 facts.row(

@@ -92,10 +92,10 @@ class Client:
         )
         self._connection: http.client.HTTPConnection = kind(server.host, server.port, timeout=60)
         self._base: str = getattr(server, 'base', '')
-        self._headers = dict(headers or {})
+        self.headers = dict(headers or {})
         if login is not None:
             secret = base64.b64encode(f'{login}:{password}'.encode()).decode()
-            self._headers['Authorization'] = f'Basic {secret}'
+            self.headers['Authorization'] = f'Basic {secret}'
 
     def __call__(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
@@ -103,7 +103,7 @@ class Client:
         idle = self._connection.sock is not None
         try:
             self._connection.request(
-                method, self._base + path, body, {**self._headers, **(headers or {})}
+                method, self._base + path, body, {**self.headers, **(headers or {})}
             )
             return Answer(self._connection.getresponse())
         except http.client.RemoteDisconnected:

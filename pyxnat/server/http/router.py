@@ -39,6 +39,7 @@ ANYWHERE = '…'
 """First segment of a pattern that stands below every place of its level."""
 METHODS = ('GET', 'POST', 'PUT', 'DELETE')
 """Methods in the order of an ``Allow`` header."""
+_READS = frozenset({'GET', 'OPTIONS'})
 _ARCHIVED = frozenset({
     *(row.segment for row in children(SERVER)), 'scan_types', 'scanners', 'investigators',
 })  # fmt: skip
@@ -70,6 +71,8 @@ class Route(NamedTuple):
     doc: str
     """One sentence for the documentation."""
     access: Access = Access.ANYBODY
+    writes: bool = False
+    """Whether GET changes data, as it does in XNAT for tokens."""
 
     def patterns(self) -> list[str]:
         """Return the pattern at every place where it stands."""
@@ -99,6 +102,11 @@ class Match(NamedTuple):
         """Whether nobody has to log in."""
         pairs = (pair for rows, _ in self.candidates for pair in rows.values())
         return any(route.access is Access.PUBLIC for route, _ in pairs)
+
+    def writes(self, method: str) -> bool:
+        """Whether a request of a method changes data."""
+        pair = self.of(method)
+        return method not in _READS or (pair is not None and pair[0].writes)
 
     @property
     def methods(self) -> list[str]:

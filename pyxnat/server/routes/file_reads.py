@@ -209,6 +209,10 @@ def _entry_of(held: list[Held], asked: str) -> tuple[Path, str] | None:
     return None
 
 
+_CACHING = 'private, no-store, must-revalidate'
+"""XNAT says ``must-revalidate`` alone. Clients with a store of their own still revalidate."""
+
+
 def _send(call: Call, held: Held) -> Response:
     """Return a stored file, or a range of it.
 
@@ -222,10 +226,10 @@ def _send(call: Call, held: Held) -> Response:
     state = os.fstat(source.fileno())  # of the opened file, which may be replaced at any time
     if _is_unchanged(call, state.st_mtime):
         source.close()
-        return Response(status=304, headers={'Cache-Control': 'must-revalidate'})
+        return Response(status=304, headers={'Cache-Control': _CACHING})
     headers = {
         'Last-Modified': http_date(state.st_mtime),
-        'Cache-Control': 'must-revalidate',
+        'Cache-Control': _CACHING,
         'Accept-Ranges': 'bytes',
         'Content-Disposition': f'attachment; filename{_file_name(name)};',
     }

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Response
 
 from ..db.access import GUEST, parse_basic
-from ..errors import BareRefusal, InternalServerError, Unauthorized
+from ..errors import BareRefusal, Forbidden, InternalServerError, Unauthorized
 from ..http.error_pages import plain_page
 from ..http.request import Call
 from ..http.router import Access, Route
 
-__all__ = ['ROUTES', 'admit', 'is_browser', 'to_login_page']
+__all__ = ['ROUTES', 'admit', 'check_origin', 'is_browser', 'to_login_page']
 
 _LOGIN_PAGE = 'app/template/Login.vm'
 _DATA = frozenset({'xapi', 'data', 'REST', 'fs'})
 """First segments of API paths; the others are pages."""
 _BROWSERS = re.compile('MSIE|Mozilla|AppleWebKit|Opera')
-_WRITES = frozenset({'POST', 'PUT', 'DELETE'})
+_PORTS = {'http': 80, 'https': 443}
 
 
 def is_browser(call: Call) -> bool:
@@ -33,7 +34,7 @@ def to_login_page(call: Call) -> NoReturn:
     raise BareRefusal(302, f'{call.request.root_path}/{_LOGIN_PAGE}')
 
 
-def admit(call: Call, base: str) -> None:
+def admit(call: Call, base: str, writes: bool = False) -> None:
     """Set the user of a request, or refuse it.
 
     The user is that of the session cookie, else of HTTP Basic, which opens a session. Without both
@@ -46,6 +47,8 @@ def admit(call: Call, base: str) -> None:
     base : str
         First segment of the path. Only below ``data``, ``xapi``, ``REST`` and ``fs`` a program gets
         401; else it is redirected to the login page.
+    writes : bool
+        Whether the request changes data: then a browser needs the token of its session.
 
     Raises
     ------
@@ -73,7 +76,8 @@ def admit(call: Call, base: str) -> None:
         _open(call)
     else:
         _refuse(call, base, key)
-    _check_token(call)
+    if writes:
+        _check_token(call)
 
 
 def _refuse(call: Call, base: str, key: str) -> NoReturn:
@@ -96,17 +100,49 @@ def _check_token(call: Call) -> None:
     A foreign page can make a browser send requests but does not know the token. It counts only in
     the query.
     """
-    if (
-        call.method not in _WRITES
-        or not is_browser(call)
-        or not call.archive.preferences.flag('enableCsrfToken')
-    ):
+    if not is_browser(call) or not call.archive.preferences.flag('enableCsrfToken'):
         return
     if call.get('XNAT_CSRF') != call.archive.sessions.token(call.session):
         raise InternalServerError(
             'A browser needs the XNAT_CSRF token of its session to write; GET '
             '/data/JSESSION?CSRF=true returns it.'
         )
+
+
+def check_origin(call: Call) -> None:
+    """Refuse a write that a page of another site sent.
+
+    Browsers add the session cookie, or a cached login, to requests of any page. They say where a
+    request comes from, and a page cannot change that. Programs do not send these headers.
+
+    Raises
+    ------
+    Forbidden
+        For another origin, whatever the User-Agent, and also with the session's token.
+    """
+    headers = call.request.headers
+    site, origin = headers.get('Sec-Fetch-Site'), headers.get('Origin')
+    if site is not None:
+        is_foreign = site.lower() not in ('same-origin', 'none')
+    else:
+        is_foreign = origin is not None and not _is_here(origin, call.request.host)
+    if is_foreign:
+        raise Forbidden(
+            f'A page of {origin or "another site"} may not change data here. Behind a proxy, it '
+            'must pass on the Host header.'
+        )
+
+
+def _is_here(origin: str, host: str) -> bool:
+    """Whether an origin has the host and port of a request, whatever the scheme."""
+    try:
+        there = urlsplit(origin)
+        here = urlsplit(f'{there.scheme}://{host}')
+        usual = _PORTS.get(there.scheme)
+        places = [(one.hostname, one.port or usual) for one in (there, here)]
+    except ValueError:
+        return False
+    return there.hostname is not None and places[0] == places[1]
 
 
 # -- pages

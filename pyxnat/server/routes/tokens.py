@@ -102,6 +102,7 @@ ROUTES = (
         _service(_issue),
         'Issue an alias token; below `user/{login}` to another user.',
         Access.LOGIN,
+        writes=True,
     ),
     Route(
         'GET',
@@ -123,6 +124,7 @@ ROUTES = (
         _service(_invalidate),
         'Delete the token of an alias.',
         Access.LOGIN,
+        writes=True,
     ),
     Route('GET', '/data/services/tokens/{more*}', _unknown, 'Refuse any other word.', Access.LOGIN),
 )

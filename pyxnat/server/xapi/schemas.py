@@ -25,7 +25,9 @@ def _document(call: Call, path: str) -> Response:
     folder, _, name = path.rpartition('/')
     if not name.endswith('.xsd'):
         raise NotFound(f'There is no schema {name}.')
-    return _schema(call, name.removesuffix('.xsd'), folder)
+    found = _schema(call, name.removesuffix('.xsd'), folder)
+    found.headers['Cache-Control'] = 'private'  # the same for every user, so it may be stored
+    return found
 
 
 def _schema(call: Call, name: str, folder: str = '') -> Response:
