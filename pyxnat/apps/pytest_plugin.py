@@ -93,6 +93,7 @@ def _xnat_open(
 ) -> Iterator[_Open]:
     """Create the first archive; return a context manager that serves a copy."""
     interface, serve = _library()
+    xnat_options = {'durable': False, **xnat_options}
     first = tmp_path_factory.mktemp('xnat-first')
 
     def create_first() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from .db.migrations import ArchiveTooNew
 from .db.store import ArchiveBusy
 from .serving import Server, new_password
 from .startup import ServedArchive
+from .upkeep import command
 
 __all__ = ['main']
 
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     in use.
     """
     options = _parser().parse_args(arguments)
+    if command.is_wanted(options):
+        return command.run(options)
     try:
         password = _password(options.password_file)
         archive = ServedArchive(
@@ -35,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             site=options.site,
             require_login=not options.guests,
             schemas=options.schemas,
+            durable=not options.fast,
         )
     except (ArchiveBusy, ArchiveTooNew, OSError, ValueError) as error:
         print(f'pyxnat.server: {error}', file=sys.stderr)
@@ -116,6 +120,12 @@ def _parser() -> argparse.ArgumentParser:
         help='believe the address and scheme that the proxy in front sends (X-Forwarded-For, '
         'X-Forwarded-Proto)',
     )
+    parser.add_argument(
+        '--fast',
+        action='store_true',
+        help='answer before data are on disk: a power cut can lose the last seconds',
+    )
+    command.add_options(parser)
     return parser
 
 

@@ -17,6 +17,7 @@ from .db.preferences import Preference, Preferences
 from .db.store import Connection, Store, get_setting, put_setting
 from .db.types import Model
 from .storage.file_area import FileArea
+from .storage.syncing import InMemory, OnDisk
 
 __all__ = ['Archive']
 
@@ -39,6 +40,8 @@ class Archive:
     silent_refusals : bool
         Whether an upload without the right to edit is answered with 200 and stores nothing, as in
         XNAT, instead of 403.
+    durable : bool
+        Whether a write is answered only when it is on disk.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Archive:
         require_login: bool = True,
         schemas: Iterable[str | Path] = (),
         silent_refusals: bool = False,
+        durable: bool = True,
     ) -> None:
         self.folder: Path = Path(folder).resolve()
         self.silent_refusals = silent_refusals
@@ -61,8 +65,8 @@ class Archive:
         self.schema_folders = further
         """Further XSD files, or folders of them."""
         self.model = Model(further=further)
-        self.store = Store(self.folder)
-        self.files: FileArea = FileArea(self.folder)
+        self.store = Store(self.folder, durable)
+        self.files: FileArea = FileArea(self.folder, OnDisk() if durable else InMemory())
         self.sessions = Sessions()
         self.users = Users(self.store, self.sessions)
         self.downloads: dict[str, Any] = {}
@@ -88,6 +92,7 @@ class Archive:
         Marks the archive as open. After a crash, files and rows are reconciled.
         """
         self.store.perform, self.store.settle = self.files.perform, self.files.settle
+        self.store.finish = self.files.finish
         self.store.resume()
         with self.store.write() as connection:
             found = get_setting(connection, 'site', site)
@@ -160,3 +165,4 @@ class Archive:
         with self.store.write() as connection:
             put_setting(connection, 'open', '0')
         self.store.close()
+        self.files.sync.close()

@@ -213,6 +213,7 @@ def serve(
     silent_refusals: bool = False,
     context: str = '',
     trust_proxy: bool = False,
+    durable: bool = True,
 ) -> Server:
     """Serve the archive in a folder, in the background.
 
@@ -245,6 +246,9 @@ def serve(
     trust_proxy : bool
         Whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of the proxy in front are believed:
         only if no client reaches the port without it.
+    durable : bool
+        Whether a write is answered only when it is on disk. Without, a power cut can lose the last
+        seconds: for tests.
 
     Raises
     ------
@@ -257,6 +261,7 @@ def serve(
         require_login=require_login,
         schemas=schemas,
         silent_refusals=silent_refusals,
+        durable=durable,
     )
     try:
         secret = password if password is not None else new_password()

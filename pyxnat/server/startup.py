@@ -30,6 +30,7 @@ class ServedArchive(Archive):
         require_login: bool = True,
         schemas: Iterable[str | Path] = (),
         silent_refusals: bool = False,
+        durable: bool = True,
     ) -> None:
         """Open a folder.
 
@@ -45,6 +46,8 @@ class ServedArchive(Archive):
             Further XSD files, or folders of them.
         silent_refusals : bool
             Whether an upload without the right to edit is answered with 200 and stores nothing.
+        durable : bool
+            Whether a write is answered only when it is on disk.
         """
         super().__init__(
             folder,
@@ -52,6 +55,7 @@ class ServedArchive(Archive):
             require_login=require_login,
             schemas=schemas,
             silent_refusals=silent_refusals,
+            durable=durable,
         )
         try:
             self._assemble()

@@ -154,6 +154,7 @@ def archive(folder: Path) -> Iterator[Server]:
         str(folder / 'password'),
         '--port',
         '0',
+        '--fast',
     ]
     with _serving(words, r'http://[\w.:]+') as url:
         yield url, 'admin', PASSWORD

@@ -53,7 +53,9 @@ class World:
         if self.remote is not None:
             self.remote.prepare(PASSWORDS)
             return cast(Server, self.remote)
-        return self._served(serve(self._folder / 'closed', password='secret', users=PASSWORDS))
+        return self._served(
+            serve(self._folder / 'closed', password='secret', users=PASSWORDS, durable=False)
+        )
 
     @cached_property
     def open(self) -> Server:
@@ -64,6 +66,7 @@ class World:
             users=PASSWORDS,
             require_login=False,
             silent_refusals=True,
+            durable=False,
         )
         return self._served(server)
 

@@ -79,6 +79,7 @@ def site(guests: bool = False) -> Iterator[Site]:
             users=PASSWORDS,
             require_login=not guests,
             silent_refusals=True,
+            durable=False,
         ) as server,
     ):
         # a minute between two wrong logins: those of the recordings are not slowed

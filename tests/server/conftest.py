@@ -17,7 +17,9 @@ PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
 
 @pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with serve(tmp_path_factory.mktemp('archive'), password='secret', users=PASSWORDS) as running:
+    with serve(
+        tmp_path_factory.mktemp('archive'), password='secret', users=PASSWORDS, durable=False
+    ) as running:
         yield running
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, select
 
+from pyxnat.server.__main__ import main
 from pyxnat.server.db.store import arrival, arrival_file, arrival_scan, file, item, resource, task
 from pyxnat.server.prearchive.sessions import BUSY, images_of, scans_of
 from pyxnat.server.storage.file_area import FileArea
@@ -28,7 +29,7 @@ from tests.support.waiting import wait_until
 from .conftest import Client
 
 ROOT = Path(__file__).parents[2]
-KILLS = 100 if os.environ.get('PYXNAT_DEEP') == '1' else 6
+KILLS = 100 if os.environ.get('PYXNAT_DEEP') == '1' else 4
 WORKERS = 4
 STUDIES = [zipped(members()), zipped(members(OTHER_STUDY))]
 SERVICES = (
@@ -249,4 +250,7 @@ def test_after_every_kill_files_and_rows_agree_and_no_confirmed_write_is_lost(
                 thread.join()
             works = [*works[-2:], work]
     assert sum(work.done for work in works) >= min(KILLS, WORKERS)
+    assert main([str(folder), '--repair', '--deep']) == 0  # the last server was killed, too
+    assert main([str(folder), '--check', '--deep']) == 0
+    assert not list(folder.glob('recovered/rows-*'))
     assert 'Traceback' not in (tmp_path / 'server.log').read_text()

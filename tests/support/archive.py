@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope='session')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Serve one archive for the whole run. Tests use projects of their own."""
-    with serve(tmp_path_factory.mktemp('archive')) as running:
+    with serve(tmp_path_factory.mktemp('archive'), durable=False) as running:
         yield running
 
 

@@ -91,7 +91,7 @@ def fill(server: Server, xnat: pyxnat.Interface, size: Size) -> None:
 @pytest.fixture(scope='module', params=SIZES, ids=lambda size: 'x'.join(map(str, size)))
 def filled(request: Any, tmp_path_factory: Any) -> Iterator[tuple[Any, Size]]:
     """Serve an archive of one size."""
-    with serve(tmp_path_factory.mktemp('archive')) as server:
+    with serve(tmp_path_factory.mktemp('archive'), durable=False) as server:
         with pyxnat.Interface(
             server.url, server.user, server.password, tmp_path_factory.mktemp('cache')
         ) as interface:

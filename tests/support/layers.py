@@ -42,6 +42,7 @@ SERVER: list[dict[str, str]] = [
     {'search': 'criteria, fields and results as SQL'},
     {'jobs': 'pipelines, their log, the log of changes'},
     {'prearchive': 'sessions not archived yet'},
+    {'upkeep': 'check, repair and backup'},
     {'http': 'requests, responses, the router'},
     {'routes': 'handlers below /data'},
     {'xapi': 'handlers below /xapi'},
@@ -75,6 +76,7 @@ LIBRARIES = {
         'server.search',
         'server.prearchive',
         'server.jobs',
+        'server.upkeep',
     },
     'pydicom': {'server.storage', 'server.routes', 'server.xapi', 'demo'},
 }

@@ -81,6 +81,7 @@ __all__ = [
     'custom_form_use',
     'favorite',
     'file',
+    'folder_lock',
     'group_right',
     'invitation',
     'item',
@@ -115,20 +116,30 @@ class ArchiveBusy(RuntimeError):
 
 
 class Store:
-    """Database of one archive folder."""
+    """Database of one archive folder.
 
-    def __init__(self, folder: Path) -> None:
+    Parameters
+    ----------
+    folder : Path
+        The folder; created if it does not exist.
+    durable : bool
+        Whether a commit waits until it is on disk.
+    """
+
+    def __init__(self, folder: Path, durable: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._tasks = False
         self.perform: Callable[[str, str | None], None] | None = None
         """Carries out a row of the task table (source, target); set by the archive."""
+        self.finish: Callable[[], None] | None = None
+        """Called before a commit, to write files to disk; set by the archive."""
         self.settle: Callable[[bool], None] | None = None
         """Called at the end of a transaction with whether it was committed; set by the archive."""
-        self._serving = _lock_folder(folder)
+        self._serving = folder_lock(folder)
         try:
             is_filled = migrate(folder / 'archive.sqlite')
-            self._engine = open_engine(folder / 'archive.sqlite')
+            self._engine = open_engine(folder / 'archive.sqlite', durable=durable)
             if not is_filled:
                 create(self._engine)
         except BaseException:
@@ -148,21 +159,31 @@ class Store:
         Afterwards, pending tasks are carried out.
         """
         with self._lock:
-            done = False
-            try:
-                with (
-                    self._engine.connect().execution_options(
-                        pyxnat_begin='BEGIN IMMEDIATE'
-                    ) as connection,
-                    connection.begin(),
-                ):
-                    yield connection
-                done = True
-            finally:
-                if self.settle is not None:
-                    self.settle(done)
+            with (
+                self._engine.connect().execution_options(
+                    pyxnat_begin='BEGIN IMMEDIATE'
+                ) as connection,
+                self._settled(),
+                connection.begin(),
+                self._settled(is_last=False),  # files are restored before others may write
+            ):
+                yield connection
+                if self.finish is not None:
+                    self.finish()
             if self._tasks:
                 self._carry_out()
+
+    @contextmanager
+    def _settled(self, is_last: bool = True) -> Iterator[None]:
+        """Restore replaced files after an error; drop them at the end of the transaction."""
+        try:
+            yield
+        except BaseException:
+            if self.settle is not None:
+                self.settle(False)
+            raise
+        if is_last and self.settle is not None:
+            self.settle(True)
 
     def later(self, connection: Connection, source: str, target: str | None) -> None:
         """Rename or remove a folder after the transaction is committed.
@@ -205,8 +226,11 @@ class Store:
         self._serving.close()
 
 
-def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
+def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S, durable: bool = False) -> Engine:
     """Open an SQLite database whose transactions are begun explicitly.
+
+    It has a write-ahead log: readers and the writer do not wait for each other, and a commit that
+    waits for the disk waits once.
 
     Parameters
     ----------
@@ -214,7 +238,11 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
         The database file.
     timeout_s : float
         Seconds to wait for a lock.
+    durable : bool
+        Whether a commit waits until it is on disk. Otherwise a power cut can lose the last ones;
+        the end of the process cannot.
     """
+    synchronous = 'FULL' if durable else 'OFF'
     engine = create_engine(
         f'sqlite:///{path.as_posix()}',
         pool_size=32,
@@ -229,8 +257,8 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S) -> Engine:
         )
         connection.create_function('unicode_lower', 1, _lower, deterministic=True)
         connection.execute('PRAGMA foreign_keys = ON')
-        connection.execute('PRAGMA journal_mode = TRUNCATE')
-        connection.execute('PRAGMA synchronous = NORMAL')
+        connection.execute('PRAGMA journal_mode = WAL')
+        connection.execute(f'PRAGMA synchronous = {synchronous}')
 
     @event.listens_for(engine, 'begin')
     def _begun(connection: Connection) -> None:
@@ -244,7 +272,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _lock_folder(folder: Path) -> sqlite3.Connection:
+def folder_lock(folder: Path) -> sqlite3.Connection:
     """Lock a folder for this process, with an SQLite lock on a separate file.
 
     This works alike on all systems, and the lock ends with the process.

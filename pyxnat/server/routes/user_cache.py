@@ -5,7 +5,6 @@ They have no rows in the database.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Iterable
@@ -162,8 +161,7 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
         staged += received(call, asked, folder=True)
         for path, one in staged:
             target = folder.joinpath(*check_path(path).strip('/').split('/'))
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(one.path, target)
+            area.publish(one, target)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise BadRequest(f'{asked!r} conflicts with another file or folder.') from error
     finally:

@@ -12,9 +12,11 @@ import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,6 +25,7 @@ from ..db.rows import delete_row, file_rows, item_row, resources_with_holders, u
 from ..db.store import Connection, Store, Table, file
 from ..disk_names import safe_name
 from ..errors import BadRequest
+from .syncing import InMemory, Sync
 
 __all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
 
@@ -38,6 +41,8 @@ class Staged:
     path: Path
     size: int
     digest: str
+    written: Future[None] | None = None
+    """Done when the content is on disk; None if nobody waits for that."""
 
 
 def check_path(path: str) -> str:
@@ -71,10 +76,13 @@ class FileArea:
     ----------
     folder : Path
         Folder of the archive; subfolders are created.
+    sync : Sync
+        When files are written to disk.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, sync: Sync | None = None) -> None:
         self.folder = folder
+        self.sync: Sync = sync or InMemory()
         self.root = folder / 'archive'
         self.prearchive = folder / 'prearchive'
         self.staging = folder / 'staging'
@@ -82,6 +90,8 @@ class FileArea:
         self.history = folder / 'history'
         self.recovered = folder / 'recovered'
         self._placed: list[tuple[Path, Path | None]] = []
+        self._unwritten: list[Future[None]] = []
+        self._changed: set[Path] = set()
         self.root.mkdir(parents=True, exist_ok=True)
         self.prearchive.mkdir(parents=True, exist_ok=True)
         self.staging.mkdir(parents=True, exist_ok=True)
@@ -100,12 +110,24 @@ class FileArea:
         row : Any
             Row of the item.
         """
+        return self.folder_of(row, partial(item_row, connection))
+
+    def folder_of(self, row: Any, find: Callable[[int | None], Any]) -> Path:
+        """Return the folder of an item, as `item_folder` does.
+
+        Parameters
+        ----------
+        row : Any
+            Row of the item.
+        find : Callable[[int | None], Any]
+            Finds an item by its key.
+        """
         facts = level(row.level)
         if row.level == 'project':
             return self.root / safe_name(row.id)
         if facts in parts_of_session():
-            parent = item_row(connection, row.parent)
-            return self.item_folder(connection, parent) / facts.disk_folder / safe_name(row.id)
+            above = self.folder_of(find(row.parent), find)
+            return above / facts.disk_folder / safe_name(row.id)
         folder = self.root / safe_name(row.project) / facts.disk_folder
         return folder / safe_name(row.label or row.id)
 
@@ -124,10 +146,25 @@ class FileArea:
         holder : Any
             Row of its item.
         """
+        return self.resource_below(self.item_folder(connection, holder), row, holder)
+
+    @staticmethod
+    def resource_below(home: Path, row: Any, holder: Any) -> Path:
+        """Return the folder of a resource, as `resource_folder` does.
+
+        Parameters
+        ----------
+        home : Path
+            Folder of its item.
+        row : Any
+            Row of the resource.
+        holder : Any
+            Row of its item.
+        """
         name = row.folder or (safe_name(row.label) if row.label else str(row.pk))
         facts = level(holder.level)
         group = row.side or 'out' if facts.has_side_folders else facts.resources_folder
-        return self.item_folder(connection, holder) / group / name
+        return home / group / name
 
     @staticmethod
     def file_path(folder: Path, path: str) -> Path:
@@ -154,10 +191,11 @@ class FileArea:
                     digest.update(piece)
                     target.write(piece)
                     size += len(piece)
+                written = self.sync.start(target.fileno())
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Staged(path, size, digest.hexdigest())
+        return Staged(path, size, digest.hexdigest(), written)
 
     def staging_file(self) -> IO[bytes]:
         """Open a new file in the staging folder, for `adopt`."""
@@ -168,8 +206,10 @@ class FileArea:
         stream.seek(0)
         digest = md5_of(stream)
         size = stream.tell()
+        stream.flush()
+        written = self.sync.start(stream.fileno())
         stream.close()
-        return Staged(Path(stream.name), size, digest)
+        return Staged(Path(stream.name), size, digest, written)
 
     def check_room(self, folder: Path, paths: Iterable[str]) -> None:
         """Check that files and folders do not conflict at some paths.
@@ -202,7 +242,8 @@ class FileArea:
     def place(self, staged: Staged, target: Path) -> int:
         """Move a staged body to its place, replacing an older file.
 
-        For use in a transaction; `settle` restores the older file after a rollback.
+        For use in a transaction: `finish` is called before its commit, and `settle` restores the
+        older file after a rollback.
 
         Parameters
         ----------
@@ -222,12 +263,47 @@ class FileArea:
             If a folder is there, or a file where a folder is needed.
         """
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            self._changed |= self._create(target.parent)
             self._placed.append((target, self._set_aside(target)))
             os.replace(staged.path, target)
         except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
             raise BadRequest(f'{target.name!r} conflicts with another file or folder.') from error
+        if staged.written is not None:
+            self._unwritten.append(staged.written)
         return target.stat().st_mtime_ns
+
+    def _create(self, folder: Path) -> set[Path]:
+        """Create a folder; return it and those above it that have a new entry."""
+        changed, above = {folder}, folder
+        while not above.exists() and above != self.folder:
+            above = above.parent
+            changed.add(above)
+        folder.mkdir(parents=True, exist_ok=True)
+        return changed
+
+    def finish(self) -> None:
+        """Wait until the placed files and their folders are on disk: before the commit."""
+        unwritten, self._unwritten = self._unwritten, []
+        changed, self._changed = self._changed, set()
+        for one in unwritten:
+            one.result()
+        self.sync.folders(changed)
+
+    def publish(self, staged: Staged, target: Path) -> None:
+        """Move a staged body to a place that has no row, and wait until it is on disk.
+
+        Parameters
+        ----------
+        staged : Staged
+            The body.
+        target : Path
+            Its place; a file there is replaced.
+        """
+        changed = self._create(target.parent)
+        if staged.written is not None:
+            staged.written.result()
+        os.replace(staged.path, target)
+        self.sync.folders(changed)
 
     def _set_aside(self, target: Path) -> Path | None:
         """Link or copy a file to the staging folder before it is replaced."""
@@ -243,6 +319,7 @@ class FileArea:
     def settle(self, done: bool) -> None:
         """End a transaction: drop replaced files, or restore them."""
         placed, self._placed = self._placed, []
+        self._unwritten, self._changed = [], set()
         for target, aside in reversed(placed):
             if done and aside is not None:
                 aside.unlink(missing_ok=True)
@@ -307,8 +384,9 @@ class FileArea:
         if target is None:
             self.remove([path])
         elif path.exists() and source != target:
-            (self.folder / target).parent.mkdir(parents=True, exist_ok=True)
+            changed = self._create((self.folder / target).parent)
             os.replace(path, self.folder / target)
+            self.sync.folders(changed | {path.parent})
             self._prune(path.parent)
 
     def _prune(self, folder: Path) -> None:
@@ -325,7 +403,10 @@ class FileArea:
     def clear_staging(self) -> None:
         """Remove staged files of an earlier process."""
         for path in self.staging.iterdir():
-            path.unlink()
+            if path.is_dir():  # links of a backup that was killed
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def sweep(self, store: Store) -> None:
         """Reconcile files and rows of all resources after a crash."""
@@ -360,17 +441,17 @@ class FileArea:
             Rows of the table by the path of their file.
         """
         for path in [path for path in root.rglob('*') if path.is_file() and path not in expected]:
-            self._recover(path)
+            self.recover(path)
         for path, row in expected.items():
             self._repair(connection, table, path, row)
 
-    def _recover(self, path: Path) -> None:
+    def recover(self, path: Path) -> None:
         """Move a file without a row to ``recovered``: it may be a lost upload."""
         base = self.root if self.root in path.parents else self.folder
         target = self.recovered / path.relative_to(base)
-        _log.warning(
-            '%s has no row, as the archive was not closed properly: moved to %s', path, target
-        )
+        if target.exists():  # of an earlier crash
+            target = target.with_name(f'{target.name}.{uuid.uuid4().hex}')
+        _log.warning('%s has no row: moved to %s', path, target)
         target.parent.mkdir(parents=True, exist_ok=True)
         os.replace(path, target)
         self._prune(path.parent)

@@ -1,0 +1,1 @@
+"""Check, repair and backup of an archive's folder."""
