@@ -1,7 +1,7 @@
 """Check that the rows and files of an archive agree.
 
-It only reads, and may run beside a server. Then a finding counts only if it is still there later: a
-file may be on its way while the check looks.
+It changes nothing, and may run beside a server. A file may be on its way then, so findings of files
+are looked at again with the write lock of the database.
 """
 
 from __future__ import annotations
@@ -25,9 +25,12 @@ from .references import dangling, twins
 
 __all__ = ['Finding', 'Report', 'check', 'is_served', 'scan']
 
-AGAIN_S = 0.2
-"""Seconds until findings beside a server are looked at again."""
-LOOKS = 3
+TRIES, WAIT_S = 50, 0.1
+"""How often, and how many seconds apart, work that follows a commit is waited for."""
+_PASSING = frozenset(
+    {'missing file', 'size differs', 'digest differs', 'file without a row', 'two rows'}
+)
+"""Findings that a server may cause for a moment."""
 
 
 class Finding(NamedTuple):
@@ -100,17 +103,30 @@ def check(folder: Path, deep: bool = False) -> Report:
     ValueError
         If it has to be migrated first.
     """
-    report, looks = scan(folder, deep), 1
-    while report.findings and looks < LOOKS and is_served(folder):
-        time.sleep(AGAIN_S)
-        again = scan(folder, deep, {one.place for one in report.findings})
-        known = {one[:2] for one in report.findings}
-        report = again._replace(findings=[one for one in again.findings if one[:2] in known])
-        looks += 1
-    return report
+    report = scan(folder, deep)
+    passing = {one.place for one in report.findings if one.kind in _PASSING}
+    if not passing or not is_served(folder):
+        return report
+    stay = [one for one in report.findings if one.kind not in _PASSING]
+    return report._replace(findings=stay + _locked_look(folder, deep, passing))
 
 
-def scan(folder: Path, deep: bool, only: set[str] | None = None) -> Report:
+def _locked_look(folder: Path, deep: bool, places: set[str]) -> list[Finding]:
+    """Look at some paths while no server moves files: with the write lock of the database."""
+    area = FileArea(folder)
+    for _ in range(TRIES):
+        with (
+            opened(folder) as engine,
+            engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection,
+            connection.begin(),
+        ):
+            if connection.execute(select(task)).first() is None:
+                return list(_of_files(area, stored_files(connection, area), deep, places))
+        time.sleep(WAIT_S)
+    return [Finding('unfinished work', DATABASE, 'folders wait to be moved')]
+
+
+def scan(folder: Path, deep: bool) -> Report:
     """Look at an archive once.
 
     Parameters
@@ -119,8 +135,6 @@ def scan(folder: Path, deep: bool, only: set[str] | None = None) -> Report:
         Its folder.
     deep : bool
         Whether digests are compared.
-    only : set[str] | None
-        Paths whose digests are compared; None for all.
     """
     try:
         with opened(folder) as engine, engine.connect() as connection:
@@ -132,7 +146,7 @@ def scan(folder: Path, deep: bool, only: set[str] | None = None) -> Report:
     except (sqlite3.DatabaseError, DatabaseError) as error:
         damaged = Finding('damaged database', DATABASE, f'{error}: restore a backup')
         return Report(str(folder), VERSION, 0, [damaged])
-    found += _of_files(area, files, deep, only)
+    found += _of_files(area, files, deep, None)
     return Report(str(folder), VERSION, len(files), found)
 
 
@@ -156,20 +170,31 @@ def _unfinished(connection: Connection, area: FileArea) -> Iterator[Finding]:
 
 
 def _of_files(
-    area: FileArea, files: Iterable[Stored], deep: bool, only: set[str] | None
+    area: FileArea, files: Iterable[Stored], deep: bool, places: set[str] | None
 ) -> Iterator[Finding]:
-    expected: dict[Path, Stored] = {}
+    """Yield the findings of some paths, or of all for None."""
+    expected: set[str] = set()
     for one in files:
         name = area.relative(one.path)
-        if one.path in expected:
+        if places is not None and name not in places:
+            continue
+        if name in expected:
             yield _finding('two rows', name, 'another row has the same place', one.table, one.row)
             continue
-        expected[one.path] = one
-        yield from _of_file(one, name, deep and (only is None or name in only))
-    for root in (area.root, area.prearchive):
-        for path in _below(root):
-            if path not in expected:
-                yield Finding('file without a row', area.relative(path), _bytes(path))
+        expected.add(name)
+        yield from _of_file(one, name, deep)
+    for path in _present(area, places):
+        if area.relative(path) not in expected:
+            yield Finding('file without a row', area.relative(path), _bytes(path))
+
+
+def _present(area: FileArea, places: set[str] | None) -> Iterator[Path]:
+    """Yield the files that are there."""
+    if places is None:
+        yield from _below(area.root)
+        yield from _below(area.prearchive)
+        return
+    yield from (path for path in (area.folder / name for name in places) if path.is_file())
 
 
 def _below(root: Path) -> Iterator[Path]:

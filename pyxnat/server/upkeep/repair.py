@@ -55,11 +55,11 @@ def repair(folder: Path, deep: bool = False) -> Report:
     try:
         if archive.was_crashed:
             sessions.mend(archive)
-        left = scan(folder, deep, None)
+        left = scan(folder, deep)
         for _ in range(_ROUNDS):
             if not _mend(archive, left.findings):
                 break
-            left = scan(folder, deep, None)
+            left = scan(folder, deep)
     finally:
         archive.close()
     after = check(folder, deep)
