@@ -504,6 +504,7 @@ class Element(Named, Uploadable):
         self._check_names()
         for step in self.steps:
             labels.check_single(step.level, step.name, self.url)
+        self.host.owners.check_project(self)
         try:
             return self.host.owners.check(self, move, fresh)
         except errors.NotFoundError:  # no such project: the next request fails, or creates it

@@ -64,7 +64,45 @@ class Owners:
     def __init__(self, interface: Host) -> None:
         self.host = interface
         self._lookups: dict[tuple[str, str], _Lookup] = {}
+        self._projects: dict[str, set[str]] = {}
         self._lock = threading.Lock()
+
+    def check_project(self, element: Element) -> None:
+        """Raise an error if a path names a project in another letter case.
+
+        Some versions of XNAT would write to that project, others would create a second one. No
+        request for a project that was checked before. One for the project itself, and for an
+        element below if this login has written to a project of the same name in another case.
+
+        Parameters
+        ----------
+        element : Element
+            The element to write to.
+
+        Raises
+        ------
+        IntegrityError
+            There is no such project, but one whose ID differs in case only.
+        """
+        name = _names(element).get('projects', '')
+        known = self._projects.setdefault(name.lower(), set())
+        if not name or name in known:
+            return
+        if known or element.level.plural == 'projects':
+            projects = self._project_ids()
+            other = next((one for one in projects if one.lower() == name.lower()), name)
+            if name not in projects and other != name:
+                message = f'there is no project {name}, but {other}: XNAT may write to that one'
+                remedy = f'Write {other}, or choose another ID.'
+                raise errors.IntegrityError(message, uri=element.url, method='PUT', remedy=remedy)
+        known.add(name)
+
+    def _project_ids(self) -> set[str]:
+        """Return the IDs of all projects that this login sees; one request."""
+        uri = uris.with_query(uris.join(uris.ENTRY, 'projects'), {'format': 'json'})
+        connection = self.host.connection
+        rows = parse_result_set(connection.request(uri, 'GET'), connection.server + uri)
+        return {row.get('ID', '') for row in rows}
 
     @contextmanager
     def reuse_lookups(self) -> Iterator[None]:

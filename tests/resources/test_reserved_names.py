@@ -148,3 +148,49 @@ def test_a_rename_through_a_project_that_only_shares_is_refused(
     own = {'subject': subject, 'experiment': session, 'assessor': assessor}[level]
     own.rename('NEW')
     assert own.label() == 'NEW' and shared.exists()
+
+
+OTHER_CASE = {
+    'create': lambda project: project.create(),
+    'set': lambda project: project.attrs.set('description', 'x'),
+    'delete': lambda project: project.delete(),
+    'subject': lambda project: project.subject('NEW').create(),
+    'session': lambda project: project.subject('S').experiment('NEW').create(),
+    'file': lambda project: project.resource('R').file('f').put(b'x'),
+    'insert': lambda project: project.subjects().insert([{'label': 'NEW'}]).check(),
+    'delete a subject': lambda project: project.subject('S').delete(),
+}
+
+
+@pytest.mark.parametrize('write', OTHER_CASE)
+@pytest.mark.parametrize('case', [str.lower, str.title, str.swapcase])
+def test_a_project_in_another_letter_case_is_not_written_to(
+    case: Any, write: str, project: Any, xnat: pyxnat.Interface
+) -> None:
+    xnat.cache.expiration = 0
+    project.subject('S').create(group='g')
+    wrong = xnat.select.project(case(project.id()))
+    with xnat.trace() as trace, pytest.raises(errors.DatabaseError):
+        OTHER_CASE[write](wrong)
+    assert {record.method for record in trace} <= {'GET'}
+    assert project.subjects().get('label') == ['S'] and project.attrs.get('description') == ''
+    assert project.resources().get() == [] and not wrong.exists()
+
+
+@pytest.mark.parametrize('primary', [False, True])
+def test_a_share_into_the_own_project_in_another_case_is_refused(
+    primary: bool, project: Any, xnat: pyxnat.Interface
+) -> None:
+    subject = project.subject('S').create()
+    with pytest.raises(errors.DatabaseError):
+        subject.share(project.id().lower(), primary=primary)
+    assert project.subjects().get('label') == ['S']
+
+
+def test_a_project_is_checked_once(project: Any, xnat: pyxnat.Interface) -> None:
+    xnat.cache.expiration = 0
+    new = xnat.select.project(f'{project.id()}_New')
+    for requests in (2, 1):
+        with xnat.trace() as trace:
+            new.create()
+        assert trace.requests == requests
