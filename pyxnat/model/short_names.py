@@ -21,6 +21,7 @@ __all__ = [
     'check_settable',
     'find_column',
     'full_paths',
+    'is_label',
     'key_of',
     'list_of_names',
     'short_name',
@@ -129,6 +130,15 @@ def key_of(name: str) -> str:
     ('xnat:subjectdata/group', 'subject_ID')
     """
     return name.lower() if '/' in name else name
+
+
+def is_label(name: str) -> bool:
+    """Whether a name is the label, as short name or full path.
+
+    >>> is_label('label'), is_label('xnat:mrSessionData/label'), is_label('scans/scan/label')
+    (True, True, False)
+    """
+    return name == 'label' or (':' in name and name.partition('/')[2] == 'label')
 
 
 def find_column(columns: Iterable[str], name: str) -> str | None:

@@ -133,15 +133,19 @@ class Attributes:
             Values by short name or full path, as for `set`.
         **query
             Further query parameters, such as ``event_reason``.
+
+        Raises
+        ------
+        ProgrammingError
+            As for `set`; or the element is a file or an existing resource, whose fields XNAT does
+            not change.
         """
         element = self._element
         element.check_owner()
         if element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
         else:
-            element.connection.request(
-                uris.with_query(element.exact_uri(), {**values, **query}), 'PUT'
-            )
+            _write_once(element, {**values, **query})
 
     def _is_listed(self, wanted: list[str]) -> bool:
         """Whether the element has all columns from a fresh listing."""
@@ -199,6 +203,25 @@ class Attributes:
                 f'xnat:subjectData/group. Columns received: {", ".join(row)}.',
             )
         return row[key]
+
+
+def _write_once(element: Writable, values: Mapping[str, Any]) -> None:
+    """Create a resource with these fields; XNAT changes none of an existing resource or file."""
+    singular = element.level.singular
+    error = errors.ProgrammingError(
+        f'XNAT does not change fields of an existing {singular}',
+        uri=element.url,
+        method='PUT',
+        remedy='Put the file again with these fields and overwrite=True.'
+        if element.level.is_file
+        else 'Fields of a resource are given when it is created: create(format=...).',
+    )
+    if element.level.is_file:
+        raise error
+    try:
+        element.connection.request(uris.with_query(element.exact_uri(), values), 'PUT')
+    except errors.DuplicateError as reason:
+        raise error from reason
 
 
 EAttrs = Attributes

@@ -10,6 +10,7 @@ import six
 
 from .. import errors
 from ..model import labels, uris
+from ..model.short_names import is_label
 from ..model.xml import parse_xml
 from .above import create_above, split_fields
 from .writable import Writable
@@ -40,6 +41,8 @@ def create(
         As for :meth:`pyxnat.resources.Element.create_with_parents`.
     """
     kind = str(types.get(element.level.plural) or fields.get('xsiType') or element.level.datatype)
+    if document is not None:
+        _check_document(element, document)
     query, above = split_fields(element, kind, types, fields, is_any_type=document is not None)
     values = None if document or not kind else new_fields(element, kind, query)
     lacks_session = (
@@ -127,10 +130,49 @@ def _check_new(element: Writable, fields: Mapping[str, Any], move: bool) -> bool
     Returns the result of `check_owner`.
     """
     plural, name = element.level.plural, element.path_name
+    _check_label(element, fields)
     if plural in labels.CHECKED and labels.why_not_new(plural, name) and not element.exists():
         labels.check_new(plural, element.level.singular, name, element.url)
     element.host.owners.check_id(element, fields.get('ID'))
     return element.check_owner(move)
+
+
+def _check_label(element: Writable, fields: Mapping[str, Any]) -> None:
+    """Reject a label that is not the name on the path: XNAT would write to the other element."""
+    for field, label in fields.items():
+        if element.level.has_label and is_label(field) and label not in (element.path_name, None):
+            singular, name = element.level.singular, element.path_name
+            raise errors.ProgrammingError(
+                f'{singular} {name!r} cannot be created with the label {label!r}',
+                uri=element.url,
+                method='PUT',
+                remedy=f'Select {label!r} to create it, or use rename({label!r}) for an existing '
+                f'{singular}.',
+            )
+
+
+def _check_document(element: Writable, document: bytes) -> None:
+    """Reject a document of another element.
+
+    XNAT prefers label, ID and project of a document to those of the path, so it would change or
+    rename the other element.
+    """
+    root, names = parse_xml(document), {step.level: step.name for step in element.steps}
+    is_by_id = root.get('ID') == element.path_name
+    own = {'label' if element.level.has_label and not is_by_id else 'ID': element.path_name}
+    if element.level.plural != 'projects' and 'projects' in names:
+        own['project'] = names['projects']
+    for attribute, name in own.items():
+        given = root.get(attribute) or name
+        if given != name:
+            raise errors.IntegrityError(
+                f'the document is of {attribute} {given!r}, not {name!r}',
+                uri=element.url,
+                method='PUT',
+                remedy=f'Select {given!r}, or remove the attribute {attribute} of the document.',
+            )
+    if element.level.has_label:
+        element.host.owners.check_id(element, root.get('ID'))
 
 
 def _is_well_named(element: Writable) -> bool:

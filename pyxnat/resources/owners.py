@@ -444,16 +444,14 @@ class Owners:
         DuplicateError
             Another element has this ID.
         """
-        if (
-            element.level.plural not in ('subjects', 'experiments')
-            or not identity
-            or str(identity) == element.row.get('ID')
-        ):
+        level = element.level
+        if not level.has_label or not identity or str(identity) == element.row.get('ID'):
             return
-        uri = uris.with_query(
-            uris.join(uris.ENTRY, element.level.segment),
-            {'ID': str(identity), 'columns': 'ID,label,project'},
-        )
+        query = {'ID': str(identity), 'columns': 'ID,label,project'}
+        if level.plural == 'assessors':
+            query['xsiType'] = _ASSESSORS['xsiType']
+        segment = 'subjects' if level.plural == 'subjects' else 'experiments'
+        uri = uris.with_query(uris.join(uris.ENTRY, segment), query)
         for row in self.host.connection.rows(uri):
             if row.get('ID') == str(identity) and element.path_name not in (
                 row.get('label'),

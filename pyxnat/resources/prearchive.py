@@ -52,6 +52,8 @@ FINAL = ('READY', 'CONFLICT', 'ERROR')
 """Statuses that stay until a user acts; others (RECEIVING, BUILDING, …) end by themselves."""
 
 _FORM = {'content-type': 'application/x-www-form-urlencoded'}
+_REPLACED = '_replaced'
+"""Added to the label of a session while another one takes its place."""
 _OVERWRITE = ('none', 'append', 'delete', 'replace')
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
@@ -262,7 +264,9 @@ class PrearchiveSession(PrearchiveElement):
         overwrite : {'none', 'append', 'delete', 'replace'}
             How to treat an existing session: raise an error; add missing scans and files; merge,
             and let files of this one overwrite (XNAT's ``delete``, which keeps all other scans and
-            files); or delete it with everything below, and then archive this one.
+            files); or archive this one, and then delete the existing one with everything below.
+            Until then that has ``_replaced`` after its label; if this one cannot be archived, it
+            gets its label back.
 
         Returns
         -------
@@ -281,7 +285,7 @@ class PrearchiveSession(PrearchiveElement):
         Notes
         -----
         One request, which the server answers after archiving. If that takes longer than the timeout
-        of the Interface, the requests of `wait`, too. ``replace`` takes up to six requests more.
+        of the Interface, the requests of `wait`, too. ``replace`` takes up to ten requests more.
         """
         if overwrite not in _OVERWRITE:
             raise errors.ProgrammingError(
@@ -291,21 +295,38 @@ class PrearchiveSession(PrearchiveElement):
             raise errors.ProgrammingError(
                 f'{self!r} belongs to no project', remedy='Pass project=, or move() it first.'
             )
-        if overwrite == 'replace':
-            self._delete_existing(project or self.project(), subject, session)
-        form = {
-            'src': self.path,
-            'overwrite': 'delete' if overwrite == 'replace' else overwrite,
-        }
+        form = {'src': self.path, 'overwrite': overwrite}
         if project or subject or session:
             form['dest'] = self._destination(project or self.project(), subject, session)
-        return self.host.select(self._archive(form))
+        if overwrite != 'replace':
+            return self.host.select(self._archive(form))
+        existing = self._existing(project or self.project(), subject, session)
+        return self._replace(existing, {**form, 'overwrite': 'delete'})
 
-    def _delete_existing(self, project: str, subject: str | None, session: str | None) -> None:
-        """Delete the session of the archive that this one is to replace."""
+    def _replace(self, existing: Any, form: dict[str, str]) -> Any:
+        """Archive this session, then delete the existing one, which is renamed meanwhile."""
+        if existing is None:
+            return self.host.select(self._archive(form))
+        label = existing.label()
+        existing.rename(f'{label}{_REPLACED}')
+        try:
+            new = self.host.select(self._archive(form))
+        except BaseException as error:
+            try:
+                existing.rename(label)
+            except errors.DatabaseError as reason:
+                message = f'{error}; the session to replace is now {existing.label()!r}: {reason}'
+                remedy = 'Check both sessions, then delete one or rename.'
+                raise errors.IntegrityError(message, uri=existing.url, remedy=remedy) from error
+            raise
+        existing.delete()
+        return new
+
+    def _existing(self, project: str, subject: str | None, session: str | None) -> Any:
+        """Return the session of the archive that this one is to replace, or None."""
         existing = self.host.select.project(project).experiment(session or self.name())
         if not existing.exists(consistent=True):
-            return
+            return None
         status = self.status()
         owner, label = existing.shares().get()[0], existing.attrs.get('subject_label')
         reason = ''
@@ -322,7 +343,7 @@ class PrearchiveSession(PrearchiveElement):
                 method='DELETE',
                 remedy='Give project=, subject= and session= of the one to replace.',
             )
-        existing.delete()
+        return existing
 
     def _archive(self, form: dict[str, str]) -> str:
         """Send the request, and return the path of the experiment."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
 from ..model import labels, uris
+from ..model.short_names import is_label
 from ..model.wildcards import ANY
 from ..query.paths import Step
 from ..tables.table import Row
+from .attributes import Attributes
 from .base import Element, as_name, class_of
 from .repeated import accept_if_done
 
@@ -16,6 +20,30 @@ if TYPE_CHECKING:
     from .collection import Collection
 
 __all__ = ['SharedElement']
+
+
+class LabelledAttributes(Attributes):
+    """Fields of an element with a label. Setting the label renames the element."""
+
+    _element: SharedElement
+
+    def mset(self, values: Mapping[str, Any], **query: Any) -> None:
+        """Set several fields in one request; a new label in one of its own, after the others.
+
+        Parameters
+        ----------
+        values : mapping
+            Values by short name or full path, as for `set`. ``label`` is as in
+            `SharedElement.rename`, with its requests.
+        **query
+            Further query parameters, such as ``event_reason``.
+        """
+        others = {name: value for name, value in values.items() if not is_label(name)}
+        if others or not values:
+            super().mset(others, **query)
+        for label in {str(values[name] or '') for name in values if is_label(name)}:
+            if label != self._element.path_name:
+                self._element.rename(label, **query)
 
 
 class SharedElement(Element):
@@ -26,6 +54,11 @@ class SharedElement(Element):
 
     _namesake: Row | None = None
     """Row of another element with the same name, as label or as ID."""
+
+    @cached_property
+    def attrs(self) -> Attributes:
+        """Its fields."""
+        return LabelledAttributes(self)
 
     def shares(self, id_filter: str = ANY) -> Collection[Any]:
         """Return the projects that list the element, the owner included.
@@ -151,13 +184,20 @@ class SharedElement(Element):
         """
         return f'{self.exact_uri()}/projects'
 
-    def rename(self, label: str) -> None:
+    def rename(self, label: str, **query: Any) -> None:
         """Change the label; the files move along.
 
         Elements that were selected through the old label do not follow: select them again.
 
         One request, one for its ID if not known, and one for its shares if the path names a
         project.
+
+        Parameters
+        ----------
+        label : str
+            The new label.
+        **query
+            Further query parameters, such as ``event_reason``.
 
         Raises
         ------
@@ -178,7 +218,8 @@ class SharedElement(Element):
         self.check_owner()
         self._check_own_project(label)
         self.host.owners.invalidate()
-        self.connection.request(uris.with_query(self.exact_uri(), {'label': label}), 'PUT')
+        uri = uris.with_query(self.exact_uri(), {'label': label, **query})
+        self.connection.request(uri, 'PUT')
         self.row['label'] = label
         if self.path_name != self.row.get('ID'):
             self.steps = (*self.steps[:-1], Step(self.level.plural, label, True))

@@ -12,6 +12,7 @@ import pyxnat
 from pyxnat.resources.imported import ARCHIVED
 from pyxnat.resources.prearchive import PrearchiveSession
 from tests.support.dicoms import changed, content, members, tarred, zipped
+from tests.support.faults import FaultProxy, says
 
 
 def written(folder: Path, files: dict[str, bytes]) -> Path:
@@ -365,6 +366,31 @@ def test_a_session_of_the_archive_is_replaced_with_everything_below(
 
 def test_a_session_is_archived_with_replace_if_there_is_none(waiting: PrearchiveSession) -> None:
     assert waiting.archive(overwrite='replace').exists()
+
+
+@pytest.mark.parametrize('status', [400, 403, 409, 500])
+def test_the_existing_session_stays_if_the_new_one_cannot_be_archived(
+    status: int, server: Any, project: Any, images: Path, tmp_path: Path
+) -> None:
+    with (
+        FaultProxy(server.url) as proxy,
+        pyxnat.Interface(proxy.url, server.user, server.password, tmp_path / 'other') as xnat,
+    ):
+        project = xnat.select.project(project.id())
+        [first] = project.import_dicom(images, 'S1', 'S1_MR', dest='archive')
+        accession_id = first.element.id()
+        [again] = project.import_dicom(images, 'S1', 'S1_MR', dest='prearchive')
+        xnat.cache.expiration = 0
+        proxy.applies = lambda method, uri: 'services/archive' in uri
+        proxy.faults = [says(status)] * 9
+        with pytest.raises(pyxnat.errors.DatabaseError):
+            again.element.archive(overwrite='replace')
+        sessions = project.experiments()
+        assert sessions.get() == [accession_id] and sessions.get('label') == ['S1_MR']
+        assert len(sessions.scans().resources().files().get()) == 2 and again.element.exists()
+        proxy.faults = []
+        assert again.element.archive(overwrite='replace').id() != accession_id
+        assert project.experiments().get('label') == ['S1_MR']
 
 
 @pytest.mark.parametrize('owner', ['subject', 'project'])
