@@ -254,3 +254,21 @@ def test_an_interrupt_ends_any_wait_at_once(
 def place(name: str) -> tuple[str, int]:
     scan, _, file = name.partition('/')
     return scan, int(file.partition('.')[0])
+
+
+@pytest.mark.parametrize(
+    'left',
+    ['.MD5SUMS', '.xnat/.files.jsonl', '.xnat/.documents.jsonl', '.xnat/documents/.session.xml'],
+)
+def test_the_next_run_removes_temporaries_of_manifest_and_notes(
+    left: str, project: Any, tmp_path: Path
+) -> None:
+    session = project.subject('S').experiment('E').create()
+    session.resource('R').file('a.txt').put(b'a')
+    folder = tmp_path / 'images'
+    session.download(folder)
+    temporary = folder / f'{left}.0123456789abcdef.part'
+    temporary.write_bytes(b'half')
+    (folder / '.own.0123456789abcdef.part').write_bytes(b'of the user')
+    assert session.download(folder).is_complete
+    assert not temporary.exists() and (folder / '.own.0123456789abcdef.part').exists()

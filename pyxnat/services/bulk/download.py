@@ -93,6 +93,7 @@ def download(
         missing = downloader.find_missing(listed, existing)
         if is_only_run:
             downloader.remove_temporaries(missing)
+            sidecar.remove_temporaries()
         with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
             downloader.run(
                 missing,
@@ -284,7 +285,7 @@ class Downloader(WorkerPool):
 
     def remove_temporaries(self, missing: Iterable[RemoteFile]) -> None:
         """Remove temporary files that a killed run left."""
-        names: dict[str, list[str]] = {}
+        names: dict[str, list[str]] = {'': [MANIFEST]}
         for file in missing:
             folder, _, name = file.place.rpartition('/')
             names.setdefault(folder, []).append(name)

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
-from ...files.disk import publish, safe_name
+from ...files.disk import PART, publish, safe_name
 from ...model.copies import Item, read_item
 from ...query.paths import read
 from .manifest import Manifest
@@ -163,6 +163,12 @@ class Sidecar:
             except (OSError, ValueError) as error:
                 raise _damaged(place, error) from error
             yield document, item
+
+    def remove_temporaries(self) -> None:
+        """Remove temporary files that a killed run left. No other run may be writing."""
+        for folder in (self.path, self.path / 'documents'):
+            for temporary in folder.glob(f'.*{PART}'):
+                temporary.unlink(missing_ok=True)
 
     def _read(self, name: str, kind: Any) -> list[Any]:
         place = self.path / name
