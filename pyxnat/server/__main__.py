@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
 import signal
 import sys
@@ -16,6 +15,8 @@ from .db.store import ArchiveBusy
 from .serving import Server, new_password
 from .startup import ServedArchive
 from .upkeep import command
+from .web.limits import Limits
+from .web.tls import secured
 
 __all__ = ['main']
 
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command.is_wanted(options):
         return command.run(options)
     try:
+        tls = secured(options.host, options.certificate, options.key, options.insecure)
         password = _password(options.password_file)
         archive = ServedArchive(
             options.folder,
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             options.port,
             options.user,
             password or '',
+            tls=tls,
+            limits=Limits(entries=options.max_entries),
             trust_proxy=options.trust_proxy,
         )
     except OSError as error:
@@ -64,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    _greet(server, options.folder, options.host, made)
+    _greet(server, options.folder, made)
     _wait()
     server.stop()
     return 0
@@ -78,17 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         'folder', metavar='DIR', type=Path, help='folder of the archive; created if missing'
     )
-    parser.add_argument(
-        '--host',
-        default='127.0.0.1',
-        help='address to listen on (default: %(default)s, this machine only)',
-    )
-    parser.add_argument(
-        '--port',
-        type=int,
-        default=8080,
-        help='port to listen on, 0 for a free one (default: %(default)s)',
-    )
+    _add_network(parser)
     parser.add_argument(
         '--user', default='admin', help='login of the administrator (default: %(default)s)'
     )
@@ -115,10 +109,11 @@ def _parser() -> argparse.ArgumentParser:
         '--guests', action='store_true', help='let guests read public projects without a login'
     )
     parser.add_argument(
-        '--trust-proxy',
-        action='store_true',
-        help='believe the address and scheme that the proxy in front sends (X-Forwarded-For, '
-        'X-Forwarded-Proto)',
+        '--max-entries',
+        type=int,
+        metavar='N',
+        default=Limits().entries,
+        help='most entries of an uploaded zip or tar (default: %(default)s)',
     )
     parser.add_argument(
         '--fast',
@@ -127,6 +122,40 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_options(parser)
     return parser
+
+
+def _add_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen on (default: %(default)s, this machine only)',
+    )
+    parser.add_argument(
+        '--port',
+        type=int,
+        default=8080,
+        help='port to listen on, 0 for a free one (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--certificate',
+        type=Path,
+        metavar='FILE',
+        help='certificate with its chain (PEM): serve https',
+    )
+    parser.add_argument(
+        '--key', type=Path, metavar='FILE', help='its private key (default: in the same file)'
+    )
+    parser.add_argument(
+        '--insecure',
+        action='store_true',
+        help='allow plain http on an address that other machines reach',
+    )
+    parser.add_argument(
+        '--trust-proxy',
+        action='store_true',
+        help='believe the address and scheme that the proxy in front sends (X-Forwarded-For, '
+        'X-Forwarded-Proto)',
+    )
 
 
 def _password(path: Path | None) -> str | None:
@@ -142,23 +171,10 @@ def _password(path: Path | None) -> str | None:
     return found
 
 
-def _greet(server: Server, folder: Path, host: str, made: bool) -> None:
-    if not _is_loopback(host):
-        print(
-            f'Warning: {host} can be reached from other machines, and passwords are sent '
-            'unencrypted. Use a TLS proxy.',
-            file=sys.stderr,
-        )
+def _greet(server: Server, folder: Path, made: bool) -> None:
     if made:
         print(f'Administrator: {server.user}  password: {server.password}   (shown only once)')
     print(f'Serving {folder} at {server.url}  (stop with Ctrl-C)', flush=True)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == 'localhost' or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _wait() -> None:

@@ -14,7 +14,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from .archive import Archive
-from .errors import InternalServerError, NotFound, Refusal
+from .errors import InsufficientStorage, InternalServerError, NotFound, Refusal, is_full
 from .http.error_pages import page, refusal_of
 from .http.request import Call, parse_query
 from .http.router import Route, Router, prefix_length
@@ -55,6 +55,8 @@ from .xapi import users as xapi_users
 __all__ = ['ROUTES', 'App']
 
 _log = logging.getLogger(__name__)
+SHOWN = 500
+"""Characters of a path that the log shows."""
 _TUNNELLED = frozenset({'GET', 'PUT', 'DELETE'})
 ROUTES: tuple[Route, ...] = tuple(
     route
@@ -138,17 +140,21 @@ class App:
             response = self._page(error)
         except HTTPException as error:
             response = self._page(refusal_of(error))
-        except Exception:  # noqa: BLE001  (last resort of a server: logged with its traceback, answered with 500)
-            _log.exception('%s %s failed', request.method, raw)
-            response = self._page(
-                InternalServerError('The server failed; see its log for the reason.')
-            )
+        except Exception as error:  # noqa: BLE001  (last resort of a server: logged with its traceback, answered with 500)
+            response = self._failed(request.method, raw, error)
         self._finish(response, cookies, root or '/', request.is_secure)
         if self._seen is not None:
             self._seen(request.method, raw, response.status_code)
         return response(
             environ, lambda status, headers, *more: start_response(f'{status[:3]} ', headers, *more)
         )
+
+    def _failed(self, method: str, raw: str, error: Exception) -> Response:
+        if is_full(error):
+            _log.error('%s %s: the disk is full: %s', method, raw[:SHOWN], error)
+            return self._page(InsufficientStorage())
+        _log.exception('%s %s failed', method, raw[:SHOWN])
+        return self._page(InternalServerError('The server failed; see its log for the reason.'))
 
     def _page(self, error: Refusal) -> Response:
         return page(error, self.archive.prefix)

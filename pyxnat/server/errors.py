@@ -6,6 +6,7 @@ error page. The text is for the user who sent the request.
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterable
 from http import HTTPStatus
@@ -18,6 +19,7 @@ __all__ = [
     'ExpectationFailed',
     'Forbidden',
     'Gone',
+    'InsufficientStorage',
     'InternalServerError',
     'MethodNotAllowed',
     'NotAcceptable',
@@ -26,6 +28,7 @@ __all__ = [
     'PreconditionFailed',
     'Refusal',
     'RequestEntityTooLarge',
+    'RequestTimeout',
     'ServiceUnavailable',
     'TooManyRequests',
     'Unauthorized',
@@ -33,6 +36,7 @@ __all__ = [
     'UnsupportedMediaType',
     'WrongCredentials',
     'by_container',
+    'is_full',
 ]
 
 
@@ -131,6 +135,13 @@ class NotAcceptable(Refusal):
     is_by_container = True
 
 
+class RequestTimeout(Refusal):
+    """The body was sent too slowly."""
+
+    status = 408
+    words = 'The body was sent too slowly.'
+
+
 class Conflict(Refusal):
     """The request contradicts stored data."""
 
@@ -218,6 +229,13 @@ class ServiceUnavailable(Refusal):
     words = 'The server cannot do this at present.'
 
 
+class InsufficientStorage(Refusal):
+    """The disk is full."""
+
+    status = 507
+    words = 'The disk of the server is full: nothing was stored.'
+
+
 class BareRefusal(Refusal):
     """Status without an error page.
 
@@ -233,6 +251,14 @@ class BareRefusal(Refusal):
         super().__init__('')
         self.status = status  # type: ignore[misc]
         self.location = location
+
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a file could not be written because the disk or a quota is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
 
 
 Error = TypeVar('Error', bound=Refusal)

@@ -1,85 +1,32 @@
-"""HTTP server for an archive: cheroot, in threads of this process."""
+"""HTTP server for an archive, in threads of this process."""
 
 from __future__ import annotations
 
-import logging
 import secrets
+import ssl
 import threading
+from collections import deque
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cheroot import wsgi
-from cheroot.server import HTTPConnection, HTTPRequest
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .app import App
 from .prearchive.auto_archive import Tender
 from .startup import ServedArchive
+from .web.limits import Limits
+from .web.server import WebServer
+from .web.tls import secured
 
 __all__ = ['Server', 'new_password', 'serve']
 
-_log = logging.getLogger(__name__)
-THREADS = 16
-"""Worker threads. An idle keep-alive connection uses none: cheroot polls those with a selector."""
-KEEP_ALIVE_S = 120
-DRAIN_BYTES = 64 * 2**20
-"""Bytes of an unread body that are discarded to keep a connection; for more it is closed."""
-
-
-class _Request(HTTPRequest):
-    """Request whose unread body is discarded in pieces.
-
-    If more than `DRAIN_BYTES` are left, the connection is closed.
-    """
-
-    def send_headers(self) -> None:
-        """Discard the rest of the body, then send the headers.
-
-        Otherwise the client could not read the response while it still sends.
-        """
-        _drain(self)
-        super().send_headers()
-
-
-def _drain(request: Any) -> None:
-    left = getattr(request.rfile, 'remaining', 0)
-    if request.close_connection and left <= 0:
-        return
-    budget = DRAIN_BYTES
-    while budget > 0:
-        piece = request.rfile.read(min(2**18, budget))
-        budget -= len(piece)
-        if not piece:
-            return
-    if getattr(request.rfile, 'remaining', 1) > 0:
-        request.close_connection = True
-
-
-class _Connection(HTTPConnection):
-    RequestHandlerClass = _Request
-
-
-class _Cheroot(wsgi.Server):
-    ConnectionClass = _Connection
-    keep_alive_conn_limit = None  # type: ignore[assignment]  # unlimited
-    expiration_interval = 0.05  # seconds; the longest wait of stop()
-    nodelay = True
-
-    def error_log(self, msg: str = '', level: int = 20, traceback: bool = False) -> None:
-        """Send cheroot's messages to the logger of this module.
-
-        Parameters
-        ----------
-        msg : str
-            The message.
-        level : int
-            Level of :mod:`logging`.
-        traceback : bool
-            Whether the current exception is logged with it.
-        """
-        _log.log(level, msg, exc_info=traceback)
+REMEMBERED = 100_000
+"""Requests that `Server.requests` keeps."""
+REMEMBERED_CHARACTERS = 8 * 2**20
+"""Characters of their paths."""
+DEFAULT_LIMITS = Limits()
 
 
 class Server:
@@ -101,6 +48,10 @@ class Server:
         Path prefix of all URIs, like ``/xnat``.
     trust_proxy : bool
         Whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of the proxy in front are believed.
+    tls : ssl.SSLContext | None
+        For https; None for plain http.
+    limits : Limits
+        Sizes and deadlines of requests.
     """
 
     def __init__(
@@ -112,23 +63,22 @@ class Server:
         password: str,
         context: str = '',
         trust_proxy: bool = False,
+        *,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.archive = archive
+        archive.files.max_entries = limits.entries
         self.user = user
         self.password = password
         self._context = context.rstrip('/')
-        self._seen: list[tuple[str, str, int]] = []
+        self._seen: deque[tuple[str, str, int]] = deque()
+        self._characters = 0
         self._lock = threading.Lock()
         app = App(archive, self._remember, self._context)
-        self._http = _Cheroot(
-            (host, port),
-            ProxyFix(app, x_for=1, x_proto=1) if trust_proxy else app,
-            THREADS,
-            'pyxnat.server',
-            timeout=KEEP_ALIVE_S,
-            shutdown_timeout=1,
-            request_queue_size=128,
-        )
+        wrapped = ProxyFix(app, x_for=1, x_proto=1) if trust_proxy else app
+        self._scheme = 'http' if tls is None else 'https'
+        self._http = WebServer((host, port), wrapped, limits, tls)
         self._http.prepare()
         self.host, self.port = self._http.bind_addr[:2]
         self._thread = threading.Thread(target=self._http.serve, name='pyxnat.server', daemon=True)
@@ -140,13 +90,13 @@ class Server:
     def url(self) -> str:
         """Base URL without a trailing slash."""
         host = f'[{self.host}]' if ':' in self.host else self.host
-        return f'http://{host}:{self.port}{self._context}'
+        return f'{self._scheme}://{host}:{self.port}{self._context}'
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
         """Requests so far as (method, path with query, status), oldest first.
 
-        At most the last 100,000 are kept.
+        At most the last 100,000 are kept, with 8 MiB of paths.
         """
         with self._lock:
             return list(self._seen)
@@ -155,6 +105,7 @@ class Server:
         """Empty the list of requests."""
         with self._lock:
             self._seen.clear()
+            self._characters = 0
 
     def add_user(self, login: str, password: str, **more: Any) -> None:
         """Create a user without rights, or set an existing user's password.
@@ -173,7 +124,9 @@ class Server:
     def _remember(self, method: str, path: str, status: int) -> None:
         with self._lock:
             self._seen.append((method, path, status))
-            del self._seen[: max(0, len(self._seen) - 100_000)]
+            self._characters += len(path)
+            while len(self._seen) > REMEMBERED or self._characters > REMEMBERED_CHARACTERS:
+                self._characters -= len(self._seen.popleft()[1])
 
     def stop(self) -> None:
         """Stop serving, close all connections and close the archive."""
@@ -214,6 +167,10 @@ def serve(
     context: str = '',
     trust_proxy: bool = False,
     durable: bool = True,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+    insecure: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Server:
     """Serve the archive in a folder, in the background.
 
@@ -249,12 +206,23 @@ def serve(
     durable : bool
         Whether a write is answered only when it is on disk. Without, a power cut can lose the last
         seconds: for tests.
+    certificate : str | Path | None
+        File with a certificate and its chain, in PEM: serve https.
+    key : str | Path | None
+        File with its private key; by default in the same file.
+    insecure : bool
+        Whether plain http may be served on another address than loopback.
+    limits : Limits
+        Sizes and deadlines of requests.
 
     Raises
     ------
     ArchiveBusy
         If another process serves the folder.
+    ValueError
+        For plain http on another address than loopback without `insecure`.
     """
+    tls = secured(host, certificate, key, insecure)
     archive = ServedArchive(
         folder,
         site=site,
@@ -268,7 +236,9 @@ def serve(
         archive.users.add(user, secret, admin=True)
         for login, word in (users or {}).items():
             archive.users.add(login, word)
-        return Server(archive, host, port, user, secret, context, trust_proxy)
+        return Server(
+            archive, host, port, user, secret, context, trust_proxy, tls=tls, limits=limits
+        )
     except BaseException:
         archive.close()
         raise

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
+import sqlite3
 import zipfile
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from pyxnat.server.routes import file_writes
 from tests.support.plain import Client, multipart, tarred, zipped
 
 S = '/data/projects/P/subjects/S1/experiments/M1'
@@ -126,7 +124,7 @@ def test_hostile_archives(admin: Client, folder: Path, body: bytes) -> None:
 
 
 def test_zip_bomb(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('pyxnat.server.items.zip_tar.FREE_BYTES', 10_000)
+    monkeypatch.setattr('pyxnat.server.items.unpacking.FREE_BYTES', 10_000)
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as archive:
         archive.writestr('zeros', bytes(20_000_000))
@@ -261,9 +259,7 @@ def test_nothing_is_left_in_staging(folder: Path) -> None:
     assert list((folder / 'staging').iterdir()) == []
 
 
-def test_a_failed_upload_changes_nothing(
-    admin: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_upload_changes_nothing(admin: Client, folder: Path) -> None:
     """The database may refuse the last of several files when the others are already in their
     places."""
     path = f'{S}/resources/UNDONE/files'
@@ -273,14 +269,12 @@ def test_a_failed_upload_changes_nothing(
         for one in folder.rglob('*')
         if one.is_file() and 'archive.sqlite' not in one.name
     }
-    write, calls = file_writes._write_row, itertools.count(1)
-
-    def failing(*args: Any) -> None:
-        write(*args)
-        if next(calls) == 3:
-            raise OSError(28, 'No space left on device')
-
-    monkeypatch.setattr(file_writes, '_write_row', failing)
+    with sqlite3.connect(folder / 'archive.sqlite') as database:
+        database.execute(
+            "CREATE TRIGGER no BEFORE INSERT ON file WHEN NEW.path = 'c.txt' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+    database.close()
     body = zipped({'a/a.txt': b'new', 'b.txt': b'new', 'c.txt': b'new'})
     assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 500
     assert {
@@ -291,6 +285,9 @@ def test_a_failed_upload_changes_nothing(
     assert [row['Name'] for row in admin.get(path).rows] == ['b.txt'] and admin.get(
         f'{path}/b.txt'
     ).body == b'old'
+    with sqlite3.connect(folder / 'archive.sqlite') as database:
+        database.execute('DROP TRIGGER no')
+    database.close()
     assert admin.put(f'{path}/x.zip?inbody=true&extract=true&overwrite=true', body).status == 200
     assert (
         sorted(row['Name'] for row in admin.get(path).rows) == ['a.txt', 'b.txt', 'c.txt']

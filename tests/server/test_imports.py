@@ -435,7 +435,7 @@ def test_6_2_a_zip_that_cannot_be_read(admin: Client, P: str, folder: Path) -> N
 def test_a_zip_that_unpacks_to_too_much(
     admin: Client, P: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('pyxnat.server.items.zip_tar.FREE_BYTES', 2**20)
+    monkeypatch.setattr('pyxnat.server.items.unpacking.FREE_BYTES', 2**20)
     target = io.BytesIO()
     with zipfile.ZipFile(target, 'w', zipfile.ZIP_DEFLATED) as bomb:
         bomb.writestr('a.dcm', content('MR_small.dcm') + bytes(2**26))
@@ -489,22 +489,24 @@ def test_names_that_clash_keep_both_files(admin: Client, P: str) -> None:
 
 def test_unusual_names_are_kept(admin: Client, P: str) -> None:
     names = ['.hidden', 'a b c?.dcm', 'x' * 240, 'ünï.dcm', 'con', 'back\\slash', 'line\nbreak']
+    kept = [name for name in names if name.isprintable() and '\\' not in name]
     body = {
         name: changed(STUDY['MR2/6605'], SOPInstanceUID=f'1.2.3.{n}')
         for n, name in enumerate(names)
     }
     answer = send(
         admin,
-        zipped({name: value for name, value in body.items() if '\n' not in name}),
+        zipped({name: body[name] for name in kept}),
         dest=f'/archive/projects/{P}',
     )
     assert answer.status == 200
     session = admin.get(f'/data/projects/{P}/experiments').rows[0]['URI']
     rows = admin.get(f'{session}/scans/2/resources/DICOM/files').rows
-    assert len(rows) == 6
-    assert {admin.get(quote(row['URI'])).body for row in rows} == {
-        value for name, value in body.items() if '\n' not in name
-    }
+    assert len(rows) == 5
+    assert {admin.get(quote(row['URI'])).body for row in rows} == {body[name] for name in kept}
+    for name in set(names) - set(kept):
+        answer = send(admin, zipped({name: body[name]}), dest=f'/archive/projects/{P}')
+        assert answer.status == 400
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 
 import pyxnat
 from pyxnat.server import ArchiveBusy, serve
-from pyxnat.server.serving import KEEP_ALIVE_S
+from pyxnat.server.web.limits import Limits
 from tests.support.waiting import quickest_s, wait_until
 
 from .conftest import Client
@@ -56,8 +56,15 @@ def test_only_one_process_serves_a_folder(tmp_path: Path) -> None:
 
 
 def test_an_idle_connection_is_kept_for_two_minutes(tmp_path: Path) -> None:
-    with serve(tmp_path) as server:
-        assert server._http.timeout == KEEP_ALIVE_S == 120
+    assert Limits().idle_s == 120
+    with serve(tmp_path, password='p', limits=Limits(idle_s=0.3)) as server:
+        client = Client(server, 'admin', 'p')
+        assert client.get('/data/JSESSION').status == 200
+        with socket.create_connection((server.host, server.port)) as raw:
+            raw.sendall(b'HEAD /data/version HTTP/1.1\r\nHost: x\r\n\r\n')
+            raw.settimeout(5)
+            assert raw.recv(2**16).startswith(b'HTTP/1.1 401')
+            assert raw.recv(2**16) == b''
 
 
 def test_idle_connections_hold_no_thread(tmp_path: Path) -> None:
@@ -66,7 +73,7 @@ def test_idle_connections_hold_no_thread(tmp_path: Path) -> None:
         start = time.perf_counter()
         for _ in range(3):
             assert all(client.get('/data/JSESSION').status == 200 for client in clients)
-        assert time.perf_counter() - start < KEEP_ALIVE_S / 2, 'nobody waits until another goes'
+        assert time.perf_counter() - start < Limits().idle_s / 2, 'nobody waits until another goes'
         for client in clients:
             client.close()
 
@@ -210,7 +217,7 @@ def test_the_command(tmp_path: Path) -> None:
     Here.port = port  # type: ignore[attr-defined]
     assert Client(Here, 'admin', password).get('/data/projects').status == 200  # type: ignore[arg-type]
     assert stop(process) == 0
-    process = run(tmp_path / 'b', '--host', '0.0.0.0', PYXNAT_SERVER_PASSWORD='given')
+    process = run(tmp_path / 'b', '--host', '0.0.0.0', '--insecure', PYXNAT_SERVER_PASSWORD='given')
     lines = first_lines(process)
     assert 'given' not in ''.join(lines)
     process.send_signal(signal.SIGTERM)

@@ -47,7 +47,7 @@ SERVER: list[dict[str, str]] = [
     {'routes': 'handlers below /data'},
     {'xapi': 'handlers below /xapi'},
     {'app': 'the WSGI application'},
-    {'startup': 'opens an archive for serving'},
+    {'startup': 'opens an archive for serving', 'web': 'the HTTP server: heads, bodies, workers'},
     {'serving': 'threads and sockets'},
 ]
 """The same for ``pyxnat.server``."""
@@ -68,8 +68,15 @@ LIBRARIES = {
         'server.jobs',
     },
     'werkzeug.security': {'server.db', 'server.xapi'},  # hashes of passwords, no HTTP
-    'werkzeug': {'server.http', 'server.routes', 'server.xapi', 'server.app', 'server.serving'},
-    'cheroot': {'server.serving'},
+    'werkzeug': {
+        'server.http',
+        'server.routes',
+        'server.xapi',
+        'server.app',
+        'server.web',
+        'server.serving',
+    },
+    'cheroot': {'server.web'},
     'sqlalchemy': {
         'server.db',
         'server.items',

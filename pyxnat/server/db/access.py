@@ -8,7 +8,6 @@ everybody, but its data is not; a private project is hidden.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -92,7 +91,7 @@ def parse_basic(header: str) -> tuple[str, str]:
     scheme, _, payload = header.partition(' ')
     try:
         parts = base64.b64decode(payload.strip(), validate=True).decode('utf-8').split(':')
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not base64, not UTF-8
         parts = []
     if scheme.lower() != 'basic' or len(parts) < 2:
         raise BadRequest('The Authorization header must be Basic with user and password.')

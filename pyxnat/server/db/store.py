@@ -31,6 +31,7 @@ from sqlalchemy import (
     select,
 )
 
+from ..errors import InsufficientStorage
 from .migrations import create, migrate
 from .schema import (
     arrival,
@@ -259,6 +260,11 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S, durable: bool = F
         connection.execute('PRAGMA foreign_keys = ON')
         connection.execute('PRAGMA journal_mode = WAL')
         connection.execute(f'PRAGMA synchronous = {synchronous}')
+
+    @event.listens_for(engine, 'handle_error')
+    def _failed(context: Any) -> None:
+        if 'disk is full' in str(context.original_exception):
+            raise InsufficientStorage from context.original_exception
 
     @event.listens_for(engine, 'begin')
     def _begun(connection: Connection) -> None:

@@ -19,6 +19,7 @@ from ..errors import (
     MethodNotAllowed,
     Refusal,
     RequestEntityTooLarge,
+    RequestTimeout,
     TooManyRequests,
     Unauthorized,
     UnsupportedMediaType,
@@ -90,7 +91,13 @@ def refusal_of(error: HTTPException) -> Refusal:
     """Return the refusal for an error of Werkzeug's request parsing."""
     classes = {
         cls.status: cls
-        for cls in (BadRequest, RequestEntityTooLarge, UnsupportedMediaType, MethodNotAllowed)
+        for cls in (
+            BadRequest,
+            RequestEntityTooLarge,
+            RequestTimeout,
+            UnsupportedMediaType,
+            MethodNotAllowed,
+        )
     }
     return classes.get(error.code or 500, InternalServerError)(description=error.description)
 

@@ -9,16 +9,24 @@ from functools import cached_property
 from typing import IO
 from urllib.parse import unquote_plus
 
+from werkzeug.datastructures import MultiDict
 from werkzeug.formparser import parse_form_data
 from werkzeug.wrappers import Request, Response
 
 from ..context import Context
+from ..db.access import GUEST
 from ..errors import BadRequest, RequestEntityTooLarge
 
-__all__ = ['Call', 'parse_query', 'text']
+__all__ = ['MAX_FORM', 'Call', 'named_fields', 'parse_query', 'text']
 
-MAX_DOCUMENT = 64 * 2**20
-"""Largest size of an XML document or a form in bytes; files have no limit."""
+MAX_DOCUMENT = 16 * 2**20
+"""Largest size in bytes of a document or of a form with documents; files have no limit."""
+MAX_FORM = 2**20
+"""Largest size in bytes of the fields of a form, and of any document before a login."""
+MAX_FIELDS = 10_000
+"""Most fields of a form, as in Tomcat."""
+MAX_PARTS = 1_000
+"""Most parts of a multipart form with documents."""
 
 
 def parse_query(raw: str) -> list[tuple[str, str]]:
@@ -83,24 +91,27 @@ class Call(Context):
         return self.request.mimetype
 
     def document(self) -> bytes:
-        """Return the whole body, for XML and forms.
+        """Return the whole body, for documents and forms.
 
         Raises
         ------
         RequestEntityTooLarge
-            Above `MAX_DOCUMENT` bytes.
+            Above `MAX_DOCUMENT` bytes; `MAX_FORM` for guests.
         """
         return self._document
 
     @cached_property
     def _document(self) -> bytes:
-        pieces, size = [], 0
+        is_form = self.mimetype == 'application/x-www-form-urlencoded'
+        most = MAX_FORM if is_form or self.caller is GUEST else MAX_DOCUMENT
+        if (self.request.content_length or 0) > most:
+            raise _too_large(most)
+        found = bytearray()
         for piece in self.pieces():
-            size += len(piece)
-            if size > MAX_DOCUMENT:
-                raise RequestEntityTooLarge('The document is too large.')
-            pieces.append(piece)
-        return b''.join(pieces)
+            found += piece
+            if len(found) > most:
+                raise _too_large(most)
+        return bytes(found)
 
     def pieces(self, size: int = 2**18) -> Iterator[bytes]:
         """Yield the body in pieces.
@@ -144,7 +155,10 @@ class Call(Context):
         """Return the fields of an urlencoded or multipart body."""
         if self.mimetype == 'multipart/form-data':
             return self.multipart()[0]
-        return parse_query(self.document().decode('utf-8', 'replace'))
+        body = self.document()
+        if body.count(b'&') > MAX_FIELDS:
+            raise RequestEntityTooLarge(f'A form can have {MAX_FIELDS} fields.')
+        return parse_query(body.decode('utf-8', 'replace'))
 
     def multipart(self) -> tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]:
         """Return the fields and files of a multipart body, read into memory.
@@ -153,13 +167,40 @@ class Call(Context):
         -------
         tuple[list[tuple[str, str]], list[tuple[str, str, bytes]]]
             The fields as (name, value), and the files as (file name, media type, content).
+
+        Raises
+        ------
+        BadRequest
+            If the form is malformed.
+        RequestEntityTooLarge
+            If it is too large, or has too many parts.
         """
         environ = {**self.request.environ, 'wsgi.input': io.BytesIO(self.document())}
-        _, fields, files = parse_form_data(environ, max_form_memory_size=MAX_DOCUMENT)
+        _, fields, files = parse_form_data(
+            environ, max_form_memory_size=MAX_FORM, max_form_parts=MAX_PARTS
+        )
         parts = [
             (part.filename or '', part.mimetype, part.read()) for _, part in files.items(multi=True)
         ]
-        return list(fields.items(multi=True)), parts
+        return named_fields(fields), parts
+
+
+def named_fields(fields: MultiDict[str, str]) -> list[tuple[str, str]]:
+    """Return the fields of a multipart form.
+
+    Raises
+    ------
+    BadRequest
+        If a part has no name.
+    """
+    found = list(fields.items(multi=True))
+    if any(name is None for name, _ in found):
+        raise BadRequest('A part of the form has no name.')
+    return found
+
+
+def _too_large(most: int) -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f'The document is larger than {most} bytes.')
 
 
 def text(body: str = '', status: int = 200, mimetype: str = 'text/plain') -> Response:

@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from ..db.rows import resources_of
 from ..db.store import fields_of, file, now, resource, touch
 from ..storage.file_area import Staged
 
 __all__ = [
+    'NewFile',
     'add_resource',
     'changes_statistics',
     'count_files',
     'delete_file',
-    'find_file',
+    'find_files',
     'labelled_resources',
     'mark_counted',
-    'put_file',
+    'write_file_rows',
 ]
+
+FEW = 100
+"""Number of paths up to which only their files are looked up."""
+
+
+class NewFile(NamedTuple):
+    """Row of a file to be written."""
+
+    path: str
+    known: int | None
+    """Key of the file that it replaces; None for a new file."""
+    values: Mapping[str, Any]
+    """Further columns."""
 
 
 def labelled_resources(connection: Connection, holder: Any, name: str) -> list[Any]:
@@ -113,8 +127,8 @@ def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
     return count, size
 
 
-def find_file(connection: Connection, holder: int, paths: Iterable[str]) -> int | None:
-    """Return the key of a resource's file with one of some paths, or None.
+def find_files(connection: Connection, holder: int, paths: Collection[str]) -> dict[str, int]:
+    """Return the keys of a resource's files by their paths without a trailing slash.
 
     Parameters
     ----------
@@ -122,12 +136,14 @@ def find_file(connection: Connection, holder: int, paths: Iterable[str]) -> int 
         The database.
     holder : int
         Key of the resource.
-    paths : Iterable[str]
-        Paths in the resource.
+    paths : Collection[str]
+        Paths in the resource; if they are many, all files are returned.
     """
-    return connection.scalar(
-        select(file.c.pk).where(file.c.resource == holder, file.c.path.in_(list(paths)))
-    )
+    query = select(file.c.path, file.c.pk).where(file.c.resource == holder)
+    if len(paths) <= FEW:
+        bare = {path.rstrip('/') for path in paths}
+        query = query.where(file.c.path.in_([*bare, *(f'{path}/' for path in bare)]))
+    return {row.path.rstrip('/'): row.pk for row in connection.execute(query)}
 
 
 def changes_statistics(
@@ -147,19 +163,17 @@ def changes_statistics(
     replaced = [pk for _, pk in fresh.values() if pk is not None]
     if len(replaced) < len(fresh):
         return True
-    sizes = [connection.scalar(select(file.c.size).where(file.c.pk == pk)) or 0 for pk in replaced]
+    sizes = [
+        connection.scalar(select(func.sum(file.c.size)).where(file.c.pk.in_(some))) or 0
+        for some in (replaced[at : at + FEW] for at in range(0, len(replaced), FEW))
+    ]
     return sum(sizes) != sum(one.size for one, _ in fresh.values())
 
 
-def put_file(
-    connection: Connection,
-    holder: int,
-    path: str,
-    known: int | None,
-    login: str,
-    values: Mapping[str, Any],
+def write_file_rows(
+    connection: Connection, holder: int, login: str, files: Iterable[NewFile]
 ) -> None:
-    """Write the row of a file after `FileArea.place`.
+    """Write the rows of files after `FileArea.place`.
 
     Parameters
     ----------
@@ -167,22 +181,25 @@ def put_file(
         Write transaction.
     holder : int
         Key of the resource.
-    path : str
-        Path in the resource.
-    known : int | None
-        Key of the file that it replaces; None for a new file.
     login : str
         The user.
-    values : Mapping[str, Any]
-        Further columns.
+    files : Iterable[NewFile]
+        The files; all with the same columns.
     """
-    if known is None:
-        made = {'insert_date': now(), 'insert_user': login}
-        connection.execute(file.insert().values(resource=holder, path=path, **values, **made))
-    else:
-        changed = {'modified_date': now(), 'modified_user': login}
+    made = {'resource': holder, 'insert_date': now(), 'insert_user': login}
+    changed = {'modified_date': made['insert_date'], 'modified_user': login}
+    new, old = [], []
+    for path, known, values in files:
+        if known is None:
+            new.append({'path': path, **values, **made})
+        else:
+            old.append({'known': known, 'path': path, **values, **changed})
+    if new:
+        connection.execute(file.insert(), new)
+    if old:
+        columns: dict[str, Any] = {name: bindparam(name) for name in old[0] if name != 'known'}
         connection.execute(
-            file.update().where(file.c.pk == known).values(path=path, **values, **changed)
+            file.update().where(file.c.pk == bindparam('known')).values(columns), old
         )
 
 

@@ -1,9 +1,4 @@
-"""Zip and tar archives: streamed downloads, and unpacked uploads.
-
-A download is never in memory or on disk as a whole; an upload is read from its staged file. Members
-with absolute paths or ``..``, links and devices are refused, and so are archives that unpack to
-more than `MAX_RATIO` times their size.
-"""
+"""Zip and tar archives for downloads: streamed, never in memory or on disk as a whole."""
 
 from __future__ import annotations
 
@@ -12,16 +7,16 @@ import re
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from ...model.levels import level
 from ..context import Context
 from ..db.store import fields_of
-from ..errors import BadRequest, NotFound, RequestEntityTooLarge
-from ..storage.file_area import FileArea, Staged, check_path
+from ..errors import BadRequest, NotFound
+from ..storage.zip_directory import check_directory
 from ..table import Table
 from .find_files import Held
 from .sending import Sending
@@ -36,16 +31,10 @@ __all__ = [
     'pack_named',
     'pack_one',
     'type_of',
-    'unpack',
     'unpack_entry',
 ]
 
 FORMATS = {'zip': 'application/zip', 'tar': 'application/x-tar', 'tar.gz': 'application/x-gtar'}
-MAX_RATIO = 200
-"""Limit of unpacked to packed size of an upload, above `FREE_BYTES`."""
-FREE_BYTES = 2**30
-"""Bytes that any upload may unpack to."""
-MAX_MEMBERS = 200_000
 BLOCK = 2**18
 DEFAULT_EFFORT = 1
 """Level of deflate: higher levels are several times slower, and gain little for images."""
@@ -358,6 +347,7 @@ def is_zip(path: Path) -> bool:
 
 def contents(path: Path) -> Table:
     """Return a table of the members of a stored zip."""
+    check_directory(path)
     with zipfile.ZipFile(path) as source:
         rows = [(info.filename, info.file_size) for info in source.infolist() if not info.is_dir()]
     return Table(
@@ -384,6 +374,7 @@ def unpack_entry(path: Path, name: str) -> Sending:
     NotFound
         If the zip has no such readable member.
     """
+    check_directory(path)
     try:
         source = zipfile.ZipFile(path)
         member = source.open(name)
@@ -396,98 +387,3 @@ def unpack_entry(path: Path, name: str) -> Sending:
                 yield piece
 
     return Sending(pieces(), type_of(name))
-
-
-# -- uploads
-
-
-def unpack(area: FileArea, staged: Staged) -> Iterator[tuple[str, Staged]]:
-    """Yield the files of a staged zip or tar, by name, each staged.
-
-    All or none: on an error the staged files are removed.
-
-    Parameters
-    ----------
-    area : FileArea
-        Folders of the archive.
-    staged : Staged
-        The zip or tar.
-
-    Raises
-    ------
-    BadRequest
-        For a broken archive, and for invalid names.
-    RequestEntityTooLarge
-        For too many members, or too large ones.
-    """
-    found: list[tuple[str, Staged]] = []
-    budget = _Budget(max(FREE_BYTES, staged.size * MAX_RATIO))
-    try:
-        for name, source in _members(staged):
-            found.append((check_path(_checked(name)), area.stage(budget.pieces(source))))
-            if len(found) > MAX_MEMBERS:
-                raise RequestEntityTooLarge(f'The archive contains more than {MAX_MEMBERS} files.')
-    except (
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        EOFError,
-        zlib.error,
-        NotImplementedError,
-        RuntimeError,
-        OSError,
-    ) as error:
-        area.discard(one for _, one in found)
-        raise BadRequest(f'The archive cannot be unpacked: {error}') from error
-    except BaseException:
-        area.discard(one for _, one in found)
-        raise
-    yield from found
-
-
-class _Budget:
-    """Limit of unpacked bytes: stops a zip bomb, whatever its headers say."""
-
-    def __init__(self, size: int) -> None:
-        self.left = size
-
-    def pieces(self, source: IO[bytes]) -> Iterator[bytes]:
-        """Yield a member in pieces."""
-        with source:
-            while piece := source.read(BLOCK):
-                self.left -= len(piece)
-                if self.left < 0:
-                    raise RequestEntityTooLarge(
-                        f'The archive unpacks to more than {MAX_RATIO} times its size.'
-                    )
-                yield piece
-
-
-def _checked(name: str) -> str:
-    if name.startswith(('/', '\\')):
-        raise BadRequest(f'{name!r} is not a path inside the resource.')
-    return name
-
-
-def _members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
-    reader: Callable[[Staged], Iterator[tuple[str, IO[bytes]]]] = (
-        _zip_members if zipfile.is_zipfile(staged.path) else _tar_members
-    )
-    return reader(staged)
-
-
-def _zip_members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(staged.path) as source:
-        for info in source.infolist():
-            if not info.is_dir():
-                yield info.filename, source.open(info)
-
-
-def _tar_members(staged: Staged) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(staged.path, 'r:*') as source:
-        for info in source:
-            if info.isdir():
-                continue
-            member = source.extractfile(info) if info.isreg() else None
-            if member is None:
-                raise BadRequest(f'{info.name!r} is neither a file nor a folder.')
-            yield info.name, member

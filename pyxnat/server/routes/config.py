@@ -5,7 +5,6 @@ A configuration has a tool, a path and optionally a project; each change adds a 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from ..db import config_store
 from ..db.config_store import ConfigPlace
 from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound
+from ..http.json_text import parse_json
 from ..http.request import Call, text
 from ..http.responses import table_response
 from ..http.router import Route
@@ -180,10 +180,7 @@ def _body(call: Call) -> tuple[Mapping[str, str], str | None]:
         return {}, _decoded(parts[0][2])
     body = call.document() if call.has_body else b''
     if call.mimetype == 'application/json' and body:
-        try:
-            found = json.loads(body)
-        except ValueError as error:
-            raise BadRequest(f'The body is not JSON: {error}') from error
+        found = parse_json(body)
         if not isinstance(found, dict) or not all(
             isinstance(value, str) for value in found.values()
         ):

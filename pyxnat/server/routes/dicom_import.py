@@ -22,8 +22,9 @@ from ..db.store import Connection
 from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound, Refusal
 from ..http.request import Call, text
 from ..http.router import Access, Route
-from ..items import zip_tar
 from ..items.locate import find_project
+from ..items.unpacking import unpack
+from ..items.zip_tar import BLOCK
 from ..prearchive.build import build
 from ..prearchive.receive import Object, add
 from ..prearchive.sessions import BUSY, NO_LABEL, UNASSIGNED, Wish, clean_label, new
@@ -168,7 +169,7 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
     if call.get('src'):
         path = find_file(call, call.get('src'))
         with path.open('rb') as source:
-            yield path.name, call.archive.files.stage(iter(lambda: source.read(zip_tar.BLOCK), b''))
+            yield path.name, call.archive.files.stage(iter(lambda: source.read(BLOCK), b''))
     elif call.mimetype == 'multipart/form-data':
         yield from received(call, 'upload/', folder=True)
     elif call.has_body and call.mimetype != 'application/x-www-form-urlencoded':
@@ -183,7 +184,7 @@ def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple
     if not packed and not re.search(r'\.(zip|tar|tgz|tar\.gz)$', name, re.IGNORECASE):
         return [(name, staged)]
     try:
-        return list(zip_tar.unpack(call.archive.files, staged))
+        return list(unpack(call.archive.files, staged))
     except BadRequest as error:
         if order.handler == 'SI' and 'cannot be unpacked' in str(error.description):
             raise InternalServerError(

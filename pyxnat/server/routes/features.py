@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response
 
 from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound, PreconditionFailed
+from ..http.json_text import parse_json
 from ..http.request import Call, text
 from ..http.responses import table_response
 from ..http.router import Route
@@ -89,8 +90,8 @@ def _set(call: Call) -> Response:
     if not call.caller.admin:
         raise Forbidden('Only administrators can switch features.')
     try:
-        key = json.loads(call.document())['key']
-    except (ValueError, TypeError, KeyError) as error:
+        key = parse_json(call.document())['key']
+    except (TypeError, KeyError) as error:
         raise BadRequest('Invalid JSON content') from error
     raise NotFound(f'There is no feature {key}.')
 

@@ -17,22 +17,23 @@ from ..db.access import rights
 from ..db.store import Connection, touch
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound
-from ..http.request import Call, text
+from ..http.request import MAX_FORM, Call, named_fields, text
 from ..http.responses import made_at
-from ..items import zip_tar
 from ..items.find_files import files_of, resources_at, side_of, split
 from ..items.history import Event
 from ..items.holders import holder_of, need_project
 from ..items.locate import Place, kind_of, need_on
 from ..items.resources import (
+    NewFile,
     add_resource,
     changes_statistics,
     delete_file,
-    find_file,
+    find_files,
     labelled_resources,
     mark_counted,
-    put_file,
+    write_file_rows,
 )
+from ..items.unpacking import unpack
 from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
@@ -47,6 +48,10 @@ __all__ = [
     'store_files',
 ]
 
+_WINDOWS = re.compile(r'(?:[A-Za-z]:|\\)\\(?:.*\\)?', re.DOTALL)
+"""Folder of a whole path on Windows, which old browsers send."""
+MAX_PARTS = 10_000
+"""Most parts of a form with files."""
 MAX_LABEL = 99
 """Longest label of a resource. XNAT accepts 65 characters and refuses 100."""
 
@@ -268,7 +273,7 @@ def received(call: Call, path: str, folder: bool = False) -> Iterator[tuple[str,
             yield name, staged
             continue
         try:
-            yield from zip_tar.unpack(area, staged)
+            yield from unpack(area, staged)
         finally:
             area.discard([staged])
 
@@ -300,14 +305,17 @@ def _multipart(call: Call, path: str, folder: bool) -> Iterator[tuple[str, Stage
 
     boundary = call.request.mimetype_params.get('boundary', '').encode('ascii', 'replace')
     try:
-        fields, parts = MultiPartParser(stream_factory=stream, buffer_size=2**18).parse(
-            call.stream, boundary, call.request.content_length
-        )
-        call.query += list(fields.items(multi=True))  # fields of the form count like the query
+        fields, parts = MultiPartParser(
+            stream_factory=stream,
+            buffer_size=2**18,
+            max_form_memory_size=MAX_FORM,
+            max_form_parts=MAX_PARTS,
+        ).parse(call.stream, boundary, call.request.content_length)
+        call.query += named_fields(fields)  # fields of the form count like the query
         for _, part in parts.items(multi=True):
             if 'filename*=' in part.headers.get('Content-Disposition', ''):
                 continue  # XNAT sees no name in such a part
-            name = (part.filename or '').replace('\\', '/').rpartition('/')[2]
+            name = _WINDOWS.sub('', part.filename or '').rpartition('/')[2]
             yield (
                 check_path(path + name if not path or (folder and path.endswith('/')) else path),
                 area.adopt(part.stream),
@@ -348,12 +356,13 @@ def store_files(
         row = _resource_for(call, connection, place.row, step)
         folder = area.resource_folder(connection, row, place.row)
         fresh: dict[str, tuple[Staged, int | None]] = {}
+        there = find_files(connection, row.pk, [path for path, _ in staged])
         for path, one in staged:
             if path == f'{row.label}_catalog.xml':
                 raise BadRequest(
                     f'XNAT cannot catalog {path}: it keeps its own catalogue under that name.'
                 )
-            known = find_file(connection, row.pk, (path, f'{path}/', path.rstrip('/')))
+            known = there.get(path.rstrip('/'))
             is_there = known is not None or (
                 path.endswith('/') and area.file_path(folder, path).is_dir()
             )
@@ -367,11 +376,14 @@ def store_files(
             mark_counted(connection, row.pk)
             change_feed.note(call, connection, place.row, change_feed.UPLOADED_FILE)
         area.check_room(folder, fresh)  # for all files, before the first is moved
+        keeps = call.archive.preferences.flag('maintainFileHistory')
+        files = []
         for path, (one, known) in fresh.items():
             target = area.file_path(folder, path)
-            if known is not None and call.archive.preferences.flag('maintainFileHistory'):
+            if known is not None and keeps:
                 area.keep(target)
-            _write_row(call, connection, row, path, one, known, area.place(one, target))
+            files.append(NewFile(path, known, _columns(call, one, area.place(one, target))))
+        write_file_rows(connection, row.pk, call.caller.login, files)
     return duplicates
 
 
@@ -389,23 +401,15 @@ def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -
     )
 
 
-def _write_row(
-    call: Call,
-    connection: Connection,
-    row: Any,
-    path: str,
-    staged: Staged,
-    known: int | None,
-    mtime_ns: int,
-) -> None:
+def _columns(call: Call, staged: Staged, mtime_ns: int) -> dict[str, Any]:
+    """Return the columns of a file's row."""
     digest = staged.digest if call.archive.preferences.flag('checksums') else ''
-    values: dict[str, Any] = {'size': staged.size, 'digest': digest, 'mtime_ns': mtime_ns}
-    values |= {
+    given = {
         name: call.get(name)
         for name in ('format', 'content', 'description', 'tags')
         if call.has(name)
     }
-    put_file(connection, row.pk, path, known, call.caller.login, values)
+    return {'size': staged.size, 'digest': digest, 'mtime_ns': mtime_ns, **given}
 
 
 # -- deleting

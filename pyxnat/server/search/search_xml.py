@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from lxml import etree
 
 from ...model.xml import Node, parse_xml
-from ..errors import UnprocessableEntity
+from ..errors import BadRequest, RequestEntityTooLarge, UnprocessableEntity
 
 __all__ = [
     'CriteriaSet',
@@ -27,6 +27,13 @@ __all__ = [
 
 XDAT = 'http://nrg.wustl.edu/security'
 XSI = 'http://www.w3.org/2001/XMLSchema-instance'
+MAX_CRITERIA = 1_000
+"""Most criteria of a search, and most of its fields. A list of values of one field, which clients
+send as a criterion for each, counts as one."""
+MAX_SEARCH = 2 * 2**20
+"""Largest document of a search in bytes."""
+MAX_DEPTH = 100
+"""Deepest nesting of criteria."""
 _ROOTS = frozenset({'bundle', 'search', 'Search', 'stored_search'})
 
 
@@ -111,15 +118,22 @@ def parse_document(body: bytes | str) -> SearchDocument:
 
     Raises
     ------
+    BadRequest
+        If criteria are nested deeper than `MAX_DEPTH`.
+    RequestEntityTooLarge
+        For more than `MAX_CRITERIA` criteria or fields, and above `MAX_SEARCH` bytes.
     UnprocessableEntity
         For invalid XML, and for XML that is not a search.
     """
+    if len(body) > MAX_SEARCH:
+        raise RequestEntityTooLarge(f'A search can have {MAX_SEARCH} bytes.')
     try:
         root = parse_xml(body)
     except ValueError as error:
         raise UnprocessableEntity(f'The search is not valid XML: {error}') from error
     if etree.QName(root).localname not in _ROOTS:
         raise UnprocessableEntity(f'{etree.QName(root).localname} is not the root of a search.')
+    _check_size(root)
     name = _text(root, 'root_element_name')
     if not name:
         raise UnprocessableEntity('The search has no root_element_name.')
@@ -142,6 +156,20 @@ def parse_document(body: bytes | str) -> SearchDocument:
     found.users = tuple(_texts(root, 'allowed_user', 'login'))
     found.groups = tuple(_texts(root, 'allowed_groups', 'groupID'))
     return found
+
+
+def _check_size(root: Node) -> None:
+    criteria = {
+        (node.getparent(), _text(node, 'schema_field'), _text(node, 'comparison_type'))
+        for node in root.iter('{*}criteria')
+    }
+    fields = sum(1 for _ in root.iter('{*}search_field'))
+    for count, name in ((len(criteria), 'criteria'), (fields, 'fields')):
+        if count > MAX_CRITERIA:
+            raise RequestEntityTooLarge(f'A search can have {MAX_CRITERIA} {name}, not {count}.')
+    for node in root.iter('{*}child_set'):
+        if sum(1 for _ in node.iterancestors()) > MAX_DEPTH:
+            raise BadRequest(f'The criteria are nested deeper than {MAX_DEPTH} levels.')
 
 
 def _children(node: Node, *names: str) -> list[Node]:

@@ -26,6 +26,7 @@ from ..db.store import Connection, Store, Table, file
 from ..disk_names import safe_name
 from ..errors import BadRequest
 from .syncing import InMemory, Sync
+from .zip_directory import MAX_ENTRIES
 
 __all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
 
@@ -55,9 +56,11 @@ def check_path(path: str) -> str:
     BadRequest
         For a path that is absolute, leaves the resource, or cannot be stored.
     """
-    steps = path.replace('\\', '/').split('/')
-    if path.startswith(('/', '\\')) or '..' in steps or any(ord(char) < 32 for char in path):
+    steps = path.split('/')
+    if path.startswith('/') or '..' in steps or any(ord(char) < 32 for char in path):
         raise BadRequest(f'{path!r} is not a path inside the resource.')
+    if '\\' in path:
+        raise BadRequest(f'{path!r} contains a backslash; folders are separated by slashes.')
     steps = [step for step in steps if step not in ('', '.')]
     if not steps:
         raise BadRequest('The file has no name.')
@@ -66,7 +69,7 @@ def check_path(path: str) -> str:
         or len(path) > 2048
     ):
         raise BadRequest(f'A name in the path is longer than {MAX_NAME} bytes.')
-    return '/'.join(steps) + '/' * path.endswith(('/', '\\'))
+    return '/'.join(steps) + '/' * path.endswith('/')
 
 
 class FileArea:
@@ -89,6 +92,8 @@ class FileArea:
         self.inbox = folder / 'inbox'
         self.history = folder / 'history'
         self.recovered = folder / 'recovered'
+        self.max_entries = MAX_ENTRIES
+        """Most entries of an uploaded archive."""
         self._placed: list[tuple[Path, Path | None]] = []
         self._unwritten: list[Future[None]] = []
         self._changed: set[Path] = set()
@@ -226,10 +231,17 @@ class FileArea:
         BadRequest
             If a path is a folder, or a file is where it needs a folder.
         """
-        wanted = {self.file_path(folder, path): path for path in paths}
+        wanted = {str(self.file_path(folder, path)): path for path in paths}
+        free = {str(folder)}
+        is_new = not folder.exists()
         for target, path in wanted.items():
-            above = [one for one in target.parents if folder in one.parents]
-            if target.is_dir() or any(one in wanted or one.is_file() for one in above):
+            above = target.rpartition(os.sep)[0]
+            while above not in free:
+                if above in wanted or Path(above).is_file():
+                    raise BadRequest(f'{path!r} conflicts with another file or folder.')
+                free.add(above)
+                above = above.rpartition(os.sep)[0]
+            if not is_new and Path(target).is_dir():
                 raise BadRequest(f'{path!r} conflicts with another file or folder.')
 
     def drop(self, streams: Iterable[IO[bytes]]) -> None:

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..db.access import rights
 from ..db.store import Connection
-from ..errors import BadRequest, Forbidden, NotFound
+from ..errors import Forbidden, NotFound
+from ..http.json_text import parse_json
 from ..http.request import Call, text
 from ..http.router import Access, Route
 from ..items.custom_fields import custom_fields_of, put_custom_fields
@@ -97,7 +98,7 @@ def _get_one(call: Call, field: str, **names: str) -> Any:
 
 def _put(call: Call, **names: str) -> dict[str, Any]:
     """Set fields and return all; a body that is not an object changes nothing."""
-    wanted = _json(call)
+    wanted = parse_json(call.document())
     with call.archive.store.write() as connection:
         row = _item(call, connection, names, 'edit')
         known = custom_fields_of(connection, row)
@@ -106,13 +107,6 @@ def _put(call: Call, **names: str) -> dict[str, Any]:
             if isinstance(wanted, dict)
             else known
         )
-
-
-def _json(call: Call) -> Any:
-    try:
-        return json.loads(call.document())
-    except ValueError as error:
-        raise BadRequest(f'JSON parse error: {error}') from error
 
 
 def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ..errors import BadRequest, UnsupportedMediaType
+from ..http.json_text import parse_json
 from ..http.request import Call
 
 __all__ = ['json_body']
@@ -30,10 +30,7 @@ def json_body(call: Call, kind: type[dict[str, Any]] | type[list[Any]] = dict) -
     """
     if call.mimetype != 'application/json':
         raise UnsupportedMediaType('Send application/json.')
-    try:
-        found = json.loads(call.document())
-    except ValueError as error:
-        raise BadRequest(f'The body is not JSON: {error}') from error
+    found = parse_json(call.document())
     if not isinstance(found, kind):
         raise BadRequest(f'The body must be a JSON {"object" if kind is dict else "list"}.')
     return found

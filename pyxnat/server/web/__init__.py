@@ -1,0 +1,1 @@
+"""Front of the HTTP server: heads, bodies, deadlines and worker threads, on cheroot."""
