@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 import socket
+import sqlite3
 import struct
 import subprocess
 import sys
@@ -331,3 +332,41 @@ def test_unpacking_many_files_does_not_hold_other_writers(tmp_path: Path) -> Non
         assert len(writer.get('/data/projects/P/resources/R/files').rows) == number
         writer.close()
         other.close()
+
+
+def test_a_bundle_of_files_is_stored_as_single_files_are(tmp_path: Path) -> None:
+    files = {f'{number % 7}/{number}.txt': str(number).encode() for number in range(60)}
+    with serve(tmp_path, password='p') as server:
+        client = Client(server, 'admin', 'p')
+        client.ok('PUT', '/data/projects/P')
+        path = '/data/projects/P/resources/{}/files'
+
+        def put(label: str, more: dict[str, bytes], options: str = '') -> int:
+            there = f'{path.format(label)}/z?extract=true&inbody=true{options}'
+            return client.put(there, zipped({**files, **more})).status
+
+        def stored(label: str) -> dict[str, bytes]:
+            rows = client.get(path.format(label)).rows
+            return {row['Name']: client.get(row['URI']).body for row in rows}
+
+        bare = {name.rpartition('/')[2]: body for name, body in files.items()}
+        assert put('NEW', {}) == 200
+        assert stored('NEW') == bare
+        assert put('NEW', {'0/0.txt': b'other'}) == 200, 'duplicates are kept'
+        assert stored('NEW') == bare
+        assert put('NEW', {'0/0.txt': b'other', 'x': b'x'}, '&overwrite=true') == 200
+        assert stored('NEW') == {**bare, '0.txt': b'other', 'x': b'x'}
+        for wrong in ({'1': b'a file'}, {'0/0.txt/x': b'below a file'}, {'BAD_catalog.xml': b'x'}):
+            assert put('BAD', wrong) == 400
+            assert client.get(path.format('BAD')).status in (200, 404)
+            assert not (tmp_path / 'archive/P/resources/BAD').exists()
+        assert put('SLASH', {'d/': b''}) == 200
+        with sqlite3.connect(tmp_path / 'archive.sqlite') as database:
+            database.execute(
+                "CREATE TRIGGER no BEFORE INSERT ON file WHEN NEW.path = '3/59.txt' "
+                "BEGIN SELECT RAISE(ABORT, 'no'); END"
+            )
+        database.close()
+        assert put('UNDONE', {}) == 500
+        assert not (tmp_path / 'archive/P/resources/UNDONE').exists()
+        assert list((tmp_path / 'staging').iterdir()) == []

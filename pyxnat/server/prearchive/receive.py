@@ -56,7 +56,7 @@ def add(archive: Archive, connection: Connection, row: Any, objects: Sequence[Ob
     area = archive.files
     homes = _scan_folders(archive, connection, row, objects)
     names = {pk: _used_names(connection, pk) for pk, _ in homes.values()}
-    rows: list[dict[str, Any]] = []
+    rows: dict[tuple[int, str], dict[str, Any]] = {}
     placed = set()
     for received in objects:
         scan, home = homes[received.header.series]
@@ -82,11 +82,10 @@ def add(archive: Archive, connection: Connection, row: Any, objects: Sequence[Ob
                     arrival_file.c.scan == scan, arrival_file.c.path == path
                 )
             )
-            rows = [other for other in rows if (other['scan'], other['path']) != (scan, path)]
-        rows.append(values)
+        rows[scan, path] = values
         names[scan][path.casefold()] = (path, header.instance)
     if rows:
-        connection.execute(arrival_file.insert(), rows)
+        connection.execute(arrival_file.insert(), list(rows.values()))
     connection.execute(
         arrival.update().where(arrival.c.pk == row.pk).values(status='RECEIVING', lastmod=now())
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,6 +37,7 @@ from ..items.unpacking import unpack
 from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
+from ..storage.bundles import bundled
 from ..storage.file_area import Staged, check_path, pieces_of
 
 __all__ = [
@@ -349,7 +350,8 @@ def store_files(
     """
     area = call.archive.files
     duplicates = []
-    with call.archive.store.write() as connection:
+    given = _columns(call)
+    with bundled(area, staged) as bundle, call.archive.store.write() as connection:
         place = holder_of(connection, call.caller, steps)
         need_on(connection, call.caller, place.row, 'edit')
         _check_unlocked(place)
@@ -375,16 +377,32 @@ def store_files(
                 touch(connection, place.row.pk)
             mark_counted(connection, row.pk)
             change_feed.note(call, connection, place.row, change_feed.UPLOADED_FILE)
-        area.check_room(folder, fresh)  # for all files, before the first is moved
-        keeps = call.archive.preferences.flag('maintainFileHistory')
-        files = []
-        for path, (one, known) in fresh.items():
-            target = area.file_path(folder, path)
-            if known is not None and keeps:
-                area.keep(target)
-            files.append(NewFile(path, known, _columns(call, one, area.place(one, target))))
+        if bundle is not None and bundle.fits(fresh, folder):
+            times = bundle.place(folder)
+        else:
+            times = _place(call, folder, fresh)
+        files = [
+            NewFile(path, known, {**_facts(call, one), 'mtime_ns': times[path], **given})
+            for path, (one, known) in fresh.items()
+        ]
         write_file_rows(connection, row.pk, call.caller.login, files)
     return duplicates
+
+
+def _place(
+    call: Call, folder: Path, fresh: Mapping[str, tuple[Staged, int | None]]
+) -> dict[str, int]:
+    """Move staged files to their places one by one; return their times of modification."""
+    area = call.archive.files
+    area.check_room(folder, fresh)  # for all files, before the first is moved
+    keeps = call.archive.preferences.flag('maintainFileHistory')
+    times = {}
+    for path, (one, known) in fresh.items():
+        target = area.file_path(folder, path)
+        if known is not None and keeps:
+            area.keep(target)
+        times[path] = area.place(one, target)
+    return times
 
 
 def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -> Any:
@@ -401,15 +419,18 @@ def _resource_for(call: Call, connection: Connection, holder: Any, step: Step) -
     )
 
 
-def _columns(call: Call, staged: Staged, mtime_ns: int) -> dict[str, Any]:
-    """Return the columns of a file's row."""
-    digest = staged.digest if call.archive.preferences.flag('checksums') else ''
-    given = {
+def _columns(call: Call) -> dict[str, str]:
+    """Return the columns that the request sets for all its files."""
+    return {
         name: call.get(name)
         for name in ('format', 'content', 'description', 'tags')
         if call.has(name)
     }
-    return {'size': staged.size, 'digest': digest, 'mtime_ns': mtime_ns, **given}
+
+
+def _facts(call: Call, staged: Staged) -> dict[str, Any]:
+    digest = staged.digest if call.archive.preferences.flag('checksums') else ''
+    return {'size': staged.size, 'digest': digest}
 
 
 # -- deleting

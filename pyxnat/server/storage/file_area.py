@@ -284,6 +284,22 @@ class FileArea:
             self._unwritten.append(staged.written)
         return target.stat().st_mtime_ns
 
+    def place_folder(self, source: Path, target: Path) -> None:
+        """Move a folder of staged files that are on disk to its place, where nothing is.
+
+        For use in a transaction; `settle` removes it after a rollback.
+
+        Parameters
+        ----------
+        source : Path
+            The folder.
+        target : Path
+            Its place.
+        """
+        self._changed |= self._create(target.parent)
+        self._placed.append((target, None))
+        os.replace(source, target)
+
     def _create(self, folder: Path) -> set[Path]:
         """Create a folder; return it and those above it that have a new entry."""
         changed, above = {folder}, folder
@@ -338,8 +354,7 @@ class FileArea:
             elif aside is not None:
                 os.replace(aside, target)
             elif not done:
-                target.unlink(missing_ok=True)
-                self._prune(target.parent)
+                self.remove([target])
 
     def keep(self, target: Path) -> None:
         """Copy a file to the history folder before it is replaced or removed.
