@@ -208,7 +208,7 @@ class App:
         response.headers['Content-Security-Policy'] = "frame-ancestors 'self'"
         response.headers['X-Content-Type-Options'] = 'nosniff'
         caching = response.headers.get('Cache-Control', '')
-        if not caching.startswith(('public', 'private')):
+        if not caching.startswith('private'):
             response.headers['Cache-Control'] = 'private, no-store'
 
 
