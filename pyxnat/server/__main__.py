@@ -8,11 +8,14 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from .db.access import Users, check_login
 from .db.migrations import ArchiveTooNew
-from .db.store import ArchiveBusy
-from .serving import Server, new_password
+from .db.store import ArchiveBusy, Store
+from .errors import Refusal
+from .serving import Listener, Server, new_password
 from .startup import ServedArchive
 from .upkeep import command
 from .web.limits import Limits
@@ -24,7 +27,7 @@ PASSWORD_VARIABLE = 'PYXNAT_SERVER_PASSWORD'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve an archive until SIGINT or SIGTERM.
+    """Serve an archive until SIGINT or SIGTERM, or reset a password.
 
     Returns the exit status: 0 after a signal, 1 if the archive could not be opened or the port is
     in use.
@@ -33,8 +36,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command.is_wanted(options):
         return command.run(options)
     try:
-        tls = secured(options.host, options.certificate, options.key, options.insecure)
         password = _password(options.password_file)
+        if options.reset_password is not None:
+            _reset(options.folder, options.reset_password, password)
+            return 0
+        server, made = _start(options, password)
+    except (ArchiveBusy, ArchiveTooNew, Refusal, LookupError, OSError, ValueError) as error:
+        print(f'pyxnat.server: {error}', file=sys.stderr)
+        return 1
+    _greet(server, options, made, password is None)
+    _wait()
+    server.stop()
+    return 0
+
+
+def _start(options: argparse.Namespace, password: str | None) -> tuple[Server, bool]:
+    """Start the server; also return whether a password was made for a new archive."""
+    check_login(options.user)
+    tls = secured(options.host, options.certificate, options.key, options.insecure)
+    limits = Limits(entries=options.max_entries)
+    try:
+        listener = Listener(options.host, options.port, limits, tls)
+    except OSError as error:
+        raise OSError(f'cannot listen on {options.host}:{options.port}: {error}') from error
+    with ExitStack() as undo:
+        undo.callback(listener.close)
         archive = ServedArchive(
             options.folder,
             site=options.site,
@@ -42,36 +68,42 @@ def main(arguments: Sequence[str] | None = None) -> int:
             schemas=options.schemas,
             durable=not options.fast,
         )
-    except (ArchiveBusy, ArchiveTooNew, OSError, ValueError) as error:
-        print(f'pyxnat.server: {error}', file=sys.stderr)
-        return 1
-    first = not archive.users.any()
-    made = password is None and first
-    password = new_password() if made else password
-    if password is not None:
-        archive.users.add(options.user, password, admin=True)
-    try:
+        undo.callback(archive.close)
+        made = password is None and not archive.users.any()
+        password = new_password() if made else password
+        if password is not None:
+            archive.users.add(options.user, password, admin=True)
         server = Server(
             archive,
-            options.host,
-            options.port,
+            listener,
             options.user,
             password or '',
-            tls=tls,
-            limits=Limits(entries=options.max_entries),
+            limits=limits,
             trust_proxy=options.trust_proxy,
         )
-    except OSError as error:
-        archive.close()
-        print(
-            f'pyxnat.server: cannot listen on {options.host}:{options.port}: {error}',
-            file=sys.stderr,
-        )
-        return 1
-    _greet(server, options.folder, made)
-    _wait()
-    server.stop()
-    return 0
+        undo.pop_all()
+    return server, made
+
+
+def _reset(folder: Path, login: str, password: str | None) -> None:
+    """Give a user another password, and print it if it was made here."""
+    check_login(login)
+    if not (folder / 'archive.sqlite').is_file():
+        raise FileNotFoundError(f'there is no archive in {folder}')
+    store = Store(folder)
+    try:
+        users = Users(store)
+        if not users.exists(login):
+            raise LookupError(f'there is no user {login}')
+        word = new_password() if password is None else password
+        users.add(login, word)
+        is_active = users.find(login) is not None
+    finally:
+        store.close()
+    shown = f'  password: {word}   (shown only once)' if password is None else ' has the password'
+    print(f'User: {login}{shown}')
+    if not is_active:
+        print(f'{login} is disabled: an administrator has to enable the user.', file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -83,15 +115,6 @@ def _parser() -> argparse.ArgumentParser:
         'folder', metavar='DIR', type=Path, help='folder of the archive; created if missing'
     )
     _add_network(parser)
-    parser.add_argument(
-        '--user', default='admin', help='login of the administrator (default: %(default)s)'
-    )
-    parser.add_argument(
-        '--password-file',
-        type=Path,
-        metavar='FILE',
-        help=f"file with the administrator's password (default: ${PASSWORD_VARIABLE})",
-    )
     parser.add_argument(
         '--site',
         default='XNAT',
@@ -121,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         help='answer before data are on disk: a power cut can lose the last seconds',
     )
     command.add_options(parser)
+    _add_logins(parser)
     return parser
 
 
@@ -158,6 +182,24 @@ def _add_network(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_logins(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--user', default='admin', help='login of the administrator (default: %(default)s)'
+    )
+    parser.add_argument(
+        '--password-file',
+        type=Path,
+        metavar='FILE',
+        help=f"file with the administrator's password (default: ${PASSWORD_VARIABLE})",
+    )
+    parser.add_argument(
+        '--reset-password',
+        metavar='LOGIN',
+        help='give this user a new password and print it, or take that of --password-file; no '
+        'server may run on the folder',
+    )
+
+
 def _password(path: Path | None) -> str | None:
     """Return the password from the file or environment; None for neither."""
     if path is not None:
@@ -171,10 +213,16 @@ def _password(path: Path | None) -> str | None:
     return found
 
 
-def _greet(server: Server, folder: Path, made: bool) -> None:
+def _greet(server: Server, options: argparse.Namespace, made: bool, is_old: bool) -> None:
     if made:
         print(f'Administrator: {server.user}  password: {server.password}   (shown only once)')
-    print(f'Serving {folder} at {server.url}  (stop with Ctrl-C)', flush=True)
+    elif is_old:
+        print(
+            'All users keep their passwords. If one is lost, stop the server and run: '
+            f'python -m pyxnat.server {options.folder} --reset-password {server.user}',
+            file=sys.stderr,
+        )
+    print(f'Serving {options.folder} at {server.url}  (stop with Ctrl-C)', flush=True)
 
 
 def _wait() -> None:

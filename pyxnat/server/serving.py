@@ -7,6 +7,7 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,19 +15,59 @@ from typing import Any
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from .app import App
+from .db.access import check_login
 from .prearchive.auto_archive import Tender
 from .startup import ServedArchive
 from .web.limits import Limits
 from .web.server import WebServer
 from .web.tls import secured
 
-__all__ = ['Server', 'new_password', 'serve']
+__all__ = ['Listener', 'Server', 'new_password', 'serve']
 
 REMEMBERED = 100_000
 """Requests that `Server.requests` keeps."""
 REMEMBERED_CHARACTERS = 8 * 2**20
 """Characters of their paths."""
 DEFAULT_LIMITS = Limits()
+
+
+class Listener:
+    """Bound port. Clients can connect; a `Server` answers them.
+
+    It is bound before an archive is opened: on a port in use nothing is created, and no password
+    is set that nobody gets to see.
+
+    Parameters
+    ----------
+    host : str
+        Address to listen on.
+    port : int
+        Port to listen on; 0 for a free one.
+    limits : Limits
+        Sizes and deadlines of requests.
+    tls : ssl.SSLContext | None
+        For https; None for plain http.
+
+    Raises
+    ------
+    OSError
+        If the port is in use, or not allowed.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        limits: Limits = DEFAULT_LIMITS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.scheme = 'http' if tls is None else 'https'
+        self.http = WebServer((host, port), None, limits, tls)
+        self.http.prepare()
+
+    def close(self) -> None:
+        """Release the port."""
+        self.http.stop()
 
 
 class Server:
@@ -36,10 +77,8 @@ class Server:
     ----------
     archive : ServedArchive
         The archive to serve; closed by `stop`.
-    host : str
-        Address to listen on.
-    port : int
-        Port to listen on; 0 for a free one. The attribute ``port`` has the actual number.
+    listener : Listener
+        The port. The attribute ``port`` has its number.
     user : str
         Login of the administrator.
     password : str
@@ -48,23 +87,19 @@ class Server:
         Path prefix of all URIs, like ``/xnat``.
     trust_proxy : bool
         Whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of the proxy in front are believed.
-    tls : ssl.SSLContext | None
-        For https; None for plain http.
     limits : Limits
-        Sizes and deadlines of requests.
+        Limits of what is unpacked.
     """
 
     def __init__(
         self,
         archive: ServedArchive,
-        host: str,
-        port: int,
+        listener: Listener,
         user: str,
         password: str,
         context: str = '',
         trust_proxy: bool = False,
         *,
-        tls: ssl.SSLContext | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.archive = archive
@@ -76,10 +111,9 @@ class Server:
         self._characters = 0
         self._lock = threading.Lock()
         app = App(archive, self._remember, self._context)
-        wrapped = ProxyFix(app, x_for=1, x_proto=1) if trust_proxy else app
-        self._scheme = 'http' if tls is None else 'https'
-        self._http = WebServer((host, port), wrapped, limits, tls)
-        self._http.prepare()
+        self._scheme = listener.scheme
+        self._http = listener.http
+        self._http.wsgi_app = ProxyFix(app, x_for=1, x_proto=1) if trust_proxy else app
         self.host, self.port = self._http.bind_addr[:2]
         self._thread = threading.Thread(target=self._http.serve, name='pyxnat.server', daemon=True)
         self._thread.start()
@@ -221,24 +255,28 @@ def serve(
         If another process serves the folder.
     ValueError
         For plain http on another address than loopback without `insecure`.
+    OSError
+        If the port is in use. Then nothing is created or changed.
     """
     tls = secured(host, certificate, key, insecure)
-    archive = ServedArchive(
-        folder,
-        site=site,
-        require_login=require_login,
-        schemas=schemas,
-        silent_refusals=silent_refusals,
-        durable=durable,
-    )
-    try:
+    for login in (user, *(users or {})):
+        check_login(login)
+    listener = Listener(host, port, limits, tls)
+    with ExitStack() as undo:
+        undo.callback(listener.close)
+        archive = ServedArchive(
+            folder,
+            site=site,
+            require_login=require_login,
+            schemas=schemas,
+            silent_refusals=silent_refusals,
+            durable=durable,
+        )
+        undo.callback(archive.close)
         secret = password if password is not None else new_password()
         archive.users.add(user, secret, admin=True)
         for login, word in (users or {}).items():
             archive.users.add(login, word)
-        return Server(
-            archive, host, port, user, secret, context, trust_proxy, tls=tls, limits=limits
-        )
-    except BaseException:
-        archive.close()
-        raise
+        server = Server(archive, listener, user, secret, context, trust_proxy, limits=limits)
+        undo.pop_all()
+    return server

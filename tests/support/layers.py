@@ -33,6 +33,7 @@ SERVER: list[dict[str, str]] = [
         'errors': 'refusals, by status',
         'table': 'rows and columns of an answer',
         'disk_names': 'names of folders',
+        'private_files': 'files that others cannot read',
     },
     {'db': 'tables, values, types, access rights'},
     {'storage': 'files, DICOM headers'},

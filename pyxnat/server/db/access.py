@@ -215,6 +215,11 @@ class Users:
                 user.insert().values(password='', admin=False, enabled=True, **names)
             )
 
+    def exists(self, login: str) -> bool:
+        """Whether there is a user with a login."""
+        with self._store.read() as connection:
+            return connection.scalar(select(user.c.pk).where(user.c.login == login)) is not None
+
     def any(self) -> bool:
         """Whether any user exists."""
         with self._store.read() as connection:

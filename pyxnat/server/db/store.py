@@ -32,6 +32,7 @@ from sqlalchemy import (
 )
 
 from ..errors import InsufficientStorage
+from ..private_files import create_file, make_folder, tighten
 from .migrations import create, migrate
 from .schema import (
     arrival,
@@ -128,7 +129,8 @@ class Store:
     """
 
     def __init__(self, folder: Path, durable: bool = True) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        tighten(folder)
         self._lock = threading.Lock()
         self._tasks = False
         self.perform: Callable[[str, str | None], None] | None = None
@@ -139,6 +141,7 @@ class Store:
         """Called at the end of a transaction with whether it was committed; set by the archive."""
         self._serving = folder_lock(folder)
         try:
+            create_file(folder / 'archive.sqlite')
             is_filled = migrate(folder / 'archive.sqlite')
             self._engine = open_engine(folder / 'archive.sqlite', durable=durable)
             if not is_filled:
@@ -283,6 +286,7 @@ def folder_lock(folder: Path) -> sqlite3.Connection:
 
     This works alike on all systems, and the lock ends with the process.
     """
+    create_file(folder / 'serving.lock')
     connection = sqlite3.connect(
         folder / 'serving.lock', timeout=0.2, isolation_level=None, check_same_thread=False
     )

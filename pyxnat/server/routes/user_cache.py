@@ -19,6 +19,7 @@ from ..http.request import Call, text
 from ..http.responses import send, table_response
 from ..http.router import Access, Route
 from ..items.zip_tar import pack_folder
+from ..private_files import make_folder
 from ..storage.file_area import Staged, check_path, safe_name
 from ..table import Table
 from .file_writes import received
@@ -98,7 +99,7 @@ def _resource(call: Call, name: str) -> Response:
     if call.method in ('PUT', 'POST'):
         if folder.exists():
             raise PreconditionFailed(f'There is a resource {name} already.')
-        folder.mkdir(parents=True)
+        make_folder(folder)
         return text(f'The resource {name} was created.', mimetype='text/html')
     if not folder.is_dir():
         raise NotFound(f'Unable to find the specified resource: {name}')

@@ -33,6 +33,7 @@ from sqlalchemy import Table as SqlTable
 
 from ..db.store import open_engine
 from ..errors import Gone, UnprocessableEntity
+from ..private_files import create_file
 from ..table import BATCH, Table, cell
 
 __all__ = ['View', 'Views']
@@ -118,6 +119,7 @@ class Views:
             old.unlink()
         self._clock = clock
         self._lock = threading.Lock()
+        create_file(path)
         self._engine = open_engine(path)
         _METADATA.create_all(self._engine)
 

@@ -25,6 +25,7 @@ from ..db.rows import delete_row, file_rows, item_row, resources_with_holders, u
 from ..db.store import Connection, Store, Table, file
 from ..disk_names import safe_name
 from ..errors import BadRequest
+from ..private_files import make_folder, open_private, tighten
 from .syncing import InMemory, Sync
 from .zip_directory import MAX_ENTRIES
 
@@ -97,9 +98,9 @@ class FileArea:
         self._placed: list[tuple[Path, Path | None]] = []
         self._unwritten: list[Future[None]] = []
         self._changed: set[Path] = set()
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.prearchive.mkdir(parents=True, exist_ok=True)
-        self.staging.mkdir(parents=True, exist_ok=True)
+        make_folder(self.root)
+        make_folder(self.prearchive)
+        make_folder(self.staging)
 
     # -- folders of items and resources
 
@@ -191,7 +192,7 @@ class FileArea:
         path = self.staging / uuid.uuid4().hex
         digest, size = hashlib.md5(usedforsecurity=False), 0
         try:
-            with path.open('wb', buffering=0) as target:
+            with open_private(path, 'wb', 0) as target:
                 for piece in pieces:
                     digest.update(piece)
                     target.write(piece)
@@ -204,7 +205,7 @@ class FileArea:
 
     def staging_file(self) -> IO[bytes]:
         """Open a new file in the staging folder, for `adopt`."""
-        return (self.staging / uuid.uuid4().hex).open('w+b')
+        return open_private(self.staging / uuid.uuid4().hex, 'w+b')
 
     def adopt(self, stream: IO[bytes]) -> Staged:
         """Close a file of `staging_file` and return it as a staged body."""
@@ -306,7 +307,7 @@ class FileArea:
         while not above.exists() and above != self.folder:
             above = above.parent
             changed.add(above)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         return changed
 
     def finish(self) -> None:
@@ -342,6 +343,7 @@ class FileArea:
             os.link(target, aside)
         except OSError:  # no hard links on this file system
             shutil.copy2(target, aside)
+            tighten(aside)
         return aside
 
     def settle(self, done: bool) -> None:
@@ -368,11 +370,12 @@ class FileArea:
                 / f'{datetime.now():%Y%m%d_%H%M%S_%f}'
                 / target.name
             )
-            place.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(place.parent)
             try:
                 os.link(target, place)
             except OSError:  # no hard links on this file system
                 shutil.copy2(target, place)
+                tighten(place)
 
     def discard(self, staged: Iterable[Staged]) -> None:
         """Remove staged bodies that were not placed."""
@@ -479,7 +482,7 @@ class FileArea:
         if target.exists():  # of an earlier crash
             target = target.with_name(f'{target.name}.{uuid.uuid4().hex}')
         _log.warning('%s has no row: moved to %s', path, target)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         os.replace(path, target)
         self._prune(path.parent)
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, select
 
 from ..db.schema import task
+from ..private_files import create_file, make_folder, open_private, tighten
 from ..storage.file_area import FileArea
 from .inventory import DATABASE, opened, stored_files
 
@@ -85,7 +86,7 @@ def backup(folder: Path, target: Path) -> int:
 def _links(area: FileArea) -> Iterator[Path]:
     """Create a folder for links, on the file system of the archive; removed at the end."""
     folder = area.staging / f'backup-{uuid.uuid4().hex}'
-    folder.mkdir()
+    make_folder(folder)
     try:
         yield folder
     finally:
@@ -168,12 +169,14 @@ class _Snapshot:
                 raise
             except OSError:  # no hard links on this file system
                 shutil.copy2(source, place)
+                tighten(place)
         except (FileNotFoundError, NotADirectoryError):
             return
         self.linked[name] = _Link(place, state.st_ino, state.st_size, state.st_mtime_ns)
 
     def _copy_database(self) -> None:
         """Copy the database as one of an archive that was closed."""
+        create_file(self.database)
         with (
             closing(sqlite3.connect(self._area.folder / DATABASE)) as source,
             closing(sqlite3.connect(self.database)) as copy,
@@ -185,7 +188,7 @@ class _Snapshot:
 
 
 def _pack(snapshot: _Snapshot, folder: Path, target: Path, compression: str) -> None:
-    with target.open('xb') as stream:
+    with open_private(target, 'xb') as stream:
         with tarfile.open(  # type: ignore[call-overload]
             fileobj=stream, mode=f'w:{compression}', format=tarfile.PAX_FORMAT
         ) as tar:

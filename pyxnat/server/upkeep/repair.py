@@ -18,6 +18,7 @@ from ..archive import Archive
 from ..db.rows import update_row
 from ..db.schema import METADATA
 from ..prearchive import sessions
+from ..private_files import make_folder, open_private
 from ..storage.file_area import md5_of
 from .checking import Finding, Report, check, scan
 
@@ -101,6 +102,7 @@ def _mend_row(archive: Archive, connection: Connection, one: Finding) -> dict[st
 
 
 def _keep(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / f'rows-{datetime.now():%Y%m%d_%H%M%S_%f}.json'
-    path.write_text(json.dumps(rows, indent=1, default=str), encoding='utf-8')
+    with open_private(path, 'wb') as target:
+        target.write(json.dumps(rows, indent=1, default=str).encode('utf-8'))
