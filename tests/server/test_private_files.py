@@ -54,6 +54,8 @@ def use(server: Server, folder: Path) -> None:
     for word in (b'one', b'two'):
         admin.ok('PUT', f'{files}/deep/er/a.txt?inbody=true&overwrite=true', word)
     admin.ok('PUT', f'{files}/z.zip?inbody=true&extract=true', zipped({'b/c.txt': b'c'}))
+    many = zipped({f'd{number}/f': b'x' for number in range(60)})
+    admin.ok('PUT', f'{BASE}/resources/MANY/files/m.zip?inbody=true&extract=true', many)
     admin.ok('PUT', '/data/user/cache/resources/C')
     admin.ok('PUT', '/data/user/cache/resources/C/files/d/e.txt?inbody=true', b'e')
     admin.ok('POST', '/data/services/import?import-handler=SI&project=P&inbody=true&'

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..private_files import make_folder
 from .file_area import FileArea, Staged
 
 __all__ = ['Bundle', 'bundled']
@@ -36,7 +37,7 @@ class Bundle:
         self._area = area
         self._moved: dict[str, tuple[Staged, int]] = {}
         self._folders: set[Path] = set()
-        self.folder.mkdir()
+        make_folder(self.folder)
         for path, one in staged:
             self._move(path, one)
         for one, _ in self._moved.values():
@@ -49,7 +50,7 @@ class Bundle:
         target = self._area.file_path(self.folder, path)
         try:
             if target.parent not in self._folders:
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 self._folders |= {target.parent, *target.parent.parents} - {
                     self._area.staging,
                     *self._area.staging.parents,
