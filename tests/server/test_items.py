@@ -431,19 +431,18 @@ def test_a_missing_right_is_reported_before_a_missing_item(
     ('where', 'kind'),
     [('subjects/N', ''), ('subjects/N/experiments/E', 'xsiType=xnat:mrSessionData&')],
 )
-def test_a_generated_id_can_overwrite_an_item_with_that_id(
-    admin: Client, where: str, kind: str
-) -> None:
+def test_an_id_that_a_client_chose_is_skipped(admin: Client, where: str, kind: str) -> None:
     path = f'/data/projects/I/{where}'
     first = admin.ok('PUT', f'{path}1?{kind}')
-    mine, others = (f'{first[:-5]}{int(first[-5:]) + more:05d}' for more in (1, 2))
-    admin.ok('PUT', f'{path}2?{kind}ID={mine}&note=kept&src=kept')
+    mine, others, gone, after = (
+        f'{first[:-5]}{int(first[-5:]) + more:05d}' for more in range(1, 5)
+    )
+    admin.ok('PUT', f'{path}2?{kind}ID={mine}')
     admin.ok('PUT', f'/data/projects/J/{where}3?{kind}ID={others}')
-    assert admin.ok('PUT', f'{path}4?{kind}') == mine
-    found = fields(admin, f'{path}4')
-    assert (found['ID'], found.get('src' if 'E' not in where else 'note')) == (mine, 'kept')
-    assert admin.get(f'{path}2').status == 404
-    assert admin.ok('PUT', f'{path}5?{kind}') == f'{first[:-5]}{int(first[-5:]) + 3:05d}'
+    admin.ok('PUT', f'{path}4?{kind}ID={gone}')
+    assert admin.delete(f'{path}4').status == 200
+    assert admin.ok('PUT', f'{path}5?{kind}') == after
+    assert fields(admin, f'{path}2')['ID'] == mine
     assert fields(admin, f'/data/projects/J/{where}3')['ID'] == others
 
 
@@ -458,3 +457,43 @@ def test_ids_that_exist_at_the_start_are_skipped(tmp_path: Path) -> None:
             ] == expected
             client.put('/data/projects/P/subjects/MINE?ID=XNAT_S00004')
             client.close()
+
+
+def test_ids_of_deleted_items_are_not_given_again(tmp_path: Path) -> None:
+    """Also after a restart, of what was deleted with something above it, and chosen by clients."""
+    session = '/data/projects/P/subjects/S/experiments/E'
+    kind, qc = 'xsiType=xnat:mrSessionData', 'xsiType=xnat:qcManualAssessorData'
+    given: list[str] = []
+    for deleted in (session, '/data/projects/P/subjects/S', f'{session}/assessors/A', session):
+        with serve(tmp_path, password='p', durable=False) as server:
+            client = Client(server, 'admin', 'p')
+            client.put('/data/projects/P')
+            if client.get('/data/projects/P/subjects/S').status == 404:
+                given.append(client.ok('PUT', '/data/projects/P/subjects/S'))
+            if client.get(session).status == 404:
+                given.append(client.ok('PUT', f'{session}?{kind}'))
+            given.append(
+                client.ok('PUT', f'{session}/assessors/A?{qc}&xnat:qcManualAssessorData/pass=1')
+            )
+            client.ok('DELETE', f'{deleted}?removeFiles=true')
+            client.close()
+    assert len(set(given)) == len(given) == 9, given
+
+
+def test_a_deleted_id_is_given_to_an_item_that_asks_for_it(admin: Client) -> None:
+    path = '/data/projects/I/subjects'
+    deleted = admin.ok('PUT', f'{path}/RESTORED')
+    admin.ok('DELETE', f'{path}/RESTORED')
+    assert admin.ok('PUT', f'{path}/RESTORED?ID={deleted}') == deleted
+
+
+def test_the_number_of_a_deleted_scan_is_not_given_again(admin: Client) -> None:
+    session = '/data/projects/I/subjects/SCANS/experiments/SCANS'
+    admin.ok('PUT', f'{session}?xsiType=xnat:mrSessionData')
+    scans = f'{session}/scans'
+    numbers = []
+    for _ in range(3):
+        uri = admin.ok('POST', f'{scans}?xsiType=xnat:mrScanData')
+        numbers.append(uri.rpartition('/')[2])
+        admin.ok('DELETE', f'{scans}/{numbers[-1]}')
+    assert numbers == ['1', '2', '3']

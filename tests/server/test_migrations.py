@@ -18,7 +18,7 @@ from pyxnat.server.__main__ import main
 from pyxnat.server.db.migrations import STEPS, VERSION, Step, create, migrate, version_of
 from pyxnat.server.db.store import Store, open_engine
 from pyxnat.server.storage.file_area import FileArea
-from tests.server.archives.make import seen
+from tests.server.archives.make import request, seen
 
 ARCHIVES = sorted((Path(__file__).parent / 'archives').glob('*.tar.xz'))
 NAMES = [path.name.partition('.')[0] for path in ARCHIVES]
@@ -44,11 +44,31 @@ def oldest(tmp_path: Path) -> Path:
     return tmp_path / 'old'
 
 
-def tables(path: Path) -> dict[str, str]:
-    """Return the statements that make the tables and indexes of a database."""
+def tables(path: Path) -> dict[str, Any]:
+    """Describe the tables, indexes and triggers of a database, whatever the order of columns."""
     with closing(sqlite3.connect(path)) as connection:
-        rows = connection.execute('SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL')
-        return {name: ' '.join(sql.split()) for name, sql in rows}
+        rows = connection.execute(
+            "SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+        return {
+            name: _table(connection, name, sql) if kind == 'table' else ' '.join(sql.split())
+            for kind, name, sql in rows
+        }
+
+
+def _table(connection: sqlite3.Connection, name: str, sql: str) -> Any:
+    indexes = {
+        tuple(row[2] for row in connection.execute(f'PRAGMA index_info("{index[1]}")')): index[2]
+        for index in connection.execute(f'PRAGMA index_list("{name}")').fetchall()
+    }
+    references = connection.execute(f'PRAGMA foreign_key_list("{name}")').fetchall()
+    columns = connection.execute(f'PRAGMA table_info("{name}")').fetchall()
+    return {
+        'columns': sorted(row[1:] for row in columns),
+        'references': sorted(row[2:] for row in references),
+        'indexes': indexes,
+        'counts': 'AUTOINCREMENT' in sql,
+    }
 
 
 def expected(folder: Path) -> dict[str, Any]:
@@ -65,7 +85,7 @@ def differences(folder: Path, wanted: dict[str, Any]) -> list[str]:
 
 
 @pytest.fixture(scope='module')
-def new(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def new(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return the tables of a new archive."""
     path = tmp_path_factory.mktemp('new') / 'archive.sqlite'
     engine = open_engine(path)
@@ -80,7 +100,7 @@ def numbers(path: Path) -> dict[str, int]:
         return dict(connection.execute('SELECT name, seq FROM sqlite_sequence'))
 
 
-def test_an_archive_of_each_earlier_version_is_migrated(old: Path, new: dict[str, str]) -> None:
+def test_an_archive_of_each_earlier_version_is_migrated(old: Path, new: dict[str, Any]) -> None:
     wanted, before = expected(old), numbers(old / 'archive.sqlite')
     migrate(old / 'archive.sqlite')
     migrated, after = tables(old / 'archive.sqlite'), numbers(old / 'archive.sqlite')
@@ -158,3 +178,11 @@ def test_a_copy_of_the_folder_is_an_archive(oldest: Path, tmp_path: Path) -> Non
     assert differences(oldest, wanted) == []
     shutil.copytree(oldest, tmp_path / 'copy')
     assert differences(tmp_path / 'copy', wanted) == []
+
+
+def test_ids_of_items_that_were_deleted_before_the_migration_are_not_given(tmp_path: Path) -> None:
+    with tarfile.open(next(path for path in ARCHIVES if path.name.startswith('v2-'))) as tar:
+        tar.extractall(tmp_path)
+    with serve(tmp_path, password='p') as server:
+        status, body = request(server.port, 'PUT', '/data/projects/P/subjects/NEW')
+    assert (status, body) == (201, b'XNAT_S00003')  # S00002 was deleted

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
-from .store import item
+from .store import deleted_id, item
 
-__all__ = ['Accessions', 'taken']
+__all__ = ['Accessions', 'deleted_child_ids', 'taken']
 
 
 def taken(connection: Connection, levels: Sequence[str], accession: str) -> Any:
@@ -29,28 +29,34 @@ def taken(connection: Connection, levels: Sequence[str], accession: str) -> Any:
     ).first()
 
 
+def deleted_child_ids(connection: Connection, parent: int, level: str) -> set[str]:
+    """Return the IDs of deleted scans or reconstructions of a session.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    parent : int
+        Key of the session.
+    level : str
+        Level of the children.
+    """
+    of_session = deleted_id.c.kind == f'{level} {parent}'
+    return set(connection.scalars(select(deleted_id.c.id).where(of_session)))
+
+
 class Accessions:
     """Generator of IDs within write transactions of one process.
 
-    It knows the IDs that existed at its first call and those that it generated. As in XNAT, an ID
-    that a client chose after that is generated again.
+    An ID that an item has, or had before it was deleted, is skipped, whoever chose it. XNAT gives
+    an ID again that a client chose since the start, and loses the item that has it.
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, set[str]] = {}
+        self._last: dict[str, int] = {}
 
-    def give(
-        self,
-        connection: Connection,
-        prefix: str,
-        levels: Sequence[str],
-        xsi_type: str,
-        project: str,
-    ) -> tuple[str, Any]:
+    def give(self, connection: Connection, prefix: str, levels: Sequence[str]) -> str:
         """Generate an ID like ``<PREFIX>_S00001``.
-
-        IDs of items of another type or project are skipped: XNAT's behaviour in that case is
-        unknown.
 
         Parameters
         ----------
@@ -60,30 +66,22 @@ class Accessions:
             Start of the IDs of the site.
         levels : Sequence[str]
             Levels of the items that share the ID.
-        xsi_type : str
-            Data type of the new item.
-        project : str
-            ID of its project.
-
-        Returns
-        -------
-        tuple[str, Any]
-            The ID, and the item of the same type and project that already has it, which the new
-            item is merged into; None for none.
         """
-        letter = 'S' if 'subject' in levels else 'E'
-        if letter not in self._known:
-            self._known[letter] = set(
-                connection.scalars(select(item.c.id).where(item.c.level.in_(levels)))
-            )
-        known = self._known[letter]
-        number = len(known)
+        kind = 'subject' if 'subject' in levels else 'experiment'
+        if kind not in self._last:
+            self._last[kind] = _count(connection, kind, levels)
         while True:
-            number += 1
-            found = f'{prefix}_{letter}{number:05d}'
-            if found in known:
-                continue
-            known.add(found)
-            row = taken(connection, levels, found)
-            if row is None or (row.xsi_type, row.project) == (xsi_type, project):
-                return found, row
+            self._last[kind] += 1
+            found = f'{prefix}_{kind[0].upper()}{self._last[kind]:05d}'
+            was_deleted = select(deleted_id.c.id).where(
+                deleted_id.c.kind == kind, deleted_id.c.id == found
+            )
+            if taken(connection, levels, found) is None and not connection.scalar(was_deleted):
+                return found
+
+
+def _count(connection: Connection, kind: str, levels: Sequence[str]) -> int:
+    """Return how many IDs were given, deleted ones included."""
+    there = select(func.count()).select_from(item).where(item.c.level.in_(levels))
+    gone = select(func.count()).select_from(deleted_id).where(deleted_id.c.kind == kind)
+    return int(connection.scalar(there) or 0) + int(connection.scalar(gone) or 0)

@@ -235,9 +235,31 @@ def _move(connection: sqlite3.Connection, moves: list[tuple[str, str]]) -> None:
     connection.executemany('INSERT INTO task (source, target) VALUES (?, ?)', moves)
 
 
+def _ids_of_deleted_items(connection: sqlite3.Connection) -> None:
+    """Keep the IDs of deleted items: those that are known from workflows."""
+    connection.execute(
+        'CREATE TABLE deleted_id '
+        '(kind VARCHAR NOT NULL, id VARCHAR NOT NULL, PRIMARY KEY (kind, id))'
+    )
+    connection.execute(
+        'INSERT OR IGNORE INTO deleted_id (kind, id) SELECT CASE data_type WHEN '
+        "'xnat:subjectData' THEN 'subject' ELSE 'experiment' END, item FROM workflow "
+        "WHERE data_type != 'xnat:projectData' AND item NOT IN (SELECT id FROM item)"
+    )
+    connection.execute(
+        """CREATE TRIGGER item_deleted AFTER DELETE ON item
+WHEN OLD.level IN ('subject', 'experiment', 'assessor')
+OR EXISTS (SELECT 1 FROM item WHERE pk = OLD.parent AND OLD.level IN ('scan', 'reconstruction'))
+BEGIN INSERT OR IGNORE INTO deleted_id (kind, id) VALUES (CASE OLD.level
+WHEN 'subject' THEN 'subject' WHEN 'scan' THEN 'scan ' || OLD.parent
+WHEN 'reconstruction' THEN 'reconstruction ' || OLD.parent ELSE 'experiment' END, OLD.id); END"""
+    )
+
+
 STEPS: tuple[Step, ...] = (
     Step('The tables of archives before versions were numbered', _first_schema),
     Step('Files of assessors and reconstructions in the folders of XNAT', _folders_as_in_xnat),
+    Step('IDs of deleted items', _ids_of_deleted_items),
 )
 """The steps by number, from 1."""
 VERSION = len(STEPS)

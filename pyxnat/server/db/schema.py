@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     Boolean,
     Column,
     ForeignKey,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    event,
 )
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     'custom_field',
     'custom_form',
     'custom_form_use',
+    'deleted_id',
     'file',
     'invitation',
     'item',
@@ -77,6 +80,27 @@ item = Table(
     Index('item_id', 'level', 'id'),
     Index('item_project', 'project', 'level', 'label'),
     sqlite_autoincrement=True,
+)
+
+# ID of a deleted item, which is not given again. kind is subject, experiment (also for assessors),
+# or the level and number of the session of a scan or reconstruction ('scan 7').
+deleted_id = Table(
+    'deleted_id',
+    METADATA,
+    Column('kind', String, primary_key=True),
+    Column('id', String, primary_key=True),
+)
+event.listen(
+    METADATA,
+    'after_create',
+    DDL(  # type: ignore[no-untyped-call]
+        """CREATE TRIGGER item_deleted AFTER DELETE ON item
+WHEN OLD.level IN ('subject', 'experiment', 'assessor')
+OR EXISTS (SELECT 1 FROM item WHERE pk = OLD.parent AND OLD.level IN ('scan', 'reconstruction'))
+BEGIN INSERT OR IGNORE INTO deleted_id (kind, id) VALUES (CASE OLD.level
+WHEN 'subject' THEN 'subject' WHEN 'scan' THEN 'scan ' || OLD.parent
+WHEN 'reconstruction' THEN 'reconstruction ' || OLD.parent ELSE 'experiment' END, OLD.id); END"""
+    ),
 )
 
 # An item shared into another project, with a label there.

@@ -224,10 +224,7 @@ class Writer(Sharing):
                     'Send the sessions of a new subject separately: XNAT fails on a document with '
                     'both.'
                 )
-            accession, known = self._accession(where, project, document)
-            if known is not None:
-                document.core['label'] = text
-                return self.update(known, document, parent)
+            accession = self._accession(where, document)
             row = self._insert(
                 where, xsi_type, accession, unless_null(text), project, parent.pk, document
             )
@@ -272,24 +269,17 @@ class Writer(Sharing):
         if self.connection.scalar(query) is not None:
             raise Conflict(f'There is a {where} {text} already.')
 
-    def _accession(self, where: str, project: str, document: Document) -> tuple[str, Any]:
-        """Return the ID of a new item, and the item that has it already.
-
-        The latter is None unless the ID was generated.
-        """
+    def _accession(self, where: str, document: Document) -> str:
+        """Return the ID of a new item."""
         wanted = document.core.get('ID')
         if not wanted:
             return self.archive.accessions.give(
-                self.connection,
-                self.archive.prefix,
-                levels_with_shared_ids(where),
-                document.xsi_type,
-                project,
+                self.connection, self.archive.prefix, levels_with_shared_ids(where)
             )
         check_label(wanted, 'ID')
         if self.of_id(where, document) is not None:
             raise Conflict(f'The ID {wanted} is used already.')
-        return wanted, None
+        return wanted
 
     def of_id(self, where: str, document: Document) -> Any:
         """Return the item with the ID in a document, anywhere on the site.

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from ...model.levels import level
 from ..db.access import ANY, Caller, rights
+from ..db.accessions import deleted_child_ids
 from ..db.types import TREE, split_path
 from ..errors import BadRequest, Conflict, ExpectationFailed, NotFound, UnprocessableEntity
 from ..http.request import Call, text
@@ -81,6 +82,7 @@ def _next_number(call: Call, connection: Any, where: str, place: Place) -> str:
         )
         raise ExpectationFailed(f'Name the label of the {where}.')
     used = child_ids(connection, place.row, where)
+    used |= deleted_child_ids(connection, place.row.pk, where)
     return next(str(number) for number in range(1, len(used) + 2) if str(number) not in used)
 
 
