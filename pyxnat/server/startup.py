@@ -13,6 +13,7 @@ from .archive import Archive
 from .jobs.pipeline_engine import Pipelines
 from .jobs.progress import Progress
 from .prearchive import sessions
+from .search import saved_searches
 from .search.display import Displays
 from .search.result_cache import Views
 
@@ -74,6 +75,7 @@ class ServedArchive(Archive):
         for part in (self.displays, self.views, self.pipelines, self.progress):
             self.add_part(part)
         self.before_project_removal.append(partial(sessions.discard_all, self))
+        self.before_project_removal.append(saved_searches.delete_of_project)
         if self.was_crashed:
             sessions.mend(self)
             with self.store.write() as connection:

@@ -3,14 +3,11 @@ parts."""
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lxml import etree
-
-from pyxnat.server import serve
 
 from .conftest import Client
 
@@ -363,31 +360,3 @@ def test_the_id_in_a_document_takes_precedence_over_the_path_for_a_new_scan(admi
         assert {row['ID']: row['quality'] for row in admin.get(f'{path}/scans').rows} == {
             '1': quality
         }
-
-
-# -- older archives
-
-
-def test_an_archive_of_a_version_without_these_columns_opens(tmp_path: Path) -> None:
-    with serve(tmp_path, password='p') as server:
-        client = Client(server, 'admin', 'p')
-        path = '/data/projects/OLD/subjects/S/experiments/E'
-        client.ok('PUT', '/data/projects/OLD')
-        client.ok('PUT', f'{path}?xsiType=xnat:mrSessionData')
-        client.ok('PUT', f'{path}/scans/1?xsiType=xnat:mrScanData')
-        client.ok('PUT', f'{path}/resources/R')
-        client.close()
-    database = sqlite3.connect(tmp_path / 'archive.sqlite')
-    for table, column in (
-        ('item', 'told_project'),
-        ('resource', 'told_count'),
-        ('resource', 'told_size'),
-    ):
-        database.execute(f'ALTER TABLE {table} DROP COLUMN {column}')
-    database.commit()
-    database.close()
-    with serve(tmp_path, password='p') as server:
-        client = Client(server, 'admin', 'p')
-        assert projects_and_shares(client, path) == {'1': ('OLD', [])}
-        assert [row['file_count'] for row in client.get(f'{path}/resources').rows] == ['']
-        client.close()

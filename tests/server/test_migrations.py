@@ -186,3 +186,9 @@ def test_ids_of_items_that_were_deleted_before_the_migration_are_not_given(tmp_p
     with serve(tmp_path, password='p') as server:
         status, body = request(server.port, 'PUT', '/data/projects/P/subjects/NEW')
     assert (status, body) == (201, b'XNAT_S00003')  # S00002 was deleted
+
+
+def test_users_of_an_earlier_version_log_in(oldest: Path) -> None:
+    with serve(oldest, password='p') as server:
+        status, body = request(server.port, 'GET', '/data/projects?format=json', user='ann')
+    assert (status, b'"P"' in body) == (200, True)

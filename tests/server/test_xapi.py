@@ -6,7 +6,6 @@ Paths, statuses and rights follow XNAT 1.8's published description of its API.
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -490,21 +489,6 @@ def test_how_users_log_in(admin: Client, ada: Client) -> None:
     ]
     assert get_json(ada, '/xapi/users/authDetails/ada')[0]['authUser'] == 'ada'
     assert ada.get('/xapi/users/authDetails/admin').status == 403
-
-
-def test_an_archive_of_an_earlier_version_opens(tmp_path: Path) -> None:
-    with serve(tmp_path, password='p', users={'u': 'p'}):
-        pass
-    database = sqlite3.connect(tmp_path / 'archive.sqlite')
-    for column in ('verified', 'modified'):
-        database.execute(f'ALTER TABLE user DROP COLUMN {column}')
-    database.execute('DROP TABLE custom_field')
-    database.commit()
-    database.close()
-    with serve(tmp_path, password='p') as server:
-        client = Client(server, 'u', 'p')
-        assert get_json(client, '/xapi/users/u/verified') is True
-        client.close()
 
 
 # -- schemas

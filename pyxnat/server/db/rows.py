@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 
-from .store import file, item, resource
+from .schema import METADATA
+from .store import custom_form_use, favorite, file, item, resource
 
 __all__ = [
     'children_of',
+    'delete_project_rows',
     'delete_row',
     'file_rows',
     'item_row',
@@ -118,6 +120,24 @@ def file_rows(connection: Connection, holder: int) -> Sequence[Any]:
     return connection.execute(
         select(file).where(file.c.resource == holder).order_by(file.c.path)
     ).all()
+
+
+def delete_project_rows(connection: Connection, project: str) -> None:
+    """Delete all that refers to a project but its items and the log of workflows.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    project : str
+        ID of the project.
+    """
+    for table in METADATA.sorted_tables:
+        if 'project' in table.c and table.name not in ('item', 'workflow'):
+            connection.execute(table.delete().where(table.c.project == project))
+    connection.execute(custom_form_use.delete().where(custom_form_use.c.entity == project))
+    is_project = func.lower(favorite.c.type) == 'project'
+    connection.execute(favorite.delete().where(is_project, favorite.c.id == project))
 
 
 def delete_row(connection: Connection, table: Table, pk: int) -> None:

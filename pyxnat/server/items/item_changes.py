@@ -12,22 +12,14 @@ from sqlalchemy import Connection, select
 from ...model.levels import listed_levels
 from ..archive import Archive
 from ..db.access import Caller
+from ..db.rows import delete_project_rows
 from ..db.store import (
-    config,
     fields_of,
-    group_right,
-    invitation,
     item,
     now,
-    project_pipeline,
-    project_setting,
-    project_visit,
     resource,
     retired,
-    role,
-    share,
     touch,
-    user_group,
 )
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, Forbidden
@@ -220,30 +212,19 @@ class ItemChanges:
     def _retire(self, row: Any) -> None:
         for hook in self.archive.before_project_removal:
             hook(self.connection, row.id)
+        delete_project_rows(self.connection, row.id)
         self.connection.execute(retired.delete().where(retired.c.id == row.id))
         self.connection.execute(retired.insert().values(id=row.id))
-        for table in (
-            role,
-            user_group,
-            group_right,
-            project_setting,
-            project_pipeline,
-            config,
-            share,
-            invitation,
-            project_visit,
-        ):
-            self.connection.execute(table.delete().where(table.c.project == row.id))
 
     def _below(self, row: Any) -> Iterable[Any]:
         """Return an item and all below it, parents first."""
         found = [row]
         layer = [row.pk]
-        if row.level == 'project':  # its sessions of subjects of other projects
+        if row.level == 'project':  # also what it owns below items of other projects
             found += list(
                 self.connection.execute(
                     select(item)
-                    .where(item.c.project == row.id, item.c.level == 'experiment')
+                    .where(item.c.project == row.id, item.c.level.in_(EXPERIMENTS))
                     .order_by(item.c.pk)
                 )
             )

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import select
 
+from ...model.levels import level
 from ..db.access import rights
 from ..db.store import item, now, share, touch
 from ..db.values import unless_null
@@ -117,6 +118,11 @@ class Sharing(ItemChanges):
             Row of the other project.
         label : str | None
             Label there; None keeps it.
+
+        Raises
+        ------
+        Conflict
+            If the label of the item or of a part is in use there.
         """
         need_on(self.connection, self.caller, row, 'delete')
         label = unless_null(label or row.label)
@@ -129,6 +135,9 @@ class Sharing(ItemChanges):
             if row.level == 'subject'
             else [one for one in self._below(row) if one.project == row.project]
         )
+        for one in moving[1:]:
+            if level(one.level).has_label and one.label is not None:
+                self._check_label_is_free(one.level, target.id, one.label, one.pk)
         before = [self.archive.files.item_folder(self.connection, one) for one in moving]
         parent = {'parent': target.pk} if row.level == 'subject' else {}
         changed = [

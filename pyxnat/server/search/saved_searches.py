@@ -9,7 +9,14 @@ from sqlalchemy import Connection, select
 from ..db.store import search
 from .search_xml import SearchDocument, parse_document, write_document
 
-__all__ = ['all_saved', 'delete_saved', 'find_saved', 'replaced_by', 'save_search']
+__all__ = [
+    'all_saved',
+    'delete_of_project',
+    'delete_saved',
+    'find_saved',
+    'replaced_by',
+    'save_search',
+]
 
 
 def all_saved(connection: Connection) -> Iterator[SearchDocument]:
@@ -50,6 +57,21 @@ def save_search(connection: Connection, login: str, document: SearchDocument) ->
     delete_saved(connection, document.id)
     text = write_document(document).decode('utf-8')
     connection.execute(search.insert().values(id=document.id, login=kept or login, document=text))
+
+
+def delete_of_project(connection: Connection, project: str) -> None:
+    """Delete the saved searches of a project: those with its tag.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    project : str
+        ID of the project.
+    """
+    for found in list(all_saved(connection)):
+        if found.attributes.get('tag') == project:
+            delete_saved(connection, found.id)
 
 
 def delete_saved(connection: Connection, name: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Column, Connection, Table, func, literal_column, select
 
 from ..db.schema import METADATA
-from ..db.store import favorite, item, resource, share, user
+from ..db.store import favorite, item, resource, role, share, user, user_group
 
 __all__ = ['dangling', 'twins']
 
@@ -45,10 +45,22 @@ def dangling(connection: Connection) -> Iterator[tuple[Table, int, str]]:
     )
     for rowid, value in rows:
         yield favorite, rowid, f'project {value}'
+    for rowid, name in connection.execute(_groups_that_are_gone()):
+        yield role, rowid, f'group {name}'
     for row in connection.execute(
         select(item.c.pk, item.c.level).where(item.c.parent.is_(None), item.c.level != 'project')
     ):
         yield item, row.pk, f'parent of the {row.level}'
+
+
+def _groups_that_are_gone() -> Any:
+    """Return the query for roles of users in custom groups that do not exist."""
+    there = select(user_group.c.pk).where(
+        user_group.c.project == role.c.project, user_group.c.key == role.c.role
+    )
+    return select(literal_column('role.rowid'), role.c.role).where(
+        role.c.role.not_in(('owner', 'member', 'collaborator')), ~there.exists()
+    )
 
 
 def _without(
