@@ -122,15 +122,21 @@ def test_content_and_new_folders_are_written_before_the_commit(
     assert rows(durable) == before + 1
 
 
+@pytest.mark.parametrize('count', [40, 100])
 def test_a_zip_is_written_once_for_each_folder(
-    durable: Server, seen: Recording, client: Client
+    durable: Server, seen: Recording, client: Client, count: int
 ) -> None:
+    """Many files are bundled in the staging folder, and take their place in one rename."""
     before = rows(durable)
-    client.ok('PUT', f'{E}/resources/ZIP/files/z.zip?inbody=true&extract=true', zipped(100, 4))
-    home = Path('archive/P/arc001/E/RESOURCES')
-    folders = {home / 'ZIP' / f'd{number}' for number in range(4)} | {home, home / 'ZIP'}
-    assert seen.written == [(folders, before, 0)]
-    assert seen.files.count(10) == 100
+    path = f'{E}/resources/ZIP{count}/files/z.zip?inbody=true&extract=true'
+    client.ok('PUT', path, zipped(count, 4))
+    written = [name for names, _, _ in seen.written for name in names]
+    names = [name.name for name in written]
+    assert [names.count(f'd{number}') for number in range(4)] == [1, 1, 1, 1]
+    assert Path('archive/P/arc001/E/RESOURCES') in written
+    assert len(written) == 6
+    assert {(count, tasks) for _, count, tasks in seen.written} == {(before, 0)}
+    assert seen.files.count(10) == count
 
 
 def test_a_renamed_session_is_written_before_its_task_is_forgotten(
