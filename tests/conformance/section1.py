@@ -797,7 +797,10 @@ def a_user_changes_himself(case: Case) -> None:
     sent = {'Content-Type': 'application/json'}
     assert (
         case.outsider(
-            'PUT', '/xapi/users/update', json.dumps({'email': 'out@example.org'}), sent
+            'PUT',
+            '/xapi/users/update',
+            json.dumps({'email': 'out@example.org', 'currentPassword': 'x'}),
+            sent,
         ).status
         == 200
     )

@@ -177,12 +177,13 @@ def test_a_secure_search_is_visible_only_to_its_allowed_users(
     assert listed(collaborator, 'all=true') == ['open']
 
 
-def test_a_search_of_another_user_is_replaced_and_not_deleted(client_of: Clients) -> None:
+def test_a_search_of_another_user_is_neither_replaced_nor_deleted(client_of: Clients) -> None:
     member, collaborator = client_of('member'), client_of('collaborator')
     member.ok('PUT', f'{SAVED}/hers', of('M1', secure='0'))
     assert collaborator.delete(f'{SAVED}/hers').status == 403
-    collaborator.ok('PUT', f'{SAVED}/hers', of('M2', secure='0'))
-    assert labels(collaborator, f'{SAVED}/hers/results') == ['M2'] and logins(member, 'hers') == [
+    for query in ('', '?saveAs=true'):
+        assert collaborator.put(f'{SAVED}/hers{query}', of('M2', secure='0')).status == 403
+    assert labels(member, f'{SAVED}/hers/results') == ['M1'] and logins(member, 'hers') == [
         'member'
     ]
 

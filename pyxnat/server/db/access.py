@@ -19,9 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select, true
 
 from ..errors import BadRequest, WrongCredentials
+from .guards import Guard, record
 from .login_tries import LoginTries
 from .passwords import Passwords, hashed_by, same_password
 from .store import Store, group_right, item, role, share, token, user
@@ -162,7 +163,8 @@ class Users:
         Raises
         ------
         ValueError
-            For an empty login, one with a colon, or ``guest``.
+            For an empty login, one with a colon, or ``guest``, and for the address of another
+            user.
         """
         check_login(login)
         with self._store.read() as connection:
@@ -173,11 +175,15 @@ class Users:
         with self._store.write() as connection:
             known = connection.scalar(select(user.c.pk).where(user.c.login == login))
             if known is None:
+                same = select(user.c.pk).where(func.lower(user.c.email) == email.lower())
+                if email and connection.scalar(same) is not None:
+                    raise ValueError(f'another user has the address {email!r}')
                 values = {
                     'login': login,
                     'password': hashed,
                     'admin': admin,
                     'enabled': True,
+                    'email_verified': True,
                     'modified': int(time.time() * 1000),
                 }
                 connection.execute(
@@ -481,6 +487,7 @@ def rights(connection: Connection, caller: Caller, project: str, kind: str = '')
     frozenset[str]
         Some of read, create, edit and delete, and ``see`` for the project itself.
     """
+    record(Guard.ITEM)
     if caller.admin:
         return ROLES['owner'] | {'see'}
     values = {'project': project, 'login': caller.login}
@@ -526,6 +533,7 @@ def visible(
     seeing : bool
         Whether it is enough that the project is listed.
     """
+    record(Guard.ITEM)
     if caller.admin:
         return true()
     own: Select[Any] = select(role.c.project).where(role.c.login == caller.login)
@@ -556,6 +564,7 @@ def readable(caller: Caller, table: Any) -> ColumnElement[bool]:
     table : Any
         The item table, or an alias of it.
     """
+    record(Guard.ITEM)
     if caller.admin:
         return true()
     shared = share.alias()
@@ -579,6 +588,7 @@ def readable_in(caller: Caller, project: ColumnElement[str], table: Any) -> Colu
     table : Any
         The item table, or an alias of it.
     """
+    record(Guard.ITEM)
     own = select(role.c.project).where(role.c.login == caller.login, role.c.role.in_(tuple(ROLES)))
     held, granted = role.alias(), group_right.alias()
     same = and_(granted.c.project == held.c.project, granted.c.key == held.c.role)

@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
+from ..errors import Forbidden
+from .access import Caller, rights
+from .guards import Guard, record
 from .store import config, now
 
-__all__ = ['ConfigPlace', 'add_version', 'latest', 'tools', 'versions']
+__all__ = ['ConfigPlace', 'add_version', 'latest', 'need_config', 'tools', 'versions']
 
 
 class ConfigPlace(NamedTuple):
@@ -19,6 +22,33 @@ class ConfigPlace(NamedTuple):
     """ID of the project; empty for the site."""
     tool: str
     path: str
+
+
+def need_config(connection: Connection, caller: Caller, project: str, change: bool = False) -> None:
+    """Check that a caller may read the configurations of a project, or change them.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str
+        ID of the project; empty for the site, whose configurations everybody may read.
+    change : bool
+        Whether to change them: owners of the project, and administrators those of the site.
+
+    Raises
+    ------
+    Forbidden
+        Without the right.
+    """
+    record(Guard.CONFIG)
+    if not project and change and not caller.admin:
+        raise Forbidden('Only an administrator can change the configuration of the site.')
+    right = 'delete' if change else 'read'
+    if project and right not in rights(connection, caller, project):
+        raise Forbidden(f'Insufficient privileges: {right} in project {project}.')
 
 
 def tools(connection: Connection, project: str) -> Sequence[Any]:

@@ -7,15 +7,16 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
+from .access import Caller, visible
+from .guards import Guard, record
 from .store import custom_form, custom_form_use, item
 
 __all__ = [
     'SITE',
     'add_form',
     'all_forms',
-    'all_uses',
     'change_form',
     'delete_form_use',
     'enabled_forms',
@@ -23,6 +24,8 @@ __all__ = [
     'find_form_use',
     'forms_of_type',
     'has_data',
+    'seen_in',
+    'seen_uses',
     'set_form_status',
     'use_form',
 ]
@@ -36,26 +39,52 @@ def all_forms(connection: Connection) -> Sequence[Any]:
     return connection.execute(select(custom_form).order_by(custom_form.c.pk)).all()
 
 
-def all_uses(connection: Connection) -> Sequence[Any]:
-    """Return the uses of all forms, oldest first."""
-    return connection.execute(select(custom_form_use).order_by(custom_form_use.c.pk)).all()
+def seen_in(caller: Caller) -> ColumnElement[bool]:
+    """Return the condition for uses of forms that a caller may see.
+
+    Those of the site, and those of projects that the caller may read.
+    """
+    record(Guard.FORM)
+    entity = custom_form_use.c.entity
+    return or_(entity == SITE, visible(caller, entity))
 
 
-def forms_of_type(connection: Connection, xsi_type: str) -> Sequence[Any]:
+def seen_uses(connection: Connection, caller: Caller) -> Sequence[Any]:
+    """Return the uses of forms that a caller may see, oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    """
+    query = select(custom_form_use).where(seen_in(caller))
+    return connection.execute(query.order_by(custom_form_use.c.pk)).all()
+
+
+def forms_of_type(connection: Connection, caller: Caller, xsi_type: str) -> Sequence[Any]:
     """Return the forms of a data type, enabled or not, oldest first.
 
     Parameters
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user.
     xsi_type : str
         The data type.
     """
-    query = select(custom_form).where(custom_form.c.datatype == xsi_type)
+    seen = select(custom_form_use.c.form).where(seen_in(caller))
+    query = select(custom_form).where(
+        custom_form.c.datatype == xsi_type, custom_form.c.pk.in_(seen)
+    )
     return connection.execute(query.order_by(custom_form.c.pk)).all()
 
 
-def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequence[Any]:
+def enabled_forms(
+    connection: Connection, caller: Caller, xsi_type: str, project: str
+) -> Sequence[Any]:
     """Return the enabled forms of a data type.
 
     Those of the project precede those of the site.
@@ -64,6 +93,8 @@ def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequen
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user.
     xsi_type : str
         The data type.
     project : str
@@ -75,6 +106,7 @@ def enabled_forms(connection: Connection, xsi_type: str, project: str) -> Sequen
         custom_form.c.datatype == xsi_type,
         use.c.status == 'enabled',
         use.c.entity.in_((SITE, project)),
+        seen_in(caller),
     )
     return connection.execute(
         query.order_by(use.c.entity == SITE, custom_form.c.position, custom_form.c.pk)
@@ -91,26 +123,27 @@ def find_form(connection: Connection, number: str) -> Any:
     number : str
         The key as text; None is returned if it is not a number.
     """
-    return _find(connection, custom_form, number)
+    if not number.isdecimal():
+        return None
+    return connection.execute(select(custom_form).where(custom_form.c.pk == int(number))).first()
 
 
-def find_form_use(connection: Connection, number: str) -> Any:
-    """Return the use of a form with a key; None if there is none.
+def find_form_use(connection: Connection, caller: Caller, number: str) -> Any:
+    """Return a use of a form that a caller may see; None if there is none.
 
     Parameters
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user.
     number : str
         The key as text; None is returned if it is not a number.
     """
-    return _find(connection, custom_form_use, number)
-
-
-def _find(connection: Connection, table: Table, number: str) -> Any:
+    query = select(custom_form_use).where(seen_in(caller))
     if not number.isdecimal():
         return None
-    return connection.execute(select(table).where(table.c.pk == int(number))).first()
+    return connection.execute(query.where(custom_form_use.c.pk == int(number))).first()
 
 
 def add_form(connection: Connection, login: str, values: Mapping[str, Any]) -> Any:

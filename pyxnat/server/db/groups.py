@@ -7,20 +7,79 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from .access import ROLES
+from ..errors import Forbidden
+from .access import ROLES, Caller, rights
+from .guards import Guard, record
 from .store import group_right, role, user, user_group
+from .users import shown_email
 
 __all__ = [
     'delete_group',
     'group_numbers',
     'groups_of',
     'members',
+    'need_groups',
+    'need_move',
     'own_groups',
     'remove_member',
     'save_group',
     'set_member',
     'sizes',
 ]
+
+
+def need_groups(connection: Connection, caller: Caller, project: str, change: bool = False) -> None:
+    """Check that a caller may see the groups and users of a project, or change them.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str
+        ID of the project, which everybody sees who sees the project.
+    change : bool
+        Whether to change them, which owners may.
+
+    Raises
+    ------
+    Forbidden
+        Without the right.
+    """
+    record(Guard.GROUP)
+    if ('delete' if change else 'see') not in rights(connection, caller, project):
+        what = 'delete' if change else 'read'
+        raise Forbidden(f'Insufficient privileges: {what} in project {project}.')
+
+
+def need_move(connection: Connection, caller: Caller, project: str, login: str, add: bool) -> None:
+    """Check that a caller may add a user to a group, or take it out.
+
+    Owners of the project may; a user may leave.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str
+        ID of the project.
+    login : str
+        The user to add or to take out.
+    add : bool
+        Whether to add.
+
+    Raises
+    ------
+    Forbidden
+        Without the right.
+    """
+    record(Guard.GROUP)
+    is_owner = 'delete' in rights(connection, caller, project)
+    if not is_owner and (add or login != caller.login):
+        raise Forbidden(f'Only an owner of {project} may change the members of its groups.')
 
 
 def own_groups(connection: Connection, project: str) -> dict[str, str]:
@@ -75,21 +134,25 @@ def sizes(connection: Connection, project: str) -> dict[str, int]:
     return {row.role: row.n for row in connection.execute(query)}
 
 
-def members(connection: Connection, project: str, everybody: bool = False) -> Sequence[Any]:
+def members(
+    connection: Connection, caller: Caller, project: str, everybody: bool = False
+) -> Sequence[Any]:
     """Return the members of a project's groups.
 
-    Rows of key of the group, login, names and email address.
+    Rows of key of the group, login, names, and the email address if the caller may see it.
 
     Parameters
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user who asks.
     project : str
         ID of the project.
     everybody : bool
         Whether disabled users are included.
     """
-    columns = (role.c.role, user.c.login, user.c.firstname, user.c.lastname, user.c.email)
+    columns = (role.c.role, user.c.login, user.c.firstname, user.c.lastname, shown_email(caller))
     query = (
         select(*columns)
         .select_from(role.join(user, user.c.login == role.c.login))
@@ -110,6 +173,7 @@ def groups_of(connection: Connection, login: str) -> dict[str, str]:
     login : str
         The user.
     """
+    record(Guard.GROUP)  # of the caller, or for administrators
     rows = connection.execute(
         select(role.c.project, role.c.role).where(role.c.login == login).order_by(role.c.project)
     )

@@ -256,10 +256,34 @@ WHEN 'reconstruction' THEN 'reconstruction ' || OLD.parent ELSE 'experiment' END
     )
 
 
+def _addresses_and_links(connection: sqlite3.Connection) -> None:
+    """Mark addresses of users as verified or not, and keep digests of invitations.
+
+    No address is verified at first: before, users could set any. An invitation of before has no
+    link.
+    """
+    for name, sql in (('user', _USER), ('invitation', _INVITATION)):
+        _define(connection, name, sql)
+
+
+_USER = """CREATE TABLE user (
+    pk INTEGER NOT NULL, login VARCHAR NOT NULL, password VARCHAR NOT NULL,
+    firstname VARCHAR NOT NULL, lastname VARCHAR NOT NULL, email VARCHAR NOT NULL,
+    enabled BOOLEAN NOT NULL, admin BOOLEAN NOT NULL, verified BOOLEAN DEFAULT '1' NOT NULL,
+    email_verified BOOLEAN DEFAULT '0' NOT NULL, modified INTEGER DEFAULT '0' NOT NULL,
+    PRIMARY KEY (pk), UNIQUE (login) )"""
+_INVITATION = """CREATE TABLE invitation (
+    pk INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, project VARCHAR NOT NULL,
+    level VARCHAR NOT NULL, email VARCHAR NOT NULL, create_date VARCHAR NOT NULL,
+    login VARCHAR NOT NULL, digest VARCHAR DEFAULT '' NOT NULL, approved BOOLEAN,
+    approval_date VARCHAR )"""
+
+
 STEPS: tuple[Step, ...] = (
     Step('The tables of archives before versions were numbered', _first_schema),
     Step('Files of assessors and reconstructions in the folders of XNAT', _folders_as_in_xnat),
     Step('IDs of deleted items', _ids_of_deleted_items),
+    Step('Verified addresses, and the digests of links of invitations', _addresses_and_links),
 )
 """The steps by number, from 1."""
 VERSION = len(STEPS)

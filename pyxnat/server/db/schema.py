@@ -193,6 +193,9 @@ user = Table(
     Column('enabled', Boolean, nullable=False, default=True),
     Column('admin', Boolean, nullable=False, default=False),
     Column('verified', Boolean, nullable=False, server_default='1'),
+    Column(
+        'email_verified', Boolean, nullable=False, server_default='0'
+    ),  # by an administrator, or by an invitation that was sent to it
     Column('modified', Integer, nullable=False, server_default='0'),  # milliseconds since 1970
 )
 
@@ -296,6 +299,7 @@ invitation = Table(
     Column('email', String, nullable=False),
     Column('create_date', String, nullable=False),
     Column('login', String, nullable=False),  # who invited
+    Column('digest', String, nullable=False, server_default=''),  # SHA-256 of the link's secret
     Column('approved', Boolean),
     Column('approval_date', String),
     sqlite_autoincrement=True,

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from .access import digest_of
+from ..errors import Forbidden, NotFound
+from .access import Caller, digest_of
+from .guards import Guard, record
 from .store import token
 
-__all__ = ['delete_token', 'find_token', 'issue_token', 'tokens_of']
+__all__ = ['delete_token', 'issue_token', 'need_issue', 'need_token', 'tokens_of', 'user_of_token']
 
 
 def issue_token(connection: Connection, login: str, lifetime_s: int) -> tuple[Any, str]:
@@ -38,22 +40,73 @@ def issue_token(connection: Connection, login: str, lifetime_s: int) -> tuple[An
     return connection.execute(token.insert().values(**values).returning(token)).one(), secret
 
 
-def tokens_of(connection: Connection, login: str) -> Sequence[Any]:
-    """Return the valid tokens of a user, newest first.
+def need_issue(caller: Caller, login: str) -> None:
+    """Check that a caller may issue tokens for a user.
+
+    Parameters
+    ----------
+    caller : Caller
+        The user who asks.
+    login : str
+        The user of the token.
+
+    Raises
+    ------
+    Forbidden
+        For a token of another user, unless the caller is an administrator.
+    """
+    record(Guard.TOKEN)
+    if login != caller.login and not caller.admin:
+        raise Forbidden('Only an administrator can issue tokens for other users.')
+
+
+def tokens_of(connection: Connection, caller: Caller) -> Sequence[Any]:
+    """Return the caller's valid tokens, newest first.
 
     Parameters
     ----------
     connection : Connection
         The database.
-    login : str
+    caller : Caller
         The user.
     """
-    query = select(token).where(token.c.login == login, token.c.expires > int(time.time()))
+    record(Guard.TOKEN)
+    query = select(token).where(token.c.login == caller.login, token.c.expires > int(time.time()))
     return connection.execute(query.order_by(token.c.pk.desc())).all()
 
 
-def find_token(connection: Connection, alias: str, expired: bool = False) -> Any:
-    """Return the token with an alias; None if there is none.
+def need_token(connection: Connection, caller: Caller, alias: str) -> Any:
+    """Return the token with an alias, also if it is expired.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    alias : str
+        The alias.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    Forbidden
+        For a token of another user, unless the caller is an administrator.
+    """
+    record(Guard.TOKEN)
+    row = connection.execute(select(token).where(token.c.alias == alias)).first()
+    if row is None:
+        raise NotFound(f'There is no token {alias}.')
+    if row.login != caller.login and not caller.admin:
+        raise Forbidden('The token is not yours.')
+    return row
+
+
+def user_of_token(connection: Connection, alias: str, secret: str) -> str | None:
+    """Return the user of a valid token; None for a wrong secret.
+
+    Who has the secret may know its user.
 
     Parameters
     ----------
@@ -61,12 +114,20 @@ def find_token(connection: Connection, alias: str, expired: bool = False) -> Any
         The database.
     alias : str
         The alias.
-    expired : bool
-        Whether an expired token is returned.
+    secret : str
+        The secret.
+
+    Raises
+    ------
+    NotFound
+        If there is no such token.
     """
-    query = select(token).where(token.c.alias == alias)
-    query = query if expired else query.where(token.c.expires > int(time.time()))
-    return connection.execute(query).first()
+    record(Guard.TOKEN)
+    query = select(token).where(token.c.alias == alias, token.c.expires > int(time.time()))
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFound(f'There is no token {alias}.')
+    return str(row.login) if secrets.compare_digest(row.digest, digest_of(secret)) else None
 
 
 def delete_token(connection: Connection, pk: int) -> None:

@@ -6,41 +6,122 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, literal, or_, select
 
-from .store import user
+from .access import Caller
+from .guards import Guard, record
+from .store import role, user
 
 __all__ = [
     'active_users',
     'add_user',
+    'address_holders',
     'administrators',
     'all_users',
     'change_user',
-    'email_of',
     'find_user',
     'full_name_of',
+    'is_address_of',
     'is_last_administrator',
-    'login_by_email',
     'login_by_name',
+    'own_user',
+    'shown_email',
+    'shown_user',
 ]
 
-_NAMES = (user.c.login, user.c.firstname, user.c.lastname, user.c.email)
+_NAMES = (user.c.login, user.c.firstname, user.c.lastname)
 
 
-def all_users(connection: Connection) -> Sequence[Any]:
-    """Return all users, by login."""
-    return connection.execute(select(user).order_by(user.c.login)).all()
+def shown_email(caller: Caller) -> ColumnElement[str]:
+    """Return the SQL of a user's email address, empty if the caller may not see it.
+
+    Administrators see all addresses, users their own, and owners of a project those of the users of
+    that project.
+    """
+    record(Guard.USER)
+    if caller.admin:
+        return user.c.email.label('email')
+    own, shared = role.alias('own_role'), role.alias('shared_role')
+    owned = select(own.c.project).where(own.c.login == caller.login, own.c.role == 'owner')
+    theirs = select(shared.c.login).where(shared.c.project.in_(owned))
+    may_see = or_(user.c.login == caller.login, user.c.login.in_(theirs))
+    return case((may_see, user.c.email), else_=literal('')).label('email')
 
 
-def active_users(connection: Connection) -> Sequence[Any]:
-    """Return key, login, names and address of enabled users, by last name."""
-    query = select(user.c.pk, *_NAMES).where(user.c.enabled)
+def _shown(caller: Caller) -> list[ColumnElement[Any]]:
+    """Return the columns of a user without the password, as a caller may see them."""
+    hidden = ('password', 'email')
+    return [*(one for one in user.c if one.name not in hidden), shown_email(caller)]
+
+
+def all_users(connection: Connection, caller: Caller) -> Sequence[Any]:
+    """Return all users as a caller may see them, by login.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user who asks.
+    """
+    return connection.execute(select(*_shown(caller)).order_by(user.c.login)).all()
+
+
+def shown_user(connection: Connection, caller: Caller, login: str) -> Any:
+    """Return a user as a caller may see it; None if there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user who asks.
+    login : str
+        The login of the other.
+    """
+    return connection.execute(select(*_shown(caller)).where(user.c.login == login)).first()
+
+
+def own_user(connection: Connection, caller: Caller) -> Any:
+    """Return the whole row of the caller.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    """
+    record(Guard.USER)
+    return connection.execute(select(user).where(user.c.login == caller.login)).one()
+
+
+def active_users(connection: Connection, caller: Caller) -> Sequence[Any]:
+    """Return key, login, names and address of enabled users, by last name.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user who asks.
+    """
+    query = select(user.c.pk, *_NAMES, shown_email(caller)).where(user.c.enabled)
     return connection.execute(query.order_by(user.c.lastname)).all()
 
 
-def administrators(connection: Connection) -> Sequence[Any]:
-    """Return the administrators, oldest first."""
-    return connection.execute(select(user).where(user.c.admin).order_by(user.c.pk)).all()
+def administrators(connection: Connection, caller: Caller) -> Sequence[Any]:
+    """Return the administrators as a caller may see them, oldest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user who asks.
+    """
+    query = select(*_shown(caller)).where(user.c.admin)
+    return connection.execute(query.order_by(user.c.pk)).all()
 
 
 def find_user(connection: Connection, login: str) -> Any:
@@ -72,32 +153,23 @@ def login_by_name(connection: Connection, name: str) -> str | None:
     return found
 
 
-def login_by_email(connection: Connection, address: str) -> str | None:
-    """Return the login of the user with an email address, or None.
+def address_holders(connection: Connection, address: str) -> Sequence[Any]:
+    """Return the users with an email address; older archives may have several.
 
     Parameters
     ----------
     connection : Connection
         The database.
     address : str
-        The email address; case is ignored.
+        The email address; case is ignored. Nobody has an empty one.
     """
-    return connection.scalar(
-        select(user.c.login).where(func.lower(user.c.email) == address.lower())
-    )
+    query = select(user).where(func.lower(user.c.email) == address.lower())
+    return connection.execute(query).all() if address else []
 
 
-def email_of(connection: Connection, login: str) -> str:
-    """Return the email address of a user; empty without one.
-
-    Parameters
-    ----------
-    connection : Connection
-        The database.
-    login : str
-        The user.
-    """
-    return connection.scalar(select(user.c.email).where(user.c.login == login)) or ''
+def is_address_of(row: Any) -> bool:
+    """Whether the address of a user is known to be that user's."""
+    return bool(row.enabled and row.verified and row.email_verified)
 
 
 def full_name_of(connection: Connection, login: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ the rows with a rest and the longest pattern are used.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
@@ -28,13 +29,33 @@ from typing import Any, NamedTuple
 from werkzeug.wrappers import Response
 
 from ...model.levels import LEVELS, SERVER, chains, children, level
-from ..errors import Forbidden, MethodNotAllowed, NotFound, Refusal, Unauthorized, by_container
+from ..db.guards import Guard, recording
+from ..errors import (
+    Forbidden,
+    InternalServerError,
+    MethodNotAllowed,
+    NotFound,
+    Refusal,
+    Unauthorized,
+    by_container,
+)
 from ..items.uris import NO_FILES
 from .error_pages import page, plain_refusal
 from .request import Call
 
-__all__ = ['ANYWHERE', 'METHODS', 'Access', 'Match', 'Route', 'Router', 'answer_as', 'places']
+__all__ = [
+    'ANYWHERE',
+    'METHODS',
+    'Access',
+    'Match',
+    'Route',
+    'Router',
+    'answer_as',
+    'guarded',
+    'places',
+]
 
+_log = logging.getLogger(__name__)
 ANYWHERE = '…'
 """First segment of a pattern that stands below every place of its level."""
 METHODS = ('GET', 'POST', 'PUT', 'DELETE')
@@ -73,6 +94,17 @@ class Route(NamedTuple):
     access: Access = Access.ANYBODY
     writes: bool = False
     """Whether GET changes data, as it does in XNAT for tokens."""
+    guard: Guard | None = None
+    """Guards that the handler calls before it succeeds.
+
+    `Guard.NOTHING` where it touches no object of a user or project. None is for rows whose access
+    is one user's or the administrators' own.
+    """
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether the row says who decides about its objects."""
+        return self.guard is not None or self.access in (Access.SELF, Access.ADMIN)
 
     def patterns(self) -> list[str]:
         """Return the pattern at every place where it stands."""
@@ -130,6 +162,19 @@ class Match(NamedTuple):
             else:
                 found[name] = self.parts[place]
         return found
+
+
+def guarded(guard: Guard, routes: Iterable[Route]) -> tuple[Route, ...]:
+    """Return rows that all need a guard, unless they name others or only an access.
+
+    Parameters
+    ----------
+    guard : Guard
+        The guards.
+    routes : Iterable[Route]
+        The rows.
+    """
+    return tuple(row if row.is_decided else row._replace(guard=guard) for row in routes)
 
 
 def places(segment: str) -> list[str]:
@@ -260,8 +305,9 @@ class Router:
         Raises
         ------
         Refusal
-            If the route or the handler refuses the request. Below ``/xapi`` most refusals are
-            returned as responses in plain text instead.
+            If the route or the handler refuses the request, and `InternalServerError` if the
+            handler succeeds without a call of the row's guards: nothing is sent then. Below
+            ``/xapi`` most refusals are returned as responses in plain text instead.
         """
         try:
             return self._call_handler(call, match)
@@ -278,7 +324,14 @@ class Router:
             raise _refusal(call, match)
         route, call.names = pair
         _admit(route, call)
-        return answer_as(route.handler(call, **call.names))
+        with recording() as record:
+            response = answer_as(route.handler(call, **call.names))
+        missing = (route.guard or Guard.NOTHING) & ~record.called
+        if missing and response.status_code < 400:
+            response.close()
+            _log.error('%s %s called no guard of %s', call.method, route.pattern, missing)
+            raise InternalServerError('The server failed; see its log for the reason.')
+        return response
 
 
 def _without_optional(segments: list[str]) -> Iterator[tuple[list[str], bool]]:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from ...model.levels import LEVELS, level
 from ...model.xml import Node, write_xml
 from ..context import Context
+from ..db.guards import Guard, record
 from ..db.store import fields_of
 from ..errors import Forbidden, InternalServerError, Refusal
 from .find_files import Held, Kept, files_in, resources_at, with_parts
@@ -72,6 +73,7 @@ def sessions_of(
     Forbidden
         For a session that does not exist, or is not readable.
     """
+    record(Guard.ITEM)  # each session is found with the rights of the caller
     for text in asked.get('sessions') or ():
         parts = str(text).split(':')
         if len(parts) != 4:

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, se
 
 from ...model.levels import level, listed_levels
 from ..db.access import Caller, readable, rights
+from ..db.guards import Guard, record
 from ..db.store import alias, item, share
 from ..errors import Forbidden, NotFound
 from .uris import Step
@@ -36,8 +37,6 @@ __all__ = [
     'need',
     'need_on',
 ]
-
-"""Levels whose items are readable with their session."""
 
 
 @dataclass
@@ -235,6 +234,7 @@ def _select_element(
         'pk': place.row.pk if place.row is not None else None,
         'caller': caller.login,
     }
+    record(Guard.ITEM)  # the statements are cached, with `readable` in them
     for way in _ways(plural, above, method, holds, bool(place.project)):
         row = connection.execute(_statement(plural, above, way, caller.admin), values).first()
         if row is not None:

@@ -72,7 +72,13 @@ class Sharing(ItemChanges):
             Row of the other project.
         label : str | None
             Label there; None for none.
+
+        Raises
+        ------
+        Forbidden
+            Without the rights to edit the item and to create in the other project.
         """
+        need_on(self.connection, self.caller, row, 'edit')
         need(self.connection, self.caller, target.id, 'create', kind_of(self.connection, row))
         if label and row.level != 'scan':
             self._check_label_is_free(row.level, target.id, label)

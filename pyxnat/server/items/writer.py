@@ -17,6 +17,7 @@ from ...model.schemas import canonical
 from ..archive import Archive
 from ..db.access import ANY, readable
 from ..db.accessions import taken
+from ..db.guards import Guard, record
 from ..db.store import fields_of, item, now, retired, role, touch
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
@@ -132,6 +133,7 @@ class Writer(Sharing):
         return self.connection.scalar(select(retired.c.id).where(retired.c.id == text)) is not None
 
     def _new_project(self, text: str, document: Document, access: str) -> Any:
+        record(Guard.ITEM)
         if self.caller.guest:
             raise Forbidden('A guest cannot create projects.')
         preferences = self.archive.preferences

@@ -6,6 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import NamedTuple
 
+from ..db.guards import Guard, record
+
 __all__ = ['STATUSES', 'Message', 'Progress']
 
 STATUSES = ('PROCESSING', 'WARNING', 'COMPLETED', 'FAILED')
@@ -43,6 +45,7 @@ class Progress:
         message : Message
             The line.
         """
+        record(Guard.PROGRESS)
         with self._lock:
             log = self._logs.setdefault((session, name), [])
             del log[: max(0, len(log) + 1 - MAX_MESSAGES)]
@@ -60,6 +63,7 @@ class Progress:
         name : str
             Name of the log.
         """
+        record(Guard.PROGRESS)
         with self._lock:
             return list(self._logs.get((session, name), ()))
 
@@ -73,5 +77,6 @@ class Progress:
         name : str
             Name of the log.
         """
+        record(Guard.PROGRESS)
         with self._lock:
             self._logs.pop((session, name), None)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select
 
 from ...model.levels import level, listed_levels
 from ..context import Context
+from ..db.guards import Guard, record
 from ..db.rows import file_rows, resources_of
 from ..db.store import file, item, now, resource, touch
 from ..errors import BadRequest
@@ -57,6 +58,7 @@ def refresh(context: Context, uris: Iterable[str], asked: Iterable[str] = OPTION
     BadRequest
         For a URI of something else.
     """
+    record(Guard.ITEM)  # `_asked` finds and needs each item; there may be none
     wanted = {name.lower() for name in asked}
     with context.archive.store.read() as connection:
         found = [(uri, *_asked(context, connection, uri)) for uri in uris]

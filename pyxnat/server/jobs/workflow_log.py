@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ..context import Context
-from ..db.access import Caller, readable, visible
+from ..db.access import Caller
 from ..db.store import item, now, workflow
+from ..db.workflow_access import need_log, seen_by
 from ..db.workflow_fields import WORKFLOW_FIELDS
 from ..errors import Forbidden
 
@@ -20,7 +21,6 @@ __all__ = [
     'change',
     'find',
     'find_all',
-    'may_see',
     'of_deleted_item',
     'of_item',
     'put_status',
@@ -101,34 +101,8 @@ def put_status(connection: Connection, pk: int, status: str, **fields: str) -> N
     )
 
 
-def find(connection: Connection, number: str, fields: Mapping[str, str]) -> Any:
-    """Return a workflow by its number or its identifying fields, or None.
-
-    Parameters
-    ----------
-    connection : Connection
-        The database.
-    number : str
-        Number of the workflow; if empty, the newest of the same pipeline, item, scan and launch
-        time is returned.
-    fields : Mapping[str, str]
-        Field to value, used without a number.
-    """
-    if number:
-        return (
-            connection.execute(select(workflow).where(workflow.c.pk == int(number))).first()
-            if number.isdecimal()
-            else None
-        )
-    keys = {
-        name: fields.get(name, '') for name in ('pipeline_name', 'ID', 'scan_id', 'launch_time')
-    }
-    same = [workflow.c[COLUMNS[name]] == value for name, value in keys.items()]
-    return connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())).first()
-
-
-def may_see(connection: Connection, caller: Caller, row: Any) -> bool:
-    """Whether a caller created a workflow or may read its item.
+def find(connection: Connection, caller: Caller, number: str, fields: Mapping[str, str]) -> Any:
+    """Return a workflow that a caller may see, or None.
 
     Parameters
     ----------
@@ -136,17 +110,21 @@ def may_see(connection: Connection, caller: Caller, row: Any) -> bool:
         The database.
     caller : Caller
         The user.
-    row
-        The workflow.
+    number : str
+        Number of the workflow; if empty, the newest of the same pipeline, item, scan and launch
+        time is returned.
+    fields : Mapping[str, str]
+        Field to value, used without a number.
     """
-    if caller.admin or row.login == caller.login:
-        return True
-    return (
-        connection.scalar(
-            select(item.c.pk).where(item.c.id == row.item, readable(caller, item)).limit(1)
-        )
-        is not None
-    )
+    query = select(workflow).where(seen_by(caller)).order_by(workflow.c.pk.desc())
+    if number:
+        named = query.where(workflow.c.pk == int(number)) if number.isdecimal() else None
+        return connection.execute(named).first() if named is not None else None
+    keys = {
+        name: fields.get(name, '') for name in ('pipeline_name', 'ID', 'scan_id', 'launch_time')
+    }
+    same = [workflow.c[COLUMNS[name]] == value for name, value in keys.items()]
+    return connection.execute(query.where(*same)).first()
 
 
 def record_foreign(connection: Connection, caller: Caller, fields: Mapping[str, str]) -> None:
@@ -164,32 +142,37 @@ def record_foreign(connection: Connection, caller: Caller, fields: Mapping[str, 
     Raises
     ------
     Forbidden
-        If the caller cannot read the item.
+        If the caller cannot edit the item.
     """
-    owner = connection.execute(
-        select(item.c.project).where(item.c.id == fields['ID'], readable(caller, item)).limit(1)
-    ).first()
-    if owner is None and not caller.admin:
-        raise Forbidden(f'Insufficient privileges: you cannot read {fields["ID"]}.')
-    project = str(owner.project) if owner is not None else ''
-    values = {'status': 'Queued', 'project': project, **_columns_of(fields), 'login': caller.login}
+    project = need_log(connection, caller, fields['ID'], fields.get('ExternalID', ''))
+    values = {'status': 'Queued', **_columns_of(fields), 'project': project, 'login': caller.login}
     connection.execute(
         workflow.insert().values(**values, fields=json.dumps(_more_of(fields), ensure_ascii=False))
     )
 
 
-def change(connection: Connection, row: Any, fields: Mapping[str, str]) -> None:
-    """Set fields of a workflow.
+def change(connection: Connection, caller: Caller, row: Any, fields: Mapping[str, str]) -> None:
+    """Set fields of a workflow of the caller; administrators change all.
 
     Parameters
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user.
     row
         The workflow.
     fields : Mapping[str, str]
         Field to value; the others stay.
+
+    Raises
+    ------
+    Forbidden
+        For a workflow of another user, and without the right to edit its item.
     """
+    if not caller.admin and row.login != caller.login:
+        raise Forbidden('You are not allowed to make changes to this workflow.')
+    need_log(connection, caller, fields.get('ID', row.item), fields.get('ExternalID', row.project))
     more = json.dumps(json.loads(row.fields) | _more_of(fields), ensure_ascii=False)
     connection.execute(
         workflow.update().where(workflow.c.pk == row.pk).values(**_columns_of(fields), fields=more)
@@ -216,17 +199,20 @@ def values_of(row: Any) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def of_item(connection: Connection, row: Any) -> list[Any]:
+def of_item(connection: Connection, caller: Caller, row: Any) -> list[Any]:
     """Return the workflows of an item in its own project, the newest first.
 
     Parameters
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user.
     row
         The item.
     """
     same = (
+        seen_by(caller),
         workflow.c.item == row.id,
         workflow.c.project == row.project,
         workflow.c.data_type == row.xsi_type,
@@ -260,7 +246,7 @@ def of_deleted_item(connection: Connection, caller: Caller, xsi_type: str, name:
     same = (
         workflow.c.item == name,
         workflow.c.data_type == xsi_type,
-        visible(caller, workflow.c.project),
+        seen_by(caller),
     )
     return list(connection.execute(select(workflow).where(*same).order_by(workflow.c.pk.desc())))
 
@@ -283,9 +269,7 @@ def find_all(
     latest : bool
         Whether to return only the newest of each item.
     """
-    query = select(workflow).where(
-        visible(context.caller, workflow.c.project) | (workflow.c.login == context.caller.login)
-    )
+    query = select(workflow).where(seen_by(context.caller))
     experiment = context.get('experiment')
     if experiment:
         labelled = select(item.c.id).where(

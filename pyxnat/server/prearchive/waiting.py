@@ -7,17 +7,97 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from ..db.store import arrival, arrival_file, arrival_log
+from ..db.access import ANY, Caller, rights
+from ..db.guards import Guard, record
+from ..db.store import arrival, arrival_file, arrival_log, role
+from ..errors import Forbidden
 
 __all__ = [
     'count_images',
     'find_place',
     'find_study',
+    'handled_by',
     'image_paths',
     'image_rows',
     'log_of',
+    'may_handle',
+    'need_waiting',
     'waiting_sessions',
 ]
+
+
+def need_waiting(
+    connection: Connection, caller: Caller, project: str | None, right: str = 'edit'
+) -> None:
+    """Check that a caller has access to a project's sessions in the prearchive.
+
+    Only administrators have access to those without a project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str or None
+        ID of the project; None for sessions without one.
+    right : str
+        Right on any type in the project: ``edit`` for one session, also to read it, ``create`` to
+        put one there, ``read`` to list them, which needs a role in the project, public or not.
+
+    Raises
+    ------
+    Forbidden
+        Without the right.
+    """
+    if not may_handle(connection, caller, project, right):
+        where = project or 'Unassigned'
+        raise Forbidden(f'Insufficient privileges: {right} in the prearchive of {where}.')
+
+
+def may_handle(
+    connection: Connection, caller: Caller, project: str | None, right: str = 'edit'
+) -> bool:
+    """Whether a caller has access to a project's sessions, as `need_waiting` says.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    project : str or None
+        ID of the project; None for sessions without one.
+    right : str
+        ``edit``, ``create`` or ``read``.
+    """
+    record(Guard.WAITING)
+    granted = rights(connection, caller, project or '', ANY)
+    if project is None or caller.admin:
+        return caller.admin
+    held = select(role.c.role).where(role.c.project == project, role.c.login == caller.login)
+    if right == 'read' and connection.scalar(held) is None:
+        return False
+    return right in granted
+
+
+def handled_by(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[Any]:
+    """Return the sessions that a caller may edit, of all projects.
+
+    XNAT lists other sessions only in requests for their project.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    caller : Caller
+        The user.
+    rows : sequence of Row
+        The sessions.
+    """
+    record(Guard.WAITING)
+    mine = {name: may_handle(connection, caller, name) for name in {row.project for row in rows}}
+    return [row for row in rows if mine[row.project]]
 
 
 def waiting_sessions(

@@ -9,11 +9,13 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
+from ..db.access import Caller
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..db.values import parse_stamp
 from ..errors import BadRequest, NotFound
 from ..http.request import Call
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.rows import find_of_type
 from ..jobs import workflow_log
 
@@ -31,26 +33,28 @@ def _audit(call: Call, kind: str, name: str) -> Response:
     with call.archive.store.read() as connection:
         row = find_of_type(connection, call.caller, model.registry.subtypes(kind), name)
         if row is not None:
-            return history(connection, row)
+            return history(connection, call.caller, row)
         gone = workflow_log.of_deleted_item(connection, call.caller, kind, name)
         if not gone:
             raise NotFound(f'Unable to find the specified {kind}: {name}')
         return _events(gone)
 
 
-def history(connection: Connection, row: Any) -> Response:
+def history(connection: Connection, caller: Caller, row: Any) -> Response:
     """Return the events of an item, the newest first.
 
     Parameters
     ----------
     connection : Connection
         The database.
+    caller : Caller
+        The user.
     row
         The item. Scans and reconstructions have none.
     """
     if level(row.level).is_part:  # their events are recorded at their session
         return _events([])
-    return _events(workflow_log.of_item(connection, row))
+    return _events(workflow_log.of_item(connection, caller, row))
 
 
 def _events(rows: list[Any]) -> Response:
@@ -84,11 +88,14 @@ def _milliseconds(stamp: str) -> int:
     return int(moment.timestamp() * 1000) if moment else 0
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/services/audit/{kind?}/{name?}',
-        _audit,
-        'List the changes of a project, subject or experiment by its type and ID.',
+ROUTES = guarded(
+    Guard.WORKFLOW,
+    (
+        Route(
+            'GET',
+            '/data/services/audit/{kind?}/{name?}',
+            _audit,
+            'List the changes of a project, subject or experiment by its type and ID.',
+        ),
     ),
 )

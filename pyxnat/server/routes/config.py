@@ -12,12 +12,13 @@ from werkzeug.wrappers import Response
 
 from ..db import config_store
 from ..db.config_store import ConfigPlace
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.json_text import parse_json
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..table import Table
 from .project_scope import project_of
 
@@ -47,24 +48,19 @@ def _place(call: Call, connection: Connection) -> ConfigPlace:
     project, tool, path = '', call.names['tool'], call.names['path']
     writing = call.method != 'GET'
     if 'project' in call.names:
-        project = str((_owned if writing else _readable)(call, connection).id)
-    elif writing and not call.caller.admin:
-        raise Forbidden('Only an administrator can change the configuration of the site.')
+        project = _project(call, connection, writing)
+    config_store.need_config(connection, call.caller, project, change=writing)
     if writing and not path:
         raise BadRequest('Name the tool and the path.')
     return ConfigPlace(project, tool, path)
 
 
-def _readable(call: Call, connection: Connection) -> Any:
-    return project_of(call, connection, 'read')
-
-
-def _owned(call: Call, connection: Connection) -> Any:
-    """Return the project for an owner; refuse all others with `Forbidden`."""
+def _project(call: Call, connection: Connection, writing: bool) -> str:
+    """Return the ID of the project; to write into a hidden one is `Forbidden`."""
     try:
-        return project_of(call, connection, 'delete')
+        return str(project_of(call, connection).id)
     except NotFound:
-        if call.caller.admin:
+        if call.caller.admin or not writing:
             raise
         raise Forbidden('User does not have privileges to modify config for this project') from None
 
@@ -225,16 +221,19 @@ def _delete(call: Call, **names: str) -> Response:
     return text()
 
 
-ROUTES = tuple(
-    Route(method, f'/data{place}/config/{{tool?}}/{{path*}}', handler, doc)
-    for place in ('', '/projects/{project}')
-    for method, handler, doc in (
-        (
-            'GET',
-            _get,
-            'List the tools that are configured, the configurations of one, or return one.',
-        ),
-        ('PUT', _put, 'Write a configuration, or enable or disable it.'),
-        ('DELETE', _delete, 'Disable a configuration.'),
-    )
+ROUTES = guarded(
+    Guard.CONFIG,
+    (
+        Route(method, f'/data{place}/config/{{tool?}}/{{path*}}', handler, doc)
+        for place in ('', '/projects/{project}')
+        for method, handler, doc in (
+            (
+                'GET',
+                _get,
+                'List the tools that are configured, the configurations of one, or return one.',
+            ),
+            ('PUT', _put, 'Write a configuration, or enable or disable it.'),
+            ('DELETE', _delete, 'Disable a configuration.'),
+        )
+    ),
 )

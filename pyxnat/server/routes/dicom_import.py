@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 
 from werkzeug.wrappers import Response
 
-from ..db.access import ANY, Caller, rights
+from ..db.access import Caller
+from ..db.guards import Guard, record
 from ..db.project_settings import setting_of
 from ..db.store import Connection
 from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound, Refusal
 from ..http.request import Call, text
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.locate import find_project
 from ..items.unpacking import unpack
 from ..items.zip_tar import BLOCK
@@ -29,7 +30,7 @@ from ..prearchive.build import build
 from ..prearchive.receive import Object, add
 from ..prearchive.sessions import BUSY, NO_LABEL, UNASSIGNED, Wish, clean_label, new
 from ..prearchive.to_archive import Policy, archive_session, uri_of
-from ..prearchive.waiting import find_place, find_study
+from ..prearchive.waiting import find_place, find_study, may_handle
 from ..storage.dicom_headers import Header, NotDicom, read
 from ..storage.file_area import Staged
 from .file_writes import received
@@ -309,9 +310,10 @@ class _Import:
             row = find_project(connection, asked)
             if row is None and caller.admin:
                 raise NotFound(f'Unable to find the specified project: {asked}')
-            if row is None or 'create' not in rights(connection, caller, row.id, ANY):
+            if row is None or not may_handle(connection, caller, row.id, 'create'):
                 raise Forbidden(f'Insufficient privileges: create in project {asked}.')
             return str(row.id)
+        record(Guard.WAITING)  # every user may upload without a project, and see no more of it
         return None if asked else _project_of(connection, caller, header)
 
     def _code(self, connection: Connection, project: str | None, header: Header) -> str:
@@ -389,7 +391,7 @@ def _project_of(connection: Connection, caller: Caller, header: Header) -> str |
     named = [_assigned('Project', header, (keyword,)) for keyword in _COMMENTS]
     for name in [*named, values.get('StudyDescription', ''), values.get('AccessionNumber', '')]:
         row = find_project(connection, name)
-        if row is not None and 'create' in rights(connection, caller, row.id, ANY):
+        if row is not None and may_handle(connection, caller, row.id, 'create'):
             return str(row.id)
     return None
 
@@ -405,12 +407,15 @@ def _assigned(name: str, header: Header, keywords: tuple[str, ...] = _COMMENTS[:
     return ''
 
 
-ROUTES = (
-    Route(
-        'POST',
-        '/data/services/import',
-        _import,
-        'Import DICOM files, in a zip or one at a time.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.WAITING,
+    (
+        Route(
+            'POST',
+            '/data/services/import',
+            _import,
+            'Import DICOM files, in a zip or one at a time.',
+            Access.LOGIN,
+        ),
     ),
 )

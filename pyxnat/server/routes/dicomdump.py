@@ -12,11 +12,12 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..errors import BadRequest, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.find_files import files_of
 from ..items.uris import ItemPath, archived_parts, parse
 from ..prearchive.sessions import images_of, scans_of
@@ -113,11 +114,14 @@ def _waiting(
             )
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/services/dicomdump',
-        _dump_header,
-        'List the DICOM elements of the first image in `src`.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(
+            'GET',
+            '/data/services/dicomdump',
+            _dump_header,
+            'List the DICOM elements of the first image in `src`.',
+        ),
     ),
 )

@@ -8,11 +8,12 @@ from werkzeug.wrappers import Response
 
 from ..db.access import rights
 from ..db.favorites import add_favorite, favorites, remove_favorite
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..errors import NotFound
 from ..http.request import Call
 from ..http.responses import no_table, table_response
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.locate import find_project
 from ..items.rows import find_readable
 from ..table import Table
@@ -25,11 +26,11 @@ def _change(call: Call, kind: str, name: str) -> Response:
     with call.archive.store.write() as connection:
         row = _item(call, connection, name)
         name = row.id if row is not None else name
-        remove_favorite(connection, call.caller.login, kind, name)
+        remove_favorite(connection, call.caller, kind, name)
         if call.method == 'PUT':
             if row is None:
                 raise NotFound(f'There is no {kind} {name}.')
-            add_favorite(connection, call.caller.login, kind, name)
+            add_favorite(connection, call.caller, kind, name)
         return _table(call, connection, kind)
 
 
@@ -38,14 +39,13 @@ def _list(call: Call, kind: str) -> Response:
 
     As in XNAT, the type in the path is ignored, and without the parameter there is no table.
     """
-    if not call.has('DATA_TYPE'):
-        return no_table()
     with call.archive.store.read() as connection:
-        return _table(call, connection, call.get('DATA_TYPE'))
+        table = _table(call, connection, call.get('DATA_TYPE'))
+    return table if call.has('DATA_TYPE') else no_table()
 
 
 def _table(call: Call, connection: Connection, kind: str) -> Response:
-    names = favorites(connection, call.caller.login, kind)
+    names = favorites(connection, call.caller, kind)
     found = [(row.id, kind) for name in names if (row := _item(call, connection, name)) is not None]
     return table_response(
         call, Table(('id', 'datatype'), found, {'title': 'User Favorites'}, count=False)
@@ -60,19 +60,22 @@ def _item(call: Call, connection: Connection, name: str) -> Any:
     return find_readable(connection, call.caller, name)
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/users/favorites/{kind}',
-        _list,
-        "List the caller's favourites of the type in `DATA_TYPE`.",
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT DELETE',
-        '/data/users/favorites/{kind}/{name}',
-        _change,
-        'Add or remove a favourite.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.FAVORITE,
+    (
+        Route(
+            'GET',
+            '/data/users/favorites/{kind}',
+            _list,
+            "List the caller's favourites of the type in `DATA_TYPE`.",
+            Access.LOGIN,
+        ),
+        Route(
+            'PUT DELETE',
+            '/data/users/favorites/{kind}/{name}',
+            _change,
+            'Add or remove a favourite.',
+            Access.LOGIN,
+        ),
     ),
 )

@@ -10,12 +10,13 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard, record
 from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound, PreconditionFailed
 from ..http.json_text import parse_json
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.locate import find_project, need
 from ..items.rows import visible_projects
 from ..table import Table
@@ -51,6 +52,7 @@ def _get(call: Call) -> Response:
         )
     if call.has('group'):
         raise BadRequest('Use tag= for the features of groups.')
+    record(Guard.ITEM)  # the archive has no features
     return table_response(
         call,
         Table(('key', 'name', 'description', 'enabled', 'banned'), [], count=False),
@@ -96,13 +98,16 @@ def _set(call: Call) -> Response:
     raise NotFound(f'There is no feature {key}.')
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/services/features',
-        _get,
-        'List the features; by `tag` those of the groups of projects, by `type` those of kinds of '
-        'groups.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(
+            'GET',
+            '/data/services/features',
+            _get,
+            'List the features; by `tag` those of the groups of projects, by `type` those of '
+            'kinds of groups.',
+        ),
+        Route('POST', '/data/services/features', _set, 'Switch a feature; the archive has none.'),
     ),
-    Route('POST', '/data/services/features', _set, 'Switch a feature; the archive has none.'),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from werkzeug.wrappers import Response
 
@@ -16,21 +17,22 @@ from ..db.groups import (
     delete_group,
     group_numbers,
     members,
+    need_groups,
     own_groups,
     remove_member,
     save_group,
     set_member,
     sizes,
 )
-from ..db.invitations import invite
+from ..db.guards import Guard
+from ..db.invitations import invite, user_to_add
 from ..db.store import Connection
 from ..db.types import Model
-from ..db.users import administrators, login_by_email, login_by_name
-from ..errors import BadRequest, Forbidden, NotFound
+from ..db.users import address_holders, administrators, login_by_name
+from ..errors import BadRequest, Conflict, Forbidden, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.router import Access, Route
-from ..items.locate import need
+from ..http.router import Access, Route, guarded
 from ..items.xml import write_element
 from ..table import Table
 from .project_scope import project_of
@@ -39,6 +41,7 @@ __all__ = ['ROUTES', 'key_of', 'titles']
 
 TITLES = {'owner': 'Owners', 'member': 'Members', 'collaborator': 'Collaborators'}
 _GRANTED = re.compile(r'(?P<type>.+)_(?P=type)/(?:project|ID)$')
+_ADDRESS = re.compile(r'[^@\s<>"]+@[^@\s<>"]+')
 _NAME = re.compile(r'[A-Za-z0-9][A-Za-z0-9 .-]*')
 ALL_DATA = 'ALL_DATA_ADMIN'
 """Group with all rights on all projects: here the administrators."""
@@ -90,29 +93,54 @@ def _users(call: Call, project: str, first: str = '', **names: str) -> Response:
     """Return the users of a project; with ``true`` also disabled ones."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
-        if call.archive.preferences.flag('restrictUserListAccessToAdmins'):
-            need(connection, call.caller, row.id, 'delete')
+        restricted = call.archive.preferences.flag('restrictUserListAccessToAdmins')
+        need_groups(connection, call.caller, row.id, change=restricted)
         return _user_table(call, connection, row.id, everybody=first == 'true')
 
 
 def _change_users(call: Call, project: str, group: str, logins: str) -> Response:
-    """Add users to a group or remove them, and return the table of users."""
+    """Add users to a group or remove them, and return the table of users.
+
+    The header ``X-Invitation`` has the address and the link of each invitation: no mail is sent.
+    """
+    links = []
     with call.archive.store.write() as connection:
-        row = project_of(call, connection, 'delete')
+        row = project_of(call, connection)
+        need_groups(connection, call.caller, row.id, change=True)
         key = key_of(connection, row.id, group)
-        for name in logins.split(','):
-            _change_role(call, connection, row.id, key, name.strip())
-        return _user_table(call, connection, row.id)
+        for name in map(str.strip, logins.split(',')):
+            if call.method == 'PUT' and '@' in name:
+                links += _invite(call, connection, row.id, key, name)
+            _change_role(call, connection, row.id, key, name)
+        response = _user_table(call, connection, row.id)
+    for link in links:
+        response.headers.add('X-Invitation', link)
+    return response
 
 
 def _change_role(call: Call, connection: Connection, project: str, group: str, name: str) -> None:
-    add = call.method == 'PUT'
     login = login_by_name(connection, name)
-    if login is None:
-        if add and '@' in name and login_by_email(connection, name) is None:
-            invite(connection, call.caller.login, project, group, name)
-        return  # XNAT ignores unknown logins and addresses of users
-    (set_member if add else remove_member)(connection, project, login, group)
+    if login is not None:  # XNAT ignores unknown logins and addresses of users
+        change = set_member if call.method == 'PUT' else remove_member
+        change(connection, project, login, group)
+
+
+def _invite(
+    call: Call, connection: Connection, project: str, group: str, address: str
+) -> list[str]:
+    """Invite an address that no user has, and return the link after the address.
+
+    `Conflict` for a name that is the login of one user and the address of another.
+    """
+    login = login_by_name(connection, address)
+    if login is not None:
+        if any(row.login != login for row in address_holders(connection, address)):
+            raise Conflict(f'{address} is the login of one user and the address of another.')
+        return []
+    if not _ADDRESS.fullmatch(address) or user_to_add(connection, address) is not None:
+        return []
+    secret = invite(connection, call.caller.login, project, group, address)
+    return [f'{quote(address, safe="@+")} /data/pars/{secret}']
 
 
 def _user_table(
@@ -121,12 +149,14 @@ def _user_table(
     names = titles(connection, project)
     rows = [
         (f'{project}_{row.role}', names.get(row.role, row.role), *row[1:])
-        for row in members(connection, project, everybody)
+        for row in members(connection, call.caller, project, everybody)
     ]
     if call.flag('includeAllDataAccess'):
         seen = {row[2] for row in rows}
         admins = [
-            row for row in administrators(connection) if row.enabled and row.login not in seen
+            row
+            for row in administrators(connection, call.caller)
+            if row.enabled and row.login not in seen
         ]
         rows += [
             (ALL_DATA, 'All Data Administration', row.login, row.firstname, row.lastname, row.email)
@@ -142,6 +172,7 @@ def _user_table(
 def _get(call: Call, project: str, name: str) -> Response:
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
+        need_groups(connection, call.caller, row.id)
         if name:
             key = key_of(connection, row.id, name)
             return _item(call, row.id, key, titles(connection, row.id)[key])
@@ -178,6 +209,7 @@ def _post(call: Call, project: str, name: str) -> Response:
     """Change an existing group; as in XNAT, POST creates none."""
     with call.archive.store.read() as connection:
         row = project_of(call, connection)
+        need_groups(connection, call.caller, row.id)
         if not name:
             raise NotFound('Name the group.')
         key_of(connection, row.id, name)
@@ -194,7 +226,8 @@ def _put(call: Call, project: str, name: str) -> Response:
         settings |= dict(call.form())
     title = settings.get('xdat:userGroup/displayname', '')
     with call.archive.store.write() as connection:
-        row = project_of(call, connection, 'delete')
+        row = project_of(call, connection)
+        need_groups(connection, call.caller, row.id, change=True)
         if not title:
             raise BadRequest('Display name is required.')
         if not _NAME.fullmatch(title):
@@ -252,38 +285,53 @@ def _delete(call: Call, project: str, name: str) -> Response:
             raise NotFound('Name the group.')
         if key in TITLES:
             raise Forbidden('The default groups of a project cannot be deleted.')
-        project_of(call, connection, 'delete')
+        need_groups(connection, call.caller, row.id, change=True)
         delete_group(connection, row.id, key)
         return _table(call, connection, row.id)
 
 
 _USERS, _GROUPS = '/data/projects/{project}/users', '/data/projects/{project}/groups/{name?}/{*}'
-ROUTES = (
-    Route(
-        'GET',
-        f'{_USERS}/{{first?}}',
-        _users,
-        'List the users of a project; below `true` also those who are disabled.',
+ROUTES = guarded(
+    Guard.GROUP,
+    (
+        Route(
+            'GET',
+            f'{_USERS}/{{first?}}',
+            _users,
+            'List the users of a project; below `true` also those who are disabled.',
+            guard=Guard.GROUP | Guard.USER,
+        ),
+        Route(
+            'GET',
+            f'{_USERS}/{{group}}/{{logins}}/{{*}}',
+            _users,
+            'List the users of a project.',
+            guard=Guard.GROUP | Guard.USER,
+        ),
+        Route(
+            'PUT',
+            f'{_USERS}/{{group}}/{{logins}}/{{*}}',
+            _change_users,
+            'Add users to a group; an unknown address is invited.',
+            Access.LOGIN,
+            guard=Guard.GROUP | Guard.USER,
+        ),
+        Route(
+            'DELETE',
+            f'{_USERS}/{{group}}/{{logins}}/{{*}}',
+            _change_users,
+            'Take users out of a group.',
+            Access.LOGIN,
+            guard=Guard.GROUP | Guard.USER,
+        ),
+        Route('GET', _GROUPS, _get, 'List the groups of a project, or return one.'),
+        Route('POST', _GROUPS, _post, 'Change a group.'),
+        Route(
+            'PUT',
+            _GROUPS,
+            _put,
+            'Create or change a group by `xdat:userGroup/displayname` and rights.',
+        ),
+        Route('DELETE', _GROUPS, _delete, 'Delete a group.'),
     ),
-    Route('GET', f'{_USERS}/{{group}}/{{logins}}/{{*}}', _users, 'List the users of a project.'),
-    Route(
-        'PUT',
-        f'{_USERS}/{{group}}/{{logins}}/{{*}}',
-        _change_users,
-        'Add users to a group; an unknown address is invited.',
-        Access.LOGIN,
-    ),
-    Route(
-        'DELETE',
-        f'{_USERS}/{{group}}/{{logins}}/{{*}}',
-        _change_users,
-        'Take users out of a group.',
-        Access.LOGIN,
-    ),
-    Route('GET', _GROUPS, _get, 'List the groups of a project, or return one.'),
-    Route('POST', _GROUPS, _post, 'Change a group.'),
-    Route(
-        'PUT', _GROUPS, _put, 'Create or change a group by `xdat:userGroup/displayname` and rights.'
-    ),
-    Route('DELETE', _GROUPS, _delete, 'Delete a group.'),
 )

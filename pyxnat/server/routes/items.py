@@ -8,10 +8,11 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...model.levels import LEVELS, Level
+from ..db.guards import Guard
 from ..errors import BadRequest, ExpectationFailed, InternalServerError, NotAcceptable
 from ..http.request import Call, text
 from ..http.responses import nothing, send, table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..http.table_formats import render
 from ..items.catalogues import catalogue_of_resource
 from ..items.history import versions
@@ -155,7 +156,8 @@ def _below(call: Call, path: ItemPath) -> Response:
     where = path.last.level.singular
     if (where, path.tail) not in _ITSELF and path.tail in _SUB_PATHS:
         with call.archive.store.read() as connection:
-            return _SUB_PATHS[path.tail](connection, find(connection, call.caller, path.steps).row)
+            row = find(connection, call.caller, path.steps).row
+            return _SUB_PATHS[path.tail](connection, call.caller, row)
     return _get(call, path)
 
 
@@ -163,8 +165,8 @@ def _no_part(call: Call, path: ItemPath) -> Response:
     raise BadRequest(f'{"/".join(path.tail)} is not a part of a {path.last.level.singular}.')
 
 
-_SUB_PATHS: Mapping[tuple[str, ...], Callable[[Any, Any], Response]] = {
-    ('status',): lambda connection, row: text(row.status, mimetype='text/html'),
+_SUB_PATHS: Mapping[tuple[str, ...], Callable[[Any, Any, Any], Response]] = {
+    ('status',): lambda connection, caller, row: text(row.status, mimetype='text/html'),
     ('history',): history,
 }
 """Sub-paths of items with a response of their own."""
@@ -267,12 +269,15 @@ _POSTED = {
     'experiments': ('/data/projects/{project}/subjects/{subject}/experiments',),
 }
 """Patterns for POST at some levels; items of the others are created wherever they are listed."""
-ROUTES = (
-    *(route for row in LEVELS for route in _routes(row)),
-    Route(
-        'POST',
-        '/data/projects/{project}/experiments',
-        on_item(_post_sessions),
-        'Refuse: sessions are created below their subject.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        *(route for row in LEVELS for route in _routes(row)),
+        Route(
+            'POST',
+            '/data/projects/{project}/experiments',
+            on_item(_post_sessions),
+            'Refuse: sessions are created below their subject.',
+        ),
     ),
 )

@@ -9,10 +9,11 @@ from urllib.parse import urlsplit
 from werkzeug.wrappers import Response
 
 from ..db.access import GUEST, parse_basic
+from ..db.guards import Guard
 from ..errors import BareRefusal, Forbidden, InternalServerError, Unauthorized
 from ..http.error_pages import plain_page
 from ..http.request import Call
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 
 __all__ = ['ROUTES', 'admit', 'check_origin', 'is_browser', 'to_login_page']
 
@@ -161,7 +162,12 @@ def _front_page(call: Call) -> Response:
     return plain_page('XNAT', 'An XNAT-compatible archive. Its REST API is below /data.')
 
 
-ROUTES = (
-    Route('GET POST', '/', _front_page, 'Return the front page.'),
-    Route('GET POST', f'/{_LOGIN_PAGE}', _login_page, 'Show the form to log in.', Access.PUBLIC),
+ROUTES = guarded(
+    Guard.NOTHING,
+    (
+        Route('GET POST', '/', _front_page, 'Return the front page.'),
+        Route(
+            'GET POST', f'/{_LOGIN_PAGE}', _login_page, 'Show the form to log in.', Access.PUBLIC
+        ),
+    ),
 )

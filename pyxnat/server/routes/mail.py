@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..errors import BadRequest, ServiceUnavailable
 from ..http.request import Call
-from ..http.router import Route
+from ..http.router import Route, guarded
 
 __all__ = ['ROUTES']
 
@@ -19,11 +20,14 @@ def _send(call: Call) -> Response:
     raise ServiceUnavailable('This archive has no mail server.')
 
 
-ROUTES = (
-    Route(
-        'POST',
-        '/data/services/mail/send',
-        _send,
-        'Refuse to send a mail: the archive has no mail server.',
+ROUTES = guarded(
+    Guard.NOTHING,
+    (
+        Route(
+            'POST',
+            '/data/services/mail/send',
+            _send,
+            'Refuse to send a mail: the archive has no mail server.',
+        ),
     ),
 )

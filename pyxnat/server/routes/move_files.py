@@ -10,9 +10,10 @@ from pathlib import Path
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..errors import BadRequest, Conflict, NotFound
 from ..http.request import Call, text
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.find_files import split
 from ..items.uris import ItemPath, archived_parts, parse
 from ..storage.file_area import Staged, check_path, pieces_of
@@ -100,12 +101,15 @@ def _paths(source: Path, asked: str) -> dict[Path, str]:
     }
 
 
-ROUTES = (
-    Route(
-        'POST',
-        '/data/services/move-files',
-        _move_files,
-        'Move files of the user cache into resources.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.CACHE | Guard.ITEM,
+    (
+        Route(
+            'POST',
+            '/data/services/move-files',
+            _move_files,
+            'Move files of the user cache into resources.',
+            Access.LOGIN,
+        ),
     ),
 )

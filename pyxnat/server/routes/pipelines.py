@@ -9,12 +9,13 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..db.types import Model
 from ..errors import ExpectationFailed, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.locate import find, need_on
 from ..items.uris import Step
 from ..jobs.pipeline_engine import AUTO, Pipelines, stem
@@ -183,31 +184,35 @@ def _parameters(call: Call) -> dict[str, str]:
 
 
 _PIPELINES = '/data/projects/{project}/pipelines'
-ROUTES = (
-    Route(
-        'GET',
-        _PIPELINES,
-        _table,
-        'List the pipelines of a project; with `additional=true` those of the site that it lacks.',
-    ),
-    Route(
-        'DELETE',
-        _PIPELINES,
-        _remove,
-        'Take the pipeline of `path` and `datatype` out of a project.',
-    ),
-    Route('GET', f'{_PIPELINES}/{{name}}', _details, 'Describe a pipeline.'),
-    Route('GET', f'{_PIPELINES}/{{name}}/details', _details, 'Describe a pipeline.'),
-    Route(
-        'GET',
-        f'{_PIPELINES}/{{name}}/experiments/{{experiment}}',
-        _on_experiment,
-        'Return the pipeline for the type of an experiment as XML.',
-    ),
-    Route(
-        'POST',
-        f'{_PIPELINES}/{{name}}/experiments/{{experiment}}',
-        _on_experiment,
-        'Launch a pipeline on an experiment.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(
+            'GET',
+            _PIPELINES,
+            _table,
+            'List the pipelines of a project; with `additional=true` those of the site that it '
+            'lacks.',
+        ),
+        Route(
+            'DELETE',
+            _PIPELINES,
+            _remove,
+            'Take the pipeline of `path` and `datatype` out of a project.',
+        ),
+        Route('GET', f'{_PIPELINES}/{{name}}', _details, 'Describe a pipeline.'),
+        Route('GET', f'{_PIPELINES}/{{name}}/details', _details, 'Describe a pipeline.'),
+        Route(
+            'GET',
+            f'{_PIPELINES}/{{name}}/experiments/{{experiment}}',
+            _on_experiment,
+            'Return the pipeline for the type of an experiment as XML.',
+        ),
+        Route(
+            'POST',
+            f'{_PIPELINES}/{{name}}/experiments/{{experiment}}',
+            _on_experiment,
+            'Launch a pipeline on an experiment.',
+        ),
     ),
 )

@@ -9,13 +9,14 @@ from typing import Any
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
-from ..db.access import ANY, Caller, rights
+from ..db.access import Caller
+from ..db.guards import Guard
 from ..db.store import Connection, fields_of
-from ..errors import BadRequest, Forbidden, NotFound
+from ..errors import BadRequest, NotFound
 from ..http.request import Call, text
 from ..http.responses import send, table_response
-from ..http.router import Access, Route
-from ..items.locate import find_project, need
+from ..http.router import Access, Route, guarded
+from ..items.locate import find_project
 from ..items.zip_tar import pack_folder
 from ..prearchive import sessions
 from ..prearchive.build import build
@@ -23,7 +24,15 @@ from ..prearchive.document import document_of_session
 from ..prearchive.rescan import rebuild, rescan
 from ..prearchive.sessions import UNASSIGNED, folder_of, images_of, scans_of
 from ..prearchive.to_archive import Policy, archive_session, uri_of
-from ..prearchive.waiting import count_images, find_place, image_rows, log_of, waiting_sessions
+from ..prearchive.waiting import (
+    count_images,
+    find_place,
+    handled_by,
+    image_rows,
+    log_of,
+    need_waiting,
+    waiting_sessions,
+)
 from ..table import Table
 from .dicom_import import prearchive_uri
 
@@ -79,21 +88,8 @@ def _list(call: Call, projects: str = '') -> Response:
             ]
         rows = waiting_sessions(connection, wanted, call.get('tag'))
         if not projects:
-            rows = _own(connection, call.caller, rows)
+            rows = handled_by(connection, call.caller, rows)
         return table_response(call, Table(COLUMNS, session_rows(rows), count=False))
-
-
-def _own(connection: Connection, caller: Caller, rows: Sequence[Any]) -> list[Any]:
-    """Return the sessions that a caller may edit.
-
-    XNAT lists other sessions only in requests for their project.
-    """
-    mine = {
-        project: 'edit' in rights(connection, caller, project, ANY)
-        for project in {row.project for row in rows}
-        if project is not None
-    }
-    return [row for row in rows if mine.get(row.project, caller.admin)]
 
 
 def _readable_project(connection: Connection, caller: Caller, name: str) -> str | None:
@@ -102,9 +98,10 @@ def _readable_project(connection: Connection, caller: Caller, name: str) -> str 
     Only administrators may see Unassigned.
     """
     if name == UNASSIGNED and caller.admin:
+        need_waiting(connection, caller, None)
         return None
     row = find_project(connection, name)
-    need(connection, caller, row.id if row is not None else name, 'read')
+    need_waiting(connection, caller, row.id if row is not None else name, 'read')
     if row is None:
         raise NotFound(f'Unable to find the specified project: {name}')
     return str(row.id)
@@ -162,12 +159,10 @@ def find_waiting(
     """
     if project == UNASSIGNED:
         owner = None
-        if not caller.admin:
-            raise Forbidden('Only an administrator sees sessions without a project.')
     else:
         row = find_project(connection, project)
         owner = row.id if row is not None else project
-        need(connection, caller, owner, 'edit', ANY)
+    need_waiting(connection, caller, owner)
     found = find_place(connection, owner, timestamp, folder)
     if found is None:
         raise NotFound(
@@ -338,7 +333,7 @@ def target_of(connection: Connection, caller: Caller, name: str) -> str:
         raise BadRequest('Name the project to move to, newProject=P.')
     if row is None:
         raise NotFound(f'Unable to find the specified project: {name}')
-    need(connection, caller, row.id, 'create', ANY)
+    need_waiting(connection, caller, row.id, 'create')
     return str(row.id)
 
 
@@ -352,6 +347,7 @@ def _rescan(call: Call, projects: str = '') -> Response:
     if not call.caller.admin:
         raise NotFound('Only an administrator can rescan the prearchive.')
     with call.archive.store.read() as connection:
+        need_waiting(connection, call.caller, None)
         owner = _readable_project(connection, call.caller, projects) if projects else None
     rescan(call.archive, call.caller.login, owner, everywhere=not projects)
     return text()
@@ -447,53 +443,62 @@ def _scan_resources(
 
 _PREARCHIVE = '/data/prearchive'
 _SESSION = f'{_PREARCHIVE}/projects/{{project}}/{{timestamp}}/{{session}}'
-ROUTES = (
-    Route('GET', _PREARCHIVE, _list, 'List the sessions in the prearchive.', Access.LOGIN),
-    Route('PUT', _PREARCHIVE, _rescan, 'Read the whole prearchive from its folder.', Access.LOGIN),
-    Route(
-        'GET',
-        f'{_PREARCHIVE}/experiments',
-        _recent,
-        'List the sessions, with `recent`.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        f'{_PREARCHIVE}/projects/{{projects?}}',
-        _list,
-        'List the sessions of projects.',
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT',
-        f'{_PREARCHIVE}/projects/{{projects?}}',
-        _rescan,
-        'Read the prearchive of a project from its folder.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET', _SESSION, _on_session(_get), 'Return a session as a table, XML or zip.', Access.LOGIN
-    ),
-    Route(
-        'POST',
-        _SESSION,
-        _on_session(_post),
-        'Perform `action`: `build`, `reset`, `set`, `move`, `commit`.',
-        Access.LOGIN,
-    ),
-    Route('DELETE', _SESSION, _on_session(_delete), 'Delete a session.', Access.LOGIN),
-    Route(
-        'GET',
-        f'{_SESSION}/{{path*}}',
-        _part,
-        'Return `scans`, `resources`, `files` or `logs` of a session.',
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT POST DELETE',
-        f'{_SESSION}/{{path*}}',
-        _no_part,
-        'Refuse: parts of a session cannot be changed.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.WAITING,
+    (
+        Route('GET', _PREARCHIVE, _list, 'List the sessions in the prearchive.', Access.LOGIN),
+        Route(
+            'PUT', _PREARCHIVE, _rescan, 'Read the whole prearchive from its folder.', Access.LOGIN
+        ),
+        Route(
+            'GET',
+            f'{_PREARCHIVE}/experiments',
+            _recent,
+            'List the sessions, with `recent`.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            f'{_PREARCHIVE}/projects/{{projects?}}',
+            _list,
+            'List the sessions of projects.',
+            Access.LOGIN,
+        ),
+        Route(
+            'PUT',
+            f'{_PREARCHIVE}/projects/{{projects?}}',
+            _rescan,
+            'Read the prearchive of a project from its folder.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            _SESSION,
+            _on_session(_get),
+            'Return a session as a table, XML or zip.',
+            Access.LOGIN,
+        ),
+        Route(
+            'POST',
+            _SESSION,
+            _on_session(_post),
+            'Perform `action`: `build`, `reset`, `set`, `move`, `commit`.',
+            Access.LOGIN,
+        ),
+        Route('DELETE', _SESSION, _on_session(_delete), 'Delete a session.', Access.LOGIN),
+        Route(
+            'GET',
+            f'{_SESSION}/{{path*}}',
+            _part,
+            'Return `scans`, `resources`, `files` or `logs` of a session.',
+            Access.LOGIN,
+        ),
+        Route(
+            'PUT POST DELETE',
+            f'{_SESSION}/{{path*}}',
+            _no_part,
+            'Refuse: parts of a session cannot be changed.',
+            Access.LOGIN,
+        ),
     ),
 )

@@ -12,11 +12,12 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.locate import find_project
 from ..prearchive import sessions
 from ..prearchive.rescan import rebuild
@@ -143,40 +144,43 @@ def _validate(call: Call) -> Response:
     return table_response(call, Table(('code', 'type', 'message'), found))
 
 
-ROUTES = (
-    Route(
-        'POST',
-        '/data/services/prearchive/move',
-        _move,
-        'Move sessions of the prearchive to another project.',
-        Access.LOGIN,
-    ),
-    Route(
-        'POST',
-        '/data/services/prearchive/delete',
-        _delete,
-        'Delete sessions of the prearchive.',
-        Access.LOGIN,
-    ),
-    Route(
-        'POST',
-        '/data/services/prearchive/rebuild',
-        _rebuild,
-        'Build sessions of the prearchive from their files.',
-        Access.LOGIN,
-    ),
-    Route(
-        'POST',
-        '/data/services/archive',
-        _archive,
-        'Archive sessions of the prearchive.',
-        Access.LOGIN,
-    ),
-    Route(
-        'POST',
-        '/data/services/validate-archive',
-        _validate,
-        'List the obstacles to archiving a session.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.WAITING,
+    (
+        Route(
+            'POST',
+            '/data/services/prearchive/move',
+            _move,
+            'Move sessions of the prearchive to another project.',
+            Access.LOGIN,
+        ),
+        Route(
+            'POST',
+            '/data/services/prearchive/delete',
+            _delete,
+            'Delete sessions of the prearchive.',
+            Access.LOGIN,
+        ),
+        Route(
+            'POST',
+            '/data/services/prearchive/rebuild',
+            _rebuild,
+            'Build sessions of the prearchive from their files.',
+            Access.LOGIN,
+        ),
+        Route(
+            'POST',
+            '/data/services/archive',
+            _archive,
+            'Archive sessions of the prearchive.',
+            Access.LOGIN,
+        ),
+        Route(
+            'POST',
+            '/data/services/validate-archive',
+            _validate,
+            'List the obstacles to archiving a session.',
+            Access.LOGIN,
+        ),
     ),
 )

@@ -10,9 +10,10 @@ import json
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..errors import BadRequest
 from ..http.request import Call, text
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..jobs.progress import STATUSES, Message, Progress
 
 __all__ = ['ROUTES', 'Reporter']
@@ -78,13 +79,16 @@ def _get(call: Call, name: str) -> Response:
     return text('StatusLog' + ''.join(f'{one.status}: {one.text}\n' for one in log))
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/status/{name}',
-        _get,
-        'Return the log of a request that named it in `http-session-listener`.',
+ROUTES = guarded(
+    Guard.PROGRESS,
+    (
+        Route(
+            'GET',
+            '/data/status/{name}',
+            _get,
+            'Return the log of a request that named it in `http-session-listener`.',
+        ),
+        Route('POST', '/data/status/{name}', _post, 'Add a message to a log.'),
+        Route('DELETE', '/data/status/{name}', _delete, 'Delete a log.'),
     ),
-    Route('POST', '/data/status/{name}', _post, 'Add a message to a log.'),
-    Route('DELETE', '/data/status/{name}', _delete, 'Delete a log.'),
 )

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.project_settings import DEFAULTS, put_setting_of, setting_of
 from ..errors import BadRequest
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.rows import INVESTIGATOR_FIELDS, find_investigators, set_access
 from ..items.scan_types import distinct_scan_values
 from ..items.writer import ACCESS, check_access
@@ -144,41 +145,47 @@ def _settings() -> Iterator[Route]:
 
 
 _ACCESSIBILITY = '/data/projects/{project}/accessibility'
-ROUTES = (
-    Route(
-        'GET',
-        f'{_ACCESSIBILITY}/{{level?}}/{{*}}',
-        _accessibility,
-        'Return `private`, `protected` or `public`.',
-    ),
-    Route(
-        'PUT',
-        f'{_ACCESSIBILITY}/{{level?}}/{{*}}',
-        _set_accessibility,
-        'Set who may see a project.',
-    ),
-    *_settings(),
-    Route(
-        'GET',
-        '/data/projects/{project}/archive_spec/{*}',
-        _archive_spec,
-        'Return where and how a project is archived as XML.',
-    ),
-    Route(
-        'GET',
-        '/data/projects/{project}/scan_types/{*}',
-        _scan_types,
-        'List the types of the scans of a project.',
-    ),
-    Route(
-        'GET', '/data/projects/{project}/scanners/{*}', _scanners, 'List the scanners of a project.'
-    ),
-    Route('GET', '/data/scan_types', _scan_types, 'List the types of all scans.'),
-    Route('GET', '/data/scanners', _scanners, 'List all scanners.'),
-    Route(
-        'GET',
-        '/data/investigators',
-        _investigators,
-        'List the principal investigators of projects.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(
+            'GET',
+            f'{_ACCESSIBILITY}/{{level?}}/{{*}}',
+            _accessibility,
+            'Return `private`, `protected` or `public`.',
+        ),
+        Route(
+            'PUT',
+            f'{_ACCESSIBILITY}/{{level?}}/{{*}}',
+            _set_accessibility,
+            'Set who may see a project.',
+        ),
+        *_settings(),
+        Route(
+            'GET',
+            '/data/projects/{project}/archive_spec/{*}',
+            _archive_spec,
+            'Return where and how a project is archived as XML.',
+        ),
+        Route(
+            'GET',
+            '/data/projects/{project}/scan_types/{*}',
+            _scan_types,
+            'List the types of the scans of a project.',
+        ),
+        Route(
+            'GET',
+            '/data/projects/{project}/scanners/{*}',
+            _scanners,
+            'List the scanners of a project.',
+        ),
+        Route('GET', '/data/scan_types', _scan_types, 'List the types of all scans.'),
+        Route('GET', '/data/scanners', _scanners, 'List all scanners.'),
+        Route(
+            'GET',
+            '/data/investigators',
+            _investigators,
+            'List the principal investigators of projects.',
+        ),
     ),
 )

@@ -8,10 +8,11 @@ from __future__ import annotations
 from werkzeug.wrappers import Response
 
 from ..db.access import rights
+from ..db.guards import Guard
 from ..db.store import fields_of
 from ..errors import BadRequest, InternalServerError, NotFound
 from ..http.request import Call, text
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.locate import find_project, need
 from ..items.protocols import find_protocol, put_protocol, without_protocol, write_protocol
 from ..items.rows import put_fields
@@ -56,11 +57,14 @@ def _protocol(call: Call, project: str, name: str) -> Response:
         return Response(body, mimetype='text/xml')
 
 
-ROUTES = (
-    Route(
-        'GET PUT DELETE',
-        '/data/projects/{project}/protocols/{name?}/{*}',
-        _protocol,
-        'Put or delete a protocol of a project; XNAT returns none.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(
+            'GET PUT DELETE',
+            '/data/projects/{project}/protocols/{name?}/{*}',
+            _protocol,
+            'Put or delete a protocol of a project; XNAT returns none.',
+        ),
     ),
 )

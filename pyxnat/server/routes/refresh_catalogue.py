@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..errors import BadRequest
 from ..http.request import Call, text
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..jobs.refresh_files import OPTIONS, refresh
 from .prearchive_batches import read_form
 
@@ -39,12 +40,15 @@ def _refresh(call: Call) -> Response:
     return text()
 
 
-ROUTES = (
-    Route(
-        'POST',
-        '/data/services/refresh/catalog',
-        _refresh,
-        'Update rows and digests of resources to match the files.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(
+            'POST',
+            '/data/services/refresh/catalog',
+            _refresh,
+            'Update rows and digests of resources to match the files.',
+            Access.LOGIN,
+        ),
     ),
 )

@@ -8,15 +8,25 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ..db.access import Caller, rights
+from ..db.guards import Guard, record
 from ..db.store import Connection
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.locate import find_project, need
 from ..search import default_searches
 from ..search.query import may_query, root_of
-from ..search.saved_searches import all_saved, delete_saved, find_saved, replaced_by, save_search
+from ..search.saved_searches import (
+    delete_saved,
+    find_saved,
+    is_public,
+    may_read,
+    need_change,
+    replaced_by,
+    save_search,
+    seen_searches,
+)
 from ..search.search_xml import SearchDocument, parse_document, write_document
 from ..table import Table
 from . import search_results
@@ -59,10 +69,15 @@ def _of_project(call: Call, project: str, name: str) -> Response:
         if row is None or 'see' not in rights(connection, call.caller, row.id):
             raise NotFound(f'Unable to find the specified project: {project}')
         need(connection, call.caller, row.id, 'read')
-        if call.method == 'PUT':  # XNAT parses the document and answers 200, but does not store it
+        if call.method == 'PUT':
+            record(Guard.SEARCH)  # XNAT parses the document and answers 200, but does not store it
             parse_document(call.posted_document())
             return text()
         found = find_saved(connection, f'{row.id}_{name[1:]}' if name.startswith('@') else name)
+        if found is not None and call.method == 'GET' and not may_read(call, connection, found):
+            if not name.startswith('@'):
+                raise Forbidden(f'You cannot read the saved search {name}.')
+            found = None
         if found is None and name.startswith('@') and _wants_xml(call):
             found = default_searches.of_project(call, connection, name[1:], row.id)
     if call.method == 'DELETE':
@@ -87,7 +102,7 @@ def _list(call: Call) -> Response:
     """
     tag = call.get('includeTag')
     with call.archive.store.read() as connection:
-        if tag not in ('', 'true') and find_project(connection, tag) is None:
+        if tag not in ('', 'true') and not _is_seen(call, connection, tag):
             raise BadRequest(f'Unknown tag: {tag}')
         everything = call.caller.admin and call.get('all').lower() == 'true'
         caller = call.caller
@@ -95,11 +110,16 @@ def _list(call: Call) -> Response:
             caller = Caller(call.get('user'))
         rows = [
             _row(number, found)
-            for number, found in enumerate(all_saved(connection), 1)
+            for number, found in seen_searches(call, connection)
             if everything
-            or (_is_tagged(found, tag) and (_is_public(found) or caller.login in found.users))
+            or (_is_tagged(found, tag) and (is_public(found) or caller.login in found.users))
         ]
     return table_response(call, Table(_COLUMNS, rows, {'title': 'Stored Searches'}, count=False))
+
+
+def _is_seen(call: Call, connection: Connection, project: str) -> bool:
+    row = find_project(connection, project)
+    return row is not None and 'see' in rights(connection, call.caller, row.id)
 
 
 def _is_tagged(found: SearchDocument, wanted: str) -> bool:
@@ -136,10 +156,7 @@ def _visible(call: Call, name: str) -> SearchDocument | None:
         found = find_saved(connection, name)
         if found is None:
             return None
-        mine = call.caller.admin or call.caller.login in found.users
-        if not mine and not (
-            _is_public(found) and may_query(call, connection, root_of(call, found))
-        ):
+        if not may_read(call, connection, found):
             raise Forbidden(f'You cannot read the saved search {name}.')
     return found
 
@@ -159,18 +176,11 @@ def _xml(call: Call, found: SearchDocument) -> Response:
     return Response(write_document(found, places), mimetype='text/xml')
 
 
-# -- access
-
-
-def _is_public(found: SearchDocument) -> bool:
-    return 'secure' in found.attributes and not found.flag('secure')
-
-
 # -- writing
 
 
 def _put(call: Call, name: str) -> Response:
-    """Save a document under an ID, replacing that of any user.
+    """Save a document under an ID, replacing the caller's own.
 
     Its groups are stored but grant no access.
     """
@@ -183,7 +193,7 @@ def _put(call: Call, name: str) -> Response:
             raise Forbidden(f'You cannot read {document.root} in any project.')
         document.attributes['ID'] = replaced_by(connection, document, name)
         known = find_saved(connection, document.id)
-        _check_put(call, connection, document, known)
+        need_change(call, connection, known, document)
         if call.flag('saveAs'):
             document.users = document.groups = ()
         else:
@@ -198,60 +208,42 @@ def _put(call: Call, name: str) -> Response:
     return text()
 
 
-def _check_put(
-    call: Call, connection: Connection, document: SearchDocument, known: SearchDocument | None
-) -> None:
-    """Refuse changes of shared searches and of project listings.
-
-    `Forbidden` for a search of several users, and for a project's own listing without the right to
-    edit the project. Administrators may change all.
-    """
-    tag, root = document.attributes.get('tag', ''), root_of(call, document)
-    listing = tag and (
-        document.id == f'{tag}_{root}'
-        or document.attributes.get('brief-description') == call.archive.model.plural(root)
-    )
-    if call.caller.admin:
-        return
-    if known is not None and len(known.users) > 1:
-        raise Forbidden(
-            f'The saved search {document.id} is shared: only an administrator may change it.'
-        )
-    if listing and 'edit' not in rights(connection, call.caller, tag):
-        raise Forbidden(f'Only users who may edit {tag} can change its listing of {root}.')
-
-
 def _delete(call: Call, name: str) -> Response:
-    """Delete a search of the caller alone; administrators may delete any.
+    """Delete a search, if the caller may change it.
 
     An unknown search is no error.
     """
     with call.archive.store.write() as connection:
-        found = find_saved(connection, name)
-        if found is None:
-            return text()
-        if not call.caller.admin and found.users != (call.caller.login,):
-            raise Forbidden(f'You cannot delete the saved search {name}: other users have it.')
+        need_change(call, connection, find_saved(connection, name), None)
         delete_saved(connection, name)
     return text()
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/search/saved',
-        _list,
-        'List the saved searches; `includeTag=P` those of a project.',
-    ),
-    Route('GET', '/data/search/saved/{name!}', _get, 'Return a saved search as XML.'),
-    Route('PUT', '/data/search/saved/{name!}', _put, 'Save a search document.'),
-    Route('DELETE', '/data/search/saved/{name!}', _delete, 'Delete a saved search.'),
-    Route('GET', '/data/search/saved/{name!}/results', _results, 'Run a saved search.'),
-    Route(
-        'GET PUT DELETE',
-        '/data/projects/{project!}/searches/{name!}',
-        _of_project,
-        "Return, run or delete a saved search of a project; `@TYPE` is the project's listing of a "
-        'type.',
+ROUTES = guarded(
+    Guard.SEARCH,
+    (
+        Route(
+            'GET',
+            '/data/search/saved',
+            _list,
+            'List the saved searches; `includeTag=P` those of a project.',
+        ),
+        Route('GET', '/data/search/saved/{name!}', _get, 'Return a saved search as XML.'),
+        Route('PUT', '/data/search/saved/{name!}', _put, 'Save a search document.'),
+        Route('DELETE', '/data/search/saved/{name!}', _delete, 'Delete a saved search.'),
+        Route(
+            'GET',
+            '/data/search/saved/{name!}/results',
+            _results,
+            'Run a saved search.',
+            guard=Guard.SEARCH | Guard.RESULT,
+        ),
+        Route(
+            'GET PUT DELETE',
+            '/data/projects/{project!}/searches/{name!}',
+            _of_project,
+            "Return, run or delete a saved search of a project; `@TYPE` is the project's listing "
+            'of a type.',
+        ),
     ),
 )

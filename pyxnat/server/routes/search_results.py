@@ -82,8 +82,8 @@ def cached_page(call: Call, name: str, column: str) -> Response:
     column : str
         The column; empty for a page.
     """
-    view = call.archive.part(Views).find(name)
-    if view.login != call.caller.login:
+    view = call.archive.part(Views).find(call.caller.login, name)
+    if view is None:
         return no_table()  # as XNAT, for another user's result
     if column:
         return table_response(call, call.archive.part(Views).values(view, column))

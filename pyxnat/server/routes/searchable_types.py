@@ -7,11 +7,12 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.workflow_fields import WORKFLOW_TYPE
 from ..errors import BadRequest
 from ..http.request import Call
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..search import workflow_search
 from ..search.display import Displays
 from ..search.display_fields import DisplayField
@@ -224,12 +225,15 @@ def _entry(field: DisplayField, element: str) -> dict[str, str]:
     }
 
 
-ROUTES = (
-    Route('GET', '/data/search/elements', _list, 'List the data types that can be searched.'),
-    Route(
-        'GET',
-        '/data/search/elements/{types!}/{part?}/{*}',
-        _fields_of,
-        'List the search fields of types, or the display `versions` of one.',
+ROUTES = guarded(
+    Guard.NOTHING,
+    (
+        Route('GET', '/data/search/elements', _list, 'List the data types that can be searched.'),
+        Route(
+            'GET',
+            '/data/search/elements/{types!}/{part?}/{*}',
+            _fields_of,
+            'List the search fields of types, or the display `versions` of one.',
+        ),
     ),
 )

@@ -12,12 +12,13 @@ from urllib.parse import quote
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.rows import children_of, resources_of
 from ..db.store import Connection
 from ..errors import BadRequest, NotFound, NotSupported
 from ..http.request import Call
 from ..http.responses import send, table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.catalogues import catalogue
 from ..items.find_files import paths_of
 from ..items.locate import find
@@ -172,32 +173,35 @@ def _dicomdir(call: Call, path: ItemPath) -> Response:
     return Response(body, mimetype='application/octet-stream', headers=headers)
 
 
-ROUTES = (
-    *(
-        route
-        for place in (
-            '/data/experiments/{experiment}',
-            '/data/projects/{project}/experiments/{experiment}',
-        )
-        for route in (
-            Route(
-                'GET',
-                f'{place}/DIR/{{path*}}',
-                on_item(_folder),
-                'List, or with `format=zip` pack, the folder of a session, or return a file.',
-            ),
-            Route(
-                'GET',
-                f'{place}/XAR/{{*}}',
-                on_item(_folder),
-                'Pack the document and the files of a session.',
-            ),
-        )
-    ),
-    Route(
-        'GET',
-        '…/scans/{scan}/DICOMDIR',
-        on_item(_dicomdir),
-        'Return the directory of the images of a scan.',
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        *(
+            route
+            for place in (
+                '/data/experiments/{experiment}',
+                '/data/projects/{project}/experiments/{experiment}',
+            )
+            for route in (
+                Route(
+                    'GET',
+                    f'{place}/DIR/{{path*}}',
+                    on_item(_folder),
+                    'List, or with `format=zip` pack, the folder of a session, or return a file.',
+                ),
+                Route(
+                    'GET',
+                    f'{place}/XAR/{{*}}',
+                    on_item(_folder),
+                    'Pack the document and the files of a session.',
+                ),
+            )
+        ),
+        Route(
+            'GET',
+            '…/scans/{scan}/DICOMDIR',
+            on_item(_dicomdir),
+            'Return the directory of the images of a scan.',
+        ),
     ),
 )

@@ -9,12 +9,13 @@ from werkzeug.wrappers import Response
 
 from ...model.levels import LEVELS, level
 from ..db.access import Caller, rights
+from ..db.guards import Guard
 from ..db.rows import project_row
 from ..db.store import fields_of
 from ..errors import BadRequest, Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Route
+from ..http.router import Route, guarded
 from ..items.edit import Document
 from ..items.history import Event
 from ..items.locate import find, find_project
@@ -173,6 +174,7 @@ def _routes(segment: str, name: str) -> Iterator[Route]:
         )
 
 
-ROUTES = tuple(
-    route for row in LEVELS if row.share_type for route in _routes(row.segment, row.singular)
+ROUTES = guarded(
+    Guard.ITEM,
+    (route for row in LEVELS if row.share_type for route in _routes(row.segment, row.singular)),
 )

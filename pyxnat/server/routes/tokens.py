@@ -5,17 +5,23 @@ A token is an alias and a secret, so a program need not know the user's password
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from typing import Any
 
-from ..db.access import digest_of
+from ..db.guards import Guard
 from ..db.store import Connection
-from ..db.tokens import delete_token, find_token, issue_token, tokens_of
+from ..db.tokens import (
+    delete_token,
+    issue_token,
+    need_issue,
+    need_token,
+    tokens_of,
+    user_of_token,
+)
 from ..db.users import find_user
-from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
+from ..errors import BadRequest, NotFound, Unauthorized
 from ..http.request import Call
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 
 __all__ = ['ROUTES']
 
@@ -39,8 +45,7 @@ def _unknown(call: Call, more: str) -> Any:
 
 def _issue(call: Call, connection: Connection, rest: list[str]) -> Any:
     login = rest[1] if rest[:1] == ['user'] and len(rest) > 1 else call.caller.login
-    if login != call.caller.login and not call.caller.admin:
-        raise Forbidden('Only an administrator can issue tokens for other users.')
+    need_issue(call.caller, login)
     if find_user(connection, login) is None:
         raise NotFound(f'Unable to find the specified user: {login}')
     if call.archive.sessions.caller(call.session) is None:
@@ -71,60 +76,58 @@ def _described(row: Any) -> dict[str, Any]:
 
 
 def _show(call: Call, connection: Connection, rest: list[str]) -> Any:
-    return [_described(row) for row in tokens_of(connection, call.caller.login)]
+    return [_described(row) for row in tokens_of(connection, call.caller)]
 
 
 def _validate(call: Call, connection: Connection, rest: list[str]) -> Any:
     if len(rest) < 2:
         raise Unauthorized('Name the alias and the secret.')
-    row = find_token(connection, rest[0])
-    if row is None:
-        raise NotFound(f'There is no token {rest[0]}.')
-    return {'valid': row.login} if secrets.compare_digest(row.digest, digest_of(rest[1])) else {}
+    login = user_of_token(connection, rest[0], rest[1])
+    return {'valid': login} if login is not None else {}
 
 
 def _invalidate(call: Call, connection: Connection, rest: list[str]) -> Any:
     if not rest:
         raise Unauthorized('Name the alias.')
-    row = find_token(connection, rest[0], expired=True)
-    if row is None:
-        raise NotFound(f'There is no token {rest[0]}.')
-    if row.login != call.caller.login and not call.caller.admin:
-        raise Forbidden('The token is not yours.')
-    delete_token(connection, row.pk)
+    delete_token(connection, need_token(connection, call.caller, rest[0]).pk)
     return {'result': 'OK'}
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/services/tokens/issue/{more*}',
-        _service(_issue),
-        'Issue an alias token; below `user/{login}` to another user.',
-        Access.LOGIN,
-        writes=True,
+ROUTES = guarded(
+    Guard.TOKEN,
+    (
+        Route(
+            'GET',
+            '/data/services/tokens/issue/{more*}',
+            _service(_issue),
+            'Issue an alias token; below `user/{login}` to another user.',
+            Access.LOGIN,
+            writes=True,
+        ),
+        Route(
+            'GET',
+            '/data/services/tokens/show/{more*}',
+            _service(_show),
+            "List the caller's tokens.",
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/data/services/tokens/validate/{more*}',
+            _service(_validate),
+            'Name the user of an alias and its secret.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/data/services/tokens/invalidate/{more*}',
+            _service(_invalidate),
+            'Delete the token of an alias.',
+            Access.LOGIN,
+            writes=True,
+        ),
+        Route(
+            'GET', '/data/services/tokens/{more*}', _unknown, 'Refuse any other word.', Access.LOGIN
+        ),
     ),
-    Route(
-        'GET',
-        '/data/services/tokens/show/{more*}',
-        _service(_show),
-        "List the caller's tokens.",
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/data/services/tokens/validate/{more*}',
-        _service(_validate),
-        'Name the user of an alias and its secret.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/data/services/tokens/invalidate/{more*}',
-        _service(_invalidate),
-        'Delete the token of an alias.',
-        Access.LOGIN,
-        writes=True,
-    ),
-    Route('GET', '/data/services/tokens/{more*}', _unknown, 'Refuse any other word.', Access.LOGIN),
 )

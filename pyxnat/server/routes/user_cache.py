@@ -14,22 +14,25 @@ from urllib.parse import quote
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard, record
 from ..errors import BadRequest, NotFound, PreconditionFailed
 from ..http.request import Call, text
 from ..http.responses import send, table_response
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.zip_tar import pack_folder
 from ..private_files import make_folder
 from ..storage.file_area import Staged, check_path, safe_name
 from ..table import Table
 from .file_writes import received
 
-__all__ = ['ROUTES', 'find_file', 'find_path']
+__all__ = ['ROUTES', 'find_file', 'find_path', 'home_of']
 
 _BASE = '/data/user/cache/resources'
 
 
-def _home(call: Call) -> Path:
+def home_of(call: Call) -> Path:
+    """Return the folder of the caller's cache; nobody has access to another."""
+    record(Guard.CACHE)
     return call.archive.folder / 'cache' / safe_name(call.caller.login)
 
 
@@ -76,7 +79,7 @@ def find_path(call: Call, uri: str) -> Path:
     found = re.match(r'(?:/data)?/user/cache/resources/([^/]+)(?:/files(?:/(.+?))?)?/?$', uri)
     if found is None:
         raise BadRequest(f'{uri!r} is not a file of /user/cache/resources.')
-    path = _home(call) / safe_name(found.group(1))
+    path = home_of(call) / safe_name(found.group(1))
     if found.group(2):
         path = path.joinpath(*check_path(found.group(2)).split('/'))
     if not path.exists():
@@ -85,7 +88,7 @@ def find_path(call: Call, uri: str) -> Path:
 
 
 def _list(call: Call) -> Response:
-    home = _home(call)
+    home = home_of(call)
     names = sorted(path.name for path in home.iterdir()) if home.is_dir() else []
     if not names:
         return text()  # as XNAT, without a table
@@ -95,7 +98,7 @@ def _list(call: Call) -> Response:
 
 
 def _resource(call: Call, name: str) -> Response:
-    folder = _home(call) / safe_name(name)
+    folder = home_of(call) / safe_name(name)
     if call.method in ('PUT', 'POST'):
         if folder.exists():
             raise PreconditionFailed(f'There is a resource {name} already.')
@@ -110,7 +113,7 @@ def _resource(call: Call, name: str) -> Response:
 
 
 def _files(call: Call, name: str, asked: str) -> Response:
-    folder = _home(call) / safe_name(name)
+    folder = home_of(call) / safe_name(name)
     if call.method in ('PUT', 'POST'):
         return _upload(call, folder, asked)
     paths = [
@@ -173,20 +176,23 @@ def _upload(call: Call, folder: Path, asked: str) -> Response:
 
 
 _PLACE = '/data/user/cache/resources'
-ROUTES = (
-    Route('GET', _PLACE, _list, "List the folders of the caller's cache.", Access.LOGIN),
-    Route(
-        'GET POST PUT DELETE',
-        f'{_PLACE}/{{name}}',
-        _resource,
-        'List, create or delete a folder.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET POST PUT DELETE',
-        f'{_PLACE}/{{name}}/files/{{asked*}}',
-        _files,
-        'List, return, store or delete files of a folder.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.CACHE,
+    (
+        Route('GET', _PLACE, _list, "List the folders of the caller's cache.", Access.LOGIN),
+        Route(
+            'GET POST PUT DELETE',
+            f'{_PLACE}/{{name}}',
+            _resource,
+            'List, create or delete a folder.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET POST PUT DELETE',
+            f'{_PLACE}/{{name}}/files/{{asked*}}',
+            _files,
+            'List, return, store or delete files of a folder.',
+            Access.LOGIN,
+        ),
     ),
 )

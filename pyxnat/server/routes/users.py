@@ -7,11 +7,12 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.users import active_users, all_users
 from ..errors import Forbidden, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..table import Table
 
 __all__ = ['ROUTES']
@@ -56,7 +57,7 @@ def _users(call: Call) -> Response:
     if not call.caller.admin and call.archive.preferences.flag('restrictUserListAccessToAdmins'):
         raise Forbidden('Only an administrator can list users.')
     with call.archive.store.read() as connection:
-        rows = active_users(connection)
+        rows = active_users(connection, call.caller)
     return table_response(
         call,
         Table(
@@ -77,7 +78,7 @@ def _user(call: Call, name: str, part: str) -> Response:
             else Forbidden('Only an administrator can look at users.')
         )
     with call.archive.store.read() as connection:
-        rows = {row.login: row for row in all_users(connection)}
+        rows = {row.login: row for row in all_users(connection, call.caller)}
     if name and name not in rows:
         raise NotFound(f'Unable to find the specified user: {name}')
     if not name:
@@ -108,27 +109,38 @@ def _profile(row: Any) -> dict[str, Any]:
     return {**named, **flags, 'userAuths': [{'authId': row.login, 'method': 'localdb'}]}
 
 
-ROUTES = (
-    Route(
-        'PUT POST',
-        '/data/services/auth/{*}',
-        _login,
-        'Open a session for the `username` and `password` of a form.',
-        Access.PUBLIC,
-    ),
-    Route(
-        'GET POST',
-        '/data/JSESSION',
-        _jsession,
-        'Return the key of the session; with `CSRF=true` also its token.',
-    ),
-    Route('DELETE', '/data/JSESSION', _logout, 'Close the session.'),
-    Route('GET PUT POST', '/data/auth', _auth, 'Name the user who is logged in.'),
-    Route('GET', '/data/users', _users, 'List the users.', Access.LOGIN),
-    Route(
-        'GET',
-        '/data/user/{name?}/{part?}/{*}',
-        _user,
-        'List all logins; describe one user, or list its `roles` or count its `sessions`.',
+ROUTES = guarded(
+    Guard.USER,
+    (
+        Route(
+            'PUT POST',
+            '/data/services/auth/{*}',
+            _login,
+            'Open a session for the `username` and `password` of a form.',
+            Access.PUBLIC,
+            guard=Guard.NOTHING,
+        ),
+        Route(
+            'GET POST',
+            '/data/JSESSION',
+            _jsession,
+            'Return the key of the session; with `CSRF=true` also its token.',
+            guard=Guard.NOTHING,
+        ),
+        Route('DELETE', '/data/JSESSION', _logout, 'Close the session.', guard=Guard.NOTHING),
+        Route(
+            'GET PUT POST',
+            '/data/auth',
+            _auth,
+            'Name the user who is logged in.',
+            guard=Guard.NOTHING,
+        ),
+        Route('GET', '/data/users', _users, 'List the users.', Access.LOGIN),
+        Route(
+            'GET',
+            '/data/user/{name?}/{part?}/{*}',
+            _user,
+            'List all logins; describe one user, or list its `roles` or count its `sessions`.',
+        ),
     ),
 )

@@ -12,13 +12,14 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..db.values import parse_stamp
 from ..db.workflow_fields import WORKFLOW_TYPE
-from ..errors import BadRequest, Forbidden, NotFound
+from ..errors import BadRequest, NotFound
 from ..http.request import Call, text
 from ..http.responses import table_response
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..jobs import workflow_log
 from ..jobs.workflow_xml import TIMES, parse_workflow, write_workflow
 from ..table import Table
@@ -38,11 +39,11 @@ def _workflow(call: Call, number: str) -> Response:
     fields = _fields_of(call)
     store = call.archive.store
     with store.read() if call.method == 'GET' else store.write() as connection:
-        found = workflow_log.find(connection, number, fields)
+        found = workflow_log.find(connection, call.caller, number, fields)
         if call.method == 'PUT':
             _put(call, connection, found, fields, bool(number))
             return text()
-        if found is None or not workflow_log.may_see(connection, call.caller, found):
+        if found is None:
             raise NotFound('Unable to find the specified workflow.')
     if call.get('format').lower() == 'json':
         return Response(
@@ -82,8 +83,6 @@ def _put(
 ) -> None:
     if row is None and by_number:
         raise NotFound('Unable to find the specified workflow.')
-    if row is not None and not call.caller.admin and row.login != call.caller.login:
-        raise Forbidden('You are not allowed to make changes to this workflow.')
     if row is None and not all(fields.get(name) for name in _NEEDED):
         raise BadRequest(
             'Id, launch_time, data_type and pipeline_name are all required (scan_id may be '
@@ -92,7 +91,7 @@ def _put(
     if row is None:
         workflow_log.record_foreign(connection, call.caller, fields)
     else:
-        workflow_log.change(connection, row, fields)
+        workflow_log.change(connection, call.caller, row, fields)
 
 
 def _as_json(row: Any) -> dict[str, Any]:
@@ -198,27 +197,34 @@ def _listed(call: Call, rows: Sequence[Any]) -> Response:
 
 
 def _seen(call: Call, connection: Connection, number: str) -> Any:
-    found = workflow_log.find(connection, number, {})
-    if found is None or not workflow_log.may_see(connection, call.caller, found):
+    found = workflow_log.find(connection, call.caller, number, {})
+    if found is None:
         raise NotFound('Unable to find the specified workflow.')
     return found
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/data/workflows/{number?}',
-        _workflow,
-        'Return a workflow by its number or by parameters.',
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT', '/data/workflows/{number?}', _workflow, 'Create or change a workflow.', Access.LOGIN
-    ),
-    Route(
-        'GET',
-        '/data/services/workflows/{names?}/{number?}',
-        _listing,
-        'List the workflows of pipelines, the latest of each item or with `display=ALL` all.',
+ROUTES = guarded(
+    Guard.WORKFLOW,
+    (
+        Route(
+            'GET',
+            '/data/workflows/{number?}',
+            _workflow,
+            'Return a workflow by its number or by parameters.',
+            Access.LOGIN,
+        ),
+        Route(
+            'PUT',
+            '/data/workflows/{number?}',
+            _workflow,
+            'Create or change a workflow.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/data/services/workflows/{names?}/{number?}',
+            _listing,
+            'List the workflows of pipelines, the latest of each item or with `display=ALL` all.',
+        ),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from ..context import Context
+from ..db.guards import Guard, record
 from ..db.store import item
 from ..errors import BadRequest
 from ..items.locate import in_project
@@ -32,6 +33,7 @@ def of_site(context: Context, type_name: str, version: str) -> SearchDocument:
     BadRequest
         For a type without items.
     """
+    record(Guard.SEARCH)  # generated, for everybody
     name = _name(context, type_name)
     refs = context.archive.part(Displays).version(name, version).fields
     return SearchDocument(name, {'ID': f'@{name}'}, [_field(context, name, ref) for ref in refs])
@@ -60,6 +62,7 @@ def of_project(
     BadRequest
         For a type without items.
     """
+    record(Guard.SEARCH)  # for all who may read the project
     name, model = _name(context, type_name), context.archive.model
     refs = list(context.archive.part(Displays).version(name, 'project_bundle').fields)
     if model.level_of(name) == 'subject':

@@ -65,7 +65,7 @@ def fields_of_projects(
             about = f'Custom Variable: {name}'
             found = replace(variables, id=f'{variables.id}={name.lower()}', header=name, type=kind)
             yield replace(found, requires_value=False, description=about), 1
-    yield from ((one, 1) for one in _of_forms(connection, element, fields))
+    yield from ((one, 1) for one in _of_forms(connection, context.caller, element, fields))
     for labels in [one for name, one in fields.items() if name.endswith('_PROJECT_IDENTIFIER')][:1]:
         for name in ('*', *visible_projects(connection, context.caller)):
             about = f'Label within the {name} project.'
@@ -82,14 +82,14 @@ def fields_of_projects(
 
 
 def _of_forms(
-    connection: Connection, element: str, fields: dict[str, DisplayField]
+    connection: Connection, caller: Caller, element: str, fields: dict[str, DisplayField]
 ) -> Iterator[DisplayField]:
     """Yield the fields of the custom forms of a type, enabled or not.
 
     XNAT drops those of a deleted form.
     """
     plain = next((one for one in fields.values() if one.searchable), None)
-    for form in forms_of_type(connection, element):
+    for form in forms_of_type(connection, caller, element):
         for one in json.loads(form.contents).get('components', ()):
             if plain is not None and one.get('input') and one.get('key'):
                 about = f'{one.get("label", one["key"])}[{form.uuid}]'

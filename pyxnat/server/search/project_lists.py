@@ -22,6 +22,8 @@ _RIGHTS = frozenset({'read', 'create', 'edit', 'delete', 'activate'})
 def chosen_projects(context: Context, connection: Connection) -> list[str]:
     """Return the IDs of the projects that query parameters select, sorted.
 
+    Only those that the caller may see.
+
     Parameters
     ----------
     context : Context
@@ -31,7 +33,11 @@ def chosen_projects(context: Context, connection: Connection) -> list[str]:
     """
     return sorted(
         connection.scalars(
-            select(item.c.id).where(item.c.level == 'project', *_conditions(context))
+            select(item.c.id).where(
+                item.c.level == 'project',
+                visible(context.caller, item.c.id, seeing=True),
+                *_conditions(context),
+            )
         )
     )
 

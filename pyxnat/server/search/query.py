@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from ...model.levels import level as facts_of
 from ..context import Context
 from ..db.access import ROLES, readable, visible
+from ..db.guards import Guard, record
 from ..db.store import group_right, item, role
 from ..db.types import Model
 from ..db.workflow_fields import WORKFLOW_TYPE
@@ -89,6 +90,7 @@ class Search:
         if not may_query(context, connection, self.root):
             raise Forbidden(f'You cannot read {self.root} in any project.')
         self._scope = Scope(self._model, context.caller, self.root)
+        record(Guard.RESULT)  # the scope has the rows that the caller may read
         self._scope.sessions = self._named('experiment')
         self._linked = context.get('format').lower() == 'json'
         self._columns = Columns(self._scope, self._displays, self._model, self._linked)

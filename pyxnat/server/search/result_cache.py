@@ -31,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy import Table as SqlTable
 
+from ..db.guards import Guard, record
 from ..db.store import open_engine
 from ..errors import Gone, UnprocessableEntity
 from ..private_files import create_file
@@ -214,18 +215,34 @@ class Views:
             if number > MAX_VIEWS or total > MAX_ROWS:
                 connection.execute(_view.delete().where(_view.c.pk == row.pk))
 
-    def find(self, name: str) -> View:
-        """Return a result by ID, and keep it from expiring.
+    def find(self, login: str, name: str) -> View | None:
+        """Return a result by ID, and keep it from expiring; None if it is another user's.
+
+        Parameters
+        ----------
+        login : str
+            The user.
+        name : str
+            ID of the result.
 
         Raises
         ------
         Gone
             For an expired or unknown result.
         """
-        found = self._used(_view.c.id == name)
+        record(Guard.RESULT)
+        found = self._used(_view.c.id == name, _view.c.login == login)
+        if found is None and self._is_known(name):
+            return None
         if found is None:
             raise Gone(f'The cached search {name} does not exist any more; post the search again.')
         return found
+
+    def _is_known(self, name: str) -> bool:
+        young = _view.c.last_access >= self._clock() - MAX_AGE_S
+        with self._engine.connect() as connection:
+            known = select(_view.c.pk).where(young, _view.c.size >= 0, _view.c.id == name)
+            return connection.execute(known).first() is not None
 
     def of_search(self, login: str, search: str) -> View | None:
         """Return a user's result of a saved search; None if there is none.
@@ -237,6 +254,7 @@ class Views:
         search : str
             ID of the search.
         """
+        record(Guard.RESULT)
         return self._used(_view.c.login == login, _view.c.search == search) if search else None
 
     def _used(self, *conditions: Any) -> View | None:

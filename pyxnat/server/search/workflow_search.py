@@ -6,14 +6,18 @@ They include deletions, so the result is a feed of changes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, case, func, literal, or_, select
+from sqlalchemy import Connection, case, func, literal, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from ..context import Context
-from ..db.access import readable
+from ..db.access import Caller
+from ..db.guards import Guard, record
 from ..db.store import item, user, workflow
+from ..db.users import shown_email
+from ..db.workflow_access import seen_by
 from ..db.workflow_fields import WORKFLOW_FIELDS, WORKFLOW_TYPE
 from ..errors import BadRequest, Forbidden
 from ..table import Table
@@ -104,12 +108,11 @@ class _Field(NamedTuple):
     kind: str
     path: str = ''
     """Path of the field; empty for a computed field."""
-    sql: Callable[[], ColumnElement[Any]] | None = None
+    sql: Callable[[Caller], ColumnElement[Any]] | None = None
 
-    @property
-    def value(self) -> Expression:
+    def value(self, caller: Caller) -> Expression:
         if self.sql is not None:
-            return Expression(self.sql(), self.kind, schema_field=False)
+            return Expression(self.sql(caller), self.kind, schema_field=False)
         found = _path(self.path)
         assert found is not None, self.path
         return Expression(
@@ -129,25 +132,25 @@ FIELDS = (
     _path_field('ExternalID'),
     _path_field('current_step_launch_time', 'dateTime'),
     _path_field('current_step_id'),
-    _Field('STATUS', 'status', 'string', sql=_status),
+    _Field('STATUS', 'status', 'string', sql=lambda caller: _status()),
     _path_field('pipeline_name'),
     _path_field('next_step_id'),
     _path_field('step_description'),
     _path_field('launch_time', 'date'),
     _path_field('percentageComplete'),
     _Field('JOB_ID', 'Job ID', 'string', 'jobID'),
-    _Field('LAST_MODIFIED', 'Modified', 'date', sql=lambda: workflow.c.launch_time),
-    _Field('SESSION_LABEL', 'Session', 'string', sql=lambda: _of_item('label')),
-    _Field('PROJECT', 'Project', 'string', sql=lambda: _of_item('project')),
-    _Field('SUBJECT_LABEL', 'Subject', 'string', sql=_of_subject),
+    _Field('LAST_MODIFIED', 'Modified', 'date', sql=lambda caller: workflow.c.launch_time),
+    _Field('SESSION_LABEL', 'Session', 'string', sql=lambda caller: _of_item('label')),
+    _Field('PROJECT', 'Project', 'string', sql=lambda caller: _of_item('project')),
+    _Field('SUBJECT_LABEL', 'Subject', 'string', sql=lambda caller: _of_subject()),
     _Field(
         'USERFULLNAME',
         'Userfullname',
         'string',
-        sql=lambda: _of_user(user.c.firstname + ' ' + user.c.lastname),
+        sql=lambda caller: _of_user(user.c.firstname + ' ' + user.c.lastname),
     ),
-    _Field('USERLOGIN', 'Userlogin', 'string', sql=lambda: workflow.c.login),
-    _Field('USEREMAIL', 'Useremail', 'string', sql=lambda: _of_user(user.c.email)),
+    _Field('USERLOGIN', 'Userlogin', 'string', sql=lambda caller: workflow.c.login),
+    _Field('USEREMAIL', 'Useremail', 'string', sql=lambda caller: _of_user(shown_email(caller))),
 )
 """Display fields, in XNAT's order."""
 _BY_ID = {field.id: field for field in FIELDS}
@@ -184,78 +187,58 @@ def table(
     """
     if context.caller.guest:
         raise Forbidden(f'You cannot read {WORKFLOW_TYPE} in any project.')
-    columns = _columns(document)
-    where = condition(document.where, _criterion)
+    record(Guard.RESULT)
+    criterion = partial(_criterion, context.caller)
+    columns = _columns(document, context.caller)
+    where = condition(document.where, criterion)
     shown = [value.sql.label(f'c{number}') for number, (_, value) in enumerate(columns.values())]
     query = select(*shown, literal('active'), *([workflow.c.pk] if keyed else [])).where(
-        _guard(context)
+        seen_by(context.caller)
     )
     query = query if where is None else query.where(where)
     rows = connection.execute(
-        query.order_by(_order(document, *next(iter(columns.values()))), workflow.c.pk)
+        query.order_by(_order(document, criterion, *next(iter(columns.values()))), workflow.c.pk)
     )
     names = [*columns, 'quarantine_status', *(['key'] if keyed else [])]
     descriptions = [*(one for one, _ in columns.values() if one), {'key': 'quarantine_status'}]
     return Table(names, iter(rows), {'rootElementName': WORKFLOW_TYPE}, descriptions, ordered=True)
 
 
-def _columns(document: SearchDocument) -> dict[str, tuple[dict[str, Any], Expression]]:
+def _columns(
+    document: SearchDocument, caller: Caller
+) -> dict[str, tuple[dict[str, Any], Expression]]:
     """Return descriptions and values of the columns, by key.
 
     The status has the step as a helper column, which has no description.
     """
-    found = {}
-    asked = [*filter(None, map(_column, document.fields))]
-    for description, value in asked or map(_named, FIELDS[:12]):
-        found[description['key']] = description, value
+    columns = {}
+    asked = [found for one in document.fields if (found := _column(one, caller)) is not None]
+    for description, value in asked or [_named(one, caller) for one in FIELDS[:12]]:
+        columns[description['key']] = description, value
         if description['id'] == 'STATUS':
-            found.setdefault('current_step_id', ({}, _BY_ID['CURRENT_STEP_ID'].value))
-    return found
+            columns.setdefault('current_step_id', ({}, _BY_ID['CURRENT_STEP_ID'].value(caller)))
+    return columns
 
 
 def _order(
-    document: SearchDocument, description: dict[str, Any], first: Expression
+    document: SearchDocument,
+    criterion: Callable[[str], Expression],
+    description: dict[str, Any],
+    first: Expression,
 ) -> ColumnElement[Any]:
     if document.sort_by is not None:
-        return _criterion('.'.join(document.sort_by)).ordered()
+        return criterion('.'.join(document.sort_by)).ordered()
     return first.ordered(descending=description.get('type') == 'date')
 
 
-def _guard(context: Context) -> ColumnElement[bool]:
-    """Return the condition for workflows that the caller may see.
-
-    Those of the caller, those of readable items, and those of deleted items of readable projects.
-    """
-    one, project = item.alias('one'), item.alias('project_of_one')
-    of_item = (
-        select(one.c.pk)
-        .where(one.c.id == workflow.c.item, readable(context.caller, one))
-        .correlate(workflow)
-        .exists()
-    )
-    there = select(one.c.pk).where(one.c.id == workflow.c.item).correlate(workflow).exists()
-    at_home = and_(
-        project.c.level == 'project',
-        project.c.id == workflow.c.project,
-        readable(context.caller, project),
-    )
-    of_project = select(project.c.pk).where(at_home).correlate(workflow).exists()
-    return or_(
-        literal(context.caller.admin),
-        workflow.c.login == context.caller.login,
-        of_item,
-        and_(~there, of_project),
-    )
-
-
-def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
+def _column(asked: SearchField, caller: Caller) -> tuple[dict[str, Any], Expression] | None:
     """Return description and value of a column; None for an unknown field."""
     if asked.element and not is_root(asked.element):
         return None
     path = asked.field_id.removeprefix(f'{WORKFLOW_TYPE}/')
     field = _BY_ID.get(asked.field_id) or _BY_PATH.get(path.lower())
     if field is not None:
-        return _named(field, asked.header)
+        return _named(field, caller, asked.header)
     value = _path(path)
     if value is None:
         return None
@@ -263,8 +246,8 @@ def _column(asked: SearchField) -> tuple[dict[str, Any], Expression] | None:
     return _describe(name, asked.header or path, value.kind), value
 
 
-def _named(field: _Field, header: str = '') -> tuple[dict[str, Any], Expression]:
-    return _describe(field.id, header or field.header, field.kind), field.value
+def _named(field: _Field, caller: Caller, header: str = '') -> tuple[dict[str, Any], Expression]:
+    return _describe(field.id, header or field.header, field.kind), field.value(caller)
 
 
 def _describe(name: str, header: str, kind: str) -> dict[str, Any]:
@@ -278,7 +261,7 @@ def _describe(name: str, header: str, kind: str) -> dict[str, Any]:
     }
 
 
-def _criterion(name: str) -> Expression:
+def _criterion(caller: Caller, name: str) -> Expression:
     path = (
         name[len(WORKFLOW_TYPE) + 1 :]
         if name.lower().startswith((f'{WORKFLOW_TYPE.lower()}/', f'{WORKFLOW_TYPE.lower()}.'))
@@ -286,7 +269,7 @@ def _criterion(name: str) -> Expression:
     )
     found = _path(path) if '.' not in name else None
     if found is None and path in _BY_ID:
-        found = _BY_ID[path].value
+        found = _BY_ID[path].value(caller)
     if found is None:
         raise BadRequest(f'{name} is not a field of {WORKFLOW_TYPE}.')
     return found

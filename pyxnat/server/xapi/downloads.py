@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from werkzeug.wrappers import Response
 
+from ..db.guards import Guard, record
 from ..errors import Forbidden, InternalServerError, NotFound, Refusal, UnsupportedMediaType
 from ..http.request import Call
 from ..http.responses import send
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.chosen_parts import ORDER, entries_of, parts_of, sessions_of, write_catalogue
 from ..items.find_files import files_in
 from ..items.zip_tar import pack_named
@@ -66,12 +67,29 @@ def _prepare_with_size(call: Call) -> Any:
     return {'size': str(size), 'id': name, 'resourcesOfUnknownSize': '0'}
 
 
-def _find_download(call: Call, name: str) -> _Download:
+def find_download(call: Call, name: str) -> _Download:
+    """Return a prepared download of the caller.
+
+    Parameters
+    ----------
+    call : Call
+        The request.
+    name : str
+        ID of the download.
+
+    Raises
+    ------
+    NotFound
+        If there is none.
+    Forbidden
+        For a download of another user.
+    """
+    record(Guard.DOWNLOAD)
     download: _Download | None = call.archive.downloads.get(name)
     if download is None:
         raise NotFound(f'There is no download {name}.')
     if download.login != call.caller.login:
-        raise Forbidden
+        raise Forbidden('This download is of another user.')
     return download
 
 
@@ -81,7 +99,7 @@ def _zip(call: Call, name: str) -> Response:
     Files of scans have no folders, unless the download is simplified. XNAT's zip breaks off where
     two files have one name.
     """
-    download = _find_download(call, name)
+    download = find_download(call, name)
     with call.archive.store.read() as connection:
         found = reversed([*parts_of(call, connection, download.asked)])
         parts = sorted(found, key=lambda part: ORDER.index(part.group))
@@ -90,7 +108,7 @@ def _zip(call: Call, name: str) -> Response:
 
 
 def _catalogue(call: Call, name: str) -> Response:
-    download = _find_download(call, name)
+    download = find_download(call, name)
     with call.archive.store.read() as connection:
         parts = list(parts_of(call, connection, download.asked))
         sessions = list(sessions_of(call, connection, download.asked))
@@ -118,61 +136,68 @@ def _refresh(call: Call, operations: str = '') -> None:
         ) from error
 
 
-ROUTES = (
-    Route(
-        'POST',
-        '/xapi/archive/download',
-        _prepare,
-        'Prepare a download of sessions, and return its name.',
-        Access.LOGIN,
-    ),
-    Route(
-        'POST',
-        '/xapi/archive/downloadwithsize',
-        _prepare_with_size,
-        'Prepare a download, and return its name and size.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/archive/download/{name}',
-        _bare,
-        'Refuse: only the zip and the xml of a download can be fetched.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/archive/download/{name}/zip',
-        _zip,
-        'Return a prepared download as a zip.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/archive/download/{name}/test',
-        _zip,
-        'Return a prepared download as a zip, too.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/archive/download/{name}/xml',
-        _catalogue,
-        'Return the catalogue of a prepared download.',
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT',
-        '/xapi/archive/catalogs/refresh',
-        _refresh,
-        'Update rows and digests of resources to match the files.',
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT',
-        '/xapi/archive/catalogs/refresh/{operations}',
-        _refresh,
-        'Do one or more of `append`, `checksum`, `delete`.',
-        Access.LOGIN,
+ROUTES = guarded(
+    Guard.DOWNLOAD,
+    (
+        Route(
+            'POST',
+            '/xapi/archive/download',
+            _prepare,
+            'Prepare a download of sessions, and return its name.',
+            Access.LOGIN,
+            guard=Guard.ITEM,
+        ),
+        Route(
+            'POST',
+            '/xapi/archive/downloadwithsize',
+            _prepare_with_size,
+            'Prepare a download, and return its name and size.',
+            Access.LOGIN,
+            guard=Guard.ITEM,
+        ),
+        Route(
+            'GET',
+            '/xapi/archive/download/{name}',
+            _bare,
+            'Refuse: only the zip and the xml of a download can be fetched.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/archive/download/{name}/zip',
+            _zip,
+            'Return a prepared download as a zip.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/archive/download/{name}/test',
+            _zip,
+            'Return a prepared download as a zip, too.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/archive/download/{name}/xml',
+            _catalogue,
+            'Return the catalogue of a prepared download.',
+            Access.LOGIN,
+        ),
+        Route(
+            'PUT',
+            '/xapi/archive/catalogs/refresh',
+            _refresh,
+            'Update rows and digests of resources to match the files.',
+            Access.LOGIN,
+            guard=Guard.ITEM,
+        ),
+        Route(
+            'PUT',
+            '/xapi/archive/catalogs/refresh/{operations}',
+            _refresh,
+            'Do one or more of `append`, `checksum`, `delete`.',
+            Access.LOGIN,
+            guard=Guard.ITEM,
+        ),
     ),
 )

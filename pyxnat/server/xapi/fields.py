@@ -12,11 +12,12 @@ from itertools import chain
 from typing import Any
 
 from ..db.access import rights
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..errors import Forbidden, NotFound
 from ..http.json_text import parse_json
 from ..http.request import Call, text
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.custom_fields import custom_fields_of, put_custom_fields
 from ..items.history import Event
 from ..items.locate import find, kind_of
@@ -126,13 +127,16 @@ def _delete(call: Call, field: str, **names: str) -> dict[str, Any]:
         )
 
 
-ROUTES = tuple(
-    Route(method, f'/xapi/custom-fields/{place}/fields{field}', handler, doc, access)
-    for place in _PLACES
-    for method, field, handler, doc, access in (
-        ('GET', '', _get, 'Return the custom fields of an item.', Access.ANYBODY),
-        ('PUT', '', _put, 'Set custom fields of an item.', Access.LOGIN),
-        ('GET', '/{field}', _get_one, 'Return the value of a custom field.', Access.ANYBODY),
-        ('DELETE', '/{field}', _delete, 'Delete a custom field.', Access.LOGIN),
-    )
+ROUTES = guarded(
+    Guard.ITEM,
+    (
+        Route(method, f'/xapi/custom-fields/{place}/fields{field}', handler, doc, access)
+        for place in _PLACES
+        for method, field, handler, doc, access in (
+            ('GET', '', _get, 'Return the custom fields of an item.', Access.ANYBODY),
+            ('PUT', '', _put, 'Set custom fields of an item.', Access.LOGIN),
+            ('GET', '/{field}', _get_one, 'Return the value of a custom field.', Access.ANYBODY),
+            ('DELETE', '/{field}', _delete, 'Delete a custom field.', Access.LOGIN),
+        )
+    ),
 )

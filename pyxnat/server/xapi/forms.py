@@ -15,20 +15,21 @@ from ..db.custom_forms import (
     SITE,
     add_form,
     all_forms,
-    all_uses,
     change_form,
     delete_form_use,
     enabled_forms,
     find_form,
     find_form_use,
     has_data,
+    seen_uses,
     set_form_status,
     use_form,
 )
+from ..db.guards import Guard
 from ..db.store import Connection
 from ..errors import BadRequest, NotFound
 from ..http.request import Call, text
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from ..items.locate import find_project
 from .json_body import json_body
 
@@ -164,12 +165,12 @@ def _uses(call: Call, connection: Connection) -> list[Any]:
         reference = (
             str(one.get('idCustomVariableFormAppliesTo', '')) if isinstance(one, dict) else ''
         )
-        found.append(_use_of(connection, reference))
+        found.append(_use_of(call, connection, reference))
     return found
 
 
-def _use_of(connection: Connection, reference: str) -> Any:
-    found = find_form_use(connection, reference.partition('_')[0])
+def _use_of(call: Call, connection: Connection, reference: str) -> Any:
+    found = find_form_use(connection, call.caller, reference.partition('_')[0])
     if found is None:
         raise NotFound(f'There is no form {reference}.')
     return found
@@ -182,12 +183,12 @@ def _list(call: Call) -> list[dict[str, Any]]:
     """Return all forms; with ``projectId`` those of the site and the project."""
     project = call.get('projectId')
     with call.archive.store.read() as connection:
-        forms, uses = all_forms(connection), all_uses(connection)
+        forms, uses = all_forms(connection), seen_uses(connection, call.caller)
         shown = [(form, [use for use in uses if use.form == form.pk]) for form in forms]
         return [
             _row(connection, form, own)
             for form, own in shown
-            if not project or any(use.entity in (SITE, project) for use in own)
+            if any(not project or use.entity in (SITE, project) for use in own)
         ]
 
 
@@ -218,7 +219,7 @@ def _row(connection: Connection, form: Any, uses: list[Any]) -> dict[str, Any]:
 def _data(call: Call, form: str) -> bool:
     """Return whether any item has values of a form."""
     with call.archive.store.read() as connection:
-        use = _use_of(connection, form)
+        use = _use_of(call, connection, form)
         return has_data(connection, find_form(connection, str(use.form)).uuid)
 
 
@@ -229,7 +230,7 @@ def _element(call: Call) -> dict[str, Any]:
     """
     kind, project = call.get('xsiType'), call.get('projectId')
     with call.archive.store.read() as connection:
-        forms = enabled_forms(connection, kind, project)
+        forms = enabled_forms(connection, call.caller, kind, project)
     pages = [_page(number, form) for number, form in enumerate(forms, 1)]
     return {'title': 'Custom Variables', 'display': 'wizard', 'settings': '{}', 'components': pages}
 
@@ -272,50 +273,54 @@ def _reload(call: Call) -> Response:
     return text()
 
 
-ROUTES = (
-    Route('GET', '/xapi/customforms', _list, 'List the forms for custom fields.', Access.LOGIN),
-    Route('DELETE', '/xapi/customforms', _delete, 'Delete forms.', Access.ADMIN),
-    Route(
-        'GET',
-        '/xapi/customforms/env',
-        _env,
-        'Return the settings of the form editor.',
-        Access.LOGIN,
-    ),
-    Route('PUT', '/xapi/customforms/save', _save, 'Save a form.', Access.ADMIN),
-    Route(
-        'POST',
-        '/xapi/customforms/enable',
-        _status_setter('enabled', 'Form Enabled'),
-        'Enable a form.',
-        Access.ADMIN,
-    ),
-    Route(
-        'POST',
-        '/xapi/customforms/disable',
-        _status_setter('disabled', 'Form disabled'),
-        'Disable a form.',
-        Access.ADMIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/customforms/element',
-        _element,
-        'Return the forms that an item has.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/customforms/hasdata/{form}',
-        _data,
-        'Say whether items have values of a form.',
-        Access.LOGIN,
-    ),
-    Route(
-        'POST',
-        '/xapi/customforms/displayfields/reload',
-        _reload,
-        'Do nothing: no display fields are cached.',
-        Access.ADMIN,
+ROUTES = guarded(
+    Guard.FORM,
+    (
+        Route('GET', '/xapi/customforms', _list, 'List the forms for custom fields.', Access.LOGIN),
+        Route('DELETE', '/xapi/customforms', _delete, 'Delete forms.', Access.ADMIN),
+        Route(
+            'GET',
+            '/xapi/customforms/env',
+            _env,
+            'Return the settings of the form editor.',
+            Access.LOGIN,
+            guard=Guard.NOTHING,
+        ),
+        Route('PUT', '/xapi/customforms/save', _save, 'Save a form.', Access.ADMIN),
+        Route(
+            'POST',
+            '/xapi/customforms/enable',
+            _status_setter('enabled', 'Form Enabled'),
+            'Enable a form.',
+            Access.ADMIN,
+        ),
+        Route(
+            'POST',
+            '/xapi/customforms/disable',
+            _status_setter('disabled', 'Form disabled'),
+            'Disable a form.',
+            Access.ADMIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/customforms/element',
+            _element,
+            'Return the forms that an item has.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/customforms/hasdata/{form}',
+            _data,
+            'Say whether items have values of a form.',
+            Access.LOGIN,
+        ),
+        Route(
+            'POST',
+            '/xapi/customforms/displayfields/reload',
+            _reload,
+            'Do nothing: no display fields are cached.',
+            Access.ADMIN,
+        ),
     ),
 )

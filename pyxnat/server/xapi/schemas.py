@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from ...model.schemas import DataType
 from ..db.descriptions import described
+from ..db.guards import Guard
 from ..errors import BadRequest, NotFound
 from ..http.request import Call
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from .json_body import json_body
 
 __all__ = ['ROUTES']
@@ -124,60 +125,66 @@ def _searchable(call: Call) -> list[str]:
     )
 
 
-ROUTES = (
-    Route(
-        'GET',
-        '/schemas/{path*}',
-        _document,
-        'Return a schema document, where XML documents say that it is.',
-    ),
-    Route(
-        'GET',
-        '/xapi/schemas',
-        lambda call: sorted(call.archive.model.named),
-        'List the schema documents.',
-    ),
-    Route(
-        'GET',
-        '/xapi/schemas/datatypes',
-        lambda call: sorted(call.archive.model.registry.names()),
-        'List the data types.',
-    ),
-    Route('GET', '/xapi/schemas/datatypes/elements/all', _elements, 'Describe all data types.'),
-    Route('GET', '/xapi/schemas/datatypes/elements/{name}', _element, 'Describe a data type.'),
-    Route(
-        'POST',
-        '/xapi/schemas/datatypes/elements',
-        _asked_elements,
-        'Describe the data types of a list.',
-    ),
-    Route(
-        'POST',
-        '/xapi/schemas/datatypes/names',
-        _asked_names,
-        'Return all names of the data types of a list.',
-    ),
-    Route(
-        'GET',
-        '/xapi/schemas/datatypes/names/all',
-        _all_names,
-        'Return all names of all data types.',
-    ),
-    Route(
-        'GET', '/xapi/schemas/datatypes/names/{name}', _names_of, 'Return all names of a data type.'
-    ),
-    Route(
-        'GET',
-        '/xapi/schemas/datatypes/searchable',
-        _searchable,
-        'List the image sessions that searches can be rooted at.',
-        Access.LOGIN,
-    ),
-    Route('GET', '/xapi/schemas/{name}', _schema, 'Return a schema document.'),
-    Route(
-        'GET',
-        '/xapi/schemas/{folder}/{name}',
-        _schema,
-        'Return a schema document by folder and name.',
+ROUTES = guarded(
+    Guard.NOTHING,
+    (
+        Route(
+            'GET',
+            '/schemas/{path*}',
+            _document,
+            'Return a schema document, where XML documents say that it is.',
+        ),
+        Route(
+            'GET',
+            '/xapi/schemas',
+            lambda call: sorted(call.archive.model.named),
+            'List the schema documents.',
+        ),
+        Route(
+            'GET',
+            '/xapi/schemas/datatypes',
+            lambda call: sorted(call.archive.model.registry.names()),
+            'List the data types.',
+        ),
+        Route('GET', '/xapi/schemas/datatypes/elements/all', _elements, 'Describe all data types.'),
+        Route('GET', '/xapi/schemas/datatypes/elements/{name}', _element, 'Describe a data type.'),
+        Route(
+            'POST',
+            '/xapi/schemas/datatypes/elements',
+            _asked_elements,
+            'Describe the data types of a list.',
+        ),
+        Route(
+            'POST',
+            '/xapi/schemas/datatypes/names',
+            _asked_names,
+            'Return all names of the data types of a list.',
+        ),
+        Route(
+            'GET',
+            '/xapi/schemas/datatypes/names/all',
+            _all_names,
+            'Return all names of all data types.',
+        ),
+        Route(
+            'GET',
+            '/xapi/schemas/datatypes/names/{name}',
+            _names_of,
+            'Return all names of a data type.',
+        ),
+        Route(
+            'GET',
+            '/xapi/schemas/datatypes/searchable',
+            _searchable,
+            'List the image sessions that searches can be rooted at.',
+            Access.LOGIN,
+        ),
+        Route('GET', '/xapi/schemas/{name}', _schema, 'Return a schema document.'),
+        Route(
+            'GET',
+            '/xapi/schemas/{folder}/{name}',
+            _schema,
+            'Return a schema document by folder and name.',
+        ),
     ),
 )

@@ -13,11 +13,12 @@ from typing import Any
 
 from ... import version
 from ..db.access import Caller
+from ..db.guards import Guard
 from ..db.preferences import DEFAULTS
 from ..db.store import put_setting, settings_like
 from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
-from ..http.router import Access, Route
+from ..http.router import Access, Route, guarded
 from .json_body import json_body
 
 __all__ = ['ROUTES', 'VERSION']
@@ -181,37 +182,52 @@ def _rename(call: Call, value: Any) -> None:
     call.archive.site = value.strip()
 
 
-ROUTES = (
-    Route(
-        'GET', '/xapi/plugins', lambda call: {}, 'List the plug-ins: there are none.', Access.LOGIN
+ROUTES = guarded(
+    Guard.NOTHING,
+    (
+        Route(
+            'GET',
+            '/xapi/plugins',
+            lambda call: {},
+            'List the plug-ins: there are none.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/siteConfig',
+            _properties,
+            'Return the properties of the site that the caller may read.',
+        ),
+        Route(
+            'POST', '/xapi/siteConfig', _put_properties, 'Set properties of the site.', Access.ADMIN
+        ),
+        Route('GET', '/xapi/siteConfig/buildInfo', _build_info, 'Return the version.'),
+        Route(
+            'GET',
+            '/xapi/siteConfig/buildInfo/attributes',
+            lambda call: {},
+            'Return further attributes of the build: there are none.',
+        ),
+        Route(
+            'GET',
+            '/xapi/siteConfig/buildInfo/{name}',
+            _build_property,
+            'Return a part of the version.',
+        ),
+        Route(
+            'GET',
+            '/xapi/siteConfig/uptime',
+            _uptime,
+            'Return the time since the archive was opened.',
+        ),
+        Route(
+            'GET',
+            '/xapi/siteConfig/uptime/display',
+            _uptime_text,
+            'Return the time since the archive was opened in words.',
+        ),
+        Route('GET', '/xapi/siteConfig/values/{names}', _selected, 'Return some properties.'),
+        Route('GET', '/xapi/siteConfig/{name}', _property, 'Return a property.'),
+        Route('POST', '/xapi/siteConfig/{name}', _put_property, 'Set a property.', Access.ADMIN),
     ),
-    Route(
-        'GET',
-        '/xapi/siteConfig',
-        _properties,
-        'Return the properties of the site that the caller may read.',
-    ),
-    Route('POST', '/xapi/siteConfig', _put_properties, 'Set properties of the site.', Access.ADMIN),
-    Route('GET', '/xapi/siteConfig/buildInfo', _build_info, 'Return the version.'),
-    Route(
-        'GET',
-        '/xapi/siteConfig/buildInfo/attributes',
-        lambda call: {},
-        'Return further attributes of the build: there are none.',
-    ),
-    Route(
-        'GET', '/xapi/siteConfig/buildInfo/{name}', _build_property, 'Return a part of the version.'
-    ),
-    Route(
-        'GET', '/xapi/siteConfig/uptime', _uptime, 'Return the time since the archive was opened.'
-    ),
-    Route(
-        'GET',
-        '/xapi/siteConfig/uptime/display',
-        _uptime_text,
-        'Return the time since the archive was opened in words.',
-    ),
-    Route('GET', '/xapi/siteConfig/values/{names}', _selected, 'Return some properties.'),
-    Route('GET', '/xapi/siteConfig/{name}', _property, 'Return a property.'),
-    Route('POST', '/xapi/siteConfig/{name}', _put_property, 'Set a property.', Access.ADMIN),
 )

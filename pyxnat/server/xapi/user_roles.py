@@ -9,13 +9,14 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ..db.access import ANY, GUEST, rights
-from ..db.groups import groups_of, remove_member, set_member
+from ..db.groups import groups_of, need_move, remove_member, set_member
+from ..db.guards import Guard, record
 from ..db.rows import items_of_level
 from ..db.store import Connection, fields_of, get_setting, put_setting
 from ..db.users import administrators
-from ..errors import BadRequest, Forbidden, NotFound, Refusal
+from ..errors import BadRequest, NotFound, Refusal
 from ..http.request import Call
-from ..http.router import Access, Route, answer_as
+from ..http.router import Access, Route, answer_as, guarded
 from ..items.locate import find_project
 from ..routes.groups import key_of
 from .json_body import json_body
@@ -40,7 +41,7 @@ def _roles(call: Call, username: str) -> list[str]:
 
 def _role_map(call: Call) -> dict[str, list[str]]:
     with call.archive.store.read() as connection:
-        logins = [row.login for row in administrators(connection)]
+        logins = [row.login for row in administrators(connection, call.caller)]
         given = {
             name: json.loads(get_setting(connection, _ROLE + name, '[]')) for name in MORE_ROLES
         }
@@ -94,6 +95,7 @@ def _projects_of(call: Call, username: str) -> dict[str, str]:
 
 def _access(call: Call, username: str = '') -> list[dict[str, str]]:
     """Return the projects of a user with its groups; without public projects."""
+    record(Guard.GROUP)
     held = _projects_of(call, username or call.caller.login) if not call.caller.guest else {}
     with call.archive.store.read() as connection:
         rows = [row for row in items_of_level(connection, 'project') if row.id in held]
@@ -118,6 +120,7 @@ def _access(call: Call, username: str = '') -> list[dict[str, str]]:
 def _editable(call: Call) -> list[str]:
     """Return the IDs of the projects that the caller may edit."""
     with call.archive.store.read() as connection:
+        record(Guard.ITEM)  # there may be no project
         every = sorted(row.id for row in items_of_level(connection, 'project'))
         return [name for name in every if 'edit' in rights(connection, call.caller, name, ANY)]
 
@@ -127,9 +130,7 @@ def _set_group(add: bool) -> Callable[..., None]:
         project, _, name = group.rpartition('_')
         with call.archive.store.write() as connection:
             row = find_project(connection, project)
-            owner = row is not None and 'delete' in rights(connection, call.caller, row.id)
-            if not owner and (add or username != call.caller.login) and not call.caller.admin:
-                raise Forbidden(f'Only an owner of {project} may change the members of {group}.')
+            need_move(connection, call.caller, row.id if row else project, username, add)
             need_user(connection, username)
             if row is None:
                 raise NotFound(f'There is no group {group}.')
@@ -149,6 +150,7 @@ def _each(change: Callable[..., None], argument: str) -> Callable[..., Response]
         names: Iterable[Any] = json_body(call, list)
         with call.archive.store.read() as connection:
             need_user(connection, username)
+            record(Guard.GROUP)  # `change` checks each; the list may be empty
         failed = [
             name
             for name in names
@@ -167,105 +169,122 @@ def _went_well(change: Callable[..., None], call: Call, names: Mapping[str, str]
     return True
 
 
-ROUTES = (
-    Route(
-        'GET', '/xapi/users/projects', _editable, 'List the projects that the caller may change.'
-    ),
-    Route(
-        'GET',
-        '/xapi/access/projects',
-        _access,
-        'List the projects that the caller belongs to, with the groups.',
-    ),
-    Route(
-        'GET',
-        '/xapi/access/{username}/projects',
-        _access,
-        'List the projects that a user belongs to, with the groups.',
-        Access.ADMIN,
-    ),
-    Route(
-        'GET', '/xapi/users/rolemap', _role_map, 'List the users by role of the site.', Access.ADMIN
-    ),
-    Route(
-        'GET',
-        '/xapi/users/roles',
-        lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR],
-        'List the roles of the site.',
-        Access.ADMIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/users/roles/{name}',
-        _role_members,
-        'List the users that have a role.',
-        Access.ADMIN,
-    ),
-    Route('GET', '/xapi/users/{username}/roles', _roles, 'List the roles of a user.', Access.SELF),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/roles',
-        _each(_set_role(True), 'name'),
-        'Give a user roles.',
-        Access.ADMIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/roles',
-        _each(_set_role(False), 'name'),
-        'Take roles from a user.',
-        Access.ADMIN,
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/roles/{name}',
-        _set_role(True),
-        'Give a user a role.',
-        Access.ADMIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/roles/{name}',
-        _set_role(False),
-        'Take a role from a user.',
-        Access.ADMIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/users/{username}/projects',
-        _projects_of,
-        'Return the projects of a user, with the groups.',
-        Access.SELF,
-    ),
-    Route(
-        'GET', '/xapi/users/{username}/groups', _groups, 'List the groups of a user.', Access.SELF
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/groups',
-        _each(_set_group(True), 'group'),
-        'Add a user to groups.',
-        Access.LOGIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/groups',
-        _each(_set_group(False), 'group'),
-        'Take a user out of groups.',
-        Access.SELF,
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/{username}/groups/{group}',
-        _set_group(True),
-        'Add a user to a group.',
-        Access.LOGIN,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/{username}/groups/{group}',
-        _set_group(False),
-        'Take a user out of a group.',
-        Access.SELF,
+ROUTES = guarded(
+    Guard.GROUP,
+    (
+        Route(
+            'GET',
+            '/xapi/users/projects',
+            _editable,
+            'List the projects that the caller may change.',
+            guard=Guard.ITEM,
+        ),
+        Route(
+            'GET',
+            '/xapi/access/projects',
+            _access,
+            'List the projects that the caller belongs to, with the groups.',
+        ),
+        Route(
+            'GET',
+            '/xapi/access/{username}/projects',
+            _access,
+            'List the projects that a user belongs to, with the groups.',
+            Access.ADMIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/rolemap',
+            _role_map,
+            'List the users by role of the site.',
+            Access.ADMIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/roles',
+            lambda call: [*reversed(MORE_ROLES), ADMINISTRATOR],
+            'List the roles of the site.',
+            Access.ADMIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/roles/{name}',
+            _role_members,
+            'List the users that have a role.',
+            Access.ADMIN,
+        ),
+        Route(
+            'GET', '/xapi/users/{username}/roles', _roles, 'List the roles of a user.', Access.SELF
+        ),
+        Route(
+            'PUT',
+            '/xapi/users/{username}/roles',
+            _each(_set_role(True), 'name'),
+            'Give a user roles.',
+            Access.ADMIN,
+        ),
+        Route(
+            'DELETE',
+            '/xapi/users/{username}/roles',
+            _each(_set_role(False), 'name'),
+            'Take roles from a user.',
+            Access.ADMIN,
+        ),
+        Route(
+            'PUT',
+            '/xapi/users/{username}/roles/{name}',
+            _set_role(True),
+            'Give a user a role.',
+            Access.ADMIN,
+        ),
+        Route(
+            'DELETE',
+            '/xapi/users/{username}/roles/{name}',
+            _set_role(False),
+            'Take a role from a user.',
+            Access.ADMIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/{username}/projects',
+            _projects_of,
+            'Return the projects of a user, with the groups.',
+            Access.SELF,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/{username}/groups',
+            _groups,
+            'List the groups of a user.',
+            Access.SELF,
+        ),
+        Route(
+            'PUT',
+            '/xapi/users/{username}/groups',
+            _each(_set_group(True), 'group'),
+            'Add a user to groups.',
+            Access.LOGIN,
+        ),
+        Route(
+            'DELETE',
+            '/xapi/users/{username}/groups',
+            _each(_set_group(False), 'group'),
+            'Take a user out of groups.',
+            Access.SELF,
+        ),
+        Route(
+            'PUT',
+            '/xapi/users/{username}/groups/{group}',
+            _set_group(True),
+            'Add a user to a group.',
+            Access.LOGIN,
+        ),
+        Route(
+            'DELETE',
+            '/xapi/users/{username}/groups/{group}',
+            _set_group(False),
+            'Take a user out of a group.',
+            Access.SELF,
+        ),
     ),
 )

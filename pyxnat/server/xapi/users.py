@@ -10,18 +10,22 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from ..db.access import GUEST, Caller, hash_password
+from ..db.guards import Guard
 from ..db.passwords import same_password
 from ..db.store import Connection
 from ..db.users import (
     add_user,
+    address_holders,
     all_users,
     change_user,
     find_user,
     is_last_administrator,
+    own_user,
+    shown_user,
 )
 from ..errors import BadRequest, Conflict, Forbidden, NotFound, WrongCredentials
 from ..http.request import Call, text
-from ..http.router import Access, Route, answer_as
+from ..http.router import Access, Route, answer_as, guarded
 from .json_body import json_body
 
 __all__ = ['ROUTES', 'need_user', 'save_user']
@@ -93,7 +97,7 @@ def _may_list(call: Call, username: str = '') -> None:
 def _rows(call: Call) -> list[Any]:
     _may_list(call)
     with call.archive.store.read() as connection:
-        return list(all_users(connection))
+        return list(all_users(connection, call.caller))
 
 
 def _logins(call: Call) -> list[str]:
@@ -113,12 +117,17 @@ def _current(call: Call) -> list[dict[str, Any]]:
 def _profile(call: Call, username: str = '') -> dict[str, Any]:
     _may_list(call, username or call.caller.login)
     with call.archive.store.read() as connection:
-        return _profiled(call, need_user(connection, username or call.caller.login))
+        return _profiled(call, _need_shown(call, connection, username or call.caller.login))
+
+
+def _need_shown(call: Call, connection: Connection, username: str) -> Any:
+    """Return a user as the caller may see it."""
+    return shown_user(connection, call.caller, need_user(connection, username).login)
 
 
 def _get(call: Call, username: str) -> dict[str, Any]:
     with call.archive.store.read() as connection:
-        return _described(call, need_user(connection, username))
+        return _described(call, _need_shown(call, connection, username))
 
 
 def _flag(name: str) -> Callable[..., bool]:
@@ -141,11 +150,18 @@ def _post(call: Call) -> Response:
     with call.archive.store.write() as connection:
         if find_user(connection, str(username)) is not None:
             raise Conflict(f'There is a user {username} already.')
-        add_user(connection, str(username), values)
+        _need_free_address(connection, values, str(username))
+        add_user(connection, str(username), {**values, 'email_verified': True})
         row = need_user(connection, str(username))
     made = _described(call, row)
     del made['lastModified']
     return answer_as(made, 201)
+
+
+def _need_free_address(connection: Connection, values: Mapping[str, Any], login: str) -> None:
+    holders = address_holders(connection, values.get('email') or '')
+    if any(row.login != login for row in holders):
+        raise Conflict(f'Another user has the address {values["email"]}.')
 
 
 _PATTERNS = {'email': _EMAIL, 'firstName': _NAME, 'lastName': _NAME}
@@ -185,16 +201,23 @@ def _put(call: Call, username: str) -> Any:
 def _update(call: Call) -> Any:
     """Change the caller's own e-mail address and password.
 
-    Administrators may change their names, too.
+    Both need the present password. Administrators may change their names, too.
     """
     wanted, own = json_body(call), call.caller.login
+    with call.archive.store.read() as connection:
+        row = own_user(connection, call.caller)
     if call.caller.admin:
         return _put(call, own)
-    if wanted.get('password'):
+    changed = [
+        name
+        for name, known in (('password', None), ('email', row.email))
+        if wanted.get(name) and wanted[name] != known
+    ]
+    if changed:
         try:
             call.archive.users.check(own, str(wanted.get('currentPassword') or ''), call.address)
         except WrongCredentials:
-            raise BadRequest('Current password needed to update password') from None
+            raise BadRequest(f'Current password needed to update {changed[0]}') from None
     return _changed(call, own, {name: wanted.get(name) for name in ('email', 'password')})
 
 
@@ -208,10 +231,14 @@ def _changed(call: Call, username: str, wanted: Mapping[str, Any]) -> Any:
             values['password'] = before
     with call.archive.store.write() as connection:
         row = need_user(connection, username)
+        if 'email' in values:  # an administrator knows whose address it is
+            is_known = values['email'] == row.email and row.email_verified
+            values['email_verified'] = call.caller.admin or bool(is_known)
         if 'password' not in values and all(
             getattr(row, name) == value for name, value in values.items() if name != 'modified'
         ):
             return Response(status=304)
+        _need_free_address(connection, values, row.login)
         save_user(call, connection, row, values)
         return _described(call, need_user(connection, username))
 
@@ -319,90 +346,100 @@ def _login_methods(call: Call, username: str) -> list[dict[str, Any]]:
     ]
 
 
-ROUTES = (
-    Route('GET', '/xapi/users', _logins, 'List all logins.', Access.LOGIN),
-    Route('POST', '/xapi/users', _post, 'Create a user.', Access.ADMIN),
-    Route(
-        'GET',
-        '/xapi/users/profiles',
-        _profiles,
-        'List all users with their names and addresses.',
-        Access.LOGIN,
-    ),
-    Route('GET', '/xapi/users/profile', _profile, "Return the caller's profile.", Access.LOGIN),
-    Route(
-        'GET',
-        '/xapi/users/profile/{username}',
-        _profile,
-        'Return the profile of a user.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/users/current',
-        _current,
-        'List the users that may log in or are logged in.',
-        Access.LOGIN,
-    ),
-    Route(
-        'GET',
-        '/xapi/users/username',
-        lambda call: text(call.caller.login),
-        "Return the caller's login.",
-        Access.LOGIN,
-    ),
-    Route(
-        'PUT',
-        '/xapi/users/update',
-        _update,
-        "Change the caller's own address and password.",
-        Access.LOGIN,
-    ),
-    Route(
-        'GET', '/xapi/users/authProviders', lambda call: [_PROVIDER], 'List how users can log in.'
-    ),
-    Route(
-        'GET',
-        '/xapi/users/authDetails/{username}',
-        _login_methods,
-        'Return how a user logs in.',
-        Access.SELF,
-    ),
-    Route('GET', '/xapi/users/active', _active, 'List the open sessions by login.', Access.ADMIN),
-    Route(
-        'GET',
-        '/xapi/users/active/{username}',
-        _sessions,
-        'List the open sessions of a user.',
-        Access.SELF,
-    ),
-    Route(
-        'DELETE',
-        '/xapi/users/active/{username}',
-        _end_sessions,
-        'Close the sessions of a user.',
-        Access.SELF,
-    ),
-    Route('GET', '/xapi/users/{username}', _get, 'Return a user.', Access.SELF),
-    Route('PUT', '/xapi/users/{username}', _put, 'Change a user.', Access.ADMIN),
-    *(
-        route
-        for name in ('enabled', 'verified')
-        for route in (
-            Route(
-                'GET',
-                f'/xapi/users/{{username}}/{name}',
-                _flag(name),
-                f'Say whether a user is {name}.',
-                Access.SELF,
-            ),
-            Route(
-                'PUT',
-                f'/xapi/users/{{username}}/{name}/{{flag}}',
-                _set_flag(name),
-                f'Set whether a user is {name}.',
-                Access.ADMIN,
-            ),
-        )
+ROUTES = guarded(
+    Guard.USER,
+    (
+        Route('GET', '/xapi/users', _logins, 'List all logins.', Access.LOGIN),
+        Route('POST', '/xapi/users', _post, 'Create a user.', Access.ADMIN),
+        Route(
+            'GET',
+            '/xapi/users/profiles',
+            _profiles,
+            'List all users with their names and addresses.',
+            Access.LOGIN,
+        ),
+        Route('GET', '/xapi/users/profile', _profile, "Return the caller's profile.", Access.LOGIN),
+        Route(
+            'GET',
+            '/xapi/users/profile/{username}',
+            _profile,
+            'Return the profile of a user.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/current',
+            _current,
+            'List the users that may log in or are logged in.',
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/username',
+            lambda call: text(call.caller.login),
+            "Return the caller's login.",
+            Access.LOGIN,
+            guard=Guard.NOTHING,
+        ),
+        Route(
+            'PUT',
+            '/xapi/users/update',
+            _update,
+            "Change the caller's own address and password.",
+            Access.LOGIN,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/authProviders',
+            lambda call: [_PROVIDER],
+            'List how users can log in.',
+            guard=Guard.NOTHING,
+        ),
+        Route(
+            'GET',
+            '/xapi/users/authDetails/{username}',
+            _login_methods,
+            'Return how a user logs in.',
+            Access.SELF,
+        ),
+        Route(
+            'GET', '/xapi/users/active', _active, 'List the open sessions by login.', Access.ADMIN
+        ),
+        Route(
+            'GET',
+            '/xapi/users/active/{username}',
+            _sessions,
+            'List the open sessions of a user.',
+            Access.SELF,
+        ),
+        Route(
+            'DELETE',
+            '/xapi/users/active/{username}',
+            _end_sessions,
+            'Close the sessions of a user.',
+            Access.SELF,
+        ),
+        Route('GET', '/xapi/users/{username}', _get, 'Return a user.', Access.SELF),
+        Route('PUT', '/xapi/users/{username}', _put, 'Change a user.', Access.ADMIN),
+        *(
+            route
+            for name in ('enabled', 'verified')
+            for route in (
+                Route(
+                    'GET',
+                    f'/xapi/users/{{username}}/{name}',
+                    _flag(name),
+                    f'Say whether a user is {name}.',
+                    Access.SELF,
+                ),
+                Route(
+                    'PUT',
+                    f'/xapi/users/{{username}}/{name}/{{flag}}',
+                    _set_flag(name),
+                    f'Set whether a user is {name}.',
+                    Access.ADMIN,
+                ),
+            )
+        ),
     ),
 )
