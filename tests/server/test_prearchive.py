@@ -17,7 +17,7 @@ from lxml import etree
 from sqlalchemy import select
 
 from pyxnat.server import Server, serve
-from pyxnat.server.db.store import arrival
+from pyxnat.server.db.store import arrival, put_setting
 from pyxnat.server.prearchive.auto_archive import tend
 from pyxnat.server.prearchive.sessions import claim
 from tests.support.dicoms import OTHER_STUDY, STUDY, STUDY_UID, content, members, zipped
@@ -553,3 +553,19 @@ def test_an_interrupted_build_is_repeated_at_the_next_start(tmp_path: Path) -> N
         client = Client(server, 'admin', 'p')
         assert client.get(f'/data{uri}?format=json').rows[0]['status'] == 'RECEIVING'
         assert service(client, 'archive', src=uri).status == 200
+
+
+def test_a_timestamp_is_not_given_again_when_the_clock_is_set_back(
+    server: Server, admin: Client, P: str
+) -> None:
+    with server.archive.store.write() as connection:
+        put_setting(connection, 'last_prearchive_timestamp', '20990101_000000999')
+    given = []
+    for _ in range(2):
+        path = f'/data/services/import?inbody=true&dest=/prearchive/projects/{P}'
+        uri = admin.ok('POST', path, zipped(members())).strip()
+        given.append(uri.split('/')[-2])
+        admin.ok('DELETE', uri)
+    assert given == ['20990101_000001000', '20990101_000001001']
+    with server.archive.store.write() as connection:
+        put_setting(connection, 'last_prearchive_timestamp', '')

@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, select
 
 from ..archive import Archive
-from ..db.store import arrival, arrival_file, arrival_log, arrival_scan, now
+from ..db.store import (
+    arrival,
+    arrival_file,
+    arrival_log,
+    arrival_scan,
+    get_setting,
+    now,
+    put_setting,
+)
 from ..errors import Conflict, NotFound
 from ..storage.file_area import FileArea, safe_name
 from .waiting import image_rows
@@ -45,6 +53,7 @@ __all__ = [
 UNASSIGNED = 'Unassigned'
 """XNAT's project of sessions without a project."""
 BUSY = frozenset({'BUILDING', 'ARCHIVING', 'MOVING', 'DELETING'})
+_LAST = 'last_prearchive_timestamp'
 NO_LABEL = 'dicom_upload'
 """Default label of a session (XNAT's GradualDicomImporter)."""
 
@@ -168,12 +177,9 @@ def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
     tag : str
         UID of the study.
     """
-    moment = datetime.now()
-    used = select(arrival.c.pk)
-    wanted = wish.timestamp or stamp(moment)
-    while connection.scalar(used.where(arrival.c.timestamp == wanted)) is not None:
-        moment += timedelta(milliseconds=1)
-        wanted = stamp(moment)
+    wanted = wish.timestamp
+    if not wanted or _is_used(connection, wanted):
+        wanted = _new_timestamp(connection)
     values = {
         'project': wish.project,
         'timestamp': wanted,
@@ -192,6 +198,25 @@ def new(connection: Connection, login: str, wish: Wish, tag: str) -> Any:
     return connection.execute(
         arrival.insert().values(**values, **wish.more).returning(arrival)
     ).one()
+
+
+def _is_used(connection: Connection, timestamp: str) -> bool:
+    query = select(arrival.c.pk).where(arrival.c.timestamp == timestamp)
+    return connection.scalar(query) is not None
+
+
+def _new_timestamp(connection: Connection) -> str:
+    """Return the current time, or the next after the last one that was given.
+
+    A session that has gone was known by its timestamp, and the clock may have been set back.
+    """
+    moment, last = datetime.now(), get_setting(connection, _LAST)
+    if last and stamp(moment) <= last:
+        moment = datetime.strptime(f'{last}000', '%Y%m%d_%H%M%S%f') + timedelta(milliseconds=1)
+    while _is_used(connection, stamp(moment)):
+        moment += timedelta(milliseconds=1)
+    put_setting(connection, _LAST, stamp(moment))
+    return stamp(moment)
 
 
 # -- status and log
