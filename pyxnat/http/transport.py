@@ -532,7 +532,8 @@ class Transport:
         """End the session and close the connections. One request, or none.
 
         A session that another process opened is not ended on the server. Requests of other threads
-        are completed; a later one opens another session.
+        are completed; a later one opens another session. If nothing listens at the server's port
+        any more, the session has ended with the server.
 
         Parameters
         ----------
@@ -547,12 +548,25 @@ class Transport:
                 got = self._attempt(call, 1)
                 if isinstance(got, Exception) and not is_lasting(got):
                     got = self._attempt(call, 2)  # the server had closed the connection
-                if isinstance(got, Exception):
+                if isinstance(got, Exception) and not self._is_gone(got):
                     raise network_error(got, 'DELETE', self.server + _SESSION) from got
-                self._discard(got)
+                if isinstance(got, Stream):
+                    self._discard(got)
         finally:
             self.session.forget()
             self._connections.close()
+
+    def _is_gone(self, error: Exception) -> bool:
+        """Whether the server has ended, and the session with it.
+
+        Nothing listens at its port. That of a proxy says nothing about the server.
+        """
+        is_gone = isinstance(error, ConnectionRefusedError) and not proxy_for(
+            self.server, self.proxy
+        )
+        if is_gone:
+            log.debug('the session on %s ended with the server', self.server)
+        return is_gone
 
     def close_connections(self) -> None:
         """Close the connections of all threads.

@@ -270,3 +270,28 @@ def test_the_page_names_every_fixture_and_setting() -> None:
         r"addini\(\s*'(\w+)'", source
     )
     assert len(names) == 9 and [name for name in names if not re.search(rf'\b{name}\b', page)] == []
+
+
+def test_a_run_ends_without_warnings_of_sessions(run: Run) -> None:
+    """The archives end before the Interfaces that tests leave open."""
+    result = run(
+        test_open="""
+        import pyxnat
+
+        kept = []
+
+        def test_shared(xnat_server, tmp_path):
+            user = xnat_server.user, xnat_server.password
+            kept.append(pyxnat.Interface(xnat_server.url, *user, tmp_path))
+            kept[-1].select.projects().get()
+
+        def test_own(xnat_archive_server, xnat_archive, tmp_path):
+            user = xnat_archive_server.user, xnat_archive_server.password
+            kept.append(pyxnat.Interface(xnat_archive_server.url, *user, tmp_path))
+            kept[-1].select.projects().get()
+            xnat_archive.select.projects().get()
+            kept.append(xnat_archive)
+        """
+    )
+    result.assert_outcomes(passed=2)
+    assert str(result.stderr) == '' and 'was not ended' not in str(result.stdout)

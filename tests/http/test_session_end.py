@@ -148,3 +148,64 @@ def test_disconnecting_beside_working_threads_is_safe(server: Any, tmp_path: Pat
         for number, count in enumerate(counts):
             assert len(project.resource(f'R{number}').files()) == count
         project.delete()
+
+
+GONE = """
+import gc, sys, threading
+import pyxnat
+from pyxnat.server import serve
+
+server = serve(sys.argv[1] + '/archive')
+kept = [
+    pyxnat.Interface(server.url, server.user, server.password, f'{sys.argv[1]}/{n}')
+    for n in range(3)
+]
+for interface in kept:
+    interface.get('/data/projects').text
+way = sys.argv[2]
+if way == 'block':
+    with kept[0]:
+        server.stop()
+server.stop() if way not in ('block', 'open') else None
+if way == 'disconnect':
+    for interface in kept:
+        interface.disconnect()
+        interface.disconnect()
+if way == 'dropped':
+    del kept, interface
+    gc.collect()
+print('done', flush=True)
+"""
+
+
+@pytest.mark.parametrize('way', ['exit', 'block', 'disconnect', 'dropped', 'open'])
+def test_a_server_that_ends_first_ends_its_sessions_quietly(tmp_path: Path, way: str) -> None:
+    done = subprocess.run(
+        [sys.executable, '-c', GONE, str(tmp_path), way],
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, 'done\n', '')
+
+
+def test_a_proxy_that_is_gone_is_told(tmp_path: Path) -> None:
+    """The server may be there, and the session open."""
+    with ScriptedServer(lambda request: Reply(200, table({'ID': 'P'}), COOKIE)) as proxy:
+        interface = pyxnat.Interface(
+            'http://xnat.example', 'me', 'secret', tmp_path, proxy=proxy.url
+        )
+        assert interface.get('/data/projects').text
+    with pytest.raises(pyxnat.errors.NetworkError):
+        interface.disconnect()
+
+
+def test_other_failures_of_the_end_are_told(tmp_path: Path) -> None:
+    with ScriptedServer(
+        lambda request: Reply(200, table(), COOKIE, silent=request.method == 'DELETE')
+    ) as running:
+        interface = pyxnat.Interface(running.url, 'me', 'secret', tmp_path)
+        assert interface.get('/data/projects').text
+        with pytest.raises(pyxnat.errors.NetworkError):
+            interface.disconnect()
