@@ -14,6 +14,7 @@ DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.4']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
+CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS]
 TEST = [
     'distributed>=2024.1',
     'pytest>=8.0',
@@ -46,16 +47,21 @@ setup(
     extras_require={
         'server': SERVER,
         'demo': DEMO,
+        'cli': CLI,
+        'keyring': ['keyring>=24.0'],
         'docs': DOCS,
         'draw': DRAW,
         'pandas': PANDAS,
         'progress': PROGRESS,
         'lint': LINT,
-        'test': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST],
-        'dev': [*DEMO, *DRAW, *PANDAS, *PROGRESS, *TEST, *DOCS, *LINT],
+        'test': [*DEMO, *DRAW, *PANDAS, *CLI, *TEST],
+        'dev': [*DEMO, *DRAW, *PANDAS, *CLI, *TEST, *DOCS, *LINT],
     },
     entry_points={
-        'console_scripts': ['sessionmirror=pyxnat.apps.mirror:main'],
+        'console_scripts': [
+            'pyxnat=pyxnat.apps.shell:main',
+            'sessionmirror=pyxnat.apps.mirror:main',
+        ],
         'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin'],
     },
     classifiers=[

@@ -25,6 +25,7 @@ EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
 OPTIONAL = {
     'tables': {'pandas'},
     'services': {'concurrent', 'matplotlib', 'networkx', 'tqdm'},
+    'apps': {'click', 'rich', 'keyring'},
 }
 """Part of the client -> libraries that its functions may import: optional or slow ones."""
 

@@ -19,7 +19,7 @@ from .repeated import accept_if_done
 if TYPE_CHECKING:
     from .collection import Collection
 
-__all__ = ['SharedElement']
+__all__ = ['LabelledAttributes', 'SharedElement']
 
 
 class LabelledAttributes(Attributes):

@@ -10,6 +10,7 @@ import dataclasses
 import doctest
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 import pyxnat
+from pyxnat.apps.shell import main as shell_main
 from pyxnat.demo.cohort import Session, Subject, cohort
 from pyxnat.demo.fill import fill
 from pyxnat.server import serve
@@ -137,3 +139,26 @@ def test_the_tutorial_shows_the_offers_of_the_tabulator_key(demo: Any, folder: P
 
 def test_the_numbers_of_people_in_the_tutorial_are_those_of_the_demo() -> None:
     assert f'{len(cohort())} subjects of three projects' in TUTORIAL.read_text(encoding='utf-8')
+
+
+COMMANDS = [
+    line.removeprefix('    $ pyxnat ')
+    for line in (DOCS / 'howto' / 'shell.rst').read_text(encoding='utf-8').splitlines()
+    if line.startswith('    $ pyxnat ') and 'login' not in line
+]
+
+
+def test_the_commands_of_the_page_work_also_a_second_time(
+    demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setenv('PYXNAT_PROFILES', str(tmp_path / 'profiles.json'))
+    monkeypatch.setenv('XNAT_PASS', demo.password)
+    monkeypatch.setenv('XNAT_USER', demo.user)
+    monkeypatch.setenv('XNAT_HOST', demo.url)
+    assert len(COMMANDS) > 15
+    for number in range(2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        for command in COMMANDS:
+            assert shell_main(shlex.split(command)) == 0, (command, *capfd.readouterr())

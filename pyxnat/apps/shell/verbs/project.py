@@ -1,0 +1,102 @@
+"""Verbs about projects: share, access, users, run, jobs."""
+
+from __future__ import annotations
+
+import click
+
+from ....errors import InvalidArgument
+from ..session import Shell
+
+__all__ = ['VERBS', 'access', 'jobs', 'run', 'share', 'users']
+
+
+@click.command('share')
+@click.argument('path')
+@click.argument('project', default='')
+@click.option('--label', help='Its label there.')
+@click.option('--primary', is_flag=True, help='Make PROJECT its owner.')
+@click.option('--end', is_flag=True, help='End the share in PROJECT.')
+@click.pass_obj
+def share(
+    shell: Shell, path: str, project: str, label: str | None, primary: bool, end: bool
+) -> None:
+    """Share PATH into PROJECT; without PROJECT, list the projects that have it."""
+    element = shell.existing(path)
+    if not hasattr(element, 'share'):
+        raise InvalidArgument(
+            f'{path!r} cannot be shared', remedy='Subjects, sessions and assessors can.'
+        )
+    if not project:
+        shell.output.rows(({'project': name} for name in element.shares().get()), ['project'])
+    elif end:
+        element.unshare(project)
+    else:
+        element.share(project, label, primary)
+
+
+@click.command('access')
+@click.argument('project')
+@click.argument('level', default='', type=click.Choice(['', 'private', 'protected', 'public']))
+@click.pass_obj
+def access(shell: Shell, project: str, level: str) -> None:
+    """Show who may read PROJECT, or set it to LEVEL."""
+    found = shell.connect().select.project(project)
+    if level:
+        found.set_accessibility(level)
+    shell.output.fields({'access': found.accessibility()})
+
+
+@click.command('users')
+@click.argument('project')
+@click.option('--add', help='Login to add, or whose role to change.')
+@click.option('--role', type=click.Choice(['owner', 'member', 'collaborator']), default='member')
+@click.option('--remove', help='Login to remove.')
+@click.pass_obj
+def users(shell: Shell, project: str, add: str | None, role: str, remove: str | None) -> None:
+    """List the users of PROJECT with their roles, or change them."""
+    found = shell.connect().select.project(project)
+    if add:
+        found.add_user(add, role)
+    if remove:
+        found.remove_user(remove)
+    rows = [
+        {'login': login, 'role': name}
+        for name in ('owner', 'member', 'collaborator')
+        for login in getattr(found, f'{name}s')()
+    ]
+    shell.output.rows(rows, ['login', 'role'])
+
+
+@click.command('run')
+@click.argument('project')
+@click.argument('pipeline', default='')
+@click.argument('session', default='')
+@click.option('--set', 'settings', multiple=True, help='PARAMETER=VALUE; may be repeated.')
+@click.pass_obj
+def run(shell: Shell, project: str, pipeline: str, session: str, settings: tuple[str, ...]) -> None:
+    """Start PIPELINE of PROJECT on SESSION; without a pipeline, list those of the project."""
+    pipelines = shell.connect().select.project(project).pipelines
+    if not pipeline:
+        shell.output.rows(({'pipeline': name} for name in pipelines.aliases()), ['pipeline'])
+        return
+    if not session:
+        raise InvalidArgument('A session is missing', remedy='pyxnat run PROJECT PIPELINE SESSION')
+    parameters = dict(text.split('=', 1) for text in settings if '=' in text)
+    pipelines.pipeline(pipeline).run(session, parameters)
+    shell.output.note(f'Queued; see: pyxnat jobs {project} {pipeline} {session}')
+
+
+@click.command('jobs')
+@click.argument('project')
+@click.argument('pipeline')
+@click.argument('session')
+@click.pass_obj
+def jobs(shell: Shell, project: str, pipeline: str, session: str) -> None:
+    """List the runs of PIPELINE on SESSION, the latest first."""
+    runs = shell.connect().select.project(project).pipelines.pipeline(pipeline).runs(session)
+    shell.output.rows(runs, ['launch_time', 'status'])
+
+
+VERBS: dict[str, click.Command] = {
+    str(command.name): command for command in (share, access, users, run, jobs)
+}

@@ -1,0 +1,368 @@
+"""Verbs of transfers: get, put."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ....errors import DatabaseError, Error, InvalidArgument, NotFoundError, PermissionDenied
+from ..exit_codes import Exit, exit_code
+from ..filters import Filter, Rule, read_rules
+from ..id_lists import IdList, read_id_list
+from ..output import size_text
+from ..places import Place, place_of
+from ..session import Shell
+
+__all__ = ['VERBS', 'get', 'put', 'summary']
+
+
+_OWN = {'.xnat', 'MD5SUMS', '.MD5SUMS.lock'}
+"""Names that a download adds to a folder."""
+
+
+def _rule(includes: bool) -> Any:
+    def add(context: click.Context, option: click.Parameter, given: tuple[str, ...]) -> None:
+        rules: list[Rule] = context.meta.setdefault('rules', [])
+        rules.extend(Rule(includes, pattern) for pattern in given)
+
+    return add
+
+
+def _rules_of_file(context: click.Context, option: click.Parameter, given: str | None) -> None:
+    if given:
+        context.meta.setdefault('rules', []).extend(read_rules(Path(given)))
+
+
+def _filters(command: Any) -> Any:
+    """Add the options of filters, which keep their order."""
+    for option in (
+        click.option('--include', multiple=True, callback=_rule(True), expose_value=False),
+        click.option('--exclude', multiple=True, callback=_rule(False), expose_value=False),
+        click.option('--filter-from', callback=_rules_of_file, expose_value=False),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command('get')
+@click.argument('paths', nargs=-1)
+@click.option('--from', 'list_', help='CSV or text file with IDs or labels of sessions.')
+@click.option('--column', default='', help='Column of the IDs in that file: header or number.')
+@click.option('--layout', default='', help='Paths of the files; see the page on many files.')
+@click.option(
+    '--existing',
+    type=click.Choice(['refresh', 'keep', 'replace', 'error']),
+    default='refresh',
+    help='How to treat files that exist.',
+)
+@click.option('-n', '--dry-run', is_flag=True, help='List the files, and fetch nothing.')
+@_filters
+@click.pass_context
+def get(
+    context: click.Context,
+    paths: tuple[str, ...],
+    list_: str | None,
+    column: str,
+    layout: str,
+    existing: str,
+    dry_run: bool,
+) -> int:
+    """Download the files below PATHS into the last of them, a folder (default: the current one).
+
+    Each file is compared with the listing before it appears. An interrupted download is completed
+    by the same command. With --from, PATHS are the folder alone, or a project and the folder, and
+    the result of each row is written beside the list.
+    """
+    shell: Shell = context.obj
+    options: dict[str, Any] = {
+        'existing': existing,
+        'jobs': shell.jobs,
+        **({'layout': layout} if layout else {}),
+    }
+    chosen = Filter(context.meta.get('rules', []))
+    if list_ is not None:
+        ids = read_id_list(Path(list_), column)
+        return _Batch(shell, ids, paths, options, chosen).run(dry_run)
+    if not paths:
+        raise InvalidArgument('A path is missing', remedy='Example: pyxnat get P/S01 images')
+    *sources, dest = paths if len(paths) > 1 else (*paths, '.')
+    if dest == '-':
+        return _to_stdout(shell, sources)
+    status = Exit.DONE
+    for source in sources:
+        found = shell.existing(source)
+        if dry_run:
+            _list_files(shell, _files_of(shell, source, chosen))
+            continue
+        is_file = found.level.singular == 'file' and not _is_collection(found)
+        if is_file and not layout:
+            shell.output.text(found.get(_file_target(dest, found.path_name)))
+            continue
+        if chosen:
+            files = [file for file, _ in _files_of(shell, source, chosen)]
+            if not files:
+                shell.output.note('No file matches the filters.')
+                continue
+            report = shell.connect().bulk.download(files, dest, **options)
+        else:
+            report = found.download(dest, **options)
+        status = max(status, summary(shell, report))
+    return int(status)
+
+
+def _is_collection(found: Any) -> bool:
+    return not hasattr(found, 'exists')
+
+
+def _file_target(dest: str, name: str) -> Path:
+    """Return where a single file goes: into a folder that exists or ends in a slash."""
+    target = Path(dest)
+    if dest.endswith('/') or dest == '.' or target.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return target
+    return target
+
+
+def _to_stdout(shell: Shell, sources: list[str]) -> int:
+    for source in sources:
+        with open(shell.select(source).get(), 'rb') as file:
+            while piece := file.read(2**18):
+                shell.output.bytes(piece)
+    return int(Exit.DONE)
+
+
+def _files_of(shell: Shell, source: str, chosen: Filter) -> Iterator[tuple[Any, str]]:
+    """Yield the files below a place that pass the filter, each with its short path."""
+    place = Place.read(source, shell.profiles)
+    interface = shell.connect(place.profile)
+    found = interface.select(place.path)
+    if found.level.singular == 'file':
+        files = [found] if not _is_collection(found) else found
+    else:
+        files = interface.select(f'{place.path}//files')
+    for file in files:
+        path = place_of(file)
+        if chosen(path):
+            yield file, path
+
+
+def _list_files(shell: Shell, files: Iterator[tuple[Any, str]]) -> None:
+    total = count = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal total, count
+        for file, path in files:
+            size = int(file.row.get('Size') or 0)
+            total, count = total + size, count + 1
+            yield {'path': path, 'size': size, 'md5': file.row.get('digest', '')}
+
+    shell.output.rows(rows(), ['path', 'size', 'md5'])
+    shell.output.note(f'{count} files, {size_text(total)}; nothing was transferred.')
+
+
+def summary(shell: Shell, report: Any) -> Exit:
+    """Write the result of a transfer, failures last; return its exit status."""
+    shell.output.note(repr(report).strip('<>').removeprefix('Report: '))
+    for note in report.notes:
+        shell.output.note(f'note: {note}')
+    for failure in report.failed:
+        shell.output.error(f'failed: {failure}')
+    return Exit.DONE if report.is_complete else Exit.SOME_FAILED
+
+
+class _Batch:
+    """The download of the sessions of a list."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        ids: IdList,
+        paths: tuple[str, ...],
+        options: dict[str, Any],
+        chosen: Filter,
+    ) -> None:
+        self._shell = shell
+        self._ids = ids
+        self._base, self._dest = paths if len(paths) == 2 else ('', *(paths or ('.',)))
+        self._options = options
+        self._filter = chosen
+        place = Place.read(self._base, shell.profiles)
+        self._interface = shell.connect(place.profile)
+        self._path = place.path if self._base else '/projects/*'
+        self._status_path = ids.path.with_name(f'{ids.path.stem}.status.csv')
+
+    def run(self, dry_run: bool) -> int:
+        """Download session after session; return the exit status."""
+        known = self._known()
+        results: list[list[str]] = []
+        who = ''
+        try:
+            for number, name in enumerate(self._ids.names):
+                found, problem = self._find(known, name, self._ids.project(number))
+                if found is None:
+                    who = who or self._interface.whoami()
+                    results.append([problem, '0', '0', _EXPLAINED[problem].format(who=who)])
+                elif dry_run:
+                    results.append(['found', '', '', found])
+                else:
+                    results.append(self._fetch(found))
+                self._shell.output.note(f'{name}: {results[-1][0]}')
+        finally:
+            if not dry_run:
+                self._ids.write(self._status_path, results)
+        return self._finish(results, dry_run)
+
+    def _known(self) -> dict[str, list[tuple[str, str]]]:
+        """Return project and URI of the sessions by ID and by label. The requests of a table."""
+        known: dict[str, list[tuple[str, str]]] = {}
+        for session in self._interface.select(f'{self._path}/subjects/*/experiments'):
+            place = (session.steps[0].name, session.uri)
+            for name in {session.id(), session.label()}:
+                known.setdefault(name, []).append(place)
+        return known
+
+    def _find(
+        self, known: dict[str, list[tuple[str, str]]], name: str, project: str
+    ) -> tuple[str | None, str]:
+        """Return the URI of a session, or the reason why there is none."""
+        places = [place for place in known.get(name, []) if project in ('', place[0])]
+        if not name:
+            return None, 'empty'
+        if len({uri for _, uri in places}) > 1:
+            return None, 'ambiguous'
+        if places:
+            return places[0][1], ''
+        try:
+            self._interface.get(f'/data/experiments/{name}?format=json').raise_for_status()
+        except PermissionDenied:
+            return None, 'no access'
+        except NotFoundError:
+            return None, 'not found'
+        except DatabaseError as error:
+            return None, 'no access' if error.status in (401, 403) else 'not found'
+        return None, 'not found'
+
+    def _fetch(self, uri: str) -> list[str]:
+        try:
+            session = self._interface.select(uri.removeprefix('/data'))
+            if self._filter:
+                files = [
+                    file
+                    for file in self._interface.select(f'{uri.removeprefix("/data")}//files')
+                    if self._filter(place_of(file))
+                ]
+                if not files:
+                    return ['no files', '0', '0', 'No file matches the filters.']
+                report = self._interface.bulk.download(files, self._dest, **self._options)
+            else:
+                report = session.download(self._dest, **self._options)
+        except (Error, OSError) as error:
+            if exit_code(error) in (Exit.LOGIN, Exit.NETWORK):
+                raise
+            return ['failed', '0', '0', str(error)]
+        files_count = str(len(report.ok) + len(report.skipped))
+        if report.failed:
+            return ['failed', files_count, str(report.bytes), str(report.failed[0])]
+        if files_count == '0':
+            return ['no files', '0', '0', 'The session has no files.']
+        return ['complete', files_count, str(report.bytes), '']
+
+    def _finish(self, results: list[list[str]], dry_run: bool) -> int:
+        rows = [
+            {'name': name, 'status': result[0], 'files': result[1], 'message': result[3]}
+            for name, result in zip(self._ids.names, results, strict=False)
+        ]
+        bad = [row for row in rows if row['status'] not in ('complete', 'found', 'no files')]
+        self._shell.output.rows(rows, ['name', 'status', 'files', 'message'])
+        if not dry_run:
+            self._shell.output.note(f'The results are in {self._status_path}')
+        return int(Exit.SOME_FAILED if bad else Exit.DONE)
+
+
+_EXPLAINED = {
+    'empty': 'The row has no ID.',
+    'ambiguous': 'Several sessions have this label: give IDs, or a column project.',
+    'not found': 'Logged in as {who}, which sees no session of this ID or label: check it, or ask '
+    'for access to its project.',
+    'no access': 'Logged in as {who}, which may not read it: ask for access to its project.',
+}
+
+
+@click.command('put')
+@click.argument('sources', nargs=-1, required=True)
+@click.argument('path')
+@click.option('--layout', default=None, help='Paths of the files below the sources.')
+@click.option('--overwrite', is_flag=True, help='Replace files of other content.')
+@click.option('-n', '--dry-run', is_flag=True, help='List the files, and send nothing.')
+@_filters
+@click.pass_context
+def put(
+    context: click.Context,
+    sources: tuple[str, ...],
+    path: str,
+    layout: str | None,
+    overwrite: bool,
+    dry_run: bool,
+) -> int:
+    """Upload SOURCES, files or folders, to PATH.
+
+    A folder goes to a project, subject, session, scan or resource, by its layout; missing sessions
+    and subjects are created. Files go into a resource. - reads standard input into a file of the
+    archive. Files that exist with the same content are not sent again.
+    """
+    shell: Shell = context.obj
+    chosen = Filter(context.meta.get('rules', []))
+    target = shell.select(path)
+    if _is_collection(target):
+        raise InvalidArgument(f'{path!r} names a collection', remedy='Name one element.')
+    if sources == ('-',):
+        _check_level(target, 'file', path)
+        target.put(sys.stdin.buffer, overwrite=overwrite)
+        return int(Exit.DONE)
+    files = {name: found for source in sources for name, found in _local(source, chosen)}
+    if dry_run:
+        rows = [{'path': name, 'size': found.stat().st_size} for name, found in files.items()]
+        shell.output.rows(rows, ['path', 'size'])
+        shell.output.note(f'{len(rows)} files; nothing was sent.')
+        return int(Exit.DONE)
+    if target.level.singular == 'file':
+        if len(files) != 1:
+            raise InvalidArgument('Several files for one', remedy='Name a resource.')
+        target.put(str(*files.values()), overwrite=overwrite)
+        return int(Exit.DONE)
+    folders = [source for source in sources if Path(source).is_dir()]
+    if len(sources) == 1 and folders and not chosen:
+        report = target.upload(sources[0], layout=layout, overwrite=overwrite, jobs=shell.jobs)
+    else:
+        layout = layout or ('{path}' if target.level.singular == 'resource' else None)
+        places = {name: str(found) for name, found in files.items()}
+        report = target.upload(places, layout=layout, overwrite=overwrite, jobs=shell.jobs)
+    return int(summary(shell, report))
+
+
+def _check_level(target: Any, singular: str, path: str) -> None:
+    if target.level.singular != singular:
+        raise InvalidArgument(
+            f'{path!r} is a {target.level.singular}, not a {singular}',
+            remedy='Example: P/S/E/1/NIFTI/image.nii.gz',
+        )
+
+
+def _local(source: str, chosen: Filter) -> Iterator[tuple[str, Path]]:
+    """Yield path below the source and local path of its files."""
+    root = Path(source)
+    if not root.is_dir():
+        root.stat()
+        yield root.name, root
+        return
+    for found in sorted(root.rglob('*')):
+        name = found.relative_to(root).as_posix()
+        if found.is_file() and name.partition('/')[0] not in _OWN and chosen(name):
+            yield name, found
+
+
+VERBS: dict[str, click.Command] = {str(command.name): command for command in (get, put)}

@@ -1,0 +1,602 @@
+"""Tests of the command: its verbs on a served archive, its output and its exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import pyxnat
+from pyxnat import errors
+from pyxnat.apps.shell import main
+from pyxnat.apps.shell.command_line import VERBS, cli, options_first
+from pyxnat.apps.shell.exit_codes import TABLE, Exit, exit_code
+from pyxnat.apps.shell.filters import Filter, Rule, read_rules
+from pyxnat.apps.shell.id_lists import read_id_list
+from pyxnat.apps.shell.output import FORMATS
+from pyxnat.apps.shell.places import Place, place_of, select_path
+from pyxnat.apps.shell.profiles import Profile, Profiles
+from tests.support.faults import FaultProxy, says
+
+
+class Result(NamedTuple):
+    """Exit status and output of a run."""
+
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def anybody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> Run:
+    """Return a function that runs the command without a login."""
+    monkeypatch.setenv('PYXNAT_PROFILES', str(tmp_path / 'config' / 'profiles.json'))
+    monkeypatch.setenv('PYXNAT_KEYRING', '0')
+    monkeypatch.setenv('NETRC', str(tmp_path / 'none'))
+    monkeypatch.setenv('HOME', str(tmp_path))
+    for name in ('XNAT_HOST', 'XNAT_USER', 'XNAT_PASS', 'XNAT_TOKEN', 'PYXNAT_PROFILE'):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(*arguments: str, stdin: str = '') -> Result:
+        monkeypatch.setattr('sys.stdin', io.TextIOWrapper(io.BytesIO(stdin.encode())))
+        capfd.readouterr()
+        status = main(arguments)
+        return Result(status, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def run(anybody: Run, server: Any) -> Run:
+    """Return a function that runs the command as the administrator."""
+    arguments = ('login', server.url, '--user', server.user, '--name', 'here')
+    assert anybody(*arguments, '--secret-file', '-', stdin=f'{server.password}\n').status == 0
+    return anybody
+
+
+@pytest.fixture
+def study(P: str, project: Any) -> Any:
+    """Return the project of two subjects; S has a session E with files."""
+    project.subject('S').experiment('E2').create(experiments='xnat:petSessionData')
+    project.subject('T').create(group='patients')
+    return project
+
+
+# -- paths -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('short', 'path'),
+    [
+        ('', '/projects'),
+        ('/', '/projects'),
+        ('P', '/projects/P'),
+        ('P/', '/projects/P'),
+        ('P/S', '/projects/P/subjects/S'),
+        ('P/*/E*', '/projects/P/subjects/*/experiments/E*'),
+        ('P/S/E/1', '/projects/P/subjects/S/experiments/E/scans/1'),
+        ('P/S/E/1/R', '/projects/P/subjects/S/experiments/E/scans/1/resources/R'),
+        ('P/S/E/1/R/a/b.c', '/projects/P/subjects/S/experiments/E/scans/1/resources/R/files/a/b.c'),
+        ('/projects/P//files', '/projects/P//files'),
+        ('/experiments/X_E1/', '/experiments/X_E1'),
+    ],
+)
+def test_a_short_path_is_a_path_of_select(short: str, path: str) -> None:
+    assert select_path(short) == path
+
+
+@pytest.mark.parametrize('known', [(), ('lab',)])
+def test_a_profile_before_a_path_counts_only_if_it_is_known(known: tuple[str, ...]) -> None:
+    place = Place.read('lab:P', known)
+    assert place == (Place('lab', '/projects/P') if known else Place('', '/projects/lab:P'))
+
+
+def test_the_place_of_an_element_selects_it_again(study: Any, xnat: pyxnat.Interface) -> None:
+    found = [*xnat.select(f'/projects/{study.id()}//files'), *study.subjects(), study]
+    assert len(found) > 5
+    for element in found:
+        assert xnat.select(select_path(place_of(element))).exists()
+
+
+# -- verbs that read -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('path', 'names'),
+    [
+        ('{P}', ['S', 'T']),
+        ('{P}/S', ['E', 'E2']),
+        ('{P}/S/E', ['1']),
+        ('{P}/S/E/1', ['NIFTI']),
+        ('{P}/S/E/1/NIFTI', ['T1.nii.gz', 'sub/dir/x.json']),
+        ('{P}/*/*', ['E', 'E2']),
+        ('{P}/S/E?', ['E2']),
+        ('/projects/{P}/subjects/S/experiments/E/assessors', ['A']),
+        ('/projects/{P}/subjects/S/experiments/E/assessors/A', ['DATA']),
+    ],
+)
+def test_ls_lists_the_names_below_a_path(path: str, names: list[str], run: Run, study: Any) -> None:
+    found = run('-q', 'ls', path.format(P=study.id()))
+    assert found.status == 0 and found.out.split('\n')[:-1] == names
+
+
+@pytest.mark.parametrize('size', [3, 30])
+def test_ls_is_one_request(size: int, run: Run, project: Any, server: Any) -> None:
+    project.subjects().insert([{'label': f'S{number}'} for number in range(size)]).check()
+    server.clear_requests()
+    assert len(run('ls', project.id()).out.splitlines()) == size
+    listings = [uri for method, uri, _ in server.requests if '/subjects' in uri]
+    assert len(listings) == 1
+
+
+def test_names_are_in_their_natural_order(run: Run, project: Any) -> None:
+    for name in ('S10', 'S9', 'S1'):
+        project.subject(name).create()
+    assert run('ls', '-q', project.id()).out.split() == ['S1', 'S9', 'S10']
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_each_format_has_all_rows(form: str, run: Run, study: Any) -> None:
+    out = run('ls', study.id(), '--format', form).out
+    read = {
+        'json': lambda: [row['label'] for row in json.loads(out)],
+        'jsonl': lambda: [json.loads(line)['label'] for line in out.splitlines()],
+        'csv': lambda: [row['label'] for row in csv.DictReader(io.StringIO(out))],
+        'tsv': lambda: [row['label'] for row in csv.DictReader(io.StringIO(out), delimiter='\t')],
+        'human': lambda: [line.split('\t')[0] for line in out.splitlines()],
+        'quiet': lambda: out.splitlines(),
+    }
+    assert read[form]() == ['S', 'T']
+
+
+def test_ls_all_has_each_kind(run: Run, study: Any) -> None:
+    out = run('ls', '--all', f'{study.id()}/S/E', '-f', 'jsonl').out
+    kinds = {json.loads(line)['kind'] for line in out.splitlines()}
+    assert kinds == {'scan', 'assessor', 'resource'}
+
+
+def test_tree_shows_the_levels(run: Run, study: Any) -> None:
+    lines = run('tree', study.id(), '-d', '3').out.splitlines()
+    assert lines == ['S', 'S/E', 'S/E/1', 'S/E2', 'T']
+
+
+def test_show_fields_and_vars(run: Run, study: Any) -> None:
+    path = f'{study.id()}/T'
+    assert json.loads(run('show', path, '-f', 'json').out)['label'] == 'T'
+    assert run('show', path, '--xml').out.startswith('<?xml')
+    assert 'xnat:subjectData/group\tpatients' in run('fields', path).out
+    assert run('vars', path, 'group=controls', 'height=1.8').status == 0
+    assert run('vars', path, 'group', 'height').out == 'group\tcontrols\nheight\t1.8\n'
+
+
+def test_du_counts_files(run: Run, study: Any) -> None:
+    rows = json.loads(run('du', study.id(), '--bytes', '-f', 'json').out)
+    assert rows[-1]['path'] == 'total' and rows[-1]['files'] == 5
+    assert rows[-1]['size'] == sum(row['size'] for row in rows[:-1])
+
+
+def test_search_and_table(run: Run, study: Any) -> None:
+    criteria = f"xnat:subjectData/PROJECT = '{study.id()}'"
+    found = run('search', criteria, '-c', 'xnat:subjectData/SUBJECT_LABEL', '-f', 'csv').out
+    assert sorted(found.splitlines()[1:]) == ['S', 'T']
+    rows = run('table', f'{study.id()}/*/*', '-c', 'label,subject/label', '-f', 'json').out
+    assert {(row['label'], row['subject/label']) for row in json.loads(rows)} == {
+        ('E', 'S'),
+        ('E2', 'S'),
+    }
+
+
+@pytest.mark.parametrize('suffix', ['csv', 'tsv', 'json'])
+def test_a_table_goes_to_a_file(suffix: str, run: Run, study: Any, tmp_path: Path) -> None:
+    path = tmp_path / f'table.{suffix}'
+    assert run('table', f'{study.id()}/*', '-o', str(path)).status == 0
+    assert 'T' in path.read_text() and run('table', f'{study.id()}/*', '-o', 'x.doc').status == 2
+
+
+# -- transfers -------------------------------------------------------------------------------------
+
+
+def test_get_downloads_and_completes(run: Run, study: Any, tmp_path: Path, server: Any) -> None:
+    path, folder = f'{study.id()}/S/E', tmp_path / 'images'
+    assert run('get', path, str(folder)).status == 0
+    place = folder / study.id() / 'S' / 'E' / '1' / 'NIFTI' / 'T1.nii.gz'
+    assert place.read_bytes() == bytes(2000)
+    place.unlink()
+    server.clear_requests()
+    again = run('get', path, str(folder))
+    assert place.read_bytes() == bytes(2000) and '1 downloaded, 4 skipped' in again.err
+    server.clear_requests()
+    run('get', path, str(folder))
+    assert not [uri for _, uri, _ in server.requests if 'format=zip' in uri or '/files/' in uri]
+
+
+def test_a_dry_run_lists_files_and_fetches_none(run: Run, study: Any, tmp_path: Path) -> None:
+    found = run('get', '-n', f'{study.id()}/S/E/1', str(tmp_path / 'images'), '-f', 'json')
+    assert sorted(row['size'] for row in json.loads(found.out)) == [8, 2000]
+    assert not (tmp_path / 'images').exists()
+
+
+def test_filters_choose_files(run: Run, study: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'images'
+    assert run('get', '--include', '*.json', f'{study.id()}/S/E/1', str(folder)).status == 0
+    files = [path.name for path in folder.rglob('*') if path.suffix in ('.json', '.gz')]
+    assert files == ['x.json']
+
+
+def test_one_file_goes_into_a_folder_to_a_name_or_to_standard_output(
+    run: Run, study: Any, tmp_path: Path
+) -> None:
+    path = f'{study.id()}/S/E/1/NIFTI/sub/dir/x.json'
+    (tmp_path / 'in').mkdir()
+    for dest, expected in ((tmp_path / 'in', 'in/x.json'), (tmp_path / 'x', 'x')):
+        assert run('get', path, str(dest)).status == 0
+        assert (tmp_path / expected).read_bytes() == b'{"a": 1}'
+    assert run('get', path, '-').out == run('cat', path).out == '{"a": 1}'
+
+
+def test_put_sends_files_folders_and_standard_input(run: Run, study: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'new'
+    (folder / '7' / 'RAW' / 'deep').mkdir(parents=True)
+    (folder / '7' / 'RAW' / 'deep' / 'a.bin').write_bytes(b'a')
+    (tmp_path / 'b.txt').write_bytes(b'b')
+    session = f'{study.id()}/NEW/SESSION'
+    assert run('put', '-n', str(folder), session).out.split() == ['7/RAW/deep/a.bin', '1']
+    assert run('put', str(folder), session).status == 0
+    assert run('put', str(tmp_path / 'b.txt'), f'{session}/7/RAW').status == 0
+    assert run('put', '-', f'{session}/7/RAW/c.txt', stdin='c').status == 0
+    names = run('ls', '-q', f'{session}/7/RAW').out.split()
+    assert names == ['b.txt', 'c.txt', 'deep/a.bin']
+    assert '0 uploaded, 1 skipped' in run('put', str(folder), session).err
+
+
+def test_what_was_got_is_put_back_elsewhere(run: Run, study: Any, tmp_path: Path) -> None:
+    project, other = study.id(), f'{study.id()}_B'
+    study.host.select.project(other).create()
+    assert run('get', f'{project}/S/E', str(tmp_path)).status == 0
+    assert run('put', str(tmp_path / project / 'S' / 'E'), f'{other}/U/COPY').status == 0
+    assert run('tree', f'{other}/U').out.splitlines() == ['COPY', 'COPY/1']
+
+
+def test_cp_copies_between_profiles(
+    run: Run, study: Any, server: Any, tmp_path_factory: Any
+) -> None:
+    with pyxnat.server.serve(tmp_path_factory.mktemp('other')) as other:
+        arguments = ('login', other.url, '--user', other.user, '--name', 'there')
+        run(*arguments, '--secret-file', '-', stdin=other.password)
+        with pyxnat.Interface(other.url, other.user, other.password) as far:
+            far.select.project('Q').create()
+            copied = run('cp', f'here:{study.id()}/S', 'there:Q/S')
+            assert copied.status == 0 and run('du', 'there:Q', '-q').out.split() == ['Q/S', 'total']
+            labels = far.select('/projects/Q/subjects/S').experiments().get('label')
+            assert sorted(labels) == ['E', 'E2']
+        assert run('cp', f'here:{study.id()}/S', 'there:Q/S/E').status == 2
+
+
+# -- lists of IDs ----------------------------------------------------------------------------------
+
+
+HEADERS = ['ID', 'Session ID', 'MR ID', 'label', 'XNAT_ID', 'Experiment ID']
+
+
+@pytest.mark.parametrize('newline', ['\n', '\r\n'])
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'utf-16', 'latin-1'])
+@pytest.mark.parametrize('delimiter', [',', ';', '\t'])
+@pytest.mark.parametrize('header', [*HEADERS, ''])
+def test_lists_of_other_programs_are_read(
+    header: str, delimiter: str, encoding: str, newline: str, tmp_path: Path
+) -> None:
+    rows = [['E1', 'Müller, A', '3'], ['E2', 'B "x"', '4']]
+    if header:
+        rows = [[header, 'name', 'n'], *rows]
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=newline).writerows(rows)
+    path = tmp_path / 'ids.csv'
+    path.write_bytes(text.getvalue().encode(encoding))
+    found = read_id_list(path)
+    assert found.names == ['E1', 'E2'] and bool(found.header) == bool(header)
+    assert found.rows[0][1] == 'Müller, A'
+
+
+@pytest.mark.parametrize('column', ['2', 'number', 'NUMBER'])
+def test_a_column_is_named_or_numbered(column: str, tmp_path: Path) -> None:
+    path = tmp_path / 'ids.csv'
+    path.write_text('ID,number\nx,E1\n\ny,E2\n')
+    assert read_id_list(path, column).names == ['E1', 'E2']
+    with pytest.raises(errors.InvalidArgument, match='no column'):
+        read_id_list(path, '3')
+
+
+@given(st.lists(st.text(st.characters(blacklist_categories=['C', 'Z']), min_size=1), min_size=1))
+def test_any_text_of_a_cell_is_kept(names: list[str]) -> None:
+    path = Path(os.environ['PYXNAT_CACHEDIR']).with_suffix('.ids')
+    with path.open('w', encoding='utf-8', newline='') as file:
+        csv.writer(file).writerows([['ID', 'other'], *([name, 'x'] for name in names)])
+    found = read_id_list(path)
+    assert found.names == names
+    status = path.with_suffix('.status')
+    found.write(status, [['complete', '1', '2', 'a, "b"']] * len(names))
+    with status.open(encoding='utf-8', newline='') as file:
+        rows = list(csv.reader(file))
+    assert [row[0] for row in rows[1:]] == names and rows[1][-1] == 'a, "b"'
+
+
+def test_get_from_a_list_tells_of_each_row(
+    run: Run, study: Any, server: Any, xnat: pyxnat.Interface, tmp_path: Path
+) -> None:
+    hidden = xnat.select.project(f'{study.id()}_HIDDEN').create()
+    secret = hidden.subject('S').experiment('SECRET').create()
+    server.add_user('reader', 'pass')
+    study.add_user('reader', 'collaborator')
+    run('login', server.url, '--user', 'reader', '--secret-file', '-', stdin='pass')
+    path, folder = tmp_path / 'ids.csv', tmp_path / 'images'
+    names = ['E', study.subject('S').experiment('E').id(), secret.id(), 'NOPE', '', 'E2']
+    path.write_bytes(b'\xef\xbb\xbfID,note\r\n' + '\r\n'.join(f'{n},x' for n in names).encode())
+    found = run('get', '--from', str(path), str(folder))
+    assert found.status == Exit.SOME_FAILED
+    with (tmp_path / 'ids.status.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    states = [row['status'] for row in rows]
+    assert states[:2] + states[3:] == ['complete', 'complete', 'not found', 'empty', 'no files']
+    assert states[2] in ('no access', 'not found')  # a hidden session is the same to XNAT
+    assert 'reader' in rows[2]['message'] and 'ask' in rows[2]['message']
+    assert {path.name for path in folder.iterdir() if path.is_dir()} == {study.id(), '.xnat'}
+    assert run('get', '--from', str(path), study.id(), str(folder)).status == Exit.SOME_FAILED
+
+
+# -- verbs that change -----------------------------------------------------------------------------
+
+
+def test_rm_needs_a_confirmation(run: Run, study: Any) -> None:
+    path = f'{study.id()}/T'
+    assert run('rm', path).status == Exit.USAGE and run('show', path).status == 0
+    assert run('rm', '-n', path).out == f'{path}\n' and run('show', path).status == 0
+    assert run('rm', '--yes', path).status == 0 and run('show', path).status == Exit.NOT_FOUND
+    assert run('-y', 'rm', f'{study.id()}/*/E*').status == 0
+    assert run('ls', f'{study.id()}/*/*').out == ''
+
+
+def test_mv_renames(run: Run, study: Any) -> None:
+    project = study.id()
+    assert run('mv', f'{project}/T', 'U').status == 0
+    assert run('mv', f'{project}/U', f'{project}/V').status == 0
+    assert run('ls', '-q', project).out.split() == ['S', 'V']
+    assert run('mv', f'{project}/V', 'S').status == Exit.CONFLICT
+    assert run('mv', f'{project}/V', 'other/V').status == Exit.USAGE
+
+
+def test_projects_are_shared_and_opened(run: Run, study: Any, server: Any) -> None:
+    project, other = study.id(), f'{study.id()}_B'
+    study.host.select.project(other).create()
+    server.add_user('ann', 'x')
+    assert run('share', f'{project}/T', other, '--label', 'T2').status == 0
+    assert sorted(run('share', f'{project}/T').out.split()) == [project, other]
+    assert run('share', f'{project}/T', other, '--end').status == 0
+    assert run('access', project, 'private').out == 'access\tprivate\n'
+    assert 'ann\tmember' in run('users', project, '--add', 'ann').out
+    assert 'ann' not in run('users', project, '--remove', 'ann').out
+
+
+def test_api_sends_any_request(run: Run, study: Any) -> None:
+    uri = f'/data/projects/{study.id()}/subjects'
+    assert len(json.loads(run('api', 'get', f'{uri}?format=json').out)['ResultSet']['Result']) == 2
+    assert run('api', 'PUT', f'{uri}/NEW').status == 0
+    assert run('api', 'GET', f'{uri}/NOPE?format=json').status == Exit.NOT_FOUND
+
+
+# -- logins ----------------------------------------------------------------------------------------
+
+
+def test_a_login_is_stored_for_its_owner_only(run: Run, server: Any) -> None:
+    path = Path(os.environ['PYXNAT_PROFILES'])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert run('profiles', '-q').out == 'here\n'
+    assert json.loads(run('whoami', '-f', 'json').out)['login'] == server.user
+    assert run('logout').status == 0 and run('profiles').out == ''
+    assert run('ls').status == Exit.LOGIN
+
+
+def test_a_wrong_password_is_not_stored(anybody: Run, server: Any) -> None:
+    found = anybody('login', server.url, '--user', server.user, '--secret-file', '-', stdin='wrong')
+    assert found.status == Exit.LOGIN and anybody('profiles').out == ''
+
+
+def test_tokens_are_issued_renewed_and_revoked(anybody: Run, server: Any) -> None:
+    arguments = ('login', server.url, '--user', server.user, '--name', 'here', '--issue')
+    assert anybody(*arguments, '--secret-file', '-', stdin=server.password).status == 0
+    first = json.loads(Path(os.environ['PYXNAT_PROFILES']).read_text())['profiles']['here']
+    assert first['is_token'] and server.password not in json.dumps(first)
+    assert anybody('ls').status == 0 and anybody('token', 'renew').status == 0
+    again = json.loads(Path(os.environ['PYXNAT_PROFILES']).read_text())['profiles']['here']
+    assert again['secret'] != first['secret'] and anybody('ls').status == 0
+    assert again['user'] in anybody('token', 'list', '-q').out.split()
+    assert anybody('token', 'revoke', again['user']).status == 0
+    assert anybody('whoami').status == Exit.LOGIN
+
+
+@pytest.mark.parametrize(('days', 'warns'), [(4, False), (2, True), (-1, True)])
+def test_a_token_warns_three_days_before_its_end(days: int, warns: bool) -> None:
+    now = 1_700_000_000.0
+    profile = Profile('here', 'http://x', 'a', 's', is_token=True, expires=now + days * 86400)
+    assert bool(profile.warning(now)) == warns
+
+
+@pytest.mark.parametrize('content', ['{', '[]', '{"profiles": 1}', 'null'])
+def test_a_damaged_file_of_profiles_names_the_remedy(content: str, tmp_path: Path) -> None:
+    path = tmp_path / 'profiles.json'
+    path.write_text(content)
+    with pytest.raises(errors.ConfigurationError, match=re.escape(str(path))):
+        Profiles(path)
+
+
+def test_doctor_names_the_first_failure(run: Run, anybody: Run, server: Any) -> None:
+    rows = json.loads(run('doctor', '-f', 'json').out)
+    assert {row['result'] for row in rows} == {'ok'} and len(rows) == 7
+    away = anybody('--server', 'http://127.0.0.1:1', '--user', 'x', 'doctor', '-f', 'json')
+    assert away.status == Exit.LOGIN  # no password
+
+
+def test_doctor_without_a_server(anybody: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XNAT_PASS', 'x')
+    found = anybody('--server', 'http://127.0.0.1:1', '--user', 'x', 'doctor', '-f', 'json')
+    assert found.status == Exit.NETWORK
+    assert json.loads(found.out)[-1]['result'] == 'failed'
+
+
+# -- exit status and errors ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('status', 'code'),
+    [(401, Exit.LOGIN), (403, Exit.RIGHTS), (404, Exit.NOT_FOUND), (409, Exit.CONFLICT)],
+)
+@pytest.mark.parametrize('form', ['human', 'json', 'quiet'])
+def test_a_status_of_the_server_has_its_exit_status(
+    status: int, code: Exit, form: str, anybody: Run, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('XNAT_PASS', server.password)
+    with FaultProxy(server.url) as proxy:
+        proxy.applies = lambda method, uri: '/subjects' in uri
+        proxy.faults = [says(status)] * 9
+        found = anybody('--server', proxy.url, '--user', server.user, 'ls', 'P', '-f', form)
+    assert found.status == code and found.err.startswith('pyxnat: ') and found.out == ''
+
+
+def test_every_error_has_an_exit_status() -> None:
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    known = [kind for kind in kinds if issubclass(kind, errors.DatabaseError)]
+    assert {exit_code(kind('x')) for kind in known} <= set(Exit)
+    assert len(TABLE) == len({kind for kind, _ in TABLE})
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_each_verb_has_help(verb: str, anybody: Run) -> None:
+    found = anybody(verb, '--help')
+    assert found.status == 0 and 'usage' in found.out.lower()
+
+
+@pytest.mark.parametrize('arguments', [(), ('nope',), ('ls', '--nope'), ('get',), ('put', 'x')])
+def test_wrong_usage_is_status_two(arguments: tuple[str, ...], anybody: Run) -> None:
+    assert anybody(*arguments).status == (Exit.USAGE)
+
+
+@given(st.lists(st.sampled_from(['-q', '--format', 'json', 'ls', 'P', '--', '-x', '--jobs=2'])))
+def test_options_of_the_command_may_stand_anywhere(words: list[str]) -> None:
+    moved = options_first(words)
+    assert sorted(moved) == sorted(words)
+    before_dashes = words[: words.index('--')] if '--' in words else words
+    assert moved.count('-q') == words.count('-q') and len(before_dashes) <= len(moved)
+    assert cli.params
+
+
+# -- filters ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ('rules', 'path', 'passes'),
+    [
+        ('', 'a/b', True),
+        ('- *.log', 'a/b.log', False),
+        ('- *.log', 'a/b', True),
+        ('+ *.json\n- *', 'a/b.json', True),
+        ('+ *.json\n- *', 'a/b', False),
+        ('+ *.json', 'a/b', False),
+        ('- a/*', 'a/b', False),
+        ('- a/*', 'a/b/c', True),
+        ('- a/**', 'a/b/c', False),
+        ('- tmp', 'a/tmp/c', False),
+        ('- a?', 'ab/c', False),
+        ('# comment\n\n- [x]', 'x', True),
+        ('- [x]', '[x]', False),
+    ],
+)
+def test_the_first_rule_that_matches_decides(
+    rules: str, path: str, passes: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / 'rules'
+    file.write_text(rules)
+    assert Filter(read_rules(file))(path) == passes
+
+
+@pytest.mark.parametrize('line', ['x', '+', '* a', '+a'])
+def test_a_line_that_is_no_rule_is_an_error(line: str, tmp_path: Path) -> None:
+    file = tmp_path / 'rules'
+    file.write_text(f'- a\n{line}\n')
+    with pytest.raises(errors.InvalidArgument, match='line 2'):
+        read_rules(file)
+
+
+@given(st.text(min_size=1), st.booleans())
+def test_a_pattern_without_wildcards_matches_itself(name: str, includes: bool) -> None:
+    if any(char in name for char in '*?/'):
+        return
+    assert Rule(includes, name).matches(f'a/{name}/b')
+
+
+# -- as a process ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def process(run: Run) -> Iterator[list[str]]:
+    """Return the words that start the command as a process."""
+    assert run('whoami').status == 0
+    yield [sys.executable, '-m', 'pyxnat.apps.shell']
+
+
+def test_output_into_a_closed_pipe_is_quiet(process: list[str], study: Any) -> None:
+    command = ' '.join([*process, 'fields', '--names', f'{study.id()}/S'])
+    done = subprocess.run(
+        f'{command} | head -1', shell=True, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == '' and len(done.stdout.splitlines()) == 1
+
+
+def test_the_version_loads_neither_library_nor_tables(process: list[str]) -> None:
+    code = (
+        'import sys; sys.argv = ["pyxnat", "--version"]\n'
+        'from pyxnat.apps.shell import main\n'
+        'main()\n'
+        'print(sorted({"httplib2", "lxml", "rich", "keyring"} & set(sys.modules)))'
+    )
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == '[]'
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='pseudo-terminals')
+def test_on_a_terminal_rows_are_a_table(process: list[str], study: Any) -> None:
+    import pty
+
+    leader, follower = pty.openpty()
+    done = subprocess.Popen(
+        [*process, 'ls', study.id()], stdin=follower, stdout=follower, stderr=follower
+    )
+    os.close(follower)
+    seen = b''
+    ends = time.monotonic() + 60
+    while time.monotonic() < ends:
+        try:
+            piece = os.read(leader, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(leader)
+    assert done.wait(60) == 0
+    lines = re.sub(r'\x1b\[[0-9;]*m', '', seen.decode()).split('\r\n')
+    assert lines[0].split() == ['label', 'ID', 'gender', 'group']
+    assert lines[2].split()[0] == 'T'
