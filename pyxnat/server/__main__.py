@@ -18,6 +18,7 @@ from .errors import Refusal
 from .serving import Listener, Server, new_password
 from .startup import ServedArchive
 from .upkeep import command
+from .web.descriptors import raise_limit
 from .web.limits import Limits
 from .web.tls import secured
 
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if command.is_wanted(options):
         return command.run(options)
+    raise_limit()
     try:
         password = _password(options.password_file)
         if options.reset_password is not None:

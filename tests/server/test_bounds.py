@@ -309,7 +309,9 @@ def test_unpacking_many_files_does_not_hold_other_writers(tmp_path: Path) -> Non
     number = 15_000 if DEEP else 2_000
     body = zipped({f'{number % 10}/{number}': b'x' for number in range(number)})
     with serve(tmp_path, password='p') as server:
-        writer, other = Client(server, 'admin', 'p'), Client(server, 'admin', 'p')
+        writer = Client(server, 'admin', 'p')
+        session = writer.get('/data/JSESSION').text
+        other = Client(server, headers={'Cookie': f'JSESSIONID={session}'})
         writer.ok('PUT', '/data/projects/P')
         other.ok('PUT', '/data/projects/Q')
         waits: list[float] = []

@@ -381,7 +381,7 @@ def test_any_bytes_get_a_refusal_or_an_answer(server: Server, data: bytes) -> No
     assert statuses(answer(server, VALID[0])) == [401]
 
 
-@settings(max_examples=5000 if DEEP else 300, deadline=None)
+@settings(max_examples=2000 if DEEP else 150, deadline=None)
 @given(data=st.binary(max_size=200) | mutated())
 def test_a_head_is_parsed_or_refused(data: bytes) -> None:
     head, end, _ = data.partition(b'\r\n\r\n')

@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -75,6 +76,21 @@ def test_slow_clients_hold_nothing(tmp_path: Path) -> None:
             assert time.perf_counter() - started < 2
             assert slowest < 1
             assert at.memory() - before < 100
+
+
+@pytest.mark.skipif(sys.platform == 'win32', reason='uses ulimit')
+def test_few_file_descriptors_are_enough(tmp_path: Path) -> None:
+    shell = ('sh', '-c', 'ulimit -n 100; exec "$@"', 'sh')
+    with served(tmp_path, before=shell) as at:
+        admin = Client(at, 'admin', 'secret')
+        admin.ok('PUT', '/data/projects/P')
+        with connections(at, 150), connections(at, 20, upload('f', 10**6)):
+            assert max(health_s(at) for _ in range(5)) < 1
+            client = Client(at, 'admin', 'secret')
+            client.ok('PUT', '/data/projects/P/resources/R/files/g?inbody=true', b'x' * 10**5)
+            assert client.get('/data/projects/P/resources/R/files/g').status == 200
+            client.close()
+        admin.close()
 
 
 @contextmanager

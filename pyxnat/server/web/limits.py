@@ -35,7 +35,8 @@ class Limits:
     linger_s: float = 30
     """Time in which they are discarded."""
     connections: int = 1000
-    """Connections at a time; beyond them, the one that has waited longest is closed."""
+    """Connections at a time, at most half of the file descriptors of the process; beyond them, the
+    one that has waited longest is closed."""
     entries: int = 100_000
     """Entries of an uploaded archive."""
     workers: int = 16

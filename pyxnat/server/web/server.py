@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from dataclasses import replace
 from typing import Any
 
 from cheroot import wsgi
@@ -11,6 +12,7 @@ from cheroot.server import HTTPRequest
 
 from .bodies import Body, ChunkedBody
 from .connection import Connection
+from .descriptors import for_connections
 from .front import Front
 from .heads import HeadError, parse
 from .limits import Limits
@@ -105,6 +107,7 @@ class WebServer(wsgi.Server):
             shutdown_timeout=1,
             request_queue_size=BACKLOG,
         )
+        limits = replace(limits, connections=for_connections(limits.connections))
         self._limits = limits
         self._tls = tls
         self.requests = Workers(self._handle, limits)
