@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -52,6 +53,15 @@ def fill(admin: Client, project: str) -> None:
         ('PUT', f'/data/users/favorites/Project/{project}', None),
     ):
         admin.ok(method, path, body)
+    about = {
+        'isThisASiteWideConfiguration': 'No',
+        'xnatDatatype': {'value': 'xnat:mrSessionData'},
+        'xnatProject': [{'value': project}],
+        'zIndex': 10,
+    }
+    builder = {'title': 'T', 'components': [{'key': 'k', 'type': 'textfield', 'label': 'k'}]}
+    form = json.dumps({'submission': {'data': about}, 'builder': builder})
+    admin.put('/xapi/customforms/save', form, **{'Content-Type': 'application/json'})
 
 
 IMAGES = zipped(members())
@@ -85,6 +95,12 @@ def test_what_refers_to_a_deleted_project_goes_with_it(served: Server, admin: Cl
     admin.ok('PUT', f'{doomed}/experiments/E/projects/K?label=FROM_D')
     admin.ok('DELETE', '/data/projects/D?removeFiles=true')
     assert findings(served) == []
+    uses = [
+        use['entityId']
+        for form in admin.get('/xapi/customforms').json
+        for use in form['appliesToList']
+    ]
+    assert (uses.count('K'), uses.count('D')) == (1, 0)
     assert admin.get('/data/search/saved/ofD').status == 404
     assert admin.get('/data/search/saved/ofK').status == 200
     assert [row['label'] for row in admin.get('/data/projects/K/subjects').rows] == ['S']

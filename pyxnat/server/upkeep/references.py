@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Table, func, literal_column, select
 
+from ..db.custom_forms import SITE
 from ..db.schema import METADATA
-from ..db.store import favorite, item, resource, role, share, user, user_group
+from ..db.store import custom_form_use, favorite, item, resource, role, share, user, user_group
 
 __all__ = ['dangling', 'twins']
 
@@ -45,6 +46,11 @@ def dangling(connection: Connection) -> Iterator[tuple[Table, int, str]]:
     )
     for rowid, value in rows:
         yield favorite, rowid, f'project {value}'
+    uses = select(_ROWID, custom_form_use.c.entity).where(
+        custom_form_use.c.entity != SITE, custom_form_use.c.entity.not_in(projects)
+    )
+    for rowid, value in connection.execute(uses):
+        yield custom_form_use, rowid, f'project {value}'
     for rowid, name in connection.execute(_groups_that_are_gone()):
         yield role, rowid, f'group {name}'
     for row in connection.execute(
