@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -30,7 +31,7 @@ _COMMON = {
 }
 settings.register_profile(
     'small',
-    max_examples=80,
+    max_examples=50,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],  # a failure is not worth minutes of shrinking
@@ -54,6 +55,21 @@ def pytest_configure() -> None:
     folder = None if DEEP else quick_folder()
     if folder is not None:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(folder))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Take one of N cases of tests that are marked ``sample(N)``; `DEEP` takes all.
+
+    A case is taken or not by its name, so every process and run takes the same.
+    """
+    taken, left = [], []
+    for item in items:
+        mark = item.get_closest_marker('sample')
+        is_taken = DEEP or mark is None or crc32(item.nodeid.encode()) % mark.args[0] == 0
+        (taken if is_taken else left).append(item)
+    if left:
+        items[:] = taken
+        config.hook.pytest_deselected(items=left)
 
 
 def pytest_collection_finish() -> None:

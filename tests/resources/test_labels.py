@@ -76,6 +76,7 @@ def test_a_label_is_not_cleared(level: str, empty: str | None, items: dict[str, 
     assert items[level].exists()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('label', ['D', *TAKEN.values(), ''])
 @pytest.mark.parametrize('name', NAMES)
 @pytest.mark.parametrize('is_new', [False, True])

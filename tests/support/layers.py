@@ -199,9 +199,16 @@ def library_of(module: str) -> str:
     )
 
 
-def forbidden(modules: list[Module]) -> list[str]:
-    """List the imports that the tables do not allow, by place."""
-    known = frozenset(module.name for module in modules)
+def forbidden(modules: list[Module], known: frozenset[str]) -> list[str]:
+    """List the imports that the tables do not allow, by place.
+
+    Parameters
+    ----------
+    modules : list of Module
+        Modules to check.
+    known : frozenset of str
+        Names of all modules of the package.
+    """
     found = []
     for module in modules:
         for target in module.imports(known):
