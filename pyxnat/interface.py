@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import math
 import os
 import re
 import sys
+import threading
 import time
 import warnings
 import weakref
+from collections import deque
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from . import errors
@@ -218,7 +221,7 @@ class Interface(Classic):
         self.walker = Walker(self, jobs if self._exec_is_own else 1)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
-        self._finalizer = weakref.finalize(self, _close, self._transport)
+        self._finalizer = weakref.finalize(self, _close_collected, self._transport)
 
     def _end_previous(self) -> None:
         """End the session of an earlier ``__init__`` of the same object.
@@ -520,6 +523,34 @@ def _account(session: Session, interface: Interface | None) -> str:
 _STALLED: dict[str, float] = {}
 """Server -> monotonic time at which it did not answer the end of a session."""
 _STALLED_S = 60.0
+_WAITING: deque[Transport] = deque()
+"""Of Interfaces that were collected in threads that have not used them."""
+_SOON_S = 1.0
+"""Time after which a thread of its own ends their sessions."""
+
+
+def _close_collected(transport: Transport) -> None:
+    """End the session of an Interface that was deleted or collected.
+
+    The garbage collector runs in any thread. One that has nothing to do with the Interface leaves
+    it to others: it may be the one that has to answer, of a server in this process.
+    """
+    is_first = not _WAITING
+    _WAITING.append(transport)
+    if threading.current_thread() is threading.main_thread() or transport.is_used_here:
+        _close_waiting()
+    elif is_first:
+        timer = threading.Timer(_SOON_S, _close_waiting)
+        timer.daemon = True
+        with suppress(RuntimeError):  # the interpreter exits, and the main thread ends them
+            timer.start()
+
+
+@atexit.register
+def _close_waiting() -> None:
+    while _WAITING:
+        with suppress(IndexError):  # another thread was faster
+            _close(_WAITING.popleft())
 
 
 def _close(transport: Transport) -> None:

@@ -568,6 +568,11 @@ class Transport:
             log.debug('the session on %s ended with the server', self.server)
         return is_gone
 
+    @property
+    def is_used_here(self) -> bool:
+        """Whether the calling thread has sent requests."""
+        return self._connections.has_mine()
+
     def close_connections(self) -> None:
         """Close the connections of all threads.
 
@@ -652,6 +657,10 @@ class _Connections:
             # httplib2 shows it to servers of this name and port alone
             http.add_certificate(key, certificate, urlsplit(transport.server).netloc)
         return http
+
+    def has_mine(self) -> bool:
+        """Whether the calling thread has a connection."""
+        return threading.current_thread() in self._of
 
     def drop(self) -> None:
         """Close the connection of the calling thread."""

@@ -209,3 +209,32 @@ def test_other_failures_of_the_end_are_told(tmp_path: Path) -> None:
         assert interface.get('/data/projects').text
         with pytest.raises(pyxnat.errors.NetworkError):
             interface.disconnect()
+
+
+def test_the_collector_does_not_wait_in_a_thread_that_has_to_answer(tmp_path: Path) -> None:
+    """Of a server in this process."""
+    collected, is_over = threading.Event(), threading.Event()
+
+    def answer(request: Request) -> Reply:
+        if request.method == 'DELETE':
+            assert collected.wait(30)
+            is_over.set()
+        return Reply(200, table({'ID': 'P'}), COOKIE)
+
+    def collect() -> None:
+        gc.collect()
+        collected.set()
+
+    with ScriptedServer(answer) as running:
+        interface = pyxnat.Interface(running.url, 'me', 'secret', tmp_path)
+        interface.select.projects().get()
+        gc.disable()
+        try:
+            del interface
+            thread = threading.Thread(target=collect)
+            thread.start()
+            thread.join(3)
+            assert collected.is_set() and is_over.wait(30)
+        finally:
+            gc.enable()
+        assert ended(running) == ['DELETE']
