@@ -72,6 +72,7 @@ def xnat_options(pytestconfig: pytest.Config) -> dict[str, Any]:
         'site': pytestconfig.getini('xnat_site'),
         'users': {login.strip(): password.strip() for login, _, password in users},
         'schemas': pytestconfig.getini('xnat_schemas'),
+        'durable': False,  # tests need not survive a power cut
     }
 
 
@@ -93,7 +94,6 @@ def _xnat_open(
 ) -> Iterator[_Open]:
     """Create the first archive; return a context manager that serves a copy."""
     interface, serve = _library()
-    xnat_options = {'durable': False, **xnat_options}
     first = tmp_path_factory.mktemp('xnat-first')
 
     def create_first() -> dict[str, Any]:
