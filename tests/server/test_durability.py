@@ -139,6 +139,21 @@ def test_a_zip_is_written_once_for_each_folder(
     assert seen.files.count(10) == count
 
 
+def test_a_replaced_file_is_kept_on_disk_before_the_commit(
+    durable: Server, seen: Recording, client: Client
+) -> None:
+    client.ok('PUT', f'{E}/resources/KEPT/files/f?inbody=true', b'1')
+    durable.archive.prefer('maintainFileHistory', True)
+    seen.written.clear()
+    client.ok('PUT', f'{E}/resources/KEPT/files/f?inbody=true&overwrite=true', b'2')
+    durable.archive.prefer('maintainFileHistory', False)
+    ((folders, _, _),) = seen.written
+    (kept,) = (durable.archive.folder / 'history').rglob('f')
+    above = kept.relative_to(durable.archive.folder).parents
+    assert {*above} <= folders | {Path('.')}
+    assert Path('archive/P/arc001/E/RESOURCES/KEPT') in folders
+
+
 def test_a_renamed_session_is_written_before_its_task_is_forgotten(
     durable: Server, seen: Recording, client: Client
 ) -> None:

@@ -370,7 +370,7 @@ class FileArea:
                 / f'{datetime.now():%Y%m%d_%H%M%S_%f}'
                 / target.name
             )
-            make_folder(place.parent)
+            self._changed |= self._create(place.parent)
             try:
                 os.link(target, place)
             except OSError:  # no hard links on this file system
