@@ -25,5 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if find_spec('click') is None:
         sys.stderr.write("pyxnat: the command needs click: pip install 'pyxnat[cli]'\n")
         return 2
-    status: int = import_module('.command_line', __package__).run(arguments)
+    try:
+        status: int = import_module('.command_line', __package__).run(arguments)
+    except KeyboardInterrupt:
+        sys.stderr.write('Interrupted. The same command does the rest.\n')
+        return 130
     return status

@@ -134,10 +134,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return int(Exit.USAGE)
-    except click.Abort:
-        return _interrupted()
-    except KeyboardInterrupt:
-        return _interrupted()
+    except click.Abort as error:  # Ctrl-C at a prompt
+        raise KeyboardInterrupt from error
     except SystemExit as error:  # of another program's options, such as serve --help
         return error.code if isinstance(error.code, int) else int(Exit.SOME_FAILED)
     except BrokenPipeError:
@@ -177,11 +175,6 @@ def options_first(arguments: Sequence[str]) -> list[str]:
         else:
             left.append(word)
     return [*moved, *left]
-
-
-def _interrupted() -> int:
-    click.echo('Interrupted. The same command does the rest.', err=True)
-    return int(Exit.INTERRUPTED)
 
 
 def _broken_pipe() -> int:

@@ -154,6 +154,8 @@ def tree(shell: Shell, path: str, depth: int) -> None:
         above = [*above, f'{below.level.singular}/{own}']
         level = below
     lines = _drawn(sorted(names)) if shell.output.is_terminal else _paths(sorted(names))
+    if shell.output.is_terminal:
+        shell.output.text(path or shell.connect().connection.server)
     if shell.output.format in ('human', 'quiet'):
         for line in lines:
             shell.output.text(line)
