@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import sqlite3
+import ssl
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -17,6 +19,9 @@ from pyxnat.server.http.router import Access, Route
 from tests.support.plain import FORM, Answer
 
 from .conftest import PASSWORDS, Client
+from .test_slow_clients import certificate
+
+__all__ = ['certificate']  # the fixture
 
 FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0'
 AGENTS = ['', 'python-requests/2.31', 'XNATDesktopClient Mozilla', FIREFOX]
@@ -330,6 +335,19 @@ def test_cookies(tmp_path: Path, context: str, trusted: bool, scheme: str) -> No
         assert cookies(form) == every
         assert cookies(client.get(f'{context}/data/nothing'))['SESSION_EXPIRATION_TIME'] == both
         client.close()
+
+
+def test_cookies_behind_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
+    cert, key = certificate
+    with serve(tmp_path, password='secret', certificate=cert, key=key) as server:
+        context = ssl.create_default_context(cafile=str(cert))
+        connection = http.client.HTTPSConnection(server.host, server.port, context=context)
+        connection.request('PUT', '/data/services/auth', 'username=admin&password=secret', LOGIN)
+        found = Answer(connection.getresponse())
+        connection.close()
+    both = {'path=/', 'samesite=lax', 'secure'}
+    every = {'JSESSIONID': {'httponly', *both}, 'SESSION_EXPIRATION_TIME': both}
+    assert (found.status, cookies(found)) == (200, every)
 
 
 @pytest.mark.parametrize('trusted', [False, True])

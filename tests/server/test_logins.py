@@ -269,6 +269,28 @@ def test_guesses_of_the_current_password_count(server: Server, clock: list[float
     assert guess('old') == 429
 
 
+def test_guesses_at_the_validation_of_tokens_count(server: Server, clock: list[float]) -> None:
+    token = ask(server, '/data/services/tokens/issue', 'ann', 'old').json
+    path = f'/data/services/tokens/validate/{token["alias"]}'
+    bob = Client(server, 'bob', 'bob')
+    assert [bob.get(f'{path}/{number}').json for number in range(FREE_TRIES)] == [{}] * FREE_TRIES
+    assert bob.get(f'{path}/wrong').status == 429
+    assert bob.get(f'{path}/{token["secret"]}').json == {'valid': 'ann'}
+    bob.close()
+
+
+def test_other_clients_end(server: Server, clock: list[float]) -> None:
+    """They show an error, and do not try for ever."""
+    library = pytest.importorskip('xnat')
+    for _ in range(FREE_TRIES):
+        ask(server, login='ann', word='wrong')
+    for word in ('wrong', 'old'):
+        before = len(server.requests)
+        with pytest.raises(Exception, match='Too many wrong logins.*1 second'):
+            library.connect(server.url, user='ann', password=word, loglevel='CRITICAL')
+        assert len(server.requests) - before < 5
+
+
 def test_many_tries_at_once_are_one_try() -> None:
     tries = LoginTries(lambda: 100.0)
     for number in range(FREE_TRIES):

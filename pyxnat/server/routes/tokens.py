@@ -83,6 +83,9 @@ def _validate(call: Call, connection: Connection, rest: list[str]) -> Any:
     if len(rest) < 2:
         raise Unauthorized('Name the alias and the secret.')
     login = user_of_token(connection, rest[0], rest[1])
+    if login is None:
+        call.archive.users.tries.admit(rest[0], call.address)
+        call.archive.users.tries.failed(rest[0], call.address)
     return {'valid': login} if login is not None else {}
 
 
