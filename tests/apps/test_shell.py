@@ -489,7 +489,12 @@ def test_each_verb_has_help(verb: str, anybody: Run) -> None:
     assert found.status == 0 and 'usage' in found.out.lower()
 
 
-@pytest.mark.parametrize('arguments', [(), ('nope',), ('ls', '--nope'), ('get',), ('put', 'x')])
+def test_without_a_verb_the_verbs_are_shown(anybody: Run) -> None:
+    found = anybody()
+    assert found.status == 0 and all(verb in found.out for verb in VERBS)
+
+
+@pytest.mark.parametrize('arguments', [('nope',), ('ls', '--nope'), ('get',), ('put', 'x')])
 def test_wrong_usage_is_status_two(arguments: tuple[str, ...], anybody: Run) -> None:
     assert anybody(*arguments).status == (Exit.USAGE)
 

@@ -128,7 +128,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     arguments : sequence of str, optional
         Default: those of the process.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments) or ['--help']
     try:
         found = cli.main(options_first(given), 'pyxnat', standalone_mode=False)
     except click.ClickException as error:
