@@ -497,3 +497,23 @@ def test_the_number_of_a_deleted_scan_is_not_given_again(admin: Client) -> None:
         numbers.append(uri.rpartition('/')[2])
         admin.ok('DELETE', f'{scans}/{numbers[-1]}')
     assert numbers == ['1', '2', '3']
+
+
+def test_numbers_of_deleted_rows_are_not_given_again(tmp_path: Path) -> None:
+    """Resources and scans, whose numbers of the database clients see, also after a restart."""
+    session = '/data/projects/P/subjects/S/experiments/E'
+    given: list[tuple[str, str]] = []
+    for _ in range(3):
+        with serve(tmp_path, password='p', durable=False) as server:
+            client = Client(server, 'admin', 'p')
+            client.put('/data/projects/P')
+            client.put(f'{session}?xsiType=xnat:mrSessionData')
+            client.ok('PUT', f'{session}/resources/R')
+            client.ok('PUT', f'{session}/scans/1?xsiType=xnat:mrScanData')
+            (row,) = client.get(f'{session}/resources').rows
+            (scan,) = client.get(f'{session}/scans').rows
+            given.append((row['xnat_abstractresource_id'], scan['xnat_imagescandata_id']))
+            client.ok('DELETE', f'{session}/resources/R')
+            client.ok('DELETE', f'{session}/scans/1')
+            client.close()
+    assert [len({*numbers}) for numbers in zip(*given, strict=True)] == [3, 3]
