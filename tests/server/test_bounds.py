@@ -372,3 +372,31 @@ def test_a_bundle_of_files_is_stored_as_single_files_are(tmp_path: Path) -> None
         assert put('UNDONE', {}) == 500
         assert not (tmp_path / 'archive/P/resources/UNDONE').exists()
         assert list((tmp_path / 'staging').iterdir()) == []
+
+
+def test_no_item_is_moved_below_itself(tmp_path: Path) -> None:
+    """A cycle would never end a recursive query, with the lock of the database held."""
+    with serve(tmp_path, password='p') as server:
+        client = Client(server, 'admin', 'p')
+        client.ok('PUT', '/data/projects/P')
+        session = '/data/projects/P/subjects/S/experiments/E'
+        client.ok('PUT', f'{session}?xsiType=xnat:mrSessionData')
+        for label in ('A1', 'A2'):
+            client.ok('PUT', f'{session}/assessors/{label}?xsiType=xnat:qcAssessmentData')
+        ids = {row['label']: row['ID'] for row in client.get(f'{session}/assessors').rows}
+        for path in (
+            f'{session}/assessors/E',
+            f'/data/experiments/{ids["A1"]}/assessors/A1',
+            f'{session}/assessors/A1/assessors/A2',
+        ):
+            assert client.put(path).status >= 400
+        client.put(f'/data/experiments/{ids["A1"]}/assessors/A2')
+        client.put(f'/data/experiments/{ids["A2"]}/assessors/A1')
+        client.ok('PUT', f'{session}?note=x')
+        assert client.get(f'{session}?format=xml').status == 200
+        with sqlite3.connect(tmp_path / 'archive.sqlite') as database:
+            pk = "(SELECT pk FROM item WHERE label = 'E')"
+            database.execute(f"UPDATE item SET parent = {pk} WHERE label = 'E'")
+        database.close()
+        client.put('/data/experiments/' + ids['A1'] + '?note=y')  # an archive that has one already
+        client.ok('PUT', '/data/projects/P/subjects/T')

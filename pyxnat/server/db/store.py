@@ -393,7 +393,7 @@ def _touching() -> Any:
         .where(item.c.pk == bindparam('touched'))
         .cte('line', recursive=True)
     )
-    line = line.union_all(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
+    line = line.union(select(item.c.pk, item.c.parent).join(line, item.c.pk == line.c.parent))
     wanted = item.c.pk.in_(select(line.c.pk))
     return (
         item.update()

@@ -18,6 +18,7 @@ from ..archive import Archive
 from ..db.access import ANY, readable
 from ..db.accessions import taken
 from ..db.guards import Guard, record
+from ..db.rows import item_row
 from ..db.store import fields_of, item, now, retired, role, touch
 from ..db.values import unless_null
 from ..errors import BadRequest, Conflict, ExpectationFailed, Forbidden, UnprocessableEntity
@@ -465,6 +466,7 @@ class Writer(Sharing):
         changed |= project_change(row.level, row.project, document, False)
         owner = document.core.get('subject_ID')
         if parent is not None and parent.pk != row.parent:
+            self._check_is_not_below(parent, row)
             changed['parent'] = parent.pk
         elif parent is None and row.level == 'experiment' and owner:
             changed.update(self._other_subject(row, owner))
@@ -485,6 +487,12 @@ class Writer(Sharing):
         if document.complete and row.level not in ('project', 'subject'):
             drop_unnamed(self, row, document)
         return row
+
+    def _check_is_not_below(self, parent: Any, row: Any) -> None:
+        while parent is not None:
+            if parent.pk == row.pk:
+                raise Conflict(f'{row.id} cannot be moved below itself.')
+            parent = item_row(self.connection, parent.parent)
 
     def _other_subject(self, row: Any, owner: str) -> dict[str, Any]:
         """Return the change of parent for another ``subject_ID``.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from queue import SimpleQueue
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
 
 from .connection import Connection
 from .limits import Limits
@@ -97,14 +97,17 @@ class Workers:
             self._stopping = True
             threads = list(self._threads)
             _abort(self._stalled)
+        self._close_queued()
         for _ in threads:
             self._queue.put(None)
-        end = time.monotonic() + timeout
-        for thread in threads:
-            thread.join(max(0, end - time.monotonic()))
+        _join(threads, timeout)
         _abort(self._busy)
-        for thread in threads:
-            thread.join(timeout)
+        _join(threads, timeout)
+
+    def _close_queued(self) -> None:
+        with suppress(Empty):
+            while (connection := self._queue.get_nowait()) is not None:
+                connection.close()
 
     def _grow(self) -> None:
         if self._queue.empty():
@@ -138,6 +141,12 @@ class Workers:
 
     def _is_spare(self) -> bool:
         return len(self._threads) - len(self._stalled) > self._limits.workers
+
+
+def _join(threads: Iterable[threading.Thread], timeout: float) -> None:
+    end = time.monotonic() + timeout
+    for thread in threads:
+        thread.join(max(0, end - time.monotonic()))
 
 
 def _abort(connections: Iterable[Connection]) -> None:
