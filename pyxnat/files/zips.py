@@ -199,12 +199,12 @@ def check(path: Path, uri: str) -> None:
 
 
 def missing(listed: Iterable[str], path: Path | None, uri: str = '') -> list[str]:
-    """Return the listed files of a resource that its zip lacks.
+    """Return the listed files that a zip lacks.
 
     Parameters
     ----------
     listed : iterable of str
-        Paths below the resource.
+        Paths below their resources; one path of several resources is there several times.
     path : Path or None
         The zip; `None` if there is none, and all are missing.
     uri : str
@@ -218,8 +218,8 @@ def missing(listed: Iterable[str], path: Path | None, uri: str = '') -> list[str
     if path is None:
         return list(listed)
     with _reading(uri), zipfile.ZipFile(path) as archive:
-        found = {inner_path(name) for name in archive.namelist()}
-    return [name for name in listed if name not in found]
+        found = Counter(inner_path(name) for name in archive.namelist())
+    return list((Counter(listed) - found).elements())
 
 
 def repack(path: Path, target: Path, uri: str = '') -> None:

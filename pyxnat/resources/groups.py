@@ -109,6 +109,9 @@ class DownloadableCollection(Collection[Any]):
         ------
         NotFoundError
             There are no such files.
+        TransferError
+            A zip lacks files of the listing, since they are gone from the server's disk; all others
+            are kept.
         LocalFileExists
             The zip exists, and `safe` was given.
         DataError
@@ -118,8 +121,9 @@ class DownloadableCollection(Collection[Any]):
 
         Notes
         -----
-        One request per session, and those of iterating if the path has wildcards above. Up to two
-        more for the project and subject in the name of the zip, if the path does not name them.
+        Two requests per session (the zip and the listing), and those of iterating if the path has
+        wildcards above. Up to two more for the project and subject in the name of the zip, if the
+        path does not name them.
         """
         if how:
             if (name, extract, safe, removeZip) != (None, False, False, False):

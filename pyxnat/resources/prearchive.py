@@ -246,7 +246,9 @@ class PrearchiveSession(PrearchiveElement):
             Path of the zip ``<dest_dir>/<folder>.zip``, or of the unpacked files.
         """
         target = FilePath(dest_dir).expanduser() / f'{safe_name(self.path_name)}.zip'
-        return self.host.transfer.download_level(self.uri, target, extract, keep=not extract)
+        return self.host.transfer.download_level(
+            self.uri, target, extract, keep=not extract, is_listed=False
+        )
 
     def archive(
         self,

@@ -499,16 +499,7 @@ class Transfer:
             missing = zips.missing(
                 [row['path'] for row in listed], part, self._host.connection.server + uri
             )
-        if missing:
-            problem = (
-                f'the server lists {some_names(missing)}, but does not send it: it is gone from '
-                f'its disk. All other files are in {dest / label if extract else target}'
-            )
-            raise errors.TransferError(
-                problem,
-                uri=self._host.connection.server + uri,
-                remedy='Tell the administrators of the server.',
-            )
+        self._check_complete(missing, uri, dest / label if extract else target)
         return paths if extract else str(target)
 
     def _keep_resource(
@@ -540,7 +531,9 @@ class Transfer:
         self._placed.add(map(Path, paths), uri)
         return paths
 
-    def download_level(self, uri: str, target: Path, extract: bool, keep: bool) -> Any:
+    def download_level(
+        self, uri: str, target: Path, extract: bool, keep: bool, *, is_listed: bool = True
+    ) -> Any:
         """Download the files of several elements as a zip in XNAT's layout.
 
         Parameters
@@ -553,11 +546,15 @@ class Transfer:
             Whether to unpack the zip beside it.
         keep : bool
             Whether to keep the zip.
+        is_listed : bool
+            Whether the URI has a listing, to which the zip is compared.
 
         Raises
         ------
         NotFoundError
             If there are no files.
+        TransferError
+            If the zip lacks files of the listing; all others are kept.
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         with self._fetched_zip(uri, target) as part:
@@ -570,9 +567,27 @@ class Transfer:
             paths = self._unpack(part, target.parent, str, uri) if extract else []
             if keep:
                 self._placed.check([target], uri, partial(zips.have_same_files, part))
+            rows = self._host.connection.rows(uri) if is_listed else []
+            listed = [zips.inner_path(row['URI']) for row in rows]
+            missing = zips.missing(listed, part, self._host.connection.server + uri)
+            if keep:
                 os.replace(part, target)
                 self._placed.add([target], uri)
+        self._check_complete(missing, uri, target.parent if extract else target)
         return paths if extract else str(target)
+
+    def _check_complete(self, missing: list[str], uri: str, place: Path) -> None:
+        """Raise `TransferError` if a zip lacks files of the listing."""
+        if missing:
+            problem = (
+                f'the server lists {some_names(missing)}, but does not send it: it is gone from '
+                f'its disk. All other files are in {place}'
+            )
+            raise errors.TransferError(
+                problem,
+                uri=self._host.connection.server + uri,
+                remedy='Tell the administrators of the server.',
+            )
 
     @contextmanager
     def _fetched_zip(self, uri: str, target: Path) -> Iterator[Path | None]:

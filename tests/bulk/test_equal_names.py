@@ -177,3 +177,31 @@ def test_a_second_download_of_another_session_into_the_same_places_is_an_error(
 def test_names_that_a_disk_may_take_for_one(names: list[str], expected: list[str]) -> None:
     assert same_places(names, alike) == expected
     assert same_places(names, str) == []
+
+
+@pytest.mark.parametrize('extract', [False, True])
+@pytest.mark.parametrize('lost', ['a.txt', 'sub/b.txt'])
+@pytest.mark.parametrize('level', ['scans', 'assessors'])
+def test_a_zip_without_a_file_that_is_gone_from_the_disk_is_an_error(
+    level: str, lost: str, extract: bool, project: Any, server: Any, tmp_path: Path
+) -> None:
+    session = project.subject('S').experiment('E').create()
+    kinds = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
+    for number in '12':
+        item = getattr(session, level.removesuffix('s'))(f'{project.id()}_{number}')
+        item.create(**(kinds if level == 'assessors' else {}))
+        resource = item.resource('R') if level == 'scans' else item.out_resource('R')
+        for name in ('a.txt', 'sub/b.txt'):
+            resource.file(name).put(name.encode())
+    assert getattr(session, level)().download(tmp_path / 'all')
+    folder = server.archive.folder / 'archive' / project.id()
+    [place] = [path for path in folder.rglob(lost) if {item.id(), item.label()} & {*path.parts}]
+    place.unlink()
+    with pytest.raises(errors.TransferError, match=f'lists {lost},.*gone from'):
+        getattr(session, level)().download(tmp_path / 'some', extract=extract)
+    if extract:
+        kept = [*(tmp_path / 'some').rglob('*.txt')]
+    else:
+        [found] = (tmp_path / 'some').glob('*.zip')
+        kept = [name for name in zipfile.ZipFile(found).namelist() if name.endswith('.txt')]
+    assert len(kept) == 3
