@@ -201,7 +201,8 @@ def test_no_route_fails_after_deletions(tmp_path: Path, login: str) -> None:
         assert findings(server) == []
         client = Client(server, login, {'admin': 'p', 'ann': 'a'}[login])
         wrong = []
-        for values in (NAMES[GONE], NAMES[ALIVE], {**NAMES[ALIVE], **ids}):
+        every = (NAMES[GONE], {**NAMES[ALIVE], **ids}, NAMES[ALIVE])
+        for values in every if DEEP else every[:2] if login == 'admin' else every[2:]:
             for method, path in paths(values):
                 if not (DEEP or method == 'GET' or (login, values) == ('admin', NAMES[GONE])):
                     continue
