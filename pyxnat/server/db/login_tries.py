@@ -20,6 +20,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ..errors import TooManyRequests
 
@@ -231,6 +232,7 @@ class LoginTries:
             return sum(map(len, counts), len(self._known))
 
 
+@lru_cache(maxsize=1024)
 def _network(address: str) -> str:
     """Return the part of an address that one subscriber has.
 
