@@ -134,6 +134,8 @@ class Session:
         self._cookies: dict[str, str] = dict(cookies or {})
         self._given = self._cookies.get(_SESSION_COOKIE, '')
         self._generation = 0
+        self.ends = 0
+        """Number of times that this process has ended the session."""
         self._stateless = False
         self.is_accepted = False
         """Whether the server has accepted this login or session since it was opened here."""
@@ -283,6 +285,7 @@ class Session:
         with self._lock:
             self._cookies.clear()
             self._generation += 1  # a request under way may not drop the next session
+            self.ends += 1
             self._owner = None
             self.is_accepted = False
 

@@ -280,6 +280,7 @@ class Transport:
     def _attempts(self, call: _Call, attempt: int) -> Stream:
         renewed, led = 0, 0
         while True:
+            ends = self.session.ends
             got = self._attempt(call, attempt)
             if isinstance(got, Exception):
                 if (
@@ -289,8 +290,8 @@ class Transport:
                 ):
                     raise network_error(got, call.method, self.server + call.uri) from got
                 self.pause(attempt)
-            elif got.session == 'expired' and renewed < _RENEWALS and call.payload.rewinds:
-                renewed += 1
+            elif got.session == 'expired' and call.payload.rewinds and renewed < _RENEWALS:
+                renewed += ends == self.session.ends  # not if this process ended it
                 self._discard(got)
                 continue
             elif got.session and 200 <= got.status < 300 and got.fault is None:
