@@ -605,3 +605,73 @@ def test_on_a_terminal_rows_are_a_table(process: list[str], study: Any) -> None:
     lines = re.sub(r'\x1b\[[0-9;]*m', '', seen.decode()).split('\r\n')
     assert lines[0].split() == ['label', 'ID', 'gender', 'group']
     assert lines[2].split()[0] == 'T'
+
+
+# -- plans -----------------------------------------------------------------------------------------
+
+
+def arguments_of(verb: str, project: str, folder: Path) -> list[str]:
+    """Return the arguments of a verb on the study."""
+    (folder / 'new').mkdir(exist_ok=True)
+    (folder / 'new' / 'a.txt').write_bytes(b'a')
+    return {
+        'get': ['--exclude', '*.json', f'{project}/S/E/1', str(folder / 'images')],
+        'put': [str(folder / 'new'), f'{project}/S/E/1/NIFTI'],
+        'rm': [f'{project}/T', f'{project}/*/E'],
+    }[verb]
+
+
+@pytest.mark.parametrize('verb', ['get', 'put', 'rm'])
+def test_a_plan_is_done_as_it_was_written(
+    verb: str, run: Run, study: Any, server: Any, tmp_path: Path
+) -> None:
+    plan, arguments = str(tmp_path / 'plan'), arguments_of(verb, study.id(), tmp_path)
+    server.clear_requests()
+    assert run(verb, *arguments, '--plan', plan).status == 0
+    assert {method for method, uri, _ in server.requests if 'JSESSION' not in uri} <= {'GET'}
+    assert not (tmp_path / 'images').exists()
+    assert run('--yes', verb, '--apply', plan).status == 0
+    if verb == 'get':
+        files = [path.name for path in (tmp_path / 'images').rglob('*.gz')]
+        assert files == ['T1.nii.gz'] and not list((tmp_path / 'images').rglob('x.json'))
+    elif verb == 'put':
+        assert 'a.txt' in run('ls', '-q', f'{study.id()}/S/E/1/NIFTI').out.split()
+    else:
+        assert run('tree', study.id()).out.split() == ['S', 'S/E2']
+
+
+@pytest.mark.parametrize('change', ['new', 'gone', 'changed'])
+@pytest.mark.parametrize('verb', ['get', 'put', 'rm'])
+def test_a_plan_is_refused_if_something_changed(
+    verb: str, change: str, run: Run, study: Any, tmp_path: Path
+) -> None:
+    plan, arguments = str(tmp_path / 'plan'), arguments_of(verb, study.id(), tmp_path)
+    run(verb, *arguments, '--plan', plan)
+    resource = study.subject('S').experiment('E').scan('1').resource('NIFTI')
+    if change == 'new':
+        resource.file('other.nii').put(b'new')
+    elif change == 'gone':
+        resource.file('T1.nii.gz').delete()
+    else:
+        resource.file('T1.nii.gz').put(b'of other content', overwrite=True)
+    before = resource.files().get()
+    found = run('--yes', verb, '--apply', plan)
+    assert found.status == Exit.CONFLICT and 'since the plan was written' in found.err
+    assert resource.files().get() == before and not (tmp_path / 'images').exists()
+
+
+@pytest.mark.parametrize('content', ['', '{}', '[]', 'x', '{"plan": 1}\n{"path": "a"}', '1\n2'])
+def test_what_is_no_plan_is_an_error(content: str, run: Run, tmp_path: Path) -> None:
+    path = tmp_path / 'plan'
+    path.write_text(content)
+    found = run('get', '--apply', str(path))
+    assert found.status == Exit.USAGE and 'no plan' in found.err
+
+
+def test_a_plan_is_for_one_verb_and_server(run: Run, study: Any, tmp_path: Path) -> None:
+    plan = str(tmp_path / 'plan')
+    run('get', study.id(), str(tmp_path / 'images'), '--plan', plan)
+    assert run('rm', '--apply', plan).status == Exit.USAGE
+    text = Path(plan).read_text().replace(str(study.host.connection.server), 'http://elsewhere')
+    Path(plan).write_text(text)
+    assert 'http://elsewhere' in run('get', '--apply', plan).err

@@ -11,20 +11,27 @@ from ....errors import InvalidArgument
 from ..exit_codes import Exit
 from ..places import place_of
 from ..session import Shell
-from .transfer import summary
+from .transfer import plan_to_apply, planned, summary, write_plan
 
 __all__ = ['VERBS', 'cp', 'mv', 'rm', 'vars_']
 
 
 @click.command('rm')
-@click.argument('paths', nargs=-1, required=True)
+@click.argument('paths', nargs=-1)
 @click.option('-n', '--dry-run', is_flag=True, help='Show them, and delete nothing.')
+@planned
 @click.pass_obj
-def rm(shell: Shell, paths: tuple[str, ...], dry_run: bool) -> int:
+def rm(
+    shell: Shell, paths: tuple[str, ...], dry_run: bool, plan: str | None, apply: str | None
+) -> int:
     """Delete the elements of PATHS with everything below them, after a confirmation.
 
     Elements that their project only shares stay: the share ends.
     """
+    known = plan_to_apply(shell, apply, 'rm')
+    paths = tuple(known.arguments['paths']) if known is not None else paths
+    if not paths:
+        raise InvalidArgument('A path is missing', remedy='Example: pyxnat rm P/S01')
     targets = []
     for path in paths:
         found = shell.existing(path)
@@ -32,18 +39,31 @@ def rm(shell: Shell, paths: tuple[str, ...], dry_run: bool) -> int:
     if not targets:
         shell.output.note('Nothing matches.')
         return int(Exit.DONE)
-    rows = [{'path': place_of(target)} for target in targets]
+    if plan or known is not None:
+        rows = [_state(target) for target in targets]
+        if known is None:
+            write_plan(shell, str(plan), 'rm', {'paths': paths}, rows)
+            return int(Exit.DONE)
+        known.check(rows)
+    names = [place_of(target) for target in targets]
     if dry_run:
-        shell.output.rows(rows, ['path'])
-        shell.output.note(f'{len(rows)} elements; nothing was deleted.')
+        shell.output.rows(({'path': name} for name in names), ['path'])
+        shell.output.note(f'{len(names)} elements; nothing was deleted.')
         return int(Exit.DONE)
-    names = ', '.join(row['path'] for row in rows[:3]) + (', …' if len(rows) > 3 else '')
-    if not shell.confirm(f'Delete {names} with everything below?'):
+    shown = ', '.join(names[:3]) + (', …' if len(names) > 3 else '')
+    if not shell.confirm(f'Delete {shown} with everything below?'):
         return int(Exit.SOME_FAILED)
-    for target in targets:
+    for target, name in zip(targets, names, strict=True):
         target.delete()
-        shell.output.note(f'Deleted {place_of(target)}')
+        shell.output.note(f'Deleted {name}')
     return int(Exit.DONE)
+
+
+def _state(target: Any) -> dict[str, Any]:
+    """Return place and ID of an element, and number and size of the files below it."""
+    files = [] if target.level.singular == 'file' else list(_files(target))
+    size = sum(int(file.row.get('Size') or 0) for file in files)
+    return {'path': place_of(target), 'ID': target.id(), 'files': len(files), 'size': size}
 
 
 @click.command('mv')

@@ -10,14 +10,16 @@ from typing import Any
 import click
 
 from ....errors import DatabaseError, Error, InvalidArgument, NotFoundError, PermissionDenied
+from ....files.disk import digest_of
 from ..exit_codes import Exit, exit_code
 from ..filters import Filter, Rule, read_rules
 from ..id_lists import IdList, read_id_list
 from ..output import size_text
 from ..places import Place, place_of
+from ..plans import Plan, read_plan
 from ..session import Shell
 
-__all__ = ['VERBS', 'get', 'put', 'summary']
+__all__ = ['VERBS', 'get', 'plan_to_apply', 'planned', 'put', 'summary', 'write_plan']
 
 
 _OWN = {'.xnat', 'MD5SUMS', '.MD5SUMS.lock'}
@@ -48,6 +50,16 @@ def _filters(command: Any) -> Any:
     return command
 
 
+def planned(command: Any) -> Any:
+    """Add the options of plans."""
+    for option in (
+        click.option('--plan', help='Write to this file what would be done, and do nothing.'),
+        click.option('--apply', help='Do exactly what this plan says, unless something changed.'),
+    ):
+        command = option(command)
+    return command
+
+
 @click.command('get')
 @click.argument('paths', nargs=-1)
 @click.option('--from', 'list_', help='CSV or text file with IDs or labels of sessions.')
@@ -60,6 +72,7 @@ def _filters(command: Any) -> Any:
     help='How to treat files that exist.',
 )
 @click.option('-n', '--dry-run', is_flag=True, help='List the files, and fetch nothing.')
+@planned
 @_filters
 @click.pass_context
 def get(
@@ -70,6 +83,8 @@ def get(
     layout: str,
     existing: str,
     dry_run: bool,
+    plan: str | None,
+    apply: str | None,
 ) -> int:
     """Download the files below PATHS into the last of them, a folder (default: the current one).
 
@@ -78,40 +93,110 @@ def get(
     the result of each row is written beside the list.
     """
     shell: Shell = context.obj
-    options: dict[str, Any] = {
-        'existing': existing,
-        'jobs': shell.jobs,
-        **({'layout': layout} if layout else {}),
-    }
-    chosen = Filter(context.meta.get('rules', []))
+    rules = context.meta.get('rules', [])
+    options = {'existing': existing, **({'layout': layout} if layout else {})}
     if list_ is not None:
+        if plan or apply:
+            raise InvalidArgument('a list has no plan', remedy='Use --dry-run.')
         ids = read_id_list(Path(list_), column)
-        return _Batch(shell, ids, paths, options, chosen).run(dry_run)
+        return _Batch(shell, ids, paths, {**options, 'jobs': shell.jobs}, Filter(rules)).run(
+            dry_run
+        )
+    known = plan_to_apply(shell, apply, 'get')
+    if known is not None:
+        paths, options = tuple(known.arguments['paths']), known.arguments['options']
+        rules = [Rule(*rule) for rule in known.arguments['rules']]
     if not paths:
         raise InvalidArgument('A path is missing', remedy='Example: pyxnat get P/S01 images')
     *sources, dest = paths if len(paths) > 1 else (*paths, '.')
     if dest == '-':
         return _to_stdout(shell, sources)
-    status = Exit.DONE
-    for source in sources:
-        found = shell.existing(source)
-        if dry_run:
-            _list_files(shell, _files_of(shell, source, chosen))
-            continue
-        is_file = found.level.singular == 'file' and not _is_collection(found)
-        if is_file and not layout:
-            shell.output.text(found.get(_file_target(dest, found.path_name)))
-            continue
-        if chosen:
-            files = [file for file, _ in _files_of(shell, source, chosen)]
-            if not files:
-                shell.output.note('No file matches the filters.')
-                continue
-            report = shell.connect().bulk.download(files, dest, **options)
+    if plan or known or dry_run:
+        rows = [row for source in sources for row in _rows(shell, source, Filter(rules))]
+        if known is not None:
+            known.check(rows)
+        elif plan:
+            arguments = {'paths': [*sources, str(Path(dest).resolve())], 'options': options}
+            write_plan(shell, plan, 'get', {**arguments, 'rules': rules}, rows)
+            return int(Exit.DONE)
         else:
-            report = found.download(dest, **options)
-        status = max(status, summary(shell, report))
-    return int(status)
+            _show(shell, rows)
+            return int(Exit.DONE)
+    return int(
+        max(
+            _get(shell, source, dest, {**options, 'jobs': shell.jobs}, Filter(rules))
+            for source in sources
+        )
+    )
+
+
+def _get(shell: Shell, source: str, dest: str, options: dict[str, Any], chosen: Filter) -> Exit:
+    """Download the files below one place."""
+    found = shell.existing(source)
+    is_file = found.level.singular == 'file' and not _is_collection(found)
+    if is_file and 'layout' not in options:
+        shell.output.text(found.get(_file_target(dest, found.path_name)))
+        return Exit.DONE
+    if not chosen:
+        return summary(shell, found.download(dest, **options))
+    files = [file for file, _ in _files_of(shell, source, chosen)]
+    if not files:
+        shell.output.note('No file matches the filters.')
+        return Exit.DONE
+    interface = shell.connect(Place.read(source, shell.profiles).profile)
+    return summary(shell, interface.bulk.download(files, dest, **options))
+
+
+def plan_to_apply(shell: Shell, path: str | None, verb: str) -> Plan | None:
+    """Return the plan to do, None if none is given.
+
+    Parameters
+    ----------
+    shell : Shell
+        The run.
+    path : str or None
+        File of the plan.
+    verb : str
+        Verb that is to do it.
+    """
+    if path is None:
+        return None
+    return read_plan(Path(path), verb, shell.connect().connection.server)
+
+
+def write_plan(
+    shell: Shell, path: str, verb: str, arguments: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    """Write a plan.
+
+    Parameters
+    ----------
+    shell : Shell
+        The run.
+    path : str
+        File of the plan.
+    verb : str
+        Verb that is to do it.
+    arguments : dict
+        Its arguments.
+    rows : list of dict
+        Files or elements with their present state.
+    """
+    Plan(verb, shell.connect().connection.server, arguments, rows).write(Path(path))
+    shell.output.note(f'{len(rows)} items are in the plan {path}; nothing was done.')
+
+
+def _rows(shell: Shell, source: str, chosen: Filter) -> Iterator[dict[str, Any]]:
+    """Yield place, size and digest of the files below a place."""
+    for file, path in _files_of(shell, source, chosen):
+        size, md5 = int(file.row.get('Size') or 0), file.row.get('digest', '')
+        yield {'path': path, 'size': size, 'md5': md5}
+
+
+def _show(shell: Shell, rows: list[dict[str, Any]]) -> None:
+    shell.output.rows(rows, [name for name in ('path', 'size', 'md5') if rows and name in rows[0]])
+    total = size_text(sum(row['size'] for row in rows))
+    shell.output.note(f'{len(rows)} files, {total}; nothing was transferred.')
 
 
 def _is_collection(found: Any) -> bool:
@@ -148,20 +233,6 @@ def _files_of(shell: Shell, source: str, chosen: Filter) -> Iterator[tuple[Any, 
         path = place_of(file)
         if chosen(path):
             yield file, path
-
-
-def _list_files(shell: Shell, files: Iterator[tuple[Any, str]]) -> None:
-    total = count = 0
-
-    def rows() -> Iterator[dict[str, Any]]:
-        nonlocal total, count
-        for file, path in files:
-            size = int(file.row.get('Size') or 0)
-            total, count = total + size, count + 1
-            yield {'path': path, 'size': size, 'md5': file.row.get('digest', '')}
-
-    shell.output.rows(rows(), ['path', 'size', 'md5'])
-    shell.output.note(f'{count} files, {size_text(total)}; nothing was transferred.')
 
 
 def summary(shell: Shell, report: Any) -> Exit:
@@ -293,20 +364,21 @@ _EXPLAINED = {
 
 
 @click.command('put')
-@click.argument('sources', nargs=-1, required=True)
-@click.argument('path')
+@click.argument('words', nargs=-1, metavar='SOURCES... PATH')
 @click.option('--layout', default=None, help='Paths of the files below the sources.')
 @click.option('--overwrite', is_flag=True, help='Replace files of other content.')
 @click.option('-n', '--dry-run', is_flag=True, help='List the files, and send nothing.')
+@planned
 @_filters
 @click.pass_context
 def put(
     context: click.Context,
-    sources: tuple[str, ...],
-    path: str,
+    words: tuple[str, ...],
     layout: str | None,
     overwrite: bool,
     dry_run: bool,
+    plan: str | None,
+    apply: str | None,
 ) -> int:
     """Upload SOURCES, files or folders, to PATH.
 
@@ -315,33 +387,102 @@ def put(
     archive. Files that exist with the same content are not sent again.
     """
     shell: Shell = context.obj
-    chosen = Filter(context.meta.get('rules', []))
-    target = shell.select(path)
+    rules = context.meta.get('rules', [])
+    known = plan_to_apply(shell, apply, 'put')
+    if known is not None:
+        words, layout = tuple(known.arguments['words']), known.arguments['layout']
+        overwrite, rules = (
+            known.arguments['overwrite'],
+            [Rule(*rule) for rule in known.arguments['rules']],
+        )
+    if len(words) < 2:
+        raise InvalidArgument('A path is missing', remedy='Example: pyxnat put images P/S01/E01')
+    *sources, path = words
+    target, chosen = shell.select(path), Filter(list(rules))
     if _is_collection(target):
         raise InvalidArgument(f'{path!r} names a collection', remedy='Name one element.')
-    if sources == ('-',):
+    if sources == ['-']:
         _check_level(target, 'file', path)
         target.put(sys.stdin.buffer, overwrite=overwrite)
         return int(Exit.DONE)
     files = {name: found for source in sources for name, found in _local(source, chosen)}
     if dry_run:
-        rows = [{'path': name, 'size': found.stat().st_size} for name, found in files.items()]
-        shell.output.rows(rows, ['path', 'size'])
-        shell.output.note(f'{len(rows)} files; nothing was sent.')
+        _show(shell, [{'path': name, 'size': file.stat().st_size} for name, file in files.items()])
         return int(Exit.DONE)
+    if plan or known:
+        rows = _both_sides(target, files)
+        if known is None:
+            arguments = {
+                'words': [*(str(Path(source).resolve()) for source in sources), path],
+                'layout': layout,
+                'overwrite': overwrite,
+                'rules': chosen.rules,
+            }
+            write_plan(shell, str(plan), 'put', arguments, rows)
+            return int(Exit.DONE)
+        known.check(rows)
+    return _put(shell, sources, target, files, layout, overwrite, is_whole=not chosen)
+
+
+def _put(
+    shell: Shell,
+    sources: list[str],
+    target: Any,
+    files: dict[str, Path],
+    layout: str | None,
+    overwrite: bool,
+    *,
+    is_whole: bool,
+) -> int:
+    """Send files to an element.
+
+    Parameters
+    ----------
+    shell : Shell
+        The run.
+    sources : list of str
+        Files and folders as given.
+    target : Element
+        The element.
+    files : dict
+        Path below the sources -> local file.
+    layout : str or None
+        Layout of these paths; by default that of the element.
+    overwrite : bool
+        Whether to replace files of other content.
+    is_whole : bool
+        Whether all files of the sources are sent.
+    """
     if target.level.singular == 'file':
         if len(files) != 1:
             raise InvalidArgument('Several files for one', remedy='Name a resource.')
         target.put(str(*files.values()), overwrite=overwrite)
         return int(Exit.DONE)
-    folders = [source for source in sources if Path(source).is_dir()]
-    if len(sources) == 1 and folders and not chosen:
+    if len(sources) == 1 and Path(sources[0]).is_dir() and is_whole:
         report = target.upload(sources[0], layout=layout, overwrite=overwrite, jobs=shell.jobs)
     else:
         layout = layout or ('{path}' if target.level.singular == 'resource' else None)
         places = {name: str(found) for name, found in files.items()}
         report = target.upload(places, layout=layout, overwrite=overwrite, jobs=shell.jobs)
     return int(summary(shell, report))
+
+
+def _both_sides(target: Any, files: dict[str, Path]) -> list[dict[str, Any]]:
+    """Return the local files to send, and the files that the target has."""
+    rows: list[dict[str, Any]] = [
+        {'path': f'local {name}', 'size': found.stat().st_size, 'md5': digest_of(found)}
+        for name, found in sorted(files.items())
+    ]
+    if target.level.singular == 'file':
+        there = [target] if target.exists() else []
+    else:
+        there = target.host.select(f'{target.uri.removeprefix("/data")}//files')
+        there = list(there) if target.exists() else []
+    rows += [
+        {'path': place_of(file), 'size': file.row.get('Size', ''), 'md5': file.row.get('digest')}
+        for file in there
+    ]
+    return rows
 
 
 def _check_level(target: Any, singular: str, path: str) -> None:
