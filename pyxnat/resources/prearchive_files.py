@@ -56,7 +56,7 @@ class PrearchiveElement(Named):
         return f'/{"/".join(uris.segments(self.uri))}'
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} Object> {self.path_name}'
+        return errors.printable(f'<{type(self).__name__} Object> {self.path_name}')
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveElement):
@@ -245,7 +245,7 @@ class PrearchiveGroup(Hosted, LazyCollection[Any]):
     path: str
 
     def __repr__(self) -> str:
-        return f'<{type(self).__name__} {self.path}>'
+        return errors.printable(f'<{type(self).__name__} {self.path}>')
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PrearchiveGroup):

@@ -14,6 +14,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from pyxnat.services.bulk.report import Report
 
 pytestmark = pytest.mark.skipif(os.name == 'nt', reason='POSIX files')
 
@@ -160,3 +161,12 @@ def test_an_import_refuses_lost_data_and_sends_nothing(
     with xnat.trace() as trace, pytest.raises(errors.DataError, match="'odd'"):
         xnat.manage.import_dicom(folder, project._urn)
     assert trace.requests == 0
+
+
+@pytest.mark.parametrize('text', ['\x1b[2J', '\x9b2J', '\u202e', '\ud800', '\x07'])
+def test_a_report_sends_no_commands_to_a_terminal(text: str) -> None:
+    report = Report('downloaded', f'to {text}')
+    report.add_failure(f'a{text}', ValueError(f'b{text}'))
+    report.add_note(f'c{text}')
+    for shown in (str(report), str(report.failed[0]), repr(report)):
+        assert text not in shown and shown.encode()

@@ -23,8 +23,7 @@ class Failure(NamedTuple):
     """Cause."""
 
     def __str__(self) -> str:
-        # A name that is not UTF-8 cannot be printed.
-        return f'{self.what}: {self.error}'.encode('utf-8', 'backslashreplace').decode()
+        return errors.printable(f'{self.what}: {self.error}')
 
 
 class Report:
@@ -157,7 +156,7 @@ class Report:
         lines += [f'  {note}' for note in self.notes[:_SHOWN]]
         if len(self.notes) > _SHOWN:
             lines.append(f'  … and {len(self.notes) - _SHOWN} more in .notes')
-        return '\n'.join(lines)
+        return errors.printable('\n'.join(lines))
 
 
 def _readable(size: float) -> str:
