@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
 # A file of tests runs in one process, with its archives; the files are dealt out as listed, the dearest early.
-WORKERS ?= 2
+# One process more than two processors: tests also wait, for timeouts and other processes.
+WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help demo test deep bench lint stubs docs clean

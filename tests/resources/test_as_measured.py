@@ -234,6 +234,7 @@ FIELDS = {
 }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('level', FIELDS)
 @pytest.mark.parametrize('text', SPECIAL)
 def test_texts_are_stored_unchanged(study: Any, plain: Client, level: str, text: str) -> None:

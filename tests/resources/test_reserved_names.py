@@ -53,6 +53,7 @@ def content(session: Any) -> Any:
     )
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('write', WRITES)
 @pytest.mark.parametrize('name', ['ALL', 'all', 'All', '*', '1,2', '1,'])
 def test_several_scans_are_not_written_to_as_one(

@@ -80,11 +80,11 @@ def test_slow_clients_hold_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == 'win32', reason='uses ulimit')
 def test_few_file_descriptors_are_enough(tmp_path: Path) -> None:
-    shell = ('sh', '-c', 'ulimit -n 100; exec "$@"', 'sh')
+    shell = ('sh', '-c', 'ulimit -n 256; exec "$@"', 'sh')
     with served(tmp_path, before=shell) as at:
         admin = Client(at, 'admin', 'secret')
         admin.ok('PUT', '/data/projects/P')
-        with connections(at, 150), connections(at, 20, upload('f', 10**6)):
+        with connections(at, 400), connections(at, 20, upload('f', 10**6)):
             assert max(health_s(at) for _ in range(5)) < 1
             client = Client(at, 'admin', 'secret')
             client.ok('PUT', '/data/projects/P/resources/R/files/g?inbody=true', b'x' * 10**5)
