@@ -43,6 +43,7 @@ def files_in(folder: Path) -> set[str]:
     }
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     'which, labels',
     [('T1', 'AC'), ('T2', 'AB'), ('T1,T2', 'ABC'), ('2', 'AC'), ('ALL', 'ABC'), ('T9', '')],
@@ -111,6 +112,7 @@ def test_where_types_and_layouts_work_together(
         late.download(tmp_path / 'e', type='T7', layout='{path}')
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     'layout, places',
     [

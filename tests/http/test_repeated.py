@@ -184,6 +184,7 @@ def project(server: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[Any]:
         found.delete()
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('status', [502, 503, 504])
 @pytest.mark.parametrize('write', WRITES)
 def test_what_was_done_is_no_error(

@@ -359,6 +359,7 @@ def test_types_are_requested_by_their_name(xnat: pyxnat.Interface) -> None:
     )
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('name', ['a%b', 'a;b', 'a b', 'ü', 'a:b', 'a.b', "a'b", 'a+b', 'a&b'])
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'scan'])
 def test_names_that_xnat_does_not_accept_are_refused_before_a_request(

@@ -49,6 +49,7 @@ def rows_of(xnat: pyxnat.Interface, path: str, columns: list[str]) -> list[tuple
     return sorted(tuple(str(row[column]) for column in columns) for row in table)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('path', list(PATHS))
 @pytest.mark.parametrize('without', ['', *SHORT_CUTS])
 def test_the_rows_are_those_of_the_walk(

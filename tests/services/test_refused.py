@@ -81,6 +81,7 @@ ERRORS = [
 ]
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('error', ERRORS, ids=lambda error: type(error).__name__)
 @pytest.mark.parametrize('refused', PATHS)
 def test_a_refused_short_cut_is_walked(

@@ -239,6 +239,7 @@ def walked(hard: list[str]) -> Callable[[Odd, str], Any]:
     return functools.cache(lambda interface, path: found(interface, path, list(SHORT_CUTS)))
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('oddity', ODDITIES)
 @pytest.mark.parametrize('path', PATHS)
 def test_rights_of_projects_are_respected_in_every_form_of_shares(

@@ -36,6 +36,7 @@ WITHOUT = [frozenset[str](), frozenset(SHORT_CUTS), *(frozenset({name}) for name
 SESSIONS = ['OWN', 'SHARED', 'WITH']
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('without', WITHOUT, ids=lambda names: '+'.join(sorted(names)) or 'none')
 @pytest.mark.parametrize('jobs', [1, 4])
 def test_everything_below_them_is_selected(
