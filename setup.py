@@ -18,7 +18,7 @@ CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS]
 TEST = [
     'distributed>=2024.1',
     'pytest>=8.0',
-    'pytest-xdist>=3.5',
+    'pytest-xdist>=3.8',
     'mypy>=1.13',
     'hypothesis>=6.100',
     'nipype>=1.11',
