@@ -19,6 +19,7 @@ help:
 	@echo "make docs   build the documentation into docs/_build/html"
 
 $(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "pyxnat needs Python 3.10 or newer, and this is %d.%d. Name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed-%: $(BIN)/python setup.py
@@ -49,6 +50,7 @@ stubs: $(VENV)/.installed-dev
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "The pages begin at docs/_build/html/index.html"
 
 clean:
 	rm -rf $(VENV) docs/_build build *.egg-info demo-archive
