@@ -59,4 +59,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES, *(name for name in globals() if name.startswith('__'))})
+    """Return what a user needs; modules are attributes, too."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith('__'))})
