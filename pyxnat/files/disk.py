@@ -53,7 +53,7 @@ temporary files.
 """
 
 _UNSAFE = re.compile(
-    r'[\x00-\x1f\x7f/\\]|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))'
+    r'[\x00-\x1f\x7f/\\]|\A%\Z|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))'
     + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else '')
 )
 

@@ -3,6 +3,7 @@ an error; and refusals of repeated writes stay refusals."""
 
 from __future__ import annotations
 
+import itertools
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.http import transport
 from tests.support.faults import FaultProxy, done_but, says
+
+_NUMBERS = itertools.count(1)
 
 
 class Write(NamedTuple):
@@ -166,7 +169,7 @@ def proxy(server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def project(server: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[Any]:
-    name = f'REPEATED{tmp_path.parent.name[-3:]}{tmp_path.name[-40:]}'.replace('_', '-')
+    name = f'REPEATED_{next(_NUMBERS)}'
     with pyxnat.Interface(
         proxy.url, server.user, server.password, tmp_path / 'cache', retries=2
     ) as interface:
