@@ -551,7 +551,7 @@ def test_a_workflow_is_not_moved_into_the_history_of_another_item(
 def test_workflows_are_seen_with_their_items(
     client_of: ClientOf, admin: Client, ids: dict[str, str]
 ) -> None:
-    client_of('member').ok('PUT', f'/data/workflows?{flow(ids[PRIVATE], pipeline_name="hidden")}')
+    admin.ok('PUT', f'/data/workflows?{flow(ids[PRIVATE], pipeline_name="hidden")}')
     rows = admin.get('/data/services/workflows/hidden?display=ALL&format=json').rows
     number = rows[0]['wrk_workflowData_id']
     for login in ('outsider', 'stranger'):
