@@ -7,13 +7,13 @@ request.
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import InvalidArgument
+from ...files.disk import publish
 
 __all__ = ['RESULTS', 'IdList', 'read_id_list']
 
@@ -76,24 +76,17 @@ class IdList(NamedTuple):
             `RESULTS` of each row; rows without results are written without.
         """
         width = max([len(self.header), *(len(row) for row in self.rows)], default=0)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-        with os.fdopen(descriptor, 'w', encoding='utf-8', newline='') as file:
-            writer = csv.writer(file, delimiter=self.delimiter)
-            header = self.header or [
-                'id' if place == self.column else f'column{place + 1}' for place in range(width)
-            ]
-            writer.writerow([*header, *[''] * (width - len(header)), *RESULTS])
-            for number, row in enumerate(self.rows):
-                result = results[number] if number < len(results) else [''] * len(RESULTS)
-                writer.writerow([*row, *[''] * (width - len(row)), *result])
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        text = io.StringIO(newline='')
+        writer = csv.writer(text, delimiter=self.delimiter)
+        header = self.header or [
+            'id' if place == self.column else f'column{place + 1}' for place in range(width)
+        ]
+        writer.writerow([*header, *[''] * (width - len(header)), *RESULTS])
+        for number, row in enumerate(self.rows):
+            result = results[number] if number < len(results) else [''] * len(RESULTS)
+            writer.writerow([*row, *[''] * (width - len(row)), *result])
+        with publish(path) as file:
+            file.write(text.getvalue().encode())
 
 
 def read_id_list(path: Path, column: str = '') -> IdList:

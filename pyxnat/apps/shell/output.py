@@ -155,6 +155,12 @@ class Output:
         self._out.buffer.write(piece)
         self._out.buffer.flush()
 
+    def file(self, path: str) -> None:
+        """Write the content of a local file unchanged."""
+        with open(path, 'rb') as file:
+            while piece := file.read(2**18):
+                self.bytes(piece)
+
     def note(self, text: str) -> None:
         """Write a message to standard error, unless the format is ``quiet``."""
         if self.format != 'quiet':

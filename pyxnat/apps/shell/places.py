@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import Any, NamedTuple
 
-__all__ = ['SHORT', 'Place', 'joined', 'names_of', 'place_of', 'select_path']
+__all__ = ['SHORT', 'Place', 'is_collection', 'joined', 'names_of', 'place_of', 'select_path']
 
 SHORT = ('projects', 'subjects', 'experiments', 'scans', 'resources', 'files')
 """Levels of a short path."""
@@ -65,6 +65,11 @@ def select_path(text: str) -> str:
     last = len(SHORT) - 1
     names[last:] = ['/'.join(names[last:])] if len(names) > last else []
     return ''.join(f'/{level}/{name}' for level, name in zip(SHORT, names, strict=False))
+
+
+def is_collection(found: Any) -> bool:
+    """Whether a result of ``select`` is a collection, not one element."""
+    return not hasattr(found, 'exists')
 
 
 def names_of(element: Any) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConfigurationError
+from ...files.disk import publish
 
 __all__ = ['Profile', 'Profiles', 'profiles_path']
 
@@ -165,10 +165,9 @@ class Profiles:
             values = asdict(profile)
             profiles[values.pop('name')] = values
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)  # has mode 0600
-        with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-            json.dump({'current': self.current, 'profiles': profiles}, file, indent=2)
-        os.replace(temporary, self.path)
+        content = {'current': self.current, 'profiles': profiles}
+        with publish(self.path, mode=0o600) as file:
+            file.write(json.dumps(content, indent=2).encode())
 
 
 @contextmanager

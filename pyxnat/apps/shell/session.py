@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import ConfigurationError, InvalidArgument, NotFoundError
 from ...interface import Interface
 from .output import Output
-from .places import Place
+from .places import Place, is_collection
 from .profiles import Profile, Profiles
 
 __all__ = ['Shell', 'open_profile']
@@ -65,6 +65,21 @@ class Shell:
         place = Place.read(text, self.profiles)
         return self.connect(place.profile).select(place.path)
 
+    def element(self, text: str) -> Any:
+        """Return the one element of a place. No request.
+
+        Raises
+        ------
+        InvalidArgument
+            The place names a collection.
+        """
+        found = self.select(text)
+        if is_collection(found):
+            raise InvalidArgument(
+                f'{text!r} names a collection', remedy='Name one element; ls lists collections.'
+            )
+        return found
+
     def existing(self, text: str) -> Any:
         """Return a place as `select` does; an element is looked up.
 
@@ -74,7 +89,7 @@ class Shell:
             There is no such element.
         """
         found = self.select(text)
-        if hasattr(found, 'exists') and not found.exists():
+        if not is_collection(found) and not found.exists():
             raise NotFoundError(
                 f'There is no {found.level.singular} {found.path_name!r}',
                 uri=found.url,

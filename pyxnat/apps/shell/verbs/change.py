@@ -9,7 +9,7 @@ import click
 
 from ....errors import InvalidArgument
 from ..exit_codes import Exit
-from ..places import place_of
+from ..places import is_collection, place_of
 from ..session import Shell
 from .transfer import plan_to_apply, planned, summary, write_plan
 
@@ -35,7 +35,7 @@ def rm(
     targets = []
     for path in paths:
         found = shell.existing(path)
-        targets.extend([found] if hasattr(found, 'exists') else list(found))
+        targets.extend(list(found) if is_collection(found) else [found])
     if not targets:
         shell.output.note('Nothing matches.')
         return int(Exit.DONE)
@@ -103,7 +103,7 @@ def cp(shell: Shell, source: str, dest: str, overwrite: bool, dry_run: bool) -> 
     what DEST has already is not sent again. The files pass through a temporary folder.
     """
     original, target = shell.existing(source), shell.select(dest)
-    if not (hasattr(original, 'exists') and hasattr(target, 'exists')):
+    if is_collection(original) or is_collection(target):
         raise InvalidArgument('cp copies one element', remedy='Name one; for many: get, put.')
     if original.level.singular != target.level.singular:
         raise InvalidArgument(

@@ -11,7 +11,7 @@ import click
 
 from ....errors import InvalidArgument
 from ..output import size_text
-from ..places import Place, joined, names_of
+from ..places import Place, is_collection, joined, names_of
 from ..session import Shell
 
 __all__ = ['CHILDREN', 'COLUMNS', 'VERBS', 'cat', 'du', 'fields', 'ls', 'show', 'tree']
@@ -93,10 +93,6 @@ def _natural(name: Any) -> list[tuple[int, int, str]]:
     ]
 
 
-def _is_collection(found: Any) -> bool:
-    return not hasattr(found, 'exists')
-
-
 @click.command('ls')
 @click.argument('path', default='')
 @click.option('--columns', default='', help='Fields, separated by commas.')
@@ -108,7 +104,7 @@ def ls(shell: Shell, path: str, columns: str, all_: bool) -> None:
     One request; with --all one for each kind of elements below.
     """
     found = shell.select(path)
-    if _is_collection(found):
+    if is_collection(found):
         names = _columns(found, columns)
         shell.output.rows(_rows(found, names), names)
         return
@@ -141,11 +137,11 @@ def tree(shell: Shell, path: str, depth: int) -> None:
     level, above = found, list[str]()
     for _ in range(depth):
         singular = level.level.singular
-        if _is_collection(level) and not above:
+        if is_collection(level) and not above:
             below = level
         else:
             name = CHILDREN.get(singular, 'resources')
-            if name not in _names_below(level):
+            if not hasattr(level, name):
                 break
             below = getattr(level, name)()
         own = 'ID' if below.level.singular in ('project', 'scan', 'reconstruction') else 'label'
@@ -153,23 +149,13 @@ def tree(shell: Shell, path: str, depth: int) -> None:
             names[tuple(row[column] for column in (*above, own))] = below.level.singular
         above = [*above, f'{below.level.singular}/{own}']
         level = below
-    lines = _drawn(sorted(names)) if shell.output.is_terminal else _paths(sorted(names))
     if shell.output.is_terminal:
         shell.output.text(path or shell.connect().connection.server)
-    if shell.output.format in ('human', 'quiet'):
-        for line in lines:
+        for line in _drawn(sorted(names)):
             shell.output.text(line)
-    else:
-        rows = ({'path': '/'.join(key), 'kind': names[key]} for key in sorted(names))
-        shell.output.rows(rows, ['path', 'kind'])
-
-
-def _names_below(level: Any) -> list[str]:
-    return [name for name in dir(level) if not name.startswith('_')]
-
-
-def _paths(keys: list[tuple[str, ...]]) -> Iterator[str]:
-    return ('/'.join(key) for key in keys)
+        return
+    rows = ({'path': '/'.join(key), 'kind': names[key]} for key in sorted(names))
+    shell.output.rows(rows, ['path', 'kind'] if shell.output.format != 'human' else ['path'])
 
 
 def _drawn(keys: list[tuple[str, ...]], depth: int = 0, prefix: str = '') -> Iterator[str]:
@@ -188,20 +174,11 @@ def _drawn(keys: list[tuple[str, ...]], depth: int = 0, prefix: str = '') -> Ite
 @click.pass_obj
 def show(shell: Shell, path: str, xml: bool) -> None:
     """Show the fields of one element's listing, or its document. One request."""
-    element = _element(shell, path)
+    element = shell.element(path)
     if xml:
         shell.output.text(element.get().decode('utf-8', 'replace'))
     else:
         shell.output.fields({name: value for name, value in element.attributes().items() if value})
-
-
-def _element(shell: Shell, path: str) -> Any:
-    found = shell.select(path)
-    if _is_collection(found):
-        raise InvalidArgument(
-            f'{path!r} names a collection', remedy='Name one element; ls lists collections.'
-        )
-    return found
 
 
 @click.command('fields')
@@ -210,7 +187,7 @@ def _element(shell: Shell, path: str) -> Any:
 @click.pass_obj
 def fields(shell: Shell, path: str, names: bool) -> None:
     """List the fields of an element by full path, with their values. One or two requests."""
-    element = _element(shell, path)
+    element = shell.element(path)
     if names:
         shell.output.rows(({'field': name} for name in element.attrs()), ['field'])
         return
@@ -251,7 +228,7 @@ def du(shell: Shell, path: str, in_bytes: bool) -> None:
     place = Place.read(path, shell.profiles)
     select = shell.connect(place.profile).select
     found = select(place.path)
-    depth = len(place.path.split('/')) // 2 + (0 if _is_collection(found) else 1)
+    depth = len(place.path.split('/')) // 2 + (0 if is_collection(found) else 1)
     sizes: dict[str, list[int]] = {}
     for file in select(f'{place.path}//files'):
         total = sizes.setdefault(joined(names_of(file)[:depth]), [0, 0])
@@ -271,12 +248,10 @@ def du(shell: Shell, path: str, in_bytes: bool) -> None:
 @click.pass_obj
 def cat(shell: Shell, path: str) -> None:
     """Write the content of a file to standard output. One request, or two."""
-    element = _element(shell, path)
+    element = shell.element(path)
     if element.level.singular != 'file':
         raise InvalidArgument(f'{path!r} is no file', remedy='Use get for all files below it.')
-    with open(element.get(), 'rb') as file:
-        while piece := file.read(2**18):
-            shell.output.bytes(piece)
+    shell.output.file(element.get())
 
 
 VERBS: dict[str, click.Command] = {

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ....errors import InvalidArgument
+from ..places import is_collection
 from ..session import Shell
 
 __all__ = ['VERBS', 'search', 'table']
@@ -90,7 +91,7 @@ def table(shell: Shell, path: str, columns: str, where: str | None, output: str 
     Columns are short names, full paths, or fields of elements above: subject/gender.
     """
     found = shell.select(path)
-    if hasattr(found, 'exists'):
+    if not is_collection(found):
         raise InvalidArgument(f'{path!r} names one element', remedy='Use wildcards: P/*/*.')
     if where:
         found = found.where(where)

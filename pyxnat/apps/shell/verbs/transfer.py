@@ -9,13 +9,14 @@ from typing import Any
 
 import click
 
-from ....errors import DatabaseError, Error, InvalidArgument, NotFoundError, PermissionDenied
+from ....errors import InvalidArgument
 from ....files.disk import digest_of
-from ..exit_codes import Exit, exit_code
+from ..batch import Batch
+from ..exit_codes import Exit
 from ..filters import Filter, Rule, read_rules
-from ..id_lists import IdList, read_id_list
+from ..id_lists import read_id_list
 from ..output import size_text
-from ..places import Place, place_of
+from ..places import Place, is_collection, place_of
 from ..plans import Plan, read_plan
 from ..session import Shell
 
@@ -99,9 +100,8 @@ def get(
         if plan or apply:
             raise InvalidArgument('a list has no plan', remedy='Use --dry-run.')
         ids = read_id_list(Path(list_), column)
-        return _Batch(shell, ids, paths, {**options, 'jobs': shell.jobs}, Filter(rules)).run(
-            dry_run
-        )
+        batch = Batch(shell, ids, paths, {**options, 'jobs': shell.jobs}, Filter(rules))
+        return batch.run(dry_run)
     known = plan_to_apply(shell, apply, 'get')
     if known is not None:
         paths, options = tuple(known.arguments['paths']), known.arguments['options']
@@ -110,7 +110,9 @@ def get(
         raise InvalidArgument('A path is missing', remedy='Example: pyxnat get P/S01 images')
     *sources, dest = paths if len(paths) > 1 else (*paths, '.')
     if dest == '-':
-        return _to_stdout(shell, sources)
+        for source in sources:
+            shell.output.file(shell.select(source).get())
+        return int(Exit.DONE)
     if plan or known or dry_run:
         rows = [row for source in sources for row in _rows(shell, source, Filter(rules))]
         if known is not None:
@@ -133,7 +135,7 @@ def get(
 def _get(shell: Shell, source: str, dest: str, options: dict[str, Any], chosen: Filter) -> Exit:
     """Download the files below one place."""
     found = shell.existing(source)
-    is_file = found.level.singular == 'file' and not _is_collection(found)
+    is_file = found.level.singular == 'file' and not is_collection(found)
     if is_file and 'layout' not in options:
         shell.output.text(found.get(_file_target(dest, found.path_name)))
         return Exit.DONE
@@ -199,10 +201,6 @@ def _show(shell: Shell, rows: list[dict[str, Any]]) -> None:
     shell.output.note(f'{len(rows)} files, {total}; nothing was transferred.')
 
 
-def _is_collection(found: Any) -> bool:
-    return not hasattr(found, 'exists')
-
-
 def _file_target(dest: str, name: str) -> Path:
     """Return where a single file goes: into a folder that exists or ends in a slash."""
     target = Path(dest)
@@ -212,21 +210,13 @@ def _file_target(dest: str, name: str) -> Path:
     return target
 
 
-def _to_stdout(shell: Shell, sources: list[str]) -> int:
-    for source in sources:
-        with open(shell.select(source).get(), 'rb') as file:
-            while piece := file.read(2**18):
-                shell.output.bytes(piece)
-    return int(Exit.DONE)
-
-
 def _files_of(shell: Shell, source: str, chosen: Filter) -> Iterator[tuple[Any, str]]:
     """Yield the files below a place that pass the filter, each with its short path."""
     place = Place.read(source, shell.profiles)
     interface = shell.connect(place.profile)
     found = interface.select(place.path)
     if found.level.singular == 'file':
-        files = [found] if not _is_collection(found) else found
+        files = [found] if not is_collection(found) else found
     else:
         files = interface.select(f'{place.path}//files')
     for file in files:
@@ -243,124 +233,6 @@ def summary(shell: Shell, report: Any) -> Exit:
     for failure in report.failed:
         shell.output.error(f'failed: {failure}')
     return Exit.DONE if report.is_complete else Exit.SOME_FAILED
-
-
-class _Batch:
-    """The download of the sessions of a list."""
-
-    def __init__(
-        self,
-        shell: Shell,
-        ids: IdList,
-        paths: tuple[str, ...],
-        options: dict[str, Any],
-        chosen: Filter,
-    ) -> None:
-        self._shell = shell
-        self._ids = ids
-        self._base, self._dest = paths if len(paths) == 2 else ('', *(paths or ('.',)))
-        self._options = options
-        self._filter = chosen
-        place = Place.read(self._base, shell.profiles)
-        self._interface = shell.connect(place.profile)
-        self._path = place.path if self._base else '/projects/*'
-        self._status_path = ids.path.with_name(f'{ids.path.stem}.status.csv')
-
-    def run(self, dry_run: bool) -> int:
-        """Download session after session; return the exit status."""
-        known = self._known()
-        results: list[list[str]] = []
-        who = ''
-        try:
-            for number, name in enumerate(self._ids.names):
-                found, problem = self._find(known, name, self._ids.project(number))
-                if found is None:
-                    who = who or self._interface.whoami()
-                    results.append([problem, '0', '0', _EXPLAINED[problem].format(who=who)])
-                elif dry_run:
-                    results.append(['found', '', '', found])
-                else:
-                    results.append(self._fetch(found))
-                self._shell.output.note(f'{name}: {results[-1][0]}')
-        finally:
-            if not dry_run:
-                self._ids.write(self._status_path, results)
-        return self._finish(results, dry_run)
-
-    def _known(self) -> dict[str, list[tuple[str, str]]]:
-        """Return project and URI of the sessions by ID and by label. The requests of a table."""
-        known: dict[str, list[tuple[str, str]]] = {}
-        for session in self._interface.select(f'{self._path}/subjects/*/experiments'):
-            place = (session.steps[0].name, session.uri)
-            for name in {session.id(), session.label()}:
-                known.setdefault(name, []).append(place)
-        return known
-
-    def _find(
-        self, known: dict[str, list[tuple[str, str]]], name: str, project: str
-    ) -> tuple[str | None, str]:
-        """Return the URI of a session, or the reason why there is none."""
-        places = [place for place in known.get(name, []) if project in ('', place[0])]
-        if not name:
-            return None, 'empty'
-        if len({uri for _, uri in places}) > 1:
-            return None, 'ambiguous'
-        if places:
-            return places[0][1], ''
-        try:
-            self._interface.get(f'/data/experiments/{name}?format=json').raise_for_status()
-        except PermissionDenied:
-            return None, 'no access'
-        except NotFoundError:
-            return None, 'not found'
-        except DatabaseError as error:
-            return None, 'no access' if error.status in (401, 403) else 'not found'
-        return None, 'not found'
-
-    def _fetch(self, uri: str) -> list[str]:
-        try:
-            session = self._interface.select(uri.removeprefix('/data'))
-            if self._filter:
-                files = [
-                    file
-                    for file in self._interface.select(f'{uri.removeprefix("/data")}//files')
-                    if self._filter(place_of(file))
-                ]
-                if not files:
-                    return ['no files', '0', '0', 'No file matches the filters.']
-                report = self._interface.bulk.download(files, self._dest, **self._options)
-            else:
-                report = session.download(self._dest, **self._options)
-        except (Error, OSError) as error:
-            if exit_code(error) in (Exit.LOGIN, Exit.NETWORK):
-                raise
-            return ['failed', '0', '0', str(error)]
-        files_count = str(len(report.ok) + len(report.skipped))
-        if report.failed:
-            return ['failed', files_count, str(report.bytes), str(report.failed[0])]
-        if files_count == '0':
-            return ['no files', '0', '0', 'The session has no files.']
-        return ['complete', files_count, str(report.bytes), '']
-
-    def _finish(self, results: list[list[str]], dry_run: bool) -> int:
-        rows = [
-            {'name': name, 'status': result[0], 'files': result[1], 'message': result[3]}
-            for name, result in zip(self._ids.names, results, strict=False)
-        ]
-        bad = [row for row in rows if row['status'] not in ('complete', 'found', 'no files')]
-        self._shell.output.rows(rows, ['name', 'status', 'files', 'message'])
-        if not dry_run:
-            self._shell.output.note(f'The results are in {self._status_path}')
-        return int(Exit.SOME_FAILED if bad else Exit.DONE)
-
-
-_EXPLAINED = {
-    'empty': 'The row has no ID.',
-    'ambiguous': 'Several sessions have this label: give IDs, or a column project.',
-    'not found': 'Logged in as {who}, which sees no session of this ID or label: check it, or ask '
-    'for access to its project.',
-    'no access': 'Logged in as {who}, which may not read it: ask for access to its project.',
-}
 
 
 @click.command('put')
@@ -391,16 +263,12 @@ def put(
     known = plan_to_apply(shell, apply, 'put')
     if known is not None:
         words, layout = tuple(known.arguments['words']), known.arguments['layout']
-        overwrite, rules = (
-            known.arguments['overwrite'],
-            [Rule(*rule) for rule in known.arguments['rules']],
-        )
+        overwrite = known.arguments['overwrite']
+        rules = [Rule(*rule) for rule in known.arguments['rules']]
     if len(words) < 2:
         raise InvalidArgument('A path is missing', remedy='Example: pyxnat put images P/S01/E01')
     *sources, path = words
-    target, chosen = shell.select(path), Filter(list(rules))
-    if _is_collection(target):
-        raise InvalidArgument(f'{path!r} names a collection', remedy='Name one element.')
+    target, chosen = shell.element(path), Filter(rules)
     if sources == ['-']:
         _check_level(target, 'file', path)
         target.put(sys.stdin.buffer, overwrite=overwrite)
