@@ -13,13 +13,13 @@ import os
 import re
 import stat
 import sys
-import tempfile
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import ConfigurationError
+from ..files.disk import publish
 from ..model.uris import normalise_server
 from .session import Credentials
 
@@ -398,12 +398,9 @@ def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
         )
     else:
         content['anonymous'] = True
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
-    with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-        json.dump(
-            {name: value for name, value in content.items() if value is not None}, file, indent=2
-        )
-    os.replace(temporary, path)
+    given = {name: value for name, value in content.items() if value is not None}
+    with publish(path, mode=0o600) as file:
+        file.write(json.dumps(given, indent=2).encode())
     return path
 
 
