@@ -12,6 +12,7 @@ from . import core
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .apps.sites import Sites
     from .errors import Error
     from .interface import Interface
     from .services.inspector import Inspector
@@ -27,12 +28,18 @@ __all__ = [
     'JsonTable',
     'SearchManager',
     'Select',
+    'Sites',
     'Users',
     '__version__',
     'core',
 ]
 
-_CLASSES = {**core.OLD_CLASSES, 'Error': 'errors', 'JsonTable': 'tables'}
+_CLASSES = {
+    **core.OLD_CLASSES,
+    'Error': 'errors',
+    'JsonTable': 'tables',
+    'Sites': 'apps.sites',
+}
 _MODULES = frozenset(
     {
         *core.OLD_NAMES,

@@ -76,6 +76,7 @@ def test_the_package_exports_these_names() -> None:
         'JsonTable',
         'SearchManager',
         'Select',
+        'Sites',
         'Users',
         '__version__',
         'core',
