@@ -49,8 +49,9 @@ stubs: $(VENV)/.installed-dev
 	$(BIN)/python docs/make_stubs.py
 
 docs: $(VENV)/.installed-docs
+	rm -rf docs/reference/api
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "The pages begin at docs/_build/html/index.html"
 
 clean:
-	rm -rf $(VENV) docs/_build build *.egg-info demo-archive
+	rm -rf $(VENV) docs/_build docs/reference/api build *.egg-info demo-archive

@@ -11,7 +11,7 @@ exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
 DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
-DOCS = ['Sphinx>=7.4']
+DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS]

@@ -19,6 +19,8 @@ import pytest
 
 import pyxnat
 from pyxnat.apps.shell import main as shell_main
+from pyxnat.apps.shell.exit_codes import Exit
+from pyxnat.apps.shell.output import FORMATS
 from pyxnat.demo.cohort import Session, Subject, cohort
 from pyxnat.demo.fill import fill
 from pyxnat.server import serve
@@ -141,24 +143,38 @@ def test_the_numbers_of_people_in_the_tutorial_are_those_of_the_demo() -> None:
     assert f'{len(cohort())} subjects of three projects' in TUTORIAL.read_text(encoding='utf-8')
 
 
-COMMANDS = [
-    line.removeprefix('    $ pyxnat ')
-    for line in (DOCS / 'howto' / 'shell.rst').read_text(encoding='utf-8').splitlines()
-    if line.startswith('    $ pyxnat ') and 'login' not in line
-]
+AGENTS = DOCS / 'agents.rst'
 
 
-def test_the_commands_of_the_page_work_also_a_second_time(
-    demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+def commands(page: Path) -> list[str]:
+    """Return the arguments of the commands of a page, but for those that would ask."""
+    return [
+        line.removeprefix('    $ pyxnat ')
+        for line in page.read_text(encoding='utf-8').splitlines()
+        if line.startswith('    $ pyxnat ') and 'login' not in line
+    ]
+
+
+@pytest.mark.parametrize('page', [DOCS / 'howto' / 'shell.rst', AGENTS], ids=lambda page: page.stem)
+def test_the_commands_of_a_page_work_also_a_second_time(
+    page: Path, demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
     monkeypatch.setenv('PYXNAT_PROFILES', str(tmp_path / 'profiles.json'))
     monkeypatch.setenv('XNAT_PASS', demo.password)
     monkeypatch.setenv('XNAT_USER', demo.user)
     monkeypatch.setenv('XNAT_HOST', demo.url)
-    assert len(COMMANDS) > 15
+    assert len(commands(page)) > 5
     for number in range(2):
         folder = tmp_path / str(number)
         folder.mkdir()
         monkeypatch.chdir(folder)
-        for command in COMMANDS:
-            assert shell_main(shlex.split(command)) == 0, (command, *capfd.readouterr())
+        for command in commands(page):
+            wanted = Exit.NOT_FOUND if 'NOBODY' in command else Exit.DONE
+            assert shell_main(shlex.split(command)) == wanted, (command, *capfd.readouterr())
+
+
+def test_the_page_for_agents_has_every_exit_status_and_format() -> None:
+    text = AGENTS.read_text(encoding='utf-8')
+    statuses = re.findall(r'^   \* - (\d+)$', text, re.MULTILINE)
+    assert [int(status) for status in statuses] == list(Exit)
+    assert [name for name in FORMATS if f'``{name}``' not in text] == []
