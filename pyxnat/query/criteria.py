@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Union
 import six
 
 from ..errors import ProgrammingError
+from ..model.forms import PREFIX, is_form_name
 from .criteria_text import parse_text
 from .operators import OPERATORS, Operator, find_operator, find_rewritten
 
@@ -58,7 +59,7 @@ class Field(NamedTuple):
     """A column or criterion: a data type and one of its fields."""
 
     datatype: str
-    """``xnat:subjectData``."""
+    """``xnat:subjectData``; ``form:`` for a field of a custom form, whose type is looked up."""
     name: str
     """ID of a display field or path of the schema.
 
@@ -87,6 +88,8 @@ class Field(NamedTuple):
         ``demographics[@xsi:type=xnat:demographicData]/age``. A custom variable of a subject whose
         name has brackets, slashes or other special characters becomes its display field.
         """
+        if is_form_name(text):
+            return cls(PREFIX, text.removeprefix(PREFIX))
         match = _FIELD.fullmatch(text)
         datatype, name = (match.group(1) or default, match.group(2)) if match else ('', '')
         if not datatype or not name:
@@ -108,12 +111,19 @@ class Field(NamedTuple):
 
     @property
     def is_text(self) -> bool:
-        """Whether the values are text, judged by the name."""
+        """Whether the values are text, judged by the name; those of forms are, to XNAT."""
         last = self.name.rpartition('/')[2]
-        return not (_NO_TEXT if self.is_display_field else _NO_TEXT_AT).fullmatch(last)
+        return self.is_of_form or not (
+            _NO_TEXT if self.is_display_field else _NO_TEXT_AT
+        ).fullmatch(last)
+
+    @property
+    def is_of_form(self) -> bool:
+        """Whether it is a field of a custom form, by title and key."""
+        return self.datatype == PREFIX
 
     def __str__(self) -> str:
-        return f'{self.datatype}/{self.name}'
+        return f'{self.datatype}{self.name}' if self.is_of_form else f'{self.datatype}/{self.name}'
 
 
 _TYPES = {'demographics': 'xnat:demographicData', 'metadata': 'xnat:subjectMetadata'}
@@ -173,6 +183,16 @@ class Group(NamedTuple):
                 yield member
             else:
                 yield from member.constraints()
+
+    def with_fields(self, fields: Mapping[Field, Field]) -> Group:
+        """Return the same criteria with other fields in place of some."""
+        members = [
+            member._replace(field=fields.get(member.field, member.field))
+            if isinstance(member, Constraint)
+            else member.with_fields(fields)
+            for member in self.members
+        ]
+        return self._replace(members=tuple(members))
 
 
 class Saved(NamedTuple):

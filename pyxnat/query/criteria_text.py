@@ -9,10 +9,10 @@
     constraint  := field operator value
     joiner      := AND | OR                                     in any case
 
-Parts are separated by white space. A value with white space, or one that is a word of the grammar,
-stands in single or double quotes; within it, the quote is doubled. Lists stand in parentheses:
-``IN (a, 'b c')``; a range is ``BETWEEN 20 AND 40``. A joiner at the end is ignored after a single
-constraint; otherwise it must be the joiner of the whole expression.
+Parts are separated by white space. A field or value with white space, or a value that is a word of
+the grammar, stands in single or double quotes; within it, the quote is doubled. Lists stand in
+parentheses: ``IN (a, 'b c')``; a range is ``BETWEEN 20 AND 40``. A joiner at the end is ignored
+after a single constraint; otherwise it must be the joiner of the whole expression.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class _Reader:
         return _Closed(inside) if isinstance(inside, list) else inside
 
     def _constraint(self) -> tuple[Any, ...]:
-        field = self._word('a field is missing')
+        field = self._field()
         operator = self._operator()
         found = find_operator(operator)
         kind = found.kind if found is not None else ''
@@ -142,6 +142,12 @@ class _Reader:
             self.take()
             return field, operator, [value, self._value()]
         return field, operator, value
+
+    def _field(self) -> str:
+        """Parse a field; titles of forms may have blanks, and then it stands in quotes."""
+        if self.token is not None and self.token.kind == 'quoted':
+            return _unquoted(self.take())
+        return self._word('a field is missing')
 
     def _word(self, missing: str) -> str:
         if self.token is None or self.token.kind != 'word':

@@ -12,6 +12,7 @@ from ..model.levels import SERVER
 from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
 from ..query.plan import Listing
 from ..tables.table import Row
+from .forms import FormColumn, form_columns, project_of, read_document, write_forms
 from .writable import Writable
 from .writing import paths_of_type, read_fields, write_fields
 
@@ -85,7 +86,26 @@ class Attributes:
         that name one instance, such as ``fields/field[name=smoker]/field``, are read from the
         element's document: XNAT's columns hold the values of all instances.
         """
-        wanted = list_of_names(paths)
+        given = list_of_names(paths)
+        forms = self._forms(given)
+        wanted = [forms[name].requested if name in forms else name for name in given]
+        values = dict(zip(wanted, self._texts(wanted), strict=True))
+        documents = {
+            name: read_document(values[name]) for name in {one.requested for one in forms.values()}
+        }
+        return [
+            forms[name].read(documents[forms[name].requested]) if name in forms else values[name]
+            for name in given
+        ]
+
+    def _forms(self, names: Iterable[str]) -> dict[str, FormColumn]:
+        """Return the fields of forms among names."""
+        element = self._element
+        project = project_of([element.steps]) or element.row.get('project', '')
+        return form_columns(element.host, names, [element.level.plural], project)
+
+    def _texts(self, wanted: list[str]) -> list[Any]:
+        """Return fields of the schema as `mget` does."""
         if self._is_listed(wanted):
             return [self._element.row[key_of(name)] for name in wanted]
         named = [name for name in wanted if is_picked(name)]
@@ -141,11 +161,16 @@ class Attributes:
             not change.
         """
         element = self._element
+        forms = self._forms(values)
+        made = {forms[name]: forms[name].field.value(values[name]) for name in forms}
+        values = {name: value for name, value in values.items() if name not in forms}
         element.check_owner()
-        if element.level.singular in LEVELS_WITH_NAMES:
+        if values and element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
-        else:
+        elif values:
             _write_once(element, {**values, **query})
+        if made:
+            write_forms(element, made)
 
     def _is_listed(self, wanted: list[str]) -> bool:
         """Whether the element has all columns from a fresh listing."""

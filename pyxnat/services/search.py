@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
 from .. import errors
 from ..model import uris
+from ..model.forms import display_field, find_field
 from ..query import search_xml
 from ..query.criteria import Constraint, Field, Group, Saved, parse_where
 from ..query.search_xml import Bundle
@@ -83,13 +84,18 @@ class SearchEngine:
     def _run(
         self, root: str, columns: Iterable[str], criteria: Group | Saved | None
     ) -> tuple[list[str], Iterator[Row]]:
-        """Run a search; return the keys of the columns, and rows of these."""
-        fields = list(dict.fromkeys([Field.parse(column, root) for column in columns]))
+        """Run a search; return the names of the columns, and rows of these."""
+        wanted = list(dict.fromkeys([Field.parse(column, root) for column in columns]))
+        fields = self.known_fields(wanted)
         result = self._post(Bundle(root, fields, self.resolved(criteria)))
         rows = iter(result if result.is_long else list(result))
         first = list(islice(rows, 1))
         keys = keys_of(_columns(result), fields, root, first[0] if first else {})
-        return keys, ({key: row[key] for key in keys} for row in chain(first, rows))
+        names = [
+            str(field) if field.is_of_form else key for field, key in zip(wanted, keys, strict=True)
+        ]
+        pairs = list(zip(names, keys, strict=True))
+        return names, ({name: row[key] for name, key in pairs} for row in chain(first, rows))
 
     def _post(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:
         uri = uris.with_query(_URI, query) if query else _URI
@@ -162,11 +168,37 @@ class SearchEngine:
         )
         return [_as_display_field(field, known) for field in parsed]
 
+    def known_fields(self, fields: Sequence[Field]) -> list[Field]:
+        """Return fields that the server knows: display fields for those of custom forms.
+
+        One request for the forms, if fields name some that were not fetched within the last minute.
+        """
+        of_forms = self._fields_of_forms(fields)
+        return [of_forms.get(field, field) for field in fields]
+
     def resolved(self, criteria: Group | Saved | None) -> Group | None:
-        """Return criteria; two requests if they are saved on the server."""
-        return (
+        """Return criteria with fields that the server knows.
+
+        Two requests if they are saved on the server. One for the forms if the criteria name fields
+        of forms, and these were not fetched within the last minute.
+        """
+        found: Group | None = (
             self._host.manage.search.criteria(criteria) if isinstance(criteria, Saved) else criteria
         )
+        if found is None:
+            return None
+        of_forms = self._fields_of_forms([each.field for each in found.constraints()])
+        return found.with_fields(of_forms) if of_forms else found
+
+    def _fields_of_forms(self, fields: Iterable[Field]) -> dict[Field, Field]:
+        """Return the display fields of those that are fields of custom forms."""
+        wanted = [field for field in fields if field.is_of_form]
+        forms = self._host.manage.forms.known() if wanted else []
+        found = {}
+        for field in wanted:
+            form, inner = find_field(forms, str(field))
+            found[field] = Field(form.datatype, display_field(form, inner))
+        return found
 
     def ids(self, criteria: Group | Saved, level: str) -> frozenset[str]:
         """Return the accession IDs of the elements that satisfy criteria.
@@ -342,7 +374,7 @@ def _with_aliases(keys: list[str], fields: list[Field], row: Row) -> list[str]:
         names = ', '.join(str(fields[number]) for number in long)
         raise errors.ProgrammingError(
             f'the names of {names} are too long to tell their columns apart',
-            remedy='Use one of them at a time.',
+            remedy='Use one of them at a time, or table() of a collection.',
         )
     keys[long[0]] = aliases[0]
     return keys

@@ -7,7 +7,16 @@ server, and where the server refuses it, the walker falls back to the walk. Noth
 requests: :mod:`pyxnat.services.walker` executes the plans.
 """
 
-from .columns import Column, Join, columns_of, subject_columns, table_rows, wanted_columns
+from .columns import (
+    Column,
+    Join,
+    columns_of,
+    level_of_type,
+    levels_of,
+    subject_columns,
+    table_rows,
+    wanted_columns,
+)
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
 from .found import Conditions, Found, Listed, names_of
 from .listings import Columns, Listing, Tables
@@ -56,6 +65,8 @@ __all__ = [
     'columns_of',
     'explain',
     'first_requests',
+    'level_of_type',
+    'levels_of',
     'names_of',
     'plan',
     'plan_below',

@@ -15,7 +15,16 @@ from ..paths import Path, chain_of
 from .found import Found, Listed
 from .listings import Columns
 
-__all__ = ['Column', 'Join', 'columns_of', 'subject_columns', 'table_rows', 'wanted_columns']
+__all__ = [
+    'Column',
+    'Join',
+    'columns_of',
+    'level_of_type',
+    'levels_of',
+    'subject_columns',
+    'table_rows',
+    'wanted_columns',
+]
 
 _LEVEL_OF_TYPE = {row.base: row.plural for row in LEVELS if row.is_item and not row.has_types}
 
@@ -59,7 +68,7 @@ def columns_of(routes: Sequence[Path], names: Iterable[str]) -> tuple[Column, ..
     given = dict.fromkeys(list_of_names(names))
     if not given:
         return ()
-    levels = _levels(routes)
+    levels = levels_of(routes)
     return tuple([_column(name, levels) for name in given])
 
 
@@ -163,7 +172,7 @@ def _getter(column: Column, plural: str) -> Callable[[Row, Mapping[str, Row]], A
     return lambda row, rows: row.get(key, default)
 
 
-def _levels(routes: Sequence[Path]) -> list[str]:
+def levels_of(routes: Sequence[Path]) -> list[str]:
     """Return the levels of paths, lowest first; experiments imply subjects."""
     present = {step.level for route in routes for step in route}
     present |= {'subjects'} if 'experiments' in present else set()
@@ -183,7 +192,7 @@ def _column(name: str, levels: Sequence[str]) -> Column:
         if plural in levels and (':' in rest.partition('/')[0] or rest in _names(plural)):
             return Column(name, plural, rest)
     elif slash and ':' in head:
-        plural = _level_of_type(head, levels)
+        plural = level_of_type(head, levels)
         if plural:
             return Column(name, plural, name)
     else:
@@ -204,10 +213,17 @@ def _names(plural: str) -> set[str]:
     }
 
 
-def _level_of_type(kind: str, levels: Sequence[str]) -> str:
+def level_of_type(kind: str, levels: Sequence[str]) -> str:
     """Guess the level of a data type from its name; empty if not in `levels`.
 
     A type of unknown name is taken for one of experiments or assessors.
+
+    Parameters
+    ----------
+    kind : str
+        The data type.
+    levels : sequence of str
+        Plural names of levels.
     """
     known = _LEVEL_OF_TYPE.get(kind)
     if known is None and kind.endswith('ScanData'):

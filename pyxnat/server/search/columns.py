@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import cast, func, select
+from sqlalchemy import case, cast, func, select
 
 from ..db.store import item
 from ..db.types import Model, split_path
@@ -292,11 +292,14 @@ _FORM = re.compile(r'[A-Z_]+:[A-Z0-9]+_CUSTOM-FORM_(?P<form>[0-9A-F-]{36})_(?P<k
 
 
 def _form_value(table: Any, form: str, key: str) -> Expression:
-    """Return the value of an item under a key of a form."""
+    """Return the value of an item under a key of a form, also within containers."""
     held = func.json_extract(table.c.fields, '$."custom_fields"')
-    each = func.json_each(func.coalesce(held, '{}'), f'$."{form}"').table_valued('key', 'value')
+    each = func.json_tree(func.coalesce(held, '{}'), f'$."{form}"').table_valued(
+        'key', 'value', 'type'
+    )
+    is_bool = each.c.type.in_(('true', 'false'))  # SQLite's value of them is 1 or 0
     query = (
-        select(cast(each.c.value, item.c.id.type))
+        select(case((is_bool, each.c.type), else_=cast(each.c.value, item.c.id.type)))
         .select_from(each)
         .where(func.upper(each.c.key) == key)
     )

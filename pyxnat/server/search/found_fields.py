@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from sqlalchemy import Connection, and_, func, or_, select
 
+from ...model.forms import Form, display_field, form_fields
 from ..context import Context
 from ..db.access import Caller, readable, visible
 from ..db.custom_forms import forms_of_type
@@ -90,14 +91,14 @@ def _of_forms(
     """
     plain = next((one for one in fields.values() if one.searchable), None)
     for form in forms_of_type(connection, caller, element):
-        for one in json.loads(form.contents).get('components', ()):
-            if plain is not None and one.get('input') and one.get('key'):
-                about = f'{one.get("label", one["key"])}[{form.uuid}]'
-                name = f'{element}_CUSTOM-FORM_{form.uuid}_{one["key"]}'.upper()
+        known = Form(form.uuid, '', element, tuple(form_fields(json.loads(form.contents))))
+        for field in known.fields:
+            if plain is not None and field.is_searchable:
+                about = f'{field.label or field.path[-1]}[{form.uuid}]'
                 yield replace(
                     plain,
-                    id=name,
-                    header=one['key'],
+                    id=display_field(known, field),
+                    header=field.path[-1],
                     type='string',
                     requires_value=False,
                     description=about,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...resources.host import Host
+from .forms import Forms
 from .imports import Importer
 from .prearchive import Prearchive
 from .saved_searches import SearchManager
@@ -27,6 +28,8 @@ class Manager:
     ----------
     callback : callable or None
         Called for each element that iterating over a collection yields.
+    forms : Forms
+        Custom forms of the server, whose fields are columns: ``manage.forms('P')``.
     import_dicom : Importer
         Sends DICOM files: ``manage.import_dicom('/scanner/monday', project='P')``.
     prearchive : Prearchive
@@ -46,6 +49,7 @@ class Manager:
     def __init__(self, interface: Host) -> None:
         self._host = interface
         self.callback: Callback | None = None
+        self.forms = Forms(interface)
         self.import_dicom = Importer(interface)
         self.prearchive = Prearchive(interface)
         self.schemas = Schemas(interface)

@@ -255,7 +255,11 @@ class SearchManager:
         description: str,
         overwrite: bool,
     ) -> None:
-        fields = [Field.parse(column, row) for column in self._host.search.fields(row, columns)]
+        search = self._host.search
+        fields = search.known_fields(
+            [Field.parse(column, row) for column in search.fields(row, columns)]
+        )
+        criteria = search.resolved(criteria)
         users = _users(sharing)
         bundle = Bundle(row, fields, criteria, name, description, users is None, users or [])
         found = self._find(name)
