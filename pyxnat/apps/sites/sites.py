@@ -13,6 +13,7 @@ from ...query.criteria import parse_where
 from ...resources.base import Element
 from ...resources.collection import Collection
 from ...tables.table import Row
+from ..copying import CopyReport, copy_items
 from .results import SITE, Counts, SiteTable, check
 from .together import Failures, ask, listed
 from .vocabulary import Vocabulary
@@ -194,6 +195,24 @@ class Sites(Mapping[str, Interface]):
             {name: partial(ids, name, own[name]) for name in own}, failures, self.timeout
         )
         return Counts({name: len(each) for name, each in found.items()}, failures, at_least)
+
+    def copy(self, path: str, source: str, dest: str, project: str, **options: Any) -> CopyReport:
+        """Copy a project, or a selection of subjects or sessions, from one site to another.
+
+        Parameters
+        ----------
+        path : str
+            Path at the source, such as ``/projects/P``.
+        source, dest : str
+            Names of the sites.
+        project : str
+            ID of the project at the destination.
+        **options
+            ``state``, ``overwrite``, ``again``, ``jobs`` and ``dry_run`` of
+            :func:`pyxnat.apps.copying.copy_items`.
+        """
+        target = self[dest].select.project(project)
+        return copy_items(self[source].select(path), target, **options)
 
     def criteria_of(self, criteria: Any, failures: Failures, default: str = '') -> dict[str, Any]:
         """Return criteria in the fields and values of each site. No request.

@@ -1,0 +1,377 @@
+"""Copy of a project or a selection to a project of another site.
+
+A unit of the copy is a subject with all below it, or a session. Its documents and files are
+downloaded into the state folder, uploaded from there, compared, and removed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ... import errors
+from ...interface import Interface
+from ...model.copies import Item, copy_document, differences, read_item, values_of
+from ...resources.base import Element
+from ...resources.collection import Collection
+from ...services.bulk.report import Report
+from ...services.bulk.sidecar import Sidecar, StoredDocument
+from ...services.isolation import is_fatal
+from .state import CopiedId, CopyState, Unit
+
+__all__ = ['CopyReport', 'copy_items']
+
+_LEVELS = ('projects', 'subjects', 'experiments')
+_WITH_ID = ('subjects', 'experiments', 'assessors')
+_PROJECT_MARK = 'xnat:projectData/meta/last_modified'
+"""Moves with the fields and resources of a project, not with its subjects (measured on 1.8.11)."""
+_SHOWN = 5
+
+
+class CopyReport(Report):
+    """Report of a copy: ``ok`` are the units copied, ``skipped`` those that are unchanged.
+
+    Attributes
+    ----------
+    ids : dict of tuple to str
+        Level and accession ID at the source -> accession ID at the destination.
+    files : int
+        Number of files sent.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('copied')
+        self.ids: dict[tuple[str, str], str] = {}
+        self.files = 0
+
+
+class _Part(NamedTuple):
+    """An element of the source to copy, with its row in the state."""
+
+    element: Any
+    unit: Unit
+
+
+def copy_items(
+    source: Element | Collection[Any],
+    target: Any,
+    *,
+    state: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    again: bool = False,
+    jobs: int = 4,
+    dry_run: bool = False,
+) -> CopyReport:
+    """Copy items to a project, also of another server.
+
+    Types, fields, custom variables and values of custom forms, scans, assessors, reconstructions,
+    resources and files are copied; shares as far as the other projects exist. Accession IDs, users,
+    rights and pipelines are those of the destination. What the destination has already is not sent
+    again.
+
+    Parameters
+    ----------
+    source : Element or Collection
+        A project, subject or session, or a selection of subjects or sessions.
+    target : Project
+        The project at the destination. It is created as a copy if `source` is a project; else it
+        must exist.
+    state : path, optional
+        Folder that keeps the state, so that a run after an interruption does the rest, and a later
+        one copies only the subjects that have changed. Needs room for the files of `jobs` subjects.
+        Default: a temporary folder.
+    overwrite : bool
+        Whether to replace fields and files that differ at the destination; otherwise they are
+        failures.
+    again : bool
+        Whether to copy subjects that have not changed since the last run, too. XNAT marks no
+        change of a file that keeps its size.
+    jobs : int
+        Number of subjects or sessions in parallel; of requests, if there is only one.
+    dry_run : bool
+        Whether to send nothing; ``ok`` are the units that would be copied.
+
+    Returns
+    -------
+    CopyReport
+        Units copied, unchanged and failed, and the IDs at both sites.
+
+    Raises
+    ------
+    NotSupportedError
+        The destination does not have a data type of the sessions; nothing is sent.
+    NotFoundError
+        The target project does not exist, and `source` is no project.
+    DataError
+        The folder `state` belongs to another copy.
+
+    Notes
+    -----
+    Requests: two or three listings of the source and the types of the destination; for each unit
+    those of `download` and `upload`, and one to compare the documents.
+    """
+    _check_places(source, target)
+    report = CopyReport()
+    with _state_folder(state) as folder:
+        known = CopyState(folder, _places(source, target))
+        parts = list(_parts(source, target.host))
+        there = _subjects_there(target, known)
+        todo = [
+            part
+            for part in parts
+            if again or not (known.is_done(part.unit) and part.element.id() in there)
+        ]
+        for part in parts:
+            if part not in todo:
+                report.add_skipped(part.unit.uri)
+        if dry_run:
+            for part in todo:
+                report.add_success(part.unit.uri)
+        else:
+            _copy_all(_Copier(target, known, report, overwrite), source, todo, jobs)
+        report.ids = {key: row.dest for key, row in known.ids.items()}
+    report.finish()
+    return report
+
+
+def _subjects_there(target: Any, known: CopyState) -> set[str]:
+    """Return the source IDs of the copied subjects that the destination still has."""
+    if not known.ids:
+        return set()
+    try:
+        present = {row['ID'] for row in target.subjects().rows(['ID'])}
+    except errors.NotFoundError:
+        present = set()
+    return {
+        row.source for row in known.ids.values() if row.level == 'subjects' and row.dest in present
+    }
+
+
+def _check_places(source: Any, target: Any) -> None:
+    level = getattr(source, 'level', None)
+    if level is None or level.plural not in _LEVELS:
+        raise errors.ProgrammingError(
+            f'{source!r} is not copied by itself',
+            remedy='Give a project, subjects or experiments.',
+        )
+    if level.plural == 'projects' and isinstance(source, Collection):
+        raise errors.ProgrammingError(
+            'several projects do not fit into one', remedy='Copy one project at a time.'
+        )
+    if not isinstance(target, Element) or target.level.plural != 'projects':
+        raise errors.ProgrammingError(
+            f'{target!r} is not a project', remedy="Give such as other.select.project('P')."
+        )
+
+
+def _places(source: Any, target: Any) -> dict[str, str]:
+    return {
+        'source server': source.connection.server,
+        'source': source.uri if isinstance(source, Element) else repr(source),
+        'destination server': target.connection.server,
+        'destination': target.uri,
+    }
+
+
+@contextmanager
+def _state_folder(state: str | os.PathLike[str] | None) -> Iterator[Path]:
+    if state is not None:
+        yield Path(state)
+        return
+    with tempfile.TemporaryDirectory(prefix='pyxnat-copy-') as folder:
+        yield Path(folder)
+
+
+def _parts(source: Any, dest: Interface) -> Iterator[_Part]:
+    """Yield the units of a source, after a check of the types of its sessions."""
+    if source.level.plural == 'projects':
+        sessions = list(source.experiments().with_columns('subject_ID'))
+        _check_types(sessions, dest)
+        subjects = list(source.subjects().with_columns('last_modified'))
+        yield from map(_marked, subjects)
+        there = {subject.id() for subject in subjects}
+        for session in sessions:
+            if session.attrs.get('subject_ID') not in there:  # shared without its subject
+                yield _Part(session, Unit(session.uri, ''))
+        return
+    elements = [source] if isinstance(source, Element) else list(_marks(source))
+    sessions = elements if source.level.plural == 'experiments' else []
+    _check_types(sessions, dest)
+    yield from map(_marked, elements)
+
+
+def _marks(source: Collection[Any]) -> Collection[Any]:
+    return source.with_columns('last_modified') if source.level.plural == 'subjects' else source
+
+
+def _marked(element: Any) -> _Part:
+    """Return an element with its mark. Only that of a subject moves with every change below."""
+    is_subject = element.level.plural == 'subjects'
+    return _Part(
+        element, Unit(element.uri, element.attrs.get('last_modified') if is_subject else '')
+    )
+
+
+def _check_types(sessions: Iterable[Any], dest: Interface) -> None:
+    wanted = {session.datatype() for session in sessions}
+    missing = sorted(wanted - set(dest.inspect.datatypes())) if wanted else []
+    if missing:
+        raise errors.NotSupportedError(
+            f'{dest.connection.server} does not have the types {", ".join(missing)}',
+            remedy='Install the plugins of the source there, or leave these sessions out.',
+        )
+
+
+def _copy_all(copier: _Copier, source: Any, parts: list[_Part], jobs: int) -> None:
+    if source.level.plural == 'projects':
+        copier.copy_project(source)
+    elif not copier.target.exists():
+        raise errors.NotFoundError(
+            f'no project {copier.target.path_name!r} to copy to',
+            uri=copier.target.url,
+            remedy='Create it first.',
+        )
+    within = jobs if len(parts) == 1 else 1
+    with ThreadPoolExecutor(jobs, 'pyxnat-copy') as pool:
+        futures = [pool.submit(copier.copy, part, within) for part in parts]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class _Copier:
+    """Copies units to one project."""
+
+    def __init__(self, target: Any, state: CopyState, report: CopyReport, overwrite: bool) -> None:
+        self.target = target
+        self._state = state
+        self._report = report
+        self._overwrite = overwrite
+
+    def copy_project(self, source: Any) -> None:
+        """Copy the fields and the resources of a project; create it if it is missing."""
+        part = _Part(source.resources(), Unit(source.uri, source.attrs.get(_PROJECT_MARK)))
+        if not (self._state.is_done(part.unit) and self.target.exists()):
+            self._isolated(part, lambda: self._copy_project(source, part))
+
+    def _copy_project(self, source: Any, part: _Part) -> None:
+        stage = self._download(part, 1)
+        document = StoredDocument(
+            'project.xml', 'projects', source.path_name, source.uri, source.accessibility()
+        )
+        sidecar = Sidecar(stage)
+        sidecar.write_content(document, source.get())
+        sidecar.write_documents([document])
+        sidecar.write_files([])
+        self._upload(stage, 1)
+        self._state.add(part.unit, ())
+
+    def copy(self, part: _Part, jobs: int) -> None:
+        """Copy a unit, and compare it.
+
+        Parameters
+        ----------
+        part : _Part
+            The unit.
+        jobs : int
+            Number of parallel requests.
+        """
+        self._isolated(part, lambda: self._copy(part, jobs))
+
+    def _isolated(self, part: _Part, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except (errors.Error, OSError) as error:
+            if is_fatal(error):
+                raise
+            self._report.add_failure(part.unit.uri, error)
+
+    def _copy(self, part: _Part, jobs: int) -> None:
+        if part.element.level.plural == 'experiments':
+            self._ensure_subject(part.element)
+        stage = self._download(part, jobs)
+        self._upload(stage, jobs)
+        self._state.add(part.unit, self._compared(stage))
+        self._report.add_success(part.unit.uri)
+
+    def _download(self, part: _Part, jobs: int) -> Path:
+        stage = self._state.stage(part.unit)
+        part.element.download(stage, jobs=jobs, progress=False).check()
+        return stage
+
+    def _upload(self, stage: Path, jobs: int) -> None:
+        sent = self.target.upload(
+            stage, overwrite=self._overwrite, jobs=jobs, progress=False
+        ).check()
+        self._report.files += len(sent.ok)
+        self._report.bytes += sent.bytes
+        for uri in sent.created:
+            self._report.add_created(uri)
+        for note in sent.notes:
+            self._report.add_note(note)
+
+    def _ensure_subject(self, session: Any) -> None:
+        """Create the subject of a session with its fields, without its other sessions."""
+        owner = session.host.select.subject(session.attrs.get('subject_ID'))
+        item = read_item(owner.get(), 'subjects')
+        subject = self.target.subject(item.label)
+        if not subject.exists():
+            subject.create_with_parents({}, {}, copy_document(item))
+
+    def _compared(self, stage: Path) -> Iterator[CopiedId]:
+        """Yield the IDs of a unit, after its documents were compared with those sent."""
+        for document, item in Sidecar(stage).documents():
+            project = document.project or item.project
+            if item.level not in _LEVELS[1:]:
+                continue
+            label = item.label_in(project)
+            copied = getattr(self.target, document.level.rstrip('s'))(label)
+            there = read_item(copied.get(), item.level)
+            _compare(item, there, copied.url)
+            yield from _ids(item, there)
+
+
+def _compare(item: Item, there: Item, url: str) -> None:
+    """Raise IntegrityError if an item, or one below, lacks something at the destination."""
+    problems = [
+        f'{one.level}/{one.label}{problem}'
+        for one, copy in _pairs(item, there)
+        for problem in _problems(one, copy)
+    ]
+    if problems:
+        raise errors.IntegrityError(
+            f'the copy differs in {", ".join(problems[:_SHOWN])}',
+            uri=url,
+            remedy='Copy once more with overwrite=True.',
+        )
+
+
+def _problems(item: Item, copy: Item | None) -> list[str]:
+    """Return what an item lacks at the destination, without the items below it."""
+    if copy is None:
+        return [' is missing']
+    wanted, present = (values_of(copy_document(one, scans=())) for one in (item, copy))
+    missing, other = differences(wanted, present)
+    return [f': {path}' for path in (*missing, *other)]
+
+
+def _pairs(item: Item, copy: Item | None) -> Iterator[tuple[Item, Item | None]]:
+    """Yield an item and those below it, each with its copy."""
+    yield item, copy
+    copies = {(one.level, one.label): one for one in copy.below} if copy is not None else {}
+    for below in item.below:
+        yield from _pairs(below, copies.get((below.level, below.label)))
+
+
+def _ids(item: Item, there: Item) -> Iterator[CopiedId]:
+    for one, copy in _pairs(item, there):
+        if one.level in _WITH_ID and copy is not None:
+            yield CopiedId(one.level, one.label, one.id, copy.id)

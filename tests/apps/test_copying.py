@@ -1,0 +1,300 @@
+"""Tests of copies between two archives on real sockets: complete, resumed, refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+
+import pyxnat
+from pyxnat import errors
+from pyxnat.apps.copying import copy_items
+from pyxnat.server import serve
+from tests.conftest import DEEP
+from tests.support.random_projects import NUMBERS, build, differences, projects, state
+
+
+@pytest.fixture(scope='module')
+def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A second archive, to copy to."""
+    with serve(tmp_path_factory.mktemp('other'), durable=False) as running:
+        yield running
+
+
+@pytest.fixture
+def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
+    with pyxnat.Interface(
+        other_server.url, other_server.user, other_server.password, tmp_path / 'dest'
+    ) as interface:
+        interface.cache.expiration = 0
+        yield interface
+
+
+@pytest.fixture
+def study(project: Any) -> Any:
+    """Return a project of three subjects with a session each, with scans and files."""
+    for number in range(1, 4):
+        subject = project.subject(f'S{number}').create(gender='female', yob=str(1950 + number))
+        session = subject.experiment(f'S{number}_MR').create(
+            experiments='xnat:mrSessionData', date='2020-01-02'
+        )
+        session.scan('1').create(type='T1')
+        session.scan('1').resource('NIFTI').file('a.nii').put(b'image %d' % number)
+        session.assessor(f'S{number}_QC').create(
+            assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+        )
+    project.resource('NOTES').file('n.txt').put(b'note')
+    return project
+
+
+@pytest.fixture
+def target(dest: pyxnat.Interface, study: Any) -> Any:
+    """Return a project of the other archive that does not exist yet."""
+    return dest.select.project(f'{study.id()}_C')
+
+
+@settings(max_examples=100 if DEEP else 3, phases=[Phase.explicit, Phase.generate])
+@given(projects)
+def test_a_copied_project_is_the_same_and_has_nothing_to_do_again(
+    xnat: pyxnat.Interface,
+    dest: pyxnat.Interface,
+    tmp_path_factory: pytest.TempPathFactory,
+    wanted: dict[str, Any],
+) -> None:
+    name = f'COPY{next(NUMBERS)}'
+    for interface in (xnat, dest):
+        interface.select.project(f'{name}_O').create()
+    project = build(xnat, name, wanted, xnat.select.project(f'{name}_O'))
+    folder = tmp_path_factory.mktemp('copy')
+    report = copy_items(project, dest.select.project(name), state=folder).check()
+    assert len(report.ok) == len(wanted['subjects'])
+    assert differences(state(dest, name), state(xnat, name)) == {}
+    again = copy_items(project, dest.select.project(name), state=folder).check()
+    assert (again.ok, len(again.skipped)) == ([], len(wanted['subjects']))
+
+
+@pytest.mark.parametrize('has_state', [True, False])
+def test_ids_of_both_sites_are_reported_and_kept(
+    study: Any, target: Any, tmp_path: Path, has_state: bool
+) -> None:
+    folder = tmp_path / 'state' if has_state else None
+    report = copy_items(study, target, state=folder).check()
+    expected = {
+        (level, element.id()): getattr(target, level[:-1])(element.label()).id()
+        for level in ('subjects', 'experiments')
+        for element in getattr(study, level)()
+    }
+    assert {key: own for key, own in report.ids.items() if key[0] != 'assessors'} == expected
+    assert sum(level == 'assessors' for level, _ in report.ids) == 3
+    if folder is not None:
+        lines = (folder / 'ids.tsv').read_text().splitlines()
+        assert lines[0].split('\t') == ['level', 'label', 'source', 'dest']
+        assert len(lines) == 1 + len(report.ids)
+        assert list((folder / 'stage').iterdir()) == []
+
+
+def test_a_changed_subject_alone_is_copied_again(
+    study: Any, target: Any, tmp_path: Path, xnat: pyxnat.Interface
+) -> None:
+    copy_items(study, target, state=tmp_path / 'state').check()
+    session = study.subject('S2').experiment('S2_MR')
+    session.scan('1').resource('NIFTI').file('b.nii').put(b'new')
+    with xnat.trace() as source, target.host.trace() as other:
+        report = copy_items(study, target, state=tmp_path / 'state').check()
+    assert [uri.rpartition('/')[2] for uri in report.ok] == [study.subject('S2').id()]
+    assert (report.files, len(report.skipped)) == (1, 2)
+    assert target.subject('S2').experiment('S2_MR').scan('1').resource('NIFTI').files().get() == [
+        'a.nii',
+        'b.nii',
+    ]
+    assert source.requests < 20, source
+    assert other.requests < 20, other
+
+
+def test_a_second_run_asks_for_the_listings_alone(
+    study: Any, target: Any, tmp_path: Path, xnat: pyxnat.Interface
+) -> None:
+    copy_items(study, target, state=tmp_path / 'state').check()
+    xnat.cache.clear()
+    with xnat.trace() as source, target.host.trace() as other:
+        copy_items(study, target, state=tmp_path / 'state').check()
+    assert source.requests <= 4, source
+    assert other.requests <= 4, other
+
+
+def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'state'
+    second = study.subject('S2').experiment('S2_MR').scan('1').resource('NIFTI').file('a.nii')
+    path = (
+        target.create().subject('S2').experiment('S2_MR').create(experiments='xnat:mrSessionData')
+    )
+    path.scan('1').create(type='T1').resource('NIFTI').file('a.nii').put(b'of others')
+    report = copy_items(study, target, state=folder)
+    assert (len(report.ok), len(report.failed)) == (2, 1)
+    assert 'S2' in str(report.failed[0]) or 'XNAT_S' in report.failed[0].what
+    assert len(list((folder / 'stage').iterdir())) == 1
+    assert path.scan('1').resource('NIFTI').file('a.nii').get_copy() is not None
+    report = copy_items(study, target, state=folder, overwrite=True).check()
+    assert (len(report.ok), len(report.skipped)) == (1, 2)
+    copied = path.scan('1').resource('NIFTI').file('a.nii').get(tmp_path / 'copied')
+    assert Path(copied).read_bytes() == Path(second.get(tmp_path / 'source')).read_bytes()
+
+
+@pytest.mark.parametrize('is_whole', [True, False])
+def test_items_deleted_at_the_destination_are_copied_again(
+    study: Any, target: Any, tmp_path: Path, is_whole: bool
+) -> None:
+    copy_items(study, target, state=tmp_path / 'state').check()
+    for subject in list(target.subjects('*' if is_whole else 'S2')):
+        subject.delete()
+    report = copy_items(study, target, state=tmp_path / 'state').check()
+    assert len(report.ok) == (3 if is_whole else 1)
+    assert sorted(target.subjects().get('label')) == ['S1', 'S2', 'S3']
+    assert report.ids['subjects', study.subject('S2').id()] == target.subject('S2').id()
+
+
+def test_a_half_line_of_a_killed_run_is_copied_again(
+    study: Any, target: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'state'
+    copy_items(study, target, state=folder).check()
+    lines = (folder / 'units.jsonl').read_bytes()
+    (folder / 'units.jsonl').write_bytes(lines[:-20])
+    report = copy_items(study, target, state=folder).check()
+    assert (len(report.ok), len(report.skipped), report.files) == (1, 2, 0)
+    assert copy_items(study, target, state=folder).check().ok == []
+
+
+@pytest.mark.parametrize(
+    ('select', 'labels'),
+    [
+        (lambda study: study.subject('S1'), {'S1'}),
+        (lambda study: study.subjects('S1*'), {'S1'}),
+        (lambda study: study.subjects(), {'S1', 'S2', 'S3'}),
+        (lambda study: study.subject('S3').experiment('S3_MR'), {'S3'}),
+        (lambda study: study.experiments('S*_MR'), {'S1', 'S2', 'S3'}),
+        (
+            lambda study: study.subjects().where(
+                [
+                    ('xnat:subjectData/SUBJECT_LABEL', '=', 'S2'),
+                    ('xnat:subjectData/PROJECT', '=', study.id()),
+                ]
+            ),
+            {'S2'},
+        ),
+    ],
+)
+def test_parts_of_a_project_are_copied_into_an_existing_one(
+    study: Any, target: Any, select: Any, labels: set[str]
+) -> None:
+    target.create()
+    report = copy_items(select(study), target).check()
+    assert set(target.subjects().get('label')) == labels
+    for label in labels:
+        assert target.subject(label).attrs.get('yob') == study.subject(label).attrs.get('yob')
+        files = target.subject(label).experiment(f'{label}_MR').scan('1').resource('NIFTI').files()
+        assert files.get() == ['a.nii']
+    assert len(report.ok) == len(labels)
+    assert copy_items(select(study), target).check().files == 0
+
+
+def test_a_dry_run_sends_nothing(study: Any, target: Any, tmp_path: Path) -> None:
+    with target.host.trace() as trace:
+        report = copy_items(study, target, state=tmp_path / 'state', dry_run=True)
+    assert len(report.ok) == 3
+    assert {record.method for record in trace} <= {'GET', 'POST'}  # POST opens the session
+    assert not target.exists()
+    assert len(copy_items(study, target, state=tmp_path / 'state').check().ok) == 3
+
+
+def test_missing_types_are_named_before_anything_is_sent(
+    study: Any, target: Any, other_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = [name for name in target.host.inspect.datatypes() if name != 'xnat:mrSessionData']
+    monkeypatch.setattr(target.host.inspect, 'datatypes', lambda *names: known)
+    with pytest.raises(errors.NotSupportedError, match='types xnat:mrSessionData'):
+        copy_items(study, target)
+    assert not target.exists()
+
+
+def test_a_missing_project_is_named(study: Any, target: Any) -> None:
+    with pytest.raises(errors.NotFoundError, match='no project'):
+        copy_items(study.subjects(), target)
+
+
+def test_a_state_folder_belongs_to_one_copy(study: Any, target: Any, tmp_path: Path) -> None:
+    copy_items(study, target, state=tmp_path / 'state', dry_run=True)
+    for source, dest in (
+        (study.subjects(), target),
+        (study, target.host.select.project('OTHER')),
+    ):
+        with pytest.raises(errors.DataError, match='no state of this copy'):
+            copy_items(source, dest, state=tmp_path / 'state')
+
+
+@pytest.mark.parametrize(
+    ('name', 'content'),
+    [
+        ('copy.json', b'{'),
+        ('copy.json', b'[]'),
+        ('units.jsonl', b'no json\n{}\n'),
+        ('units.jsonl', b'{"uri": "x"}\n'),
+        ('ids.tsv', b'level\tlabel\nonly\n'),
+        ('photo.jpg', None),
+    ],
+)
+def test_a_damaged_state_is_an_error_with_a_remedy(
+    study: Any, target: Any, tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    folder = tmp_path / 'state'
+    if content is None:
+        folder.mkdir()
+        (folder / name).write_bytes(b'x')
+    else:
+        copy_items(study, target, state=folder, dry_run=True)
+        (folder / name).write_bytes(content)
+    with pytest.raises(errors.DataError, match=r'(state|damaged).*another folder'):
+        copy_items(study, target, state=folder)
+
+
+@pytest.mark.parametrize(
+    ('source', 'place', 'error'),
+    [
+        (lambda study: study.host.select.projects(), lambda target: target, 'several projects'),
+        (
+            lambda study: study.subject('S1').experiment('x').scan('1'),
+            lambda target: target,
+            'by itself',
+        ),
+        (lambda study: 'P', lambda target: target, 'by itself'),
+        (lambda study: study, lambda target: target.subject('S'), 'not a project'),
+        (lambda study: study, lambda target: 'P', 'not a project'),
+    ],
+)
+def test_wrong_places_are_named(
+    study: Any, target: Any, source: Any, place: Any, error: str
+) -> None:
+    with pytest.raises(errors.ProgrammingError, match=error):
+        copy_items(source(study), place(target))
+
+
+def test_sites_copy_by_name(study: Any, target: Any, xnat: pyxnat.Interface) -> None:
+    sites = pyxnat.Sites(here=xnat, there=target.host)
+    report = sites.copy(f'/projects/{study.id()}', 'here', 'there', target.path_name).check()
+    assert len(report.ok) == len(target.subjects().get()) == 3
+
+
+def test_the_state_is_readable(study: Any, target: Any, tmp_path: Path) -> None:
+    folder = tmp_path / 'state'
+    copy_items(study, target, state=folder).check()
+    assert json.loads((folder / 'copy.json').read_text())['source'] == study.uri
+    lines = [json.loads(line) for line in (folder / 'units.jsonl').read_text().splitlines()]
+    assert {line['uri'] for line in lines} == {
+        study.uri,
+        *(subject.uri for subject in study.subjects()),
+    }
+    assert all(line['mark'] for line in lines)
