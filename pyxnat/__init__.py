@@ -12,6 +12,7 @@ from . import core
 from .version import __version__
 
 if TYPE_CHECKING:
+    from .apps.folders import open as open  # noqa: A004
     from .apps.sites import Sites
     from .errors import Error
     from .interface import Interface
@@ -40,6 +41,8 @@ _CLASSES = {
     'JsonTable': 'tables',
     'Sites': 'apps.sites',
 }
+_FUNCTIONS = {'open': 'apps.folders'}
+"""Functions that ``from pyxnat import *`` does not import: they have the names of builtins."""
 _MODULES = frozenset(
     {
         *core.OLD_NAMES,
@@ -58,8 +61,9 @@ _MODULES = frozenset(
 
 def __getattr__(name: str) -> Any:
     """Load a public class or a module of the client on first access."""
-    if name in _CLASSES:
-        return getattr(import_module(f'{__name__}.{_CLASSES[name]}'), name)
+    module = _CLASSES.get(name) or _FUNCTIONS.get(name)
+    if module is not None:
+        return getattr(import_module(f'{__name__}.{module}'), name)
     if name in _MODULES:
         return import_module(f'{__name__}.{name}')
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -24,6 +24,7 @@ from .compat.requests_errors import also_of_requests
 from .http import settings as configuration
 from .http.client import Connection
 from .http.connection import Timeouts
+from .http.folder import Folder, is_folder
 from .http.proxies import without_credentials
 from .http.session import Session, known_session
 from .http.tracing import Trace
@@ -56,7 +57,8 @@ class Interface(Classic):
     ----------
     server : str, optional
         URL, with the context path if there is one: ``https://central.xnat.org``,
-        ``https://example.org/xnat``.
+        ``https://example.org/xnat``. ``file:///data/study`` is the archive in a folder: it runs in
+        this process, and its owner needs no login.
     user, password : str, optional
         The login.
     cachedir : path, optional
@@ -177,9 +179,8 @@ class Interface(Classic):
                 cert=cert,
                 offline=offline,
             )
-        session = Session(settings.server, settings.credentials)
         self._share_session = share_session
-        self._assemble(settings, session, Timeouts.of(timeout), retries, cachedir, jobs)
+        self._assemble(settings, None, Timeouts.of(timeout), retries, cachedir, jobs)
         self.cache.mode = 'offline' if offline else 'online'
         if settings.prompted:
             self._transport.open_session()
@@ -187,13 +188,20 @@ class Interface(Classic):
     def _assemble(
         self,
         settings: configuration.Settings,
-        session: Session,
+        session: Session | None,
         timeouts: Timeouts,
         retries: int,
         cachedir: Any,
         jobs: int,
     ) -> None:
         self._settings = settings
+        folder = None
+        if is_folder(settings.server):
+            folder = Folder(settings.server, settings.is_owner)
+            folder.place()  # a wrong folder is an error now
+        if session is None:
+            login = folder.login if folder is not None and settings.is_owner else ''
+            session = Session(settings.server, settings.credentials, login=login)
         this = weakref.ref(self)  # the finalizer must not keep the Interface alive
         self.cache = Cache(
             configuration.cache_folder(cachedir), settings.server, lambda: _account(session, this())
@@ -206,6 +214,7 @@ class Interface(Classic):
             timeouts=timeouts,
             retries=retries,
             cert=settings.cert,
+            folder=folder,
         )
         self.connection = Connection(
             self._transport, self.cache, None if self._exec_is_own else self._exec, also_of_requests
@@ -338,10 +347,9 @@ class Interface(Classic):
         """
         settings = configuration.read_config(location)
         self._end_previous()
-        session = Session(settings.server, settings.credentials)
         self._assemble(
             settings,
-            session,
+            None,
             self._transport.timeouts,
             self._transport.retries,
             self.cache.cachedir,
@@ -415,6 +423,7 @@ class Interface(Classic):
             'verify': self._settings.verify,
             'proxy': without_credentials(self._settings.proxy),
             'cert': self._settings.cert,
+            'is_owner': self._settings.is_owner,
             'timeouts': self._transport.timeouts,
             'retries': self._transport.retries,
             'jobs': self.walker.jobs,
@@ -460,6 +469,7 @@ def _restore(state: dict[str, Any]) -> Interface:
         state['verify'],
         state['proxy'],
         state['cert'],
+        state['is_owner'],
     )
     interface = _RESTORED.get(key)
     if interface is None:
@@ -473,8 +483,8 @@ def _restore(state: dict[str, Any]) -> Interface:
 
 def _rebuild(state: dict[str, Any]) -> Interface:
     server, login = state['server'], state['login']
-    session = known_session(server, login)
-    if session is None:
+    session = None if state['is_owner'] else known_session(server, login)
+    if session is None and not state['is_owner']:
         session = Session(
             server,
             login=login,
@@ -486,7 +496,12 @@ def _rebuild(state: dict[str, Any]) -> Interface:
                 server, login, offline=state['cache'][0] == 'offline'
             )
     settings = configuration.Settings(
-        server, session.credentials, state['verify'], state['proxy'], state['cert']
+        server,
+        None if session is None else session.credentials,
+        state['verify'],
+        state['proxy'],
+        state['cert'],
+        is_owner=state['is_owner'],
     )
     interface: Interface = state['class'].__new__(state['class'])
     interface._share_session = state['share_session']

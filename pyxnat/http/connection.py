@@ -27,6 +27,7 @@ from .framing import Response
 from .pages import MOST_OF_A_PAGE, begins_page, has_login_form
 from .tracing import Record
 from .validation import Fault
+from .wsgi import LocalResponse
 
 __all__ = [
     'EXCEPTIONS',
@@ -94,7 +95,7 @@ class Stream:
         method: str,
         uri: str,
         response: httplib2.Response,
-        raw: http.client.HTTPResponse,
+        raw: http.client.HTTPResponse | LocalResponse,
         record: Record,
     ) -> None:
         self.method = method

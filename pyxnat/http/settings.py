@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from ..errors import ConfigurationError
 from ..files.disk import publish
 from ..model.uris import normalise_server
+from .folder import is_folder
 from .session import Credentials
 
 __all__ = [
@@ -58,6 +59,8 @@ class Settings(NamedTuple):
     cert: tuple[str, str] | None = None
     prompted: bool = False
     """A person typed them at a terminal; the login should be checked at once."""
+    is_owner: bool = False
+    """The server is a folder, whose owner needs no login."""
 
     def __repr__(self) -> str:
         return (
@@ -116,7 +119,7 @@ def resolve(
     Parameters
     ----------
     server : str, optional
-        URL of the server.
+        URL of the server, or of a folder (``file:///…``), which needs no login.
     user, password : str, optional
         Credentials.
     anonymous : bool
@@ -147,7 +150,10 @@ def resolve(
         raise ConfigurationError('Give a token or a user with a password, not both')
     if token:
         user, password = _token(token)
-    given = _complete(_Given(server, user, password), anonymous)
+    given = _Given(server, user, password)
+    given = given if is_folder(server or '') else _complete(given, anonymous)
+    if is_folder(given.server or '') and given.user is None and not anonymous:
+        return Settings(normalise_server(str(given.server)), is_owner=True)
     if offline and given.password is None:
         given = given._replace(password='')
     given, prompted = _prompt(given, anonymous, prompt)
@@ -312,7 +318,7 @@ def read_config(location: str | os.PathLike[str]) -> Settings:
 
     Keys: ``server``, ``user``, ``password``, ``verify``, ``proxy``, ``cert``, ``provider``; the
     first three are required. With ``"anonymous": true`` in place of user and password, requests are
-    made as a guest.
+    made as a guest; a folder needs neither.
 
     Raises
     ------
@@ -342,6 +348,7 @@ def read_config(location: str | os.PathLike[str]) -> Settings:
         _verify(content.get('verify'), server),
         content.get('proxy'),
         _cert(content.get('cert')),
+        is_owner=credentials is None and _is_of_owner(content),
     )
 
 
@@ -354,7 +361,7 @@ def _checked_keys(content: dict[str, Any], path: Path) -> bool:
             f'{", ".join(sorted(_KEYS - {"cachedir"}))}'
         )
     is_guest = content.get('anonymous') is True
-    required = _REQUIRED_KEYS[:1] if is_guest else _REQUIRED_KEYS
+    required = _REQUIRED_KEYS[:1] if is_guest or _is_of_owner(content) else _REQUIRED_KEYS
     missing = [name for name in required if not isinstance(content.get(name), str)]
     empty = [name for name in required[:2] if content.get(name) == '']
     if missing or empty:
@@ -364,7 +371,13 @@ def _checked_keys(content: dict[str, Any], path: Path) -> bool:
         )
     if is_guest and (content.get('user') or content.get('password')):
         raise ConfigurationError(f'The configuration {path} has "anonymous": true and a login')
-    return not is_guest
+    return 'user' in required
+
+
+def _is_of_owner(content: dict[str, Any]) -> bool:
+    """Whether a configuration is of a folder, without a login."""
+    has_login = 'user' in content or content.get('anonymous') is True
+    return is_folder(str(content.get('server'))) and not has_login
 
 
 def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
@@ -396,7 +409,7 @@ def write_config(location: str | os.PathLike[str], settings: Settings) -> Path:
             password=settings.credentials.secret,
             provider=settings.credentials.provider,
         )
-    else:
+    elif not settings.is_owner:
         content['anonymous'] = True
     given = {name: value for name, value in content.items() if value is not None}
     with publish(path, mode=0o600) as file:

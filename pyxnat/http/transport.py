@@ -37,6 +37,7 @@ from .connection import (
     network_error,
     response_error,
 )
+from .folder import Folder, FolderHttp
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
 from .session import EXPIRATION_COOKIE, Session, Ticket
@@ -108,6 +109,8 @@ class Transport:
         PUT of a body that can be rewound are retried; other requests only if no byte was sent.
     cert : pair of str, optional
         Files (PEM) of the client's certificate and key.
+    folder : Folder, optional
+        For a server of the scheme ``file``.
     """
 
     def __init__(
@@ -120,7 +123,9 @@ class Transport:
         timeouts: Timeouts | None = None,
         retries: int = 4,
         cert: tuple[str, str] | None = None,
+        folder: Folder | None = None,
     ) -> None:
+        self.folder = folder
         self.session = session
         self.cache = cache
         self.cert = cert
@@ -556,6 +561,8 @@ class Transport:
         finally:
             self.session.forget()
             self._connections.close()
+            if self.folder is not None:
+                self.folder.close()
 
     def _is_gone(self, error: Exception) -> bool:
         """Whether the server has ended, and the session with it.
@@ -612,10 +619,10 @@ class _Connections:
     def __init__(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._of: dict[threading.Thread, Http] = {}
+        self._of: dict[threading.Thread, Http | FolderHttp] = {}
         self._broken: WeakSet[threading.Thread] = WeakSet()
 
-    def mine(self, transport: Transport) -> Http:
+    def mine(self, transport: Transport) -> Http | FolderHttp:
         """Return the connection of the calling thread."""
         if self._pid != os.getpid():
             self.__init__()  # type: ignore[misc]
@@ -630,7 +637,7 @@ class _Connections:
                 )
         return http
 
-    def _inherited(self) -> Http | None:
+    def _inherited(self) -> Http | FolderHttp | None:
         """Return the connection of a thread that has ended, if one is free.
 
         A connection with an unread body is left out: another thread may be reading it.
@@ -644,7 +651,9 @@ class _Connections:
         return None
 
     @staticmethod
-    def _new(transport: Transport) -> Http:
+    def _new(transport: Transport) -> Http | FolderHttp:
+        if transport.folder is not None:
+            return FolderHttp(transport.folder, transport.timeouts)
         verify = transport.verify
         ca_certs = os.path.expanduser(verify) if isinstance(verify, str) else None
         http = Http(

@@ -7,6 +7,7 @@ context path, and is percent-encoded. A *path* is written by a person: no prefix
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from operator import methodcaller
@@ -273,8 +274,8 @@ def normalise_server(server: str) -> str:
     It has a scheme, and no trailing slash, query, user or password. The default scheme is
     ``https``, and ``http`` for a loopback host.
 
-    >>> normalise_server('central.xnat.org/')
-    'https://central.xnat.org'
+    >>> normalise_server('central.xnat.org/'), normalise_server('file:///data/study/')
+    ('https://central.xnat.org', 'file:///data/study')
 
     Raises
     ------
@@ -282,6 +283,8 @@ def normalise_server(server: str) -> str:
         The URL is invalid, or has credentials.
     """
     text = server.strip()
+    if text.startswith('file:'):
+        return _normalise_folder(text)
     if '://' not in text:
         host = re.split(r'[:/]', text, maxsplit=1)[0]
         text = f'{"http" if host in ("localhost", "127.0.0.1") else "https"}://{text}'
@@ -301,3 +304,15 @@ def normalise_server(server: str) -> str:
             f'{server!r} is not the URL of a server: pass one such as https://xnat.example.org'
         )
     return urlunsplit((parts.scheme, parts.netloc.lower(), parts.path.rstrip('/'), '', ''))
+
+
+def _normalise_folder(server: str) -> str:
+    parts = urlsplit(server)
+    path = posixpath.normpath(_unquote(parts.path))
+    is_whole = path.startswith('/') and path not in ('/', '//')
+    if parts.netloc not in ('', 'localhost') or not is_whole or parts.query:
+        raise ConfigurationError(
+            f'{server!r} is not the URL of a folder: pass one with three slashes and its whole '
+            "path, such as file:///data/study, or use pyxnat.open('study')"
+        )
+    return f'file://{_quote(path)}'

@@ -12,8 +12,8 @@ From a shell: ``python -m pyxnat.server DIR``.
 """
 
 try:
+    from .db.folder_locks import ArchiveBusy
     from .db.migrations import ArchiveTooNew
-    from .db.store import ArchiveBusy
     from .serving import Server, serve
 except ModuleNotFoundError as error:
     library = str(error.name).partition('.')[0]

@@ -12,8 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from .db.access import Users, check_login
+from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
-from .db.store import ArchiveBusy, Store
+from .db.store import Store
 from .errors import Refusal
 from .serving import Listener, Server, new_password
 from .startup import ServedArchive
@@ -58,7 +59,7 @@ def _start(options: argparse.Namespace, password: str | None) -> tuple[Server, b
     tls = secured(options.host, options.certificate, options.key, options.insecure)
     limits = Limits(entries=options.max_entries)
     try:
-        listener = Listener(options.host, options.port, limits, tls)
+        listener = Listener(options.host, options.port, limits, tls, options.certificate)
     except OSError as error:
         raise OSError(f'cannot listen on {options.host}:{options.port}: {error}') from error
     with ExitStack() as undo:

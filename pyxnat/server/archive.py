@@ -33,8 +33,8 @@ class Archive:
         Folder of the archive; created if it does not exist.
     site : str
         Site ID of a new archive; an existing archive keeps its own.
-    require_login : bool
-        Whether guests are refused.
+    require_login : bool | None
+        Whether guests are refused; None for the stored preference.
     schemas : Iterable[str | Path]
         Further XSD files, or folders of them.
     silent_refusals : bool
@@ -42,11 +42,13 @@ class Archive:
         XNAT, instead of 403.
     durable : bool
         Whether a write is answered only when it is on disk.
+    shared : bool
+        Whether other processes may open the folder, too, after ``store.share``.
 
     Raises
     ------
     ArchiveBusy
-        If another process serves the folder.
+        If another process has the folder.
     """
 
     def __init__(
@@ -54,10 +56,11 @@ class Archive:
         folder: str | Path,
         *,
         site: str = 'XNAT',
-        require_login: bool = True,
+        require_login: bool | None = True,
         schemas: Iterable[str | Path] = (),
         silent_refusals: bool = False,
         durable: bool = True,
+        shared: bool = False,
     ) -> None:
         self.folder: Path = Path(folder).resolve()
         self.silent_refusals = silent_refusals
@@ -65,7 +68,7 @@ class Archive:
         self.schema_folders = further
         """Further XSD files, or folders of them."""
         self.model = Model(further=further)
-        self.store = Store(self.folder, durable)
+        self.store = Store(self.folder, durable, shared)
         self.files: FileArea = FileArea(self.folder, OnDisk() if durable else InMemory())
         self.sessions = Sessions()
         self.users = Users(self.store, self.sessions)
@@ -81,7 +84,9 @@ class Archive:
         try:
             self.site: str = self._open(site)
             self.preferences = Preferences(self.store)
-            self.prefer('requireLogin', require_login)
+            if require_login is not None:
+                self.prefer('requireLogin', require_login)
+            self._apply_preferences()
         except BaseException:
             self.store.close()
             raise
@@ -89,22 +94,29 @@ class Archive:
     def _open(self, site: str) -> str:
         """Finish pending work of an earlier process; return the site ID.
 
-        Marks the archive as open. After a crash, files and rows are reconciled.
+        Marks the archive as open. After a crash, files and rows are reconciled. A process that
+        shares the archive with others leaves all that to the first one.
         """
         self.store.perform, self.store.settle = self.files.perform, self.files.settle
-        self.store.finish = self.files.finish
-        self.store.resume()
+        self.store.finish, self.store.repair = self.files.finish, self.files.reconcile_all
+        if self.store.is_alone:
+            self.store.resume()
+            self.was_crashed = self.store.was_left_open()
+            self.files.clear_staging()
+        with self.store.read() as connection:
+            found, secret = (get_setting(connection, name) for name in ('site', 'session_secret'))
+        if self.store.is_shared and found and secret and not self.was_crashed:
+            self.sessions.secret = bytes.fromhex(secret)
+            return found
         with self.store.write() as connection:
-            found = get_setting(connection, 'site', site)
+            found = found or site
             put_setting(connection, 'site', found)
-            secret = get_setting(connection, 'session_secret') or self.sessions.secret.hex()
+            secret = secret or self.sessions.secret.hex()
             put_setting(connection, 'session_secret', secret)
             self.sessions.secret = bytes.fromhex(secret)
-            self.was_crashed = get_setting(connection, 'open') == '1'
-            put_setting(connection, 'open', '1')
-        if self.was_crashed:
-            self.files.sweep(self.store)
-        self.files.clear_staging()
+            if self.was_crashed:
+                self.files.reconcile_all(connection)
+            self.store.mark(connection)
         return found
 
     def add_part(self, part: object) -> None:
@@ -152,6 +164,9 @@ class Archive:
             For a value of another type.
         """
         self.preferences.put(name, value)
+        self._apply_preferences()
+
+    def _apply_preferences(self) -> None:
         self.sessions.idle_limit_s = self.preferences.seconds('sessionTimeout')
         self.sessions.most = int(self.preferences['concurrentMaxSessions'])
 
@@ -162,7 +177,6 @@ class Archive:
 
     def close(self) -> None:
         """Mark the archive as closed properly, and release the folder."""
-        with self.store.write() as connection:
-            put_setting(connection, 'open', '0')
+        self.store.unmark()
         self.store.close()
         self.files.sync.close()

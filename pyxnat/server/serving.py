@@ -17,6 +17,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from .app import App
 from .db.access import check_login
 from .prearchive.auto_archive import Tender
+from .presence import Presence, announce, withdraw
 from .startup import ServedArchive
 from .web.limits import Limits
 from .web.server import WebServer
@@ -47,6 +48,8 @@ class Listener:
         Sizes and deadlines of requests.
     tls : ssl.SSLContext | None
         For https; None for plain http.
+    certificate : str | Path | None
+        File with the certificate of https, for programs of the owner.
 
     Raises
     ------
@@ -60,8 +63,10 @@ class Listener:
         port: int,
         limits: Limits = DEFAULT_LIMITS,
         tls: ssl.SSLContext | None = None,
+        certificate: str | Path | None = None,
     ) -> None:
         self.scheme = 'http' if tls is None else 'https'
+        self.certificate = '' if certificate is None else str(Path(certificate).resolve())
         self.http = WebServer((host, port), None, limits, tls)
         self.http.prepare()
 
@@ -119,12 +124,20 @@ class Server:
         self._thread.start()
         self._tender = Tender(archive)
         self._tender.start()
+        key = archive.users.make_key(user)
+        announce(archive.folder, Presence(self._near_url, user, *key, listener.certificate))
 
     @property
     def url(self) -> str:
         """Base URL without a trailing slash."""
         host = f'[{self.host}]' if ':' in self.host else self.host
         return f'{self._scheme}://{host}:{self.port}{self._context}'
+
+    @property
+    def _near_url(self) -> str:
+        """URL for programs of this machine, also if the server listens on all addresses."""
+        near = {'0.0.0.0': '127.0.0.1', '::': '[::1]'}.get(str(self.host))
+        return self.url if near is None else f'{self._scheme}://{near}:{self.port}{self._context}'
 
     @property
     def requests(self) -> list[tuple[str, str, int]]:
@@ -164,6 +177,7 @@ class Server:
 
     def stop(self) -> None:
         """Stop serving, close all connections and close the archive."""
+        withdraw(self.archive.folder)
         self._http.stop()
         self._thread.join(2)
         self._tender.stop()
@@ -261,7 +275,7 @@ def serve(
     tls = secured(host, certificate, key, insecure)
     for login in (user, *(users or {})):
         check_login(login)
-    listener = Listener(host, port, limits, tls)
+    listener = Listener(host, port, limits, tls, certificate)
     with ExitStack() as undo:
         undo.callback(listener.close)
         archive = ServedArchive(

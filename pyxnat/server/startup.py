@@ -5,6 +5,8 @@ The parts are displays, cached results, pipelines, progress logs and the prearch
 
 from __future__ import annotations
 
+import shutil
+import uuid
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -13,6 +15,7 @@ from .archive import Archive
 from .jobs.pipeline_engine import Pipelines
 from .jobs.progress import Progress
 from .prearchive import sessions
+from .private_files import make_folder
 from .search import saved_searches
 from .search.display import Displays
 from .search.result_cache import Views
@@ -28,10 +31,11 @@ class ServedArchive(Archive):
         folder: str | Path,
         *,
         site: str = 'XNAT',
-        require_login: bool = True,
+        require_login: bool | None = True,
         schemas: Iterable[str | Path] = (),
         silent_refusals: bool = False,
         durable: bool = True,
+        shared: bool = False,
     ) -> None:
         """Open a folder.
 
@@ -41,14 +45,16 @@ class ServedArchive(Archive):
             Folder of the archive; created if it does not exist.
         site : str
             Site ID of a new archive.
-        require_login : bool
-            Whether guests are refused.
+        require_login : bool | None
+            Whether guests are refused; None for the stored preference.
         schemas : Iterable[str or Path]
             Further XSD files, or folders of them.
         silent_refusals : bool
             Whether an upload without the right to edit is answered with 200 and stores nothing.
         durable : bool
             Whether a write is answered only when it is on disk.
+        shared : bool
+            Whether other processes of this machine may open the folder, too.
         """
         super().__init__(
             folder,
@@ -57,9 +63,13 @@ class ServedArchive(Archive):
             schemas=schemas,
             silent_refusals=silent_refusals,
             durable=durable,
+            shared=shared,
         )
+        self._scratch = self.files.staging / f'local-{uuid.uuid4().hex}' if shared else None
         try:
             self._assemble()
+            if shared:
+                self.store.share()
         except BaseException:
             if self.was_crashed:
                 self.store.close()  # not marked as closed: the next start has to repair it
@@ -69,7 +79,9 @@ class ServedArchive(Archive):
 
     def _assemble(self) -> None:
         self.displays = Displays(self.model, self.schema_folders)
-        self.views = Views(self.folder)
+        if self._scratch is not None:
+            make_folder(self._scratch)
+        self.views = Views(self._scratch or self.folder)
         self.pipelines = Pipelines(self.store, self.model)
         self.progress = Progress()
         for part in (self.displays, self.views, self.pipelines, self.progress):
@@ -85,4 +97,6 @@ class ServedArchive(Archive):
         """Wait for running pipelines, then close the archive."""
         self.pipelines.close()
         self.views.close()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)  # the folder may be gone
         super().close()

@@ -165,7 +165,7 @@ def test_the_url_of_a_server_has_one_form(given_url: str, expected: str) -> None
         '   ',
         'ftp://host',
         'https://',
-        'file:///srv/archive',
+        'file://host/archive',
         'http://[x',
         'https://me:secret@host',
         'me:secret@host',
@@ -176,3 +176,16 @@ def test_an_invalid_server_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         normalise_server(url)
     assert 'secret' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('given', 'expected'),
+    [
+        ('file:///data/study/', 'file:///data/study'),
+        ('file:/data/./a/../study', 'file:///data/study'),
+        ('file://localhost/data/a b', 'file:///data/a%20b'),
+        ('file:///data/a%20b%C3%A9@x', 'file:///data/a%20b%C3%A9%40x'),
+    ],
+)
+def test_the_url_of_a_folder(given: str, expected: str) -> None:
+    assert normalise_server(given) == expected == normalise_server(expected)

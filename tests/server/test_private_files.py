@@ -94,7 +94,8 @@ def test_lost_files_are_recovered_privately(tmp_path: Path, umask: int) -> None:
     lost.write_bytes(b'lost')
     lost.chmod(0o600)
     archive = pyxnat.server.serve(tmp_path / 'a', password='secret')
-    archive.archive.files.sweep(archive.archive.store)
+    with archive.archive.store.write() as connection:
+        archive.archive.files.reconcile_all(connection)
     archive.stop()
     assert (tmp_path / 'a/recovered/P/lost/file').read_bytes() == b'lost'
     assert open_to_others(tmp_path / 'a/recovered') == []

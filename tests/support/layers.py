@@ -49,9 +49,14 @@ SERVER: list[dict[str, str]] = [
     {'xapi': 'handlers below /xapi'},
     {'app': 'the WSGI application'},
     {'startup': 'opens an archive for serving', 'web': 'the HTTP server: heads, bodies, workers'},
+    {'presence': 'tells programs of the owner where the server is'},
     {'serving': 'threads and sockets'},
+    {'local': 'an archive without a server'},
 ]
 """The same for ``pyxnat.server``."""
+
+GATE = ('pyxnat.http.folder', 'pyxnat.server.local')
+"""The one module of the client that imports the server, in a function, and the module imported."""
 
 SHARED = {'errors', 'version', 'model', 'query'}
 """Parts of the client that the server may import."""
@@ -214,8 +219,10 @@ def forbidden(modules: list[Module], known: frozenset[str]) -> list[str]:
         for target in module.imports(known):
             place = f'{module.name}:{target.line} imports {target.module}'
             library = library_of(target.module)
-            if target.module.split('.')[0] == 'pyxnat' and not is_allowed(
-                module.part, part_of(target.module)
+            if (
+                target.module.split('.')[0] == 'pyxnat'
+                and (module.name, target.module) != GATE
+                and not is_allowed(module.part, part_of(target.module))
             ):
                 found.append(place)
             if library and module.part not in LIBRARIES[library]:

@@ -2,14 +2,15 @@
 
 The tables are defined in `schema`; other modules import them from here. Use `Store.read` to read
 and `Store.write` to write in one transaction (BEGIN IMMEDIATE). Writers of this process queue on a
-lock, so SQLite's busy timeout applies only to other programs that open the file.
+lock, and those of processes that share the folder on its :class:`~.folder_locks.Turns`, so SQLite's
+busy timeout applies only to other programs that open the file.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -33,6 +34,7 @@ from sqlalchemy import (
 
 from ..errors import InsufficientStorage
 from ..private_files import create_file, make_folder, tighten
+from .folder_locks import FolderLock, Turns
 from .migrations import create, migrate
 from .schema import (
     arrival,
@@ -68,7 +70,6 @@ from .schema import (
 )
 
 __all__ = [
-    'ArchiveBusy',
     'Connection',
     'Store',
     'Table',
@@ -85,7 +86,6 @@ __all__ = [
     'deleted_id',
     'favorite',
     'file',
-    'folder_lock',
     'group_right',
     'invitation',
     'item',
@@ -111,12 +111,11 @@ __all__ = [
     'workflow',
 ]
 
+OPEN = 'open'
+"""Setting that says whether the archive is open, and begin of those of sharing processes."""
+_MARKS = (setting.c.name == OPEN) | setting.c.name.startswith(f'{OPEN} ', autoescape=True)
 BUSY_TIMEOUT_S = 30
 """Seconds to wait for a lock that another program holds on the database."""
-
-
-class ArchiveBusy(RuntimeError):
-    """Another process serves this archive."""
 
 
 class Store:
@@ -128,29 +127,63 @@ class Store:
         The folder; created if it does not exist.
     durable : bool
         Whether a commit waits until it is on disk.
+    shared : bool
+        Whether other processes may open the folder, too, after `share`.
+
+    Raises
+    ------
+    ArchiveBusy
+        If another process has the folder.
     """
 
-    def __init__(self, folder: Path, durable: bool = True) -> None:
+    def __init__(self, folder: Path, durable: bool = True, shared: bool = False) -> None:
         make_folder(folder)
         tighten(folder)
         self._lock = threading.Lock()
         self._tasks = False
+        self._turns: Turns | None = None
+        self._mark = f'{OPEN} {uuid.uuid4().hex}' if shared else OPEN
+        self._is_marked = False
         self.perform: Callable[[str, str | None], None] | None = None
         """Carries out a row of the task table (source, target); set by the archive."""
         self.finish: Callable[[], None] | None = None
         """Called before a commit, to write files to disk; set by the archive."""
         self.settle: Callable[[bool], None] | None = None
         """Called at the end of a transaction with whether it was committed; set by the archive."""
-        self._serving = folder_lock(folder)
+        self.repair: Callable[[Connection], None] | None = None
+        """Called in a write transaction after a process died in one; set by the archive."""
+        self._folder_lock = FolderLock(folder, shared)
         try:
+            if shared:
+                self._turns = Turns(folder)
             create_file(folder / 'archive.sqlite')
-            is_filled = migrate(folder / 'archive.sqlite')
+            is_filled = not self.is_alone or migrate(folder / 'archive.sqlite')
             self._engine = open_engine(folder / 'archive.sqlite', durable=durable)
             if not is_filled:
                 create(self._engine)
         except BaseException:
-            self._serving.close()
+            self._release()
             raise
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes may open the folder, too."""
+        return self._turns is not None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other process has the folder, until `share`."""
+        return self._folder_lock.is_alone
+
+    def share(self) -> None:
+        """Let other processes open the folder.
+
+        Raises
+        ------
+        ArchiveBusy
+            If a server was faster.
+        """
+        self._folder_lock.share()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -164,20 +197,55 @@ class Store:
 
         Afterwards, pending tasks are carried out.
         """
-        with self._lock:
+        with self._lock, self._turn() as was_left:
             with (
-                self._engine.connect().execution_options(
-                    pyxnat_begin='BEGIN IMMEDIATE'
-                ) as connection,
+                self._begun() as connection,
                 self._settled(),
                 connection.begin(),
                 self._settled(is_last=False),  # files are restored before others may write
             ):
+                if was_left and self.repair is not None:
+                    self.repair(connection)
                 yield connection
                 if self.finish is not None:
                     self.finish()
             if self._tasks:
                 self._carry_out()
+
+    def _begun(self) -> Connection:
+        return self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE')
+
+    @contextmanager
+    def _turn(self) -> Iterator[bool]:
+        """Wait for other processes; yield whether one died while it wrote."""
+        if self._turns is None:
+            yield False
+            return
+        with self._turns.turn() as was_left:
+            if was_left:
+                self._carry_out()
+            if not self._is_marked:
+                self._mark_first()
+            yield was_left
+
+    def was_left_open(self) -> bool:
+        """Whether an earlier process did not close the archive."""
+        with self.read() as connection:
+            return '1' in connection.scalars(select(setting.c.value).where(_MARKS)).all()
+
+    def mark(self, connection: Connection) -> None:
+        """Mark the archive as open by this process alone.
+
+        A process that shares the archive does so before each first write.
+        """
+        connection.execute(setting.delete().where(_MARKS))
+        put_setting(connection, self._mark, '1')
+        self._is_marked = True
+
+    def _mark_first(self) -> None:
+        with self._begun() as connection, connection.begin():
+            put_setting(connection, self._mark, '1')
+        self._is_marked = True
 
     @contextmanager
     def _settled(self, is_last: bool = True) -> Iterator[None]:
@@ -217,19 +285,29 @@ class Store:
         for row in rows:
             if self.perform is not None:
                 self.perform(row.source, row.target)
-            with (
-                self._engine.connect().execution_options(
-                    pyxnat_begin='BEGIN IMMEDIATE'
-                ) as connection,
-                connection.begin(),
-            ):
+            with self._begun() as connection, connection.begin():
                 connection.execute(task.delete().where(task.c.pk == row.pk))
         self._tasks = False
+
+    def unmark(self) -> None:
+        """Mark the archive as closed by this process."""
+        if self._is_marked:
+            with self._lock, self._begun() as connection, connection.begin():
+                if self._turns is None:
+                    put_setting(connection, self._mark, '0')
+                else:
+                    connection.execute(setting.delete().where(setting.c.name == self._mark))
+            self._is_marked = False
 
     def close(self) -> None:
         """Close the database, and release the folder for other processes."""
         self._engine.dispose()
-        self._serving.close()
+        self._release()
+
+    def _release(self) -> None:
+        if self._turns is not None:
+            self._turns.close()
+        self._folder_lock.close()
 
 
 def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S, durable: bool = False) -> Engine:
@@ -281,27 +359,6 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S, durable: bool = F
 def _lower(value: Any) -> Any:
     """Return a text in lower case; SQLite's ``lower`` knows only ASCII."""
     return value.lower() if isinstance(value, str) else value
-
-
-def folder_lock(folder: Path) -> sqlite3.Connection:
-    """Lock a folder for this process, with an SQLite lock on a separate file.
-
-    This works alike on all systems, and the lock ends with the process.
-    """
-    create_file(folder / 'serving.lock')
-    connection = sqlite3.connect(
-        folder / 'serving.lock', timeout=0.2, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute('BEGIN EXCLUSIVE')
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if 'locked' not in str(error):
-            raise
-        raise ArchiveBusy(
-            f'{folder} is being served by another process; stop that process first'
-        ) from error
-    return connection
 
 
 def now() -> str:

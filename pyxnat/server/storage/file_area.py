@@ -22,7 +22,7 @@ from typing import IO, Any
 
 from ...model.levels import level, parts_of_session
 from ..db.rows import delete_row, file_rows, item_row, resources_with_holders, update_row
-from ..db.store import Connection, Store, Table, file
+from ..db.store import Connection, Table, file
 from ..disk_names import safe_name
 from ..errors import BadRequest
 from ..private_files import make_folder, open_private, tighten
@@ -438,14 +438,13 @@ class FileArea:
             else:
                 path.unlink()
 
-    def sweep(self, store: Store) -> None:
+    def reconcile_all(self, connection: Connection) -> None:
         """Reconcile files and rows of all resources after a crash."""
-        with store.write() as connection:
-            expected: dict[Path, Any] = {}
-            for one, folder in self._resources(connection):
-                for row in file_rows(connection, one.pk):
-                    expected[self.file_path(folder, row.path)] = row
-            self.reconcile(connection, self.root, file, expected)
+        expected: dict[Path, Any] = {}
+        for one, folder in self._resources(connection):
+            for row in file_rows(connection, one.pk):
+                expected[self.file_path(folder, row.path)] = row
+        self.reconcile(connection, self.root, file, expected)
 
     def _resources(self, connection: Connection) -> Iterator[tuple[Any, Path]]:
         for one, holder in resources_with_holders(connection):

@@ -184,6 +184,7 @@ class _Snapshot:
             source.backup(copy)
             copy.execute('PRAGMA journal_mode = DELETE')
             copy.execute("UPDATE setting SET value = '0' WHERE name = 'open'")
+            copy.execute("DELETE FROM setting WHERE name LIKE 'open %'")
             copy.commit()
 
 

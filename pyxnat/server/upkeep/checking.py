@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import DatabaseError
 
+from ..db.folder_locks import ArchiveBusy, folder_lock
 from ..db.migrations import VERSION
 from ..db.schema import task
-from ..db.store import ArchiveBusy, folder_lock
 from ..storage.file_area import FileArea, md5_of
 from .inventory import DATABASE, Stored, opened, stored_files
 from .references import dangling, twins

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from ..db.folder_locks import ArchiveBusy
 from ..db.migrations import ArchiveTooNew
-from ..db.store import ArchiveBusy
 from .backup import CannotBackUp, backup
 from .checking import Report, check
 from .repair import repair

@@ -1,0 +1,283 @@
+"""Requests to the archive in a folder, for servers of the scheme ``file``.
+
+The archive is opened in this process; if a server has the folder, requests go there.
+"""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import os
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import httplib2
+
+from ..errors import ConfigurationError
+from .body import Payload
+from .connection import Http, Timeouts
+from .wsgi import LocalResponse, call
+
+__all__ = ['Folder', 'FolderHttp', 'create', 'is_folder']
+
+_LOCK = threading.RLock()
+_OPEN: dict[Path, _Opened] = {}
+"""Archives that this process has open."""
+_OF_PARENT: list[_Opened] = []
+"""Those of the parent of a forked process: SQLite must not close them here."""
+
+
+def is_folder(server: str) -> bool:
+    """Whether the URL of a server is that of a folder."""
+    return server.startswith('file:')
+
+
+def _archives() -> Any:
+    """Return the module of the server that opens folders.
+
+    Raises
+    ------
+    ConfigurationError
+        The extra ``server`` is not installed.
+    """
+    try:
+        from ..server import local
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"An archive in a folder needs {error.name}: pip install 'pyxnat[server]'"
+        ) from error
+    return local
+
+
+def create(path: Path, site: str) -> None:
+    """Create an archive in a folder, unless it has one.
+
+    Parameters
+    ----------
+    path : Path
+        The folder.
+    site : str
+        Site ID; accession IDs start with it.
+    """
+    _archives().create_folder(path, site)
+
+
+class _Opened:
+    """Archive that this process has open, until its last user closes it."""
+
+    def __init__(self, path: Path, archive: Any) -> None:
+        self.archive = archive
+        self.login: str = archive.login
+        self.pid = os.getpid()
+        self._path = path
+        self._users = 0
+
+    def enter(self) -> _Opened:
+        """Count a user: an Interface, or a response under way."""
+        with _LOCK:
+            self._users += 1
+        return self
+
+    def leave(self) -> None:
+        """Close the archive after the last user."""
+        with _LOCK:
+            self._users -= 1
+            if not self._users and _OPEN.get(self._path) is self:
+                del _OPEN[self._path]
+                self.archive.close()
+
+
+@atexit.register
+def _close_all() -> None:
+    with _LOCK:
+        while _OPEN:
+            _OPEN.popitem()[1].archive.close()
+
+
+def _after_fork() -> None:
+    global _LOCK
+    _LOCK = threading.RLock()
+    _OF_PARENT.extend(_OPEN.values())
+    _OPEN.clear()
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class Folder:
+    """The archive in a folder, as one Interface reaches it.
+
+    Parameters
+    ----------
+    server : str
+        URL of the folder.
+    as_owner : bool
+        Whether its requests need no login.
+    """
+
+    def __init__(self, server: str, as_owner: bool) -> None:
+        self.server = server
+        self.as_owner = as_owner
+        self.path = Path(url2pathname(urlsplit(server).path)).resolve()
+        self._place: Any = None
+
+    def place(self) -> Any:
+        """Return the archive of this process, or the server that has the folder.
+
+        Raises
+        ------
+        ConfigurationError
+            The folder has no archive, or it cannot be opened.
+        """
+        found = self._place
+        if found is None or (isinstance(found, _Opened) and found.pid != os.getpid()):
+            with _LOCK:
+                found = self._place = self._open()
+        return found
+
+    def _open(self) -> Any:
+        opened = _OPEN.get(self.path)
+        if opened is None:
+            found = _archives().open_folder(self.path)
+            if hasattr(found, 'url'):
+                return found
+            opened = _OPEN[self.path] = _Opened(self.path, found)
+        return opened.enter()
+
+    @property
+    def login(self) -> str:
+        """Login of the owner.
+
+        Raises
+        ------
+        ConfigurationError
+            No administrator is enabled.
+        """
+        login: str = self.place().login
+        if not login:
+            raise ConfigurationError(
+                f'{self.path} has no administrator who is enabled: pass user= and password='
+            )
+        return login
+
+    def close(self) -> None:
+        """Close the archive, if no other Interface of this process uses it."""
+        with _LOCK:
+            place, self._place = self._place, None
+            if isinstance(place, _Opened):
+                place.leave()
+
+
+class FolderHttp:
+    """What the transport uses of a connection, for the archive in a folder.
+
+    Parameters
+    ----------
+    folder : Folder
+        The folder.
+    timeouts : Timeouts
+        Of requests to a server.
+    """
+
+    def __init__(self, folder: Folder, timeouts: Timeouts) -> None:
+        self._folder = folder
+        self._served: Http | None = None
+        self._local: LocalResponse | None = None
+        self.timeouts = timeouts
+
+    @property
+    def raw(self) -> Any:
+        """Last response; its body may be unread."""
+        return self._local if self._served is None else self._served.raw
+
+    def request(
+        self,
+        uri: str,
+        method: str,
+        body: Any,
+        headers: dict[str, str],
+        connection_type: Any = None,
+    ) -> tuple[httplib2.Response, bytes]:
+        """Send a request, as `Http` does.
+
+        Parameters
+        ----------
+        uri : str
+            The whole URL.
+        method : str
+            HTTP method.
+        body : Payload
+            Body of the request.
+        headers : dict
+            Its headers.
+        connection_type : type, optional
+            Ignored: no proxy is between.
+        """
+        place, target = self._folder.place(), uri.removeprefix(self._folder.server)
+        if isinstance(place, _Opened):
+            self._served = None
+            return self._ask(place, target, method, body, headers)
+        try:
+            return self._pass_on(place, target, method, body, headers)
+        except ConnectionRefusedError:
+            self._folder.close()
+            place = self._folder.place()
+            if not isinstance(place, _Opened):
+                raise
+        self._served = None  # that server has ended
+        return self._ask(place, target, method, body, headers)
+
+    def _ask(
+        self, opened: _Opened, target: str, method: str, body: Payload, headers: dict[str, str]
+    ) -> tuple[httplib2.Response, bytes]:
+        as_owner = self._folder.as_owner
+        opened.enter()
+        try:
+            self._local = call(
+                lambda environ, start: opened.archive(environ, start, as_owner),
+                target,
+                method,
+                body,
+                headers,
+            )
+        except BaseException:
+            opened.leave()
+            raise
+        self._local.on_close(opened.leave)
+        return self._local.headers(), b''
+
+    def _pass_on(
+        self, server: Any, target: str, method: str, body: Any, headers: dict[str, str]
+    ) -> tuple[httplib2.Response, bytes]:
+        if self._served is None:
+            self._served = Http(self.timeouts, ca_certs=server.certificate or None)
+        self._served.timeouts = self.timeouts
+        if self._folder.as_owner:
+            key = base64.b64encode(f'{server.alias}:{server.secret}'.encode()).decode('ascii')
+            headers = {**headers, 'authorization': f'Basic {key}'}
+        response: httplib2.Response
+        response, content = self._served.request(server.url + target, method, body, headers)
+        return response, content
+
+    def close(self) -> None:
+        """Give up the response under way."""
+        if self._local is not None:
+            self._local.close()
+        if self._served is not None:
+            self._served.close()
+
+    def close_idle(self) -> None:
+        """Close the connection, if no response is under way."""
+        if self._served is not None:
+            self._served.close_idle()
+
+    def abort(self) -> None:
+        """Make the request of another thread fail."""
+        if self._local is not None:
+            self._local.abort()
+        if self._served is not None:
+            self._served.abort()

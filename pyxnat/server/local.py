@@ -1,0 +1,148 @@
+"""Archive of a folder for programs of its owner, without a server.
+
+The client calls `open_folder`; it imports nothing else of this package.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigurationError
+from .app import App
+from .db.access import Caller
+from .db.folder_locks import ArchiveBusy
+from .db.migrations import ArchiveTooNew
+from .presence import Presence, find
+from .serving import new_password
+from .startup import ServedArchive
+
+__all__ = ['LocalArchive', 'create_folder', 'open_folder']
+
+
+class LocalArchive:
+    """Archive that this process has open, beside others of its owner.
+
+    Parameters
+    ----------
+    folder : Path
+        Its folder.
+
+    Attributes
+    ----------
+    login : str
+        Login of the owner: that of the first administrator who is enabled.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._archive = ServedArchive(folder, require_login=None, shared=True)
+        self._app = App(self._archive)
+        self._owner = self._archive.users.first_administrator()
+        self._session = ''
+        self.login = '' if self._owner is None else self._owner.login
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any], as_owner: bool
+    ) -> Iterable[bytes]:
+        """Answer a request, as WSGI applications do.
+
+        Parameters
+        ----------
+        environ : dict
+            The request.
+        start_response : callable
+            Called with status and headers of the response.
+        as_owner : bool
+            Whether it is a request of the owner. Otherwise it needs a login.
+        """
+        if as_owner and self._owner is not None:
+            environ['HTTP_COOKIE'] = f'JSESSIONID={self._open_session(self._owner)}'
+        return self._app(environ, start_response)
+
+    def _open_session(self, owner: Caller) -> str:
+        """Return the owner's session; a new one after a long pause."""
+        sessions = self._archive.sessions
+        if sessions.caller(self._session) is None:
+            self._session = sessions.open(owner)
+        return self._session
+
+    def close(self) -> None:
+        """Close the archive; the last process to do so leaves it as a server does."""
+        self._archive.close()
+
+
+def open_folder(folder: Path) -> LocalArchive | Presence:
+    """Open the archive in a folder, or return the server that has it.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    ConfigurationError
+        It has no archive, belongs to another user, cannot be written, or cannot be opened.
+    """
+    if not (folder / 'archive.sqlite').is_file():
+        raise ConfigurationError(
+            f'{folder} has no archive. pyxnat.open(folder, create=True) makes one; so does '
+            'pyxnat serve'
+        )
+    _check_owner(folder)
+    try:
+        return LocalArchive(folder)
+    except ArchiveBusy as error:
+        server = find(folder)
+        if server is None:
+            raise ConfigurationError(str(error)) from error
+        if not server.is_here:
+            raise ConfigurationError(
+                f'{folder} is served on {server.host}: connect to {server.url}, with your login'
+            ) from error
+        return server
+    except ArchiveTooNew as error:
+        raise ConfigurationError(str(error)) from error
+
+
+def _check_owner(folder: Path) -> None:
+    """Raise an error for a folder of another user: files of two users would mix."""
+    if hasattr(os, 'geteuid') and os.geteuid() not in (0, folder.stat().st_uid):
+        raise ConfigurationError(
+            f'{folder} belongs to another user: ask them to serve it (pyxnat serve {folder})'
+        )
+    if not os.access(folder, os.W_OK):
+        raise ConfigurationError(
+            f'{folder} cannot be written, which an open archive needs: copy it to another place'
+        )
+
+
+def create_folder(folder: Path, site: str) -> None:
+    """Create an archive with an administrator ``admin``, unless there is one.
+
+    No password is known: `open_folder` needs none, and ``--reset-password`` of the server gives
+    one.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; it may exist.
+    site : str
+        Site ID; accession IDs start with it.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder has other files.
+    """
+    if (folder / 'archive.sqlite').is_file():
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ConfigurationError(f'{folder} has other files: choose an empty or a new folder')
+    archive = ServedArchive(folder, site=site)
+    try:
+        archive.users.add('admin', new_password(), admin=True)
+    finally:
+        archive.close()
