@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
@@ -124,7 +125,7 @@ class App:
         routes: Sequence[Route] = ROUTES,
     ) -> None:
         self.archive = archive
-        self.router = Router(routes)
+        self.router = _router_of(tuple(routes))
         self._seen = seen
         self._context = context.rstrip('/')
 
@@ -210,6 +211,12 @@ class App:
         caching = response.headers.get('Cache-Control', '')
         if not caching.startswith('private'):
             response.headers['Cache-Control'] = 'private, no-store'
+
+
+@lru_cache(maxsize=2)
+def _router_of(routes: tuple[Route, ...]) -> Router:
+    """Return the router of a table; to build its tree takes longer than to open an archive."""
+    return Router(routes)
 
 
 def _tunnel(environ: dict[str, Any]) -> None:

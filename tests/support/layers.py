@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,12 +106,17 @@ class Import(NamedTuple):
     in_function: bool
 
 
-class Module(NamedTuple):
+@dataclass(frozen=True)
+class Module:
     """One source file."""
 
     path: Path
     name: str
-    tree: ast.Module
+
+    @cached_property
+    def tree(self) -> ast.Module:
+        """The parsed source."""
+        return ast.parse(self.path.read_text(encoding='utf-8'))
 
     @property
     def part(self) -> str:
@@ -153,12 +160,12 @@ def part_of(name: str) -> str:
 
 
 def read(folder: Path = PACKAGE) -> list[Module]:
-    """Parse the modules of a package."""
+    """Return the modules of a package; each is parsed when it is needed."""
     found = []
     for path in sorted(folder.rglob('*.py')):
         parts = path.relative_to(folder.parent).with_suffix('').parts
         name = '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
-        found.append(Module(path, name, ast.parse(path.read_text(encoding='utf-8'))))
+        found.append(Module(path, name))
     return found
 
 

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from ...version import __version__
 from ..disk_names import safe_name
+from .new_tables import create_tables
 from .schema import METADATA, setting
 
 __all__ = ['STEPS', 'VERSION', 'ArchiveTooNew', 'create', 'migrate', 'version_of']
@@ -48,7 +49,7 @@ def version_of(path: Path) -> int:
 def create(engine: Engine) -> None:
     """Create the tables of the last version in an empty database."""
     with engine.begin() as connection:
-        METADATA.create_all(connection)
+        create_tables(connection, METADATA)
         connection.execute(setting.insert().values(name='layout', value='2'))
         connection.exec_driver_sql(f'PRAGMA user_version = {VERSION}')
 

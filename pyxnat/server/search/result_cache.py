@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy import Table as SqlTable
 
 from ..db.guards import Guard, record
+from ..db.new_tables import create_tables
 from ..db.store import open_engine
 from ..errors import Gone, UnprocessableEntity
 from ..private_files import create_file
@@ -122,7 +123,8 @@ class Views:
         self._lock = threading.Lock()
         create_file(path)
         self._engine = open_engine(path)
-        _METADATA.create_all(self._engine)
+        with self._engine.begin() as connection:
+            create_tables(connection, _METADATA)
 
     def close(self) -> None:
         """Close the database."""
