@@ -14,6 +14,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from tests.support.archive import new_project
 from tests.support.plain import Client
 
 MR, PET, QC = 'xnat:mrSessionData', 'xnat:petSessionData', 'xnat:qcManualAssessorData'
@@ -43,8 +44,25 @@ def other(xnat: pyxnat.Interface, project: Any) -> Any:
 
 
 @pytest.fixture
-def study(xnat: pyxnat.Interface, project: Any) -> Any:
-    """Create a project with subjects S1 and S2.
+def study(project: Any) -> Any:
+    """Return a new project, as `fill` fills it."""
+    fill(project)
+    return project
+
+
+@pytest.fixture(scope='module')
+def kept(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return new_project(server, tmp_path_factory.mktemp('cache'), 'AS_MEASURED', fill)
+
+
+@pytest.fixture
+def common(xnat: pyxnat.Interface, kept: str) -> Any:
+    """Return one project for all tests that create and remove nothing in it."""
+    return xnat.select.project(kept)
+
+
+def fill(project: Any) -> None:
+    """Create subjects S1 and S2.
 
     S1 has the sessions M (MR) and T (PET); M has a scan 1, an assessor A and a reconstruction; all
     have files.
@@ -62,7 +80,6 @@ def study(xnat: pyxnat.Interface, project: Any) -> Any:
         )
     assessor.out_resource('OUT').file('o.txt').put(b'assessor')
     reconstruction.out_resource('OUT').file('r.txt').put(b'reconstruction')
-    return project
 
 
 def items(study: Any) -> dict[str, Any]:
@@ -134,10 +151,10 @@ MISSING = [
 
 @pytest.mark.parametrize('path', MISSING)
 def test_an_element_that_does_not_exist_does_not_have_the_files_of_its_subject(
-    xnat: pyxnat.Interface, study: Any, path: str
+    xnat: pyxnat.Interface, common: Any, path: str
 ) -> None:
     try:
-        found = xnat.select(f'/projects/{study.id()}/subjects/S1/{path}').get()
+        found = xnat.select(f'/projects/{common.id()}/subjects/S1/{path}').get()
     except errors.NotFoundError:
         found = []
     assert found == []
@@ -154,9 +171,9 @@ def test_an_element_that_does_not_exist_does_not_have_the_files_of_its_subject(
     ],
 )
 def test_files_and_resources_below_an_unknown_name_do_not_exist(
-    xnat: pyxnat.Interface, study: Any, path: str, tmp_path: Any
+    xnat: pyxnat.Interface, common: Any, path: str, tmp_path: Any
 ) -> None:
-    item = xnat.select(f'/projects/{study.id()}/subjects/S1/{path}')
+    item = xnat.select(f'/projects/{common.id()}/subjects/S1/{path}')
     resource = (
         item.resource('DATA')
         if 'assessors' not in path and 'reconstructions' not in path
@@ -183,25 +200,25 @@ def test_files_and_resources_below_an_unknown_name_do_not_exist(
         'columns=ID,xnat:mrSessionData/nonsense&xsiType=xnat:mrSessionData',
     ],
 )
-def test_an_empty_response_is_not_a_table(xnat: pyxnat.Interface, study: Any, query: str) -> None:
+def test_an_empty_response_is_not_a_table(xnat: pyxnat.Interface, common: Any, query: str) -> None:
     with pytest.raises(errors.DatabaseError):
-        xnat._get_json(f'/data/projects/{study.id()}/experiments?{query}')
+        xnat._get_json(f'/data/projects/{common.id()}/experiments?{query}')
 
 
 # -- 5 assessors have each resource once
 
 
 def test_files_of_assessors_and_reconstructions_are_listed_once(
-    xnat: pyxnat.Interface, study: Any, tmp_path: Any
+    xnat: pyxnat.Interface, common: Any, tmp_path: Any
 ) -> None:
-    found = xnat.select(f'/projects/{study.id()}/subjects/S1//files').get()
+    found = xnat.select(f'/projects/{common.id()}/subjects/S1//files').get()
     assert sorted(found) == sorted(['subject.txt', 'experiment.txt', 'scan.txt', 'o.txt', 'r.txt'])
-    assert len(study.subject('S1').experiment('M').assessor('A').out_resources().get()) == 1
+    assert len(common.subject('S1').experiment('M').assessor('A').out_resources().get()) == 1
 
 
 @pytest.mark.parametrize('level', ['project', 'subject', 'experiment', 'assessor'])
-def test_files_of_assessors_can_be_downloaded(study: Any, level: str, tmp_path: Any) -> None:
-    items(study)[level].download(tmp_path)
+def test_files_of_assessors_can_be_downloaded(common: Any, level: str, tmp_path: Any) -> None:
+    items(common)[level].download(tmp_path)
     bodies = [path.read_bytes() for path in tmp_path.rglob('*.txt')]
     assert bodies.count(b'assessor') == 1
 
@@ -237,12 +254,12 @@ FIELDS = {
 @pytest.mark.sample(3)
 @pytest.mark.parametrize('level', FIELDS)
 @pytest.mark.parametrize('text', SPECIAL)
-def test_texts_are_stored_unchanged(study: Any, plain: Client, level: str, text: str) -> None:
-    items(study)[level].attrs.set(FIELDS[level], text)
+def test_texts_are_stored_unchanged(common: Any, plain: Client, level: str, text: str) -> None:
+    items(common)[level].attrs.set(FIELDS[level], text)
     assert (
-        items(study)[level].attrs.get(FIELDS[level]).split() == text.split()
+        items(common)[level].attrs.get(FIELDS[level]).split() == text.split()
     )  # tables show line breaks as blanks
-    uri = items(study)[level]._uri
+    uri = items(common)[level]._uri
     stored = plain.item(uri)['data_fields'][FIELDS[level]]
     assert stored.split() == text.split()
 
@@ -255,15 +272,15 @@ def test_texts_at_creation_are_stored_unchanged(project: Any, text: str) -> None
 
 @pytest.mark.parametrize('empty', ['', None])
 @pytest.mark.parametrize('level', FIELDS)
-def test_clearing_a_field_clears_it_or_is_an_error(study: Any, level: str, empty: Any) -> None:
-    item = items(study)[level]
+def test_clearing_a_field_clears_it_or_is_an_error(common: Any, level: str, empty: Any) -> None:
+    item = items(common)[level]
     item.attrs.set(FIELDS[level], 'before')
     try:
         item.attrs.set(FIELDS[level], empty)
     except errors.DatabaseError:
         assert item.attrs.get(FIELDS[level]) == 'before'
     else:
-        assert items(study)[level].attrs.get(FIELDS[level]) == ''
+        assert items(common)[level].attrs.get(FIELDS[level]) == ''
 
 
 def test_an_unknown_field_is_an_error_and_no_other_field_is_lost(study: Any) -> None:
@@ -317,8 +334,8 @@ def test_a_shared_item_has_its_label_in_the_other_project(
         ('assessor', f'{QC}/pass'),
     ],
 )
-def test_columns_are_found_by_both_of_their_keys(study: Any, level: str, path: str) -> None:
-    item = items(study)[level]
+def test_columns_are_found_by_both_of_their_keys(common: Any, level: str, path: str) -> None:
+    item = items(common)[level]
     assert isinstance(item.attrs.get(path), str)
     assert item.attrs.mget(['ID', path])[0] == item.id()
 
@@ -335,9 +352,9 @@ def test_a_column_of_one_type_does_not_hide_elements_of_others(
 
 
 def test_a_session_is_found_by_its_id_alone(
-    xnat: pyxnat.Interface, study: Any, tmp_path: Any
+    xnat: pyxnat.Interface, common: Any, tmp_path: Any
 ) -> None:
-    session = xnat.select.experiment(items(study)['experiment'].id())
+    session = xnat.select.experiment(items(common)['experiment'].id())
     assert session.attrs.mget(['label', 'subject_label', 'date']) == ['M', 'S1', '2020-01-31']
     session.download(tmp_path)
     assert {path.read_bytes() for path in tmp_path.rglob('*.txt')} == {
@@ -363,12 +380,12 @@ def test_types_are_requested_by_their_name(xnat: pyxnat.Interface) -> None:
 @pytest.mark.parametrize('name', ['a%b', 'a;b', 'a b', 'ü', 'a:b', 'a.b', "a'b", 'a+b', 'a&b'])
 @pytest.mark.parametrize('level', ['subject', 'experiment', 'scan'])
 def test_names_that_xnat_does_not_accept_are_refused_before_a_request(
-    xnat: pyxnat.Interface, study: Any, level: str, name: str
+    xnat: pyxnat.Interface, common: Any, level: str, name: str
 ) -> None:
     makes = {
-        'subject': study.subject,
-        'experiment': study.subject('S1').experiment,
-        'scan': study.subject('S1').experiment('M').scan,
+        'subject': common.subject,
+        'experiment': common.subject('S1').experiment,
+        'scan': common.subject('S1').experiment('M').scan,
     }
     with xnat.trace() as trace, pytest.raises(errors.DatabaseError) as caught:
         makes[level](name).create()
@@ -486,7 +503,7 @@ def test_bodies_of_unknown_length_and_empty_bodies_are_sent(study: Any) -> None:
 # -- 22, 27 searches
 
 
-def test_the_age_of_subjects_is_not_a_display_field(xnat: pyxnat.Interface, study: Any) -> None:
+def test_the_age_of_subjects_is_not_a_display_field(xnat: pyxnat.Interface, common: Any) -> None:
     with pytest.raises(errors.ProgrammingError, match='demographics'):
         xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_ID']).where(
             [('xnat:subjectData/AGE', '>', '1'), 'AND']
@@ -495,12 +512,12 @@ def test_the_age_of_subjects_is_not_a_display_field(xnat: pyxnat.Interface, stud
 
 @pytest.mark.parametrize(('wanted', 'found'), [(['S1', 'S2'], 2), (['S1'], 1), (['NOPE'], 0)])
 def test_lists_in_criteria_work(
-    xnat: pyxnat.Interface, study: Any, wanted: list[str], found: int
+    xnat: pyxnat.Interface, common: Any, wanted: list[str], found: int
 ) -> None:
     table = xnat.select('xnat:subjectData', ['xnat:subjectData/SUBJECT_LABEL']).where(
         [
             ('xnat:subjectData/SUBJECT_LABEL', 'IN', wanted),
-            ('xnat:subjectData/PROJECT', '=', study.id()),
+            ('xnat:subjectData/PROJECT', '=', common.id()),
             'AND',
         ]
     )
@@ -531,8 +548,8 @@ def test_a_refused_login_does_not_show_the_name_of_the_web_server(
 
 
 @pytest.mark.parametrize('name', ['smoker', 'cups a day', 'a=b', 'a/b', "d'e", 'ü', 'a.b', 'a@b'])
-def test_custom_variables_can_have_any_name(study: Any, name: str) -> None:
-    subject = study.subject('S1')
+def test_custom_variables_can_have_any_name(common: Any, name: str) -> None:
+    subject = common.subject('S1')
     subject.attrs.set('xnat:subjectData/fields/field[name=first]/field', 'keep')
     subject.attrs.set(f'xnat:subjectData/fields/field[name={name}]/field', 'yes & no')
     document = subject.get().decode()
@@ -546,10 +563,10 @@ def test_a_manual_qc_needs_its_pass_field(study: Any) -> None:
 
 
 @pytest.mark.parametrize('date', ['2020-02-30', '31.01.2020', '2020-13-01', 'yesterday'])
-def test_invalid_dates_are_refused(study: Any, date: str) -> None:
+def test_invalid_dates_are_refused(common: Any, date: str) -> None:
     with pytest.raises(errors.ProgrammingError, match='date'):
-        study.subject('S1').experiment('M').attrs.set('date', date)
-    assert study.subject('S1').experiment('M').attrs.get('date') == '2020-01-31'
+        common.subject('S1').experiment('M').attrs.set('date', date)
+    assert common.subject('S1').experiment('M').attrs.get('date') == '2020-01-31'
 
 
 def test_a_resource_found_below_several_scans_belongs_to_its_scan(

@@ -41,6 +41,26 @@ def project(xnat: pyxnat.Interface) -> Any:
     return xnat.select.project(f'TEST_{next(_numbers):03}').create()
 
 
+def new_project(server: Any, cachedir: Path, name: str, fill: Callable[[Any], object]) -> str:
+    """Create and fill a project that the tests of a module share; return its ID.
+
+    Parameters
+    ----------
+    server : Server
+        The archive.
+    cachedir : Path
+        Folder of the cache, for this call.
+    name : str
+        ID of the project.
+    fill : Callable[[Project], object]
+        Creates what is in it.
+    """
+    with pyxnat.Interface(server.url, server.user, server.password, cachedir) as interface:
+        project = interface.select.project(name).create()
+        fill(project)
+        return str(project.id())
+
+
 @pytest.fixture
 def scan(project: Any) -> Any:
     """Create a new MR scan in a new project: subject S1, session S1_MR, scan 1."""
