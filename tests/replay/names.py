@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 UUID = r'(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
 GIVEN = re.compile(
@@ -34,7 +35,7 @@ class Names:
 
     def learn(self, recorded: str, here: str) -> None:
         """Pair the generated names of two texts that are otherwise equal."""
-        theirs, ours = GIVEN.findall(recorded), GIVEN.findall(here)
+        theirs, ours = given(recorded), given(here)
         if len(theirs) == len(ours) and mask(recorded) == mask(here):
             for one, other in zip(theirs, ours, strict=True):
                 if one not in self._here:
@@ -47,7 +48,7 @@ class Names:
 
         Several names, in any order, cannot be paired.
         """
-        return len(set(GIVEN.findall(text))) == 1
+        return len(set(given(text))) == 1
 
     def pair(self, recorded: str, here: str) -> None:
         """Pair two names that no pattern recognizes."""
@@ -75,18 +76,22 @@ class Names:
 
     def knows(self, text: str) -> bool:
         """Whether a recorded text has a known name."""
-        return any(found in self._here for found in GIVEN.findall(text))
+        return any(found in self._here for found in given(text))
 
     def gave(self, text: str) -> bool:
         """Whether a text of this server has a known name."""
-        return any(found in self._there for found in GIVEN.findall(text))
+        return any(found in self._there for found in given(text))
 
     def from_record(self, text: str) -> str:
         """Return a recorded text in the form for comparing."""
+        if not given(text):
+            return plain(text)
         return plain(GIVEN.sub(lambda found: self._ours(found.group()) or '<given>', text))
 
     def from_answer(self, text: str) -> str:
         """Return a text of this server in the form for comparing."""
+        if not given(text):
+            return plain(text)
         return plain(
             GIVEN.sub(
                 lambda found: (
@@ -103,11 +108,19 @@ class Names:
         return iter(self._here)
 
 
+@lru_cache(maxsize=20_000)  # the same cells are in many rows and responses
+def given(text: str) -> tuple[str, ...]:
+    """Return the generated names in a text."""
+    return tuple(GIVEN.findall(text))
+
+
+@lru_cache(maxsize=20_000)
 def mask(text: str) -> str:
     """Return a text without generated names, times and hosts."""
     return plain(GIVEN.sub('<given>', text))
 
 
+@lru_cache(maxsize=20_000)
 def plain(text: str) -> str:
     """Return a text without times, hosts, and the folder of the archive."""
     return ROOT.sub('<archive>/', HOST.sub('<host>', MOMENT.sub('<moment>', text)))
