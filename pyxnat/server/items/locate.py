@@ -265,7 +265,7 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
     text: Any = bindparam('text')
     project: Any = bindparam('project')
     pk: Any = bindparam('pk')
-    query = select(item).where(item.c.level.in_(_levels(plural, above)), {
+    query = select(item).where(_is_at(plural, above), {
         'site ID': item.c.id == text,
         'id': and_(item.c.id == text, in_project(project)),
         'label': labelled(project, text),
@@ -292,12 +292,12 @@ def _levels(plural: str, above: str) -> Sequence[str]:
     return tuple(row.singular for row in rows)
 
 
-def _below(plural: str, above: str, pk: Any, project: Any) -> Any:
-    """Return the query for all items of a level below an item."""
-    query = select(item).where(item.c.level.in_(_levels(plural, above)))
-    if not above:
-        return query
-    return query.where(in_project(project) if above == 'project' else item.c.parent == pk)
+def _is_at(plural: str, above: str) -> ColumnElement[bool]:
+    """Return the condition that an item is of a level.
+
+    SQLAlchemy would write the list of an ``IN`` again for each execution.
+    """
+    return or_(*(item.c.level == name for name in _levels(plural, above)))
 
 
 @lru_cache(maxsize=4)
@@ -393,17 +393,30 @@ def find_parts(
     list of Row
         Rows of the parts.
     """
-    query = _below(step.level.plural, 'experiment', place.row.pk, place.project).order_by(item.c.pk)
     is_part = step.level.is_part
     if not is_part:
-        query = query.where(readable(caller, item))
+        record(Guard.ITEM)  # the statements are cached, with `readable` in them
+    values = {'pk': place.row.pk, 'text': name, 'caller': caller.login}
     if name in ('ALL', '*'):
-        return list(connection.execute(query))
+        query = _parts_statement(step.level.plural, 'all', caller.admin)
+        return list(connection.execute(query, values))
     found = _select_element(connection, caller, place, Step(step.level, name), 'GET', holds=True)
-    kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
-    others = connection.execute(
-        query.where(kind.is_(None) if name == 'NULL' and is_part else kind == name)
-    )
+    way = 'no type' if name == 'NULL' and is_part else 'type'
+    query = _parts_statement(step.level.plural, way, caller.admin)
+    others = connection.execute(query, values)
     return ([found] if found is not None else []) + [
         row for row in others if found is None or row.pk != found.pk
     ]
+
+
+@lru_cache(maxsize=32)
+def _parts_statement(plural: str, way: str, admin: bool) -> Any:
+    """Return the query for the parts of a session: all, those of a type, or those without one."""
+    is_part = level(plural).is_part
+    kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
+    query = select(item).where(_is_at(plural, 'experiment'), item.c.parent == bindparam('pk'))
+    if not is_part:
+        query = query.where(readable(Caller(bindparam('caller'), admin), item))  # type: ignore[arg-type]
+    if way != 'all':
+        query = query.where(kind.is_(None) if way == 'no type' else kind == bindparam('text'))
+    return query.order_by(item.c.pk)
