@@ -14,7 +14,8 @@ DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
-CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS]
+XLSX = ['openpyxl>=3.1']
+CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
 TEST = [
     'distributed>=2024.1',
     'pytest>=8.0',
@@ -54,6 +55,7 @@ setup(
         'pandas': PANDAS,
         'progress': PROGRESS,
         'lint': LINT,
+        'xlsx': XLSX,
         'test': [*DEMO, *DRAW, *PANDAS, *CLI, *TEST],
         'dev': [*DEMO, *DRAW, *PANDAS, *CLI, *TEST, *DOCS, *LINT],
     },

@@ -38,6 +38,7 @@ from .services.inspector import Inspector
 from .services.manage import Manager
 from .services.search import SearchEngine
 from .services.select import Select
+from .services.sheets import Sheets
 from .services.transfer import Transfer
 from .services.walker import Walker
 from .services.xpath_store import XpathStore
@@ -118,6 +119,8 @@ class Interface(Classic):
         Uploads and downloads of files; used by elements.
     bulk : Bulk
         Transfers of many files and elements in parallel; used by elements and collections.
+    sheets : Sheets
+        Fields of elements in spreadsheets; used by collections and projects.
     walker : Walker
         Executes the plans of selections; used by collections.
 
@@ -227,6 +230,7 @@ class Interface(Classic):
         self.owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
+        self.sheets = Sheets(self)
         self.walker = Walker(self, jobs if self._exec_is_own else 1)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)

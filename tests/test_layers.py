@@ -23,7 +23,7 @@ RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
 """Libraries of the extras ``server`` and ``demo``."""
 OPTIONAL = {
-    'tables': {'pandas'},
+    'tables': {'openpyxl', 'pandas'},
     'services': {'concurrent', 'matplotlib', 'networkx', 'tqdm'},
     'apps': {'click', 'rich', 'keyring'},
 }

@@ -23,6 +23,7 @@ from .forms import form_columns, own_documents, project_of, rows_with_forms
 from .host import Host
 from .hosted import Hosted
 from .lazy import LazyCollection
+from .spreadsheets import ToSheet
 from .writing import read_instances
 
 __all__ = ['Collection']
@@ -48,7 +49,7 @@ class _Where:
 E = TypeVar('E', bound=Element)
 
 
-class Collection(Hosted, Mappable, LazyCollection[E]):
+class Collection(Hosted, Mappable, ToSheet, LazyCollection[E]):
     """Elements of one level, fetched level by level on iteration.
 
     Breaking off the iteration saves the remaining requests.
@@ -193,7 +194,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
         columns : iterable of str, optional
             Names as in `table`.
         """
-        names = self._names(columns)
+        names = self.table_columns(columns)
         forms = form_columns(self.host, names, levels_of(self.routes), project_of(self.routes))
         if not forms:
             return self._rows(names)
@@ -224,8 +225,8 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
             row |= read_instances(element, picked, documents)
             yield {name: row[name] for name in names}
 
-    def _names(self, columns: Iterable[str]) -> list[str]:
-        """Return the given column names, or the default ones."""
+    def table_columns(self, columns: Iterable[str] = ()) -> list[str]:
+        """Return the given column names, or the default ones. No request."""
         return list_of_names(columns) or list(self._columns or _defaults(self.level))
 
     def table(self, columns: Iterable[str] = ()) -> JsonTable:
@@ -275,7 +276,7 @@ class Collection(Hosted, Mappable, LazyCollection[E]):
             columns = ['label', 'project', 'subject/age', 'xnat:mrSessionData/fieldStrength']
             sessions.table(columns).to_pandas()
         """
-        names = self._names(columns)
+        names = self.table_columns(columns)
         return JsonTable(self.rows(names), names)
 
     def mget(self, columns: Iterable[str]) -> list[list[Any]]:

@@ -24,6 +24,7 @@ from .parameters import Parameters
 from .pipelines import Pipelines
 from .provenance import Provenance
 from .sharing import SharedElement
+from .spreadsheets import FromSheet
 from .variables import add_definitions, read_definitions
 
 __all__ = [
@@ -51,7 +52,7 @@ _PROJECT_FIELDS = (
 """Search fields of a project's summary."""
 
 
-class ProjectElement(Element):
+class ProjectElement(Element, FromSheet):
     """A study."""
 
     def _get_code(self, name: str) -> int:

@@ -261,7 +261,13 @@ _PARAMETERS = frozenset(
 )
 
 
-def write_fields(element: Writable, values: Mapping[str, Any], query: Mapping[str, Any]) -> None:
+def write_fields(
+    element: Writable,
+    values: Mapping[str, Any],
+    query: Mapping[str, Any],
+    *,
+    read_back: bool = True,
+) -> None:
     """Set fields of an existing element.
 
     One request, and one more if fields are cleared: they are read back.
@@ -274,13 +280,19 @@ def write_fields(element: Writable, values: Mapping[str, Any], query: Mapping[st
         Values by short name or full path.
     query : mapping
         Further query parameters.
+    read_back : bool
+        Whether to read cleared fields back; False if the caller reads those of many elements at
+        once.
 
     Raises
     ------
     DataError
         XNAT did not clear a field.
     """
-    _write(element, Fields(element, element.datatype(), values), query)
+    fields = Fields(element, element.datatype(), values)
+    settings = _write(element, fields, query)
+    if read_back:
+        _check_stored(element, fields, settings)
 
 
 def write_picked(element: Writable, path: str, name: str, value: Any) -> None:
@@ -304,12 +316,13 @@ def write_picked(element: Writable, path: str, name: str, value: Any) -> None:
             {full: value},
             [setting._replace(name=full, picks=(name,)) for setting in fields.settings],
         )
-        _write(element, fields, {})
+        _check_stored(element, fields, _write(element, fields, {}))
     else:
         write_fields(element, {path.format(f'[name={name}]'): value}, {})
 
 
-def _write(element: Writable, fields: Fields, query: Mapping[str, Any]) -> None:
+def _write(element: Writable, fields: Fields, query: Mapping[str, Any]) -> dict[str, str]:
+    """Send fields; return the query parameters that set some of them."""
     uri = element.writing_uri()
     document, settings = fields.document(), fields.query()
     if document is None and not fields.is_checked:
@@ -324,7 +337,7 @@ def _write(element: Writable, fields: Fields, query: Mapping[str, Any]) -> None:
         )
     elif settings or query:
         element.connection.request(uris.with_query(uri, {**settings, **query}), 'PUT')
-    _check_stored(element, fields, settings)
+    return settings
 
 
 def read_fields(element: Writable, names: Sequence[str]) -> dict[str, str]:

@@ -29,6 +29,7 @@ from pyxnat.apps.shell.output import FORMATS
 from pyxnat.apps.shell.places import Place, place_of, select_path
 from pyxnat.apps.shell.profiles import Profile, Profiles
 from tests.support.faults import FaultProxy, says
+from tests.support.spreadsheet import edit, set_cell
 
 
 class Result(NamedTuple):
@@ -675,3 +676,49 @@ def test_a_plan_is_for_one_verb_and_server(run: Run, study: Any, tmp_path: Path)
     text = Path(plan).read_text().replace(str(study.host.connection.server), 'http://elsewhere')
     Path(plan).write_text(text)
     assert 'http://elsewhere' in run('get', '--apply', plan).err
+
+
+# -- spreadsheets ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('suffix', ['csv', 'xlsx'])
+def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffix: str) -> None:
+    project, file = study.id(), tmp_path / f'subjects.{suffix}'
+    out = run('sheet', 'out', f'{project}/*', str(file), '-c', 'label,group,src')
+    assert out.status == 0 and '2 rows' in out.err
+    nothing = run('sheet', 'apply', str(file), project)
+    assert (nothing.status, nothing.out) == (0, '') and '2 rows: 2 unchanged' in nothing.err
+    edit(file, lambda grid: set_cell(grid, 'T', 'group', ''))
+    edit(file, lambda grid: set_cell(grid, 'S', 'src', 'scanner'))
+    dry = run('sheet', 'apply', str(file), '--dry-run', '--format', 'json')
+    assert dry.status == 0
+    shown = [
+        (row['label'], row['field'], row['server'], row['sheet']) for row in json.loads(dry.out)
+    ]
+    assert shown == [('S', 'src', '', 'scanner'), ('T', 'group', 'patients', '')]
+    assert run('sheet', 'apply', str(file)).status == Exit.USAGE, 'no terminal to confirm on'
+    assert study.subject('T').attrs.get('group') == 'patients'
+    done = run('sheet', 'apply', str(file), '--yes')
+    assert done.status == 0 and '2 changed' in done.err
+    assert study.subject('S').attrs.mget(['src', 'group']) == ['scanner', '']
+    assert study.subject('T').attrs.mget(['src', 'group']) == ['', '']
+    status = (tmp_path / 'subjects.status.csv').read_text('utf-8-sig')
+    assert status.count(',changed,') == 2
+
+
+def test_conflicts_and_refusals_have_a_status_of_their_own(
+    run: Run, study: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / 'subjects.csv'
+    run('sheet', 'out', f'{study.id()}/*', str(file), '-c', 'label,group')
+    edit(file, lambda grid: set_cell(grid, 'S', 'label', 'R'))
+    refused = run('sheet', 'apply', str(file), '--yes')
+    assert refused.status == Exit.SOME_FAILED and 'read-only' in refused.out
+    edit(file, lambda grid: set_cell(grid, 'T', 'group', 'mine'))
+    study.subject('T').attrs.set('group', 'theirs')
+    conflict = run('sheet', 'apply', str(file), '--yes')
+    assert conflict.status == Exit.CONFLICT and 'theirs' in conflict.out
+    assert study.subject('T').attrs.get('group') == 'theirs'
+    assert run('sheet', 'apply', str(tmp_path / 'none.csv')).status == Exit.NOT_FOUND
+    assert run('sheet', 'out', f'{study.id()}/S', str(file)).status == Exit.USAGE
+    assert run('sheet', 'out', f'{study.id()}/*', str(tmp_path / 'a.ods')).status == Exit.USAGE

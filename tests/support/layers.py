@@ -93,6 +93,7 @@ LIBRARIES = {
         'server.jobs',
         'server.upkeep',
     },
+    'openpyxl': {'tables'},
     'pydicom': {'server.storage', 'server.routes', 'server.xapi', 'demo'},
 }
 """Library, or a module of one -> the parts that may import it."""

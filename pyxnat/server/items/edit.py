@@ -207,7 +207,7 @@ def validated(model: Model, document: Document) -> dict[str, str]:
             if (
                 document.from_xml
                 and row.kind == 'date'
-                and value
+                and unless_null(value)
                 and not _ISO_DATE.match(value.strip())
             ):
                 raise ValueError(f'{value!r} Must Be A Valid Date: write yyyy-MM-dd in documents')
