@@ -14,6 +14,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .apps.folders import open as open  # noqa: A004
     from .apps.sites import Sites
+    from .apps.sync import Mirror
     from .errors import Error
     from .interface import Interface
     from .services.inspector import Inspector
@@ -27,6 +28,7 @@ __all__ = [
     'Inspector',
     'Interface',
     'JsonTable',
+    'Mirror',
     'SearchManager',
     'Select',
     'Sites',
@@ -39,6 +41,7 @@ _CLASSES = {
     **core.OLD_CLASSES,
     'Error': 'errors',
     'JsonTable': 'tables',
+    'Mirror': 'apps.sync',
     'Sites': 'apps.sites',
 }
 _FUNCTIONS = {'open': 'apps.folders'}

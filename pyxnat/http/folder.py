@@ -16,7 +16,7 @@ from urllib.request import url2pathname
 
 import httplib2
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, from_status, server_message
 from .body import Payload
 from .connection import Http, Timeouts
 from .wsgi import LocalResponse, call
@@ -163,6 +163,39 @@ class Folder:
                 f'{self.path} has no administrator who is enabled: pass user= and password='
             )
         return login
+
+    def put_exact(self, uri: str, document: bytes) -> None:
+        """Give an item exactly the fields of a document, and create it if it is missing.
+
+        XNAT itself merges documents: no request can take a custom variable away.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the item, by labels.
+        document : bytes
+            Its document, without the items below it.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        DatabaseError
+            The archive refuses the document.
+        """
+        opened = self.place()
+        if not isinstance(opened, _Opened):
+            raise ConfigurationError(f'{self.path} is served: stop the server first')
+        headers = {'content-type': 'text/xml', 'content-length': str(len(document))}
+        opened.enter()
+        try:
+            response = call(opened.archive.put_exact, uri, 'PUT', Payload(document), headers)
+            body = response.read_all()
+        finally:
+            opened.leave()
+        if response.status not in (200, 201):
+            message = server_message(body)
+            raise from_status(response.status, message, method='PUT', uri=self.server + uri)
 
     def close(self) -> None:
         """Close the archive, if no other Interface of this process uses it."""

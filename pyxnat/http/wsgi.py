@@ -76,6 +76,10 @@ class LocalResponse:
         piece, self._left = self._left[:size], self._left[size:]
         return piece
 
+    def read_all(self) -> bytes:
+        """Return the whole body."""
+        return b''.join(iter(lambda: self.read(2**20), b''))
+
     def isclosed(self) -> bool:
         """Whether the body was read to its end."""
         return not self._is_open

@@ -19,7 +19,15 @@ from .levels import LEVELS
 from .levels import level as level_row
 from .xml import Node, parse_xml
 
-__all__ = ['Item', 'ResourceNote', 'copy_document', 'differences', 'read_item', 'values_of']
+__all__ = [
+    'Item',
+    'ResourceNote',
+    'copy_document',
+    'differences',
+    'keep_fields',
+    'read_item',
+    'values_of',
+]
 
 _XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 
@@ -269,13 +277,52 @@ def _collect(node: Node, path: str, found: dict[str, str]) -> None:
     text = (node.text or '').strip()
     if text:
         found[path] = text
+    for child, place in _places_below(node, path):
+        _collect(child, place, found)
+
+
+def _places_below(node: Node, path: str) -> Iterator[tuple[Node, str]]:
+    """Yield the children of a node with their paths."""
     count: dict[str, int] = {}
     for child in _elements(node):
         name = _name(child)
         key = str(child.get('name') or child.get('ID') or '')
         count[name] = count.get(name, 0) + 1
         mark = f'[{key}]' if key else f'[{count[name]}]' if count[name] > 1 else ''
-        _collect(child, f'{path}/{name}{mark}', found)
+        yield child, f'{path}/{name}{mark}'
+
+
+def keep_fields(document: bytes, paths: Iterable[str]) -> bytes:
+    """Return a document with some of its fields, for a PUT that merges it.
+
+    Parameters
+    ----------
+    document : bytes
+        XML, as `copy_document` returns.
+    paths : iterable of str
+        Paths of the fields to keep, as `values_of` returns.
+    """
+    root = parse_xml(document)
+    _keep(root, '', frozenset(paths))
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8')
+
+
+def _keep(node: Node, path: str, wanted: frozenset[str]) -> bool:
+    """Remove other fields from a node; return whether one is left."""
+    found = path in wanted
+    if not found:
+        node.text = None
+    for name in list(node.attrib):
+        if f'{path}/@{name!s}' in wanted:
+            found = True
+        elif str(name) not in _MARKS and name not in ('name', 'ID'):
+            del node.attrib[name]
+    for child, place in list(_places_below(node, path)):
+        if _keep(child, place, wanted):
+            found = True
+        else:
+            node.remove(child)
+    return found
 
 
 def differences(

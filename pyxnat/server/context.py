@@ -7,8 +7,14 @@ from dataclasses import dataclass
 from .archive import Archive
 from .db.access import GUEST, Caller
 
-__all__ = ['Context']
+__all__ = ['EXACT', 'Context']
 
+EXACT = 'pyxnat.exact'
+"""Key of the WSGI environment of a request whose document replaces all fields of its item.
+
+For mirrors, in their own process: no request over a network can set it, because keys made of
+headers begin with ``HTTP_``.
+"""
 _FALSE = frozenset({'', 'false', '0'})
 
 

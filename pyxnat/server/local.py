@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigurationError
 from .app import App
+from .context import EXACT
 from .db.access import Caller
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
@@ -60,6 +61,20 @@ class LocalArchive:
         if as_owner and self._owner is not None:
             environ['HTTP_COOKIE'] = f'JSESSIONID={self._open_session(self._owner)}'
         return self._app(environ, start_response)
+
+    def put_exact(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request of the owner whose document replaces all fields of its item.
+
+        Parameters
+        ----------
+        environ : dict
+            The request.
+        start_response : callable
+            Called with status and headers of the response.
+        """
+        return self({**environ, EXACT: True}, start_response, as_owner=True)
 
     def _open_session(self, owner: Caller) -> str:
         """Return the owner's session; a new one after a long pause."""

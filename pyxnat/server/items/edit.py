@@ -64,6 +64,8 @@ class Document:
     """Project to share the item into, and its label there, if a query sets them as fields."""
     complete: bool = False
     """Whether it replaces the item's fields (``allowDataDeletion``) instead of being merged."""
+    exact: bool = False
+    """Whether the item gets these fields and keeps no other; only in requests of this process."""
     from_xml: bool = False
     is_inside: bool = False
     """Whether it is in another item's document: it needs an ID, and no unknown attributes."""
@@ -486,9 +488,10 @@ def filled(fields: dict[str, str]) -> dict[str, str]:
 def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:
     """Return the fields that a document does not remove.
 
-    All of them, unless the document is complete (``allowDataDeletion``). Then a subject loses its
-    demographics if the document has that element; other items lose all fields except attributes and
-    custom variables, and a reconstruction keeps its processing steps. A project loses nothing.
+    None if it is exact, and all of them unless it is complete (``allowDataDeletion``). Then a
+    subject loses its demographics if the document has that element; other items lose all fields
+    except attributes and custom variables, and a reconstruction keeps its processing steps. A
+    project loses nothing.
 
     Parameters
     ----------
@@ -501,6 +504,8 @@ def kept(model: Model, where: str, fields: dict[str, str], document: Document) -
     document : Document
         The document.
     """
+    if document.exact:
+        return {}
     if not document.complete:
         return dict(fields)
     if where in ('project', 'subject'):

@@ -397,6 +397,7 @@ class Writer(Sharing):
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:
+            child.exact = document.exact
             child.complete = (
                 document.complete and row.level == 'experiment'
             )  # fields of its sessions are merged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..context import EXACT
 from ..http.request import Call
 from ..items.edit import Document, complete_document, parse_item
 
@@ -28,6 +29,7 @@ def document_of(call: Call, where: str, known: Any = None, short: bool = True) -
         Whether short names count in the query; not on routes of experiments without a subject.
     """
     document, form = _read_body(call)
+    document.exact = EXACT in call.request.environ
     return complete_document(call, document, form, where, known, short)
 
 

@@ -1,0 +1,109 @@
+"""Three-way comparison: what both sides made of a common base. Functions of values alone.
+
+A thing is an item with its fields, or a file with its digest. Each of the three versions is a dict
+of fields, or None where the thing does not exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+__all__ = ['Decision', 'Values', 'decide', 'merged']
+
+Values = Mapping[str, str]
+
+_BOTH = 'changed on both sides'
+_MADE = 'created on both sides'
+_GONE_THERE = 'deleted there, changed here'
+_GONE_HERE = 'deleted here, changed there'
+
+
+class Decision(NamedTuple):
+    """What a pull does with one thing.
+
+    ``same``: nothing, both sides are equal. ``take``: ours becomes theirs. ``keep``: only ours was
+    changed. ``merge``: both were changed, in different fields. ``conflict``: neither is touched.
+    """
+
+    key: str
+    action: str
+    reason: str = ''
+
+
+def decide(
+    base: Mapping[str, Values],
+    ours: Mapping[str, Values],
+    theirs: Mapping[str, Values],
+    above: Mapping[str, str] | None = None,
+) -> list[Decision]:
+    """Compare all things of a unit.
+
+    Parameters
+    ----------
+    base, ours, theirs : mapping
+        Key of each thing to its values.
+    above : mapping, optional
+        Key of each thing to that of the thing above it.
+    """
+    keys = dict.fromkeys([*theirs, *ours, *base])
+    found = {
+        key: Decision(key, *_decide(base.get(key), ours.get(key), theirs.get(key))) for key in keys
+    }
+    parents = above or {}
+    for key in reversed(keys):
+        upper = found.get(parents.get(key, ''))
+        is_lost = upper is not None and upper.action == 'take' and upper.key not in theirs
+        if upper is not None and is_lost and found[key].action in ('keep', 'conflict'):
+            found[upper.key] = Decision(upper.key, 'conflict', f'{_GONE_THERE}: {key}')
+    for key in keys:
+        upper = found.get(parents.get(key, ''))
+        if upper is None or key not in theirs or found[key].action != 'take':
+            continue
+        if upper.key not in ours and (upper.action != 'take' or upper.key not in theirs):
+            found[key] = Decision(key, 'conflict', _GONE_HERE)
+    return list(found.values())
+
+
+def _decide(base: Values | None, ours: Values | None, theirs: Values | None) -> tuple[str, str]:
+    if ours == theirs:
+        return 'same', ''
+    if ours == base:
+        return 'take', ''
+    if theirs == base:
+        return 'keep', ''
+    if ours is None:
+        return 'conflict', _GONE_HERE
+    if theirs is None:
+        return 'conflict', _GONE_THERE
+    if base is None:
+        return 'conflict', _MADE
+    if merged(base, ours, theirs) is None:
+        return 'conflict', _BOTH
+    return 'merge', ''
+
+
+def merged(base: Values, ours: Values, theirs: Values) -> dict[str, str] | None:
+    """Return the fields with the changes of both sides; None if they contradict each other.
+
+    Parameters
+    ----------
+    base, ours, theirs : mapping
+        Fields of the three versions.
+
+    Examples
+    --------
+    >>> merged({'a': '1', 'b': '1'}, {'a': '2', 'b': '1'}, {'a': '1'})
+    {'a': '2'}
+    >>> merged({'a': '1'}, {'a': '2'}, {'a': '3'}) is None
+    True
+    """
+    found: dict[str, str] = {}
+    for path in dict.fromkeys([*theirs, *ours]):
+        before, here, there = base.get(path), ours.get(path), theirs.get(path)
+        if here != there and before not in (here, there):
+            return None
+        value = there if here == before else here
+        if value is not None:
+            found[path] = value
+    return found

@@ -1,0 +1,85 @@
+"""Items of a document as parts that are compared one by one.
+
+A part is one item without the items below it. Its key is the same on both sides, because a mirror
+keeps accession IDs: ``subjects/XNAT_S00001``, ``experiments/XNAT_E00001``,
+``experiments/XNAT_E00001/scans/1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from ...model import uris
+from ...model.copies import Item, copy_document, read_item, values_of
+from ...model.levels import level
+
+__all__ = ['LABEL', 'PARENT', 'Part', 'parts_of']
+
+LABEL, PARENT = '@label', '@parent'
+"""Names of the label, and of the key of the item above, among the values of a part."""
+
+
+class Part(NamedTuple):
+    """One item of a document."""
+
+    key: str
+    level: str
+    """Plural name of its level."""
+    id: str
+    label: str
+    uri: str
+    """URI below the project, by labels: what a PUT of its document needs."""
+    values: dict[str, str]
+    """Path of each field to its text, with `LABEL` and `PARENT`."""
+    item: Item
+
+    @property
+    def id_uri(self) -> str:
+        """URI by IDs, which holds after a rename; of a subject or anything below."""
+        plural, _, rest = self.key.partition('/')
+        top = 'experiments' if plural == 'assessors' else plural
+        return uris.join(uris.ENTRY, top, *map(uris.quote, rest.split('/')))
+
+    @property
+    def parent(self) -> str:
+        """Key of the item above; empty for projects."""
+        return self.values.get(PARENT, '')
+
+
+def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
+    """Return the items of a document that a project owns, outer ones first.
+
+    Parameters
+    ----------
+    document : bytes
+        XML of a subject or project.
+    plural : str
+        Level of its root.
+    project : str
+        ID of the project.
+    """
+    root = read_item(document, plural)
+    return {part.key: part for part in _parts(root, None, project)}
+
+
+def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:
+    row = level(item.level)
+    if row.has_label and item.project != project:
+        return  # shared into the project: another one owns it
+    name = item.label if row.has_label else item.id
+    own = f'{item.level}/{item.id}'
+    key = own if above is None or not row.is_part else f'{above.key}/{own}'
+    start = above.uri if above is not None else '' if item.level == 'projects' else _at(project)
+    values = {path: text for path, text in values_of(copy_document(item, scans=())).items() if text}
+    if item.level != 'projects':
+        values |= {LABEL: name, PARENT: above.key if above is not None else f'projects/{project}'}
+    uri = uris.join(start or uris.ENTRY, item.level, uris.quote(name))
+    part = Part(key, item.level, item.id, name, uri, values, item)
+    yield part
+    for below in item.below:
+        yield from _parts(below, part, project)
+
+
+def _at(project: str) -> str:
+    return uris.join(uris.ENTRY, 'projects', uris.quote(project))

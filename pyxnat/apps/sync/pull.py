@@ -1,0 +1,253 @@
+"""Pull of one unit: three-way comparison, then the remote's changes into the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import NamedTuple
+
+from ... import errors
+from ...files.disk import digest_of
+from .decisions import Decision, Values, decide, merged
+from .parts import Part
+from .sides import FileRow, Files, FolderSide, Side
+from .state import Conflict, State, Unit
+
+__all__ = ['Fetched', 'UnitPull', 'fetch']
+
+
+class Fetched(NamedTuple):
+    """A unit as the remote has it."""
+
+    unit: Unit
+    mark: str
+    parts: dict[str, Part]
+    files: dict[str, FileRow]
+
+
+def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
+    """Return a unit of the remote: its document and the listings of its files.
+
+    Parameters
+    ----------
+    remote : Side
+        The remote.
+    unit : Unit
+        The unit.
+    mark : str
+        Its mark, which was read before.
+    files : Files
+        Which files are wanted.
+    """
+    return Fetched(unit, mark, remote.parts(unit), remote.files(unit, files))
+
+
+class UnitPull:
+    """Brings one unit of the folder up to the remote.
+
+    Parameters
+    ----------
+    folder : FolderSide
+        The folder.
+    state : State
+        State of the mirror.
+    stage : Path
+        Folder for files on the way.
+    files : Files
+        Which files are wanted.
+    marks : mapping
+        Key of each unit of the folder to its mark.
+    """
+
+    def __init__(
+        self,
+        folder: FolderSide,
+        state: State,
+        stage: Path,
+        files: Files,
+        marks: Mapping[str, str],
+    ) -> None:
+        self._folder = folder
+        self._marks = marks
+        self._state = state
+        self._stage = stage
+        self._files = files
+        self.failed: list[tuple[str, errors.Error]] = []
+        self.conflicts: list[Conflict] = []
+        self.bytes = 0
+
+    def run(self, fetched: Fetched, is_here: bool, pool: Executor) -> bool:
+        """Pull a unit; return whether anything was changed in the folder.
+
+        Parameters
+        ----------
+        fetched : Fetched
+            The unit at the remote.
+        is_here : bool
+            Whether the folder has it.
+        pool : Executor
+            Threads that download files.
+        """
+        unit = fetched.unit
+        items, changed = self._pull_items(fetched, is_here)
+        bases: dict[str, dict[str, Values]] = {'item': items}
+        if not self._files.is_none:
+            bases['file'], has_files = self._pull_files(fetched, pool)
+            changed = changed or has_files
+        is_whole = not (self.failed or self.conflicts)
+        found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
+        here = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
+        there = fetched.mark if is_whole else ''
+        unit = unit._replace(there=there, here=here, files=self._files.text)
+        self._state.put(unit, bases, self.conflicts)
+        return changed
+
+    def _is_base(self, unit: Unit, bases: Mapping[str, Mapping[str, Values]]) -> bool:
+        """Whether the folder has the base and nothing else."""
+        ours = {key: part.values for key, part in self._folder.parts(unit).items()}
+        if ours != bases['item']:
+            return False
+        if 'file' not in bases:
+            return True
+        by = 'digest' if all('digest' in one for one in bases['file'].values()) else 'Size'
+        files = self._folder.files(unit, self._files)
+        return {key: file.values(by) for key, file in files.items()} == bases['file']
+
+    # -- items
+
+    def _pull_items(self, fetched: Fetched, is_here: bool) -> tuple[dict[str, Values], bool]:
+        base: dict[str, Values] = {**self._state.base(fetched.unit.key, 'item')}
+        theirs = fetched.parts
+        ours = self._folder.parts(fetched.unit) if is_here else {}
+        above = {key: part.parent for key, part in {**ours, **theirs}.items()}
+        decisions = [
+            self._guarded(one, ours, fetched.unit)
+            for one in decide(base, _values(ours), _values(theirs), above)
+        ]
+        self._add_conflicts(fetched.unit, 'item', decisions, _values(ours), _values(theirs))
+        gone = [one.key for one in decisions if one.action == 'take' and one.key not in theirs]
+        changed = False
+        for key in gone:  # first: another item may have its label now
+            if key in ours and ours[key].parent not in gone:
+                self._isolated(key, self._folder.delete, ours[key].id_uri)
+                changed = True
+        for one in decisions:
+            if one.key in theirs and one.action in ('take', 'merge'):
+                changed = self._isolated(one.key, self._put, one.key, ours, theirs, base) or changed
+        failed = {key for key, _ in self.failed}
+        for one in decisions:
+            if one.action in ('same', 'take', 'merge') and one.key not in failed:
+                _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
+        return base, changed
+
+    def _guarded(self, one: Decision, ours: Mapping[str, Part], unit: Unit) -> Decision:
+        """Return a conflict for a session that comes from a subject with changes here.
+
+        A PUT with its ID would move it, and these changes would be lost.
+        """
+        if one.action != 'take' or one.key in ours or not one.key.startswith('experiments/'):
+            return one
+        before = self._state.unit_of(one.key)
+        if before is None or before.key == unit.key or before.here == self._marks.get(before.key):
+            return one
+        return Decision(one.key, 'conflict', f'moved there from {before.label}, changed here')
+
+    def _put(
+        self,
+        key: str,
+        ours: Mapping[str, Part],
+        theirs: Mapping[str, Part],
+        base: Mapping[str, Values],
+    ) -> None:
+        here, there = ours.get(key), theirs[key]
+        values: Values | None = there.values
+        if here is not None and here.values != base.get(key, here.values):
+            values = merged(base[key], here.values, there.values)
+        if here is None or values is None or values == there.values:
+            self._folder.put(there)
+        else:
+            self._folder.merge(here, there, values)
+
+    # -- files
+
+    def _pull_files(self, fetched: Fetched, pool: Executor) -> tuple[dict[str, Values], bool]:
+        unit, theirs = fetched.unit, fetched.files
+        by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
+        ours = self._folder.files(unit, self._files)
+        base: dict[str, Values] = {**self._state.base(unit.key, 'file')}
+        here = {key: file.values(by) for key, file in ours.items()}
+        there = {key: file.values(by) for key, file in theirs.items()}
+        decisions = decide(base, here, there)
+        self._add_conflicts(unit, 'file', decisions, here, there)
+        taken = [one.key for one in decisions if one.action == 'take']
+        wanted = [theirs[key] for key in taken if key in theirs]
+        for file, path in zip(wanted, pool.map(self._download, wanted), strict=True):
+            if path is not None:
+                self._isolated(file.key, self._folder.put_file, file, path)
+        for key in taken:
+            if key not in theirs and key in ours:
+                self._isolated(key, self._folder.delete, key)
+        failed = {key for key, _ in self.failed}
+        for one in decisions:
+            if one.action in ('same', 'take') and one.key not in failed:
+                _rebase(base, one.key, there.get(one.key))
+        return base, bool(taken)
+
+    def _download(self, file: FileRow) -> str | None:
+        """Return the path of the downloaded file; None after a failure."""
+        path = self._stage / file.part
+        try:
+            file.element.get(path)
+            digest = file.row.get('digest', '').lower()
+            if digest and digest_of(path) != digest:
+                raise errors.IntegrityError(
+                    'the file has changed since it was listed', remedy='Pull again.'
+                )
+        except errors.DatabaseError as error:
+            self.failed.append((file.key, error))
+            return None
+        self.bytes += path.stat().st_size
+        return str(path)
+
+    # -- both
+
+    def _isolated(self, key: str, function: object, *arguments: object) -> bool:
+        try:
+            function(*arguments)  # type: ignore[operator]
+        except errors.DatabaseError as error:
+            self.failed.append((key, error))
+            return False
+        return True
+
+    def _add_conflicts(
+        self,
+        unit: Unit,
+        kind: str,
+        decisions: list[Decision],
+        ours: Mapping[str, Values],
+        theirs: Mapping[str, Values],
+    ) -> None:
+        self.conflicts += [
+            Conflict(
+                one.key,
+                kind,
+                unit.key,
+                one.reason,
+                dict(ours.get(one.key, {})),
+                dict(theirs.get(one.key, {})),
+            )
+            for one in decisions
+            if one.action == 'conflict'
+        ]
+
+
+def _values(parts: Mapping[str, Part]) -> dict[str, Values]:
+    return {key: part.values for key, part in parts.items()}
+
+
+def _rebase(base: dict[str, Values], key: str, values: Values | None) -> None:
+    if values is None:
+        base.pop(key, None)
+    else:
+        base[key] = values

@@ -1,0 +1,240 @@
+"""The two sides of a mirror: marks, documents and files of units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from lxml import etree
+
+from ... import errors
+from ...files.disk import safe_name
+from ...interface import Interface
+from ...model import uris
+from ...model.copies import copy_document, keep_fields
+from ...model.levels import level
+from ...model.xml import parse_xml
+from ...query.paths import uri_of
+from ...resources.base import class_of
+from ...tables.json_stream import parse_result_set
+from ...tables.table import Row
+from .parts import LABEL, PARENT, Part, parts_of
+from .state import Unit
+
+__all__ = ['FileRow', 'Files', 'FolderSide', 'Side', 'always_fresh']
+
+_PROJECT_MARK = 'xnat:projectData/meta/last_modified'
+
+
+class Files(NamedTuple):
+    """Which files a mirror has."""
+
+    text: str
+    """``all``, ``none``, the labels of resources, or the name of a function."""
+    has: Callable[[Row], bool]
+    """Whether it has the file of a row."""
+
+    @classmethod
+    def of(cls, wanted: Any) -> Files:
+        """Return the files for the argument of `Mirror.pull`."""
+        if callable(wanted):
+            return cls(f'function {getattr(wanted, "__qualname__", "")}', wanted)
+        if wanted in ('all', 'none'):
+            return cls(wanted, lambda row: wanted == 'all')
+        labels = {wanted} if isinstance(wanted, str) else set(wanted)
+        return cls(', '.join(sorted(labels)), lambda row: row.get('collection') in labels)
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it has no files."""
+        return self.text == 'none'
+
+
+class FileRow(NamedTuple):
+    """A file of a unit."""
+
+    key: str
+    """Its URI with IDs and with the label of its resource: the same on both sides."""
+    element: Any
+    row: Row
+
+    def values(self, by: str) -> dict[str, str]:
+        """Return what its content is compared by: ``digest`` or ``Size``."""
+        return {by: self.row.get(by, '').lower()}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Its ``format``, ``content`` and ``tags``, as far as they are set."""
+        found = {name: self.row.get(f'file_{name}', '') for name in ('format', 'content', 'tags')}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def part(self) -> str:
+        """Name of a local file for its content on the way."""
+        return safe_name(self.key.replace('/', '+'))
+
+
+@contextmanager
+def always_fresh(*interfaces: Interface) -> Iterator[None]:
+    """Send every request while the block runs: a listing a second old would hide a change."""
+    before = [interface.cache.expiration for interface in interfaces]
+    for interface in interfaces:
+        interface.cache.expiration = 0
+    try:
+        yield
+    finally:
+        for interface, expiration in zip(interfaces, before, strict=True):
+            interface.cache.expiration = expiration
+
+
+class Side:
+    """One side of a mirror.
+
+    Parameters
+    ----------
+    interface : Interface
+        Its connection.
+    """
+
+    def __init__(self, interface: Interface) -> None:
+        self.interface = interface
+
+    def _rows(self, uri: str, **query: str) -> list[Row]:
+        uri = f'{uri}?{urlencode({**query, "format": "json"}, safe=":/,")}'
+        body = self.interface.connection.request(uri)
+        return parse_result_set(body, self.interface.connection.server + uri)
+
+    def units(self, project: str, subject: str = '') -> dict[str, tuple[Unit, str]]:
+        """Return the units of a project with their marks, by key. Two requests, or one.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the only subject of interest.
+
+        Raises
+        ------
+        NotFoundError
+            The project does not exist, or the login cannot read it.
+        """
+        at = uris.join(uris.ENTRY, 'projects', uris.quote(project))
+        only = {'ID': subject} if subject else {}
+        found: dict[str, tuple[Unit, str]] = {}
+        if not subject:
+            for row in self._rows(uris.join(uris.ENTRY, 'projects'), columns=f'ID,{_PROJECT_MARK}'):
+                if row['ID'] == project:
+                    unit = Unit(f'projects/{project}', project, project, project)
+                    found[unit.key] = unit, _mark(row)
+        columns = 'ID,label,project,last_modified'
+        for row in self._rows(f'{at}/subjects', columns=columns, **only):
+            if row['project'] == project:  # a shared one belongs to another project
+                unit = Unit(f'subjects/{row["ID"]}', project, row['ID'], row['label'])
+                found[unit.key] = unit, _mark(row)
+        return found
+
+    def parts(self, unit: Unit) -> dict[str, Part]:
+        """Return the items of a unit. One request."""
+        uri = _uri(unit)
+        document = self.interface.connection.request(f'{uri}?format=xml')
+        return parts_of(document, unit.key.partition('/')[0], unit.project)
+
+    def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
+        """Return the files of a unit, by key. The requests of a selection of its files.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        wanted : Files
+            Which of them.
+        """
+        if wanted.is_none:
+            return {}
+        below = '/resources/*/files' if unit.key.startswith('projects/') else '//files'
+        path = _uri(unit).removeprefix(uris.ENTRY) + below
+        found = (_file_row(file) for file in self.interface.select(path))
+        return {file.key: file for file in found if wanted.has(file.row)}
+
+
+def _uri(unit: Unit) -> str:
+    plural, _, name = unit.key.partition('/')
+    start = uris.join(uris.ENTRY, 'projects', uris.quote(unit.project))
+    return start if plural == 'projects' else uris.join(start, plural, uris.quote(name))
+
+
+def _mark(row: Row) -> str:
+    return next((text for name, text in row.items() if name.endswith('last_modified')), '')
+
+
+def _file_row(file: Any) -> FileRow:
+    *above, resource, _ = file.steps
+    side = resource.level.rpartition('_')[0]
+    label = uris.quote(file.row.get('collection') or resource.name)
+    places = [uri_of(tuple(above)), *filter(None, [side]), 'resources', label, 'files']
+    return FileRow(uris.join(*places, uris.quote_path(file.row['path'])), file, file.row)
+
+
+class FolderSide(Side):
+    """The folder of a mirror, which gets exactly what the remote has."""
+
+    def put(self, part: Part) -> None:
+        """Give an item the fields of a part; create it with its ID if it is missing."""
+        self._put(part, _document(part))
+
+    def merge(self, ours: Part, theirs: Part, values: Mapping[str, str]) -> None:
+        """Give an item the fields that were merged of both sides.
+
+        Parameters
+        ----------
+        ours, theirs : Part
+            Both versions.
+        values : mapping
+            The fields; each is that of one of them.
+        """
+        of_theirs = {path for path, text in values.items() if theirs.values.get(path) == text}
+        place = (
+            ours if all(values[name] == ours.values[name] for name in (LABEL, PARENT)) else theirs
+        )
+        self._put(place._replace(item=theirs.item), keep_fields(_document(theirs), of_theirs))
+        rest = keep_fields(_document(ours), set(values) - of_theirs)
+        headers = {'content-type': 'text/xml'}
+        self.interface.connection.request(place.uri, 'PUT', rest, headers)
+
+    def _put(self, part: Part, document: bytes) -> None:
+        folder = self.interface.connection.transport.folder
+        assert folder is not None
+        with self.interface.cache.stamp.changing():
+            folder.put_exact(part.uri, document)
+
+    def delete(self, uri: str) -> None:
+        """Delete an item or a file; nothing if it does not exist."""
+        try:
+            self.interface.connection.request(uri, 'DELETE')
+        except errors.NotFoundError:
+            return
+
+    def put_file(self, file: FileRow, path: str) -> None:
+        """Store a file of the other side.
+
+        Parameters
+        ----------
+        file : FileRow
+            The file.
+        path : str
+            Local file with its content.
+        """
+        target = class_of('file')(file.key, self.interface)
+        with open(path, 'rb') as content:
+            target.put(content, overwrite=True, **file.notes)
+
+
+def _document(part: Part) -> bytes:
+    """Return the document of a part with the ID that it has at the remote."""
+    owner = part.parent.rpartition('/')[2] if level(part.level).parent_field else ''
+    root = parse_xml(copy_document(part.item, session=owner, scans=()))
+    root.set('ID', part.id)
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8')

@@ -1,0 +1,227 @@
+"""State of a mirror, in ``mirror/state.sqlite`` of its folder.
+
+It has the base of every item and file: the version that both sides had in common last. If it is
+lost, the next pull compares both sides without a base, and overwrites neither.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ...errors import DataError
+
+__all__ = ['Conflict', 'State', 'Unit']
+
+_VERSION = '1'
+_TABLES = """
+CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS unit (
+    key TEXT PRIMARY KEY, project TEXT NOT NULL, id TEXT NOT NULL, label TEXT NOT NULL,
+    there TEXT NOT NULL, here TEXT NOT NULL, files TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS thing (
+    unit TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, fields TEXT NOT NULL,
+    PRIMARY KEY (unit, kind, key)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS thing_key ON thing (key);
+CREATE TABLE IF NOT EXISTS conflict (
+    unit TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
+    ours TEXT NOT NULL, theirs TEXT NOT NULL, PRIMARY KEY (unit, kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tombstone (unit TEXT PRIMARY KEY, label TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS selection (path TEXT PRIMARY KEY, options TEXT NOT NULL);
+"""
+
+
+class Unit(NamedTuple):
+    """A subject with all below it, or the fields and resources of a project."""
+
+    key: str
+    """``projects/P`` or ``subjects/XNAT_S00001``."""
+    project: str
+    id: str
+    label: str
+    there: str = ''
+    """``last_modified`` at the remote when it was pulled; empty if not all of it was."""
+    here: str = ''
+    """``last_modified`` in the folder after that; empty if it has other content since."""
+    files: str = ''
+    """Files that were pulled, as `Files.text`."""
+
+
+class Conflict(NamedTuple):
+    """An item or file that both sides changed; neither was touched."""
+
+    key: str
+    """Key of the item, or URI of the file."""
+    kind: str
+    """``item`` or ``file``."""
+    unit: str
+    reason: str
+    ours: dict[str, str]
+    """Fields, or digest, in the folder; empty if it was deleted."""
+    theirs: dict[str, str]
+    """The same at the remote."""
+
+
+class State:
+    """State of the mirror in one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder ``mirror``; created if missing.
+
+    Raises
+    ------
+    DataError
+        A later version of pyxnat wrote it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._path = folder / 'state.sqlite'
+        with self._connected() as connection:
+            connection.execute('PRAGMA journal_mode = WAL')
+            connection.executescript(_TABLES)
+        self.about = self._about()
+        if self.about.setdefault('version', _VERSION) != _VERSION:
+            raise DataError(
+                f'{folder} is of version {self.about["version"]}, which this pyxnat does not know',
+                remedy='Use the pyxnat that wrote it, or a later one.',
+            )
+        self.about.setdefault('id', uuid.uuid4().hex)
+        self.tell(**self.about)
+
+    @contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        with closing(sqlite3.connect(self._path, timeout=30)) as connection, connection:
+            connection.execute('PRAGMA synchronous = FULL')
+            yield connection
+
+    def _about(self) -> dict[str, str]:
+        with self._connected() as connection:
+            return dict(connection.execute('SELECT name, value FROM about'))
+
+    def tell(self, **values: str) -> None:
+        """Store facts about the mirror: URL and login of the remote, its own ID."""
+        self.about |= values
+        with self._connected() as connection:
+            connection.executemany('REPLACE INTO about VALUES (?, ?)', list(values.items()))
+
+    def units(self, project: str = '') -> dict[str, Unit]:
+        """Return the units of a project, or all, by key."""
+        query = (
+            'SELECT key, project, id, label, there, here, files FROM unit '
+            "WHERE ?1 IN (project, '') ORDER BY key"
+        )
+        with self._connected() as connection:
+            return {row[0]: Unit(*row) for row in connection.execute(query, (project,))}
+
+    def unit_of(self, key: str) -> Unit | None:
+        """Return the unit whose base has an item."""
+        query = (
+            'SELECT key, project, id, label, there, here, files FROM unit '
+            "WHERE key IN (SELECT unit FROM thing WHERE kind = 'item' AND thing.key = ?)"
+        )
+        with self._connected() as connection:
+            found = connection.execute(query, (key,)).fetchone()
+        return None if found is None else Unit(*found)
+
+    def base(self, unit: str, kind: str) -> dict[str, dict[str, str]]:
+        """Return the base of the items or files of a unit.
+
+        Parameters
+        ----------
+        unit : str
+            Key of the unit.
+        kind : str
+            ``item`` or ``file``.
+        """
+        with self._connected() as connection:
+            rows = connection.execute(
+                'SELECT key, fields FROM thing WHERE unit = ? AND kind = ?', (unit, kind)
+            )
+            return {key: json.loads(fields) for key, fields in rows}
+
+    def put(
+        self,
+        unit: Unit,
+        bases: Mapping[str, Mapping[str, Mapping[str, str]]],
+        conflicts: Iterable[Conflict],
+    ) -> None:
+        """Store a unit with its base and its conflicts, in place of those before.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        bases : mapping
+            Kind -> key -> fields. The base of a kind that is missing stays.
+        conflicts : iterable of Conflict
+            All conflicts of the unit.
+        """
+        with self._connected() as connection:
+            connection.execute('REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?)', unit)
+            for kind, things in bases.items():
+                connection.execute(
+                    'DELETE FROM thing WHERE unit = ? AND kind = ?', (unit.key, kind)
+                )
+                connection.executemany(
+                    'INSERT INTO thing VALUES (?, ?, ?, ?)',
+                    [(unit.key, kind, key, json.dumps(dict(f))) for key, f in things.items()],
+                )
+            connection.execute('DELETE FROM conflict WHERE unit = ?', (unit.key,))
+            connection.executemany(
+                'INSERT INTO conflict VALUES (?, ?, ?, ?, ?, ?)',
+                [
+                    (one.unit, one.kind, one.key, one.reason, *map(json.dumps, one[4:]))
+                    for one in conflicts
+                ],
+            )
+            connection.execute('DELETE FROM tombstone WHERE unit = ?', (unit.key,))
+
+    def bury(self, unit: Unit) -> None:
+        """Replace a unit that the remote deleted by a tombstone."""
+        with self._connected() as connection:
+            for table in ('thing', 'conflict'):
+                connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit.key,))
+            connection.execute('DELETE FROM unit WHERE key = ?', (unit.key,))
+            connection.execute('REPLACE INTO tombstone VALUES (?, ?)', (unit.key, unit.label))
+
+    def select(self, path: str, options: Mapping[str, object]) -> None:
+        """Store a selection, for pulls without arguments.
+
+        Parameters
+        ----------
+        path : str
+            Its path.
+        options : mapping
+            Its ``where`` and ``files``.
+        """
+        with self._connected() as connection:
+            connection.execute(
+                'REPLACE INTO selection VALUES (?, ?)', (path, json.dumps(dict(options)))
+            )
+
+    def selections(self) -> dict[str, dict[str, Any]]:
+        """Return the options of each stored selection, by its path."""
+        with self._connected() as connection:
+            rows = connection.execute('SELECT path, options FROM selection ORDER BY path')
+            return {path: json.loads(options) for path, options in rows}
+
+    def tombstones(self) -> dict[str, str]:
+        """Return the label of each unit that the remote deleted, by key."""
+        with self._connected() as connection:
+            return dict(connection.execute('SELECT unit, label FROM tombstone'))
+
+    def conflicts(self) -> list[Conflict]:
+        """Return all conflicts, in the order of their keys."""
+        query = 'SELECT key, kind, unit, reason, ours, theirs FROM conflict ORDER BY key'
+        with self._connected() as connection:
+            return [
+                Conflict(*row[:4], *map(json.loads, row[4:])) for row in connection.execute(query)
+            ]
