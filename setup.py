@@ -3,19 +3,21 @@
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 VERSION: dict = {}
 exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 
 SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
-DEMO = [*SERVER, 'nibabel>=5.2', 'numpy>=1.24', 'ipython>=8.10']
 DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
 XLSX = ['openpyxl>=3.1']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
+SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
+DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
 TEST = [
     'distributed>=2024.1',
     'pytest>=8.0',
@@ -30,6 +32,19 @@ TEST = [
 ]
 LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']
 
+
+class BuildWithExamples(build_py):
+    """Puts the examples into the package, so that the demo runs them without a checkout."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            folder = Path(self.build_lib, 'pyxnat', 'demo', 'examples')
+            self.mkpath(str(folder))
+            for path in sorted((HERE / 'examples').glob('*.py')):
+                self.copy_file(str(path), str(folder / path.name))
+
+
 setup(
     name='pyxnat',
     version=VERSION['__version__'],
@@ -43,6 +58,7 @@ setup(
         'pyxnat.resources': ['*.pyi'],
         'pyxnat.server': ['schemas/*/*.xsd', 'db/*.sql'],
     },
+    cmdclass={'build_py': BuildWithExamples},
     python_requires='>=3.10',
     install_requires=['httplib2>=0.22', 'lxml>=4.9', 'six>=1.16'],
     extras_require={
@@ -56,8 +72,8 @@ setup(
         'progress': PROGRESS,
         'lint': LINT,
         'xlsx': XLSX,
-        'test': [*DEMO, *DRAW, *PANDAS, *CLI, *TEST],
-        'dev': [*DEMO, *DRAW, *PANDAS, *CLI, *TEST, *DOCS, *LINT],
+        'test': [*DEMO, *DRAW, *PANDAS, *TEST],
+        'dev': [*DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
     },
     entry_points={
         'console_scripts': [

@@ -2,7 +2,7 @@
 
 ::
 
-    python brain_masks.py [PROJECT] [--over AGE] [--workers N] [--cachedir FOLDER]
+    python brain_masks.py [PROJECT] [--over AGE] [--type TYPE] [--workers N] [--cachedir FOLDER]
 
 Server and login come from XNAT_HOST, XNAT_USER and XNAT_PASS, from ``~/.netrc``, or, on a terminal,
 from a prompt. Needs nibabel and numpy. FSL's BET makes the masks if it is installed; otherwise
@@ -183,7 +183,14 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description='Brain masks of everybody seen over an age.')
     parser.add_argument('project', nargs='?', default='DEMO_AGING')
     parser.add_argument('--over', default=80, type=int, metavar='AGE', help='years (default 80)')
-    parser.add_argument('--workers', default=8, type=int, metavar='N', help='processes (default 8)')
+    parser.add_argument('--type', default='T1', metavar='TYPE', help='of the scans (default T1)')
+    parser.add_argument(
+        '--workers',
+        default=2 * (os.cpu_count() or 1),
+        type=int,
+        metavar='N',
+        help='processes (default: two for each processor)',
+    )
     parser.add_argument(
         '--cachedir', metavar='FOLDER', help="for downloads (default: the library's)"
     )
@@ -202,10 +209,11 @@ def main() -> int:
         pyxnat.Interface(cachedir=chosen.cachedir) as xnat,
     ):
         with xnat.trace() as asked:
-            images = xnat.select(
-                f'{project}/subjects/*/experiments/*/scans/*/resources/*/files'
-            ).where(over)
-            jobs = [(img, pool.apply_async(brain_mask, (img, hdr))) for img, hdr in pairs(images)]
+            scans = xnat.select(f'{project}/subjects/*/experiments/*/scans').where(over)
+            typed = list(scans.with_columns('type'))
+            wanted = {scan for scan in typed if scan.attrs.get('type') == chosen.type}
+            files = [f for f in list(scans.resources().files()) if f.parent().parent() in wanted]
+            jobs = [(img, pool.apply_async(brain_mask, (img, hdr))) for img, hdr in pairs(files)]
             labels = dict(xnat.select(f'{project}/experiments').get('id', 'label'))
         with xnat.trace() as stored:
             masks = [

@@ -20,7 +20,7 @@ KNOWN = frozenset(module.name for module in MODULES)
 PARTS = sorted({module.part for module in MODULES})
 
 RUN_TIME = {'httplib2', 'lxml', 'six'}
-EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy'}
+EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy', 'PIL'}
 """Libraries of the extras ``server`` and ``demo``."""
 OPTIONAL = {
     'tables': {'openpyxl', 'pandas'},

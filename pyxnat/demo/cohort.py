@@ -182,12 +182,11 @@ def _ct(rng: Random) -> list[Subject]:
 
 
 def _mr_scans(analyze: bool = False, gz: bool = False, series: bool = False) -> tuple[Scan, ...]:
+    """Return a T1 and an EPI scan; the latter is one volume in DICOM with `series`."""
     kinds = ('analyze',) if analyze else ('pair', 'gz') if gz else ('pair',)
-    head = Scan('1', 'xnat:mrScanData', 'EPI', 'made: a head varied from nibabel example4d', kinds)
-    dicom = Scan(
-        '2', 'xnat:mrScanData', 'EPI DICOM', 'made: the same head as a DICOM series', ('mr_series',)
-    )
-    return (head, dicom) if series else (head,)
+    t1 = Scan('1', 'xnat:mrScanData', 'T1', 'made: contrast of nibabel example4d turned', kinds)
+    epi = ('mr_series', 'example4d') if series else ('epi', 'functional')
+    return t1, Scan('2', 'xnat:mrScanData', 'EPI', f'made: varied from nibabel {epi[1]}', epi[:1])
 
 
 def _session(

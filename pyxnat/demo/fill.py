@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+import zipfile
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import DataError
 from .cohort import PROJECTS, Project, Scan, Session, Subject
-from .images import KINDS, contents
+from .images import KINDS, Kind, contents
 
 if TYPE_CHECKING:
     from ..interface import Interface
@@ -159,10 +162,23 @@ def _put_files(
     missing = [
         label for label in KINDS[kind].labels if (session.label, scan.id, label) not in known.files
     ]
-    bodies = contents(kind, subject, session) if missing else {}
-    for label in missing:
+    if missing:
+        bodies = contents(kind, subject, session)
         form = KINDS[kind]
-        element.resource(form.resource).file(label).put(
-            bodies[label], format=form.format, content=form.content
-        )
+        _send(element.resource(form.resource), {label: bodies[label] for label in missing}, form)
     return len(missing)
+
+
+def _send(resource: Any, bodies: dict[str, bytes], form: Kind) -> None:
+    """Send a series as a zip, and a few files one by one."""
+    options = {'format': form.format, 'content': form.content}
+    if len(bodies) > 2:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, 'series.zip')
+            with zipfile.ZipFile(path, 'w') as archive:
+                for label, body in bodies.items():
+                    archive.writestr(label, body)
+            resource.put_zip(path, **options)
+    else:
+        for label, body in bodies.items():
+            resource.file(label).put(body, **options)

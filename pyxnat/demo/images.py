@@ -92,7 +92,7 @@ def _rng(session: Session) -> Any:
     return _extra('numpy').random.default_rng([SEED, zlib.crc32(session.label.encode())])
 
 
-# -- MR: one head, varied --------------------------------------------------------------------------
+# -- MR: one head, varied, with two contrasts ------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
@@ -105,26 +105,70 @@ def _head() -> tuple[Any, Any]:
     return image.dataobj[..., 0], image.affine
 
 
-def _varied_head(session: Session) -> Any:
-    """Return the head as int16, varied for the session.
+@lru_cache(maxsize=1)
+def _t1_head() -> Any:
+    """Return the head with the contrast of a T1-weighted image, made from the EPI volume.
+
+    Within the brain the grey values are turned round: fluid is dark, white matter bright. Around it
+    are a dark skull and a bright scalp, two voxels each, so that a mask has something to remove.
+    """
+    np = _extra('numpy')
+    head = _scaled(_head()[0], 0.84).astype(float)
+    bright = head > 150
+    brain = ~_grown(~_grown(bright, 2), 3)  # holes filled, partial voxels of the edge dropped
+    top = np.percentile(head[brain], 99)
+    skull = _grown(brain, 2)
+    scalp = _grown(skull, 2) & ~skull
+    turned = 0.3 * top + (top - head).clip(0, 0.55 * top)
+    return np.where(brain, turned, 0.6 * top * scalp)
+
+
+def _scaled(head: Any, scale: float) -> Any:
+    """Return the head at another size in the slice, in an image of the same size."""
+    np = _extra('numpy')
+    x, y = (np.rint((np.arange(n) - n / 2) / scale + n / 2).astype(int) for n in head.shape[:2])
+    inside = [(at >= 0) & (at < n) for at, n in zip((x, y), head.shape[:2], strict=True)]
+    rows, columns = (at.clip(0, n - 1) for at, n in zip((x, y), head.shape[:2], strict=True))
+    return head[np.ix_(rows, columns)] * np.outer(*inside)[..., None]
+
+
+def _grown(region: Any, voxels: int) -> Any:
+    """Return a region with a margin in the slice."""
+    np = _extra('numpy')
+    for _ in range(voxels):
+        wide = np.pad(region, ((1, 1), (1, 1), (0, 0)), mode='edge')
+        inner = wide[1:-1]
+        region = inner[:, 1:-1] | inner[:, 2:] | inner[:, :-2] | wide[2:, 1:-1] | wide[:-2, 1:-1]
+    return region
+
+
+def _varied(head: Any, session: Session) -> Any:
+    """Return a head as int16, varied for the session.
 
     It is up to a tenth smaller in the slice, moved sideways, and has a gain and noise of its own.
     """
     np, rng = _extra('numpy'), _rng(session)
-    head, scale = _head()[0], rng.uniform(0.9, 1)
-    x, y = (
-        np.rint((np.arange(n) - n / 2) / scale + n / 2).astype(int).clip(0, n - 1)
-        for n in head.shape[:2]
-    )
-    small = np.roll(head[np.ix_(x, y)], rng.integers(-4, 5), axis=0)
+    small = np.roll(_scaled(head, rng.uniform(0.9, 1)), rng.integers(-4, 5), axis=0)
     noisy = small * rng.uniform(0.8, 1.2) + rng.normal(0, 6, small.shape)
     return np.rint(np.abs(noisy)).astype(np.int16)
 
 
-def _image(image_class: str, session: Session) -> Any:
-    image = getattr(_extra('nibabel'), image_class)(_varied_head(session), _head()[1])
+def _t1(image_class: str, session: Session) -> Any:
+    image = getattr(_extra('nibabel'), image_class)(_varied(_t1_head(), session), _head()[1])
     image.header['descrip'] = f'{session.label}, made from example4d'.encode()
     return image
+
+
+def _epi(subject: Subject, session: Session) -> list[bytes]:
+    """Write a series of 20 volumes of three thick slices, with a gain and noise of its own."""
+    np, nibabel, rng = _extra('numpy'), _extra('nibabel'), _rng(session)
+    series = nibabel.load(_shipped('functional.nii'))
+    voxels = np.asarray(series.dataobj) * rng.uniform(0.8, 1.2)
+    noisy = np.rint(np.abs(voxels + rng.normal(0, 2, voxels.shape))).astype(np.int16)
+    image = nibabel.Nifti1Image(noisy, series.affine)
+    image.header.set_zooms(series.header.get_zooms())
+    image.header['descrip'] = f'{session.label}, made from functional'.encode()
+    return [image.to_bytes()]
 
 
 def _pair(image_class: str) -> Callable[[Subject, Session], list[bytes]]:
@@ -134,14 +178,14 @@ def _pair(image_class: str) -> Callable[[Subject, Session], list[bytes]]:
         files = {
             role: _extra('nibabel').FileHolder(fileobj=io.BytesIO()) for role in ('header', 'image')
         }
-        _image(image_class, session).to_file_map(files)
+        _t1(image_class, session).to_file_map(files)
         return [holder.fileobj.getvalue() for holder in files.values()]
 
     return _build
 
 
 def _gz(subject: Subject, session: Session) -> list[bytes]:
-    return [gzip.compress(_image('Nifti1Image', session).to_bytes(), compresslevel=1, mtime=0)]
+    return [gzip.compress(_t1('Nifti1Image', session).to_bytes(), compresslevel=1, mtime=0)]
 
 
 def _mr_series(subject: Subject, session: Session) -> list[bytes]:
@@ -163,7 +207,7 @@ def _mr_series(subject: Subject, session: Session) -> list[bytes]:
         session,
         'MR',
         _MR,
-        _varied_head(session),
+        _varied(_head()[0], session),
         _head()[1],
         'made from nibabel example4d',
         tags,
@@ -390,6 +434,7 @@ KINDS: dict[str, Kind] = {
         'ANALYZE', 'ANALYZE', 'RAW', ('head_made.hdr', 'head_made.img'), _pair('AnalyzeImage')
     ),
     'gz': Kind('NIFTI_GZ', 'NIFTI_GZ', 'RAW', ('head_made.nii.gz',), _gz),
+    'epi': Kind('NIFTI', 'NIFTI', 'RAW', ('bold_made.nii',), _epi),
     'mr_series': Kind('DICOM', 'DICOM', 'RAW', _numbered(24), _mr_series),
     'pt_series': Kind('DICOM', 'DICOM', 'RAW', _numbered(43), _pt_series),
     'ecat': Kind('ECAT', 'ECAT', 'SAMPLE', ('tinypet.v',), _as_shipped(_shipped, 'tinypet.v')),

@@ -12,11 +12,11 @@ import time
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ..errors import ConfigurationError, Error
-from ..interface import Interface
-from . import story
+from .printing import relative, say
+from .story import READER, Story
 
 if TYPE_CHECKING:
     from ..server import Server
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 __all__ = ['main']
 
 PASSWORD = 'PYXNAT_SERVER_PASSWORD'
-EXAMPLE = Path(__file__).parents[2] / 'examples' / 'brain_masks.py'
-EXTRAS = ('numpy', 'nibabel', 'pydicom', 'werkzeug', 'cheroot', 'sqlalchemy')
+EXAMPLE = Path('examples', 'brain_masks.py')
+EXTRAS = ('numpy', 'nibabel', 'PIL', 'pydicom', 'werkzeug', 'cheroot', 'sqlalchemy')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,45 +69,27 @@ def _check_extras() -> None:
     missing = [name for name in EXTRAS if find_spec(name) is None]
     if missing:
         raise ConfigurationError(f"the demo needs {', '.join(missing)}: pip install 'pyxnat[demo]'")
-    if not EXAMPLE.is_file():
-        raise ConfigurationError(f'{EXAMPLE} is missing: run the demo in a checkout of the sources')
 
 
-class _OfflineServer(NamedTuple):
-    """Stand-in for a server that ran in this folder before."""
-
-    url: str
-    user: str = 'admin'
-    password: str = ''
-
-    def __enter__(self) -> _OfflineServer:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        pass
+def _example() -> Path:
+    """Return the script of the example, in an installed package or in a checkout."""
+    here = Path(__file__).parent
+    places = [here / EXAMPLE, here.parents[1] / EXAMPLE]
+    for path in places:
+        if path.is_file():
+            return path
+    raise ConfigurationError(f'{places[0]} is missing: install pyxnat again')
 
 
 def _run(folder: Path, port: int, serving: bool) -> None:
-    cache = folder / 'cache'
-    with (
-        _offline_server(folder)
-        if os.environ.get('PYXNAT_OFFLINE') == '1'
-        else _server(folder, port) as server
-    ):
-        with Interface(server.url, server.user, server.password, str(cache)) as interface:
-            story.run_story(interface, server, folder, EXAMPLE, cache)
-        print('\n'.join(_next_steps(folder, server.url, server.user)), flush=True)
-        if serving:
+    with _server(folder, port) as server:
+        demo = Story(folder, _example(), server, _password(folder / 'reader-password'))
+        demo.tell()
+    demo.tell_offline()
+    say(*_next_steps(folder, server.url, server.user))
+    if serving:
+        with _server(folder, port):
             _wait(server.url)
-
-
-def _offline_server(folder: Path) -> _OfflineServer:
-    memo = folder / 'port'
-    if not memo.exists():
-        raise ConfigurationError(
-            f'{folder} has no cache for offline mode: run the demo once without PYXNAT_OFFLINE'
-        )
-    return _OfflineServer(f'http://127.0.0.1:{int(memo.read_text(encoding="ascii"))}')
 
 
 def _server(folder: Path, port: int) -> Server:
@@ -131,20 +113,16 @@ def _server(folder: Path, port: int) -> Server:
 def _served(folder: Path, port: int) -> Server:
     from ..server import ArchiveBusy, serve
 
+    password = os.environ.get(PASSWORD) or _password(folder / 'password')
+    users = {READER: _password(folder / 'reader-password')}
     try:
-        return serve(folder / 'archive', port=port, password=_password(folder))
+        return serve(folder / 'archive', port=port, password=password, users=users)
     except ArchiveBusy as error:
         raise ConfigurationError(f'{error}, or choose another folder') from error
 
 
-def _password(folder: Path) -> str:
-    """Return the administrator's password from the environment or a file.
-
-    The file ``DIR/password`` is created if missing, readable only by its owner.
-    """
-    if os.environ.get(PASSWORD):
-        return os.environ[PASSWORD]
-    path = folder / 'password'
+def _password(path: Path) -> str:
+    """Return the password in a file; created if missing, readable only by its owner."""
     if not path.exists():
         with open(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), 'w', encoding='ascii'
@@ -155,7 +133,7 @@ def _password(folder: Path) -> str:
 
 def _next_steps(folder: Path, url: str, user: str) -> list[str]:
     """Return commands to try, valid in the current folder on this machine."""
-    python = _short(Path(sys.executable))
+    python = relative(Path(sys.executable))
     port = url.rstrip('/').rpartition(':')[2]
     secret = (
         f'os.environ[{PASSWORD!r}]'
@@ -175,6 +153,21 @@ def _next_steps(folder: Path, url: str, user: str) -> list[str]:
         '  ' + _command(python, *(['-m', 'IPython'] if ipython else []), '-i', '-c', code),
         'There, try for instance:',
         "  x.select('/projects/DEMO_AGING/subjects').get('label')",
+        *_shell_steps(folder, url, user),
+    ]
+
+
+def _shell_steps(folder: Path, url: str, user: str) -> list[str]:
+    """Return commands of the shell to try, if it is installed beside this Python."""
+    command = Path(sys.executable).with_name('pyxnat')
+    if os.environ.get(PASSWORD) or not command.exists():
+        return []
+    shell = relative(command)
+    secret = str(folder / 'password')
+    return [
+        'On the command line, while it is served:',
+        '  ' + _command(shell, 'login', url, '--user', user, '--secret-file', secret),
+        '  ' + _command(shell, 'tree', 'DEMO_AGING/AG20'),
     ]
 
 
@@ -191,15 +184,10 @@ def _quoted(word: str) -> str:
     return f'"{word}"' if "'" in word and not set(word) & set('"$`\\!') else shlex.quote(word)
 
 
-def _short(path: Path) -> str:
-    """Return a path relative to the current folder if it is below it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
 def _wait(url: str) -> None:
-    print(f'\nServing {url} until Ctrl-C.', flush=True)
+    say('', f'Serving {url} until Ctrl-C.')
     try:
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
-        print('Stopped.')
+        say('Stopped.')

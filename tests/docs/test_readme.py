@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
+import pytest
+
+from pyxnat.apps.shell import main
+from pyxnat.server import serve
+
 README = Path(__file__).parents[2] / 'README.rst'
+TEXT = README.read_text(encoding='utf-8')
 
 
-def test_the_ten_lines_print_what_the_readme_says_also_a_second_time(tmp_path):
-    text = README.read_text(encoding='utf-8')
+def test_the_ten_lines_print_what_the_readme_says_also_a_second_time(tmp_path: Path) -> None:
     code = re.search(
-        r'\.\. code-block:: python\n\n(.*?)\n\nIt prints::\n\n    (.*?)\n', text, re.DOTALL
+        r'\.\. code-block:: python\n\n(.*?)\n\nIt prints::\n\n    (.*?)\n', TEXT, re.DOTALL
     )
     assert code, 'the README has no example'
     program = re.sub(r'^    ', '', code.group(1), flags=re.MULTILINE)
@@ -29,3 +36,23 @@ def test_the_ten_lines_print_what_the_readme_says_also_a_second_time(tmp_path):
             check=False,
         )
         assert done.stdout.strip() == code.group(2).strip(), done.stderr
+
+
+def test_the_commands_of_the_readme_work_on_the_archive_of_its_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = re.search(r'code-block:: python\n\n(.*?)\n\nIt prints', TEXT, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path / 'cache'))
+    exec(textwrap.dedent(code[1]), {})
+    (tmp_path / 'ids.csv').write_text('label\nS01_MR\n', encoding='ascii')
+    commands = re.findall(r'^    pyxnat (.*?)(?:  +#.*)?$', TEXT, re.MULTILINE)
+    assert len(commands) == 5
+    with serve('archive', durable=False) as server:
+        login = {'HOST': server.url, 'USER': server.user, 'PASS': server.password}
+        for name, value in login.items():
+            monkeypatch.setenv(f'XNAT_{name}', value)
+        for command in commands:
+            if not command.startswith('login'):
+                assert main(shlex.split(command)) == 0
+    assert sorted(path.name for path in (tmp_path / 'images').rglob('head*')) == ['head.txt']

@@ -1,7 +1,7 @@
 """The examples of the tutorial, the page on searching and the how-to pages print what is shown.
 
 Examples with ``>>>`` run in order against an archive with the people of the demo. The tutorial
-connects itself; the other pages find ``xnat``, and files to send in the current folder.
+connects itself; the other pages find ``xnat`` and ``pyxnat``, and an empty current folder.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ pytest.importorskip('pydicom')
 DOCS = Path(__file__).parents[2] / 'docs'
 TUTORIAL = DOCS / 'tutorial.rst'
 PAGES = [
+    DOCS / 'index.rst',
     DOCS / 'searching.rst',
     *(
         path
@@ -62,7 +63,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     folder = tmp_path_factory.mktemp('demo') / 'demo-archive'
     folder.mkdir()
     (folder / 'password').write_text('a secret\n', encoding='ascii')
-    with serve(folder / 'archive', password='a secret') as server:
+    users = {'reader': 'another secret'}
+    with serve(folder / 'archive', password='a secret', users=users, durable=False) as server:
         with pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as xnat:
             fill(
                 xnat,
@@ -76,14 +78,11 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture
 def folder(demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty current folder with the files of the demo and files to send."""
+    """Return an empty current folder with the files of the demo."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv('PYXNAT_CACHEDIR', str(tmp_path / 'cache'))
     (tmp_path / 'demo-archive').mkdir()
     (tmp_path / 'demo-archive' / 'password').write_text(demo.password, encoding='ascii')
-    (tmp_path / 'results' / 'maps').mkdir(parents=True)
-    (tmp_path / 'results' / 'report.txt').write_text('all well\n', encoding='ascii')
-    (tmp_path / 'results' / 'maps' / 'a.nii').write_bytes(b'a map')
     return tmp_path
 
 
