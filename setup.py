@@ -15,6 +15,7 @@ DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
 XLSX = ['openpyxl>=3.1']
+FSSPEC = ['fsspec>=2024.12']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
@@ -66,14 +67,15 @@ setup(
         'demo': DEMO,
         'cli': CLI,
         'keyring': ['keyring>=24.0'],
+        'fsspec': FSSPEC,
         'docs': DOCS,
         'draw': DRAW,
         'pandas': PANDAS,
         'progress': PROGRESS,
         'lint': LINT,
         'xlsx': XLSX,
-        'test': [*DEMO, *DRAW, *PANDAS, *TEST],
-        'dev': [*DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
+        'test': [*FSSPEC, *DEMO, *DRAW, *PANDAS, *TEST],
+        'dev': [*FSSPEC, *DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
     },
     entry_points={
         'console_scripts': [
@@ -81,6 +83,7 @@ setup(
             'sessionmirror=pyxnat.apps.mirror:main',
         ],
         'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin'],
+        'fsspec.specs': ['xnat=pyxnat.apps.file_system.XnatFileSystem'],
     },
     classifiers=[
         'Development Status :: 3 - Alpha',

@@ -85,6 +85,7 @@ LIBRARIES = {
         'server.serving',
     },
     'cheroot': {'server.web'},
+    'fsspec': {'apps'},
     'sqlalchemy': {
         'server.db',
         'server.items',
