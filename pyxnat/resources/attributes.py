@@ -12,7 +12,7 @@ from ..model.levels import SERVER
 from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
 from ..query.plan import Listing
 from ..tables.table import Row
-from .forms import FormColumn, form_columns, project_of, read_document, write_forms
+from .forms import forms_of, read_document, split_forms, write_forms
 from .writable import Writable
 from .writing import paths_of_type, read_fields, write_fields
 
@@ -27,9 +27,10 @@ class Attributes:
         subject.attrs.get('age')
         session.attrs.set('xnat:mrSessionData/fieldStrength', '3.0')
 
-    Names are XNAT's short names (``age``, ``date``, ``quality``; case matters) or full paths.
-    Values are texts as in XNAT's tables: ``'42.0'`` for a decimal number, ``''`` for a missing
-    value.
+    Names are XNAT's short names (``age``, ``date``, ``quality``; case matters), full paths, or
+    fields of custom forms (``form:Enrolment/date``). Values are texts as in XNAT's tables:
+    ``'42.0'`` for a decimal number, ``''`` for a missing value. Those of forms have the types that
+    they are stored with.
     """
 
     def __init__(self, element: Writable) -> None:
@@ -70,7 +71,7 @@ class Attributes:
         Parameters
         ----------
         paths : iterable of str
-            Short names or full paths.
+            Short names, full paths, or fields of custom forms: ``form:Enrolment/date``.
 
         Raises
         ------
@@ -87,7 +88,7 @@ class Attributes:
         element's document: XNAT's columns hold the values of all instances.
         """
         given = list_of_names(paths)
-        forms = self._forms(given)
+        forms = forms_of(self._element, given)
         wanted = [forms[name].requested if name in forms else name for name in given]
         values = dict(zip(wanted, self._texts(wanted), strict=True))
         documents = {
@@ -97,12 +98,6 @@ class Attributes:
             forms[name].read(documents[forms[name].requested]) if name in forms else values[name]
             for name in given
         ]
-
-    def _forms(self, names: Iterable[str]) -> dict[str, FormColumn]:
-        """Return the fields of forms among names."""
-        element = self._element
-        project = project_of([element.steps]) or element.row.get('project', '')
-        return form_columns(element.host, names, [element.level.plural], project)
 
     def _texts(self, wanted: list[str]) -> list[Any]:
         """Return fields of the schema as `mget` does."""
@@ -120,7 +115,8 @@ class Attributes:
         Parameters
         ----------
         path : str
-            A short name, or a full path: ``xnat:subjectData/fields/field[name=smoker]/field``.
+            A short name, a full path: ``xnat:subjectData/fields/field[name=smoker]/field``, or a
+            field of a custom form: ``form:Enrolment/date``.
         value : str, number, bool, date or None
             None or the empty text clears the field, if XNAT can.
         **query
@@ -140,17 +136,18 @@ class Attributes:
         `Element.create`. The value is sent in an XML document, so any text is stored unchanged. To
         clear a field, the word ``NULL`` is sent in the query and the field read back: one more
         request. Types outside the standard XNAT schemas are looked up in the server's schemas, once
-        per login.
+        per login. Fields of custom forms take two requests, as XNAT replaces a form as a whole, and
+        one a minute for the forms.
         """
         self.mset({path: value}, **query)
 
     def mset(self, values: Mapping[str, Any], **query: Any) -> None:
-        """Set several fields in one request.
+        """Set several fields in one request; two more for fields of custom forms.
 
         Parameters
         ----------
         values : mapping
-            Values by short name or full path, as for `set`.
+            Values by name, as for `set`.
         **query
             Further query parameters, such as ``event_reason``.
 
@@ -161,16 +158,14 @@ class Attributes:
             not change.
         """
         element = self._element
-        forms = self._forms(values)
-        made = {forms[name]: forms[name].field.value(values[name]) for name in forms}
-        values = {name: value for name, value in values.items() if name not in forms}
+        forms, values = split_forms(element, values)
         element.check_owner()
         if values and element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)
         elif values:
             _write_once(element, {**values, **query})
-        if made:
-            write_forms(element, made)
+        if forms:
+            write_forms(element, forms)
 
     def _is_listed(self, wanted: list[str]) -> bool:
         """Whether the element has all columns from a fresh listing."""

@@ -397,7 +397,8 @@ class Element(Named, Uploadable):
             Any of:
 
             - fields by short name or full path: ``gender='female'``,
-              ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``;
+              ``**{'xnat:mrSessionData/fieldStrength': '3.0'}``; fields of custom forms:
+              ``**{'form:Enrolment/date': '2020-01-02'}``;
             - the type of a level by its plural name (``experiments='xnat:petSessionData'``), or
               ``xsiType`` for this one;
             - full paths of types above it, for that element if it is created, too; if it exists, it
@@ -429,7 +430,7 @@ class Element(Named, Uploadable):
         One request if everything above exists. One more (the sessions of the project) if the path
         names a subject and a session and neither came from a listing; one more for an assessor or
         reconstruction. Two more for each element above that is given fields: its listing, and its
-        document or creation.
+        document or creation. Two to four more for fields of forms.
 
         Fields are sent as an XML document. If the server reports a missing element, the nearest one
         above is created and the request repeated. A scan of a new session is sent in the session's

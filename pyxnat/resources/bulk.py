@@ -188,9 +188,10 @@ class Mappable(Downloadable):
             One row per element. A CSV file has a header; :mod:`pyxnat.tables.csv_file` tells which
             encodings and delimiters are read. The columns ``subject``, ``experiment``, … (or
             ``label``, ``ID`` for the level itself) name the element and those above it, unless the
-            selection does. All other columns are fields, by short name or full path, and
-            ``xsiType``. Names and short names are found in any case: ``Label``. Empty cells are
-            skipped; whole numbers are sent as such, also from a column of floats.
+            selection does. All other columns are fields, by short name, full path or as
+            ``form:TITLE/KEY``, and ``xsiType``. Names and short names are found in any case:
+            ``Label``. Empty cells are skipped; whole numbers are sent as such, also from a column
+            of floats.
         existing : {'keep', 'update', 'error'}
             How to treat elements that exist: leave them unchanged, set the fields of the row, or
             raise an error before the first request that writes.

@@ -13,6 +13,7 @@ from ..model import labels, uris
 from ..model.short_names import is_label
 from ..model.xml import parse_xml
 from .above import create_above, split_fields
+from .forms import split_forms, write_forms
 from .writable import Writable
 from .writing import Fields, new_fields, split_parameters
 
@@ -40,6 +41,7 @@ def create(
     types, fields, document, inner, move
         As for :meth:`pyxnat.resources.Element.create_with_parents`.
     """
+    forms, fields = split_forms(element, fields)
     kind = str(types.get(element.level.plural) or fields.get('xsiType') or element.level.datatype)
     if document is not None:
         _check_document(element, document)
@@ -66,6 +68,8 @@ def create(
                 raise
             response = new.put_below(parent, types, left)
     _store_accession_id(element, six.ensure_text(response or b'', errors='replace').strip())
+    if forms:
+        write_forms(element, forms)
 
 
 def read_document(location: Any) -> bytes | None:

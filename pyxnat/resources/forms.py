@@ -28,14 +28,15 @@ from .writable import Writable
 
 __all__ = [
     'FormColumn',
-    'changed_forms',
     'documents_column',
     'fields_uri',
     'form_columns',
+    'forms_of',
     'own_documents',
     'project_of',
     'read_document',
     'rows_with_forms',
+    'split_forms',
     'write_forms',
 ]
 
@@ -203,7 +204,7 @@ def fields_uri(element: Writable) -> str:
     )
 
 
-def changed_forms(
+def _changed_forms(
     document: Mapping[str, Any], values: Mapping[FormColumn, Any]
 ) -> dict[str, dict[str, Any]]:
     """Return the forms that values change, complete: XNAT replaces a form as a whole.
@@ -223,36 +224,66 @@ def changed_forms(
     return made
 
 
-def write_forms(
-    element: Writable, values: Mapping[FormColumn, Any], document: Mapping[str, Any] | None = None
-) -> None:
-    """Set fields of forms. One request; one more for the present values if not known.
+def forms_of(element: Writable, names: Iterable[str]) -> dict[str, FormColumn]:
+    """Return the fields of an element's forms among names. Requests as for `form_columns`.
+
+    Parameters
+    ----------
+    element : Writable
+        The element.
+    names : iterable of str
+        Names of fields.
+    """
+    project = project_of([element.steps]) or element.row.get('project', '')
+    return form_columns(element.host, names, [element.level.plural], project)
+
+
+def split_forms(
+    element: Writable, values: Mapping[str, Any]
+) -> tuple[dict[FormColumn, Any], dict[str, Any]]:
+    """Return the fields of forms among values, as JSON, and the other values.
 
     Parameters
     ----------
     element : Writable
         The element.
     values : mapping
-        New values as for `FormField.value`; `None` and the empty text remove a value.
-    document : mapping, optional
-        Present values of all its forms.
+        Values by name.
 
     Raises
     ------
     ProgrammingError
-        A field cannot hold its value; nothing is sent.
+        There is no such field, or it cannot hold its value.
+    """
+    forms = forms_of(element, values)
+    made = {column: column.field.value(values[name]) for name, column in forms.items()}
+    return made, {name: value for name, value in values.items() if name not in forms}
+
+
+def write_forms(element: Writable, values: Mapping[FormColumn, Any]) -> None:
+    """Set fields of forms. Two requests.
+
+    XNAT replaces a form as a whole, so the present values are read just before.
+
+    Parameters
+    ----------
+    element : Writable
+        The element.
+    values : mapping
+        New values, as JSON; `None` removes a value.
+
+    Raises
+    ------
     DataError
         The server did not store a value.
     """
-    made = {column: column.field.value(value) for column, value in values.items()}
     uri = fields_uri(element)
-    if document is None:
-        document = json.loads(element.connection.request(uri, expiration=0))
-    body = json.dumps(changed_forms(document, made), ensure_ascii=False).encode()
+    document = json.loads(element.connection.request(uri, expiration=0))
+    body = json.dumps(_changed_forms(document, values), ensure_ascii=False).encode()
     stored = json.loads(element.connection.request(uri, 'PUT', body, _JSON))
     lost = [
         column.name
-        for column, value in made.items()
+        for column, value in values.items()
         if value_at(stored, column.form.uuid, column.field.path) != value
     ]
     if lost:

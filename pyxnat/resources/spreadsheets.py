@@ -64,11 +64,13 @@ class FromSheet:
         Notes
         -----
         None if no cell was edited; else the requests of one table of the edited columns, one for
-        each element that changes (two if fields of custom forms and others change), and those of
-        one table to read the fields back. With custom variables, one more for each edited row
-        before and after. Values that the type of a field cannot hold are refused before anything is
-        sent, so are cells of IDs, labels and elements above. Between comparing and sending, another
-        program may change a value unseen: XNAT has no conditional requests.
+        each element that changes, and those of one table to read the fields back. Fields of custom
+        forms take two for each element: XNAT replaces a form as a whole, so it is read just before.
+        With custom variables, one more for each edited row before and after.
+
+        Values that the type of a field cannot hold are refused before anything is sent, so are
+        cells of IDs, labels and elements above. Between comparing and sending, another program may
+        change a value unseen: XNAT has no conditional requests.
         """
         return self.host.sheets.apply(self, path, dry_run=dry_run, jobs=jobs, progress=progress)
 

@@ -124,12 +124,13 @@ def read_sheet(path: str | os.PathLike[str]) -> Sheet:
             f'{file}: there is no column {KEY!r}',
             remedy='It tells which row is which. Export again, and keep it.',
         )
-    if len(origins) != 1:
+    if len(origins) > 1:
+        remedy = 'Apply the rows of each by themselves.'
+        raise DataError(f'{file}: its rows come from several exports', remedy=remedy)
+    if not origins:
         raise DataError(
-            f'{file}: its rows come from several exports'
-            if origins
-            else f'{file}: the exported values are missing',
-            remedy=f'Keep the {"hidden sheet" if file.suffix.lower() == ".xlsx" else "column"} '
-            f'{HIDDEN}, and apply each export by itself.',
+            f'{file}: the exported values are missing',
+            remedy=f'They are in the hidden sheet {HIDDEN} of XLSX, which is lost if that is saved '
+            f'as CSV, and in the column {HIDDEN} of CSV. Keep them.',
         )
     return Sheet(columns, rows, origins[0])

@@ -53,14 +53,14 @@ def write_xlsx_sheet(
     shown, hidden = book.active, book.create_sheet(HIDDEN)
     shown.title = 'sheet'
     hidden.sheet_state = 'hidden'
-    hidden.append([text for pair in origin.items() for text in pair])
-    _append(hidden, columns)
-    _append(shown, columns)
+    _write_row(hidden, 1, [text for pair in origin.items() for text in pair])
+    _write_row(hidden, 2, columns)
+    _write_row(shown, 1, columns)
     widths = [len(name) for name in columns]
-    for row in rows:
+    for number, row in enumerate(rows, 2):
         texts = [row.cells[name] for name in columns]
-        _append(shown, texts)
-        _append(hidden, [(row.exported or {}).get(name, '') for name in columns])
+        _write_row(shown, number, texts)
+        _write_row(hidden, number + 1, [(row.exported or {}).get(name, '') for name in columns])
         widths = [max(pair) for pair in zip(widths, map(len, texts), strict=True)]
     _decorate(openpyxl, shown, columns, widths, editable)
     content = io.BytesIO()
@@ -78,9 +78,8 @@ def _openpyxl() -> Any:
     return openpyxl
 
 
-def _append(sheet: Any, texts: Sequence[str]) -> None:
-    """Append a row of texts, also of those that look like formulas or numbers."""
-    number = sheet.max_row + 1 if sheet.max_row > 1 or sheet['A1'].value is not None else 1
+def _write_row(sheet: Any, number: int, texts: Sequence[str]) -> None:
+    """Write a row of texts, also of those that look like formulas or numbers."""
     for place, text in enumerate(texts, 1):
         cell = sheet.cell(number, place)
         cell.number_format = _TEXT

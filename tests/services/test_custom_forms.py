@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -159,6 +160,30 @@ def test_fields_of_forms_are_criteria(xnat: pyxnat.Interface) -> None:
     assert [session.label() for session in here] == ['S1_MR']
     xnat.manage.search.save('of a form', 'xnat:subjectData', [LABEL], city)
     assert [row[0] for row in xnat.manage.search.get('of a form').items()] == ['S1']
+
+
+def test_new_elements_have_values_of_forms(xnat: pyxnat.Interface, tmp_path: Path) -> None:
+    project = xnat.select.project('FORM')
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match='no number'):
+        project.subject('NEW').create(group='g', **{'form:Enrolment/score': 'x'})
+    assert 'PUT' not in [request.method for request in trace]
+    names = ['form:Enrolment/score', 'group']
+    subject = project.subject('NEW').create(group='g', **{'form:Enrolment/score': 3})
+    assert subject.attrs.mget(names) == [3, 'g']
+    table = tmp_path / 'people.csv'
+    table.write_text('label,group,form:Enrolment/score\nA1,x,4\nA2,y,\nNEW,z,5\n')
+    assert len(project.subjects().insert(table, existing='update').check().ok) == 3
+    found = [project.subject(label).attrs.mget(names) for label in ('A1', 'A2', 'NEW')]
+    assert found == [[4, 'x'], ['', 'y'], [5, 'z']]
+    table.write_text('label,form:Enrolment/none\nA4,1\n')
+    with xnat.trace() as trace, pytest.raises(errors.ProgrammingError, match="no field 'none'"):
+        project.subjects().insert(table)
+    assert len(trace) == 0
+    scan = project.subject('A1').experiment('A1_MR').scan('9')
+    scan.create(type='T1', **{'form:Of a scan/note': 'first'})
+    assert scan.attrs.mget(['type', 'form:Of a scan/note']) == ['T1', 'first']
+    for label in ('NEW', 'A1', 'A2'):
+        project.subject(label).delete()
 
 
 @pytest.mark.parametrize(

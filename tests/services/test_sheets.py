@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import pyxnat
 from pyxnat import errors
 from tests.conftest import DEEP
+from tests.support.faults import FaultProxy, reset, says
 from tests.support.spreadsheet import Grid, edit, grid_of, set_cell
 
 _numbers = itertools.count(1)
@@ -29,6 +30,8 @@ _TYPES = {
     'scans': 'xnat:mrScanData',
     'assessors': 'xnat:qcManualAssessorData',
 }
+MARK = 'SESSION_EXPIRATION_TIME="1,900000"; Path=/'
+"""Cookie of every response of XNAT."""
 each_format = pytest.mark.parametrize('suffix', ['.csv', '.xlsx'])
 
 
@@ -173,7 +176,6 @@ def test_rows_and_columns_may_move_go_and_come(
     assert values(project.subjects(), 'group') == {'S1': 'g', 'S2': 'g', 'S3': 'moved'}
 
 
-@each_format
 @pytest.mark.parametrize(
     ('column', 'text', 'problem'),
     [
@@ -194,13 +196,12 @@ def test_values_that_do_not_fit_are_refused_before_anything_is_sent(
     xnat: pyxnat.Interface,
     project: Any,
     tmp_path: Path,
-    suffix: str,
     column: str,
     text: str,
     problem: str,
 ) -> None:
     level = project.experiments() if column == 'date' else project.subjects()
-    path = tmp_path / f'sheet{suffix}'
+    path = tmp_path / 'sheet.csv'
     level.to_sheet(path, dict.fromkeys(['label', column]))
     edit(path, lambda grid: grid[2].__setitem__(grid[0].index(column), text))
     with xnat.trace() as trace:
@@ -405,7 +406,61 @@ def test_statuses_are_written_beside(project: Any, tmp_path: Path) -> None:
     }
 
 
-COUNT = 1000 if DEEP else 120
+@pytest.fixture
+def proxied(server: Any, tmp_path: Path) -> Iterator[tuple[FaultProxy, Any]]:
+    """Return a proxy that can damage requests, and a project of four subjects through it."""
+    with (
+        FaultProxy(server.url) as proxy,
+        pyxnat.Interface(
+            proxy.url, server.user, server.password, tmp_path / 'cache', retries=0
+        ) as interface,
+    ):
+        project = interface.select.project(f'SHEET_{next(_numbers)}').create()
+        for number in range(4):
+            project.subject(f'S{number}').create(group='g')
+        yield proxy, project
+
+
+def _all_groups(grid: Grid) -> None:
+    for row in grid[1:]:
+        row[grid[0].index('group')] = 'x'
+
+
+def test_an_interrupted_apply_is_completed_by_another(
+    proxied: tuple[FaultProxy, Any], tmp_path: Path
+) -> None:
+    proxy, project = proxied
+    path = tmp_path / 'subjects.csv'
+    project.subjects().to_sheet(path, ['label', 'group'])
+    edit(path, _all_groups)
+    proxy.applies = lambda method, uri: method == 'PUT' and len(proxy.writes) > writes + 1
+    writes, proxy.faults = len(proxy.writes), [reset] * 9
+    report = project.apply_sheet(path, jobs=1)
+    assert Counter(row.status for row in report.rows) == {'changed': 2, 'failed': 2}
+    proxy.faults.clear()
+    report = project.apply_sheet(path).check()
+    assert Counter(row.status for row in report.rows) == {'done before': 2, 'changed': 2}
+    assert set(values(project.subjects(), 'group').values()) == {'x'}
+
+
+def test_a_refused_request_is_the_failure_of_its_row(
+    proxied: tuple[FaultProxy, Any], tmp_path: Path
+) -> None:
+    proxy, project = proxied
+    path = tmp_path / 'subjects.csv'
+    project.subjects().to_sheet(path, ['label', 'group'])
+    edit(path, _all_groups)
+    proxy.applies, proxy.faults = lambda method, uri: method == 'PUT', [says(403, b'no')]
+    report = project.apply_sheet(path, jobs=1)
+    assert [row.status for row in report.rows] == ['failed', 'changed', 'changed', 'changed']
+    assert '403' in report.rows[0].message
+    proxy.faults = [says(200, b'XNAT_S1', f'Set-Cookie: {MARK}')]  # does nothing
+    report = project.apply_sheet(path)
+    assert 'did not store group' in report.rows[0].message
+    assert project.apply_sheet(path).check().rows[0].status == 'changed'
+
+
+COUNT = 1000 if DEEP else 60
 
 
 def test_many_sessions_take_the_requests_that_the_changes_need(

@@ -17,7 +17,7 @@ Grid = list[list[Any]]
 def grid_of(path: Path) -> Grid:
     """Return the cells that the program shows."""
     if path.suffix == '.csv':
-        return list(csv.reader(io.StringIO(path.read_text('utf-8-sig'), newline='')))
+        return list(csv.reader(io.StringIO(path.read_bytes().decode('utf-8-sig'), newline='')))
     sheet = next(one for one in openpyxl.load_workbook(path).worksheets if one.title != '_pyxnat')
     return [['' if value is None else value for value in row] for row in sheet.values]
 

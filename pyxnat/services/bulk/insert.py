@@ -10,12 +10,14 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from ...model import labels
+from ...model.forms import is_form_name
 from ...model.item_xml import is_list
 from ...model.levels import LEVELS, level
 from ...model.short_names import LEVELS_WITH_NAMES, check_settable, short_names
 from ...model.wildcards import ANY, matches
 from ...query.paths import Path, Step, spell, uri_of
 from ...resources.base import class_of
+from ...resources.forms import forms_of
 from ...resources.host import Host
 from ...resources.writing import XML, Fields, is_field, new_fields
 from ...tables.csv_file import read_csv_file
@@ -65,6 +67,7 @@ def insert(
             f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.'
         )
     rows = _parse_rows(collection, rows_of(table))
+    _check_forms(interface, rows)
     pool = WorkerPool(
         Report('inserted', f'in {spell(collection.routes[0])}'),
         jobs,
@@ -89,6 +92,15 @@ def insert(
 
         pool.each(put, groups.values())
     return pool.report.finish()
+
+
+def _check_forms(interface: Host, rows: list[_Row]) -> None:
+    """Raise an error if a column is named as a field of a form, and there is none."""
+    names = {name for row in rows for name in row.fields if is_form_name(name)}
+    if names:
+        forms_of(
+            class_of(rows[0].path[-1].level).element_at(uri_of(rows[0].path), interface), names
+        )
 
 
 def _put(interface: Host, row: _Row, exists: bool, existing: str, pool: WorkerPool) -> None:

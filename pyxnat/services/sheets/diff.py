@@ -221,8 +221,9 @@ _PARTS = re.compile(r'\d+')
 def looks_rewritten(exported: str, edited: str, kind: str) -> bool:
     """Whether a spreadsheet program makes one text of another, without a person.
 
-    Programs write numbers and dates in their own way: ``007`` as ``7``, ``1E5`` as ``100000`` or
-    ``1.00E+05``, ``2020-01-31`` as ``31/01/2020`` or ``1/31/20``, ``true`` as ``TRUE``.
+    Programs write numbers and dates in their own way: ``007`` as ``7``, ``3.5`` as ``3,5``, ``1E5``
+    as ``100000`` or ``1.00E+05``, ``2020-01-31`` as ``31/01/2020`` or ``1/31/20``, ``true`` as
+    ``TRUE``.
 
     Parameters
     ----------
@@ -247,11 +248,11 @@ def looks_rewritten(exported: str, edited: str, kind: str) -> bool:
         year, *rest = day.groups()
         parts = [part.zfill(2) for part in _PARTS.findall(edited)][:3]
         return sorted(parts) in (sorted([year, *rest]), sorted([year[2:], *rest]))
-    if kind in ('integer', 'float') or not any(char.isdigit() for char in exported):
-        return False
     try:
         before, after = float(exported), float(edited.replace(',', '.'))
     except ValueError:
         return False
+    if 'e' not in edited.lower() or kind in ('integer', 'float'):
+        return before == after
     digits = len(re.sub(r'[eE].*|\D', '', edited))
-    return before == after or float(f'{before:.{max(digits - 1, 0)}e}') == after
+    return float(f'{before:.{max(digits - 1, 0)}e}') == after

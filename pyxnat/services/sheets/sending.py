@@ -7,7 +7,7 @@ from typing import Any
 
 from ... import errors
 from ...model.forms import as_cell
-from ...resources.forms import documents_column, read_document, write_forms
+from ...resources.forms import read_document, write_forms
 from ...resources.writing import read_fields, write_fields
 from ...tables.table import Row
 from ..bulk.report import Report
@@ -35,8 +35,6 @@ class Present:
         The elements by URI.
     values : dict
         Texts by URI and column.
-    documents : dict
-        Values of all forms by URI.
     """
 
     def __init__(self, collection: Any, names: Sequence[str]) -> None:
@@ -44,7 +42,6 @@ class Present:
         self.columns = Columns(collection, names)
         self.elements: dict[str, Any] = {}
         self.values: dict[str, dict[str, str]] = {}
-        self.documents: dict[str, dict[str, Any]] = {}
 
     def fetch(self, wanted: Iterable[str]) -> None:
         """Fetch the values of some elements.
@@ -70,7 +67,6 @@ class Present:
         """Store the values in a row, and those of custom variables, which take one request."""
         columns = self.columns
         documents = {name: read_document(cells[name]) for name in columns.documents}
-        self.documents[uri] = documents.get(documents_column(self._collection.level.plural), {})
         picked = read_fields(self.elements[uri], columns.picked) if columns.picked else {}
         self.values[uri] = {
             name: as_cell(columns.forms[name].read(documents[columns.forms[name].requested]))
@@ -114,7 +110,7 @@ class Sending:
         self._problems: dict[str, str] = {}
 
     def send(self, jobs: int, progress: bool | None) -> None:
-        """Send the changes: one request per element, two if fields of forms are among them.
+        """Send the changes: one request per element, and two more if it has fields of forms.
 
         Then the values are read back: the requests of `Present.fetch`.
 
@@ -153,9 +149,13 @@ class Sending:
         fields = {cell.column: cell.edited for cell in diff.changes if cell.column not in forms}
         if fields:
             write_fields(element, fields, {}, read_back=False)
-        values = {forms[cell.column]: cell.edited for cell in diff.changes if cell.column in forms}
+        values = {
+            forms[cell.column]: forms[cell.column].field.value(cell.edited)
+            for cell in diff.changes
+            if cell.column in forms
+        }
         if values:
-            write_forms(element, values, self._present.documents[diff.uri])
+            write_forms(element, values)
 
     def _read_back(self, sent: Sequence[RowDiff]) -> None:
         """Compare the fields on the server with those sent; forms are in the responses."""
