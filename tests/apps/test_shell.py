@@ -687,7 +687,7 @@ def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffi
     out = run('sheet', 'out', f'{project}/*', str(file), '-c', 'label,group,src')
     assert out.status == 0 and '2 rows' in out.err
     nothing = run('sheet', 'apply', str(file), project)
-    assert (nothing.status, nothing.out) == (0, '') and '2 rows: 2 unchanged' in nothing.err
+    assert (nothing.status, nothing.out) == (0, '') and '2 rows; cells: none edited' in nothing.err
     edit(file, lambda grid: set_cell(grid, 'T', 'group', ''))
     edit(file, lambda grid: set_cell(grid, 'S', 'src', 'scanner'))
     dry = run('sheet', 'apply', str(file), '--dry-run', '--format', 'json')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from .diff import Cell
 
 __all__ = ['STATUSES', 'SheetReport', 'SheetResult']
 
-STATUSES = ('failed', 'conflict', 'refused', 'to change', 'changed', 'done before', 'unchanged')
-"""Statuses of rows; that of a row with several cells is the first of these."""
+STATUSES = ('failed', 'conflict', 'refused', 'to change', 'changed', 'done before')
+"""Statuses of edited cells. The status of a row is the first of these among its cells'."""
 _OF_CELL = {'conflict': 'conflict', 'refused': 'refused', 'same': 'done before'}
 _SHOWN = 30
 _COLUMNS = ('row', 'URI', 'label', 'status', 'message')
@@ -37,15 +38,17 @@ class SheetResult(NamedTuple):
     """Whether the changes of its cells were sent."""
 
     @property
+    def statuses(self) -> list[str]:
+        """One of `STATUSES` for each edited cell; one for a row that was refused as a whole."""
+        if self.problem and not self.is_sent:
+            return ['refused']
+        sent = 'failed' if self.problem else 'changed' if self.is_sent else 'to change'
+        return [_OF_CELL.get(cell.status, sent) for cell in self.cells]
+
+    @property
     def status(self) -> str:
-        """One of `STATUSES`."""
-        found = {
-            _OF_CELL.get(cell.status, 'changed' if self.is_sent else 'to change')
-            for cell in self.cells
-        }
-        if self.problem:
-            found.add('failed' if self.is_sent else 'refused')
-        return next((status for status in STATUSES if status in found), 'unchanged')
+        """The first of `STATUSES` that one of its cells has; ``unchanged`` without edited cells."""
+        return min(self.statuses, key=STATUSES.index, default='unchanged')
 
     @property
     def message(self) -> str:
@@ -73,7 +76,7 @@ class SheetReport:
         self.is_dry_run = is_dry_run
 
     def with_status(self, *statuses: str) -> list[SheetResult]:
-        """Return the rows of some of the `STATUSES`."""
+        """Return the rows of some of the `STATUSES`, or those that are ``unchanged``."""
         return [row for row in self.rows if row.status in statuses]
 
     def cells(self, *statuses: str) -> Iterator[tuple[SheetResult, Cell]]:
@@ -132,14 +135,14 @@ class SheetReport:
         return f'<{type(self).__name__}: {self.summary()}>'
 
     def summary(self) -> str:
-        """Return the number of rows of each status."""
-        counts = [(len(self.with_status(status)), status) for status in STATUSES]
-        texts = [f'{count} {status}' for count, status in counts if count]
-        return f'{len(self.rows)} rows: {", ".join(texts)}' if texts else 'no rows'
+        """Return the number of rows, and that of the edited cells of each status."""
+        count = Counter(status for row in self.rows for status in row.statuses)
+        texts = [f'{count[status]} {status}' for status in reversed(STATUSES) if count[status]]
+        return f'{len(self.rows)} rows; cells: {", ".join(texts) or "none edited"}'
 
     def __str__(self) -> str:
         lines = [self.summary()]
-        told = [row for row in self.rows if row.status not in ('unchanged', 'done before')]
+        told = [row for row in self.rows if {*row.statuses} - {'done before'}]
         for row in told[:_SHOWN]:
             head = f'  row {row.place} {row.label} ({row.status})'
             texts = [row.problem, *(str(cell) for cell in row.cells if cell.status != 'same')]
