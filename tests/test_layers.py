@@ -82,7 +82,7 @@ def test_handlers_import_no_table_of_the_database(part: str) -> None:
     for module in (module for module in MODULES if module.part == part):
         froms = [
             node
-            for node in ast.walk(module.tree)
+            for node in module.nodes
             if isinstance(node, ast.ImportFrom) and 'db.s' in (node.module or '')
         ]
         wrong += [
@@ -204,7 +204,7 @@ def broad_handlers(module: Module) -> list[str]:
     """
     handlers = [
         node
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.ExceptHandler) and broad(node)
     ]
     resorts = ('pyxnat.server.app', 'pyxnat.server.web.server', 'pyxnat.apps.sites.together')
@@ -216,7 +216,7 @@ def prints(module: Module) -> list[str]:
     """Return calls of ``print``, but for programs."""
     if module.part == 'demo' or module.name == 'pyxnat.server.__main__':
         return []
-    calls = [node for node in ast.walk(module.tree) if isinstance(node, ast.Call)]
+    calls = [node for node in module.nodes if isinstance(node, ast.Call)]
     return [
         f'{call.lineno} prints'
         for call in calls
@@ -228,7 +228,7 @@ def long_parts(module: Module) -> list[str]:
     """Return functions that are too long, and the file if it is."""
     functions = [
         node
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     ]
     lengths = {function.name: body_lines(function) for function in functions}

@@ -120,6 +120,11 @@ class Module:
         """The parsed source."""
         return ast.parse(self.path.read_text(encoding='utf-8'))
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """All nodes of the tree."""
+        return tuple(ast.walk(self.tree))
+
     @property
     def part(self) -> str:
         """Its place in the tables: ``query``, ``server.items``."""
