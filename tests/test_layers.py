@@ -203,9 +203,7 @@ def broad_handlers(module: Module) -> list[str]:
     exception to the thread that asked.
     """
     handlers = [
-        node
-        for node in module.nodes
-        if isinstance(node, ast.ExceptHandler) and broad(node)
+        node for node in module.nodes if isinstance(node, ast.ExceptHandler) and broad(node)
     ]
     resorts = ('pyxnat.server.app', 'pyxnat.server.web.server', 'pyxnat.apps.sites.together')
     allowed = 1 if module.name in resorts else 0
@@ -227,9 +225,7 @@ def prints(module: Module) -> list[str]:
 def long_parts(module: Module) -> list[str]:
     """Return functions that are too long, and the file if it is."""
     functions = [
-        node
-        for node in module.nodes
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        node for node in module.nodes if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
     ]
     lengths = {function.name: body_lines(function) for function in functions}
     found = [

@@ -12,13 +12,24 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.query.layouts import LAYOUT, Layout
 from pyxnat.services.bulk.wanted import RemoteFile, distinct_places
+from tests.support.archive import new_project
 
 TYPES = {'A': ['T1', 'T2'], 'B': ['T2'], 'C': ['T1', 'T1'], 'D': []}
 
 
+@pytest.fixture(scope='module')
+def filled(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return new_project(server, tmp_path_factory.mktemp('cache'), 'COHORTS', fill)
+
+
 @pytest.fixture
-def cohort(project: Any) -> Any:
-    """Sessions with different types of scans, some of them without files or scans."""
+def cohort(xnat: pyxnat.Interface, filled: str) -> Any:
+    """Return a project that no test changes."""
+    return xnat.select.project(filled)
+
+
+def fill(project: Any) -> None:
+    """Create sessions with different types of scans, some of them without files or scans."""
     for number, (label, types) in enumerate(TYPES.items(), 1):
         session = project.subject(f'S{label}').create(gender='female').experiment(label)
         session.create(
@@ -30,7 +41,6 @@ def cohort(project: Any) -> Any:
                 scan.resource('DICOM').file(name).put(f'{label}{at}{name}'.encode())
     project.subject('SD').experiment('D').resource('OWN').file('own.txt').put(b'own')
     project.subject('SC').experiment('C').scan('9').create(type='T9')
-    return project
 
 
 def files_in(folder: Path) -> set[str]:

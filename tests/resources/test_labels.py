@@ -9,6 +9,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from tests.support.archive import put_each
 
 LEVELS = {
     'subject': ('xnat:subjectData', {'group': 'g'}),
@@ -23,16 +24,24 @@ NAMES = {
 
 
 @pytest.fixture
-def items(project: Any) -> dict[str, Any]:
+def items(xnat: pyxnat.Interface, project: Any) -> dict[str, Any]:
     """Return one element of each level with a label, and one of each beside it."""
-    subject = project.subject('S').create()
-    session = subject.experiment('E').create(experiments='xnat:mrSessionData')
-    fields = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
-    assessor = session.assessor('A').create(**fields)
-    project.subject('OTHER').create()
-    subject.experiment('OTHER_E').create(experiments='xnat:mrSessionData')
-    session.assessor('OTHER_A').create(**fields)
-    return {'subject': subject, 'experiment': session, 'assessor': assessor}
+    passed = '?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1'
+    paths = (
+        'S',
+        'S/experiments/E?xsiType=xnat:mrSessionData',
+        f'S/experiments/E/assessors/A{passed}',
+        'OTHER',
+        'S/experiments/OTHER_E?xsiType=xnat:mrSessionData',
+        f'S/experiments/E/assessors/OTHER_A{passed}',
+    )
+    put_each(xnat, f'/projects/{project.id()}/subjects/', dict.fromkeys(paths))
+    session = project.subject('S').experiment('E')
+    return {
+        'subject': project.subject('S'),
+        'experiment': session,
+        'assessor': session.assessor('A'),
+    }
 
 
 @pytest.mark.parametrize('name', NAMES)

@@ -9,20 +9,28 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from tests.support.archive import put_each
 
 WORDS = ['scans', 'files', 'resources', 'experiments', 'subjects', 'projects', 'in', 'out', 'data']
 QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
 
 
 @pytest.fixture
-def session(project: Any) -> Any:
-    session = project.subject('S').experiment('E')
-    for name in ('1', '2'):
-        session.scan(name).create(type='T1')
-        session.scan(name).resource('R').file('f').put(b'x')
-    session.assessor('A').create(**QC)
-    session.reconstruction(f'{project.id()}_R').create()
-    return session
+def session(xnat: pyxnat.Interface, project: Any) -> Any:
+    put_each(
+        xnat,
+        f'/projects/{project.id()}/subjects/S/experiments/E',
+        {
+            '?xsiType=xnat:mrSessionData': None,
+            '/scans/1?xsiType=xnat:mrScanData&type=T1': None,
+            '/scans/2?xsiType=xnat:mrScanData&type=T1': None,
+            '/scans/1/resources/R/files/f?inbody=true': b'x',
+            '/scans/2/resources/R/files/f?inbody=true': b'x',
+            f'/assessors/A?xsiType={QC["assessors"]}&{QC["assessors"]}/pass=1': None,
+            f'/reconstructions/{project.id()}_R': None,
+        },
+    )
+    return project.subject('S').experiment('E')
 
 
 def folder(path: Path) -> Path:

@@ -8,6 +8,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from tests.support.archive import new_project
 
 NAMES = [
     'plain',
@@ -41,8 +42,18 @@ def value(name: str, number: int | str) -> str:
     return f'v{NAMES.index(name)} of {number}'
 
 
+@pytest.fixture(scope='module')
+def kept(server: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    return new_project(server, tmp_path_factory.mktemp('cache'), 'CUSTOM_VARIABLES', fill)
+
+
 @pytest.fixture
-def filled(project: Any, xnat: pyxnat.Interface) -> Any:
+def filled(xnat: pyxnat.Interface, kept: str) -> Any:
+    """Return a project that no test changes."""
+    return xnat.select.project(kept)
+
+
+def fill(project: Any) -> None:
     """Create subjects S1 and S2, each with a session and a scan, and variables of all names."""
     for number in (1, 2):
         session = project.subject(f'S{number}').experiment(f'E{number}')
@@ -53,7 +64,6 @@ def filled(project: Any, xnat: pyxnat.Interface) -> Any:
             (scan, PARAMETER),
         ):
             element.attrs.mset({path.format(name): value(name, number) for name in NAMES})
-    return project
 
 
 @pytest.mark.parametrize('name', NAMES)

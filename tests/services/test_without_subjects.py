@@ -11,10 +11,22 @@ import pyxnat
 from pyxnat.query.plan import SHORT_CUTS
 
 
-@pytest.fixture
-def projects(xnat: pyxnat.Interface, project: Any) -> tuple[str, str]:
-    """An owner and a project that it shares sessions into: with and without the subject."""
-    owner, other = project, xnat.select.project(f'{project.id()}_B').create()
+@pytest.fixture(scope='module')
+def projects(server: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """Return the IDs of an owner and of a project that it shares sessions into.
+
+    No test changes them.
+    """
+    cache = tmp_path_factory.mktemp('cache')
+    with pyxnat.Interface(server.url, server.user, server.password, cache) as interface:
+        owner = interface.select.project('WITHOUT_SUBJECTS').create()
+        other = interface.select.project('WITHOUT_SUBJECTS_B').create()
+        fill(owner, other)
+        return owner.id(), other.id()
+
+
+def fill(owner: Any, other: Any) -> None:
+    """Create sessions in both projects, and share some with and without their subjects."""
     for number, (home, subject, session) in enumerate(
         [(owner, 'S1', 'E1'), (owner, 'S2', 'E2'), (owner, 'S3', 'E3'), (other, 'T', 'OWN')]
     ):
@@ -29,7 +41,6 @@ def projects(xnat: pyxnat.Interface, project: Any) -> tuple[str, str]:
     owner.subject('S1').experiment('E1').share(other.id(), 'SHARED')  # without its subject
     owner.subject('S2').share(other.id(), 'S2B')
     owner.subject('S2').experiment('E2').share(other.id(), 'WITH')
-    return owner.id(), other.id()
 
 
 WITHOUT = [frozenset[str](), frozenset(SHORT_CUTS), *(frozenset({name}) for name in SHORT_CUTS)]

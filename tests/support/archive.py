@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,22 @@ def new_project(server: Any, cachedir: Path, name: str, fill: Callable[[Any], ob
         return str(project.id())
 
 
+def put_each(xnat: pyxnat.Interface, base: str, bodies: Mapping[str, bytes | None]) -> None:
+    """Send PUT requests in order, without the checks of the library's methods.
+
+    Parameters
+    ----------
+    xnat : pyxnat.Interface
+        The connection.
+    base : str
+        First part of all paths, below ``/data``.
+    bodies : Mapping[str, bytes or None]
+        Rest of the path, with its query -> body.
+    """
+    for path, body in bodies.items():
+        xnat.put(f'/data{base}{path}', data=body).raise_for_status()
+
+
 @pytest.fixture
 def scan(project: Any) -> Any:
     """Create a new MR scan in a new project: subject S1, session S1_MR, scan 1."""
@@ -94,9 +110,7 @@ def P(xnat: pyxnat.Interface, project: Any) -> str:
 
     All of them have files.
     """
-    for path, body in _IN_P.items():
-        uri = f'/data/projects/{project.id()}/subjects/S{path}'
-        xnat.put(uri, data=body).raise_for_status()
+    put_each(xnat, f'/projects/{project.id()}/subjects/S', _IN_P)
     return str(project.id())
 
 
