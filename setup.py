@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION: dict = {}
 exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 
-SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0']
+SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0.1']
 DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16']
 PANDAS = ['pandas>=2.0']

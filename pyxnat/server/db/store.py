@@ -397,7 +397,9 @@ def alias(table: Table, name: str) -> Any:
     name : str
         Name of the alias.
     """
-    return table.alias(name)
+    found = table.alias(name)
+    _ = found.c  # made at its first use, and before SQLAlchemy 2.0.38 not safe in several threads
+    return found
 
 
 def counted(
