@@ -573,9 +573,12 @@ def test_workflows_are_seen_with_their_items(
 
 
 def test_a_project_with_the_id_of_an_item_opens_no_history(
-    client_of: ClientOf, ids: dict[str, str]
+    client_of: ClientOf, admin: Client
 ) -> None:
-    outsider, name = client_of('outsider'), ids[PRIVATE]
+    outsider = client_of('outsider')
+    name = admin.ok(
+        'PUT', f'/data/projects/{PRIVATE}/subjects/S/experiments/NAMED?xsiType=xnat:mrSessionData'
+    )
     outsider.put(f'/data/projects/{name}?accessibility=private')
     for answer in sent(outsider, 'GET', '/data/services/workflows?display=ALL'):
         assert PRIVATE not in answer.text

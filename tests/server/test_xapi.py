@@ -41,11 +41,13 @@ def get_json(client: Client, path: str) -> Any:
 
 @pytest.fixture
 def ada(admin: Client, server: Server) -> Iterator[Client]:
-    """Return a client of a separate user."""
+    """Return a client of a separate user, who is enabled and in no group."""
     if send(admin, 'POST', '/xapi/users', ADA).status == 409:
         admin.put('/xapi/users/ada/enabled/true')
         admin.put('/xapi/users/ada/verified/true')
         send(admin, 'PUT', '/xapi/users/ada', {'password': 'engine'})
+        for group in get_json(admin, '/xapi/users/ada/groups'):
+            assert admin.delete(f'/xapi/users/ada/groups/{group}').status == 200
     client = Client(server, 'ada', 'engine')
     yield client
     client.close()
