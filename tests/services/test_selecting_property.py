@@ -342,18 +342,34 @@ def test_a_selection_equals_a_walk_of_the_listings(world, plan, data):
             ask_for_a_path(world, projects, data.draw)
 
 
+def walked_below(walker: Walker, name: str, leaf: str, names_subjects: bool) -> list[Told]:
+    """Walk all routes from a project to a level.
+
+    Sessions that are in the project without their subject are walked by their IDs, if the listing
+    of the sessions names the subjects.
+    """
+    through = 'projects/subjects/experiments'
+    alone: list[str] = []
+    if names_subjects:
+        every = walker.walk([('projects', name), ('experiments', '*')])
+        below = walker.walk([('projects', name), ('subjects', '*'), ('experiments', '*')])
+        alone = sorted({seen.identity for seen in every} - {seen.identity for seen in below})
+    found = []
+    for chain in BELOW[leaf]:
+        found += walker.walk([('projects', name), *((one, '*') for one in chain.split('/')[1:])])
+        if chain.startswith(through):
+            rest = [(one, '*') for one in chain.removeprefix(f'{through}/').split('/')]
+            for identity in alone:
+                found += walker.walk(rest, f'/data/experiments/{identity}', guessed=True)
+    return [seen.key for seen in found]
+
+
 def ask_for_all_routes(world: World, name: str, leaf: str, draw: Any) -> None:
     interface, walker = login_of(world, draw)
     path = f'/projects/{name}//{leaf}'
     why = about(world, interface, path)
     try:
-        expected = [
-            seen.key
-            for chain in BELOW[leaf]
-            for seen in walker.walk(
-                [('projects', name), *((one, '*') for one in chain.split('/')[1:])]
-            )
-        ]
+        expected = walked_below(walker, name, leaf, 'no subject_ID' not in world.xnat.traits)
     except LookupError:
         assert isinstance(selected(interface, path, True), type), why
     else:
