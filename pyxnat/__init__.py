@@ -73,5 +73,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Return what a user needs; modules are attributes, too."""
+    """Return the names that a user needs; modules are attributes, too."""
     return sorted({*__all__, *(name for name in globals() if name.startswith('__'))})

@@ -423,7 +423,7 @@ def _name_of(server: str) -> str:
 def _own_folder(path: Path) -> Path:
     """Return a folder, unless it belongs to another user of this machine.
 
-    Its owner could read what is stored there, and could plant answers and files.
+    Its owner could read the files there, and could plant answers and files.
     """
     try:
         owners = {path.lstat().st_uid, path.stat().st_uid}

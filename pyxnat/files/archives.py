@@ -39,7 +39,7 @@ _BROKEN = (
     RuntimeError,
     KeyError,
 )
-"""What the standard library raises for damaged archives."""
+"""Errors that the standard library raises for damaged archives."""
 _ENCRYPTED, _LENGTH_BEHIND, _UTF8 = 0x1, 0x8, 0x800
 _FOR_JAVA = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LONGEST_IN_TAR = 100

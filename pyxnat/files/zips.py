@@ -58,7 +58,7 @@ _DAMAGED = (
     zlib.error,
     lzma.LZMAError,
 )
-"""What `zipfile` raises for damaged, encrypted and unknown data."""
+"""Errors that `zipfile` raises for damaged, encrypted and unknown data."""
 _NO_PLACE = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 _DEEPEST = 255
 """Most folders of a path; creating them takes a call for each."""
@@ -330,7 +330,7 @@ def unpack(
 
 @contextmanager
 def _reading(uri: str) -> Iterator[None]:
-    """Convert what `zipfile` raises for a damaged or encrypted zip."""
+    """Convert the errors that `zipfile` raises for a damaged or encrypted zip."""
     try:
         yield
     except _DAMAGED as error:

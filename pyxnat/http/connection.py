@@ -59,7 +59,7 @@ _INFLATED_BYTES = 2**30
 
 
 _PEEKED = 1024
-"""Bytes of a body that are read before it is decided what it is."""
+"""Bytes of a body that are read to decide its kind."""
 
 
 class Timeouts(NamedTuple):
@@ -112,7 +112,7 @@ class Stream:
         self._first: bytes | None = None
         self._is_broken = False
         self.fault: Fault | None = None
-        """Why it is not what its request asked for."""
+        """Why it is no response to its request."""
 
     @property
     def length(self) -> int | None:
@@ -468,7 +468,7 @@ def network_error(error: BaseException, method: str, uri: str) -> errors.Databas
 
 
 def response_error(stream: Stream) -> errors.DatabaseError:
-    """Return the error for a response that is not what its request asked for.
+    """Return the error for a response that does not fit its request.
 
     Some of the body is read for the server's own words.
     """

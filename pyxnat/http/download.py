@@ -243,7 +243,7 @@ class _Receiving:
         """Return the error for a part that is shorter than announced, or raise for a longer one."""
         if self._file.size > part.end + 1:
             self.broken = broken
-            raise broken  # what came is of no use: start again
+            raise broken  # the bytes so far are of no use: start again
         if self._file.size == part.end + 1:
             return None
         return errors.TransferError(

@@ -173,8 +173,10 @@ class Response(http.client.HTTPResponse):
         """Return the unread bytes of the current chunk; `None` after the last one."""
         if self.chunk_left:
             return self.chunk_left
-        if self.chunk_left is not None and self._safe_read(2) != b'\r\n':  # type: ignore[attr-defined]
-            raise FramingError('a chunk is longer than its size')
+        if self.chunk_left is not None:
+            after = self._safe_read(2)  # type: ignore[attr-defined]
+            if after != b'\r\n':
+                raise FramingError('a chunk is longer than its size')
         size = self._read_next_chunk_size()
         if size == 0:
             self._read_and_discard_trailer()

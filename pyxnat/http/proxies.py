@@ -119,7 +119,7 @@ class _ThroughProxy(httplib2.HTTPConnectionWithTimeout):
     def putrequest(
         self, method: str, url: str, skip_host: bool = False, skip_accept_encoding: bool = False
     ) -> None:
-        """Begin a request for the full URL; arguments as for http.client."""
+        # with the full URL, as a proxy needs it
         port = f':{self.port}' if self.port != 80 else ''
         super().putrequest(
             method, f'http://{self.host}{port}{url}', skip_host, skip_accept_encoding
@@ -138,7 +138,8 @@ class _ThroughTunnel(httplib2.HTTPSConnectionWithTimeout):
         self._tunnel_host: str | None = None
         self.set_tunnel_to(self.host, self.port or 443)
         self._tunnel()  # type: ignore[attr-defined]
-        self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)  # type: ignore[attr-defined]
+        context = self._context  # type: ignore[attr-defined]
+        self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
     def set_tunnel_to(self, host: str, port: int) -> None:
         """Set the end of the tunnel.

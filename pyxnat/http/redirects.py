@@ -24,7 +24,7 @@ class Target(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """What decides whether a request may be led to another server."""
+    """Facts that decide whether a request may be led to another server."""
 
     path: str = ''
     """Path of the request below the server's URL."""

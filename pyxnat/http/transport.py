@@ -183,7 +183,7 @@ class Transport:
         Raises
         ------
         DatabaseError
-            The response is not what was requested (`find_fault`); by
+            The response does not fit the request (`find_fault`); by
             :data:`pyxnat.errors.STATUS_TABLE` and :data:`pyxnat.http.connection.EXCEPTIONS`.
         """
         call = self._call(method, uri, body, headers, timeout, kind)
@@ -412,7 +412,7 @@ class Transport:
         return stream
 
     def _fault_of(self, call: _Call, stream: Stream) -> Fault | None:
-        """Return why a response is not what was requested; reads the begin of its body."""
+        """Return why a response does not fit its request; reads the begin of its body."""
         kind, status, headers = call.kind, stream.status, stream.headers
         if status not in kind.statuses:
             return find_fault(kind, status, headers, b'')

@@ -1,4 +1,4 @@
-"""Decide whether a response is what its request asked for, before a byte of it is used.
+"""Decide whether a response fits its request, before a byte of it is used.
 
 `kind_of` gives a request its row of :data:`KINDS`, and `find_fault` compares a response with the
 row. Statuses are those of a real XNAT (measured on 1.8.11): it creates with 200 or 201, deletes
@@ -52,7 +52,7 @@ class Kind(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Why a response is not what its request asked for."""
+    """Why a response does not fit its request."""
 
     error: type[errors.DatabaseError]
     message: str
@@ -210,7 +210,7 @@ def find_fault(
     *,
     is_foreign: bool = False,
 ) -> Fault | None:
-    """Return why a response is not what its request asked for; `None` if it is.
+    """Return why a response does not fit its request; `None` if it does.
 
     Parameters
     ----------

@@ -137,9 +137,9 @@ def file_row(row: Mapping[str, str]) -> dict[str, str]:
 
     ``path`` is the file's path in its resource. XNAT's own URIs are not encoded.
 
-    >>> file_row({'Name': 'a b#.nii', 'URI': '/data/projects/P/resources/1/files/d/a b#.nii'})['path']
-    'd/a b#.nii'
-    """  # noqa: E501
+    >>> file_row({'Name': 'a b.nii', 'URI': '/data/projects/P/resources/1/files/d/a b.nii'})['path']
+    'd/a b.nii'
+    """
     raw, name = row.get('URI', ''), row.get('Name', '')
     found = _FILE.match(raw)
     if found is None:

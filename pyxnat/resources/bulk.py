@@ -146,7 +146,7 @@ class Uploadable(Downloadable):
         -------
         Report
             Files uploaded (``ok``), already present (``skipped``) and ``failed``, with reasons;
-            elements ``created``; ``notes`` about what was left out, such as a share with a project
+            elements ``created``; ``notes`` about items left out, such as a share with a project
             that does not exist.
 
         Raises

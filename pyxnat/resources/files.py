@@ -145,7 +145,9 @@ class ResourceElement(Element):
         """Return its label, decoded. One request if not known."""
         return uris.meaning(super().label())
 
-    def get(self, dest_dir: str | os.PathLike[str], extract: bool = False) -> Any:  # type: ignore[override]
+    def get(  # type: ignore[override]
+        self, dest_dir: str | os.PathLike[str], extract: bool = False
+    ) -> Any:
         """Download all of its files as one zip.
 
         Parameters
@@ -427,7 +429,9 @@ class FileElement(Element):
         """Return the empty text: files have no XNAT type. No request."""
         return ''
 
-    def get(self, dest: str | os.PathLike[str] | None = None, force: bool = True) -> str:  # type: ignore[override]
+    def get(  # type: ignore[override]
+        self, dest: str | os.PathLike[str] | None = None, force: bool = True
+    ) -> str:
         """Download the file.
 
         Parameters

@@ -83,9 +83,9 @@ class Pipelines(Hosted):
         uri = f'{self.project.uri}/archive_spec'
         root = parse_xml(self.connection.request(uris.with_query(uri, {'format': 'xml'})))
         found: dict[str, str] = {}
-        for pipeline in root.xpath('.//*[local-name()="pipeline"]'):  # type: ignore[union-attr]
-            name = pipeline.findtext('{*}name') or _stem(pipeline.findtext('{*}location') or '')  # type: ignore[union-attr]
-            found[str(pipeline.get('stepId') or name)] = name  # type: ignore[union-attr]
+        for pipeline in root.iterfind('.//{*}pipeline'):
+            name = pipeline.findtext('{*}name') or _stem(pipeline.findtext('{*}location') or '')
+            found[str(pipeline.get('stepId') or name)] = name
         return found
 
     def pipeline(self, pipeline_id: str) -> Pipeline:

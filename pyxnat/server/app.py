@@ -141,7 +141,7 @@ class App:
             response = self._page(error)
         except HTTPException as error:
             response = self._page(refusal_of(error))
-        except Exception as error:  # noqa: BLE001  (last resort of a server: logged with its traceback, answered with 500)
+        except Exception as error:  # noqa: BLE001  (last resort: logged, and answered with 500)
             response = self._failed(request.method, raw, error)
         self._finish(response, cookies, root or '/', request.is_secure)
         if self._seen is not None:

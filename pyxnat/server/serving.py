@@ -93,7 +93,7 @@ class Server:
     trust_proxy : bool
         Whether ``X-Forwarded-For`` and ``X-Forwarded-Proto`` of the proxy in front are believed.
     limits : Limits
-        Limits of what is unpacked.
+        Limits of unpacking.
     """
 
     def __init__(

@@ -259,7 +259,8 @@ class _Text:
         Empty at the end.
         """
         while True:
-            self._at = _BLANKS.match(self._held, self._at).end()  # type: ignore[union-attr]  # always matches
+            blanks = _BLANKS.match(self._held, self._at)  # always matches
+            self._at = blanks.end()  # type: ignore[union-attr]
             if self._at < len(self._held):
                 return self._held[self._at]
             if not self._more():

@@ -96,10 +96,21 @@ def arguments(function: Function) -> list[str]:
 def wants_parameters(function: Function) -> bool:
     """Whether a public function takes two arguments or more and has a docstring of its own.
 
-    Methods that override another one, and those of protocols, have none.
+    Methods that override another one, and those of protocols, have none. The docstring of a
+    command is its help.
     """
     is_public = not function.name.startswith('_') and ast.get_docstring(function) is not None
-    return is_public and len(arguments(function)) > 1
+    return is_public and not is_command(function) and len(arguments(function)) > 1
+
+
+def is_command(function: Function) -> bool:
+    """Whether click makes a command of a function: a decorator calls ``command`` or ``group``."""
+    return any(
+        isinstance(decorator, ast.Call)
+        and isinstance(decorator.func, ast.Attribute)
+        and decorator.func.attr in ('command', 'group')
+        for decorator in function.decorator_list
+    )
 
 
 def has_parameters(function: Function) -> bool:

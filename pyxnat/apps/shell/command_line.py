@@ -68,7 +68,7 @@ class _Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the help of the table, without loading the verbs."""
+        # from the table, without loading the verbs
         with formatter.section('Verbs'):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
 

@@ -49,8 +49,8 @@ def need_groups(connection: Connection, caller: Caller, project: str, change: bo
     """
     record(Guard.GROUP)
     if ('delete' if change else 'see') not in rights(connection, caller, project):
-        what = 'delete' if change else 'read'
-        raise Forbidden(f'Insufficient privileges: {what} in project {project}.')
+        right = 'delete' if change else 'read'
+        raise Forbidden(f'Insufficient privileges: {right} in project {project}.')
 
 
 def need_move(connection: Connection, caller: Caller, project: str, login: str, add: bool) -> None:

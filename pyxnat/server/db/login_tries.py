@@ -65,7 +65,15 @@ class _Counts:
         return None
 
     def add(self, key: tuple[str, str], now: float) -> _Count:
-        """Count one more wrong try."""
+        """Count one more wrong try.
+
+        Parameters
+        ----------
+        key : (str, str)
+            Kind and name of the count.
+        now : float
+            The time, in seconds of the clock of all tries.
+        """
         found = self.find(key, now) or _Count()
         self.drop(key)
         found.number, found.last = found.number + 1, now
@@ -82,7 +90,15 @@ class _Counts:
         return found.number if found is not None else 0
 
     def lower(self, key: tuple[str, str], number: int) -> None:
-        """Take wrong tries out of a count."""
+        """Take wrong tries out of a count.
+
+        Parameters
+        ----------
+        key : (str, str)
+            Kind and name of the count.
+        number : int
+            Number of tries.
+        """
         found = self._few.get(key) or self._many.get(key)
         if found is None or number <= 0:
             return

@@ -96,7 +96,8 @@ def table_response(call: Call, table: Table, default: str = 'json') -> Response:
     keys, descending = sort_keys(call)
     if keys and not table.ordered:
         table = table.sorted(keys, descending)
-    written = SpooledTemporaryFile(_IN_MEMORY, dir=str(call.archive.files.staging))  # noqa: SIM115  (the response closes it)
+    staging = str(call.archive.files.staging)
+    written = SpooledTemporaryFile(_IN_MEMORY, dir=staging)  # noqa: SIM115  (response closes it)
     try:
         for piece in render(table, form):
             written.write(piece)

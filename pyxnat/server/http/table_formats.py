@@ -132,7 +132,8 @@ def _xml(table: Table) -> Iterator[bytes]:
         )
         yield f'<ResultSet{attributes}><results><columns>'.encode()
         columns = ''.join(
-            f'<column{_column_attributes(table.attributes.get(name, {}))}>{escape(_xml_text(name))}</column>'  # noqa: E501
+            f'<column{_column_attributes(table.attributes.get(name, {}))}>'
+            f'{escape(_xml_text(name))}</column>'
             for name in table.columns
         )
         yield columns.encode('utf-8') + b'</columns>\n<rows>'

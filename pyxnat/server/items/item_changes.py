@@ -220,7 +220,7 @@ class ItemChanges:
         """Return an item and all below it, parents first."""
         found = [row]
         layer = [row.pk]
-        if row.level == 'project':  # also what it owns below items of other projects
+        if row.level == 'project':  # also its items below those of other projects
             found += list(
                 self.connection.execute(
                     select(item)

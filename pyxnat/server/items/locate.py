@@ -416,7 +416,8 @@ def _parts_statement(plural: str, way: str, admin: bool) -> Any:
     kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
     query = select(item).where(_is_at(plural, 'experiment'), item.c.parent == bindparam('pk'))
     if not is_part:
-        query = query.where(readable(Caller(bindparam('caller'), admin), item))  # type: ignore[arg-type]
+        caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
+        query = query.where(readable(caller, item))
     if way != 'all':
         query = query.where(kind.is_(None) if way == 'no type' else kind == bindparam('text'))
     return query.order_by(item.c.pk)

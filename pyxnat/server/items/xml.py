@@ -21,11 +21,18 @@ XSI = 'http://www.w3.org/2001/XMLSchema-instance'
 
 
 _NAMESPACES = {
-    'arc': 'http://nrg.wustl.edu/arc', 'val': 'http://nrg.wustl.edu/val', 'pipe': 'http://nrg.wustl.edu/pipe',
-    'icr': 'http://icr.ac.uk/icr', 'wrk': 'http://nrg.wustl.edu/workflow',
-    'scr': 'http://nrg.wustl.edu/scr', 'xdat': 'http://nrg.wustl.edu/security', 'cat': 'http://nrg.wustl.edu/catalog',
-    'prov': 'http://www.nbirn.net/prov', 'xnat': 'http://nrg.wustl.edu/xnat', 'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
-}  # fmt: skip
+    'arc': 'http://nrg.wustl.edu/arc',
+    'val': 'http://nrg.wustl.edu/val',
+    'pipe': 'http://nrg.wustl.edu/pipe',
+    'icr': 'http://icr.ac.uk/icr',
+    'wrk': 'http://nrg.wustl.edu/workflow',
+    'scr': 'http://nrg.wustl.edu/scr',
+    'xdat': 'http://nrg.wustl.edu/security',
+    'cat': 'http://nrg.wustl.edu/catalog',
+    'prov': 'http://www.nbirn.net/prov',
+    'xnat': 'http://nrg.wustl.edu/xnat',
+    'xnat_a': 'http://nrg.wustl.edu/xnat_assessments',
+}
 """Namespaces that XNAT declares in every document."""
 _PLACES = {
     'http://nrg.wustl.edu/workflow': 'workflow',

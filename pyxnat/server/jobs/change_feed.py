@@ -138,12 +138,8 @@ def added(context: Context, connection: Connection, row: Any) -> None:
     row
         The new item.
     """
-    note(
-        context,
-        connection,
-        row,
-        f'{"Modified" if row.level in _PARTS else "Added"} {_type_name(context.archive.model, row)}',  # noqa: E501
-    )
+    verb = 'Modified' if row.level in _PARTS else 'Added'
+    note(context, connection, row, f'{verb} {_type_name(context.archive.model, row)}')
 
 
 def modified(context: Context, connection: Connection, before: Any, row: Any) -> None:

@@ -160,9 +160,8 @@ def _listing(call: Call, names: str, number: str) -> Response:
             )
     if latest and not rows:
         asked = '/'.join(filter(None, (names, number))) or 'null'
-        raise NotFound(
-            f'Unable to find workflow entry with pipeline_name {asked} {call.get("experiment")}'.strip()  # noqa: E501
-        )
+        text = f'Unable to find workflow entry with pipeline_name {asked} {call.get("experiment")}'
+        raise NotFound(text.strip())
     if by_number or (latest and call.get('experiment')):
         return _item(call, rows[0])
     return _listed(call, rows)

@@ -513,7 +513,7 @@ def _instance_name(prefix: Any) -> Any:
     mark = '[name='
     at = func.instr(prefix, mark)
     name: Any = func.rtrim(func.substr(prefix, at + len(mark)), ']/')
-    for char in '[]"\\/%':  # decode what `pick_of_name` encodes, the percent sign last
+    for char in '[]"\\/%':  # the reverse of `pick_of_name`, the percent sign last
         name = func.replace(name, f'%{ord(char):02X}', char)
     return case((at > 0, name))
 

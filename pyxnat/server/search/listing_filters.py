@@ -46,7 +46,8 @@ def _condition(asked: Asked, scope: Scope, one: Path, value: str) -> ColumnEleme
     found = _any_of(expression_of(apart, one), value)
     if not apart.many:
         return _any_of(expression_of(scope, one), value)
-    return scope.root.c.pk.in_(apart.select(apart.root.c.pk).where(found).correlate(None))  # type: ignore[no-any-return]
+    items = apart.select(apart.root.c.pk).where(found).correlate(None)
+    return scope.root.c.pk.in_(items)  # type: ignore[no-any-return]
 
 
 def _any_of(expression: Expression, value: str) -> ColumnElement[bool]:

@@ -159,7 +159,8 @@ class Views:
                 'size': -1,
                 'last_access': self._clock(),
             }
-            pk = int(connection.execute(_view.insert().values(**values)).inserted_primary_key[0])  # type: ignore[index]
+            done = connection.execute(_view.insert().values(**values))
+            pk = int(done.inserted_primary_key[0])  # type: ignore[index]
         size, rows = 0, iter(table.rows)
         try:
             while batch := list(islice(rows, _ROWS_AT_ONCE)):

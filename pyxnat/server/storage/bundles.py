@@ -96,7 +96,7 @@ class Bundle:
 
 @contextmanager
 def bundled(area: FileArea, staged: list[tuple[str, Staged]]) -> Iterator[Bundle | None]:
-    """Bundle files if they are many; None for few. What is left of it is removed.
+    """Bundle files if they are many; None for few. The rest of it is removed.
 
     Parameters
     ----------

@@ -111,7 +111,7 @@ class _Snapshot:
             self._link(name)
 
     def complete(self, engine: Engine) -> None:
-        """Link what has changed since, and copy the database, with the write lock."""
+        """Link the files that changed since, and copy the database, with the write lock."""
         for _ in range(TRIES):
             with (
                 engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection,

@@ -14,7 +14,7 @@ from ..db.store import custom_form_use, favorite, item, resource, role, share, u
 __all__ = ['dangling', 'twins']
 
 _LOGS = frozenset({'workflow', 'version', 'config', 'invitation'})
-"""Tables whose login or project is a record of what happened."""
+"""Tables whose login or project is a record of an event."""
 _ROWID: Any = literal_column('rowid')
 _OF_SITE = ('', None)
 """Project of rows that belong to the site, or to no project yet."""
@@ -79,7 +79,7 @@ def _without(
 
 
 def twins(connection: Connection) -> Iterator[tuple[Table, str]]:
-    """Yield what several rows have that only one may have: table and description.
+    """Yield values of several rows that only one may have: table and description.
 
     Parameters
     ----------

@@ -31,7 +31,7 @@ _GONE = ('missing file', 'dangling row')
 
 
 def repair(folder: Path, deep: bool = False) -> Report:
-    """Mend an archive, and report what was mended and what could not be.
+    """Mend an archive, and report all that was mended and all that could not be.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ class Body(io.RawIOBase):
         return bytes(view[:got])
 
     def readinto(self, buffer: Any) -> int:
-        """Read what is there into a buffer; 0 at the end."""
+        """Read the bytes that have come into a buffer; 0 at the end."""
         if self._expects:
             self._expects = False
             if self.remaining and not self._connection.buffered():

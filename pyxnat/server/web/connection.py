@@ -1,4 +1,4 @@
-"""One connection: its socket, what was received but not used, and what is not sent yet.
+"""One connection: its socket, bytes received but not used, and bytes not sent yet.
 
 The socket never blocks. The thread of the selector (:mod:`.front`) calls `Connection.advance` until
 a whole head is there; then a worker reads the body and writes the response, and only there may a
@@ -74,7 +74,7 @@ class Connection:
         """When the connection was accepted, or its last request was finished."""
         self.deadline = self.since + limits.head_s
         self.is_corked = False
-        """Whether what is written is sent with what is written next: headers with the body."""
+        """Whether bytes are sent together with the next ones: headers with the body."""
         self._stalling = stalling
         self._is_lingering = False
         self._keeps_alive = True
@@ -89,7 +89,7 @@ class Connection:
     # -- in the thread of the selector
 
     def advance(self) -> int:
-        """Do what is possible without waiting.
+        """Do all that is possible without waiting.
 
         Returns
         -------
@@ -159,7 +159,7 @@ class Connection:
         self.deadline = self.since + (self.limits.head_s if self._in else self.limits.idle_s)
 
     def _discard(self) -> int:
-        """Discard what the client still sends: closing at once could lose it the response."""
+        """Discard the rest of the request: closing at once could lose the client the response."""
         stop = self._left - TURN
         while self._left > max(stop, 0):
             piece = self.socket.recv(PIECE)

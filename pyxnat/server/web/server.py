@@ -28,7 +28,7 @@ UNREAD = (b'401', b'413')
 
 
 class _Connection:
-    """What cheroot's request uses of a connection."""
+    """Parts of a connection that cheroot's request uses."""
 
     def __init__(self, connection: Connection) -> None:
         self.base = self.wfile = connection

@@ -38,7 +38,7 @@ class Member(NamedTuple):
 
 
 def members_of(source: Source) -> tuple[list[Member], list[Entry]]:
-    """Return the files of a folder, a manifest or a mapping, and what cannot be sent.
+    """Return the files of a folder, manifest or mapping, and those that cannot be sent.
 
     Raises
     ------

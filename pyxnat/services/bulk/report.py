@@ -45,7 +45,7 @@ class Report:
     skipped : list of str
         Items that existed already, unchanged.
     notes : list of str
-        What was left out, for reasons that are no failures.
+        Items that were left out, for reasons that are no failures.
     failed : list of Failure
         Failures.
     bytes : int

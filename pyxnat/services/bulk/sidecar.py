@@ -1,4 +1,4 @@
-"""Folder ``.xnat`` of a download: what the files alone do not tell, for the way back.
+"""Folder ``.xnat`` of a download: all that the files alone do not tell, for the way back.
 
 ::
 

@@ -58,9 +58,10 @@ class Importer:
     --------
     ::
 
-        for session in interface.manage.import_dicom('/scanner/monday', project='P', dest='archive'):
+        folder = '/scanner/monday'
+        for session in interface.manage.import_dicom(folder, project='P', dest='archive'):
             print(session.status, session.element)
-    """  # noqa: E501
+    """
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
@@ -180,7 +181,7 @@ def _packed(source: Source) -> Iterator[Any]:
 
 
 def _below(folder: Path) -> list[tuple[str, Path]]:
-    """Return the files of a folder; warn of links to folders and of what has no content.
+    """Return the files of a folder; warn of links to folders and of empty files.
 
     Raises
     ------

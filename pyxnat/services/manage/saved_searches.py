@@ -416,7 +416,9 @@ def _new_id(name: str) -> str:
     """Return the name if it is safe in a URI, else its letters and a digest."""
     if re.fullmatch(r'[A-Za-z0-9_-]{1,80}', name):
         return name
-    return f'{re.sub("[^A-Za-z0-9]+", "_", name)[:60]}_{hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:16]}'  # noqa: E501
+    letters = re.sub('[^A-Za-z0-9]+', '_', name)[:60]
+    digest = hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:16]
+    return f'{letters}_{digest}'
 
 
 def _name(row: Row) -> str:

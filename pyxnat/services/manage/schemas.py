@@ -156,9 +156,11 @@ class Schemas:
 def _name(url: str) -> str:
     """Return the name of a document from a name, path or URL.
 
-    >>> _name('https://x.org/schemas/xnat/xnat.xsd'), _name('xnat.xsd'), _name('birn/birnprov.xsd'), _name('xnat')
-    ('xnat', 'xnat', 'birn/birnprov', 'xnat')
-    """  # noqa: E501
+    >>> _name('https://x.org/schemas/xnat/xnat.xsd'), _name('xnat.xsd'), _name('xnat')
+    ('xnat', 'xnat', 'xnat')
+    >>> _name('birn/birnprov.xsd')
+    'birn/birnprov'
+    """
     path = url.rpartition('/schemas/')[2].strip('/').removeprefix('schemas/').removesuffix('.xsd')
     folder, _, name = path.rpartition('/')
     return name if folder in ('', name) else path

@@ -226,7 +226,15 @@ def _files_of(shell: Shell, source: str, chosen: Filter) -> Iterator[tuple[Any, 
 
 
 def summary(shell: Shell, report: Any) -> Exit:
-    """Write the result of a transfer, failures last; return its exit status."""
+    """Write the result of a transfer, failures last; return its exit status.
+
+    Parameters
+    ----------
+    shell : Shell
+        Where it is written.
+    report : Report
+        The result, with its notes and failures.
+    """
     shell.output.note(repr(report).strip('<>').removeprefix('Report: '))
     for note in report.notes:
         shell.output.note(f'note: {note}')
