@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Union
@@ -42,7 +42,12 @@ class Payload:
         Bytes; `None` for an iterable or pipe of unknown length, which is sent in chunks.
     sent : int
         Bytes passed to the network so far, in the current attempt.
+    watch : callable or None
+        Called with the number of bytes of each piece that is sent, and with the negative number of
+        those of an attempt that is repeated.
     """
+
+    watch: Callable[[int], object] | None = None
 
     def __init__(self, source: Body = None, length: int | None = None) -> None:
         self.sent = 0
@@ -81,6 +86,11 @@ class Payload:
         return self.length is None
 
     @property
+    def is_small(self) -> bool:
+        """Whether it is sent in one piece."""
+        return self.length is not None and self.length <= CHUNK
+
+    @property
     def untouched(self) -> bool:
         """Whether no byte of the request was passed to the network."""
         return not self._used
@@ -96,14 +106,24 @@ class Payload:
 
     def open(self) -> bytes | Iterator[bytes] | None:
         """Return the body from its start, for one attempt."""
-        self.sent = 0
-        self._used = True
+        self._begin()
         if self._source is None:
             return None
-        if isinstance(self._source, bytes):
+        if isinstance(self._source, bytes) and self.watch is None:
             self.sent = len(self._source)
             return self._source
         return self._counted()
+
+    def _begin(self) -> None:
+        if self.watch is not None:
+            self.watch(-self.sent)
+        self.sent = 0
+        self._used = True
+
+    def _count(self, piece: bytes) -> None:
+        self.sent += len(piece)
+        if self.watch is not None:
+            self.watch(len(piece))
 
     def _counted(self) -> Iterator[bytes]:
         for piece in self._pieces():
@@ -112,7 +132,7 @@ class Payload:
                     f'the file grew while it was sent (it had {self.length} bytes)',
                     remedy='Send it again when it is complete.',
                 )
-            self.sent += len(piece)
+            self._count(piece)
             yield piece
         if self.length is not None and self.sent < self.length:
             raise errors.DataError(
@@ -138,7 +158,9 @@ class Payload:
         return iter([body] if isinstance(body, bytes) else body or ())
 
     def _pieces(self) -> Iterator[bytes]:
-        if isinstance(self._source, Path):
+        if isinstance(self._source, bytes):
+            yield from _read(io.BytesIO(self._source))
+        elif isinstance(self._source, Path):
             with self._source.open('rb') as file:
                 yield from _read(file)
         elif hasattr(self._source, 'read'):
@@ -182,13 +204,12 @@ class Form(Payload):
 
     def open(self) -> Iterator[bytes]:
         """Return the body from its start, for one attempt."""
-        self.sent = 0
-        self._used = True
+        self._begin()
         return self._parts()
 
     def _parts(self) -> Iterator[bytes]:
         for piece in chain([self._head], self._inner.open_pieces(), [self._tail]):
-            self.sent += len(piece)
+            self._count(piece)
             yield piece
 
 

@@ -13,6 +13,7 @@ from ..cache import Incoming, is_proof
 from ..model.rows import size_of
 from .connection import Stream
 from .encodings import coding_of, has_own_coding
+from .progress import name_of, progress_bar
 from .transport import Transport
 from .validation import PART, file_kind, kind_of
 
@@ -166,12 +167,20 @@ class _Receiving:
             uri, stream, expected.size
         )
         self._total = None if self._is_encoded else stream.length
+        self._bar: Any = None
         self.broken: errors.NetworkError | None = None
         if expected.size is not None:
             stream.most_bytes = expected.size
 
     def run(self) -> None:
         """Receive the body, resuming as often as necessary, and check it."""
+        total = self._total if self._expected.size is None else self._expected.size
+        with progress_bar(total, name=name_of(self._uri)) as self._bar:
+            self._receive()
+        if self._expected.size is not None or self._expected.md5:
+            self._check()
+
+    def _receive(self) -> None:
         self.broken = self._copy(iter(self._first) if self._is_encoded else self._first.as_sent())
         attempt = 1
         while self.broken is not None:
@@ -181,8 +190,6 @@ class _Receiving:
             before = self._file.size
             self.broken = self._resumed(self.broken)
             attempt = attempt + 1 if self._file.size == before else 1
-        if self._expected.size is not None or self._expected.md5:
-            self._check()
 
     def _copy(self, pieces: Iterator[bytes]) -> errors.NetworkError | None:
         """Write the body as it arrives; return the error that broke it off."""
@@ -194,6 +201,7 @@ class _Receiving:
             if not piece:
                 return None
             self._file.write(piece)
+            self._bar.update(len(piece))
 
     @property
     def _can_resume(self) -> bool:

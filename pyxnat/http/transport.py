@@ -38,6 +38,7 @@ from .connection import (
     response_error,
 )
 from .folder import Folder, FolderHttp
+from .progress import name_of, progress_bar
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
 from .session import EXPIRATION_COOKIE, Session, Ticket
@@ -280,7 +281,11 @@ class Transport:
                 remedy='Set interface.cache.mode to "online".',
             )
         with self.cache.stamp.changing() if is_write(call.method, call.uri) else nullcontext():
-            return self._attempts(call, attempt)
+            if call.payload.is_small:
+                return self._attempts(call, attempt)
+            with progress_bar(call.payload.length, name=name_of(call.uri)) as bar:
+                call.payload.watch = bar.update
+                return self._attempts(call, attempt)
 
     def _attempts(self, call: _Call, attempt: int) -> Stream:
         renewed, led = 0, 0

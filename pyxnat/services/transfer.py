@@ -22,6 +22,7 @@ from ..files.disk import copy_file, digest_of, http_time, md5_of, publish, safe_
 from ..http.body import Payload
 from ..http.download import Expected, fetch
 from ..http.pages import is_page_name
+from ..http.progress import progress_bar
 from ..http.upload_body import FileUpload, check_names, file_upload
 from ..model import uris
 from ..model.levels import children
@@ -111,16 +112,22 @@ class Transfer:
         Return the number of files.
         """
         elements = [selection] if isinstance(selection, Element) else list(selection)
-        return sum(self._prefetch(element) for element in elements)
-
-    def _prefetch(self, element: Any) -> int:
-        self._fetch_listings_below(element)
-        files = (
-            [element] if element.level.is_file else list(self._host.select(f'{element.uri}//files'))
-        )
-        for file in files:
-            self.download(file)
+        files = [file for element in elements for file in self._listed_below(element)]
+        sizes = [size_of(file.row.get('Size', '')) or 0 for file in files]
+        with progress_bar(sum(sizes), name='prefetch', takes_parts=True) as bar:
+            done = 0
+            for file, size in zip(files, sizes, strict=True):
+                self.download(file)
+                done += size
+                bar.update(done - bar.count)
         return len(files)
+
+    def _listed_below(self, element: Any) -> list[Any]:
+        """Fetch all listings and documents of an element; return the files below it."""
+        self._fetch_listings_below(element)
+        if element.level.is_file:
+            return [element]
+        return list(self._host.select(f'{element.uri}//files'))
 
     def _fetch_listings_below(self, element: Any) -> None:
         """Fetch the listings and documents of an element and of all below it."""

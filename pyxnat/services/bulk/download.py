@@ -16,6 +16,7 @@ from ...cache import Incoming
 from ...files.disk import PART, alike, digest_of, http_time, names_on, publish
 from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
+from ...http.progress import progress_bar
 from ...model import uris
 from ...query.layouts import Layout, check_places
 from ...query.paths import read
@@ -27,7 +28,7 @@ from .pieces import Single, Zipped, plan_pieces
 from .report import Report
 from .sidecar import SIDECAR, FileNote, Sidecar
 from .wanted import Only, RemoteFile, distinct_places, files_below, list_files, scope_of
-from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
+from .workers import Stopped, WorkerPool, check_compression, is_fatal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

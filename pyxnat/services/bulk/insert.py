@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ... import errors
+from ...http.progress import progress_bar
 from ...model import labels
 from ...model.forms import is_form_name
 from ...model.item_xml import is_list
@@ -23,7 +24,7 @@ from ...resources.writing import XML, Fields, is_field, new_fields
 from ...tables.csv_file import read_csv_file
 from ..isolation import some_names
 from .report import Report
-from .workers import WorkerPool, progress_bar
+from .workers import WorkerPool
 
 __all__ = ['EXISTING', 'insert', 'rows_of']
 

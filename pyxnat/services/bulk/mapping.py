@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
+from ...http.progress import progress_bar
 from .report import Report
-from .workers import is_fatal, progress_bar
+from .workers import is_fatal
 
 __all__ = ['Mapped', 'Outcome', 'map_elements']
 

@@ -16,6 +16,7 @@ from typing import IO, Any
 from ... import errors
 from ...files import zips
 from ...files.disk import digest_of
+from ...http.progress import progress_bar
 from ...http.upload_body import check_names
 from ...model import uris
 from ...model.item_xml import bundled
@@ -33,7 +34,7 @@ from .places import by_notes, removed_files, resource_below
 from .report import Report
 from .restore import Restorer
 from .wanted import files_below
-from .workers import Stopped, WorkerPool, check_compression, is_fatal, progress_bar
+from .workers import Stopped, WorkerPool, check_compression, is_fatal
 
 __all__ = ['Uploader', 'upload']
 

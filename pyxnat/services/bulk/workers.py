@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextvars
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ... import errors
@@ -17,7 +15,7 @@ from .report import Report
 if TYPE_CHECKING:
     from ...http.transport import Transport
 
-__all__ = ['Stopped', 'WorkerPool', 'check_compression', 'is_fatal', 'progress_bar']
+__all__ = ['Stopped', 'WorkerPool', 'check_compression', 'is_fatal']
 
 _T = TypeVar('_T')
 
@@ -158,38 +156,3 @@ class WorkerPool:
         if is_fatal(error) or self._in_a_row >= _FATAL_IN_A_ROW:
             raise error
         self.report.add_failure(item, error)
-
-
-def progress_bar(total: int, unit: str, show: bool | None) -> AbstractContextManager[Any]:
-    """Return a progress bar with ``update(count)``, which may be invisible.
-
-    Parameters
-    ----------
-    total : int
-        Expected sum of the counts.
-    unit : str
-        Unit of the counts.
-    show : bool or None
-        Whether to show it. `None`: if standard error is a terminal and tqdm is installed.
-
-    Raises
-    ------
-    ImportError
-        If `show` is true and tqdm is missing.
-    """
-    if not total or show is False or (show is None and not sys.stderr.isatty()):
-        return nullcontext(_HiddenBar())
-    try:
-        from tqdm import tqdm  # type: ignore[import-untyped,unused-ignore]
-    except ImportError as error:
-        if show:
-            raise ImportError(
-                "tqdm is missing: pip install 'pyxnat[progress]'", name='tqdm'
-            ) from error
-        return nullcontext(_HiddenBar())
-    return tqdm(total=total, unit=unit, unit_scale=True)  # type: ignore[no-any-return]
-
-
-class _HiddenBar:
-    def update(self, count: int) -> None:
-        """Do nothing."""
