@@ -41,6 +41,7 @@ from __future__ import annotations
 
 import html
 import re
+import traceback
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -121,7 +122,20 @@ class Warning(Exception):  # noqa: A001 - PEP 249's name
 
 
 class Error(Exception):
-    """Base of all errors of the library."""
+    """Base of all errors of the library.
+
+    IPython and notebooks show its message alone; ``%tb`` shows the traceback.
+    """
+
+    def _render_traceback_(self) -> list[str]:
+        """Return the lines that IPython shows: the message, and the traceback if repeated."""
+        if self.__dict__.get('_was_shown'):
+            return ''.join(traceback.format_exception(self)).splitlines()
+        self._was_shown = True
+        return [*self._message().splitlines(), '(%tb shows the traceback)']
+
+    def _message(self) -> str:
+        return printable(''.join(traceback.format_exception_only(self)).strip())
 
 
 class InterfaceError(Error):

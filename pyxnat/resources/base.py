@@ -210,7 +210,10 @@ class Element(Named, Uploadable):
         return self.steps[-1].name
 
     def __repr__(self) -> str:
-        return errors.printable(f'<{type(self).__name__} Object> {self.path_name}')
+        """Show the name, and the label if it is known and another one. No request."""
+        label = self.row.get(self.level.label_column, '') if self.level.has_label else ''
+        shown = f' `{uris.meaning(label)}`' if label not in ('', self.path_name) else ''
+        return errors.printable(f'<{type(self).__name__} Object> {self.path_name}{shown}')
 
     def __str__(self) -> str:
         """Return a summary in the format of pyxnat 1.x, or `repr` without access to its row.

@@ -350,7 +350,7 @@ class Collection(Hosted, Mappable, ToSheet, LazyCollection[E]):
         self.host.manage.tags.get(name).dereference_many([element.uri for element in self])
 
     def explain(self) -> str:
-        """Describe the requests that iterating makes. No request."""
+        """Return a text of the requests that iterating makes. No request."""
         return self.host.walker.explain(
             self.routes, self.conditions, columns_of(self.routes, self._listed())
         )

@@ -451,6 +451,12 @@ class ReconstructionElement(Element):
 class ScanElement(Parameters):
     """One acquisition."""
 
+    def __repr__(self) -> str:
+        """Show ID, and type and quality if they are known. No request."""
+        kind, quality = self.row.get('type'), self.row.get('quality', '')
+        about = f' (`{uris.meaning(kind)}`) {quality}'.rstrip() if kind else ''
+        return errors.printable(f'{super().__repr__()}{about}')
+
     def summary(self) -> str:
         """Return one line: ID, type, number of frames, quality. One request, or two."""
         identity, kind, frames, quality = self.attrs.mget(['ID', 'type', 'frames', 'quality'])

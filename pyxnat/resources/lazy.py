@@ -10,18 +10,22 @@ from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import errors
-from ..tables.table import html_table
+from ..tables.table import JsonTable, Row, html_table
 from .cursor import Cursor
 
 __all__ = ['LazyCollection']
 
 _MOST_COMPLETED = 100
 _MOST_SHOWN = 20
+_SHOWN = ('type', 'quality', 'series_description', 'date', 'format', 'file_count', 'Size')
+"""Columns of listings that are shown if the listing has them."""
 
 
 class _Named(Protocol):
     """The methods of an element that a collection calls."""
 
+    @property
+    def row(self) -> Row: ...
     @property
     def path_name(self) -> str: ...
 
@@ -171,18 +175,42 @@ class LazyCollection(Generic[E]):
             return []
         return sorted(found)
 
-    def _repr_html_(self) -> str:
-        """Render the first 20 elements as an HTML table, for a notebook.
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """Return the first 20 elements as a table, for IPython and notebooks.
 
         Makes the requests of iterating over 21 elements.
         """
-        shown = list(islice(self._fetch('none'), _MOST_SHOWN + 1))
-        rows = [
-            {'ID': element.id(), 'label': element.label(), 'type': element.datatype()}
-            for element in shown[:_MOST_SHOWN]
-        ]
-        more = f'<p>The first {_MOST_SHOWN}.</p>' if len(shown) > _MOST_SHOWN else ''
-        return f'<p>{html.escape(repr(self))}</p>{html_table(rows)}{more}'
+        rows, more = self._first_rows()
+        table = f'\n{JsonTable(rows)}' if rows else '\n(none)'
+        return {
+            'text/plain': f'{self!r}{table}{more and chr(10)}{more}',
+            'text/html': self._page(rows, more),
+        }
+
+    def _repr_html_(self) -> str:
+        """Return the first 20 elements as an HTML table. Requests as for 21 elements."""
+        return self._page(*self._first_rows())
+
+    def _first_rows(self) -> tuple[list[Row], str]:
+        """Return the first elements as rows, and a note if there are more."""
+        elements = list(islice(self._fetch('none'), _MOST_SHOWN + 1))
+        rows = [_shown_row(element) for element in elements[:_MOST_SHOWN]]
+        empty = [name for name in _SHOWN if not any(row[name] for row in rows)]
+        if all(row['label'] == row['ID'] for row in rows):
+            empty.append('label')
+        for row in rows:
+            for name in empty:
+                del row[name]
+        return rows, f'The first {_MOST_SHOWN}.' if len(elements) > _MOST_SHOWN else ''
+
+    def _page(self, rows: list[Row], more: str) -> str:
+        note = f'<p>{more}</p>' if more else ''
+        return f'<p>{html.escape(repr(self))}</p>{html_table(rows)}{note}'
+
+
+def _shown_row(element: _Named) -> Row:
+    known = {name: element.row.get(name, '') for name in _SHOWN}
+    return {'ID': element.id(), 'label': element.label(), **known, 'datatype': element.datatype()}
 
 
 def _value_of(element: _Named, word: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from ..model.levels import chains, level
@@ -34,8 +35,8 @@ _BACKGROUND = {'facecolor': 'white', 'edgecolor': 'none', 'alpha': 0.7, 'pad': 0
 class Draw:
     """Draws trees of levels, types, fields and values.
 
-    Every method returns the figure of matplotlib, and takes ``ax``, the axes to draw into
-    (default: those of a new figure), and ``save``, the path of a file to write.
+    Every method returns the figure of matplotlib, which a notebook shows, and takes ``ax``, the
+    axes to draw into (default: those of a new figure), and ``save``, the path of a file to write.
 
     Examples
     --------
@@ -215,12 +216,12 @@ def _positions(tree: Any) -> dict[_Branch, tuple[float, float]]:
 
 def _draw_tree(tree: Any, ax: Any = None) -> Any:
     """Draw a tree, and return the figure."""
-    networkx, figures = drawing_libraries()
+    networkx, pictures = drawing_libraries()
     positions = _positions(tree)
     depth = max(len(node) for node in tree)
     height = -min(y for _, y in positions.values())
     if ax is None:
-        figure = figures.Figure(
+        figure = pictures.Picture(
             figsize=(_INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2)))
         )
         ax = figure.add_subplot()
@@ -256,12 +257,11 @@ def _draw_tree(tree: Any, ax: Any = None) -> Any:
 
 
 def drawing_libraries() -> tuple[Any, Any]:
-    """Import and return networkx and ``matplotlib.figure``."""
+    """Import and return networkx and :mod:`pyxnat.services.picture`."""
     try:
-        import matplotlib.figure
-        import networkx
+        networkx, pictures = import_module('networkx'), import_module('.picture', __package__)
     except ImportError as error:
         raise ImportError(
             f"{error.name} is missing: pip install 'pyxnat[draw]'", name=error.name
         ) from error
-    return networkx, matplotlib.figure
+    return networkx, pictures

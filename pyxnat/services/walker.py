@@ -210,7 +210,7 @@ class Walker:
                 answerable, self._plans(answerable, no_ids, columns), strict=True
             )
         ]
-        return '\n'.join(lines)
+        return plan.Explanation('\n'.join(lines))
 
 
 def _named_holder(path: Path) -> Path:

@@ -20,7 +20,7 @@ from .columns import (
 from .file_shortcuts import ListDerivedFiles, ListFiles, ListOwnFiles
 from .found import Conditions, Found, Listed, names_of
 from .listings import Columns, Listing, Tables
-from .planner import answerable, explain, first_requests, plan, plan_below, plans
+from .planner import Explanation, answerable, explain, first_requests, plan, plan_below, plans
 from .session_shortcuts import KeepWhereAny, ListScansTogether
 from .shortcut_table import SHORT_CUTS, ShortCut
 from .site_shortcuts import ListOfAll, ListScansOfAll
@@ -40,6 +40,7 @@ __all__ = [
     'Column',
     'Columns',
     'Conditions',
+    'Explanation',
     'Found',
     'Join',
     'JoinSubjects',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
+from typing import Any
 
 from ...errors import ProgrammingError
 from ...model import uris
@@ -23,7 +24,7 @@ from .stages import (
     Stage,
 )
 
-__all__ = ['answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
+__all__ = ['Explanation', 'answerable', 'explain', 'first_requests', 'plan', 'plan_below', 'plans']
 
 
 def plan(
@@ -226,6 +227,15 @@ def _relevant(plural: str, above: tuple[str, ...], conditions: Conditions) -> Co
         {'subjects'} if plural == 'experiments' and 'subjects' not in above else set()
     )
     return {name: ids for name, ids in conditions.items() if name in mine}
+
+
+class Explanation(str):
+    """Text of the requests of a plan, which IPython shows as print does."""
+
+    __slots__ = ()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
 
 
 def explain(path: Path, stages: Sequence[Stage], shown: set[str] | None = None) -> str:

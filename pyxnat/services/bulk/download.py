@@ -348,7 +348,7 @@ class Downloader(WorkerPool):
         try:
             self._fetch_single(piece.file)
         except (errors.DatabaseError, OSError) as error:
-            self.add_failure(piece.file.uri, error)
+            self.add_failure(piece.file.place, error)
 
     def _fetch_single(self, file: RemoteFile) -> None:
         target = self._prepare_place(file)
@@ -409,7 +409,7 @@ class Downloader(WorkerPool):
         except errors.DatabaseError:
             raise
         except OSError as error:
-            self.add_failure(file.uri, error)
+            self.add_failure(file.place, error)
         else:
             self._record(file, target)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ... import errors
 
@@ -18,7 +18,7 @@ class Failure(NamedTuple):
     """An item of a bulk operation that failed."""
 
     what: str
-    """URI, or local path."""
+    """Path of a file below the folder, or URI of an element."""
     error: BaseException
     """Cause."""
 
@@ -141,6 +141,10 @@ class Report:
             f'<{type(self).__name__}: {len(self.ok)} {self._doing}, {len(self.skipped)} skipped, '
             f'{len(self.failed)} failed>'
         )
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """Show in IPython what print shows."""
+        printer.text(str(self))
 
     def __str__(self) -> str:
         where = f' {self._where}' if self._where else ''
