@@ -22,6 +22,7 @@ The names are those of the Python database API (PEP 249)::
         ├── DataError                   a malformed value or file
         │   ├── NotFoundError           no such object, or a hidden one         (also LookupError)
         │   │   ├── PipelineNotFoundError   the project has no such pipeline
+        │   │   ├── UnknownLabel        no element of a collection has it       (also KeyError)
         │   │   └── ExperimentNotFoundError   no such experiment              (also ValueError)
         │   └── LocalFileExists         a local file that would be replaced (also FileExistsError)
         ├── IntegrityError              a conflict with the data on the server
@@ -75,6 +76,7 @@ __all__ = [
     'StatusRow',
     'TransferError',
     'UnexpectedAnswer',
+    'UnknownLabel',
     'Warning',
     'WrongTypeError',
     'from_status',
@@ -271,6 +273,10 @@ class ExperimentNotFoundError(NotFoundError, ValueError):
     """Experiment that the project does not have; pyxnat 1.x raised `ValueError`."""
 
 
+class UnknownLabel(NotFoundError, KeyError):
+    """ID or label in brackets that no element of a collection has."""
+
+
 class LocalFileExists(DataError, FileExistsError):
     """Local file that a download would replace."""
 
@@ -320,9 +326,15 @@ class StatusRow(NamedTuple):
     """Regular expression searched for in the server's message, ignoring case; empty matches all."""
     error: type[DatabaseError]
     remedy: str
+    methods: tuple[str, ...] = ()
+    """Methods of the request; empty matches all."""
 
 
-_LOGIN = 'Check user and password (or token); a login of another provider needs provider=.'
+_READING = ('GET', 'HEAD')
+_LOGIN = (
+    'Check user and password (or token); a login of another provider needs provider=. XNAT answers '
+    'alike if the account is disabled or not verified yet: the administrator knows.'
+)
 _AGAIN = 'Try again later; if it keeps failing, inform the administrator of the server.'
 
 STATUS_TABLE: tuple[StatusRow, ...] = (
@@ -352,7 +364,29 @@ STATUS_TABLE: tuple[StatusRow, ...] = (
         AuthenticationError,
         'Log in on the web site and change the password.',
     ),
-    StatusRow(403, 403, r'', PermissionDenied, 'Ask an owner of the project for access.'),
+    StatusRow(
+        403,
+        403,
+        r'previously deleted project',
+        PermissionDenied,
+        'Choose another ID: XNAT does not use the ID of a deleted project again.',
+    ),
+    StatusRow(
+        403,
+        403,
+        r'',
+        PermissionDenied,
+        'This login is no member of the project: ask an owner for access.',
+        _READING,
+    ),
+    StatusRow(
+        403,
+        403,
+        r'',
+        PermissionDenied,
+        'A collaborator may only read, a member may not delete: project.user_role(login) shows the '
+        'role. Ask an owner for another.',
+    ),
     StatusRow(
         404,
         404,
@@ -380,6 +414,21 @@ STATUS_TABLE: tuple[StatusRow, ...] = (
     StatusRow(429, 429, r'', BusyError, _AGAIN),
     StatusRow(
         400, 499, r'', ProgrammingError, 'The server rejects a name, value or type of the request.'
+    ),
+    StatusRow(
+        500,
+        500,
+        r'InvalidCsrf|CSRF',
+        PermissionDenied,
+        'XNAT takes the request for one of a browser, which needs XNAT_CSRF=TOKEN in the query: '
+        'leave the User-Agent header as it is.',
+    ),
+    StatusRow(
+        500,
+        500,
+        r'insufficient privileges',
+        PermissionDenied,
+        'The login lacks the right: ask an owner of the project for another role.',
     ),
     StatusRow(501, 501, r'', NotSupportedError, 'This server lacks the function.'),
     StatusRow(502, 504, r'', BusyError, _AGAIN),
@@ -417,8 +466,10 @@ def from_status(
         An instance, not yet raised.
     """
     for row in STATUS_TABLE:
-        if row.first <= status <= row.last and re.search(
-            row.pattern, message, re.IGNORECASE | re.DOTALL
+        if (
+            row.first <= status <= row.last
+            and (not row.methods or method in row.methods)
+            and re.search(row.pattern, message, re.IGNORECASE | re.DOTALL)
         ):
             return row.error(message, method=method, uri=uri, status=status, remedy=row.remedy)
     return UnexpectedAnswer(message or 'unknown HTTP status', method=method, uri=uri, status=status)
@@ -427,6 +478,11 @@ def from_status(
 _TAG = re.compile(
     r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL
 )
+_CONTAINER = re.compile(
+    r'<h1[^<>]*>\s*HTTP Status\s+[0-9]*[^\w<>]*([^<>]*)</h1>(?:.*?<b>\s*Message\s*</b>(.*?)</p>)?',
+    re.IGNORECASE | re.DOTALL,
+)
+"""Title and message of a page of Tomcat, whose ``<h3>`` is its own name."""
 _HEADING = re.compile(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
 _SEARCHED = 8192
 """Bytes of a response that are searched for a message; bounds the cost of a hostile page."""
@@ -439,7 +495,7 @@ def server_message(body: bytes, reason: str = '') -> str:
     """Extract the server's own words from the HTML page around them.
 
     XNAT puts its message into the reason phrase and into an ``<h3>`` of a small page; a servlet
-    container wraps it in a larger one.
+    container writes a page of its own with a paragraph for the message.
 
     Parameters
     ----------
@@ -454,8 +510,10 @@ def server_message(body: bytes, reason: str = '') -> str:
         Plain text, at most `MESSAGE_LENGTH` characters.
     """
     text = body[:_SEARCHED].decode('utf-8', 'replace')
-    heading = _HEADING.search(text)
-    if heading and heading.group(1).strip():
+    container, heading = _CONTAINER.search(text), _HEADING.search(text)
+    if container:
+        text = ': '.join(part for part in container.groups() if part)
+    elif heading and heading.group(1).strip():
         text = heading.group(1)
     words = ' '.join(html.unescape(_TAG.sub(' ', text)).split())
     return (words or reason)[:MESSAGE_LENGTH]

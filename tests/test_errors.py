@@ -184,6 +184,13 @@ def test_every_status_has_its_error(status: int) -> None:
 WORDS = {
     r'password .*expired|expired .*password': ['Your password has expired', 'expired\npassword'],
     r'exists.*overwrite': ['Session already exists, retry with overwrite enabled'],
+    r'previously deleted project': [
+        "Project 'T1' was used in a previously deleted project and cannot be reused."
+    ],
+    r'InvalidCsrf|CSRF': ['org.nrg.xdat.exceptions.InvalidCsrfException: PUT on URL'],
+    r'insufficient privileges': [
+        'This user has insufficient privileges for the data type wrk:workflowData'
+    ],
 }
 """Messages that match the patterns of the table."""
 
@@ -192,8 +199,9 @@ def test_every_row_of_the_table_is_reached() -> None:
     reached = set()
     for status in range(100, 600):
         for message in ('', *(message for messages in WORDS.values() for message in messages)):
-            error = from_status(status, message)
-            reached.add((type(error), error.remedy))
+            for method in (None, 'GET', 'PUT'):
+                error = from_status(status, message, method=method)
+                reached.add((type(error), error.remedy))
     assert {(row.error, row.remedy) for row in STATUS_TABLE} - reached == set()
     assert {row.pattern for row in STATUS_TABLE} - {''} == set(WORDS)
 
@@ -259,7 +267,7 @@ TOMCAT_PAGE = (
 @pytest.mark.parametrize(
     ('page', 'reason', 'words'),
     [
-        (TOMCAT_PAGE, '', 'HTTP Status 404 – Not Found Type Status Report Message /data/nope'),
+        (TOMCAT_PAGE, '', 'Not Found: /data/nope'),
         (
             b'<html><head><title>t</title></head><body><h3>Invalid '
             b'<b>ID</b></h3><p>more</p></body></html>',

@@ -24,7 +24,8 @@ EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy', 'P
 """Libraries of the extras ``server`` and ``demo``."""
 OPTIONAL = {
     'tables': {'openpyxl', 'pandas'},
-    'services': {'concurrent', 'matplotlib', 'networkx', 'tqdm'},
+    'http': {'tqdm'},
+    'services': {'concurrent', 'matplotlib', 'networkx'},
     'apps': {'click', 'fsspec', 'keyring', 'rich'},
 }
 """Part of the client -> libraries that its functions may import: optional or slow ones."""

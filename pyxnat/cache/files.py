@@ -144,6 +144,14 @@ class FileStore:
             self.index.write(FileRecord(uri, place, int(size), md5, modified, identity))
         return True
 
+    def paths_by_md5(self) -> dict[str, Path]:
+        """Return the paths of the intact files by MD5. Reads the whole index."""
+        return {
+            record.md5: self.folder / record.place
+            for record, _ in self.index.records()
+            if record.md5 and identity_of(self.folder / record.place) == record.identity
+        }
+
     def use(self, uri: str) -> bool:
         """Mark a file as handed out; return `False` if it no longer exists."""
         return self.index.use(_place(uri)) and self.path(uri).exists()

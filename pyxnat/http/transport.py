@@ -38,6 +38,7 @@ from .connection import (
     response_error,
 )
 from .folder import Folder, FolderHttp
+from .context_path import PROBE, candidates, is_root, may_be_elsewhere
 from .progress import name_of, progress_bar
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
@@ -141,6 +142,7 @@ class Transport:
             self.server.partition(':')[0], proxy_for(self.server, proxy)
         )
         self._traces: tuple[Trace, ...] = ()
+        self._has_worked = False
 
     def __repr__(self) -> str:
         return f'<Transport to {self.server}>'
@@ -466,15 +468,32 @@ class Transport:
     def _checked(self, call: _Call, stream: Stream) -> Stream:
         """Return a response if the caller accepts its status; else raise."""
         if stream.fault is None:
+            self._has_worked = True
             return stream
         with self._reading(stream):
+            begin = stream.peek()
             error = response_error(stream)
         error.attempts = stream.record.attempt
-        if stream.status == 401 and not self.session.login:
+        if stream.status in (401, 403) and not self.session.login:
             error.remedy = (
-                'The site is not open to guests: log in, with user and password or a token.'
+                'A guest may not do this here: log in, with user and password or a token.'
             )
+        elif not self._has_worked and may_be_elsewhere(stream.status, begin, error):
+            error.remedy = self._other_root(stream) or error.remedy
         raise error
+
+    def _other_root(self, stream: Stream) -> str:
+        """Return a remedy if XNAT is at another path of the host. Two requests at most."""
+        for root in candidates(self.server, stream.headers.get('location', '')):
+            call = self._call('GET', PROBE, None, None, None, ANY)
+            got = self._attempt_elsewhere(
+                call._replace(target=Target(f'{root}{PROBE}', trusted=False)), 1
+            )
+            if isinstance(got, Stream):
+                with self._reading(got):
+                    if is_root(got):
+                        return f'There is no XNAT at {self.server}, but at {root}: correct the URL.'
+        return ''
 
     @contextmanager
     def _reading(self, stream: Stream) -> Iterator[None]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from lxml import etree
 
 from ..errors import ProgrammingError
 from .levels import LEVELS
+from .near import did_you_mean, near, one_of
 from .schemas import Field, Registry, canonical
 from .short_names import READ_ONLY, short_name, short_names
 from .xml import Node
@@ -213,11 +213,9 @@ def _path(registry: Registry, kind: str, where: str, name: str) -> str:
         known = short_name(where, name)
         if known is None or known.of or name in READ_ONLY:
             fault = 'read-only' if name in READ_ONLY else 'no short name'
-            close = get_close_matches(name, short_names(where), 3)
-            similar = f' Similar names: {", ".join(close)}.' if close else ''
             remedy = (
-                'Short names are case-sensitive; a full path looks like '
-                f'xnat:subjectData/group.{similar}'
+                f'{did_you_mean(name, short_names(where))}Short names are case-sensitive; a full '
+                'path looks like xnat:subjectData/group.'
             )
             raise ProgrammingError(f'{where}: {name!r} is {fault}', remedy=remedy)
         return known.path
@@ -230,9 +228,8 @@ def _path(registry: Registry, kind: str, where: str, name: str) -> str:
 
 def _unknown(registry: Registry, kind: str, where: str, name: str, plain: str) -> ProgrammingError:
     paths = {one.key: f'{kind}/{one.path}' for one in registry.fields(kind)}
-    close = get_close_matches(plain.lower(), [*paths, *short_names(where)], 3)
-    similar = ', '.join(paths.get(key, key) for key in close)
-    remedy = f'Similar names: {similar}.' if similar else 'inspect.datatypes lists its fields.'
+    similar = [paths.get(key, key) for key in near(plain, [*paths, *short_names(where)])]
+    remedy = f'{one_of(similar)}inspect.datatypes lists its fields.'
     return ProgrammingError(f'{kind} has no field {name!r}', remedy=remedy)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from .. import errors
 from ..model import uris
 from ..model.item_xml import is_picked
 from ..model.levels import SERVER
-from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names
+from ..model.near import did_you_mean
+from ..model.short_names import LEVELS_WITH_NAMES, find_column, key_of, list_of_names, short_names
 from ..query.plan import Listing
 from ..tables.table import Row
 from .forms import forms_of, read_document, split_forms, write_forms
@@ -197,12 +199,31 @@ class Attributes:
         found: list[Row] = []
         for listing in [*(typed if len(typed) == 1 else ()), general]:
             query = {'ID': known} if is_filter else None
-            tables = [element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris]
+            with self._naming_near_fields(wanted):
+                tables = [
+                    element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris
+                ]
             rows = list(self._rows(listing, tables))
             found = [row for row in rows if known and row.get(element.level.id_column) == known]
             if found or element.match_row(rows):
                 break
         return found[0] if found else element.require_row(rows)
+
+    @contextmanager
+    def _naming_near_fields(self, wanted: list[str]) -> Iterator[None]:
+        """Name similar fields in an error of a listing: XNAT fails for an unknown path."""
+        try:
+            yield
+        except (errors.InternalError, errors.ProgrammingError, errors.UnexpectedAnswer) as error:
+            if error.status is not None:
+                hints = ''.join(map(self._near_names, wanted))
+                error.remedy = f'{hints}{error.remedy or ""}'
+            raise
+
+    def _near_names(self, name: str) -> str:
+        """Return a sentence with similar short names; empty for a short name that exists."""
+        known = short_names(self._element.level.singular)
+        return '' if name in known else did_you_mean(name.rpartition('/')[2], known)
 
     def _rows(self, listing: Listing, tables: list[list[Row]]) -> Iterable[Row]:
         try:
@@ -219,8 +240,8 @@ class Attributes:
             raise errors.ProgrammingError(
                 f'{self._element.level.singular} has no field {name!r}',
                 uri=self._element.connection.server + self._element.uri,
-                remedy='Short names are case-sensitive; a full path is such as '
-                f'xnat:subjectData/group. Columns received: {", ".join(row)}.',
+                remedy=f'{self._near_names(name)}Short names are case-sensitive; a full path is '
+                f'such as xnat:subjectData/group. Columns received: {", ".join(row)}.',
             )
         return row[key]
 

@@ -17,6 +17,7 @@ import six
 from .. import errors
 from ..model import labels, uris
 from ..model.levels import GAPS, LEVELS, Level, children
+from ..model.near import did_you_mean
 from ..model.rows import ListedRow
 from ..model.xml import parse_xml
 from ..query import paths
@@ -338,10 +339,16 @@ class Element(Named, Uploadable):
         found = self.match_row(rows)
         if found is not None:
             return found
+        names = dict.fromkeys(
+            row.get(column, '')
+            for row in rows
+            for column in (self.level.label_column, self.level.id_column)
+        )
         raise errors.NotFoundError(
             f'no {self.level.singular} {self.path_name!r}',
             uri=self.url,
-            remedy='Check the spelling; items hidden from this login are not listed.',
+            remedy=f'{did_you_mean(self.path_name, names)}Check the spelling; items hidden from '
+            'this login are not listed.',
         )
 
     def match_row(self, rows: Iterable[Row]) -> Row | None:

@@ -118,6 +118,8 @@ class DownloadableCollection(Collection[Any]):
             The files would replace those of another session.
         InvalidArgument
             ``ALL`` is combined with other types.
+        OfflineError
+            The cache is offline, and none of **how** is given: the server makes the zips.
 
         Notes
         -----
@@ -133,6 +135,11 @@ class DownloadableCollection(Collection[Any]):
                 )
             only = () if type == 'ALL' else tuple(_types(type))
             return self.host.bulk.download(self, dest_dir, only=only, **how)
+        if self.host.cache.is_offline:
+            raise errors.OfflineError(
+                'the server makes the zips of this call',
+                remedy='Offline, copy the files with download(folder, jobs=4).',
+            )
         folder, which = FilePath(os.fsdecode(dest_dir)).expanduser(), _types(type)
         targets = self._targets(folder, which, name, extract)
         existing = [str(target) for target in targets.values() if target.exists()]

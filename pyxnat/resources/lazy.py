@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import errors
+from ..model.near import did_you_mean
 from ..tables.table import JsonTable, Row, html_table
 from .cursor import Cursor
 
@@ -157,10 +158,17 @@ class LazyCollection(Generic[E]):
         return found
 
     def _named(self, name: str) -> E:
-        found = next((element for element in self if name in (element.id(), element.label())), None)
-        if found is None:
-            raise KeyError(name)
-        return found
+        names: list[str] = []
+        for element in self:
+            own = element.id(), element.label()
+            if name in own:
+                return element
+            names.extend(own)
+        raise errors.UnknownLabel(
+            f'{self!r} has no {name!r}',
+            remedy=f'{did_you_mean(name, dict.fromkeys(names))}Check the spelling; items hidden '
+            'from this login are not listed.',
+        )
 
     def _ipython_key_completions_(self) -> list[str]:
         """Return up to 100 labels to complete ``collection['…``.

@@ -259,7 +259,9 @@ def _draw_tree(tree: Any, ax: Any = None) -> Any:
 def drawing_libraries() -> tuple[Any, Any]:
     """Import and return networkx and :mod:`pyxnat.services.picture`."""
     try:
-        networkx, pictures = import_module('networkx'), import_module('.picture', __package__)
+        import networkx
+
+        pictures = import_module('.picture', __package__)
     except ImportError as error:
         raise ImportError(
             f"{error.name} is missing: pip install 'pyxnat[draw]'", name=error.name

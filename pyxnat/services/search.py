@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from .. import errors
 from ..model import uris
 from ..model.forms import display_field, find_field
+from ..model.near import near, one_of
 from ..query import search_xml
 from ..query.criteria import Constraint, Field, Group, Saved, parse_where
 from ..query.search_xml import Bundle
@@ -20,6 +22,8 @@ from ..tables.table import JsonTable, Row
 from .manage.saved_searches import SearchManager
 
 __all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key', 'keys_of']
+
+log = logging.getLogger('pyxnat')
 
 _URI = f'{uris.ENTRY}/search'
 _SUBJECT = 'xnat:subjectData'
@@ -90,7 +94,8 @@ class SearchEngine:
         result = self._post(Bundle(root, fields, self.resolved(criteria)))
         rows = iter(result if result.is_long else list(result))
         first = list(islice(rows, 1))
-        keys = keys_of(_columns(result), fields, root, first[0] if first else {})
+        with self._naming_near_fields(fields):
+            keys = keys_of(_columns(result), fields, root, first[0] if first else {})
         names = [
             str(field) if field.is_of_form else key for field, key in zip(wanted, keys, strict=True)
         ]
@@ -100,10 +105,33 @@ class SearchEngine:
     def _post(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:
         uri = uris.with_query(_URI, query) if query else _URI
         constraints = bundle.criteria.constraints() if bundle.criteria else ()
-        with _adding_remedy([*bundle.fields, *(constraint.field for constraint in constraints)]):
+        fields = [*bundle.fields, *(constraint.field for constraint in constraints)]
+        with self._naming_near_fields(fields), _adding_remedy(fields):
             return self._host.connection.result_set(
                 uri, 'POST', search_xml.write(bundle), search_xml.HEADERS
             )
+
+    @contextmanager
+    def _naming_near_fields(self, fields: Iterable[Field]) -> Iterator[None]:
+        """Add fields of similar names to an error. One request for each type of the fields."""
+        try:
+            yield
+        except (errors.ProgrammingError, errors.InternalError) as error:
+            hints = ''.join(map(self._near_fields, dict.fromkeys(fields)))
+            error.remedy = f'{hints}{error.remedy or ""}'
+            raise
+
+    def _near_fields(self, field: Field) -> str:
+        """Return a sentence with fields of similar names, empty for a field that exists."""
+        try:
+            known = self._host.inspect.datatypes(field.datatype, '*')
+        except errors.DatabaseError as error:
+            log.info('no similar fields of %s: %s', field, error)
+            return ''
+        names = [name.partition('/')[2] for name in known]
+        if field.name in names:
+            return ''
+        return one_of([f'{field.datatype}/{name}' for name in near(field.name, names)])
 
     def distinct(self, field: Field) -> list[str] | None:
         """Return the distinct values of a field. Two requests.

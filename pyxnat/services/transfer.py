@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 import warnings
 import zipfile
@@ -33,6 +34,7 @@ from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
 from .isolation import Divided, not_stored, some_names
+from .offline import CachedFiles, check_cached
 from .placed import Placed
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
@@ -113,6 +115,7 @@ class Transfer:
         """
         elements = [selection] if isinstance(selection, Element) else list(selection)
         files = [file for element in elements for file in self._listed_below(element)]
+        self._host.bulk.rehearse(selection)
         sizes = [size_of(file.row.get('Size', '')) or 0 for file in files]
         with progress_bar(sum(sizes), name='prefetch', takes_parts=True) as bar:
             done = 0
@@ -132,6 +135,7 @@ class Transfer:
     def _fetch_listings_below(self, element: Any) -> None:
         """Fetch the listings and documents of an element and of all below it."""
         element.exists()
+        self._host.bulk.rehearse(element)
         if not element.level.is_item:
             return
         element.get()
@@ -148,6 +152,8 @@ class Transfer:
         The server confirms the copy by status 304, or a listing by its digest if the date of the
         file is too recent to rely on.
         """
+        if self._host.cache.is_offline:
+            return self._offline_copy(uri, file)
         store = self._host.cache.files
         path = store.path(uri)
         while True:
@@ -167,13 +173,19 @@ class Transfer:
                 return path
             row = None  # it was removed meanwhile, and may have changed
 
-    def _is_current(self, uri: str, file: Any, record: FileRecord | None, row: Row | None) -> bool:
-        """Return whether the copy in the cache can be used without a download.
+    def _offline_copy(self, uri: str, file: Any) -> Path:
+        """Return the path of the copy in the cache; raise `OfflineError` if there is none."""
+        cached = CachedFiles(self._host.cache)
+        found = cached.find(uri, '')
+        if found is None:
+            row = file.row if 'digest' in file.row else file.fetch_row()
+            found = cached.find(uri, row.get('digest', ''))
+        check_cached([] if found else [file.path_name], self._host.connection.server + uri)
+        assert found is not None
+        return found
 
-        True offline, or if it has the size and digest of the listing.
-        """
-        if self._host.cache.is_offline:
-            return record is not None
+    def _is_current(self, uri: str, file: Any, record: FileRecord | None, row: Row | None) -> bool:
+        """Return whether the copy in the cache has the size and digest of the listing."""
         store = self._host.cache.files
         if (record is not None and record.modified) or not store.path(uri).exists():
             return False
@@ -605,6 +617,10 @@ class Transfer:
         part = target.with_name(f'.{target.name}.{os.getpid()}.part')
         try:
             try:
+                if self._host.cache.is_offline:
+                    self._pack_cached(uri, part)
+                    yield part
+                    return
                 fetch(
                     self._host.connection.transport,
                     uris.with_query(uri, {'format': 'zip'}),
@@ -617,6 +633,22 @@ class Transfer:
                 yield part
         finally:
             part.unlink(missing_ok=True)
+
+    def _pack_cached(self, uri: str, target: Path) -> None:
+        """Write a zip of the files of a resource in the cache."""
+        cached = CachedFiles(self._host.cache)
+        rows = self._host.connection.rows(uri)
+        found = {
+            row['path']: cached.find(f'{uri}/{uris.quote_path(row["path"])}', row.get('digest', ''))
+            for row in rows
+        }
+        check_cached(
+            [name for name, path in found.items() if path is None],
+            self._host.connection.server + uri,
+        )
+        members = [(name, path) for name, path in found.items() if path is not None]
+        with zips.pack(members, 0) as packed, publish(target) as file:
+            shutil.copyfileobj(packed, file)
 
     def _send(self, request: FileUpload, is_stored: Callable[[bool], bool]) -> list[str]:
         """Send the request, and return the files that the server had and kept.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ...errors import ProgrammingError
 from ...model.levels import LEVELS, level, level_names
+from ...model.near import did_you_mean
 from ...model.short_names import LEVELS_WITH_NAMES, key_of, list_of_names, short_names
 from ...tables.table import Row
 from ..paths import Path, chain_of
@@ -236,14 +237,12 @@ def level_of_type(kind: str, levels: Sequence[str]) -> str:
 
 
 def _remedy(name: str, levels: Sequence[str]) -> str:
-    candidates = (other for plural in levels for other in sorted(_names(plural)))
-    meant = next((other for other in candidates if other.lower() == name.lower()), '')
-    case = f'Names are case-sensitive: {meant!r}. ' if meant else ''
+    candidates = [other for plural in levels for other in sorted(_names(plural))]
     own = level(levels[0])
     names = sorted(short_names(own.singular)) if own.singular in LEVELS_WITH_NAMES else own.columns
     above = ', '.join(level(plural).singular for plural in levels[1:])
     more = f'; those of {above} as in {level(levels[1]).singular}/label' if above else ''
     return (
-        f'{case}Columns of {own.plural}: {", ".join(names)}, and full paths such as '
-        f'xnat:subjectData/group{more}.'
+        f'{did_you_mean(name, candidates)}Columns of {own.plural}: {", ".join(names)}, and full '
+        f'paths such as xnat:subjectData/group{more}.'
     )

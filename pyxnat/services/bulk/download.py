@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -13,15 +14,17 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ... import errors
 from ...cache import Incoming
-from ...files.disk import PART, alike, digest_of, http_time, names_on, publish
+from ...files.disk import CHUNK, PART, alike, digest_of, http_time, names_on, publish
 from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
 from ...http.progress import progress_bar
 from ...model import uris
-from ...query.layouts import Layout, check_places
+from ...query.layouts import LAYOUT, Layout, check_places
 from ...query.paths import read
+from ...resources import Element
 from ...resources.host import Host
 from ..isolation import some_names
+from ..offline import CachedFiles, check_cached
 from .documents import fetch_documents
 from .manifest import LOCK, MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-__all__ = ['EXISTING', 'Downloader', 'download']
+__all__ = ['EXISTING', 'Downloader', 'download', 'rehearse']
 
 _OWN = (MANIFEST, LOCK, SIDECAR)
 
@@ -95,13 +98,38 @@ def download(
         if is_only_run:
             downloader.remove_temporaries(missing)
             sidecar.remove_temporaries()
+        is_offline = interface.cache.is_offline
+        if is_offline:
+            check_cached(
+                [file.place for file in missing if downloader.in_cache(file) is None],
+                selection.url if isinstance(selection, Element) else repr(selection),
+            )
         with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
             downloader.run(
                 missing,
-                lambda remaining: plan_pieces(remaining, listed, scope_of(files, limit), jobs),
+                _singly
+                if is_offline
+                else lambda remaining: plan_pieces(remaining, listed, scope_of(files, limit), jobs),
                 bar,
             )
     return downloader.report.finish()
+
+
+def rehearse(interface: Host, selection: Any) -> None:
+    """Make all requests of a download but those of files, which fills the cache.
+
+    Parameters
+    ----------
+    interface : Host
+        Interface of the server.
+    selection : Element or Collection
+        Parent of the files.
+    """
+    list(list_files(files_below(selection), Layout(LAYOUT), None))
+    with tempfile.TemporaryDirectory() as folder:
+        pool = Downloader(interface, Path(folder), Report('rehearsed'), 1)
+        fetch_documents(selection, Sidecar(Path(folder)), pool)
+    pool.report.check()
 
 
 def _check_sources(
@@ -222,6 +250,7 @@ class Downloader(WorkerPool):
         self._created: set[Path] = set()
         self._verified: dict[str, str] = {}
         self._publishing: dict[str, str] = {}
+        self._cached = CachedFiles(interface.cache)
         self._bar: Any = None
         self._retries: list[RemoteFile] = []
 
@@ -352,11 +381,30 @@ class Downloader(WorkerPool):
 
     def _fetch_single(self, file: RemoteFile) -> None:
         target = self._prepare_place(file)
+        if self._host.cache.is_offline:
+            self._copy_cached(file, target)
+            return
 
         def opened(headers: Any) -> AbstractContextManager[Incoming]:
             return self._writing(file, target, http_time(headers.get('last-modified')))
 
         fetch(self._host.connection.transport, file.uri, opened, Expected(file.size, file.md5))
+        self._record(file, target)
+
+    def in_cache(self, file: RemoteFile) -> Path | None:
+        """Return the path of a file in the cache, None if it is not there."""
+        return self._cached.find(file.uri, file.md5)
+
+    def _copy_cached(self, file: RemoteFile, target: Path) -> None:
+        source = self.in_cache(file)
+        check_cached([] if source else [file.place], self._host.connection.server + file.uri)
+        assert source is not None
+        with (
+            source.open('rb') as opened,
+            self._writing(file, target, source.stat().st_mtime) as incoming,
+        ):
+            while piece := opened.read(CHUNK):
+                incoming.write(piece)
         self._record(file, target)
 
     def _fetch_zip(self, zipped: Zipped) -> list[RemoteFile]:

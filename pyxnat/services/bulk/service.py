@@ -11,7 +11,7 @@ from ...query.layouts import LAYOUT
 from ...resources import Element
 from ...resources.base import class_of
 from ...resources.host import Host
-from .download import download
+from .download import download, rehearse
 from .insert import insert
 from .manifest import Verification, verify
 from .mapping import Mapped, map_elements
@@ -65,6 +65,10 @@ class Bulk:
             progress=progress,
             only=only,
         )
+
+    def rehearse(self, selection: Any) -> None:
+        """Make the requests of a download but those of files, for the cache."""
+        rehearse(self._host, self._selected(selection))
 
     def _selected(self, selection: Any) -> Any:
         """Return one element or collection for a path, or for a list of elements and paths.
