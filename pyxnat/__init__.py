@@ -1,6 +1,20 @@
 """Python client for XNAT.
 
-``import pyxnat`` loads almost nothing; each public name is loaded on first access.
+::
+
+    import pyxnat
+
+    with pyxnat.Interface('https://xnat.example.org', 'me', 'secret') as xnat:
+        for session in xnat.select('/projects/P/subjects/*/experiments/*'):
+            print(session.label())
+        xnat.select.project('P').subject('S1').download('images')
+
+`Interface` has everything else: ``select``, ``inspect``, ``manage``, ``array``, ``draw``,
+``prefetch``, ``cache``. ``help(pyxnat.Interface)`` goes on from here; on the command line
+``pyxnat --help``. Errors are subclasses of `Error` (:mod:`pyxnat.errors`); at an IPython prompt
+they show their message, and ``%tb`` the traceback.
+
+Each public name is loaded on first access.
 """
 
 from __future__ import annotations

@@ -15,7 +15,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
 from .archive import Archive
-from .errors import InsufficientStorage, InternalServerError, NotFound, Refusal, is_full
+from .errors import (
+    InsufficientStorage,
+    InternalServerError,
+    NotFound,
+    Refusal,
+    by_container,
+    is_full,
+)
 from .http.error_pages import page, refusal_of
 from .http.request import Call, parse_query
 from .http.router import Route, Router, prefix_length
@@ -167,7 +174,7 @@ class App:
         if '://' in path.split('?')[0][:12]:
             path = '/' + path.split('://', 1)[1].partition('/')[2]
         if not f'{path}/'.startswith(f'{request.root_path}/'):
-            raise NotFound(f'There is nothing at {path}.')
+            raise by_container(NotFound(f'There is nothing at {path}.'))
         admit_target(raw)
         admit_path(request.method, path)
         raw_parts = segments(path[len(request.root_path) :])

@@ -129,6 +129,7 @@ class SearchEngine:
             log.info('no similar fields of %s: %s', field, error)
             return ''
         names = [name.partition('/')[2] for name in known]
+        names += [name.removesuffix('_TEXT') for name in names]  # XNAT lists GENDER_TEXT alone
         if field.name in names:
             return ''
         return one_of([f'{field.datatype}/{name}' for name in near(field.name, names)])

@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import ProgrammingError
 from ...model import uris
 from ...model.levels import level
+from ...model.near import did_you_mean
 from ...model.rows import ListedRow
 from ...model.short_names import (
     LEVELS_WITH_NAMES,
@@ -16,6 +17,7 @@ from ...model.short_names import (
     find_column,
     key_of,
     short_name,
+    short_names,
     types_with,
 )
 from ...tables.table import Row
@@ -195,9 +197,13 @@ class Listing:
         keys = {key_of(name): find_column(first, name) for name in [self._id, *names]}
         missing = [name for name in names if keys[key_of(name)] is None and name in self._wanted]
         if missing:
+            singular = level(self._plural).singular
+            known = [*(short_names(singular) if singular in LEVELS_WITH_NAMES else ()), *first]
+            hints = ''.join(did_you_mean(name, known) for name in missing)
             raise ProgrammingError(
                 f'{level(self._plural).plural} have no column {", ".join(map(repr, missing))}',
-                remedy=f'Short names are case-sensitive. The response has: {", ".join(first)}.',
+                remedy=f'{hints}Short names are case-sensitive. The response has: '
+                f'{", ".join(first)}.',
             )
         others = {key: found for key, found in keys.items() if found and found != key}
         rows = chain([first], rows)
