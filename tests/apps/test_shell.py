@@ -28,6 +28,8 @@ from pyxnat.apps.shell.id_lists import read_id_list
 from pyxnat.apps.shell.output import FORMATS
 from pyxnat.apps.shell.places import Place, place_of, select_path
 from pyxnat.apps.shell.profiles import Profile, Profiles
+from pyxnat.apps.shell.state import staging_folder, state_folder
+from tests.support import dicoms
 from tests.support.faults import FaultProxy, says
 from tests.support.spreadsheet import edit, set_cell
 
@@ -68,6 +70,12 @@ def run(anybody: Run, server: Any) -> Run:
     arguments = ('login', server.url, '--user', server.user, '--name', 'here')
     assert anybody(*arguments, '--secret-file', '-', stdin=f'{server.password}\n').status == 0
     return anybody
+
+
+@pytest.fixture
+def other(study: Any) -> Any:
+    """Create a second project, named like the study with ``_B``."""
+    return study.host.select.project(f'{study.id()}_B').create()
 
 
 @pytest.fixture
@@ -444,7 +452,7 @@ def test_a_damaged_file_of_profiles_names_the_remedy(content: str, tmp_path: Pat
         Profiles(path)
 
 
-def test_doctor_names_the_first_failure(run: Run, anybody: Run, server: Any) -> None:
+def test_doctor_names_the_first_failure(run: Run, anybody: Run, project: Any) -> None:
     rows = json.loads(run('doctor', '-f', 'json').out)
     assert {row['result'] for row in rows} == {'ok'} and len(rows) == 7
     away = anybody('--server', 'http://127.0.0.1:1', '--user', 'x', 'doctor', '-f', 'json')
@@ -722,3 +730,179 @@ def test_conflicts_and_refusals_have_a_status_of_their_own(
     assert run('sheet', 'apply', str(tmp_path / 'none.csv')).status == Exit.NOT_FOUND
     assert run('sheet', 'out', f'{study.id()}/S', str(file)).status == Exit.USAGE
     assert run('sheet', 'out', f'{study.id()}/*', str(tmp_path / 'a.ods')).status == Exit.USAGE
+
+
+# -- dry runs, plans, logs -------------------------------------------------------------------------
+
+
+WRITING: dict[str, list[str]] = {
+    'get': ['get', '{P}/S', '{here}/images'],
+    'put': ['put', '{here}/file.txt', '{P}/S/E/1/NIFTI'],
+    'rm': ['rm', '{P}/T'],
+    'mv': ['mv', '{P}/T', 'T2'],
+    'cp': ['cp', '{P}/S', '{P}_B/COPY'],
+    'vars': ['vars', '{P}/T', 'group=x'],
+    'search': ['search', '--row', 'xnat:subjectData', '--save', 'mine'],
+    'table': ['table', '{P}/*', '-o', '{here}/table.csv'],
+    'import': ['import', '--project', '{P}', '{here}/file.txt'],
+    'prearchive archive': ['prearchive', 'archive', '{P}/1/E'],
+    'prearchive move': ['prearchive', 'move', '{P}/1/E', '{P}'],
+    'prearchive rebuild': ['prearchive', 'rebuild', '{P}/1/E'],
+    'prearchive rm': ['prearchive', 'rm', '{P}/1/E'],
+    'share': ['share', '{P}/T', 'OTHER'],
+    'access': ['access', '{P}', 'public'],
+    'users': ['users', '{P}', '--add', 'nobody'],
+    'run': ['run', '{P}', 'PIPE', 'E'],
+    'cache': ['cache', '--clear'],
+    'api': ['api', 'DELETE', '/data/projects/{P}/subjects/T'],
+    'token renew': [],
+    'token revoke': [],
+}
+"""Verb that writes or transfers -> an example of its arguments."""
+READING = {
+    *('login', 'logout', 'profiles', 'whoami', 'token list', 'doctor', 'ls', 'tree', 'show'),
+    *('fields', 'du', 'cat', 'prearchive ls', 'jobs', 'serve', 'demo', 'completion'),
+}
+"""Verbs that only read, change the local logins alone, or run another program."""
+
+
+def commands() -> dict[str, Any]:
+    """Return all verbs, those of groups by both names."""
+    found = {}
+    for name in VERBS:
+        command: Any = cli.get_command(None, name)  # type: ignore[arg-type]
+        inner = getattr(command, 'commands', None) or {'': command}
+        found.update({f'{name} {word}'.strip(): each for word, each in inner.items()})
+    return found
+
+
+def test_every_verb_that_writes_has_a_dry_run() -> None:
+    known = commands()
+    assert READING | set(WRITING) == set(known) and not READING & set(WRITING)
+    without = [
+        name
+        for name in WRITING
+        if not any('--dry-run' in option.opts for option in known[name].params)
+    ]
+    assert without == []
+
+
+@pytest.mark.parametrize('verb', [name for name, example in WRITING.items() if example])
+def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
+    verb: str, anybody: Run, server: Any, study: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    (tmp_path / 'here').mkdir()
+    (tmp_path / 'here/file.txt').write_text('content')
+    monkeypatch.setenv('XNAT_PASS', server.password)
+    names = {'P': study.id(), 'here': str(tmp_path / 'here')}
+    arguments = [word.format(**names) for word in WRITING[verb]]
+    with FaultProxy(server.url) as proxy:
+        found = anybody('--server', proxy.url, '--user', server.user, *arguments, '--dry-run')
+        sent = [line for line in proxy.seen if not line.startswith(('GET', 'HEAD'))]
+    assert found.status == 0 and found.out.strip(), found
+    assert [line for line in sent if '/data/JSESSION' not in line] == []
+    assert [path.name for path in (tmp_path / 'here').iterdir()] == ['file.txt']
+
+
+@pytest.mark.parametrize('verb', ['get', 'put', 'rm', 'cp', 'import'])
+@pytest.mark.parametrize('changed', [False, True])
+def test_a_plan_is_done_unless_something_changed(
+    verb: str, changed: bool, run: Run, study: Any, other: Any, tmp_path: Path
+) -> None:
+    (tmp_path / 'here').mkdir()
+    source = tmp_path / 'here/file.txt'
+    source.write_bytes(dicoms.content('MR_small.dcm'))
+    names = {'P': study.id(), 'here': str(tmp_path / 'here')}
+    arguments = [word.format(**names) for word in WRITING[verb]]
+    plan = str(tmp_path / 'the.plan')
+    assert run(*arguments, '--plan', plan).status == 0
+    if changed and verb in ('put', 'import'):
+        source.write_bytes(b'other')
+    elif changed:
+        path = 'T' if verb == 'rm' else 'S'
+        study.subject(path).resource('NEW').file('new.txt').put(b'new')
+    done = run('--yes', verb, '--apply', plan)
+    assert done.status == (Exit.CONFLICT if changed else Exit.DONE), done
+    assert ('since the plan was written' in done.err) == changed
+
+
+def test_a_failure_comes_last_with_the_log_of_the_run(
+    run: Run, server: Any, study: Any, tmp_path: Path
+) -> None:
+    (lost,) = [
+        path
+        for path in server.archive.folder.rglob('T1.nii.gz')
+        if f'/{study.id()}/' in path.as_posix()
+    ]
+    lost.unlink()
+    found = run('get', f'{study.id()}/S', str(tmp_path / 'images'))
+    assert found.status == Exit.SOME_FAILED
+    *_, failure, last = found.err.splitlines()
+    assert failure.startswith('failed: ') and 'T1.nii.gz' in failure
+    path = Path(last.removeprefix('The log of this run: '))
+    log = path.read_text()
+    assert path.stat().st_mode & 0o77 == 0 and tmp_path in path.parents
+    assert 'GET /data/' in log and 'Traceback' in log and server.password not in log
+
+
+@pytest.mark.parametrize('line', ['ls NOPE', 'ls', 'ls --nope', 'api -d secret GET /data/nope'])
+def test_no_log_where_the_message_says_all(line: str, run: Run, tmp_path: Path) -> None:
+    assert 'The log of this run' not in run(*line.split()).err
+    assert not list(tmp_path.rglob('*.log'))
+
+
+def test_logs_are_few_and_have_no_secrets(run: Run, tmp_path: Path, server: Any) -> None:
+    logs = state_folder('logs')
+    for number in range(25):
+        (logs / f'20200101-0000{number:02}-1.log').touch()
+    with FaultProxy(server.url) as proxy:
+        proxy.applies, proxy.faults = (lambda method, uri: True), [says(500, b'broken')] * 99
+        args = ('--server', proxy.url, '--user', 'x', 'api', '-d', 'topsecret', 'PUT', '/data/x')
+        os.environ['XNAT_PASS'] = 'y'
+        found = run(*args)
+    assert 'The log of this run' in found.err
+    kept = sorted(logs.glob('*.log'))
+    assert len(kept) == 20 and 'topsecret' not in kept[-1].read_text()
+
+
+def test_a_copy_goes_on_where_it_was_interrupted(
+    anybody: Run, server: Any, study: Any, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('XNAT_PASS', server.password)
+    folders = state_folder('copies')
+    with FaultProxy(server.url) as proxy:
+        proxy.applies = lambda method, uri: method == 'PUT' and '/files' in uri
+        proxy.faults = [says(403, b'no')] * 99
+        copy = ('--server', proxy.url, '--user', server.user, 'cp', f'{study.id()}/S')
+        assert anybody(*copy, f'{other.id()}/C1').status != 0
+        assert len(list(folders.iterdir())) == 1
+        proxy.faults.clear()
+        del proxy.seen[:]
+        assert anybody(*copy, f'{other.id()}/C1').status == 0
+        assert [line for line in proxy.seen if 'format=zip' in line] == []
+    assert list(folders.iterdir()) == []
+    found = study.host.select(f'{other.subject("C1").uri}//files')
+    assert {file.path_name for file in found} >= {'T1.nii.gz', 'sub/dir/x.json', 'o.txt'}
+
+
+def test_each_copy_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_STATE_HOME', str(tmp_path))
+    places = [f'http://{host}/data/projects/{name}' for host in 'ab' for name in 'PQ']
+    folders = {staging_folder(source, dest) for source in places for dest in places}
+    assert len(folders) == 16 and all(tmp_path in folder.parents for folder in folders)
+    assert staging_folder(*places[:2]) in folders
+
+
+@pytest.mark.parametrize('jobs', ['1', '4'])
+def test_a_folder_put_to_two_places_is_sent_twice(
+    jobs: str, run: Run, study: Any, other: Any, xnat: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'images'
+    assert run('get', f'{study.id()}/S', str(folder)).status == 0
+    source = str(folder / study.id() / 'S')
+    third = xnat.select.project(f'{other.id()}_C').create()
+    for project in (other, third):
+        first, again = (run('-j', jobs, 'put', source, f'{project.id()}/S') for _ in range(2))
+        assert (first.status, again.status) == (0, 0), (first, again)
+        assert first.err.startswith('5 uploaded') and again.err.startswith('0 uploaded, 5 skipped')
+        assert len(xnat.select(f'{project.subject("S").uri}//files').get()) == 5

@@ -75,6 +75,9 @@ class _Verbs(click.Group):
 
 _OF_VERBS = {'--user', '--version', '--help', '-h'}
 """Options that verbs have, too: they stay where they are."""
+_WITHOUT_LOG = {'--version', '--help', '-h'}
+_EXPLAINED = {Exit.DONE, Exit.USAGE, Exit.NOT_FOUND, Exit.INTERRUPTED}
+"""Exit status of runs whose message says all."""
 _PASSED_ON = ('serve', 'demo')
 """Verbs whose arguments are those of another program."""
 _EPILOG = """Exit status: 0 done, 1 some items failed, 2 usage, 3 not found, 4 login, 5 rights,
@@ -119,6 +122,10 @@ def cli(
     shell = session.Shell(output, profile, server, user, jobs, yes, offline)
     context.obj = shell
     context.call_on_close(shell.close)
+    if quiet:
+        context.with_resource(
+            import_module('...http.progress', __package__).progress_bar(0, show=False)
+        )
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -130,6 +137,20 @@ def run(arguments: Sequence[str] | None = None) -> int:
         Default: those of the process.
     """
     given = list(sys.argv[1:] if arguments is None else arguments) or ['--help']
+    if not set(given) - _WITHOUT_LOG:
+        return _status(given)
+    log = import_module('.logs', __package__).RunLog()
+    try:
+        status = _status(given)
+        if log.has_failure and status not in _EXPLAINED:
+            click.echo(f'The log of this run: {log.write(given)}', err=True)
+    finally:
+        log.end()
+    return status
+
+
+def _status(given: Sequence[str]) -> int:
+    """Run the command, show its error, and return its exit status."""
     try:
         found = cli.main(options_first(given), 'pyxnat', standalone_mode=False)
     except click.ClickException as error:
@@ -142,9 +163,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return _broken_pipe()
     except (Error, OSError) as error:
+        _log_error(error)
         click.echo(f'pyxnat: {printable(str(error))}', err=True)
         return int(exit_code(error))
     return int(found or 0)
+
+
+def _log_error(error: BaseException) -> None:
+    logging = import_module('logging')  # loaded with the log, and not for --version
+    logging.getLogger('pyxnat.shell').info('failed', exc_info=error)
 
 
 def options_first(arguments: Sequence[str]) -> list[str]:

@@ -113,6 +113,11 @@ class Shell:
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower() in ('y', 'yes')
 
+    def would(self, *actions: str) -> None:
+        """Write what would be done, for ``--dry-run``."""
+        self.output.rows(({'would': action} for action in actions), ['would'])
+        self.output.note('Nothing was done.')
+
     def close(self) -> None:
         """Log out of all servers."""
         for interface in self._open.values():

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ..exit_codes import Exit
+from ..options import dry_run_option
 from ..session import Shell
 
 __all__ = ['VERBS', 'api']
@@ -20,15 +21,25 @@ __all__ = ['VERBS', 'api']
 @click.option('-d', '--data', help='Body; @FILE reads a file, - standard input.')
 @click.option('-t', '--type', 'type_', default='', help='Content type of the body.')
 @click.option('-o', '--output', help='File for the answer.')
+@dry_run_option
 @click.pass_obj
 def api(
-    shell: Shell, method: str, uri: str, data: str | None, type_: str, output: str | None
+    shell: Shell,
+    method: str,
+    uri: str,
+    data: str | None,
+    type_: str,
+    output: str | None,
+    dry_run: bool,
 ) -> int:
     """Send a request with the login, such as api GET /data/projects?format=json.
 
     The body of the answer goes to standard output, whatever its status; a status from 400 on gives
     the exit status of its error.
     """
+    if dry_run:
+        shell.would(f'send {method.upper()} {uri}')
+        return int(Exit.DONE)
     options: dict[str, Any] = {'headers': {'Content-Type': type_}} if type_ else {}
     if data is not None:
         options['data'] = _body(data)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
+from pathlib import Path
 from typing import Any
 
 import click
 
 from ....errors import InvalidArgument
 from ..exit_codes import Exit
+from ..options import dry_run_option, planned
 from ..places import is_collection, place_of
 from ..session import Shell
-from .transfer import plan_to_apply, planned, summary, write_plan
+from ..state import staging_folder
+from .transfer import file_rows, local_files, plan_to_apply, summary, write_plan
 
 __all__ = ['VERBS', 'cp', 'mv', 'rm', 'vars_']
 
 
 @click.command('rm')
 @click.argument('paths', nargs=-1)
-@click.option('-n', '--dry-run', is_flag=True, help='Show them, and delete nothing.')
+@dry_run_option
 @planned
 @click.pass_obj
 def rm(
@@ -61,16 +64,17 @@ def rm(
 
 def _state(target: Any) -> dict[str, Any]:
     """Return place and ID of an element, and number and size of the files below it."""
-    files = [] if target.level.singular == 'file' else list(_files(target))
-    size = sum(int(file.row.get('Size') or 0) for file in files)
+    files = [] if target.level.singular == 'file' else file_rows(target)
+    size = sum(row['size'] for row in files)
     return {'path': place_of(target), 'ID': target.id(), 'files': len(files), 'size': size}
 
 
 @click.command('mv')
 @click.argument('path')
 @click.argument('label')
+@dry_run_option
 @click.pass_obj
-def mv(shell: Shell, path: str, label: str) -> None:
+def mv(shell: Shell, path: str, label: str, dry_run: bool) -> None:
     """Rename the subject, session or assessor of PATH to LABEL; its files move along.
 
     LABEL may be the whole new path, if only its last name differs.
@@ -86,22 +90,41 @@ def mv(shell: Shell, path: str, label: str) -> None:
         raise InvalidArgument(
             f'a {found.level.singular} has no label', remedy='Use cp and rm in place of it.'
         )
+    if dry_run:
+        shell.would(f'rename {place_of(found)} to {name}')
+        return
     found.rename(name)
     shell.output.fields({'path': f'{above}/{name}' if above else name})
 
 
 @click.command('cp')
-@click.argument('source')
-@click.argument('dest')
+@click.argument('source', default='')
+@click.argument('dest', default='')
 @click.option('--overwrite', is_flag=True, help='Replace values and files that differ.')
-@click.option('-n', '--dry-run', is_flag=True, help='List the files, and copy nothing.')
+@dry_run_option
+@planned
 @click.pass_obj
-def cp(shell: Shell, source: str, dest: str, overwrite: bool, dry_run: bool) -> int:
+def cp(
+    shell: Shell,
+    source: str,
+    dest: str,
+    overwrite: bool,
+    dry_run: bool,
+    plan: str | None,
+    apply: str | None,
+) -> int:
     """Copy the element SOURCE, with everything below, to DEST, also on another server.
 
     lab:P/S1 is a place of the profile lab. Types, fields, custom variables and files are the same;
-    what DEST has already is not sent again. The files pass through a temporary folder.
+    what DEST has already is not sent again. The files pass through a folder that belongs to this
+    source and destination; if interrupted, the same command does the rest.
     """
+    known = plan_to_apply(shell, apply, 'cp')
+    if known is not None:
+        source, dest = known.arguments['source'], known.arguments['dest']
+        overwrite = known.arguments['overwrite']
+    if not source or not dest:
+        raise InvalidArgument('A path is missing', remedy='Example: pyxnat cp P/S01 Q/S01')
     original, target = shell.existing(source), shell.select(dest)
     if is_collection(original) or is_collection(target):
         raise InvalidArgument('cp copies one element', remedy='Name one; for many: get, put.')
@@ -111,33 +134,54 @@ def cp(shell: Shell, source: str, dest: str, overwrite: bool, dry_run: bool) -> 
             remedy='Give the full new path.',
         )
     if dry_run:
-        files = [original] if original.level.singular == 'file' else list(_files(original))
-        shell.output.rows(
-            ({'path': place_of(file), 'size': file.row.get('Size', '')} for file in files),
-            ['path', 'size'],
-        )
+        shell.output.rows(file_rows(original), ['path', 'size'])
+        shell.output.note('Nothing was transferred.')
         return int(Exit.DONE)
-    with tempfile.TemporaryDirectory(prefix='pyxnat-cp-') as folder:
-        if original.level.singular == 'file':
-            target.put(original.get(f'{folder}/file'), overwrite=overwrite)
+    if plan or known is not None:
+        rows = [*_side('from', original), *_side('to', target)]
+        if known is None:
+            arguments = {'source': source, 'dest': dest, 'overwrite': overwrite}
+            write_plan(shell, str(plan), 'cp', arguments, rows)
             return int(Exit.DONE)
-        status = summary(shell, original.download(folder, jobs=shell.jobs))
-        if status != Exit.DONE:
-            return int(status)
-        report = target.upload(folder, overwrite=overwrite, jobs=shell.jobs)
-        return int(summary(shell, report))
+        known.check(rows)
+    folder = staging_folder(original.url, target.url)
+    status = _copy(shell, original, target, folder, overwrite)
+    if status == Exit.DONE:
+        shutil.rmtree(folder)
+    return int(status)
 
 
-def _files(element: Any) -> Any:
-    select = element.host.select
-    return select(f'{element.uri.removeprefix("/data")}//files')
+def _copy(shell: Shell, original: Any, target: Any, folder: Path, overwrite: bool) -> Exit:
+    if original.level.singular == 'file':
+        target.put(original.get(folder / 'file'), overwrite=overwrite)
+        return Exit.DONE
+    fetched = original.download(folder, jobs=shell.jobs)
+    status = summary(shell, fetched)
+    if status != Exit.DONE:
+        return status
+    current = {folder / place for place in (*fetched.ok, *fetched.skipped)}
+    for name, path in local_files(str(folder)):
+        if path not in current:  # of an earlier run; gone from the source since
+            path.unlink()
+            shell.output.note(f'note: {name} is gone from the source')
+    return summary(shell, target.upload(folder, overwrite=overwrite, jobs=shell.jobs))
+
+
+def _side(name: str, element: Any) -> list[dict[str, Any]]:
+    """Return the server of an element and the files below it; each path begins with a name."""
+    rows = file_rows(element) if element.exists() else []
+    return [
+        {'path': name, 'server': element.host.connection.server},
+        *({**row, 'path': f'{name} {row["path"]}'} for row in rows),
+    ]
 
 
 @click.command('vars')
 @click.argument('path')
 @click.argument('settings', nargs=-1)
+@dry_run_option
 @click.pass_obj
-def vars_(shell: Shell, path: str, settings: tuple[str, ...]) -> None:
+def vars_(shell: Shell, path: str, settings: tuple[str, ...], dry_run: bool) -> None:
     """Show fields of PATH (NAME ...), or set them (NAME=VALUE ...; NAME= clears).
 
     A name with a colon or a slash is a full path, one of XNAT's short names is that field, any
@@ -149,7 +193,13 @@ def vars_(shell: Shell, path: str, settings: tuple[str, ...]) -> None:
     if values and wanted:
         raise InvalidArgument('Names and settings are mixed', remedy='Give either of them.')
     if values:
-        element.attrs.mset({_field(element, name): value for name, value in values.items()})
+        fields = {_field(element, name): value for name, value in values.items()}
+        if dry_run:
+            now = element.attrs.mget(list(fields))
+            pairs = zip(fields.items(), now, strict=True)
+            shell.would(*(f'set {name} from {old!r} to {new!r}' for (name, new), old in pairs))
+            return
+        element.attrs.mset(fields)
         return
     if not wanted:
         prefix = f'{element.datatype()}/fields/field'

@@ -10,6 +10,7 @@ import click
 from click.shell_completion import get_completion_class
 
 from ....errors import InvalidArgument
+from ..options import dry_run_option
 from ..output import size_text
 from ..session import Shell
 
@@ -21,10 +22,14 @@ _PASSED_ON = {'ignore_unknown_options': True, 'help_option_names': []}
 @click.command('cache')
 @click.option('--clear', is_flag=True, help='Remove all of it.')
 @click.option('--verify', is_flag=True, help='Compare all files with their digests.')
+@dry_run_option
 @click.pass_obj
-def cache(shell: Shell, clear: bool, verify: bool) -> None:
+def cache(shell: Shell, clear: bool, verify: bool, dry_run: bool) -> None:
     """Show place and size of the cache of the current login, or clear it. No request."""
     found = shell.connect().cache
+    if clear and dry_run:
+        shell.would(f'remove {size_text(found.size())} in {found.folder}')
+        return
     if clear and shell.confirm(f'Remove {found.folder}?'):
         found.clear()
     if verify:

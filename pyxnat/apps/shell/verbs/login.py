@@ -11,6 +11,7 @@ import click
 
 from ....errors import InvalidArgument
 from ....interface import Interface
+from ..options import dry_run_option
 from ..profiles import Profile
 from ..session import Shell
 
@@ -195,14 +196,18 @@ def token_list(shell: Shell) -> None:
 
 
 @token_group.command('renew')
+@dry_run_option
 @click.pass_obj
-def token_renew(shell: Shell) -> None:
+def token_renew(shell: Shell, dry_run: bool) -> None:
     """Replace the token of the profile by a new one, and revoke the old one."""
     profile = shell.profiles.get(shell.profile)
     if profile is None or not profile.is_token:
         raise InvalidArgument(
             'The profile has no token', remedy='Get one with: pyxnat login URL --issue'
         )
+    if dry_run:
+        shell.would(f'replace the token of {profile.name}')
+        return
     made = shell.connect(profile.name).manage.tokens.renew((profile.user, profile.secret))
     profile.user, profile.secret, profile.expires = made.alias, made.secret, made.expires
     shell.profiles.add(profile)
@@ -211,13 +216,17 @@ def token_renew(shell: Shell) -> None:
 
 @token_group.command('revoke')
 @click.argument('alias')
+@dry_run_option
 @click.pass_obj
-def token_revoke(shell: Shell, alias: str) -> None:
+def token_revoke(shell: Shell, alias: str, dry_run: bool) -> None:
     """Revoke the token ALIAS of the login."""
     tokens = shell.connect().manage.tokens
     found = next((one for one in tokens() if one.alias == alias), None)
     if found is None:
         raise InvalidArgument(f'There is no token {alias!r}', remedy='See: pyxnat token list')
+    if dry_run:
+        shell.would(f'revoke {alias}')
+        return
     tokens.revoke(found)
     shell.output.note(f'Revoked {alias}.')
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ....errors import InvalidArgument
+from ..options import dry_run_option
 from ..session import Shell
 
 __all__ = ['VERBS', 'access', 'jobs', 'run', 'share', 'users']
@@ -16,9 +17,16 @@ __all__ = ['VERBS', 'access', 'jobs', 'run', 'share', 'users']
 @click.option('--label', help='Its label there.')
 @click.option('--primary', is_flag=True, help='Make PROJECT its owner.')
 @click.option('--end', is_flag=True, help='End the share in PROJECT.')
+@dry_run_option
 @click.pass_obj
 def share(
-    shell: Shell, path: str, project: str, label: str | None, primary: bool, end: bool
+    shell: Shell,
+    path: str,
+    project: str,
+    label: str | None,
+    primary: bool,
+    end: bool,
+    dry_run: bool,
 ) -> None:
     """Share PATH into PROJECT; without PROJECT, list the projects that have it."""
     element = shell.existing(path)
@@ -28,6 +36,10 @@ def share(
         )
     if not project:
         shell.output.rows(({'project': name} for name in element.shares().get()), ['project'])
+    elif dry_run:
+        shell.would(
+            f'end the share of {path} in {project}' if end else f'share {path} into {project}'
+        )
     elif end:
         element.unshare(project)
     else:
@@ -37,10 +49,14 @@ def share(
 @click.command('access')
 @click.argument('project')
 @click.argument('level', default='', type=click.Choice(['', 'private', 'protected', 'public']))
+@dry_run_option
 @click.pass_obj
-def access(shell: Shell, project: str, level: str) -> None:
+def access(shell: Shell, project: str, level: str, dry_run: bool) -> None:
     """Show who may read PROJECT, or set it to LEVEL."""
     found = shell.connect().select.project(project)
+    if level and dry_run:
+        shell.would(f'set the access of {project} from {found.accessibility()} to {level}')
+        return
     if level:
         found.set_accessibility(level)
     shell.output.fields({'access': found.accessibility()})
@@ -51,10 +67,17 @@ def access(shell: Shell, project: str, level: str) -> None:
 @click.option('--add', help='Login to add, or whose role to change.')
 @click.option('--role', type=click.Choice(['owner', 'member', 'collaborator']), default='member')
 @click.option('--remove', help='Login to remove.')
+@dry_run_option
 @click.pass_obj
-def users(shell: Shell, project: str, add: str | None, role: str, remove: str | None) -> None:
+def users(
+    shell: Shell, project: str, add: str | None, role: str, remove: str | None, dry_run: bool
+) -> None:
     """List the users of PROJECT with their roles, or change them."""
     found = shell.connect().select.project(project)
+    if dry_run and (add or remove):
+        added = [f'make {add} {role} of {project}'] if add else []
+        shell.would(*added, *([f'remove {remove} from {project}'] if remove else []))
+        return
     if add:
         found.add_user(add, role)
     if remove:
@@ -72,8 +95,16 @@ def users(shell: Shell, project: str, add: str | None, role: str, remove: str | 
 @click.argument('pipeline', default='')
 @click.argument('session', default='')
 @click.option('--set', 'settings', multiple=True, help='PARAMETER=VALUE; may be repeated.')
+@dry_run_option
 @click.pass_obj
-def run(shell: Shell, project: str, pipeline: str, session: str, settings: tuple[str, ...]) -> None:
+def run(
+    shell: Shell,
+    project: str,
+    pipeline: str,
+    session: str,
+    settings: tuple[str, ...],
+    dry_run: bool,
+) -> None:
     """Start PIPELINE of PROJECT on SESSION; without a pipeline, list those of the project."""
     pipelines = shell.connect().select.project(project).pipelines
     if not pipeline:
@@ -82,6 +113,9 @@ def run(shell: Shell, project: str, pipeline: str, session: str, settings: tuple
     if not session:
         raise InvalidArgument('A session is missing', remedy='pyxnat run PROJECT PIPELINE SESSION')
     parameters = dict(text.split('=', 1) for text in settings if '=' in text)
+    if dry_run:
+        shell.would(f'start {pipeline} on {session} with {parameters or "its defaults"}')
+        return
     pipelines.pipeline(pipeline).run(session, parameters)
     shell.output.note(f'Queued; see: pyxnat jobs {project} {pipeline} {session}')
 

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from ....errors import InvalidArgument
+from ..options import dry_run_option
 from ..places import is_collection
 from ..session import Shell
 
@@ -23,6 +24,7 @@ __all__ = ['VERBS', 'search', 'table']
 @click.option('--value', multiple=True, help='KEY=VALUE for a template; may be repeated.')
 @click.option('--list', 'list_', is_flag=True, help='List saved searches and templates.')
 @click.option('--delete', help='Delete the saved search of this name.')
+@dry_run_option
 @click.pass_obj
 def search(
     shell: Shell,
@@ -35,6 +37,7 @@ def search(
     value: tuple[str, ...],
     list_: bool,
     delete: str | None,
+    dry_run: bool,
 ) -> None:
     """Search by CRITERIA, such as "xnat:subjectData/AGE > 60 AND xnat:subjectData/GENDER = 'f'".
 
@@ -46,6 +49,8 @@ def search(
         rows = [{'name': name, 'kind': 'search'} for name in searches.saved()]
         rows += [{'name': name, 'kind': 'template'} for name in searches.saved_templates()]
         shell.output.rows(rows, ['name', 'kind'])
+    elif dry_run and (delete is not None or save is not None):
+        shell.would(f'delete the search {delete}' if delete else f'save the search {save}')
     elif delete is not None:
         searches.delete(delete)
     elif template is not None:
@@ -84,8 +89,11 @@ def _write(shell: Shell, table: Any) -> None:
 @click.option('-c', '--columns', default='', help='Fields, separated by commas.')
 @click.option('-w', '--where', help='Criteria of the subjects.')
 @click.option('-o', '--output', help='File: .csv, .tsv, .json or .parquet (with pandas).')
+@dry_run_option
 @click.pass_obj
-def table(shell: Shell, path: str, columns: str, where: str | None, output: str | None) -> None:
+def table(
+    shell: Shell, path: str, columns: str, where: str | None, output: str | None, dry_run: bool
+) -> None:
     """Write fields of the elements of PATH, such as P/*/*, as a table.
 
     Columns are short names, full paths, or fields of elements above: subject/gender.
@@ -98,6 +106,9 @@ def table(shell: Shell, path: str, columns: str, where: str | None, output: str 
     names = [name for name in columns.split(',') if name] or ['label', 'ID']
     if output is None:
         shell.output.rows(found.rows(names), names)
+        return
+    if dry_run:
+        shell.would(f'write the columns {", ".join(names)} to {output}')
         return
     suffix = output.rpartition('.')[2].lower()
     rows = found.table(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +16,25 @@ from ..batch import Batch
 from ..exit_codes import Exit
 from ..filters import Filter, Rule, read_rules
 from ..id_lists import read_id_list
+from ..options import dry_run_option, planned
 from ..output import size_text
 from ..places import Place, is_collection, place_of
 from ..plans import Plan, read_plan
 from ..session import Shell
 
-__all__ = ['VERBS', 'get', 'plan_to_apply', 'planned', 'put', 'summary', 'write_plan']
+__all__ = [
+    'VERBS',
+    'file_rows',
+    'get',
+    'local_files',
+    'plan_to_apply',
+    'put',
+    'summary',
+    'write_plan',
+]
 
+
+log = logging.getLogger('pyxnat.shell')
 
 _OWN = {'.xnat', 'MD5SUMS', '.MD5SUMS.lock'}
 """Names that a download adds to a folder."""
@@ -51,16 +64,6 @@ def _filters(command: Any) -> Any:
     return command
 
 
-def planned(command: Any) -> Any:
-    """Add the options of plans."""
-    for option in (
-        click.option('--plan', help='Write to this file what would be done, and do nothing.'),
-        click.option('--apply', help='Do exactly what this plan says, unless something changed.'),
-    ):
-        command = option(command)
-    return command
-
-
 @click.command('get')
 @click.argument('paths', nargs=-1)
 @click.option('--from', 'list_', help='CSV or text file with IDs or labels of sessions.')
@@ -72,7 +75,7 @@ def planned(command: Any) -> Any:
     default='refresh',
     help='How to treat files that exist.',
 )
-@click.option('-n', '--dry-run', is_flag=True, help='List the files, and fetch nothing.')
+@dry_run_option
 @planned
 @_filters
 @click.pass_context
@@ -190,9 +193,8 @@ def write_plan(
 
 def _rows(shell: Shell, source: str, chosen: Filter) -> Iterator[dict[str, Any]]:
     """Yield place, size and digest of the files below a place."""
-    for file, path in _files_of(shell, source, chosen):
-        size, md5 = int(file.row.get('Size') or 0), file.row.get('digest', '')
-        yield {'path': path, 'size': size, 'md5': md5}
+    for file, _ in _files_of(shell, source, chosen):
+        yield _file_row(file)
 
 
 def _show(shell: Shell, rows: list[dict[str, Any]]) -> None:
@@ -240,6 +242,7 @@ def summary(shell: Shell, report: Any) -> Exit:
         shell.output.note(f'note: {note}')
     for failure in report.failed:
         shell.output.error(f'failed: {failure}')
+        log.info('failed: %s', failure.what, exc_info=failure.error)
     return Exit.DONE if report.is_complete else Exit.SOME_FAILED
 
 
@@ -247,7 +250,7 @@ def summary(shell: Shell, report: Any) -> Exit:
 @click.argument('words', nargs=-1, metavar='SOURCES... PATH')
 @click.option('--layout', default=None, help='Paths of the files below the sources.')
 @click.option('--overwrite', is_flag=True, help='Replace files of other content.')
-@click.option('-n', '--dry-run', is_flag=True, help='List the files, and send nothing.')
+@dry_run_option
 @planned
 @_filters
 @click.pass_context
@@ -281,7 +284,7 @@ def put(
         _check_level(target, 'file', path)
         target.put(sys.stdin.buffer, overwrite=overwrite)
         return int(Exit.DONE)
-    files = {name: found for source in sources for name, found in _local(source, chosen)}
+    files = {name: found for source in sources for name, found in local_files(source, chosen)}
     if dry_run:
         _show(shell, [{'path': name, 'size': file.stat().st_size} for name, file in files.items()])
         return int(Exit.DONE)
@@ -349,16 +352,21 @@ def _both_sides(target: Any, files: dict[str, Path]) -> list[dict[str, Any]]:
         {'path': f'local {name}', 'size': found.stat().st_size, 'md5': digest_of(found)}
         for name, found in sorted(files.items())
     ]
-    if target.level.singular == 'file':
-        there = [target] if target.exists() else []
-    else:
-        there = target.host.select(f'{target.uri.removeprefix("/data")}//files')
-        there = list(there) if target.exists() else []
-    rows += [
-        {'path': place_of(file), 'size': file.row.get('Size', ''), 'md5': file.row.get('digest')}
-        for file in there
-    ]
-    return rows
+    return [*rows, *(file_rows(target) if target.exists() else ())]
+
+
+def file_rows(element: Any) -> list[dict[str, Any]]:
+    """Return place, size and digest of the files below an element, or of a file itself."""
+    is_file = element.level.singular == 'file'
+    select = element.host.select
+    files = [element] if is_file else select(f'{element.uri.removeprefix("/data")}//files')
+    return list(map(_file_row, files))
+
+
+def _file_row(file: Any) -> dict[str, Any]:
+    row = file.row or file.fetch_row()
+    size, md5 = int(row.get('Size') or 0), row.get('digest', '')
+    return {'path': place_of(file), 'size': size, 'md5': md5}
 
 
 def _check_level(target: Any, singular: str, path: str) -> None:
@@ -369,8 +377,16 @@ def _check_level(target: Any, singular: str, path: str) -> None:
         )
 
 
-def _local(source: str, chosen: Filter) -> Iterator[tuple[str, Path]]:
-    """Yield path below the source and local path of its files."""
+def local_files(source: str, chosen: Filter | None = None) -> Iterator[tuple[str, Path]]:
+    """Yield path below the source and local path of its files.
+
+    Parameters
+    ----------
+    source : str
+        A file or a folder.
+    chosen : Filter, optional
+        Files to take. Default: all.
+    """
     root = Path(source)
     if not root.is_dir():
         root.stat()
@@ -378,7 +394,11 @@ def _local(source: str, chosen: Filter) -> Iterator[tuple[str, Path]]:
         return
     for found in sorted(root.rglob('*')):
         name = found.relative_to(root).as_posix()
-        if found.is_file() and name.partition('/')[0] not in _OWN and chosen(name):
+        if (
+            found.is_file()
+            and name.partition('/')[0] not in _OWN
+            and (chosen is None or chosen(name))
+        ):
             yield name, found
 
 
