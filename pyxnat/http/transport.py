@@ -478,7 +478,11 @@ class Transport:
             error.remedy = (
                 'A guest may not do this here: log in, with user and password or a token.'
             )
-        elif not self._has_worked and may_be_elsewhere(stream.status, begin, error):
+        elif (
+            call.method == 'GET'
+            and not self._has_worked
+            and may_be_elsewhere(stream.status, begin, error)
+        ):
             error.remedy = self._other_root(stream) or error.remedy
         raise error
 

@@ -41,9 +41,9 @@ def one_of(names: list[str]) -> str:
     """Return a question that offers names; empty if there is none.
 
     >>> one_of(['a', 'b', 'c']), one_of([])
-    ('Did you mean a, b or c? ', '')
+    ("Did you mean 'a', 'b' or 'c'? ", '')
     """
-    *others, last = names or ['']
+    *others, last = list(map(repr, names)) or ['']
     return f'Did you mean {", ".join(others)}{" or " if others else ""}{last}? ' if last else ''
 
 
@@ -60,6 +60,6 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     Examples
     --------
     >>> did_you_mean('gendr', ['gender', 'group'])
-    'Did you mean gender? '
+    "Did you mean 'gender'? "
     """
     return one_of(near(name, known))

@@ -53,7 +53,7 @@ def test_a_wrong_field_offers_near_ones(use: str, field: str, study: Any) -> Non
     with pytest.raises(errors.DatabaseError) as caught:
         FIELDS[use](study, field)
     meant = 'gender' if use == 'attrs.get' else 'xnat:subjectData/GENDER'
-    assert f'Did you mean {meant}' in str(caught.value)
+    assert f"Did you mean '{meant}" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_a_wrong_field_offers_near_ones(use: str, field: str, study: Any) -> Non
 def test_a_wrong_short_name_offers_near_ones(
     call: Callable[[Any], Any], meant: str, study: Any
 ) -> None:
-    with pytest.raises(errors.DatabaseError, match=f'Did you mean {meant}'):
+    with pytest.raises(errors.DatabaseError, match=f"Did you mean '{meant}"):
         call(study)
 
 
 def test_near_names_are_bounded() -> None:
     many = (f'LABEL_{number}' for number in range(10**9))
-    assert did_you_mean('LABEL_12', many).startswith('Did you mean LABEL_12')
+    assert did_you_mean('LABEL_12', many).startswith("Did you mean 'LABEL_12'")
 
 
 # -- wrong URLs ------------------------------------------------------------------------------------
