@@ -37,8 +37,8 @@ from .connection import (
     network_error,
     response_error,
 )
-from .folder import Folder, FolderHttp
 from .context_path import PROBE, candidates, is_root, may_be_elsewhere
+from .folder import Folder, FolderHttp
 from .progress import name_of, progress_bar
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of

@@ -744,6 +744,8 @@ WRITING: dict[str, list[str]] = {
     'vars': ['vars', '{P}/T', 'group=x'],
     'search': ['search', '--row', 'xnat:subjectData', '--save', 'mine'],
     'table': ['table', '{P}/*', '-o', '{here}/table.csv'],
+    'sheet out': ['sheet', 'out', '{P}/*', '{here}/sheet.csv'],
+    'sheet apply': [],
     'import': ['import', '--project', '{P}', '{here}/file.txt'],
     'prearchive archive': ['prearchive', 'archive', '{P}/1/E'],
     'prearchive move': ['prearchive', 'move', '{P}/1/E', '{P}'],

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ... import errors
+from ...http.progress import progress_bar
 from ...model.forms import as_cell
 from ...resources.forms import read_document, write_forms
 from ...resources.writing import read_fields, write_fields
 from ...tables.table import Row
 from ..bulk.report import Report
-from ..bulk.workers import WorkerPool, progress_bar
+from ..bulk.workers import WorkerPool
 from .diff import Checker, RowDiff
 from .fields import Columns, cell_text, element_of, key_columns, uri_of_row
 from .report import SheetResult

@@ -10,6 +10,7 @@ import click
 
 from ....errors import InvalidArgument
 from ..exit_codes import Exit
+from ..options import dry_run_option
 from ..places import is_collection
 from ..session import Shell
 
@@ -28,8 +29,9 @@ def sheet() -> None:
 @click.argument('file')
 @click.option('-c', '--columns', default='', help='Fields, separated by commas.')
 @click.option('-w', '--where', help='Criteria of the subjects.')
+@dry_run_option
 @click.pass_obj
-def out(shell: Shell, path: str, file: str, columns: str, where: str | None) -> None:
+def out(shell: Shell, path: str, file: str, columns: str, where: str | None, dry_run: bool) -> None:
     """Write fields of the elements of PATH, such as P/*/*, to FILE (.xlsx or .csv).
 
     Columns are short names, full paths, fields of custom forms (form:Enrolment/date), or fields of
@@ -40,6 +42,9 @@ def out(shell: Shell, path: str, file: str, columns: str, where: str | None) -> 
         raise InvalidArgument(f'{path!r} names one element', remedy='Use wildcards: P/*/*.')
     if where:
         found = found.where(where)
+    if dry_run:
+        shell.would(f'write {columns or "the columns of the listing"} of {path} to {file}')
+        return
     count = found.to_sheet(file, [name for name in columns.split(',') if name])
     shell.output.note(f'{count} rows in {file}. Edit it, then: pyxnat sheet apply {file}')
 
@@ -47,7 +52,7 @@ def out(shell: Shell, path: str, file: str, columns: str, where: str | None) -> 
 @sheet.command('apply')
 @click.argument('file')
 @click.argument('path', default='')
-@click.option('-n', '--dry-run', is_flag=True, help='Show the changes, and send nothing.')
+@dry_run_option
 @click.pass_obj
 def apply(shell: Shell, file: str, path: str, dry_run: bool) -> int:
     """Show the edited cells of FILE, and send them after a confirmation.
