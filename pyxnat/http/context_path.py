@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from itertools import islice
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from .. import errors
-from .connection import Stream
+from .connection import Answer
+from .session import Session
+from .validation import ANY
 
-__all__ = ['MOST_CANDIDATES', 'PROBE', 'candidates', 'is_root', 'may_be_elsewhere']
+__all__ = ['MOST_CANDIDATES', 'PROBE', 'candidates', 'may_be_elsewhere', 'other_root']
+
+log = logging.getLogger('pyxnat.http')
 
 PROBE = '/data/projects?format=json'
 """A path that every XNAT answers, at least with a challenge to log in."""
@@ -64,8 +70,34 @@ def may_be_elsewhere(status: int, begin: bytes, error: errors.DatabaseError) -> 
     )
 
 
-def is_root(stream: Stream) -> bool:
-    """Return whether a response to `PROBE` without a login is of an XNAT."""
-    if stream.status == 401:
-        return stream.headers.get('www-authenticate', '').lower().startswith('basic')
-    return stream.status == 200 and stream.begin().lstrip().startswith(b'{"ResultSet"')
+def other_root(transport: Any, location: str) -> str:
+    """Return a remedy if XNAT is at another path of the host, else an empty text.
+
+    Two requests at most, without the login.
+
+    Parameters
+    ----------
+    transport : Transport
+        Transport of the server that seems to be wrong.
+    location : str
+        ``Location`` header of its response.
+    """
+    for root in candidates(transport.server, location):
+        probe = transport.twin()
+        probe.session, probe.server, probe.retries = Session(root, None), root, 0
+        try:
+            answer = probe.request('GET', PROBE, kind=ANY)
+        except errors.DatabaseError as error:
+            log.info('no XNAT at %s: %s', root, error)
+            continue
+        finally:
+            probe.close_connections()
+        if _is_of_xnat(answer):
+            return f'There is no XNAT at {transport.server}, but at {root}: correct the URL.'
+    return ''
+
+
+def _is_of_xnat(answer: Answer) -> bool:
+    if answer.status == 401:
+        return answer.headers.get('www-authenticate', '').lower().startswith('basic')
+    return answer.status == 200 and answer.body.lstrip().startswith(b'{"ResultSet"')

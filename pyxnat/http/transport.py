@@ -37,7 +37,7 @@ from .connection import (
     network_error,
     response_error,
 )
-from .context_path import PROBE, candidates, is_root, may_be_elsewhere
+from .context_path import may_be_elsewhere, other_root
 from .folder import Folder, FolderHttp
 from .progress import name_of, progress_bar
 from .proxies import connection_type, proxy_for
@@ -483,21 +483,8 @@ class Transport:
             and not self._has_worked
             and may_be_elsewhere(stream.status, begin, error)
         ):
-            error.remedy = self._other_root(stream) or error.remedy
+            error.remedy = other_root(self, stream.headers.get('location', '')) or error.remedy
         raise error
-
-    def _other_root(self, stream: Stream) -> str:
-        """Return a remedy if XNAT is at another path of the host. Two requests at most."""
-        for root in candidates(self.server, stream.headers.get('location', '')):
-            call = self._call('GET', PROBE, None, None, None, ANY)
-            got = self._attempt_elsewhere(
-                call._replace(target=Target(f'{root}{PROBE}', trusted=False)), 1
-            )
-            if isinstance(got, Stream):
-                with self._reading(got):
-                    if is_root(got):
-                        return f'There is no XNAT at {self.server}, but at {root}: correct the URL.'
-        return ''
 
     @contextmanager
     def _reading(self, stream: Stream) -> Iterator[None]:
