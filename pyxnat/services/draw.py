@@ -221,8 +221,8 @@ def _draw_tree(tree: Any, ax: Any = None) -> Any:
     depth = max(len(node) for node in tree)
     height = -min(y for _, y in positions.values())
     if ax is None:
-        figure = pictures.Picture(
-            figsize=(_INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2)))
+        figure = pictures.new_picture(
+            _INCHES_A_LEVEL * (depth + 1), max(1.5, _INCHES_A_LINE * (height + 2))
         )
         ax = figure.add_subplot()
     counts = {node: tree.nodes[node]['count'] for node in tree}
