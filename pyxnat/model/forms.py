@@ -27,6 +27,7 @@ __all__ = [
     'form_fields',
     'is_form_name',
     'matching_fields',
+    'named_values',
     'read_forms',
     'value_at',
     'with_value',
@@ -145,7 +146,8 @@ def read_forms(rows: Iterable[Mapping[str, Any]]) -> list[Form]:
     """Return the forms in a response of ``/xapi/customforms``."""
     found = []
     for row in rows:
-        contents = json.loads(row.get('contents') or '{}')
+        stored = row.get('contents') or '{}'
+        contents = json.loads(stored) if isinstance(stored, str) else stored
         uses = row.get('appliesToList') or ()
         found.append(
             Form(
@@ -332,6 +334,24 @@ def value_at(document: Mapping[str, Any], form: str, path: Sequence[str]) -> Any
     for key in (form, *path):
         found = found.get(key) if isinstance(found, Mapping) else None
     return found
+
+
+def named_values(document: Mapping[str, Any], forms: Iterable[Form]) -> dict[str, Any]:
+    """Return the values of all forms of an item by the names of columns.
+
+    Parameters
+    ----------
+    document : mapping
+        The JSON object of the item.
+    forms : iterable of Form
+        The forms of the server. Values of other forms, and those of none, are left out.
+    """
+    return {
+        column: value
+        for form in forms
+        for column, field in zip(form.columns, form.fields, strict=True)
+        if (value := value_at(document, form.uuid, field.path)) not in (None, '')
+    }
 
 
 def with_value(values: Mapping[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:

@@ -714,6 +714,20 @@ def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffi
     assert status.count(',changed,') == 2
 
 
+def test_fields_of_forms_are_shown_and_set(run: Run, study: Any) -> None:
+    form = f'Shell {study.id()}'
+    types = {'n': 'number', 'tick': 'checkbox'}
+    study.host.manage.forms.create(form, 'xnat:subjectData', types, [study.id()])
+    assert run('vars', f'{study.id()}/S', f'form:{form}/n=3').status == 0
+    assert run('vars', f'{study.id()}/S', f'form:{form}/n=three').status == Exit.USAGE
+    assert f'form:{form}/n\t3\n' in run('fields', f'{study.id()}/S').out
+    rows = run('table', f'{study.id()}/*', '-c', f'label,form:{form}/n', '-f', 'json')
+    assert {row['label']: row[f'form:{form}/n'] for row in json.loads(rows.out)} == {
+        'S': 3,
+        'T': '',
+    }
+
+
 def test_conflicts_and_refusals_have_a_status_of_their_own(
     run: Run, study: Any, tmp_path: Path
 ) -> None:

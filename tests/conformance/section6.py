@@ -844,3 +844,56 @@ def custom_fields(case: Case) -> None:
         ]
         assert case.collaborator.put(path, b'{"b": 1}', **json_body).status == 403
         assert case.owner.put(path, b'nothing', **json_body).status in (400, 500)
+
+
+@facts.shown('6.5/a', 'S', 'a PUT replaces the values of a form as a whole, and merges forms')
+def forms_are_replaced(case: Case) -> None:
+    case.admin.ok('PUT', case.n)
+    path = f'/xapi/custom-fields/projects/{case.p_id}/subjects/S/fields'
+    first, second = _FORM_UUID, _FORM_UUID.replace('8', '9')
+    for body in ({first: {'a': 1, 'b': 2}}, {second: {'c': 3}}, {first: {'b': 4}}):
+        answer = case.owner.put(path, json.dumps(body).encode(), **_JSON)
+    assert answer.json == {first: {'b': 4}, second: {'c': 3}}
+
+
+@facts.shown('6.5/b', 'STM', 'a column of a listing has the values of all forms, as JSON')
+def forms_are_a_column(case: Case) -> None:
+    case.admin.ok('PUT', case.n)
+    for place, kind in (('subjects', 'xnat:subjectData'), ('experiments', 'xnat:experimentData')):
+        name = 'S' if place == 'subjects' else 'E'
+        path = f'/xapi/custom-fields/projects/{case.p_id}/{place}/{name}/fields'
+        assert case.owner.put(path, b'{"k": [1, {"a": null}]}', **_JSON).status == 200
+        columns = f'label,{kind}/custom_fields'
+        answer = case.owner.get(f'/data/projects/{case.p_id}/{place}?columns={columns}&format=json')
+        values = {row['label']: row[f'{kind.lower()}/custom_fields'] for row in answer.rows}
+        assert json.loads(values.pop(name)) == {'k': [1, {'a': None}]}
+        assert set(values.values()) <= {''}
+
+
+@facts.shown('6.5/c', 'S', 'search fields of a form: those in containers, none of grids')
+def fields_of_forms(case: Case) -> None:
+    def one(key: str, kind: str = 'textfield', **more: object) -> dict[str, object]:
+        return {'key': key, 'type': kind, 'input': kind != 'panel', 'label': key, **more}
+
+    components = [
+        one('panel', 'panel', components=[one('inpanel')]),
+        one('box', 'container', components=[one('inbox', 'checkbox')]),
+        one('grid', 'datagrid', components=[one('ingrid')]),
+    ]
+    choice = {'label': 'xnat:subjectData', 'value': 'xnat:subjectData'}
+    about = {
+        'idCustomVariableFormAppliesTo': '-1_-1',
+        'xnatDatatype': choice,
+        'isThisASiteWideConfiguration': 'yes',
+    }
+    builder = {'display': 'form', 'title': 'Of a test', 'components': components}
+    body = json.dumps({'submission': {'data': about}, 'builder': builder}).encode()
+    uuid = case.admin.put('/xapi/customforms/save', body, **_JSON).text
+    start = f'xnat:subjectData_CUSTOM-FORM_{uuid}_'.upper()
+    listed = case.admin.get('/data/search/elements/xnat:subjectData?format=json').rows
+    found = {row['FIELD_ID'] for row in listed if row['FIELD_ID'].startswith(start)}
+    assert found == {f'{start}INPANEL', f'{start}INBOX'}
+
+
+_FORM_UUID = '89ce5943-5721-482d-afd4-ad2e9061d235'
+_JSON = {'Content-Type': 'application/json'}

@@ -10,7 +10,7 @@ from typing import Any
 
 from ... import errors
 from ...model import uris
-from ...model.forms import Form, read_forms
+from ...model.forms import Form, named_values, read_forms
 from ...resources.host import Host
 
 __all__ = ['Forms']
@@ -78,6 +78,18 @@ class Forms:
         with self._lock:
             fetched_at, found = self._known.get(project, (-_FRESH_S, []))
         return found if time.monotonic() - fetched_at < _FRESH_S else self(project)
+
+    def named(self, document: str) -> dict[str, Any]:
+        """Return the values of an item's forms by the names of columns.
+
+        Requests as for `known`. Values of unknown forms are left out.
+
+        Parameters
+        ----------
+        document : str
+            Field ``custom_fields`` of the item: JSON.
+        """
+        return named_values(json.loads(document), self.known())
 
     def create(
         self, title: str, datatype: str, fields: Mapping[str, Any], projects: Iterable[str] = ()

@@ -186,7 +186,10 @@ def show(shell: Shell, path: str, xml: bool) -> None:
 @click.option('--names', is_flag=True, help='Names only, those without a value too.')
 @click.pass_obj
 def fields(shell: Shell, path: str, names: bool) -> None:
-    """List the fields of an element by full path, with their values. One or two requests."""
+    """List the fields of an element by full path, with their values. One or two requests.
+
+    Fields of custom forms are named by form and key; they take one more.
+    """
     element = shell.element(path)
     if names:
         shell.output.rows(({'field': name} for name in element.attrs()), ['field'])
@@ -195,12 +198,13 @@ def fields(shell: Shell, path: str, names: bool) -> None:
     answer = interface.get(f'{element.uri}?format=json')
     answer.raise_for_status()
     [item] = answer.json()['items']
-    rows = (
-        {'field': f'{element.datatype()}/{name}', 'value': value}
-        for name, value in _values(item)
-        if value not in ('', None)
+    found = {name: value for name, value in _values(item) if value not in ('', None)}
+    rows = {f'{element.datatype()}/{name}': value for name, value in found.items()}
+    if 'custom_fields' in found:
+        rows |= interface.manage.forms.named(found['custom_fields'])
+    shell.output.rows(
+        ({'field': name, 'value': value} for name, value in rows.items()), ['field', 'value']
     )
-    shell.output.rows(rows, ['field', 'value'])
 
 
 def _values(item: Any, above: str = '') -> Iterator[tuple[str, Any]]:
