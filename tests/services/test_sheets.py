@@ -189,6 +189,7 @@ def test_rows_and_columns_may_move_go_and_come(
         ('ID', 'XNAT_S1', 'read-only'),
         ('insert_date', '2020-01-01', 'read-only'),
         ('project', 'P', 'read-only'),
+        ('xnat:subjectData/ID', 'X', 'read-only'),
         ('project/name', 'name', 'read-only'),
     ],
 )
@@ -338,6 +339,43 @@ def test_shared_sessions_are_changed_at_their_owner(
     assert guest.apply_sheet(path).check().rows[0].label == 'VISITOR'
     assert values(project.experiments(), 'note')['S1_MR'] == 'by the guest'
     assert values(guest.experiments(), 'note') == {'VISITOR': 'by the guest'}
+
+
+def test_the_variables_of_a_level_above_are_read_only(project: Any, tmp_path: Path) -> None:
+    path = tmp_path / 'sessions.csv'
+    project.subject('S1').attrs.set(SMOKER, 'no')
+    project.experiments().to_sheet(path, ['label', SMOKER])
+    assert grid_of(path)[1][:3][1:] == ['S1_MR', 'no']
+    edit(path, lambda grid: set_cell(grid, 'S1_MR', SMOKER, 'yes'))
+    report = project.apply_sheet(path)
+    assert 'is no field of xnat:mrSessionData' in report.with_status('refused')[0].message
+
+
+@pytest.mark.parametrize(
+    'path',
+    ['/projects/*/experiments', '/experiments', '/projects/{}/subjects/S1/experiments/*/scans'],
+)
+def test_any_selection_can_be_a_sheet(
+    xnat: pyxnat.Interface, project: Any, tmp_path: Path, path: str
+) -> None:
+    guest = xnat.select.project(f'SHEET_{next(_numbers)}').create()
+    project.experiment('S1_MR').share(guest.id())
+    project.subject('S1').experiment('S1_MR').scan('1').create(type='T1', note='old')
+    file = tmp_path / 'any.csv'
+    collection = xnat.select(path.format(project.id()))
+    collection.to_sheet(file, ['ID', 'note'])
+    uris = [row[0] for row in grid_of(file)[1:]]
+    assert len(set(uris)) == len(uris), 'a shared session once'
+    own = f'/data/experiments/{project.experiment("S1_MR").id()}'
+    uri = f'{own}/scans/1' if 'scans' in path else own
+
+    def change(grid: Grid) -> None:
+        next(row for row in grid if row[0] == uri)[2] = 'new'
+
+    edit(file, change)
+    report = collection.apply_sheet(file).check()
+    assert [row.uri for row in report.with_status('changed')] == [uri]
+    assert xnat.select(uri.removeprefix('/data')).attrs.get('note') == 'new'
 
 
 def test_cells_of_a_spreadsheet_program_are_understood(project: Any, tmp_path: Path) -> None:

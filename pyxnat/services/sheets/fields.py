@@ -10,10 +10,9 @@ from typing import Any
 from ...errors import ProgrammingError
 from ...model import uris
 from ...model.forms import as_cell
-from ...model.item_xml import is_picked
+from ...model.item_xml import CORE, is_picked
 from ...model.levels import Level
 from ...model.schemas import Field
-from ...model.short_names import is_label
 from ...query.plan import columns_of, levels_of
 from ...resources.base import class_of
 from ...resources.forms import FormColumn, form_columns, project_of
@@ -31,7 +30,6 @@ _NUMBER = re.compile(r'[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?')
 _WHOLE = re.compile(r'[+-]?[0-9]+')
 _ISO_DAY = re.compile(r'\d{4}-\d\d-\d\d.*')
 _TRUTH = {'1': True, 'true': True, '0': False, 'false': False}
-_IDENTITIES = frozenset({'ID', 'label', 'project', 'xsiType'})
 
 
 def key_columns(row: Level) -> list[str]:
@@ -138,7 +136,7 @@ class Columns:
         return self._checkers[name, kind]
 
     def _made(self, name: str, element: Any, kind: str) -> Checker:
-        if name in _IDENTITIES or is_label(name) or name in self._of_others:
+        if _is_identity(name) or name in self._of_others:
             remedy = (
                 f'Change it on the {self._owner_of(name)}.'
                 if name in self._of_others
@@ -168,6 +166,12 @@ class Columns:
             An element of that type.
         """
         return self.checker(name, element).kind != 'none'
+
+
+def _is_identity(name: str) -> bool:
+    """Whether a name, or the last part of a full path, identifies an element."""
+    head, slash, path = name.partition('/')
+    return (path if slash and ':' in head else name) in {*CORE, 'xsiType'}
 
 
 def _read_only(error: ProgrammingError) -> Checker:

@@ -68,7 +68,8 @@ class Present:
         """Store the values in a row, and those of custom variables, which take one request."""
         columns = self.columns
         documents = {name: read_document(cells[name]) for name in columns.documents}
-        picked = read_fields(self.elements[uri], columns.picked) if columns.picked else {}
+        own = [name for name in columns.picked if columns.is_editable(name, self.elements[uri])]
+        picked = read_fields(self.elements[uri], own) if own else {}
         self.values[uri] = {
             name: as_cell(columns.forms[name].read(documents[columns.forms[name].requested]))
             if name in columns.forms
@@ -190,10 +191,16 @@ class Sending:
             SheetResult(
                 diff.row.place,
                 diff.uri,
-                diff.row.cells.get('label') or diff.row.cells.get('ID') or diff.uri,
+                _label_of(diff),
                 diff.cells,
                 diff.problem or self._problems.get(diff.uri, ''),
                 not is_dry_run and not diff.problem,
             )
             for diff in self._diffs
         ]
+
+
+def _label_of(diff: RowDiff) -> str:
+    """Return the exported label of a row, or what tells most in place of it."""
+    known = diff.row.exported or diff.row.cells
+    return known.get('label') or known.get('ID') or diff.uri

@@ -53,12 +53,13 @@ class Sheets:
         names = [name for name in collection.table_columns(columns) if name != KEY]
         keys = key_columns(own)
         self._host.cache.stamp.change()  # stored responses may be older than the last change
-        rows, examples = [], dict[str, Any]()
+        found, examples = dict[str, dict[str, str]](), dict[str, Any]()
         for cells in collection.rows(dict.fromkeys([*keys, *names])):
             uri, kind = uri_of_row(own, cells), cells.get('xsiType', '')
             examples[kind] = examples.get(kind) or element_of(self._host, own, uri, cells)
-            rows.append({KEY: uri, **{name: cell_text(cells[name]) for name in names}})
-        rows.sort(key=lambda row: [_natural(row[name]) for name in names])
+            # an element that several projects share comes from each
+            found.setdefault(uri, {KEY: uri, **{name: cell_text(cells[name]) for name in names}})
+        rows = sorted(found.values(), key=lambda row: [_natural(row[name]) for name in names])
         known = Columns(collection, names)
         editable = [
             name
