@@ -26,6 +26,8 @@ __all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key', 'keys_of']
 log = logging.getLogger('pyxnat')
 
 _URI = f'{uris.ENTRY}/search'
+LONGEST_KEY = 63
+"""Characters of a key in XNAT's database; a longer one becomes ``df_alias_N``."""
 _SUBJECT = 'xnat:subjectData'
 _NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
 """Types above and below experiments; names of scan types follow a convention."""
@@ -183,14 +185,15 @@ class SearchEngine:
         root : str
             Data type of columns that are given without one.
         columns : iterable of str
-            Display fields or paths. If empty: all fields of the type.
+            Display fields or paths. If empty: all fields of the type, without those of custom
+            forms if there are several, as XNAT does not tell their columns apart.
         """
         parsed = [
             Field.parse(column, root)
             for column in ([columns] if isinstance(columns, str) else columns)
         ]
         if not parsed:
-            return self._host.inspect.datatypes(root)
+            return _without_long(self._host.inspect.datatypes(root), root)
         types = dict.fromkeys(field.datatype for field in parsed if _may_be_display_field(field))
         known = frozenset(
             name for datatype in types for name in self._host.inspect.datatypes(datatype, '*')
@@ -409,6 +412,14 @@ def _with_aliases(keys: list[str], fields: list[Field], row: Row) -> list[str]:
     return keys
 
 
+def _without_long(names: list[str], root: str) -> list[str]:
+    """Leave out fields whose key is too long for the database, if there are several."""
+    long = {
+        name for name in names if len(expected_key(Field.parse(name, root), root)) > LONGEST_KEY
+    }
+    return [name for name in names if name not in long] if len(long) > 1 else names
+
+
 def _shown(columns: list[dict[str, Any]]) -> list[str]:
     """Return the keys of the columns that have an ID and are not hidden."""
     return [
@@ -460,7 +471,7 @@ class Search:
         Display fields (``xnat:mrSessionData/AGE``) or paths of the schema
         (``xnat:mrSessionData/scanner/model``). One word in lower case (``xnat:projectData/name``)
         is looked up among the display fields first, with one more request. If empty: all display
-        fields, with one more request.
+        fields, with one more request, but none of custom forms if there are several.
 
     Notes
     -----

@@ -11,10 +11,18 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from pyxnat.server import Server, serve
 from tests.support.versions import emulated, known
 
 LABEL = 'xnat:subjectData/SUBJECT_LABEL'
 EVERYWHERE = ('projects', 'subjects', 'experiments', 'scans', 'assessors')
+
+
+@pytest.fixture(scope='module')
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Serve an archive of these tests alone: forms are for all projects of a site."""
+    with serve(tmp_path_factory.mktemp('archive'), durable=False) as running:
+        yield running
 
 
 @pytest.fixture(scope='module')
@@ -234,7 +242,7 @@ def test_nothing_is_sent_if_a_value_does_not_fit(xnat: pyxnat.Interface) -> None
 
 def test_values_of_web_pages_are_read_as_stored(xnat: pyxnat.Interface) -> None:
     form = next(form for form in xnat.manage.forms('FORM') if form.title == 'Enrolment')
-    subject = xnat.select('/projects/FORM/subjects/S2')
+    subject = xnat.select('/projects/FORM/subjects/WEB').create()
     stored = {'grid': [{'x': 'a'}], 'score': '4', 'date': None, 'agreed': 0}
     uri = f'/xapi/custom-fields/subjects/{subject.id()}/fields'
     body = json.dumps({form.uuid: stored})
@@ -243,6 +251,17 @@ def test_values_of_web_pages_are_read_as_stored(xnat: pyxnat.Interface) -> None:
     assert subject.attrs.mget(names) == [[{'x': 'a'}], '4', '', 0, '']
     with pytest.raises(errors.ProgrammingError, match='datagrid'):
         xnat.select('xnat:subjectData', ['form:Enrolment/grid']).all()
+    subject.delete()
+
+
+def test_a_search_for_all_fields_leaves_out_those_of_several_forms(xnat: pyxnat.Interface) -> None:
+    names = xnat.inspect.datatypes('xnat:subjectData')
+    assert sum('CUSTOM-FORM' in name for name in names) > 1
+    headers = xnat.select('xnat:subjectData').all().headers()
+    assert 'gender_text' in headers and not any('custom-form' in name for name in headers)
+    assert len(headers) > 5
+    with pytest.raises(errors.ProgrammingError, match='one of them at a time'):
+        xnat.select('xnat:subjectData', names).all()
 
 
 def test_a_server_without_forms(server: Any, tmp_path: Any) -> None:
