@@ -8,9 +8,9 @@ from tests.support.trace_calls import WALKS, Walk, trace_all
 
 MOST: dict[str, tuple[int, int]] = {
     'select(path).get()': (295, 1),
-    'where': (440, 2),
+    'where': (450, 2),
     'attrs.get': (205, 1),
-    'attrs.set': (310, 2),
+    'attrs.set': (315, 2),
     'file.get': (295, 2),
     'file.get again': (80, 0),
     'file.put': (430, 3),

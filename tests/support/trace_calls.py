@@ -6,6 +6,7 @@ and cache folder; connecting and creating the object of the call are not counted
 
 from __future__ import annotations
 
+import gc
 import sys
 import tempfile
 import threading
@@ -47,8 +48,13 @@ class _Tracer:
 
 @contextmanager
 def traced() -> Iterator[_Tracer]:
-    """Count the calls in all threads during the block."""
+    """Count the calls in all threads during the block.
+
+    Garbage is collected before it: the end of an earlier `Interface` is not counted.
+    """
     tracer = _Tracer()
+    gc.collect()
+    gc.disable()
     threading.setprofile(tracer)
     sys.setprofile(tracer)
     try:
@@ -56,6 +62,7 @@ def traced() -> Iterator[_Tracer]:
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
+        gc.enable()
 
 
 def _new_scan(xnat: pyxnat.Interface) -> Any:
