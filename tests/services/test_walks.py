@@ -8,16 +8,16 @@ from tests.support.trace_calls import WALKS, Walk, trace_all
 
 MOST: dict[str, tuple[int, int]] = {
     'select(path).get()': (295, 1),
-    'where': (450, 2),
-    'attrs.get': (205, 1),
-    'attrs.set': (315, 2),
+    'where': (465, 2),
+    'attrs.get': (210, 1),
+    'attrs.set': (320, 2),
     'file.get': (295, 2),
-    'file.get again': (80, 0),
+    'file.get again': (145, 1),
     'file.put': (430, 3),
     'create': (320, 2),
     'download': (3000, 6),
-    'search': (195, 1),
-    'table': (310, 1),
+    'search': (205, 1),
+    'table': (315, 1),
 }
 """Call -> highest number of function calls, and number of requests."""
 

@@ -7,6 +7,7 @@ and cache folder; connecting and creating the object of the call are not counted
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import tempfile
 import threading
@@ -21,6 +22,7 @@ from pyxnat.server import serve
 
 PACKAGE = str(Path(pyxnat.__file__).parent)
 SERVER = str(Path(PACKAGE, 'server'))
+_LONG_AGO = 1_600_000_000
 
 
 class Walk(NamedTuple):
@@ -125,6 +127,8 @@ def trace_all() -> list[Walk]:
     with tempfile.TemporaryDirectory() as folder, serve(Path(folder, 'archive')) as server:
         with pyxnat.Interface(server.url, server.user, server.password, Path(folder, 'c')) as xnat:
             _fill(xnat)
+        for path in Path(folder, 'archive').rglob('a.txt'):
+            os.utime(path, (_LONG_AGO, _LONG_AGO))  # its date proves the content, as of most files
         for number, (name, (prepare, call)) in enumerate(WALKS.items()):
             cache = Path(folder, f'cache-{number}')
             with pyxnat.Interface(server.url, server.user, server.password, cache) as xnat:
