@@ -20,7 +20,9 @@ T = '/data/services/tokens'
 # -- 1.1 base paths
 
 
-@facts.shown('1.1.1', 'SM', '/REST answers as /data does, and URIs say /data')
+@facts.shown(
+    '1.1.1', 'SM', '/REST gives the same responses as /data, and URIs in them begin with /data'
+)
 @facts.shown('1.1.2', 'SM', 'data elements answer below /archive too')
 def every_base_answers_alike(case: Case) -> None:
     for path in (
@@ -50,15 +52,13 @@ def no_archive_for_services(case: Case) -> None:
 
 
 facts.row(
-    '1.1.4', 'SM', '/xapi speaks JSON, /schemas serves schema documents',
+    '1.1.4', 'SM', '/xapi returns JSON, /schemas schema documents',
     get('/xapi/siteConfig/buildInfo', type='application/json'),
     get('/schemas/xnat/xnat.xsd', like='targetNamespace="http://nrg.wustl.edu/xnat"'),
 )  # fmt: skip
 
 
-@facts.shown(
-    '1.1.5', 'S', 'the application may live below a context path, which URIs in listings leave out'
-)
+@facts.shown('1.1.5', 'S', 'the application may be below a context path; URIs in listings lack it')
 def context_path(case: Case) -> None:
     case.client('guest')
     admin = case.world.connect(case.world.below, 'admin')
@@ -68,11 +68,11 @@ def context_path(case: Case) -> None:
     admin.close()
 
 
-facts.row('1.1.6', 'SBM', '/data/version is gone since 1.7', get('/data/version', 404))
+facts.row('1.1.6', 'SBM', 'there is no /data/version since 1.7', get('/data/version', 404))
 facts.row(
     '1.1.7',
     'SM',
-    'the version is in buildInfo, which guests may ask for',
+    'the version is in buildInfo, also for guests',
     get('/xapi/siteConfig/buildInfo', like='"version": ?"1.8'),
     *(
         get('/xapi/siteConfig/buildInfo', by='guest', like=f'"{name}"')
@@ -112,7 +112,7 @@ def basic_opens_a_session(case: Case) -> None:
     assert re.search(r'JSESSIONID=[0-9A-F]{32};.*HttpOnly', cookie)
 
 
-@facts.shown('1.2.2', 'SM', 'the session of the same user wins over Basic')
+@facts.shown('1.2.2', 'SM', 'the session of the same user has precedence over Basic')
 def the_session_wins(case: Case) -> None:
     key = case.admin.get('/data/JSESSION').text
     wrong = {
@@ -164,7 +164,7 @@ facts.row(
 facts.row(
     '1.2.7',
     'SM',
-    'a browser is known by its User-Agent',
+    'a browser is recognized by its User-Agent',
     *(
         get('/data/projects', 302, by='nobody', headers={'User-Agent': f'x {name} y'})
         for name in ('MSIE', 'Mozilla', 'AppleWebKit', 'Opera')
@@ -179,7 +179,7 @@ facts.row(
 @facts.shown(
     '1.2.8',
     'SM',
-    'what is not user:password once decoded is an error; an empty payload is none at all',
+    'a payload without user:password is an error; an empty one counts as none',
 )
 def malformed_basic(case: Case) -> None:
     for payload, statuses in ((b'admin', (400, 500)), (b'admin:se:cret', (401,)), (b'', (401,))):
@@ -221,7 +221,7 @@ def a_disabled_user(case: Case) -> None:
 facts.row(
     '1.2.13',
     'TM',
-    'wrong credentials on a closed site: 401 for every verb, whatever the accessibility',
+    'wrong credentials on a closed site: 401 for every method, with any accessibility',
     made('/data/projects/{new}?accessibility=public'),
     get('/data/projects/{new}', 401, by='wrong'),
     put('/data/projects/{new}/subjects/S', 401, by='wrong'),
@@ -297,7 +297,7 @@ facts.row(
 # -- 1.4 lifetime of a session
 
 
-@facts.shown('1.4.1', 'SM', 'every answer tells the time and the idle limit in a cookie')
+@facts.shown('1.4.1', 'SM', 'every response has a cookie with the time and the idle limit')
 def the_expiration_cookie(case: Case) -> None:
     for path in ('/data/projects', '/xapi/siteConfig/buildInfo', '/data/nothing'):
         cookies = case.admin.get(path).headers.get_all('Set-Cookie') or []
@@ -320,7 +320,7 @@ def the_idle_limit(case: Case) -> None:
 @facts.shown(
     '1.4.3',
     'SM',
-    'a user has 1000 sessions at most, or as many as the site says: then every login is refused',
+    'a user has at most 1000 sessions, or the number set for the site: then each login is refused',
 )
 def most_sessions(case: Case) -> None:
     assert case.admin.get('/xapi/siteConfig/concurrentMaxSessions').json >= 1000
@@ -365,7 +365,7 @@ facts.row(
 facts.row(
     '1.4/a',
     'SM',
-    'nothing is said of caching',
+    'responses have no headers about caching',
     get('/data/projects', header={'Cache-Control': None}),
     left_out='private data are stored in no cache of a browser or proxy',
 )
@@ -382,7 +382,7 @@ facts.row(
 @facts.shown(
     '1.5.3',
     'SBM',
-    'the token goes in XNAT_CSRF, in the query alone; without it the answer is a server error',
+    'the token is sent as XNAT_CSRF in the query only; without it the response is a server error',
 )
 @facts.shown('1.5.4', 'SM', 'so a Python client needs none unless it calls itself Mozilla')
 def csrf_tokens(case: Case) -> None:
@@ -520,7 +520,7 @@ facts.row(
 facts.row(
     '1.7/4',
     'SM',
-    'what a guest may not read is not there for his browser either',
+    'a browser gets the same statuses for items that guests may not read',
     *(
         get(
             '/data/projects/private?format=json',
@@ -551,7 +551,7 @@ facts.row(
     delete('/data/projects/P', 403, by='outsider'),
 )  # fmt: skip
 facts.row(
-    '1.7/8', 'STM', 'its subjects are not listed, and none can be made',
+    '1.7/8', 'STM', 'its subjects are not listed, and none can be created',
     get('/data/projects/P/subjects', 403, by='outsider'),
     post('/data/projects/P/subjects?label=X', 403, by='outsider'),
     put('/data/projects/P/subjects/X', 403, by='outsider'),
@@ -559,7 +559,7 @@ facts.row(
 facts.row(
     '1.7/9',
     'TM',
-    "what is in another's private project is not there; nothing can be put there: 422",
+    'items in private projects of others: 404; a PUT there: 422',
     made('/data/projects/{new}?accessibility=private'),
     made('/data/projects/{new}/subjects/S/experiments/E?xsiType=xnat:mrSessionData', keep='id'),
     *(
@@ -573,8 +573,8 @@ facts.row(
 facts.row(
     '1.7/10',
     'TM',
-    'a reader by share does not change what the other project owns; a share without a label is not '
-    'found by it',
+    'a reader by share cannot change items of the owning project; a share without a label is not '
+    'found by label',
     made('/data/projects/{new}?accessibility=private'),
     made('/data/projects/{new}/subjects/X'),
     put('/data/projects/{new}/subjects/X/projects/Q'),
@@ -601,7 +601,7 @@ facts.row(
 )
 
 
-@facts.shown('1.7/12', 'TM', 'a member reads, makes and changes, and deletes nothing')
+@facts.shown('1.7/12', 'TM', 'a member reads, creates and changes, but does not delete')
 def members(case: Case) -> None:
     case.admin.ok('PUT', f'{case.e}/reconstructions/{case.fill("{new}")}')
     reconstruction = f'{case.e}/reconstructions/{case.fill("{new}")}'
@@ -632,7 +632,7 @@ facts.row(
 facts.row(
     '1.7/15',
     'TM',
-    'what was deleted or never was: 404',
+    'deleted and unknown items: 404',
     made('{e}/assessors/A?{qc}'),
     *(
         ask(f'{{e}}{more}', status)
@@ -686,8 +686,8 @@ def logins(case: Case) -> None:
     )
 
 
-@facts.shown('1.8/6', 'STM', 'xapi: profiles, all, own and one')
-@facts.shown('1.8/a', 'SM', 'what a profile holds')
+@facts.shown('1.8/6', 'STM', 'xapi: profiles: all, the own one, and single ones')
+@facts.shown('1.8/a', 'SM', 'fields of a profile')
 def profiles(case: Case) -> None:
     names = {
         'id',
@@ -714,12 +714,12 @@ def profiles(case: Case) -> None:
 facts.row(
     '1.8/7',
     'STM',
-    'xapi: own login',
+    'xapi: the login of the caller',
     get('/xapi/users/username', by='member', text='member', type='text/plain'),
 )
 
 
-@facts.shown('1.8/8', 'ST', 'xapi: administrators read, make and change users')
+@facts.shown('1.8/8', 'ST', 'xapi: administrators read, create and change users')
 def users_are_made(case: Case) -> None:
     login = f'u{case.world.number()}'
     body = {
@@ -792,7 +792,7 @@ facts.row(
 )
 
 
-@facts.shown('1.8/14', 'SM', 'xapi: a user changes his own e-mail address and password')
+@facts.shown('1.8/14', 'SM', 'xapi: users change their own email address and password')
 def a_user_changes_himself(case: Case) -> None:
     sent = {'Content-Type': 'application/json'}
     assert (
@@ -808,7 +808,7 @@ def a_user_changes_himself(case: Case) -> None:
 
 
 facts.row(
-    '1.8/15', 'SM', 'xapi: own projects, ways to log in',
+    '1.8/15', 'SM', 'xapi: projects of the caller, and ways to log in',
     get('/xapi/users/projects', by='member', type='application/json'),
     get('/xapi/users/authProviders', type='application/json'),
 )  # fmt: skip

@@ -63,7 +63,7 @@ facts.row(
 facts.row(
     '2.8/3',
     'SM',
-    'step 3: the query goes on top',
+    'step 3: fields of the query replace those of the document',
     put(
         '{s}?group=query',
         send=document('Subject', attributes='group="body" src="body"'),
@@ -154,7 +154,7 @@ facts.row(
 facts.row(
     '2.8/11',
     'STM',
-    'PUT of an experiment: its ID, 201 or 200; a type is needed; the subject is made on the way',
+    'PUT of an experiment: its ID, 201 or 200; a type is required; a missing subject is created',
     put('{p}/subjects/NEW/experiments/E', 417),
     put(
         '{p}/subjects/NEW/experiments/E?xsiType=xnat:mrSessionData',
@@ -292,7 +292,7 @@ facts.row(
 
 
 @facts.shown(
-    '2.8.1/2', 'SM', 'uiAllowNonAdminProjectCreation off: only administrators make projects'
+    '2.8.1/2', 'SM', 'uiAllowNonAdminProjectCreation off: only administrators create projects'
 )
 def who_makes_projects(case: Case) -> None:
     archive, outsider = case.world.open.archive, case.client('open outsider')
@@ -358,7 +358,7 @@ def ids_are_not_used_again(case: Case) -> None:
 facts.row(
     '2.8.1/7',
     'STM',
-    'an ID, running title, title or alias that is one of another project: 409, whatever the case',
+    'an ID, running title, title or alias of another project, in any case: 409',
     made('/data/projects/{new}?secondary_ID=sec_{new}&name=name_{new}&alias=alias_{new}'),
     *(
         put(f'/data/projects/{{new}}x?{field}={value}_{{new}}', (403, 409))
@@ -391,7 +391,7 @@ facts.row(
 facts.row(
     '2.8.1/11',
     'SM',
-    'three groups are made, and who makes the project is an owner',
+    'three groups are created, and the creator is an owner',
     put('/data/projects/{new}', by='outsider'),
     get(
         '/data/projects/{new}/groups?format=json',
@@ -440,7 +440,7 @@ facts.row(
 facts.row(
     '2.8.2/2',
     'SM',
-    'a new scan without a type: 417; of the general one: 400, and what to do',
+    'a new scan without a type: 417; of the general type: 400, with the remedy',
     put('{e}/scans/1', 417),
     put('{e}/scans/1?xsiType=xnat:imageScanData', 400, like='xnat:mrScanData'),
 )
@@ -467,7 +467,7 @@ facts.row(
 facts.row(
     '2.8.2/6',
     'SM',
-    'a type that is no scan: 400',
+    'a type that is not one of scans: 400',
     put('{e}/scans/1?xsiType=xnat:subjectData', 400),
     put('{e}/scans/1?xsiType=xnat:mrSessionData', 400),
 )
@@ -540,7 +540,7 @@ facts.row(
 @facts.shown(
     '2.8.3/7',
     'STM',
-    'values that the schema does not allow: 400 with what is wrong; dates are read leniently',
+    'values that the schema does not allow: 400 with the fault; many forms of dates are accepted',
 )
 def values_are_checked(case: Case) -> None:
     wrong = {
@@ -570,7 +570,7 @@ def values_are_checked(case: Case) -> None:
 facts.row(
     '2.8.3/8',
     'TM',
-    'a resource URI in a document that leaves the project, or holds a blank: 400',
+    'a resource URI in a document that leads out of the project, or has a blank: 400',
     *(
         put(
             '{e}',
@@ -607,8 +607,8 @@ facts.row(
 facts.row(
     '2.8.3/12',
     'STM',
-    'subject_ID: the experiment moves to that subject, which is made where there is none; the '
-    'subject in a path is not compared',
+    'subject_ID: the experiment is moved to that subject, which is created if missing; the '
+    'subject in the path is not compared',
     made('{e}/resources/R/files/f?inbody=true', send=b'kept'),
     made('{p}/subjects/TO', keep='to'),
     put('{e}?subject_ID={to}'),
@@ -646,7 +646,7 @@ def prefix_of_ids(case: Case) -> None:
     'SM',
     'numbers go up, and do not skip one that a client chose since the start: the new item falls '
     'onto that one',
-    left_out='the item that has the ID would be lost: the archive gives no ID twice',
+    left_out='the item with that ID would be lost: the archive gives no ID twice',
 )
 def numbers_of_ids(case: Case) -> None:
     first, second = (case.admin.ok('PUT', f'{case.p}/subjects/{label}') for label in 'AB')
@@ -701,7 +701,7 @@ def numbers_of_resources(case: Case) -> None:
 facts.row(
     '2.9.7',
     'SM',
-    'an ID of ones own, unique on the site: PUT with one that is taken changes that item',
+    'an ID given by the client, unique on the site: PUT with the ID of an item changes that item',
     put('{p}/subjects/A?ID=own_{new}', 201, text='own_{new}'),
     put('{p}/subjects/B?ID=own_{new}', text='own_{new}'),
     get('{p}/subjects/B?format=json', item={'ID': 'own_{new}'}),
@@ -724,7 +724,7 @@ facts.row(
 facts.row(
     '2.10.2',
     'SM',
-    'what is not there: 404, 400 or 404 for projects, 404 or 200 for resources',
+    'missing items: 404; projects 400 or 404, resources 404 or 200',
     delete('{p}/subjects/NONE', 404),
     delete('{s}/experiments/NONE', 404),
     delete('{e}/scans/NONE', 404),
@@ -734,13 +734,15 @@ facts.row(
 facts.row(
     '2.10.3',
     'SM',
-    'no right: 403, and the reason says so',
+    'without the right: 403, with the reason',
     delete('{s}', 403, by='member', like='(?i)delete'),
     delete('{p}', 403, by='member'),
 )
 
 
-@facts.shown('2.10.4', 'S', 'a project takes what it owns along; what is shared into it stays')
+@facts.shown(
+    '2.10.4', 'S', 'a deleted project takes its own items along; items shared into it stay'
+)
 def deleting_a_project(case: Case) -> None:
     session = case.admin.ok('PUT', case.e)
     case.admin.ok('PUT', f'{case.q}/subjects/FOREIGN')
@@ -833,10 +835,10 @@ def parts(item: dict[str, object]) -> dict[str, list[dict[str, object]]]:
 @facts.shown('2.11.1', 'SR', 'JSON: items, of which there is one')
 @facts.shown('2.11.2', 'SR', 'children by field, relative to the item')
 @facts.shown('2.11.3', 'R', 'meta: event, type, whether it is history, the date as Java prints it')
-@facts.shown('2.11.4', 'R', 'data_fields: what is there, nested elements by /')
+@facts.shown('2.11.4', 'R', 'data_fields: fields with values, nested elements separated by /')
 @facts.shown('2.11.5', 'R', 'the key appears in both spellings')
 @facts.shown('2.11.6', 'R', 'numbers are numbers, texts are texts')
-@facts.shown('2.11.7', 'R', 'the IDs of what it belongs to')
+@facts.shown('2.11.7', 'R', 'the IDs of the items above it')
 @facts.shown(
     '2.11.8',
     'RM',
@@ -944,7 +946,7 @@ facts.row(
 
 
 @facts.shown(
-    '2.11.11', 'SRM', 'its own attributes come first, then namespaces and places of the schemas'
+    '2.11.11', 'SRM', 'its attributes come first, then namespaces and locations of the schemas'
 )
 @facts.shown('2.11.12', 'SRM', 'the namespaces')
 def root_of_a_document(case: Case) -> None:
@@ -975,12 +977,12 @@ def root_of_a_document(case: Case) -> None:
 facts.row(
     '2.11.13',
     'SRM',
-    'a comment after a start tag tells database keys',
+    'a comment after a start tag has database keys',
     get(f'{M1}?format=xml', like=r'<!--hidden_fields\[xnat_imageScanData_id="\d+"'),
 )
 
 
-@facts.shown('2.11.14', 'SM', 'children in the order of the schema; what is not there is left out')
+@facts.shown('2.11.14', 'SM', 'children in the order of the schema; empty ones are left out')
 @facts.shown('2.11.15', 'SRM', 'xsi:type on elements that may be of several types')
 @facts.shown(
     '2.11.16',
@@ -1046,7 +1048,7 @@ def moments_in_xml(case: Case) -> None:
 facts.row('2.11.18', 'SM', 'Content-Type text/xml', get(f'{M1}?format=xml', type='text/xml'))
 
 
-@facts.shown('2.11.19', 'TM', 'what GET answers can be PUT')
+@facts.shown('2.11.19', 'TM', 'a document from GET can be PUT')
 def documents_go_back(case: Case) -> None:
     case.admin.ok(
         'PUT', f'{case.s}?gender=male&age=40&xnat:subjectData/fields/field%5Bname%3Da%5D/field=b'
@@ -1119,7 +1121,7 @@ facts.row(
 facts.row(
     '2.12/4',
     'STM',
-    'projects/Q: shared, unshared; unshared again: nothing; from its own project: deleted',
+    'projects/Q: shared, then unshared; unshared again: no change; from its own project: deleted',
     made('{e}'),
     put('{e}/projects/{q_id}'),
     delete('{e}/projects/{q_id}'),

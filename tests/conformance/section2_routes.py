@@ -85,8 +85,8 @@ facts.row(
 facts.row(
     '2.1/7',
     'SM',
-    'groups: listed, put, deleted; the ID of a new one is made of its display name, whatever the '
-    'path says',
+    'groups: list, PUT, DELETE; the ID of a new one is formed from its display name, not from '
+    'the path',
     get('{p}/groups', type='text/xml'),
     put('{p}/groups/TECH?xdat:userGroup/displayname=Technicians', like='>{p_id}_Technicians<'),
     get('{p}/groups/{p_id}_member', like='displayName="Members"'),
@@ -141,7 +141,8 @@ facts.row(
 @facts.shown(
     '2.1/13',
     'SM',
-    'requests for access: of a project, own ones, one, which can be accepted or declined',
+    'requests for access: of a project, of the caller, single ones, which can be accepted or '
+    'declined',
 )
 def requests_for_access(case: Case) -> None:
     address = f'{case.new}@example.org'
@@ -212,7 +213,7 @@ facts.row(
 facts.row(
     '2.1/18',
     'SM',
-    'experiments of a project: listed; nothing is made by a POST without a document',
+    'experiments of a project: listed; a POST without a document creates none',
     get('{p}/experiments'),
     post('{p}/experiments', 417),
     *only('{p}/experiments', 'GET', 'POST'),
@@ -351,8 +352,8 @@ facts.row(
 facts.row(
     '2.1/29',
     'SM',
-    'a resource: its catalogue (not below /subjects), created, deleted; what is made without a '
-    'file is on the out side',
+    'a resource: its catalogue (not below /subjects), created, deleted; without a file it is '
+    'created on the out side',
     *HELD,
     *(
         ask
@@ -434,7 +435,7 @@ facts.row(
 facts.row(
     '2.1.4',
     'SM',
-    '/subjects/S/experiments is no listing',
+    '/subjects/S/experiments is not a listing',
     get('/data/subjects/{S1}/experiments?format=json', (200, 400), unlike='ResultSet'),
 )
 facts.row(
@@ -450,7 +451,7 @@ facts.row(
 facts.row(
     '2.2.1',
     'SB',
-    'a project by its ID, whatever the case, else by an alias; what is stored keeps its case',
+    'a project by its ID in any case, else by an alias; the stored ID keeps its case',
     made('/data/projects/{new}_Up?alias=nick_{new}'),
     made('/data/projects/{new}_Up?xnat:projectData/aliases/alias%5B1%5D/alias=other_{new}'),
     *(
@@ -482,7 +483,7 @@ def subject_by_id_or_label(case: Case) -> None:
 facts.row(
     '2.2.3',
     'SM',
-    'at the root: by ID alone, and an assessor below it, too, but for what is in that',
+    'at the root: by ID only, also an assessor below it, but not for the contents of that',
     get('/data/experiments/{M1}/assessors/A1?format=json', 404),
     get('/data/experiments/{M1}/assessors/{A1}?format=json'),
     get('/data/experiments/{M1}/assessors/A1/files'),
@@ -604,7 +605,7 @@ THERE = '{q}/subjects/S_IN_Q/experiments/E_IN_Q'
 facts.row(
     '2.3.1',
     'STM',
-    'PUT X/projects/Q shares, under a label of its own: 200 and a table of where it was, of a '
+    'PUT X/projects/Q shares, with an optional label: 200 and a table of the former place, for a '
     'session its ID',
     *SHARED,
     *(
@@ -665,7 +666,7 @@ def moving(case: Case) -> None:
 facts.row(
     '2.3.4',
     'BM',
-    'only what can be read is shared; a session may be shared before its subject',
+    'sharing needs the right to read; a session may be shared before its subject',
     made('{e}'),
     put('{e}/projects/{q_id}'),
     get('{q}/experiments', rows={'label': ['E']}),
@@ -674,8 +675,8 @@ facts.row(
 facts.row(
     '2.3.5',
     'STM',
-    "unsharing, by X/projects/Q or by Q's own route, leaves the data; a subject takes its sessions "
-    'along',
+    "unsharing, by X/projects/Q or by Q's own route, keeps the data; a subject takes its "
+    'sessions along',
     *SHARED,
     delete('{q}/subjects/S_IN_Q', 403, by='collaborator'),
     delete('{q}/subjects/S_IN_Q'),
@@ -719,7 +720,7 @@ facts.row(
 facts.row(
     '2.3.8',
     'SM',
-    'the subject listing tells the label here and the owner',
+    'the subject listing has the label in this project, and the owner',
     *SHARED,
     get(
         '{q}/subjects',
@@ -730,8 +731,8 @@ facts.row(
 facts.row(
     '2.3.9',
     'SM',
-    "the experiment listing tells the labels and the project here; a filter compares the owner's "
-    'label',
+    'the experiment listing has labels and project of this project; a filter compares the '
+    "owner's label",
     *SHARED,
     *(
         ask
@@ -793,8 +794,8 @@ def types_that_may_not_be_read(case: Case) -> None:
 @facts.shown(
     '2.3/a',
     'SM',
-    'what is shared is read through the other project, without a label by ID alone, and what is '
-    'not shared is not',
+    'a shared item is read through the other project, without a label by ID only; items not '
+    'shared are not',
 )
 def what_is_shared_is_seen(case: Case) -> None:
     admin, owning, there = case.admin, case.p, case.q

@@ -65,7 +65,7 @@ facts.row(
 facts.row(
     '2.4/3',
     'SM',
-    'an item without format: a page, for anything; XML if that is asked for',
+    'an item without format: a page, for any Accept; XML if that is requested',
     get(S1, type='text/html'),
     get(S1, headers={'Accept': '*/*'}, type='text/html'),
     get(S1, headers={'Accept': 'text/xml'}, type='text/xml'),
@@ -121,7 +121,7 @@ facts.row(
 facts.row(
     '2.4/7',
     'STM',
-    'xsiType on PUT and POST: the type of what is made',
+    'xsiType on PUT and POST: the type of the new item',
     put('{s}/experiments/X?xsiType=xnat:ctSessionData', 201),
     get('{s}/experiments/X?format=json', like='xnat:ctSessionData'),
     post('{s}/experiments?label=Y&xsiType=xnat:petSessionData'),
@@ -144,7 +144,7 @@ facts.row(
 facts.row(
     '2.4/10',
     'SM',
-    'req_format: what the body is taken for',
+    'req_format: the type as which the body is read',
     made('{s}'),
     put(
         '{s}?req_format=form',
@@ -197,8 +197,8 @@ facts.row(
 @facts.shown(
     '2.4/14',
     'SM',
-    'limit and offset page listings, whose rows have no order; * is no limit, and no offset then; '
-    'no totalRecords in pages',
+    'limit and offset page listings, whose rows have no order; with * there is no limit and no '
+    'offset; no totalRecords in pages',
 )
 def pages_of_a_listing(case: Case) -> None:
     pages = [case.admin.get(f'{P}/experiments?limit=2&offset={start}').result for start in (0, 2)]
@@ -285,7 +285,7 @@ facts.unseen(
     '2.4/19',
     'S',
     'requested_screen: another page of the web site',
-    'this archive has no web site; a client of the REST API asks for data',
+    'the archive has no web site; clients of the REST API request data',
 )
 
 
@@ -305,7 +305,8 @@ def files_of_deleted_items(case: Case) -> None:
 @facts.shown(
     '2.4/21',
     'STM',
-    'allowDataDeletion: what a document has not is removed; without it, documents are merged',
+    'allowDataDeletion: parts that the document lacks are removed; without it, documents are '
+    'merged',
 )
 def documents_that_replace(case: Case) -> None:
     for number in '12':
@@ -367,7 +368,7 @@ facts.row(
 
 
 @facts.shown(
-    '2.4/25', 'S', 'what an event_… parameter says is recorded; a site may require a reason'
+    '2.4/25', 'S', 'values of event_… parameters are recorded; a site may require a reason'
 )
 def events_are_recorded(case: Case) -> None:
     told = (
@@ -417,7 +418,7 @@ def jobs_of_a_session(case: Case) -> None:
 facts.row(
     '2.4/27',
     'SM',
-    'populateFromDB and loadExisting are no fields',
+    'populateFromDB and loadExisting are not fields',
     put('{s}?populateFromDB=true&loadExisting=true&group=g'),
     get('{s}?format=json', item={'group': 'g'}),
 )
@@ -1054,7 +1055,7 @@ facts.row('2.6/31', 'RM', 'no date: the empty text', get(f'{M1}/assessors', rows
 facts.row(
     '2.6/32',
     'RM',
-    'rows of scans, which no filter keeps out',
+    'rows of scans, to which filters do not apply',
     get(
         f'{M1}/scans?ID=1',
         like='"xnat_imagescandata_id": ?"[0-9]+"',
@@ -1086,7 +1087,7 @@ def a_row_of_dicomdump(case: Case) -> None:
 facts.row(
     '2.6.a',
     'SM',
-    'a short name is its own key; scans are listed only with their ID',
+    'the key of a short name is the name; scans are listed only with their ID',
     get(
         f'{M1}/scans?columns=ID,type,quality&format=csv',
         columns='xnat_imagescandata_id,ID,type,quality,URI',
@@ -1096,8 +1097,8 @@ facts.row(
 facts.row(
     '2.6.b',
     'STM',
-    'the key of a full path is in lower case, unless a short name stands for it; its type may '
-    'narrow the list, and has its key then',
+    'the key of a full path is in lower case, or its short name; its type may limit the list, '
+    'and has its key then',
     get(
         f'{P}/experiments?columns=xnat:mrSessionData/scans/scan/ID,xnat:imageSessionData/label&'
         'format=csv',
@@ -1108,8 +1109,7 @@ facts.row(
 facts.row(
     '2.6.c',
     'STM',
-    'the ID of projects and subjects comes along though it was not asked for; of others it is the '
-    'key of the root',
+    'the ID of projects and subjects is always included; for others it has the key of the root',
     get(f'{P}/subjects?columns=label', keys='label,ID,URI'),
     get('/data/projects?columns=name', keys='name,ID,URI'),
     get(
@@ -1136,7 +1136,7 @@ facts.unseen(
     '2.6.f',
     'S',
     'types that are not secured may have more columns',
-    'the reference says that it may be so, not when',
+    'the reference states that it is possible, but not when',
 )
 
 
@@ -1171,7 +1171,7 @@ facts.row(
 facts.row(
     '2.6/b',
     'SM',
-    'only what the caller may read is listed, shared items too',
+    'only items that the caller may read are listed, shared ones included',
     made('{p}/subjects/S'),
     put('{p}?accessibility=private'),
     put('{p}/subjects/S/projects/{q_id}'),
@@ -1209,7 +1209,7 @@ def listed(query: str, *names: str, key: str = 'id') -> Ask:
 facts.row(
     '2.6.1/1',
     'STM',
-    'all that can be seen: own, public, protected; no private ones of others',
+    'all visible projects: own, public, protected; no private ones of others',
     *BY_ROLE,
     made('/data/projects/{new}a?accessibility=private'),
     made('/data/projects/{new}b?accessibility=public'),
@@ -1364,7 +1364,7 @@ facts.row(
 facts.row(
     '2.6.2/2',
     'STM',
-    'of a session its own alone; all=true adds those of its parts; totalRecords counts resources',
+    'for a session only its own; all=true adds those of its parts; totalRecords counts resources',
     get(f'{M1}/resources', count=1, meta={'totalRecords': '1'}),
     get(ALL, count=4, meta={'totalRecords': '4'}),
     get(f'{ALL}&file_stats=true', meta={'totalRecords': '4'}),
@@ -1399,8 +1399,8 @@ facts.row(
 @facts.shown(
     '2.6.2/8',
     'STM',
-    'the URI has IDs and the number of the resource, and is not quoted; of one named resource it '
-    'has what was asked',
+    'the URI has IDs and the number of the resource, and is not quoted; for one named resource '
+    'it is that of the request',
 )
 def rows_of_files(case: Case) -> None:
     session, subject = case.admin.ok('PUT', case.e), case.admin.ok('PUT', case.s)
@@ -1426,7 +1426,7 @@ def rows_of_files(case: Case) -> None:
 @facts.shown(
     '2.6.2/9',
     'SM',
-    'the JSON of files has Columns, whose URI tells the server root, and no totalRecords',
+    'the JSON of files has Columns, whose URI names the server root, and no totalRecords',
 )
 def columns_of_files(case: Case) -> None:
     found = case.admin.get(f'{M1}/files').result
@@ -1437,7 +1437,7 @@ def columns_of_files(case: Case) -> None:
 # -- 2.7 formats
 
 
-@facts.shown('2.7.1', 'SR', 'JSON: a ResultSet with Result, and what is told of it beside')
+@facts.shown('2.7.1', 'SR', 'JSON: a ResultSet with Result, and its description')
 @facts.shown('2.7.2', 'SR', 'all values are texts, nothing is the empty text')
 @facts.shown('2.7.3', 'STR', 'totalRecords is digits in a text')
 def tables_in_json(case: Case) -> None:
@@ -1509,7 +1509,7 @@ facts.row(
 )
 
 
-@facts.shown('2.7.9', 'SM', 'XML: what is told as attributes, then columns, rows and cells')
+@facts.shown('2.7.9', 'SM', 'XML: the description as attributes, then columns, rows and cells')
 def tables_in_xml(case: Case) -> None:
     root = etree.fromstring(case.admin.get(f'{P}/subjects?format=xml').body)
     assert (root.tag, root.get('title'), root.get('totalRecords')) == ('ResultSet', None, '2')

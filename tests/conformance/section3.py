@@ -39,7 +39,7 @@ def names(path: str, *wanted: str) -> Ask:
 
 
 @facts.shown(
-    '3.1.1', 'STM', 'a form, the body with inbody=true, or a body of a type that is no form'
+    '3.1.1', 'STM', 'a form, the body with inbody=true, or a body of a type other than forms'
 )
 def ways_to_upload(case: Case) -> None:
     base = f'{case.e}/resources/R/files'
@@ -77,7 +77,7 @@ def names_of_uploads(case: Case) -> None:
 facts.row(
     '3.1.3',
     'SM',
-    'a missing resource is made; without one, a resource without a label',
+    'a missing resource is created; without a name, a resource without a label',
     put(f'{R}/f?inbody=true', send=b'x'),
     get('{e}/resources', rows={'label': ['R']}),
     put('{s}/files/loose.txt?inbody=true', send=b'loose'),
@@ -117,7 +117,9 @@ def duplicates(case: Case) -> None:
 
 
 @facts.shown(
-    '3.1.6', 'ST', 'overwrite=true replaces; the old file goes to the history where that is kept'
+    '3.1.6',
+    'ST',
+    'overwrite=true replaces; the old file is added to the history if the site has one',
 )
 def overwriting(case: Case) -> None:
     archive = case.world.closed.archive
@@ -141,7 +143,7 @@ def overwriting(case: Case) -> None:
 @facts.shown(
     '3.1.7',
     'STM',
-    'extract=true unpacks zip, tar, tar.gz and tgz at the root of the resource, whatever the path',
+    'extract=true unpacks zip, tar, tar.gz and tgz at the root of the resource, for any path',
 )
 def extracting(case: Case) -> None:
     members = {'a.txt': b'a', 'b/c.txt': b'c'}
@@ -166,8 +168,8 @@ def extracting(case: Case) -> None:
 facts.row(
     '3.1.8',
     'STM',
-    'format, content, description and tags, as one text: kept of the file, and of a resource that '
-    'is made',
+    'format, content, description and tags, as one text: stored for the file, and for a new '
+    'resource',
     put(f'{R}/f?inbody=true&format=NIFTI&content=T1&tags=c,site=3,k:v&description=d', send=b'x'),
     get(
         '{e}/resources?file_stats=true',
@@ -184,7 +186,7 @@ facts.row(
 facts.row(
     '3.1.9',
     'SM',
-    'no file: 400, an empty body with inbody an error; a form where inbody says a body: 400',
+    'no file: 400, an empty body with inbody an error; a form despite inbody: 400',
     put(f'{R}/f?inbody=true', (400, 500), send=b''),
     put(f'{R}/f', 400),
     put(f'{R}/f?inbody=true', 400, send=multipart(('f', b'x'))[0], headers=multipart()[1]),
@@ -229,8 +231,8 @@ facts.row(
 @facts.shown(
     '3.1.12',
     'SM',
-    'reference: a file that lies on the server, or a folder with all that is in it; XNAT asks '
-    'nobody for a right, here administrators may',
+    "reference: a file on the server's disk, or a folder with all files in it; XNAT checks no "
+    'right, the archive requires an administrator',
 )
 @facts.shown('3.1.14', 'SM', 'async, notify and delete go with reference')
 def references(case: Case) -> None:
@@ -264,7 +266,7 @@ def references(case: Case) -> None:
 facts.row(
     '3.1.13',
     'SM',
-    'update-stats=false is taken; counts and sizes are told',
+    'update-stats=false is accepted; counts and sizes are shown',
     put(f'{R}/f?inbody=true&update-stats=false', send=b'xyz'),
     get('{e}/resources?file_stats=true', rows={'file_count': ['1'], 'file_size': ['3']}),
 )
@@ -343,7 +345,7 @@ def time_of_a_file(case: Case) -> None:
 facts.row(
     '3.2.4',
     'SBM',
-    'no ETag; one range is served, whatever If-Range says, also beyond the end; several are not',
+    'no ETag; one range is served, with any If-Range, also beyond the end; several are not',
     get(ONE, header={'ETag': None, 'Accept-Ranges': 'bytes'}),
     get(
         ONE,
@@ -366,7 +368,7 @@ facts.row(
 facts.row(
     '3.2.5',
     'SM',
-    'If-Modified-Since: 304 where the file is no newer; a moment in the future is passed over',
+    'If-Modified-Since: 304 if the file is not newer; a time in the future is ignored',
     get(
         ONE,
         200,
@@ -377,7 +379,7 @@ facts.row(
 )
 
 
-@facts.shown('3.2.6', 'STM', 'every file is sent as an attachment, whatever the site shows')
+@facts.shown('3.2.6', 'STM', 'every file is sent as an attachment, with any preference of the site')
 def attachments(case: Case) -> None:
     admin, archive, base = (
         case.client('open admin'),
@@ -439,9 +441,9 @@ facts.row(
 )
 
 
-@facts.shown('3.2.11', 'SM', 'a trailing / lists a folder; GET knows no patterns')
-@facts.shown('3.6.1', 'STM', 'DELETE of a file, a folder/ or a pattern*: 200, gone')
-@facts.shown('3.6.3', 'SM', 'the resource stays when its last file goes')
+@facts.shown('3.2.11', 'SM', 'a path with / at its end lists a folder; GET accepts no patterns')
+@facts.shown('3.6.1', 'STM', 'DELETE of a file, a folder/ or a pattern*: 200')
+@facts.shown('3.6.3', 'SM', 'the resource stays when its last file is deleted')
 def folders_and_patterns(case: Case) -> None:
     base = f'{case.e}/resources/W/files'
     for name in ('d/a1', 'd/a2', 'd/e/a3', 'b1', 'c1'):
@@ -466,7 +468,7 @@ def folders_and_patterns(case: Case) -> None:
     assert case.admin.get(f'{case.e}/resources').rows[0]['label'] == 'W'
 
 
-@facts.shown('3.2.12', 'SM', 'x.zip/entry: an entry of a stored zip; listContents: what is in it')
+@facts.shown('3.2.12', 'SM', 'x.zip/entry: an entry of a stored zip; listContents: its entries')
 def entries_of_a_zip(case: Case) -> None:
     base = f'{case.e}/resources/R/files'
     case.admin.ok(
@@ -542,7 +544,7 @@ facts.row(
 facts.row(
     '3.3/2',
     'ST',
-    'file_format: the same, but a file without format is never found',
+    'file_format: the same, but files without format are never found',
     *FILTERED,
     names('{n}/files?file_format=DICOM', '1.dcm'),
     names('{n}/files?file_format=DICOM&file_format=NIFTI', '1.dcm', '1.nii'),
@@ -552,7 +554,7 @@ facts.row(
 facts.row(
     '3.3/3',
     'SM',
-    'locator: where a file lies, on the server or in the project, in place of its URI',
+    'locator: path of a file on the server or in the project, instead of its URI',
     *FILTERED,
     get(
         '{n}/resources/DICOM/files?locator=absolutePath',
@@ -567,7 +569,7 @@ facts.row(
 facts.row(
     '3.3/4',
     'SM',
-    'recursive=false on a folder lists what is further down, and not what is in it (a defect)',
+    'recursive=false on a folder lists files further down, and not those in it (a defect)',
     put(f'{R}/d/a?inbody=true', send=b'1'),
     put(f'{R}/d/e/b?inbody=true', send=b'1'),
     names(f'{R}/d/', 'a', 'b'),
@@ -637,7 +639,7 @@ facts.row(
 facts.row(
     '3.4.4',
     'SBM',
-    'an assessor by its label alone, with the side: what is stored without one is out',
+    'an assessor by its label only, with the side: resources stored without a side are out',
     made('{e}/assessors/A?{qc}'),
     put('{e}/assessors/A/out/resources/O/files/f?inbody=true', send=b'x'),
     put('{e}/assessors/A/resources/L/files/g?inbody=true', send=b'x'),
@@ -784,13 +786,12 @@ CATALOGUE = put(f'{R}/d/f.txt?inbody=true&format=F&content=C&description=D&tags=
 
 
 @facts.shown(
-    '3.5.1', 'SM', 'text/xml: a cat:Catalog with an ID, its project and what was done, and entries'
+    '3.5.1', 'SM', 'text/xml: a cat:Catalog with an ID, its project, its changes, and entries'
 )
 @facts.shown(
     '3.5.2',
     'SM',
-    'an entry: where the file is, what is told of it, who made it and when, MD5; its size as a '
-    'metaField',
+    'an entry: path and description of the file, creator and time, MD5; its size as a metaField',
 )
 def catalogue(case: Case) -> None:
     CATALOGUE.verify(case)
@@ -855,7 +856,7 @@ facts.row(
 )
 
 
-@facts.shown('3.5.6', 'SM', 'MD5 where the site keeps checksums, else nothing')
+@facts.shown('3.5.6', 'SM', 'MD5 if the site computes checksums, else empty')
 def checksums(case: Case) -> None:
     archive, path = case.world.closed.archive, f'{case.e}/resources/R/files'
     for name, keep in (('with', True), ('without', False)):
@@ -906,7 +907,7 @@ def caches(case: Case) -> None:
 facts.row(
     '3.7/2',
     'S',
-    'PUT makes one: a message; 412 where it is',
+    'PUT creates one: a message; 412 if it exists',
     put(f'{CACHE}/{{new}}', type='text/html'),
     put(f'{CACHE}/{{new}}', 412),
 )

@@ -367,7 +367,7 @@ facts.row(
 )
 
 
-@facts.shown('4.2.6', 'STM', 'of a project: what it owns, or what is shared into it')
+@facts.shown('4.2.6', 'STM', 'for a project: its own items, and those shared into it')
 def of_a_project(case: Case) -> None:
     case.admin.ok('PUT', case.e)
     case.admin.ok('PUT', f'{case.e}/projects/{case.q_id}')
@@ -430,7 +430,7 @@ facts.row(
 facts.row(
     '4.3/4',
     'STM',
-    'LIKE: whatever the case; as given on display fields, contains on schema fields, with * too',
+    'LIKE ignores case; as given on display fields, contains on schema fields, also with *',
     labels(S, (f'{S}.SUBJECT_LABEL', 'LIKE', 's%'), 'S1', 'S2'),
     labels(S, (f'{S}.GENDER', 'LIKE', 'ale')),
     labels(S, (G, 'LIKE', 'EMA'), 'S1'),
@@ -488,13 +488,12 @@ facts.row(
 facts.row(
     '4.3/11',
     'SM',
-    'raw values: texts bring their own quotes, on paths; on display fields they are quoted all the '
-    'same',
+    'raw values: texts need quotes on paths; on display fields they are quoted in any case',
     labels(S, (f'{S}/group', '=', "'control'", 1), 'S1'),
     search(S, 'SUBJECT_LABEL', criterion(f'{S}.SUB_GROUP', '=', "'control'", 1), status=BAD),
     labels(M, (f'{M}/AGE', '>', '80', 1), 'M2'),
 )
-facts.row('4.3/12', 'SM', '*: whatever there is', labels(S, (f'{S}.SUB_GROUP', '=', '*'), 'S1'))
+facts.row('4.3/12', 'SM', '*: any value', labels(S, (f'{S}.SUB_GROUP', '=', '*'), 'S1'))
 facts.row(
     '4.3.1',
     'TRM',
@@ -505,7 +504,7 @@ facts.row(
 )
 
 
-@facts.shown('4.3.2', 'STM', 'INSERT_DATE is a moment, which is never equal to a day')
+@facts.shown('4.3.2', 'STM', 'INSERT_DATE is a time, which never equals a day')
 def the_day_of_insertion(case: Case) -> None:
     day = case.admin.get('/data/projects/P/subjects').rows[0]['insert_date'][:10]
     labels(S, (f'{S}.INSERT_DATE', '=', day)).verify(case)
@@ -521,7 +520,7 @@ facts.unseen(
     '4.3.4',
     'T',
     'LIKE and BETWEEN on some schema fields are broken',
-    'defects of XNAT that its suite expects; what works is in 4.3/4 and 4.3/8',
+    'defects of XNAT that its test suite expects; 4.3/4 and 4.3/8 have the forms that work',
 )
 facts.row(
     '4.3.5',
@@ -561,7 +560,7 @@ def found(case: Case) -> dict[str, Any]:
 
 @facts.shown('4.4.1', 'RM', 'ResultSet: Columns, Result, rootElementName, totalRecords')
 @facts.shown('4.4.2', 'SRM', 'a column: key, type, xPATH, element_name, header, id')
-@facts.shown('4.4.3', 'SRM', 'quarantine_status: the last column, told by its key alone')
+@facts.shown('4.4.3', 'SRM', 'quarantine_status: the last column, described by its key only')
 @facts.shown('4.4.4', 'SRM', 'key of a field of the root: its ID in lower case')
 @facts.shown('4.4.5', 'STRM', 'of another element: after the name of its table')
 @facts.shown('4.4.6', 'RM', 'of a full path: with _col_ for the colon and nothing for the slash')
@@ -629,13 +628,13 @@ def long_keys(case: Case) -> None:
 
 
 facts.row(
-    '4.4.10', 'SM', 'columns that links need come along, told by key and path', search(M, 'LABEL',
+    '4.4.10', 'SM', 'columns for links are added, described by key and path', search(M, 'LABEL',
            like='\\{"key": ?"session_id", ?"xPATH": ?"session_id"\\}'),
 )  # fmt: skip
 facts.row(
     '4.4.11',
     'SM',
-    'kept results have a column key',
+    'cached results have a column key',
     search(M, 'LABEL', query='&cache=true&limit=5', like='"key": ?"XNAT_E'),
 )
 
@@ -659,7 +658,7 @@ def result_in_csv(case: Case) -> None:
     ]
 
 
-facts.shown('4.4.13', 'RM', 'CSV quotes what has to be quoted')(result_in_csv)
+facts.shown('4.4.13', 'RM', 'CSV has quotes where they are needed')(result_in_csv)
 
 
 @facts.shown('4.4.16', 'STM', 'one row for a root item, with allow-diff-columns too')
@@ -680,7 +679,7 @@ def rows_of_a_root_item(case: Case) -> None:
     '4.4.17',
     'SM',
     'in the order of the first field, days from the newest, unless the site does not sort or '
-    'sort_by says otherwise',
+    'sort_by names another',
 )
 def order_of_rows(case: Case) -> None:
     columns = search(M, 'DATE LABEL').send
@@ -768,7 +767,9 @@ facts.row(
 )
 
 
-@facts.shown('4.5.6', 'SM', 'what they say of a field; those of projects are told for each project')
+@facts.shown(
+    '4.5.6', 'SM', 'their description of a field; those of projects are listed for each project'
+)
 def what_is_told_of_fields(case: Case) -> None:
     rows = {row['FIELD_ID']: row for row in case.admin.get(f'{FIELDS}?format=json').rows}
     assert (
@@ -887,7 +888,7 @@ def cached(case: Case, query: str = '', body: str = FIVE, by: str = 'admin') -> 
 @facts.shown(
     '4.7.1',
     'STM',
-    'cache=true: the name of the kept table, how much is in it, its columns, no rows yet',
+    'cache=true: the name of the cached table, its number of rows, its columns, no rows yet',
 )
 def keeping(case: Case) -> None:
     kept = cached(case)
@@ -936,11 +937,11 @@ def counted_values(case: Case) -> None:
     assert [name.lower() for name in answer.header] == ['values', 'count'] and len(answer.csv) == 2
 
 
-@facts.shown('4.7.5', 'SM', 'refresh=true: made anew')
+@facts.shown('4.7.5', 'SM', 'refresh=true: computed again')
 @facts.shown(
     '4.7.6',
     'STM',
-    'a document with an ID is answered from what is kept under it, whatever it says now',
+    'a document with an ID returns the result cached for it, even if the document differs',
 )
 def kept_under_an_id(case: Case) -> None:
     first = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P'), ID=case.new).decode()
@@ -975,7 +976,8 @@ TAGGED = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P'), tag='P', se
 @facts.shown(
     '4.8/1',
     'SM',
-    'the table: those for all and ones own, tagged ones when asked for, all for administrators',
+    'the table: those for all and those of the caller, tagged ones on request, all for '
+    'administrators',
 )
 def saved_searches(case: Case) -> None:
     for name, body in (
@@ -1106,7 +1108,7 @@ facts.row(
 facts.row(
     '4.8/a',
     'TM',
-    "a project's own listing: restricted to it, tagged by it",
+    'the listing of a project: limited to it, tagged by it',
     get(f'/data/projects/P/searches/@{S}', like='ID="P_xnat:subjectData"'),
     get(f'/data/projects/P/searches/@{S}', like='tag="P"'),
     get(f'/data/projects/P/searches/@{S}', like='sharing/share/project'),

@@ -48,7 +48,7 @@ facts.row(
 )
 
 
-@facts.shown('5.1/4', 'SM', 'a group of ones own: rights by data type, and none to manage')
+@facts.shown('5.1/4', 'SM', 'a custom group: rights by data type, without the right to manage')
 def a_group_of_ones_own(case: Case) -> None:
     case.admin.ok('PUT', case.e)
     given = {'xnat:subjectData': 'R', 'xnat:mrSessionData': 'RE'}

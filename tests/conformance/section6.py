@@ -81,7 +81,7 @@ facts.row(
 )
 
 
-@facts.shown('6.1/4', 'ST', 'what the columns hold')
+@facts.shown('6.1/4', 'ST', 'contents of the columns')
 def values_of_sessions(case: Case) -> None:
     uri = waiting(case)
     row = listed(case)[0]
@@ -213,7 +213,7 @@ def parts_of_a_session(case: Case) -> None:
     assert len(case.admin.get(f'{path}/scans/2/resources/DICOM/files').rows) == 3
 
 
-@facts.shown('6.1/13', 'S', 'what was done to a session')
+@facts.shown('6.1/13', 'S', 'the history of a session')
 def logs_of_a_session(case: Case) -> None:
     path = f'/data{waiting(case)}'
     assert case.admin.get(f'{path}/logs').rows and case.admin.get(f'{path}/logs/last').status == 200
@@ -302,7 +302,7 @@ def archive_sessions(case: Case) -> None:
     case.admin.ok('DELETE', nobodys)
 
 
-@facts.shown('6.1/19', 'S', 'validate-archive: what stands against archiving')
+@facts.shown('6.1/19', 'S', 'validate-archive: reasons against archiving')
 def validate(case: Case) -> None:
     service, uri = '/data/services/validate-archive', waiting(case)
     assert [row['type'] for row in case.admin.post(f'{service}?src={uri}').rows] == [
@@ -328,9 +328,7 @@ def bodies(case: Case) -> None:
     assert nothing.status == 400 and 'Unable to identify upload format.' in nothing.text
 
 
-@facts.shown(
-    '6.2/2', 'ST', 'import-handler: SI, DICOM-zip, gradual-DICOM; 404 for one that is not known'
-)
+@facts.shown('6.2/2', 'ST', 'import-handler: SI, DICOM-zip, gradual-DICOM; 404 for an unknown one')
 def handlers(case: Case) -> None:
     dest = f'dest=/prearchive/projects/{case.p_id}'
     for handler, body in (
@@ -396,7 +394,7 @@ def overwriting(case: Case) -> None:
     ]
 
 
-@facts.shown('6.2/6', 'S', 'prearchive_code, auto-archive, AA and commit say where it ends')
+@facts.shown('6.2/6', 'S', 'prearchive_code, auto-archive, AA and commit decide where it ends')
 def policies(case: Case) -> None:
     for number, query in enumerate(('prearchive_code=1', 'auto-archive=true', 'AA=true')):
         answer = upload(case, f'project={case.p_id}&session=P{number}&{query}')
@@ -459,7 +457,7 @@ def without_the_right(case: Case) -> None:
         ] == [403, 403]
 
 
-@facts.shown('6.2/13', 'S', 'what cannot be read: 500')
+@facts.shown('6.2/13', 'S', 'unreadable files: 500')
 def unreadable(case: Case) -> None:
     assert upload(case, f'dest=/prearchive/projects/{case.p_id}', study()[:5000]).status == 500
 
@@ -526,7 +524,7 @@ def launches(case: Case) -> None:
 @facts.shown(
     '6.3/5',
     'S',
-    'GET of a launch: what is launched, as the source has it; the reference says its workflow',
+    'GET of a launch: the launched pipeline, as in the source; the reference says its workflow',
 )
 def launched(case: Case) -> None:
     name = pipeline(case)
@@ -557,7 +555,7 @@ def workflow(case: Case, status: str = 'Running', by: str = 'owner', leave: str 
 @facts.shown(
     '6.3/6',
     'STM',
-    'PUT of a workflow makes or changes it; 400 without its fields, 403 without the right',
+    'PUT of a workflow creates or changes it; 400 without its fields, 403 without the right',
 )
 def workflows(case: Case) -> None:
     assert [
@@ -586,8 +584,8 @@ def one_workflow(case: Case) -> None:
 @facts.shown(
     '6.3/8',
     'SM',
-    'the table of workflows of a pipeline: CSV that is called a spreadsheet, unless another format '
-    'is asked',
+    'the table of workflows of a pipeline: CSV with the media type of a spreadsheet, unless '
+    'another format is requested',
 )
 def table_of_workflows(case: Case) -> None:
     assert workflow(case).status == 200
@@ -638,7 +636,7 @@ def refresh(case: Case) -> None:
     assert case.admin.post(service).status == 200
 
 
-@facts.shown('6.4/2', 'SM', 'audit: what was done to an item')
+@facts.shown('6.4/2', 'SM', 'audit: the changes of an item')
 def audit(case: Case) -> None:
     identifier = case.admin.item(case.e)['data_fields']['ID']
     case.member.ok('PUT', f'{case.e}?note=n&event_reason=why')
@@ -690,8 +688,7 @@ facts.row(
 facts.row(
     '6.4/6',
     'SM',
-    'features: a table, as a page where nothing else is asked; of a project JSON that is called a '
-    'text',
+    'features: a table, as a page by default; of a project JSON with the media type of a text',
     get('/data/services/features', type='text/html'),
     get('/data/services/features?format=json', meta={}),
     get('/data/services/features?tag={p_id}', like='onByDefault', type='text/plain'),

@@ -78,7 +78,7 @@ facts.row(
 )
 
 
-@facts.shown('7.7', 'BM', 'connections are kept; a length for files')
+@facts.shown('7.7', 'BM', 'connections are kept alive; Content-Length for files')
 def kept_connections(case: Case) -> None:
     client = case.world.connect(case.world.closed, 'admin')
     assert client.get('/data/projects').status == 200
@@ -147,7 +147,7 @@ facts.row(
 facts.row(
     '7.13',
     'SM',
-    'a body of the wrong type: 400, 406 or 422, never 415',
+    'a body of a wrong type: 400, 406 or 422, never 415',
     put('{s}', (400, 422), send='{"a": 1}', headers=XML),
     put(
         '{e}/resources/R/files/f?inbody=true',
@@ -196,12 +196,12 @@ facts.unseen(
     '7.15',
     'S',
     'while starting: redirected, or 503',
-    'this archive answers from its first moment on; there is no set-up to wait for',
+    'the archive accepts requests as soon as it is started; it has no set-up to wait for',
 )
 facts.row(
     '7.16',
     'BM',
-    'texts: text/plain in ISO-8859-1; tables say no charset, and are in UTF-8',
+    'texts: text/plain in ISO-8859-1; tables in UTF-8, without a charset in the header',
     get('/data/JSESSION', header={'Content-Type': '(?i)text/plain; ?charset=iso-8859-1$'}),
     get('/data/projects?format=csv', header={'Content-Type': '(?i)text/csv$'}),
 )

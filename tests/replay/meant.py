@@ -248,7 +248,7 @@ TABLE: tuple[Meant, ...] = (
         r'B2-documents-elsewhere/0(27|28|35)|B3-copying/01[236]',
         'GET ',
         frozenset({'elements'}),
-        'IDs of reconstructions are unique on a site: R1 and its files were moved from a session of '
+        'IDs of reconstructions are unique on a site: R1 and its files came from a session of '
         'another recording',
     ),
     Meant(
