@@ -26,7 +26,7 @@ __all__ = ['Search', 'SearchEngine', 'SearchManager', 'expected_key', 'keys_of']
 log = logging.getLogger('pyxnat')
 
 _URI = f'{uris.ENTRY}/search'
-LONGEST_KEY = 63
+_LONGEST_KEY = 63
 """Characters of a key in XNAT's database; a longer one becomes ``df_alias_N``."""
 _SUBJECT = 'xnat:subjectData'
 _NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
@@ -415,7 +415,7 @@ def _with_aliases(keys: list[str], fields: list[Field], row: Row) -> list[str]:
 def _without_long(names: list[str], root: str) -> list[str]:
     """Leave out fields whose key is too long for the database, if there are several."""
     long = {
-        name for name in names if len(expected_key(Field.parse(name, root), root)) > LONGEST_KEY
+        name for name in names if len(expected_key(Field.parse(name, root), root)) > _LONGEST_KEY
     }
     return [name for name in names if name not in long] if len(long) > 1 else names
 
