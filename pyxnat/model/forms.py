@@ -11,10 +11,10 @@ import datetime
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from ..errors import ProgrammingError
+from .near import did_you_mean
 
 __all__ = [
     'CUSTOM_FIELDS',
@@ -232,9 +232,10 @@ def find_field(forms: Sequence[Form], name: str) -> tuple[Form, FormField]:
         raise _no_form(forms, name.removeprefix(PREFIX))
     form, key = named[0]
     names = [field.name for field in form.fields]
-    close = get_close_matches(key.replace('.', '/'), names, 3) or names
+    question = did_you_mean(key.replace('.', '/'), names)
     raise ProgrammingError(
-        f'the form {form.title!r} has no field {key!r}', remedy=f'Its fields: {", ".join(close)}.'
+        f'the form {form.title!r} has no field {key!r}',
+        remedy=f'{question}Its fields: {", ".join(names)}.',
     )
 
 
@@ -276,11 +277,12 @@ def _no_form(forms: Sequence[Form], rest: str) -> ProgrammingError:
         )
     if rest in titles or '/' not in rest:
         problem = f'{PREFIX}{rest} names no field of a form'
-        return ProgrammingError(problem, remedy=f'Fields are such as {forms[0].columns[:1]}.')
-    close = get_close_matches(rest.rpartition('/')[0], titles, 3) or titles
+        columns = [name for form in forms for name in form.columns]
+        return ProgrammingError(problem, remedy=f'Fields are such as {", ".join(columns[:3])}.')
+    question = did_you_mean(rest.rpartition('/')[0], titles)
     return ProgrammingError(
         f'there is no form {rest.partition("/")[0]!r}',
-        remedy=f'Forms: {", ".join(close)}. manage.forms() lists them.',
+        remedy=f'{question}Forms: {", ".join(titles)}. manage.forms() lists them.',
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -27,6 +28,7 @@ from .host import Host
 from .writable import Writable
 
 __all__ = [
+    'LEVELS_WITH_FORMS',
     'FormColumn',
     'documents_column',
     'fields_uri',
@@ -40,10 +42,11 @@ __all__ = [
     'write_forms',
 ]
 
+_BY_UUID = re.compile(r'form:[0-9a-f]{8}-[0-9a-f-]{27}/')
 _JSON = {'Content-Type': 'application/json'}
 
-_LEVELS = ('projects', 'subjects', 'experiments', 'scans', 'assessors')
-"""Levels whose items can have forms."""
+LEVELS_WITH_FORMS = ('projects', 'subjects', 'experiments', 'scans', 'assessors')
+"""Plural names of the levels whose items can have forms."""
 
 
 class FormColumn(NamedTuple):
@@ -106,7 +109,8 @@ def form_columns(
     levels : sequence of str
         Plural names of levels whose items may have the forms, by precedence.
     project : str
-        ID of the project, if the elements are below one. Default: forms of any project.
+        ID of the project, if the elements are below one: its forms, and any that is named by its
+        UUID. Default: forms of any project.
 
     Raises
     ------
@@ -118,8 +122,12 @@ def form_columns(
     wanted = [name for name in names if is_form_name(name)]
     if not wanted:
         return {}
-    places = [plural for plural in levels if plural in _LEVELS]
+    places = [plural for plural in levels if plural in LEVELS_WITH_FORMS]
     forms = host.manage.forms.known(project)
+    if project and any(
+        _BY_UUID.match(name) and not matching_fields(forms, name) for name in wanted
+    ):
+        forms = host.manage.forms.known()  # a form of the owner of shared items
     level_of = {form.uuid: _level_of(form, places) for form in forms}
     found = {}
     for name in wanted:
@@ -197,11 +205,29 @@ def read_document(text: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def fields_uri(element: Writable) -> str:
-    """Return the URI of the values of all forms of an element."""
-    return uris.join(
-        '/xapi/custom-fields' + element.writing_uri().removeprefix(uris.ENTRY), 'fields'
-    )
+def fields_uri(plural: str, own: str, session: str = '') -> str:
+    """Return the URI of the values of all forms of an item.
+
+    It names no project: below a project, XNAT finds none of the items that others share into it.
+
+    Parameters
+    ----------
+    plural : str
+        Plural name of the item's level.
+    own : str
+        Its ID.
+    session : str
+        Accession ID of the session of a scan or assessor.
+    """
+    place = ('experiments', session, plural, own) if session else (plural, own)
+    return uris.join('/xapi/custom-fields', *map(uris.quote, place), 'fields')
+
+
+def _uri_of(element: Writable) -> str:
+    """Return the URI of an element's values. A request for each ID that is not known."""
+    is_below = element.level.plural in ('scans', 'assessors')
+    session = element.parent_on_path() if is_below else None
+    return fields_uri(element.level.plural, element.id(), session.id() if session else '')
 
 
 def _changed_forms(
@@ -261,7 +287,7 @@ def split_forms(
 
 
 def write_forms(element: Writable, values: Mapping[FormColumn, Any]) -> None:
-    """Set fields of forms. Two requests.
+    """Set fields of forms. Two requests, and those for IDs that are not known.
 
     XNAT replaces a form as a whole, so the present values are read just before.
 
@@ -277,7 +303,7 @@ def write_forms(element: Writable, values: Mapping[FormColumn, Any]) -> None:
     DataError
         The server did not store a value.
     """
-    uri = fields_uri(element)
+    uri = _uri_of(element)
     document = json.loads(element.connection.request(uri, expiration=0))
     body = json.dumps(_changed_forms(document, values), ensure_ascii=False).encode()
     stored = json.loads(element.connection.request(uri, 'PUT', body, _JSON))

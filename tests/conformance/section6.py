@@ -892,5 +892,21 @@ def fields_of_forms(case: Case) -> None:
     assert found == {f'{start}INPANEL', f'{start}INBOX'}
 
 
+@facts.shown('6.5/d', 'S', 'custom fields below a project: its own items alone, none shared')
+def fields_of_shared_items(case: Case) -> None:
+    session = case.admin.ok('PUT', case.e)
+    subject = case.admin.ok('PUT', f'{case.s}?group=g')
+    case.admin.ok('PUT', f'{case.s}/projects/{case.q_id}')
+    case.admin.ok('PUT', f'{case.e}/projects/{case.q_id}')
+    for place in (f'subjects/{subject}', f'experiments/{session}'):
+        found = [
+            case.admin.put(
+                f'/xapi/custom-fields{above}/{place}/fields', b'{"a": 1}', **_JSON
+            ).status
+            for above in ('', f'/projects/{case.p_id}', f'/projects/{case.q_id}')
+        ]
+        assert found == [200, 200, 404], place
+
+
 _FORM_UUID = '89ce5943-5721-482d-afd4-ad2e9061d235'
 _JSON = {'Content-Type': 'application/json'}

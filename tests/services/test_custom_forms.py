@@ -194,6 +194,18 @@ def test_new_elements_have_values_of_forms(xnat: pyxnat.Interface, tmp_path: Pat
         project.subject(label).delete()
 
 
+def test_values_of_a_shared_session_are_set_through_any_project(xnat: pyxnat.Interface) -> None:
+    xnat.select('/projects/FORM/experiments/S2_MR').share('OTHER', label='VISITOR')
+    uuid = next(form.uuid for form in xnat.manage.forms() if form.title == 'Of a session')
+    for path, form in (
+        ('/projects/OTHER/experiments/VISITOR', uuid),
+        ('/projects/FORM/subjects/S2/experiments/S2_MR', 'Of a session'),
+    ):
+        xnat.select(path).attrs.set(f'form:{form}/note', path)
+        assert xnat.select('/projects/OTHER/experiments').mget([f'form:{uuid}/note']) == [[path]]
+    xnat.select('/projects/FORM/experiments/S2_MR').unshare('OTHER')
+
+
 @pytest.mark.parametrize(
     ('name', 'problem'),
     [

@@ -15,10 +15,12 @@ from hypothesis import strategies as st
 
 from pyxnat import errors
 from pyxnat.tables.sheet import HIDDEN, KEY, Sheet, SheetRow, exported, read_sheet
+from tests.conftest import DEEP
 from tests.support.spreadsheet import Grid, edit, grid_of
 
 ORIGIN = {'server': 'https://xnat.example.org', 'of': '/projects/P/subjects/*'}
 COLUMNS = [KEY, 'label', 'group', 'form:Visit 1/day']
+MANY = 400 if DEEP else 25
 each_format = pytest.mark.parametrize('suffix', ['.csv', '.xlsx'])
 PIECES = [
     '=',
@@ -60,7 +62,7 @@ def written(folder: Path, sheet: Sheet, suffix: str) -> Path:
 
 
 @each_format
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=MANY, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=st.lists(st.tuples(TEXTS, CHARACTERS), max_size=4))
 def test_any_text_comes_back(tmp_path: Path, suffix: str, texts: list[tuple[str, str]]) -> None:
     sheet = made(texts)
@@ -68,7 +70,7 @@ def test_any_text_comes_back(tmp_path: Path, suffix: str, texts: list[tuple[str,
 
 
 @each_format
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=MANY, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4),
     order=st.permutations(range(4)),

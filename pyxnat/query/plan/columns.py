@@ -244,5 +244,5 @@ def _remedy(name: str, levels: Sequence[str]) -> str:
     more = f'; those of {above} as in {level(levels[1]).singular}/label' if above else ''
     return (
         f'{did_you_mean(name, candidates)}Columns of {own.plural}: {", ".join(names)}, and full '
-        f'paths such as xnat:subjectData/group{more}.'
+        f'paths such as xnat:subjectData/group{more}. Fields of forms: form:TITLE/KEY.'
     )

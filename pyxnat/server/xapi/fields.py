@@ -42,13 +42,17 @@ def _item(call: Call, connection: Connection, names: dict[str, str], right: str 
     """Return the row of the item in the path.
 
     No path leads below a project's session, so the session is found first, then its scan or
-    assessor. `Forbidden` where the caller lacks `right` on the item.
+    assessor. Below a project, items that others share into it are not found, as in XNAT.
+    `Forbidden` where the caller lacks `right` on the item.
     """
     row = _find(
         call,
         connection,
         [(level, names[level]) for level in ('project', 'subject', 'experiment') if level in names],
     )
+    if names.get('project', row.project) != row.project:
+        name = names.get('experiment') or names.get('subject')
+        raise NotFound(f'Unable to identify experiment: {name}')
     below = [(level, names[level]) for level in ('scan', 'assessor') if level in names]
     if below:
         row = _find(

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ... import errors
-from ...model import uris
 from ...model.copies import Item, copy_document, differences, read_item, values_of
 from ...model.levels import LEVELS, children, level
+from ...resources.forms import fields_uri
 from ...resources.host import Host
 from .sidecar import Sidecar
 from .workers import WorkerPool
@@ -279,16 +279,11 @@ class Restorer:
         if not item.custom_fields or (there and there.custom_fields == item.custom_fields):
             return
         own = there.id if there else str(element.row.get('ID') or item.id)
-        places = {
-            'projects': ('projects', element.path_name),
-            'subjects': ('subjects', own),
-            'experiments': ('experiments', own),
-            'scans': ('experiments', owner, 'scans', item.id),
-            'assessors': ('experiments', owner, 'assessors', own),
-        }
-        place = [uris.quote(name) for name in places[item.level]]
+        if item.level in ('projects', 'scans'):
+            own = element.path_name if item.level == 'projects' else item.id
+        session = owner if item.level in ('scans', 'assessors') else ''
         self._host.connection.request(
-            uris.join('/xapi/custom-fields', *place, 'fields'),
+            fields_uri(item.level, own, session),
             'PUT',
             item.custom_fields.encode(),
             _JSON,

@@ -15,15 +15,15 @@ from ...model.levels import Level
 from ...model.schemas import Field
 from ...query.plan import columns_of, levels_of
 from ...resources.base import class_of
-from ...resources.forms import FormColumn, form_columns, project_of
+from ...resources.forms import LEVELS_WITH_FORMS, FormColumn, form_columns, project_of
 from ...resources.host import Host
 from ...resources.writing import Fields
 from .diff import Checker
 
 __all__ = ['LEVELS', 'Columns', 'cell_text', 'element_of', 'key_columns', 'uri_of_row']
 
-LEVELS = ('projects', 'subjects', 'experiments', 'scans', 'assessors')
-"""Levels whose elements can be rows of a spreadsheet."""
+LEVELS = LEVELS_WITH_FORMS
+"""Levels whose elements can be rows of a spreadsheet: those with fields that people edit."""
 _OWNER = 'experiment/ID'
 _BELOW_SESSIONS = ('scans', 'assessors')
 _NUMBER = re.compile(r'[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?')
@@ -76,7 +76,8 @@ def element_of(host: Host, row: Level, uri: str, cells: Mapping[str, Any]) -> An
         Its `key_columns`.
     """
     known = {name: str(cells[name]) for name in key_columns(row) if '/' not in name}
-    return class_of(row.plural).element_at(uri, host, known)
+    above = {'experiments': {'ID': str(cells[_OWNER])}} if _OWNER in cells else {}
+    return class_of(row.plural).element_at(uri, host, known, above)
 
 
 class Columns:
