@@ -258,10 +258,10 @@ def plot(bench: Bench, path: Path) -> None:
     tasks = [task for task in bench.titles if task != 'hits']
     panels: list[tuple[str, int, str]] = [('requests', bench.delays[0], 'requests')]
     panels += [('seconds', delay, f'seconds at {delay} ms') for delay in bench.delays]
-    figure = Figure(figsize=(4 * len(panels), 0.32 * len(tasks) + 1.4), layout='constrained')
-    for axes, (what, delay, title) in zip(
-        figure.subplots(1, len(panels), sharey=True), panels, strict=True
-    ):
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(8.5, rows * (0.22 * len(tasks) + 0.7)), layout='constrained')
+    grid = figure.subplots(rows, 2, sharey=True, squeeze=False).flat
+    for axes, (what, delay, title) in zip(grid, panels, strict=False):
         for client, colour in zip(bench.clients, COLOURS, strict=False):
             at = [(number, bench.at(task, delay).get(client)) for number, task in enumerate(tasks)]
             points = [

@@ -147,6 +147,7 @@ def _next_steps(folder: Path, url: str, user: str) -> list[str]:
     ipython = find_spec('IPython') is not None
     return [
         '',
+        f'The picture: {folder / "brain_masks.png"}',
         'To serve the archive again:',
         '  ' + _command(python, '-m', 'pyxnat.server', str(folder / 'archive'), '--port', port),
         f'To open it in {"IPython" if ipython else "Python"}:',
