@@ -11,7 +11,6 @@ exec((HERE / 'pyxnat' / 'version.py').read_text(encoding='utf-8'), VERSION)
 
 SERVER = ['Werkzeug>=3.0', 'cheroot>=10.0', 'SQLAlchemy>=2.0', 'pydicom>=3.0.1']
 DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
-DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
 XLSX = ['openpyxl>=3.1']
@@ -19,9 +18,11 @@ FSSPEC = ['fsspec>=2024.12']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
+PYTEST = ['pytest>=8.0']
+DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16', *SERVER, *CLI, *PYTEST]
 TEST = [
+    *PYTEST,
     'distributed>=2024.1',
-    'pytest>=8.0',
     'pytest-xdist>=3.8',
     'mypy>=1.13',
     'hypothesis>=6.100',
