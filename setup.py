@@ -19,7 +19,7 @@ CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
 PYTEST = ['pytest>=8.0']
-DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16', *SERVER, *CLI, *PYTEST]
+DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16', *SERVER, *CLI, *FSSPEC, *PYTEST]
 TEST = [
     *PYTEST,
     'distributed>=2024.1',
