@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .db.access import Sessions, Users
+from .db.access import Users
 from .db.accessions import Accessions
 from .db.preferences import Preference, Preferences
+from .db.sessions import Sessions
 from .db.store import Connection, Store, get_setting, put_setting
 from .db.types import Model
 from .storage.file_area import FileArea

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pyxnat.server import Server, serve
-from pyxnat.server.db.access import Caller, Sessions
+from pyxnat.server.db.caller import Caller
+from pyxnat.server.db.sessions import Sessions
 
 from .conftest import Client
 
