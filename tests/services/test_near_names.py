@@ -77,6 +77,41 @@ def test_near_names_are_bounded() -> None:
     assert did_you_mean('LABEL_12', many).startswith("Did you mean 'LABEL_12'")
 
 
+# -- templates
+
+
+@pytest.mark.parametrize('values', [{}, {'sex': 'female'}, {'hand': 'left'}, {'gender': 'x'}])
+@pytest.mark.parametrize('sharing', ['public', 'private'])
+def test_a_template_names_the_values_that_are_missing(
+    values: dict[str, str], sharing: str, study: Any, server: Any, tmp_path: Path
+) -> None:
+    name = f'chosen_{study.id()}_{sharing}_{len(values)}'
+    criteria = [('xnat:subjectData/GENDER', '=', 'sex'), ('xnat:subjectData/SES', '=', 'hand')]
+    searches = study.host.manage.search
+    searches.save_template(
+        name, 'xnat:subjectData', ['xnat:subjectData/SUBJECT_ID'], [*criteria, 'AND'], sharing
+    )
+    server.add_user('reader', 'secret')
+    login = ('reader', 'secret') if sharing == 'public' else (server.user, server.password)
+    with pyxnat.Interface(server.url, *login, tmp_path) as interface:
+        own = interface.manage.search
+        subjects = interface.select('/projects/*/subjects')
+        for use in (
+            lambda: own.use_template(name, values),
+            lambda: subjects.where(template=(name, values)).get(),
+            lambda: own.get(name),
+            lambda: own.get(f'template_{name}'),
+            lambda: subjects.where(query=f'template_{name}').get(),
+        ):
+            with pytest.raises(errors.ProgrammingError) as caught:
+                use()
+            for key in {'sex', 'hand'} - set(values):
+                assert f'no value for {key!r}' in str(caught.value) or repr(key) in str(
+                    caught.value
+                )
+    searches.delete_template(name)
+
+
 # -- wrong URLs ------------------------------------------------------------------------------------
 
 

@@ -122,7 +122,7 @@ class SearchManager:
                 f'out_format={out_format!r} is not known',
                 remedy=f'Use one of: {", ".join(_FORMATS)}.',
             )
-        identity = self._identity(name)
+        identity = self._identity(name, is_run=out_format == 'results')
         if out_format == 'results':
             return self._host.search.saved(identity)
         document = self._document(identity)
@@ -226,7 +226,7 @@ class SearchManager:
     def criteria(self, saved: Saved) -> Group | None:
         """Return the criteria of a search or filled template. Two requests."""
         if saved.values is None:
-            return search_xml.read(self._document(self._identity(saved.name))).criteria
+            return search_xml.read(self._document(self._identity(saved.name, is_run=True))).criteria
         return _filled(
             search_xml.read(self._document(self._identity(saved.name, _TEMPLATE))),
             dict(saved.values),
@@ -365,9 +365,14 @@ class SearchManager:
             row for row in rows if _name(row) == name
         ]
 
-    def _identity(self, name: str, prefix: str = '') -> str:
-        """Return the ID of the search or template with a name or ID."""
+    def _identity(self, name: str, prefix: str = '', *, is_run: bool = False) -> str:
+        """Return the ID of the search or template with a name or ID.
+
+        With `is_run`, a template is an error, which names the values that are missing.
+        """
         found = self._find(prefix + name)
+        if is_run:
+            self._check_is_search(found or self._find(_TEMPLATE + name))
         if not found:
             kind = 'template' if prefix else 'search'
             existing = ', '.join(self._names(prefix, False))
@@ -383,6 +388,17 @@ class SearchManager:
                 remedy=f'Use an ID in place of the name: {identities}.',
             )
         return found[0]['id']
+
+    def _check_is_search(self, rows: list[Row]) -> None:
+        name = _name(rows[0]) if rows else ''
+        if name.startswith(_TEMPLATE):
+            bundle = search_xml.read(self._document(rows[0]['id']))
+            missing = templates.keys(spell(bundle.criteria) if bundle.criteria else [])
+            values = ', '.join(f'{key!r}: …' for key in missing)
+            raise errors.ProgrammingError(
+                f'{name!r} is a template, and has no value for {", ".join(map(repr, missing))}',
+                remedy=f'Use use_template({name.removeprefix(_TEMPLATE)!r}, {{{values}}}).',
+            )
 
 
 @contextmanager
