@@ -822,6 +822,7 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(
 
 @pytest.mark.parametrize('verb', ['get', 'put', 'rm', 'cp', 'import'])
 @pytest.mark.parametrize('changed', [False, True])
+@pytest.mark.sample(2)
 def test_a_plan_is_done_unless_something_changed(
     verb: str, changed: bool, run: Run, study: Any, other: Any, tmp_path: Path
 ) -> None:

@@ -59,6 +59,7 @@ def error_classes() -> list[type[errors.Error]]:
 
 
 @pytest.mark.parametrize('cls', error_classes(), ids=lambda cls: cls.__name__)
+@pytest.mark.sample(3)
 def test_an_error_is_its_message_and_percent_tb_has_the_rest(
     cls: type[errors.Error], prompt: Prompt
 ) -> None:
