@@ -60,7 +60,7 @@ class Figure(NamedTuple):
 GET = {
     'pyxnat': 'get SMALL/S/E {dest}',
     'xnatctl 0.6': 'session download -P SMALL -E E --out {dest} --extract',
-    'xnatpy 0.8': 'download experiments --project SMALL --target {dest} E',
+    'xnatpy 0.8': 'download experiments SMALL E {dest}',
 }
 JOBS = [
     Job('version', dict.fromkeys(PROGRAMS, '--version')),
