@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .errors import Error
     from .interface import Interface
     from .services.inspector import Inspector
+    from .services.lock import Lock
     from .services.manage.saved_searches import SearchManager
     from .services.manage.users import Users
     from .services.select import Select
@@ -42,6 +43,7 @@ __all__ = [
     'Inspector',
     'Interface',
     'JsonTable',
+    'Lock',
     'Mirror',
     'SearchManager',
     'Select',
@@ -55,6 +57,7 @@ _CLASSES = {
     **core.OLD_CLASSES,
     'Error': 'errors',
     'JsonTable': 'tables',
+    'Lock': 'services.lock',
     'Mirror': 'apps.sync',
     'Sites': 'apps.sites',
 }

@@ -61,6 +61,7 @@ __all__ = [
     'InternalError',
     'InvalidArgument',
     'LocalFileExists',
+    'LockMismatch',
     'MalformedDocument',
     'MissingColumn',
     'NetworkError',
@@ -279,6 +280,10 @@ class UnknownLabel(NotFoundError, KeyError):
 
 class LocalFileExists(DataError, FileExistsError):
     """Local file that a download would replace."""
+
+
+class LockMismatch(DataError):
+    """A file on the server is not the one of a lock file."""
 
 
 class IntegrityError(DatabaseError):

@@ -35,6 +35,7 @@ from .services.arrays import ArrayData
 from .services.bulk import Bulk
 from .services.draw import Draw
 from .services.inspector import Inspector
+from .services.lock import Locks
 from .services.manage import Manager
 from .services.search import SearchEngine
 from .services.select import Select
@@ -121,6 +122,8 @@ class Interface(Classic):
         Transfers of many files and elements in parallel; used by elements and collections.
     sheets : Sheets
         Fields of elements in spreadsheets; used by collections and projects.
+    locks : Locks
+        Lock files of selections; used by elements and collections.
     walker : Walker
         Executes the plans of selections; used by collections.
 
@@ -230,6 +233,7 @@ class Interface(Classic):
         self.owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
+        self.locks = Locks(self)
         self.sheets = Sheets(self)
         self.walker = Walker(self, jobs if self._exec_is_own else 1)
         self.manage = Manager(self)

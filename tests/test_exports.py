@@ -74,6 +74,7 @@ def test_the_package_exports_these_names() -> None:
         'Inspector',
         'Interface',
         'JsonTable',
+        'Lock',
         'Mirror',
         'SearchManager',
         'Select',

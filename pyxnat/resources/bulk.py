@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..query.layouts import LAYOUT
 from .host import Host
 
-__all__ = ['Downloadable', 'Mappable', 'Uploadable']
+__all__ = ['Downloadable', 'Lockable', 'Mappable', 'Uploadable']
 
 
-class Downloadable:
+class Lockable:
+    """Mixin for elements and collections with files below them."""
+
+    host: Host
+
+    def lock(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        fields: Iterable[str] = (),
+        files: bool | str | Sequence[str] = True,
+        layout: str = LAYOUT,
+    ) -> Any:
+        """Write a lock file: which items and files this selection has now.
+
+        Parameters
+        ----------
+        path : path
+            The file to write, such as ``study.xnatlock``.
+        fields : iterable of str, optional
+            Columns of the items to lock, as in `table`.
+        files : bool, str or sequence of str
+            Whether to lock the files below, or the labels of the resources whose files are.
+        layout : str
+            Layout of the folder that `Lock.fetch` fills, as in `download`.
+
+        Returns
+        -------
+        Lock
+            The lock file (:class:`pyxnat.Lock`): it verifies a server or a folder, and fetches.
+
+        Notes
+        -----
+        The requests of ``table`` and of listing the files; no content is fetched.
+        """
+        return self.host.locks.create(self, path, fields=fields, files=files, layout=layout)
+
+
+class Downloadable(Lockable):
     """Mixin for elements and collections with files below them."""
 
     host: Host

@@ -38,6 +38,8 @@ class Host(Protocol):
     @property
     def bulk(self) -> _Bulk: ...
     @property
+    def locks(self) -> _Locks: ...
+    @property
     def sheets(self) -> _Sheets: ...
     @property
     def search(self) -> _Search: ...
@@ -47,6 +49,18 @@ class Host(Protocol):
     def select(self) -> Any: ...
     @property
     def manage(self) -> Any: ...
+
+
+class _Locks(Protocol):
+    def create(
+        self,
+        selection: Any,
+        path: str | os.PathLike[str],
+        *,
+        fields: Iterable[str] = (),
+        files: bool | str | Sequence[str] = True,
+        layout: str = '',
+    ) -> Any: ...
 
 
 class _Owners(Protocol):
