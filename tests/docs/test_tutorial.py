@@ -11,6 +11,7 @@ import doctest
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -57,22 +58,29 @@ def without_files(subject: Subject) -> Subject:
     return dataclasses.replace(subject, sessions=tuple(map(emptied, subject.sessions)))
 
 
+PASSWORD = 'a secret'
+
+
 @pytest.fixture(scope='module')
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Serve the folder that ``make demo`` makes, with fewer files."""
-    folder = tmp_path_factory.mktemp('demo') / 'demo-archive'
-    folder.mkdir()
-    (folder / 'password').write_text('a secret\n', encoding='ascii')
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Fill the archive of ``make demo``, with fewer files; return its folder."""
+    folder = tmp_path_factory.mktemp('demo')
     users = {'reader': 'another secret'}
-    with serve(folder / 'archive', password='a secret', users=users, durable=False) as server:
-        with pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as xnat:
-            fill(
-                xnat,
-                [
-                    subject if subject.label in WITH_FILES else without_files(subject)
-                    for subject in cohort()
-                ],
-            )
+    with (
+        serve(folder / 'archive', password=PASSWORD, users=users, durable=False) as server,
+        pyxnat.Interface(server.url, server.user, server.password, folder / 'cache') as xnat,
+    ):
+        people = cohort()
+        fill(xnat, [one if one.label in WITH_FILES else without_files(one) for one in people])
+    return folder / 'archive'
+
+
+@pytest.fixture
+def demo(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Serve a copy of the archive: pages change it."""
+    copy = tmp_path_factory.mktemp('copy') / 'archive'
+    shutil.copytree(filled, copy)
+    with serve(copy, password=PASSWORD, durable=False) as server:
         yield server
 
 
