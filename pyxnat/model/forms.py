@@ -423,12 +423,12 @@ def _moment(given: Any) -> str | None:
 
 
 def _json(given: Any) -> Any:
-    if not isinstance(given, str):
-        return list(given) if isinstance(given, (list, tuple)) else given
     try:
-        found = json.loads(given)
+        found = json.loads(given) if isinstance(given, str) else given
     except ValueError:
         return None
+    if isinstance(found, tuple):
+        return list(found)
     return found if isinstance(found, (list, dict)) else None
 
 

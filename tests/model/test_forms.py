@@ -123,6 +123,7 @@ def test_values_are_stored_as_by_web_pages(field: Any, given: Any, value: Any) -
         (component('a', 'datetime'), '32.1.2020', 'is no date'),
         (component('a'), ['x'], 'is no single value'),
         (component('a', multiple=True), 'x', 'is no list'),
+        (component('a', 'selectboxes'), False, 'is no list or object'),
         (component('a', 'select', data={'values': [{'value': 'x'}]}), 'y', 'is no choice'),
     ],
     ids=repr,

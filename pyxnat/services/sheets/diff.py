@@ -215,7 +215,10 @@ def _compare_cell(
 
 
 _DAY = re.compile(r'(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?')
-_PARTS = re.compile(r'\d+')
+_LOCAL_DAY = re.compile(
+    r'(\d{1,4})[./ -](\d{1,2})[./ -](\d{1,4})(?: [\d:., ]+(?:[AP]M)?)?', re.IGNORECASE
+)
+"""A day, with or without a time, in the notation of some country."""
 
 
 def looks_rewritten(exported: str, edited: str, kind: str) -> bool:
@@ -243,11 +246,11 @@ def looks_rewritten(exported: str, edited: str, kind: str) -> bool:
     """
     if exported.lower() == edited.lower() and exported.lower() in ('true', 'false'):
         return True
-    day = _DAY.fullmatch(exported)
-    if day is not None and not _DAY.fullmatch(edited):
+    day, local = _DAY.fullmatch(exported), _LOCAL_DAY.fullmatch(edited)
+    if day is not None and local is not None and not _DAY.fullmatch(edited):
         year, *rest = day.groups()
-        parts = [part.zfill(2) for part in _PARTS.findall(edited)][:3]
-        return sorted(parts) in (sorted([year, *rest]), sorted([year[2:], *rest]))
+        parts = sorted(part.zfill(2) for part in local.groups())
+        return parts in (sorted([year, *rest]), sorted([year[2:], *rest]))
     try:
         before, after = float(exported), float(edited.replace(',', '.'))
     except ValueError:
