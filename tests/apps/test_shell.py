@@ -862,20 +862,31 @@ def test_a_failure_comes_last_with_the_log_of_the_run(
     assert 'GET /data/' in log and 'Traceback' in log and server.password not in log
 
 
+def test_a_home_that_cannot_be_written_costs_the_log_alone(
+    run: Run, study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / 'state').write_text('a file')
+    monkeypatch.setenv('XDG_STATE_HOME', str(tmp_path / 'state'))
+    found = run('mv', f'{study.id()}/S', 'T')
+    assert found.status == Exit.CONFLICT and 'There is no log of this run' in found.err
+
+
 @pytest.mark.parametrize('line', ['ls NOPE', 'ls', 'ls --nope', 'api -d secret GET /data/nope'])
 def test_no_log_where_the_message_says_all(line: str, run: Run, tmp_path: Path) -> None:
     assert 'The log of this run' not in run(*line.split()).err
     assert not list(tmp_path.rglob('*.log'))
 
 
-def test_logs_are_few_and_have_no_secrets(run: Run, tmp_path: Path, server: Any) -> None:
+def test_logs_are_few_and_have_no_secrets(
+    run: Run, server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('XNAT_PASS', 'y')
     logs = state_folder('logs')
     for number in range(25):
         (logs / f'20200101-0000{number:02}-1.log').touch()
     with FaultProxy(server.url) as proxy:
         proxy.applies, proxy.faults = (lambda method, uri: True), [says(500, b'broken')] * 99
         args = ('--server', proxy.url, '--user', 'x', 'api', '-d', 'topsecret', 'PUT', '/data/x')
-        os.environ['XNAT_PASS'] = 'y'
         found = run(*args)
     assert 'The log of this run' in found.err
     kept = sorted(logs.glob('*.log'))

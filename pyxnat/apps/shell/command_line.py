@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -143,10 +144,18 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         status = _status(given)
         if log.has_failure and status not in _EXPLAINED:
-            click.echo(f'The log of this run: {log.write(given)}', err=True)
+            click.echo(_written(log, given), err=True)
     finally:
         log.end()
     return status
+
+
+def _written(log: Any, given: Sequence[str]) -> str:
+    """Write the log, and return the line that names it."""
+    try:
+        return f'The log of this run: {log.write(given)}'
+    except OSError as error:  # a home that cannot be written
+        return f'There is no log of this run: {error}'
 
 
 def _status(given: Sequence[str]) -> int:
