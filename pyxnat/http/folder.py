@@ -9,6 +9,8 @@ import atexit
 import base64
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -183,19 +185,41 @@ class Folder:
         DatabaseError
             The archive refuses the document.
         """
-        opened = self.place()
-        if not isinstance(opened, _Opened):
-            raise ConfigurationError(f'{self.path} is served: stop the server first')
         headers = {'content-type': 'text/xml', 'content-length': str(len(document))}
-        opened.enter()
-        try:
-            response = call(opened.archive.put_exact, uri, 'PUT', Payload(document), headers)
+        with self._opened() as archive:
+            response = call(archive.put_exact, uri, 'PUT', Payload(document), headers)
             body = response.read_all()
-        finally:
-            opened.leave()
         if response.status not in (200, 201):
             message = server_message(body)
             raise from_status(response.status, message, method='PUT', uri=self.server + uri)
+
+    def change_id(self, before: str, after: str) -> None:
+        """Give an item the accession ID that it has at another server.
+
+        Parameters
+        ----------
+        before, after : str
+            The IDs.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            archive.change_id(before, after)
+
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """Yield the archive, which this process must have open."""
+        opened = self.place()
+        if not isinstance(opened, _Opened):
+            raise ConfigurationError(f'{self.path} is served: stop the server first')
+        opened.enter()
+        try:
+            yield opened.archive
+        finally:
+            opened.leave()
 
     def close(self) -> None:
         """Close the archive, if no other Interface of this process uses it."""

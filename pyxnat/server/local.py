@@ -14,8 +14,11 @@ from ..errors import ConfigurationError
 from .app import App
 from .context import EXACT
 from .db.access import Caller
+from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
+from .items.item_changes import levels_with_shared_ids
+from .items.writer import Writer
 from .presence import Presence, find
 from .serving import new_password
 from .startup import ServedArchive
@@ -75,6 +78,23 @@ class LocalArchive:
             Called with status and headers of the response.
         """
         return self({**environ, EXACT: True}, start_response, as_owner=True)
+
+    def change_id(self, before: str, after: str) -> None:
+        """Give an item the accession ID that it has at another server.
+
+        Parameters
+        ----------
+        before, after : str
+            The IDs.
+        """
+        if self._owner is None:
+            raise ConfigurationError('the archive has no administrator')
+        with self._archive.store.write() as connection:
+            writer = Writer(self._archive, connection, self._owner)
+            for where in ('subject', 'experiment'):
+                row = taken(connection, levels_with_shared_ids(where), before)
+                if row is not None:
+                    writer.change_id(row, after)
 
     def _open_session(self, owner: Caller) -> str:
         """Return the owner's session; a new one after a long pause."""

@@ -99,6 +99,7 @@ def test_processes_write_at_once(tmp_path: Path) -> None:
     assert '1' not in [value for _, value in marks(tmp_path / 'study')], 'not closed'
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('name', ['a.txt', 'new.txt'], ids=['replaced', 'new'])
 def test_others_repair_what_a_killed_writer_left(tmp_path: Path, name: str) -> None:
     code = """
@@ -143,6 +144,7 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
     assert (folder / 'archive.sqlite').read_bytes() == before
 
 
+@pytest.mark.sample(2)
 def test_a_folder_of_a_killed_server_is_repaired(tmp_path: Path) -> None:
     code = """
         from pyxnat.server import serve

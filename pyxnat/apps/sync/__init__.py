@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .mirror import Mirror, PullReport, Status
+from .mirror import Mirror, Status
+from .puller import PullReport
+from .push import PushPlan, Step
 from .state import Conflict
 
-__all__ = ['Conflict', 'Mirror', 'PullReport', 'Status']
+__all__ = ['Conflict', 'Mirror', 'PullReport', 'PushPlan', 'Status', 'Step']

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ['Decision', 'Values', 'decide', 'merged']
+__all__ = ['GONE_HERE', 'Decision', 'Values', 'decide', 'merged']
 
 Values = Mapping[str, str]
 
 _BOTH = 'changed on both sides'
 _MADE = 'created on both sides'
 _GONE_THERE = 'deleted there, changed here'
-_GONE_HERE = 'deleted here, changed there'
+GONE_HERE = 'deleted here, changed there'
 
 
 class Decision(NamedTuple):
@@ -61,7 +61,7 @@ def decide(
         if upper is None or key not in theirs or found[key].action != 'take':
             continue
         if upper.key not in ours and (upper.action != 'take' or upper.key not in theirs):
-            found[key] = Decision(key, 'conflict', _GONE_HERE)
+            found[key] = Decision(key, 'conflict', GONE_HERE)
     return list(found.values())
 
 
@@ -73,7 +73,7 @@ def _decide(base: Values | None, ours: Values | None, theirs: Values | None) -> 
     if theirs == base:
         return 'keep', ''
     if ours is None:
-        return 'conflict', _GONE_HERE
+        return 'conflict', GONE_HERE
     if theirs is None:
         return 'conflict', _GONE_THERE
     if base is None:

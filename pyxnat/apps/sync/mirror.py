@@ -3,55 +3,29 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ... import errors
 from ...http.folder import create
 from ...interface import Interface
+from ...model.levels import level
 from ...model.wildcards import is_wildcard
 from ...query.paths import Path as SelectPath
 from ...query.paths import read
 from ...resources.base import Element
-from ...services.bulk.report import Report
 from .decisions import decide
-from .pull import Fetched, UnitPull, fetch
+from .parts import LABEL
+from .puller import Here, Puller, PullReport
+from .push import PushPlan
+from .pusher import Pusher
 from .sides import Files, FolderSide, Side, always_fresh
 from .state import Conflict, State, Unit
 
-__all__ = ['Mirror', 'PullReport', 'Status']
+__all__ = ['Mirror', 'Status']
 
-_AHEAD = 8
-"""Units that are fetched before they are needed, for each thread."""
 _MAX_DELETE = 0.1
-
-
-class PullReport(Report):
-    """Report of a pull: ``ok`` are the units that were changed, ``skipped`` the unchanged ones.
-
-    Attributes
-    ----------
-    deleted : list of str
-        Units that the remote deleted.
-    conflicts : list of Conflict
-        Items and files that both sides changed.
-    """
-
-    def __init__(self) -> None:
-        super().__init__('pulled')
-        self.deleted: list[str] = []
-        self.conflicts: list[Conflict] = []
-
-    def __str__(self) -> str:
-        text = super().__str__()
-        for name in ('deleted', 'conflicts'):
-            if getattr(self, name):
-                text += f'\n  {len(getattr(self, name))} {name}'
-        return text
 
 
 class Status(NamedTuple):
@@ -261,10 +235,10 @@ class Mirror:
             report.deleted += [unit.key for unit in gone]
             return
         self._state.select(selected.path, {'where': selected.where, 'files': selected.files.text})
-        puller = _Puller(remote, folder, self._state, self.folder / 'mirror' / 'stage', report)
-        puller.run(todo, {key: mark for key, (_, mark) in here.items()}, selected.files, jobs)
-        for unit in gone:
+        for unit in gone:  # first: another subject may have the label now
             self._bury(unit, here, report)
+        puller = Puller(remote, folder, self._state, self.folder / 'mirror' / 'stage', report)
+        puller.run(todo, Here(here, known), selected.files, jobs)
 
     def _units_here(self, project: str) -> dict[str, tuple[Unit, str]]:
         try:
@@ -308,6 +282,124 @@ class Mirror:
             key in base and file.values(next(iter(base[key]))) == base[key]
             for key, file in files.items()
         )
+
+    # -- pushing
+
+    def push(
+        self, plan: PushPlan | None = None, *, delete: bool = False, dry_run: bool = False
+    ) -> Any:
+        """Send the changes of the folder to the server.
+
+        Items that were created in the folder get their accession ID of the server. Fields are sent
+        if only the folder changed them, files if the server still has the one that was pulled.
+        What both sides changed is a conflict, and is not sent.
+
+        Parameters
+        ----------
+        plan : PushPlan, optional
+            Plan of an earlier `dry_run`; it is carried out only if it would be the same now.
+        delete : bool
+            Whether what was deleted in the folder is deleted at the server, too.
+        dry_run : bool
+            Whether to return the plan and send nothing.
+
+        Returns
+        -------
+        PullReport or PushPlan
+            ``ok`` are the steps that were carried out, as text; with `dry_run` a plan.
+
+        Raises
+        ------
+        DataError
+            The plan does not fit any more.
+
+        Notes
+        -----
+        Requests: two listings with the marks; for each changed subject its document and listings of
+        its files, before and after; and one for each item or file that is sent. They are sent one
+        at a time: XNAT loses fields of parallel writes to one item. After a crash, the next push
+        compares first, so nothing is sent twice.
+        """
+        delete = plan.delete if plan is not None else delete
+        with always_fresh(self.remote, self.local):
+            if plan is not None or dry_run:
+                now = Pusher(self.remote, self.local, self._state, delete).plan()
+                if dry_run:
+                    return now
+                if now != plan:
+                    raise errors.DataError(
+                        'the plan does not fit any more: one of the sides has changed',
+                        remedy='Make a new one with push(dry_run=True).',
+                    )
+            pusher = Pusher(self.remote, self.local, self._state, delete)
+            return pusher.run(self.folder / 'mirror' / 'stage')
+
+    def resolve(self, key: str, take: Literal['local', 'remote']) -> None:
+        """End a conflict, for one side. No request.
+
+        The other version is replaced by the next pull (``remote``) or push (``local``), unless it
+        has changed again by then.
+
+        Parameters
+        ----------
+        key : str
+            `Conflict.key`.
+        take : {'local', 'remote'}
+            The side whose version is right.
+
+        Raises
+        ------
+        DataError
+            There is no such conflict.
+        """
+        if take not in ('local', 'remote'):
+            raise errors.ProgrammingError(f'take={take!r} is neither local nor remote')
+        found = [conflict for conflict in self._state.conflicts() if conflict.key == key]
+        if not found:
+            raise errors.DataError(
+                f'no conflict of {key}', remedy='mirror.conflicts() lists them, with their keys.'
+            )
+        for one in found:
+            if one.key == one.unit and not one.theirs:
+                self._resolve_deleted(one, take)
+                continue
+            if one.kind == 'item' and one.ours and one.theirs:
+                self._give_id(one)
+            other = one.ours if take == 'remote' else one.theirs
+            self._state.rebase(one.unit, one.kind, one.key, other or None)
+
+    def _give_id(self, conflict: Conflict) -> None:
+        """Give an item that was created on both sides the ID that it has at the server.
+
+        Raises
+        ------
+        DataError
+            It was changed since the conflict was found.
+        """
+        side, project = FolderSide(self.local), self._state.units()[conflict.unit].project
+        with always_fresh(self.local):
+            units = [unit for unit, _ in side.units(project).values()]
+            near = [unit for unit in units if unit.key == conflict.unit]
+            near = near or [unit for unit in units if unit.label == conflict.ours.get(LABEL)]
+            parts = [part for unit in near for part in side.parts(unit).values()]
+            if any(part.key == conflict.key for part in parts):
+                return
+            for part in parts:
+                if part.values == conflict.ours and level(part.level).has_label:
+                    side.change_id(part.id, conflict.key.rpartition('/')[2])
+                    return
+        raise errors.DataError(
+            f'{conflict.key} was changed since the conflict was found', remedy='Pull again.'
+        )
+
+    def _resolve_deleted(self, conflict: Conflict, take: str) -> None:
+        """End the conflict of a subject that the server deleted and the folder changed."""
+        unit = self._state.units()[conflict.unit]
+        if take == 'local':
+            self._state.forget(unit.key)  # it is new, and will be created again
+            return
+        self.local.select.project(unit.project).subject(unit.id).delete()
+        self._state.bury(unit)
 
     # -- comparing
 
@@ -394,73 +486,3 @@ def _check_deletions(
             remedy='Check that the login can still read them. If they were deleted, pull with '
             'max_delete=1.',
         )
-
-
-class _Puller:
-    """Pulls units: fetches them in threads, and writes them to the folder one by one."""
-
-    def __init__(
-        self, remote: Side, folder: FolderSide, state: State, stage: Path, report: PullReport
-    ) -> None:
-        self._remote = remote
-        self._folder = folder
-        self._state = state
-        self._stage = stage
-        self._report = report
-
-    def run(
-        self, todo: list[tuple[Unit, str]], marks: dict[str, str], files: Files, jobs: int
-    ) -> None:
-        """Pull units.
-
-        Parameters
-        ----------
-        todo : list
-            The units, with their marks at the remote.
-        marks : dict
-            Key of each unit of the folder to its mark.
-        files : Files
-            Which files are wanted.
-        jobs : int
-            Number of threads.
-        """
-        with ThreadPoolExecutor(jobs, 'pyxnat-pull') as pool:
-            for unit, future in self._fetched(todo, files, pool, jobs):
-                try:
-                    fetched = future.result()
-                except errors.DatabaseError as error:
-                    if isinstance(error, (errors.NetworkError, errors.AuthenticationError)):
-                        pool.shutdown(wait=False, cancel_futures=True)
-                        raise
-                    self._report.add_failure(unit.key, error)
-                    continue
-                self._apply(fetched, marks, files, pool)
-
-    def _fetched(
-        self, todo: list[tuple[Unit, str]], files: Files, pool: ThreadPoolExecutor, jobs: int
-    ) -> Iterator[tuple[Unit, Future[Fetched]]]:
-        """Yield the units in order; some are fetched in advance."""
-        waiting: deque[tuple[Unit, Future[Fetched]]] = deque()
-        for unit, mark in todo:
-            waiting.append((unit, pool.submit(fetch, self._remote, unit, mark, files)))
-            if len(waiting) > jobs * _AHEAD:
-                yield waiting.popleft()
-        yield from waiting
-
-    def _apply(
-        self, fetched: Fetched, marks: dict[str, str], files: Files, pool: ThreadPoolExecutor
-    ) -> None:
-        key = fetched.unit.key
-        self._stage.mkdir(parents=True, exist_ok=True)
-        pull = UnitPull(self._folder, self._state, self._stage, files, marks)
-        try:
-            changed = pull.run(fetched, key in marks, pool)
-        finally:
-            shutil.rmtree(self._stage)
-        for place, error in pull.failed:
-            self._report.add_failure(place, error)
-        self._report.conflicts += pull.conflicts
-        if changed:
-            self._report.add_success(key, pull.bytes)
-        else:
-            self._report.add_skipped(key)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from ... import errors
 from ...files.disk import digest_of
-from .decisions import Decision, Values, decide, merged
+from ...model.levels import level
+from .decisions import GONE_HERE, Decision, Values, decide, merged
 from .parts import Part
 from .sides import FileRow, Files, FolderSide, Side
 from .state import Conflict, State, Unit
@@ -77,31 +78,43 @@ class UnitPull:
         self.conflicts: list[Conflict] = []
         self.bytes = 0
 
-    def run(self, fetched: Fetched, is_here: bool, pool: Executor) -> bool:
+    def run(self, fetched: Fetched, here: Unit | None, pool: Executor) -> bool:
         """Pull a unit; return whether anything was changed in the folder.
 
         Parameters
         ----------
         fetched : Fetched
             The unit at the remote.
-        is_here : bool
-            Whether the folder has it.
+        here : Unit or None
+            The unit in the folder, which may have been created there with the same label.
         pool : Executor
             Threads that download files.
         """
         unit = fetched.unit
-        items, changed = self._pull_items(fetched, is_here)
+        ours = {} if here is None else self._adopted(here, fetched)
+        if ours and unit.key not in ours:
+            self._add_twin(here or unit, ours, fetched)
+            return False
+        items, changed = self._pull_items(fetched, ours)
         bases: dict[str, dict[str, Values]] = {'item': items}
         if not self._files.is_none:
-            bases['file'], has_files = self._pull_files(fetched, pool)
+            present = self._present(unit) if changed else frozenset(ours)
+            bases['file'], has_files = self._pull_files(fetched, present, pool)
             changed = changed or has_files
         is_whole = not (self.failed or self.conflicts)
         found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
-        here = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
+        mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
         there = fetched.mark if is_whole else ''
-        unit = unit._replace(there=there, here=here, files=self._files.text)
+        unit = unit._replace(there=there, here=mark, files=self._files.text)
         self._state.put(unit, bases, self.conflicts)
         return changed
+
+    def _present(self, unit: Unit) -> frozenset[str]:
+        """Return the keys of the items that the folder has now."""
+        try:
+            return frozenset(self._folder.parts(unit))
+        except errors.NotFoundError:
+            return frozenset()
 
     def _is_base(self, unit: Unit, bases: Mapping[str, Mapping[str, Values]]) -> bool:
         """Whether the folder has the base and nothing else."""
@@ -111,15 +124,48 @@ class UnitPull:
         if 'file' not in bases:
             return True
         by = 'digest' if all('digest' in one for one in bases['file'].values()) else 'Size'
-        files = self._folder.files(unit, self._files)
-        return {key: file.values(by) for key, file in files.items()} == bases['file']
+        files = self._folder.files(unit, Files.of('all'))
+        ours_of = {key: file.values(by) for key, file in files.items()}
+        return all(
+            bases['file'].get(key) == values
+            for key, values in ours_of.items()
+            if key in bases['file'] or self._files.has(files[key].row)
+        ) and all(key in ours_of for key in bases['file'])
 
     # -- items
 
-    def _pull_items(self, fetched: Fetched, is_here: bool) -> tuple[dict[str, Values], bool]:
+    def _adopted(self, here: Unit, fetched: Fetched) -> dict[str, Part]:
+        """Return the items of the folder, after those created on both sides got one ID.
+
+        One that has the label and the fields of an item at the remote gets its ID. One that has
+        other fields gets the other's key here, so that it is a conflict.
+        """
+        base = self._state.base(fetched.unit.key, 'item')
+        ours = self._folder.parts(here)
+        theirs = {_name_of(part): part for part in fetched.parts.values() if part.key not in ours}
+        for part in list(ours.values()):
+            twin = theirs.get(_name_of(part))
+            if twin is None or part.key in base or not level(part.level).has_label:
+                continue
+            if twin.values == part.values:
+                self._folder.change_id(part.id, twin.id)
+                here = here._replace(key=fetched.unit.key) if part.id == here.id else here
+                return self._adopted(here, fetched)
+            if part.level != 'subjects':
+                ours[twin.key] = ours.pop(part.key)
+        return ours
+
+    def _add_twin(self, here: Unit, ours: Mapping[str, Part], fetched: Fetched) -> None:
+        key = fetched.unit.key
+        values = dict(ours[here.key].values), dict(fetched.parts[key].values)
+        self.conflicts.append(Conflict(key, 'item', key, 'created on both sides', *values))
+        self._state.put(fetched.unit, {}, self.conflicts)
+
+    def _pull_items(
+        self, fetched: Fetched, ours: Mapping[str, Part]
+    ) -> tuple[dict[str, Values], bool]:
         base: dict[str, Values] = {**self._state.base(fetched.unit.key, 'item')}
         theirs = fetched.parts
-        ours = self._folder.parts(fetched.unit) if is_here else {}
         above = {key: part.parent for key, part in {**ours, **theirs}.items()}
         decisions = [
             self._guarded(one, ours, fetched.unit)
@@ -171,14 +217,23 @@ class UnitPull:
 
     # -- files
 
-    def _pull_files(self, fetched: Fetched, pool: Executor) -> tuple[dict[str, Values], bool]:
+    def _pull_files(
+        self, fetched: Fetched, present: frozenset[str], pool: Executor
+    ) -> tuple[dict[str, Values], bool]:
         unit, theirs = fetched.unit, fetched.files
         by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
-        ours = self._folder.files(unit, self._files)
+        all_ours = self._folder.files(unit, Files.of('all')) if present else {}
+        ours = {key: file for key, file in all_ours.items() if self._files.has(file.row)}
         base: dict[str, Values] = {**self._state.base(unit.key, 'file')}
+        others = {key: base.pop(key) for key in [*base] if key in all_ours and key not in ours}
         here = {key: file.values(by) for key, file in ours.items()}
         there = {key: file.values(by) for key, file in theirs.items()}
-        decisions = decide(base, here, there)
+        decisions = [
+            Decision(one.key, 'conflict', GONE_HERE)
+            if one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present
+            else one
+            for one in decide(base, here, there)
+        ]
         self._add_conflicts(unit, 'file', decisions, here, there)
         taken = [one.key for one in decisions if one.action == 'take']
         wanted = [theirs[key] for key in taken if key in theirs]
@@ -192,7 +247,7 @@ class UnitPull:
         for one in decisions:
             if one.action in ('same', 'take') and one.key not in failed:
                 _rebase(base, one.key, there.get(one.key))
-        return base, bool(taken)
+        return {**others, **base}, bool(taken)
 
     def _download(self, file: FileRow) -> str | None:
         """Return the path of the downloaded file; None after a failure."""
@@ -240,6 +295,10 @@ class UnitPull:
             for one in decisions
             if one.action == 'conflict'
         ]
+
+
+def _name_of(part: Part) -> tuple[str, str, str]:
+    return part.level, part.label, part.parent
 
 
 def _values(parts: Mapping[str, Part]) -> dict[str, Values]:

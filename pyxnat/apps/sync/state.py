@@ -184,12 +184,42 @@ class State:
             )
             connection.execute('DELETE FROM tombstone WHERE unit = ?', (unit.key,))
 
-    def bury(self, unit: Unit) -> None:
-        """Replace a unit that the remote deleted by a tombstone."""
+    def rebase(self, unit: str, kind: str, key: str, fields: Mapping[str, str] | None) -> None:
+        """Store the base of one item or file, and end its conflict.
+
+        Parameters
+        ----------
+        unit : str
+            Key of its unit.
+        kind : str
+            ``item`` or ``file``.
+        key : str
+            Its key.
+        fields : mapping or None
+            The base; None for one that neither side has.
+        """
+        place = (unit, kind, key)
         with self._connected() as connection:
             for table in ('thing', 'conflict'):
-                connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit.key,))
-            connection.execute('DELETE FROM unit WHERE key = ?', (unit.key,))
+                connection.execute(
+                    f'DELETE FROM {table} WHERE unit = ? AND kind = ? AND key = ?', place
+                )
+            if fields is not None:
+                connection.execute(
+                    'INSERT INTO thing VALUES (?, ?, ?, ?)', (*place, json.dumps(dict(fields)))
+                )
+
+    def forget(self, unit: str) -> None:
+        """Remove a unit with its base: for the next pull or push it is new."""
+        with self._connected() as connection:
+            for table in ('thing', 'conflict'):
+                connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit,))
+            connection.execute('DELETE FROM unit WHERE key = ?', (unit,))
+
+    def bury(self, unit: Unit) -> None:
+        """Replace a unit that the remote deleted by a tombstone."""
+        self.forget(unit.key)
+        with self._connected() as connection:
             connection.execute('REPLACE INTO tombstone VALUES (?, ?)', (unit.key, unit.label))
 
     def select(self, path: str, options: Mapping[str, object]) -> None:

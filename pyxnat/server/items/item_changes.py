@@ -142,6 +142,24 @@ class ItemChanges:
         self._move_folder(before, row)
         return row
 
+    def change_id(self, row: Any, accession: str) -> Any:
+        """Change the accession ID of an item, and its folder.
+
+        XNAT cannot: it is for a mirror, whose item got another ID at the server.
+
+        Parameters
+        ----------
+        row : Any
+            Row of a subject, session or assessor.
+        accession : str
+            The ID.
+        """
+        need_on(self.connection, self.caller, row, 'edit')
+        before = self.archive.files.item_folder(self.connection, row)
+        row = self._set(row, id=accession)
+        self._move_folder(before, row)
+        return row
+
     def _touch_files_below(self, row: Any) -> None:
         """Set ``last_modified`` of parts of a session that have files.
 

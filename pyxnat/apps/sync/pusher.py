@@ -1,0 +1,168 @@
+"""Push of all units: steps of each, then a pull of it, which records what both sides have now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from ...interface import Interface
+from .parts import PARENT, Part
+from .pull import fetch
+from .puller import Here, Puller, PullReport
+from .push import PushPlan, Step, UnitPush, renamed
+from .sides import Files, FolderSide, RemoteSide
+from .state import State, Unit
+
+__all__ = ['Pusher']
+
+
+class _Both(NamedTuple):
+    """A unit on both sides, with its marks."""
+
+    here: Unit | None
+    there: Unit | None
+    marks: tuple[str, str]
+    """At the server, and in the folder."""
+    files: Files
+
+
+class Pusher:
+    """Sends the changes of a folder.
+
+    Parameters
+    ----------
+    remote, local : Interface
+        Both sides.
+    state : State
+        State of the mirror.
+    delete : bool
+        Whether deletions are sent.
+    """
+
+    def __init__(self, remote: Interface, local: Interface, state: State, delete: bool) -> None:
+        self._remote = RemoteSide(remote)
+        self._folder = FolderSide(local)
+        self._state = state
+        self._delete = delete
+
+    def plan(self) -> PushPlan:
+        """Return the steps, without sending anything."""
+        steps: list[Step] = []
+        marks: dict[str, tuple[str, str]] = {}
+        for both in self._changed():
+            push = self._push()
+            found, _, _ = push.items(both.here, both.there)
+            if both.here is not None and both.there is not None:
+                found += push.files(both.here, both.files)[0]
+            elif both.here is not None:
+                files = self._folder.files(both.here, Files.of('all'))
+                found += [Step(both.here.key, 'send', key) for key in files]
+            if found:
+                steps += found
+                marks[found[0].unit] = both.marks
+        return PushPlan(steps, marks, self._delete)
+
+    def run(self, stage: Path) -> PullReport:
+        """Send the changes, and record them.
+
+        Parameters
+        ----------
+        stage : Path
+            Folder for files on the way.
+        """
+        report = PullReport('pushed')
+        recorded = PullReport()
+        puller = Puller(self._remote, self._folder, self._state, stage, recorded)
+        with ThreadPoolExecutor(1, 'pyxnat-push') as pool:
+            for both in self._changed():
+                self._run(both, puller, report, pool)
+        report.failed += recorded.failed
+        report.conflicts += self._state.conflicts()
+        report.finish()
+        return report
+
+    def _push(self) -> UnitPush:
+        return UnitPush(self._remote, self._folder, self._state, self._delete)
+
+    def _run(
+        self, both: _Both, puller: Puller, report: PullReport, pool: ThreadPoolExecutor
+    ) -> None:
+        push = self._push()
+        steps, ours, theirs = push.items(both.here, both.there)
+        ids = push.send_items(steps, ours, theirs)
+        unit = both.here or both.there
+        if both.here is not None and unit is not None:
+            plural, _, name = unit.key.partition('/')
+            new = ids.get(name, name)
+            unit = unit._replace(key=f'{plural}/{new}', id=new)
+            if both.there is not None or new != name:
+                if steps:
+                    now = self._record(unit, both.files, puller, pool)
+                    for note in _differences(push.done, ours, now, ids):
+                        report.add_note(note)
+                if self._send_files(unit, both.files, push) or not steps:
+                    self._record(unit, both.files, puller, pool)
+        elif unit is not None and push.done:
+            self._state.bury(unit)
+        report.ok += [str(step) for step in push.done]
+        for key, error in push.failed:
+            report.add_failure(key, error)
+
+    @staticmethod
+    def _send_files(unit: Unit, files: Files, push: UnitPush) -> bool:
+        """Send the files of a unit; return whether there were any."""
+        steps, ours, theirs = push.files(unit, files)
+        push.send_files(steps, ours, theirs)
+        return bool(steps)
+
+    def _record(
+        self, unit: Unit, files: Files, puller: Puller, pool: ThreadPoolExecutor
+    ) -> dict[str, Part]:
+        """Pull a unit that was pushed, so that its base is what both sides have; return it."""
+        found = self._remote.units(unit.project, '' if unit.id == unit.project else unit.id)
+        if unit.key not in found:
+            return {}
+        there, mark = found[unit.key]
+        here = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
+        fetched = fetch(self._remote, there, mark, files)
+        puller.apply(fetched, Here(here, here), files, pool)
+        return fetched.parts
+
+    def _changed(self) -> Iterator[_Both]:
+        """Yield the units that the folder changed, of the projects that it mirrors."""
+        for project in dict.fromkeys(unit.project for unit in self._state.units().values()):
+            known = self._state.units(project)
+            there, here = self._remote.units(project), self._folder.units(project)
+            labels = {unit.label: unit for key, (unit, _) in there.items() if key not in here}
+            for key in dict.fromkeys([*known, *here]):
+                mine, mark = here.get(key, (None, ''))
+                before = known.get(key)
+                if mine is not None and before is not None and before.here == mark:
+                    continue
+                other, there_mark = there.get(key, (None, ''))
+                if mine is not None and before is None and mine.label in labels:
+                    continue  # a pull compares them: it may be the same
+                if before is not None and other is None:
+                    continue  # the server has deleted it: a pull says what to do
+                files = Files.of(before.files if before is not None else 'all')
+                yield _Both(mine, other, (there_mark, mark), files)
+
+
+def _differences(
+    done: list[Step], sent: dict[str, Part], now: dict[str, Part], ids: dict[str, str]
+) -> Iterator[str]:
+    """Yield a note for each item that reads otherwise than it was sent.
+
+    XNAT has no conditional write: another program may have written at the same time.
+    """
+    for step in done:
+        key = renamed(step.key, ids)
+        if step.action not in ('create', 'change') or key not in now:
+            continue
+        wanted, values = sent[step.key].values, now[key].values
+        fields = [name for name in step.fields or wanted if name != PARENT]
+        other = [name for name in fields if wanted.get(name) != values.get(name)]
+        if other:
+            yield f'{key}: the server has other values in {", ".join(other)} than were sent'
