@@ -296,6 +296,26 @@ def test_cp_copies_between_profiles(
         assert run('cp', f'here:{study.id()}/S', 'there:Q/S/E').status == 2
 
 
+@pytest.mark.parametrize('source', ['', '/S*', '/S/E*'])
+def test_cp_copies_a_project_or_parts_of_it_by_subject(
+    source: str, run: Run, study: Any, tmp_path: Path
+) -> None:
+    project = f'{study.id()}_BY_SUBJECT'
+    if source:
+        study.host.select.project(project).create()
+    copy = ('cp', f'{study.id()}{source}', project, '--state', str(tmp_path / 'state'))
+    planned = run(*copy, '--dry-run')
+    assert planned.status == 0 and planned.out.startswith('/')
+    first, again = run(*copy), run(*copy)
+    assert (first.status, again.status) == (0, 0), (first, again)
+    labels = study.host.select.project(project).subject('S').experiments().get('label')
+    assert sorted(labels) == ['E', 'E2']
+    assert 'E\t' in (tmp_path / 'state' / 'ids.tsv').read_text()
+    if not source:
+        assert '0 copied' in again.err
+    assert run('cp', f'{study.id()}/S', f'{project}/S', '--state', 'x').status == 2
+
+
 # -- lists of IDs ----------------------------------------------------------------------------------
 
 

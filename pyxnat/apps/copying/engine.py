@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
+from ...http.progress import progress_bar
 from ...interface import Interface
 from ...model.copies import Item, copy_document, differences, read_item, values_of
 from ...resources.base import Element
@@ -66,13 +67,14 @@ def copy_items(
     again: bool = False,
     jobs: int = 4,
     dry_run: bool = False,
+    progress: bool | None = None,
 ) -> CopyReport:
     """Copy items to a project, also of another server.
 
     Types, fields, custom variables and values of custom forms, scans, assessors, reconstructions,
-    resources and files are copied; shares as far as the other projects exist. Accession IDs, users,
-    rights and pipelines are those of the destination. What the destination has already is not sent
-    again.
+    resources and files are copied; with whole subjects also their shares, as far as the other
+    projects exist. Accession IDs, users, rights and pipelines are those of the destination. What
+    the destination has already is not sent again.
 
     Parameters
     ----------
@@ -95,6 +97,8 @@ def copy_items(
         Number of subjects or sessions in parallel; of requests, if there is only one.
     dry_run : bool
         Whether to send nothing; ``ok`` are the units that would be copied.
+    progress : bool, optional
+        Whether to show a progress bar. Default: if there is a terminal.
 
     Returns
     -------
@@ -133,7 +137,8 @@ def copy_items(
             for part in todo:
                 report.add_success(part.unit.uri)
         else:
-            _copy_all(_Copier(target, known, report, overwrite), source, todo, jobs)
+            with progress_bar(len(todo), ' items', progress) as bar:
+                _copy_all(_Copier(target, known, report, overwrite), source, todo, jobs, bar)
         report.ids = {key: row.dest for key, row in known.ids.items()}
     report.finish()
     return report
@@ -227,7 +232,7 @@ def _check_types(sessions: Iterable[Any], dest: Interface) -> None:
         )
 
 
-def _copy_all(copier: _Copier, source: Any, parts: list[_Part], jobs: int) -> None:
+def _copy_all(copier: _Copier, source: Any, parts: list[_Part], jobs: int, bar: Any) -> None:
     if source.level.plural == 'projects':
         copier.copy_project(source)
     elif not copier.target.exists():
@@ -240,8 +245,9 @@ def _copy_all(copier: _Copier, source: Any, parts: list[_Part], jobs: int) -> No
     with ThreadPoolExecutor(jobs, 'pyxnat-copy') as pool:
         futures = [pool.submit(copier.copy, part, within) for part in parts]
         try:
-            for future in futures:
+            for future in as_completed(futures):
                 future.result()
+                bar.update(1)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -271,7 +277,7 @@ class _Copier:
         sidecar.write_content(document, source.get())
         sidecar.write_documents([document])
         sidecar.write_files([])
-        self._upload(stage, 1)
+        self._upload(self.target, stage, 1)
         self._state.add(part.unit, ())
 
     def copy(self, part: _Part, jobs: int) -> None:
@@ -295,10 +301,10 @@ class _Copier:
             self._report.add_failure(part.unit.uri, error)
 
     def _copy(self, part: _Part, jobs: int) -> None:
-        if part.element.level.plural == 'experiments':
-            self._ensure_subject(part.element)
+        is_session = part.element.level.plural == 'experiments'
+        target = self._subject_of(part.element) if is_session else self.target
         stage = self._download(part, jobs)
-        self._upload(stage, jobs)
+        self._upload(target, stage, jobs)
         self._state.add(part.unit, self._compared(stage))
         self._report.add_success(part.unit.uri)
 
@@ -307,10 +313,8 @@ class _Copier:
         part.element.download(stage, jobs=jobs, progress=False).check()
         return stage
 
-    def _upload(self, stage: Path, jobs: int) -> None:
-        sent = self.target.upload(
-            stage, overwrite=self._overwrite, jobs=jobs, progress=False
-        ).check()
+    def _upload(self, target: Any, stage: Path, jobs: int) -> None:
+        sent = target.upload(stage, overwrite=self._overwrite, jobs=jobs, progress=False).check()
         self._report.files += len(sent.ok)
         self._report.bytes += sent.bytes
         for uri in sent.created:
@@ -318,13 +322,14 @@ class _Copier:
         for note in sent.notes:
             self._report.add_note(note)
 
-    def _ensure_subject(self, session: Any) -> None:
-        """Create the subject of a session with its fields, without its other sessions."""
+    def _subject_of(self, session: Any) -> Any:
+        """Return the subject for a session; create it with its fields, without other sessions."""
         owner = session.host.select.subject(session.attrs.get('subject_ID'))
         item = read_item(owner.get(), 'subjects')
         subject = self.target.subject(item.label)
         if not subject.exists():
             subject.create_with_parents({}, {}, copy_document(item))
+        return subject
 
     def _compared(self, stage: Path) -> Iterator[CopiedId]:
         """Yield the IDs of a unit, after its documents were compared with those sent."""

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ....errors import InvalidArgument
+from ...copying import copy_items
 from ..exit_codes import Exit
 from ..options import dry_run_option, planned
 from ..places import is_collection, place_of
@@ -101,6 +102,7 @@ def mv(shell: Shell, path: str, label: str, dry_run: bool) -> None:
 @click.argument('source', default='')
 @click.argument('dest', default='')
 @click.option('--overwrite', is_flag=True, help='Replace values and files that differ.')
+@click.option('--state', metavar='DIR', help='Keep the state of a copied project, for later runs.')
 @dry_run_option
 @planned
 @click.pass_obj
@@ -109,6 +111,7 @@ def cp(
     source: str,
     dest: str,
     overwrite: bool,
+    state: str | None,
     dry_run: bool,
     plan: str | None,
     apply: str | None,
@@ -118,6 +121,10 @@ def cp(
     lab:P/S1 is a place of the profile lab. Types, fields, custom variables and files are the same;
     what DEST has already is not sent again. The files pass through a folder that belongs to this
     source and destination; if interrupted, the same command does the rest.
+
+    A project is copied subject by subject, and so are subjects or sessions ('lab:P/S*') to a
+    project. With --state, a later run copies the subjects that have changed since, and DIR/ids.tsv
+    has the IDs on both servers.
     """
     known = plan_to_apply(shell, apply, 'cp')
     if known is not None:
@@ -126,8 +133,15 @@ def cp(
     if not source or not dest:
         raise InvalidArgument('A path is missing', remedy='Example: pyxnat cp P/S01 Q/S01')
     original, target = shell.existing(source), shell.select(dest)
+    if _is_by_subject(original, target) and not (plan or apply):
+        return _copy_by_subject(shell, original, target, state, overwrite, dry_run)
     if is_collection(original) or is_collection(target):
-        raise InvalidArgument('cp copies one element', remedy='Name one; for many: get, put.')
+        raise InvalidArgument(
+            'cp copies one element, or subjects or sessions to a project',
+            remedy="Example: pyxnat cp 'lab:P/S*' lab:Q",
+        )
+    if state:
+        raise InvalidArgument('--state belongs to a project', remedy='Leave it out.')
     if original.level.singular != target.level.singular:
         raise InvalidArgument(
             f'{source!r} is a {original.level.singular}, {dest!r} a {target.level.singular}',
@@ -147,6 +161,31 @@ def cp(
     folder = staging_folder(original.url, target.url)
     status = _copy(shell, original, target, folder, overwrite)
     if status == Exit.DONE:
+        shutil.rmtree(folder)
+    return int(status)
+
+
+def _is_by_subject(original: Any, target: Any) -> bool:
+    """Whether a copy is one of a project, or of several subjects or sessions to a project."""
+    is_to_project = not is_collection(target) and target.level.singular == 'project'
+    levels = ('subject', 'experiment') if is_collection(original) else ('project',)
+    return is_to_project and original.level.singular in levels
+
+
+def _copy_by_subject(
+    shell: Shell, original: Any, target: Any, state: str | None, overwrite: bool, dry_run: bool
+) -> int:
+    """Copy a project or several of its items, with a state that a later run goes on from."""
+    source = repr(original) if is_collection(original) else original.url
+    folder = Path(state) if state else staging_folder(source, target.url)
+    report = copy_items(
+        original, target, state=folder, overwrite=overwrite, jobs=shell.jobs, dry_run=dry_run
+    )
+    if dry_run:
+        shell.output.rows(({'path': uri.removeprefix('/data')} for uri in report.ok), ['path'])
+        shell.output.note('Nothing was transferred.')
+    status = Exit.DONE if dry_run else summary(shell, report)
+    if not state and status == Exit.DONE:
         shutil.rmtree(folder)
     return int(status)
 
