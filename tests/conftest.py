@@ -47,13 +47,14 @@ os.environ.pop(
 sys.dont_write_bytecode = False
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Put temporary folders into memory if there is room, and pause garbage collection.
 
     pytest's PYTEST_DEBUG_TEMPROOT names another place. All that is created until the tests are
     collected stays, so each collection of garbage would check it in vain.
     """
-    gc.disable()
+    if not getattr(config.option, 'numprocesses', None):  # not in the process that deals out
+        gc.disable()
     folder = None if DEEP else quick_folder()
     if folder is not None:
         os.environ.setdefault('PYTEST_DEBUG_TEMPROOT', str(folder))
