@@ -152,7 +152,8 @@ class Story:
 
         It has the login, and this pyxnat on its path, whether it is installed or not.
         """
-        inherited = {name: value for name, value in os.environ.items() if name != 'XNAT_TOKEN'}
+        foreign = ('XNAT_TOKEN', 'PYXNAT_OFFLINE')
+        inherited = {name: value for name, value in os.environ.items() if name not in foreign}
         home = str(Path(__file__).parents[2])
         path = os.pathsep.join([home, *filter(None, [os.environ.get('PYTHONPATH')])])
         login = {
@@ -184,7 +185,7 @@ class Story:
         project.resource('FIGURES').file(path.name).put(str(path), format='PNG', overwrite=True)
         say(
             '',
-            f'The masks of the three oldest are drawn on their images in {relative(path)},',
+            f'The masks of three of the oldest are drawn on their images in {relative(path)},',
             f'which is now in the archive, too: resource FIGURES of {AGING.id}.',
         )
 
