@@ -66,7 +66,8 @@ class Person:
 
     def file(self, subject: Any, text: str) -> None:
         name = f'{self.dice.randrange(2)}.txt'
-        subject.resource('R').file(name).put(text.encode(), overwrite=True)
+        content = f'{self.name}{"x" * self.count}'  # of a new size: XNAT marks no other change
+        subject.resource('R').file(name).put(content.encode(), overwrite=True)
 
     def remove(self, subject: Any, text: str) -> None:
         items = [*self.project.subjects(), *self.project.experiments()]
