@@ -38,6 +38,7 @@ deep: $(VENV)/.installed-test
 bench: $(VENV)/.installed-test
 	$(BIN)/python -m tests.benchmarks --json docs/performance/bench.json
 	$(BIN)/python -m tests.benchmarks.tables --rst docs/howto/long_tables.inc
+	$(BIN)/python -m tests.benchmarks.commands --rst docs/performance/commands.inc
 	$(BIN)/python docs/make_performance.py
 
 lint: $(VENV)/.installed-dev

@@ -26,7 +26,7 @@ import pyxnat
 
 from .running import Far, Server, archive, far
 
-__all__ = ['JOBS', 'Figure', 'Job', 'measure', 'table']
+__all__ = ['PROGRAMS', 'Figure', 'Job', 'jobs', 'measure', 'table']
 
 BIN = Path(sys.executable).parent
 PROGRAMS: dict[str, list[str]] = {
@@ -62,29 +62,32 @@ GET = {
     'xnatctl 0.6': 'session download -P SMALL -E E --out {dest} --extract',
     'xnatpy 0.8': 'download experiments SMALL E {dest}',
 }
-JOBS = [
-    Job('version', dict.fromkeys(PROGRAMS, '--version')),
-    *(
+PUT = {
+    'pyxnat': 'put {source} /projects/SMALL/resources/NEW{number}',
+    'xnatctl 0.6': 'resource upload -P SMALL NEW{number} {source}',
+}
+
+
+def jobs(rows: Sequence[int]) -> list[Job]:
+    """Return the jobs, with a listing for each number of rows."""
+    listings = [
         Job(
-            f'list {rows:,} subjects',
+            f'list {count:,} subjects',
             {
-                'pyxnat': f'ls ROWS{rows}',
-                'xnatctl 0.6': f'subject list -P ROWS{rows} -o tsv',
-                'xnatpy 0.8': f'list subjects --project ROWS{rows}',
+                'pyxnat': f'ls ROWS{count}',
+                'xnatctl 0.6': f'subject list -P ROWS{count} -o tsv',
+                'xnatpy 0.8': f'list subjects --project ROWS{count}',
             },
         )
-        for rows in (1000, 10000)
-    ),
-    Job('get a session', GET),
-    Job('get it again', GET, keeps=True),
-    Job(
-        'put a folder',
-        {
-            'pyxnat': 'put {source} SMALL/S/E/1/NEW{number}',
-            'xnatctl 0.6': 'resource upload -P SMALL E --scan 1 NEW{number} {source}',
-        },
-    ),
-]
+        for count in rows
+    ]
+    return [
+        Job('version', dict.fromkeys(PROGRAMS, '--version')),
+        *listings,
+        Job('get a session', GET),
+        Job('get it again', GET, keeps=True),
+        Job('put a folder', PUT),
+    ]
 
 
 def fill(server: Server, rows: Sequence[int], files: int, source: Path) -> None:
@@ -101,13 +104,11 @@ def fill(server: Server, rows: Sequence[int], files: int, source: Path) -> None:
         scan.resource('DATA').put_dir(source)
 
 
-def measure(jobs: Sequence[Job], rows: Sequence[int], files: int, rounds: int) -> Iterator[Figure]:
+def measure(rows: Sequence[int], files: int, rounds: int) -> Iterator[Figure]:
     """Yield the figures of all jobs and programs, each the best of several rounds.
 
     Parameters
     ----------
-    jobs : sequence of Job
-        Jobs to do, in this order.
     rows : sequence of int
         Numbers of subjects of the projects to list.
     files : int
@@ -119,7 +120,7 @@ def measure(jobs: Sequence[Job], rows: Sequence[int], files: int, rounds: int) -
         folder = Path(name)
         with archive(folder) as server, far(server) as proxy:
             fill(server, rows, files, folder / 'source')
-            for job in jobs:
+            for job in jobs(rows):
                 for program, words in job.commands.items():
                     yield _best(job, program, words, rounds, folder, server, proxy)
 
@@ -199,7 +200,7 @@ def main() -> int:
     chosen = parser.parse_args()
     figures = []
     rows = [int(count) for count in chosen.rows.split(',')]
-    for figure in measure(JOBS, rows, chosen.files, chosen.rounds):
+    for figure in measure(rows, chosen.files, chosen.rounds):
         print(
             f'{figure.job:22} {figure.program:12} {figure.seconds:7.3f} s '
             f'{figure.requests:5} requests {figure.bytes:10} bytes',

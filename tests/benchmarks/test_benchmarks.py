@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import pyxnat
+from tests.benchmarks import commands
 from tests.benchmarks.__main__ import bench, main
 from tests.benchmarks.filling import TINY
 from tests.benchmarks.running import OURS, PEERS, Client, far
@@ -44,6 +45,18 @@ def test_the_tables_of_the_page_show_the_measured_figures() -> None:
     assert (FOLDER / 'tables.inc').read_text(encoding='utf-8') == pages.tables(measured), (
         'run: python docs/make_performance.py'
     )
+
+
+def test_the_page_has_the_figures_of_all_commands() -> None:
+    text = (FOLDER / 'commands.inc').read_text(encoding='utf-8')
+    rows = [line.split(' | ') for line in text.splitlines() if ' | ' in line]
+    counts = [int(count.replace(',', '')) for count in re.findall('list ([0-9,]+) subjects', text)]
+    jobs = commands.jobs(counts)
+    assert counts and [row[0].strip() for row in rows] == [job.title for job in jobs]
+    assert all(program in text for program in commands.PROGRAMS)
+    for job, row in zip(jobs, rows, strict=True):
+        measured = [cell for cell in row[1:] if re.match(r'[0-9.]+ s', cell)]
+        assert len(measured) == len(job.commands) and len(row) == 1 + len(commands.PROGRAMS)
 
 
 def test_the_plot_shows_the_measured_figures() -> None:
