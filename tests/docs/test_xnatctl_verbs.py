@@ -15,7 +15,9 @@ from pyxnat.apps.shell.command_line import VERBS, cli
 PAGE = Path(__file__).parents[2] / 'docs' / 'howto' / 'shell.rst'
 SECTION = PAGE.read_text(encoding='utf-8').partition('\nVerbs of xnatctl\n')[2]
 ROWS = dict(re.findall(r'^   ([a-z_ -]+?) \| (.+)$', SECTION, re.MULTILINE))
-COMMANDS = sorted({command for text in ROWS.values() for command in re.findall('``(pyxnat .+?)``', text)})
+COMMANDS = sorted(
+    {command for text in ROWS.values() for command in re.findall('``(pyxnat .+?)``', text)}
+)
 
 
 def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[str]:
