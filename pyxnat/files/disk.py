@@ -10,7 +10,7 @@ import shutil
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
@@ -33,6 +33,7 @@ __all__ = [
     'names_on',
     'private_folder',
     'publish',
+    'remove_older',
     'safe_name',
 ]
 
@@ -83,6 +84,21 @@ def safe_name(name: str) -> str:
         : _NAME_BYTES - 17 - len(suffix.encode('utf-8', 'replace'))
     ].decode('utf-8', 'ignore')
     return f'{kept}~{digest}{suffix}'
+
+
+def remove_older(path: Path, before: float) -> None:
+    """Remove a file that was last written before a time; none if it does not exist.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    before : float
+        Seconds since 1970.
+    """
+    with suppress(FileNotFoundError):
+        if path.stat().st_mtime < before:
+            path.unlink()
 
 
 @contextmanager

@@ -605,6 +605,7 @@ def test_without_checksums_the_manifest_identifies_downloaded_files(
 def test_leftovers_of_a_killed_run_are_removed(session: Any, tmp_path: Path) -> None:
     layout = '{path}'
     (tmp_path / '.5.dcm.abcdefgh.part').write_bytes(b'half')
+    os.utime(tmp_path / '.5.dcm.abcdefgh.part', (1e9, 1e9))
     (tmp_path / '.mine.abcdefgh.part').write_bytes(b'mine')
     (tmp_path / 'MD5SUMS').write_bytes(b'0123')
     session.scan('1').download(tmp_path, layout=layout)

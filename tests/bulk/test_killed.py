@@ -269,6 +269,7 @@ def test_the_next_run_removes_temporaries_of_manifest_and_notes(
     session.download(folder)
     temporary = folder / f'{left}.0123456789abcdef.part'
     temporary.write_bytes(b'half')
+    os.utime(temporary, (1e9, 1e9))
     (folder / '.own.0123456789abcdef.part').write_bytes(b'of the user')
     assert session.download(folder).is_complete
     assert not temporary.exists() and (folder / '.own.0123456789abcdef.part').exists()

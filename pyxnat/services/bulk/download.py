@@ -6,6 +6,7 @@ import os
 import stat
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
@@ -14,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ... import errors
 from ...cache import Incoming
-from ...files.disk import CHUNK, PART, alike, digest_of, http_time, names_on, publish
+from ...files.disk import CHUNK, PART, alike, digest_of, http_time, names_on, publish, remove_older
 from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
 from ...http.progress import progress_bar
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 __all__ = ['EXISTING', 'Downloader', 'download', 'rehearse']
 
 _OWN = (MANIFEST, LOCK, SIDECAR)
+_CLOCK_STEP_S = 0.01
+"""Most seconds that the times of files may be behind the clock."""
 
 EXISTING = ('refresh', 'keep', 'replace', 'error')
 """Treatments of files that exist already."""
@@ -89,6 +92,7 @@ def download(
     if may_collide:
         check_places(_places(listed), _OWN, names_on(folder))
     with lock_folder(folder) as is_only_run:
+        began = time.time() - _CLOCK_STEP_S
         sidecar = Sidecar(folder)
         if existing != 'replace':
             _check_sources(folder, listed, sidecar.files())
@@ -96,8 +100,8 @@ def download(
         sidecar.write_files(_notes(listed, labels))
         missing = downloader.find_missing(listed, existing)
         if is_only_run:
-            downloader.remove_temporaries(missing)
-            sidecar.remove_temporaries()
+            downloader.remove_temporaries(missing, began)
+            sidecar.remove_temporaries(began)
         is_offline = interface.cache.is_offline
         if is_offline:
             check_cached(
@@ -313,8 +317,16 @@ class Downloader(WorkerPool):
             else 'unclear'
         )
 
-    def remove_temporaries(self, missing: Iterable[RemoteFile]) -> None:
-        """Remove temporary files that a killed run left."""
+    def remove_temporaries(self, missing: Iterable[RemoteFile], before: float) -> None:
+        """Remove temporary files that a killed run left.
+
+        Parameters
+        ----------
+        missing : Iterable[RemoteFile]
+            The files whose temporaries are looked for.
+        before : float
+            Begin of this run, in seconds since 1970: later ones are of runs beside it.
+        """
         names: dict[str, list[str]] = {'': [MANIFEST]}
         for file in missing:
             folder, _, name = file.place.rpartition('/')
@@ -325,7 +337,7 @@ class Downloader(WorkerPool):
             for temporary in temporaries:
                 if temporary.name.removesuffix(PART).rpartition('.')[0] in prefixes:
                     with suppress(PermissionError):
-                        temporary.unlink(missing_ok=True)
+                        remove_older(temporary, before)
 
     def run(
         self,

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
-from ...files.disk import PART, publish, safe_name
+from ...files.disk import PART, publish, remove_older, safe_name
 from ...model.copies import Item, read_item
 from ...query.paths import read
 from .manifest import Manifest
@@ -164,11 +164,11 @@ class Sidecar:
                 raise _damaged(place, error) from error
             yield document, item
 
-    def remove_temporaries(self) -> None:
-        """Remove temporary files that a killed run left. No other run may be writing."""
+    def remove_temporaries(self, before: float) -> None:
+        """Remove temporary files that a killed run left: those of before a time."""
         for folder in (self.path, self.path / 'documents'):
             for temporary in folder.glob(f'.*{PART}'):
-                temporary.unlink(missing_ok=True)
+                remove_older(temporary, before)
 
     def _read(self, name: str, kind: Any) -> list[Any]:
         place = self.path / name
