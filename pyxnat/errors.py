@@ -24,6 +24,7 @@ The names are those of the Python database API (PEP 249)::
         │   │   ├── PipelineNotFoundError   the project has no such pipeline
         │   │   ├── UnknownLabel        no element of a collection has it       (also KeyError)
         │   │   └── ExperimentNotFoundError   no such experiment              (also ValueError)
+        │   ├── LockMismatch            another file than that of a lock file
         │   └── LocalFileExists         a local file that would be replaced (also FileExistsError)
         ├── IntegrityError              a conflict with the data on the server
         │   └── DuplicateError          the file, label or ID exists

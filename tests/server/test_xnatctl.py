@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope='module')
 def main(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Return the command, imported with a separate folder of settings."""
+    """Return the command, imported with a separate folder of settings.
+
+    xnatctl names its files when it is imported, and another test may have done so.
+    """
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'xnatctl']:
+        del sys.modules[name]
     home = str(tmp_path_factory.mktemp('home'))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {

@@ -173,7 +173,7 @@ def test_a_folder_that_differs_is_described(study: Any, lock: pyxnat.Lock, tmp_p
     (images / 'b' / 'c.nii').rename(images / 'd.nii')
     (data / 'own.txt').write_bytes(b'own')
     found = lock.verify(data)
-    assert [change.what for change in found] == ['changed', 'moved', 'new']
+    assert [change.kind for change in found] == ['changed', 'moved', 'new']
     report = lock.fetch(data, study.host).check()
     assert len(report.ok) == 2
     assert lock.verify(data).of('changed') == []

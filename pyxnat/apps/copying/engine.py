@@ -73,8 +73,8 @@ def copy_items(
 
     Types, fields, custom variables and values of custom forms, scans, assessors, reconstructions,
     resources and files are copied; with whole subjects also their shares, as far as the other
-    projects exist. Accession IDs, users, rights and pipelines are those of the destination. What
-    the destination has already is not sent again.
+    projects exist. Accession IDs, users, rights and pipelines are those of the destination.
+    Items and files that it has already are not sent again.
 
     Parameters
     ----------
@@ -360,7 +360,7 @@ def _compare(item: Item, there: Item, url: str) -> None:
 
 
 def _problems(item: Item, copy: Item | None) -> list[str]:
-    """Return what an item lacks at the destination, without the items below it."""
+    """Return the fields that an item lacks at the destination, without the items below it."""
     if copy is None:
         return [' is missing']
     wanted, present = (values_of(copy_document(one, scans=())) for one in (item, copy))

@@ -155,7 +155,7 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return not names or self._tree.element(names) is not None
 
     def info(self, path: Any, **options: Any) -> dict[str, Any]:
-        """Return what a listing tells of a file or folder.
+        """Return name, type and size of a file or folder.
 
         Parameters
         ----------
@@ -332,7 +332,7 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         recursive : bool
             Whether to take all files below folders.
         on_error : {'raise', 'omit', 'return'}
-            What to do with the error of a file.
+            Treatment of the error of a file.
         **options
             Of `cat_file`.
 
@@ -377,7 +377,7 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         max_gap : None
             Not supported.
         on_error : {'return', 'raise'}
-            What to do with the error of a file.
+            Treatment of the error of a file.
         **options
             Of `cat_file`.
         """

@@ -1,4 +1,4 @@
-"""Plans: what a verb would do, as JSON lines, to be looked at and then done exactly.
+"""Plans: the steps of a verb as JSON lines, to be looked at and then done exactly.
 
 The first line names the verb, the server and its arguments; each other line is one file or element
 with its present state. A plan is done only if the states are still the same.
@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 class Plan(NamedTuple):
-    """What a verb would do."""
+    """Steps of a verb."""
 
     verb: str
     server: str

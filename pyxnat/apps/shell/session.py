@@ -114,7 +114,7 @@ class Shell:
         return sys.stdin.readline().strip().lower() in ('y', 'yes')
 
     def would(self, *actions: str) -> None:
-        """Write what would be done, for ``--dry-run``."""
+        """Write the steps, for ``--dry-run``."""
         self.output.rows(({'would': action} for action in actions), ['would'])
         self.output.note('Nothing was done.')
 

@@ -54,7 +54,7 @@ def ask(
     messages: queue.Queue[_Message] = queue.Queue(maxsize=2 * len(questions) or 1)
     stopping = threading.Event()
     for name, question in questions.items():
-        run = contextvars.copy_context().run  # a trace records what the thread requests, too
+        run = contextvars.copy_context().run  # a trace records the requests of the thread, too
         work = (_work, name, question, messages, stopping)
         threading.Thread(target=run, args=work, name=f'pyxnat-{name}', daemon=True).start()
     try:

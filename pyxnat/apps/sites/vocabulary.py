@@ -109,7 +109,7 @@ class Vocabulary:
         names : iterable of str
             Common names; those without an entry are the site's own.
         use : {'search', 'column'}
-            What the fields are for.
+            Use of the fields.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Three-way comparison: what both sides made of a common base. Functions of values alone.
+"""Three-way comparison of both sides with their common base. Functions of values alone.
 
 A thing is an item with its fields, or a file with its digest. Each of the three versions is a dict
 of fields, or None where the thing does not exist.
@@ -20,7 +20,7 @@ GONE_HERE = 'deleted here, changed there'
 
 
 class Decision(NamedTuple):
-    """What a pull does with one thing.
+    """Decision of a pull about one part.
 
     ``same``: nothing, both sides are equal. ``take``: ours becomes theirs. ``keep``: only ours was
     changed. ``merge``: both were changed, in different fields. ``conflict``: neither is touched.

@@ -292,14 +292,14 @@ class Mirror:
 
         Items that were created in the folder get their accession ID of the server. Fields are sent
         if only the folder changed them, files if the server still has the one that was pulled.
-        What both sides changed is a conflict, and is not sent.
+        Changes of both sides are conflicts, and are not sent.
 
         Parameters
         ----------
         plan : PushPlan, optional
             Plan of an earlier `dry_run`; it is carried out only if it would be the same now.
         delete : bool
-            Whether what was deleted in the folder is deleted at the server, too.
+            Whether deletions in the folder are made at the server, too.
         dry_run : bool
             Whether to return the plan and send nothing.
 
@@ -404,7 +404,7 @@ class Mirror:
     # -- comparing
 
     def status(self, *, ask_remote: bool = True) -> Status:
-        """Compare the folder with what was pulled, and with the marks of the server.
+        """Compare the folder with its last pull, and with the marks of the server.
 
         Parameters
         ----------

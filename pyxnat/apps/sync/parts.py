@@ -29,7 +29,7 @@ class Part(NamedTuple):
     id: str
     label: str
     uri: str
-    """URI below the project, by labels: what a PUT of its document needs."""
+    """URI below the project, by labels, for a PUT of its document."""
     values: dict[str, str]
     """Path of each field to its text, with `LABEL` and `PARENT`."""
     item: Item

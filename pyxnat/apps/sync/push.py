@@ -1,4 +1,4 @@
-"""Push of one unit: what the folder changed, to the server."""
+"""Push of one unit: changes of the folder, to the server."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def item_steps(
         is_top = part.parent in ours or part.parent not in theirs
         below = [name for name in theirs if is_below(name, key, theirs)]
         if is_top and all(name not in ours and actions.get(name) == 'keep' for name in below):
-            steps.append(Step(unit, 'delete', key))  # what is below it goes with it
+            steps.append(Step(unit, 'delete', key))  # the parts below go with it
     return steps
 
 

@@ -1,4 +1,4 @@
-"""Push of all units: steps of each, then a pull of it, which records what both sides have now."""
+"""Push of all units: steps of each, then a pull of it, which records the new base."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class Pusher:
     def _record(
         self, unit: Unit, files: Files, puller: Puller, pool: ThreadPoolExecutor
     ) -> dict[str, Part]:
-        """Pull a unit that was pushed, so that its base is what both sides have; return it."""
+        """Pull a unit that was pushed, so that its base is the present state; return it."""
         found = self._remote.units(unit.project, '' if unit.id == unit.project else unit.id)
         if unit.key not in found:
             return {}
@@ -145,7 +145,7 @@ class Pusher:
                 if mine is not None and before is None and mine.label in labels:
                     continue  # a pull compares them: it may be the same
                 if before is not None and other is None:
-                    continue  # the server has deleted it: a pull says what to do
+                    continue  # the server has deleted it: a pull decides
                 files = Files.of(before.files if before is not None else 'all')
                 yield _Both(mine, other, (there_mark, mark), files)
 

@@ -65,7 +65,7 @@ class FileRow(NamedTuple):
     row: Row
 
     def values(self, by: str) -> dict[str, str]:
-        """Return what its content is compared by: ``digest`` or ``Size``."""
+        """Return the column that content is compared by: ``digest`` or ``Size``."""
         return {by: self.row.get(by, '').lower()}
 
     @property
@@ -288,7 +288,7 @@ def put_file(interface: Interface, file: FileRow, path: str) -> None:
 
 
 class FolderSide(Side):
-    """The folder of a mirror, which gets exactly what the remote has."""
+    """The folder of a mirror, which becomes equal to the remote."""
 
     def put(self, part: Part) -> None:
         """Give an item the fields of a part; create it with its ID if it is missing."""

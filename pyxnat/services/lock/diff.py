@@ -17,15 +17,15 @@ _SHOWN = 20
 class Change(NamedTuple):
     """One difference."""
 
-    what: str
+    kind: str
     """``changed``, ``moved``, ``gone`` or ``new``."""
     path: str
     """Path before; that after for ``new``."""
     detail: str
-    """What changed: ``md5``, ``size``, names of fields, or the new path."""
+    """Difference: ``md5``, ``size``, names of fields, or the new path."""
 
     def __str__(self) -> str:
-        return f'{self.what:7}  {self.path}' + (f'  ({self.detail})' if self.detail else '')
+        return f'{self.kind:7}  {self.path}' + (f'  ({self.detail})' if self.detail else '')
 
 
 class LockDiff:
@@ -55,9 +55,9 @@ class LockDiff:
         """Whether there is no difference."""
         return not self.changes
 
-    def of(self, what: str) -> list[str]:
+    def of(self, kind: str) -> list[str]:
         """Return the paths of one kind of difference: ``changed``, ``moved``, ``gone``, ``new``."""
-        return [change.path for change in self.changes if change.what == what]
+        return [change.path for change in self.changes if change.kind == kind]
 
     def __iter__(self) -> Iterator[Change]:
         return iter(self.changes)
@@ -67,7 +67,7 @@ class LockDiff:
 
     def __repr__(self) -> str:
         counts = ', '.join(
-            f'{len(self.of(what))} {what}' for what in ('moved', 'changed', 'gone', 'new')
+            f'{len(self.of(kind))} {kind}' for kind in ('moved', 'changed', 'gone', 'new')
         )
         return f'<LockDiff: {self.same} same, {counts}>'
 
@@ -165,7 +165,7 @@ def _following(before: Entry | None, rest: Iterator[Entry]) -> Entry | None:
 
 
 def _difference(before: Line, after: Line) -> str:
-    """Return what differs between two lines of one path; empty if nothing does."""
+    """Return the names of the differences of two lines of one path."""
     if isinstance(before, FileLine) and isinstance(after, FileLine):
         found = [] if before.size == after.size else ['size']
         if before.md5 and after.md5 and before.md5 != after.md5:

@@ -73,7 +73,7 @@ class RowDiff(NamedTuple):
 
 
 class Checker(NamedTuple):
-    """What one field of one data type can hold."""
+    """Values that one field of one data type can hold."""
 
     check: Callable[[str], str]
     """Returns a text as the server stores it, the empty text to clear the field. Raises

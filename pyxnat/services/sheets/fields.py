@@ -1,4 +1,4 @@
-"""Columns of spreadsheets: which elements they address, and what their cells may hold."""
+"""Columns of spreadsheets: their elements, and the values of their cells."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Columns:
         return {form.requested for form in self.forms.values()}
 
     def checker(self, name: str, element: Any) -> Checker:
-        """Return what a column may hold for the elements of one type.
+        """Return the values that a column may hold for the elements of one type.
 
         Parameters
         ----------

@@ -80,7 +80,7 @@ class Present:
         }
 
     def checker(self, uri: str, name: str) -> Checker:
-        """Return what a column may hold for an element.
+        """Return the values that a column may hold for an element.
 
         Parameters
         ----------
@@ -201,6 +201,6 @@ class Sending:
 
 
 def _label_of(diff: RowDiff) -> str:
-    """Return the exported label of a row, or what tells most in place of it."""
+    """Return the exported label of a row, or the best name in place of it."""
     known = diff.row.exported or diff.row.cells
     return known.get('label') or known.get('ID') or diff.uri
