@@ -31,7 +31,7 @@ _COMMON = {
 }
 settings.register_profile(
     'small',
-    max_examples=50,
+    max_examples=40,
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],  # a failure is not worth minutes of shrinking
@@ -79,6 +79,16 @@ def pytest_collection_finish() -> None:
     """Resume garbage collection, without the objects that exist so far."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(scope='module', autouse=True)
+def no_garbage_of_other_modules() -> None:
+    """Exclude the objects that earlier modules left from garbage collection.
+
+    After thousands of tests they are millions, and a collection takes seconds.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

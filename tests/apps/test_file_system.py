@@ -36,7 +36,7 @@ def system(xnat: pyxnat.Interface) -> XnatFileSystem:
     return XnatFileSystem(interface=xnat, skip_instance_cache=True)
 
 
-@pytest.mark.sample(6)
+@pytest.mark.sample(12)
 class Contract(AbstractFixtures):
     """Fixtures of fsspec's suites: a resource of a scan."""
 
