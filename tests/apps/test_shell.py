@@ -369,9 +369,9 @@ def test_get_from_a_list_tells_of_each_row(
 ) -> None:
     hidden = xnat.select.project(f'{study.id()}_HIDDEN').create()
     secret = hidden.subject('S').experiment('SECRET').create()
-    server.add_user('reader', 'pass')
-    study.add_user('reader', 'collaborator')
-    run('login', server.url, '--user', 'reader', '--secret-file', '-', stdin='pass')
+    server.add_user('lister', 'pass')
+    study.add_user('lister', 'collaborator')
+    run('login', server.url, '--user', 'lister', '--secret-file', '-', stdin='pass')
     path, folder = tmp_path / 'ids.csv', tmp_path / 'images'
     names = ['E', study.subject('S').experiment('E').id(), secret.id(), 'NOPE', '', 'E2']
     path.write_bytes(b'\xef\xbb\xbfID,note\r\n' + '\r\n'.join(f'{n},x' for n in names).encode())
@@ -382,7 +382,7 @@ def test_get_from_a_list_tells_of_each_row(
     states = [row['status'] for row in rows]
     assert states[:2] + states[3:] == ['complete', 'complete', 'not found', 'empty', 'no files']
     assert states[2] in ('no access', 'not found')  # a hidden session is the same to XNAT
-    assert 'reader' in rows[2]['message'] and 'ask' in rows[2]['message']
+    assert 'lister' in rows[2]['message'] and 'ask' in rows[2]['message']
     assert {path.name for path in folder.iterdir() if path.is_dir()} == {study.id(), '.xnat'}
     assert run('get', '--from', str(path), study.id(), str(folder)).status == Exit.SOME_FAILED
 

@@ -15,9 +15,9 @@ from pyxnat.server import serve
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope='session')
+@pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Serve one archive for the whole run. Tests use projects of their own."""
+    """Serve one archive for the tests of a file, which use projects of their own."""
     with serve(tmp_path_factory.mktemp('archive'), durable=False) as running:
         yield running
 
