@@ -125,13 +125,11 @@ def copy_items(
         known = CopyState(folder, _places(source, target))
         parts = list(_parts(source, target.host))
         there = _subjects_there(target, known)
-        todo = [
-            part
-            for part in parts
-            if again or not (known.is_done(part.unit) and part.element.id() in there)
-        ]
+        todo = []
         for part in parts:
-            if part not in todo:
+            if again or not (known.is_done(part.unit) and part.element.id() in there):
+                todo.append(part)
+            else:
                 report.add_skipped(part.unit.uri)
         if dry_run:
             for part in todo:

@@ -23,7 +23,7 @@ from ...tables.table import Row
 from .parts import LABEL, PARENT, Part, parts_of
 from .state import Unit
 
-__all__ = ['FileRow', 'Files', 'FolderSide', 'RemoteSide', 'Side', 'always_fresh', 'put_file']
+__all__ = ['FileRow', 'Files', 'FolderSide', 'RemoteSide', 'Side', 'always_fresh']
 
 _FUNCTION = 'function '
 _XML = {'content-type': 'text/xml'}
@@ -111,6 +111,20 @@ class Side:
 
     def __init__(self, interface: Interface) -> None:
         self.interface = interface
+
+    def put_file(self, file: FileRow, path: str) -> None:
+        """Store a file of the other side. One request, and two more.
+
+        Parameters
+        ----------
+        file : FileRow
+            The file.
+        path : str
+            Local file with its content.
+        """
+        target = class_of('file')(file.key, self.interface)
+        with open(path, 'rb') as content:
+            target.put(content, overwrite=True, **file.notes)
 
     def _rows(self, uri: str, **query: str) -> list[Row]:
         uri = f'{uri}?{urlencode({**query, "format": "json"}, safe=":/,")}'
@@ -249,18 +263,6 @@ class RemoteSide(Side):
         if LABEL in paths:
             element.attrs.set('label', part.label)
 
-    def put_file(self, file: FileRow, path: str) -> None:
-        """Store a file of the folder. One request, and two more.
-
-        Parameters
-        ----------
-        file : FileRow
-            The file.
-        path : str
-            Local file with its content.
-        """
-        put_file(self.interface, file, path)
-
     def delete(self, uri: str) -> None:
         """Delete an item or a file. One request."""
         self.interface.connection.request(uri, 'DELETE')
@@ -268,23 +270,6 @@ class RemoteSide(Side):
 
 def _names_session(part: Part) -> bool:
     return part.level in ('assessors', 'reconstructions')
-
-
-def put_file(interface: Interface, file: FileRow, path: str) -> None:
-    """Store the content of a file of the other side.
-
-    Parameters
-    ----------
-    interface : Interface
-        Connection to this side.
-    file : FileRow
-        The file.
-    path : str
-        Local file with its content.
-    """
-    target = class_of('file')(file.key, interface)
-    with open(path, 'rb') as content:
-        target.put(content, overwrite=True, **file.notes)
 
 
 class FolderSide(Side):
@@ -324,18 +309,6 @@ class FolderSide(Side):
             self.interface.connection.request(uri, 'DELETE')
         except errors.NotFoundError:
             return
-
-    def put_file(self, file: FileRow, path: str) -> None:
-        """Store a file of the other side.
-
-        Parameters
-        ----------
-        file : FileRow
-            The file.
-        path : str
-            Local file with its content.
-        """
-        put_file(self.interface, file, path)
 
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at the server.

@@ -225,10 +225,11 @@ class Lock:
         report = Report('fetched', f'to {folder}')
         missing = [line for line in wanted if not _is_right(folder / _place(line), line)]
         found = _linked(missing, folder, [Path(source) for source in sources])
-        for line in wanted:
-            if line not in missing or line in found:
-                report.add_skipped(_place(line))
         missing = [line for line in missing if line not in found]
+        to_fetch = set(missing)
+        for line in wanted:
+            if line not in to_fetch:
+                report.add_skipped(_place(line))
         if missing and xnat is None:
             raise ProgrammingError(
                 f'{len(missing)} files are in none of the folders', remedy='Give an Interface.'
