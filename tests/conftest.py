@@ -15,7 +15,16 @@ from hypothesis import HealthCheck, Phase, settings
 
 from pyxnat.http import session
 from pyxnat.server.db import access
-from tests.support.archive import P, local, project, scan, server, xnat  # noqa: F401 - fixtures
+from tests.support.archive import (  # noqa: F401 - fixtures
+    P,
+    dest,
+    local,
+    other_server,
+    project,
+    scan,
+    server,
+    xnat,
+)
 from tests.support.quick import quick_folder
 
 ROOT = Path(__file__).parents[1]

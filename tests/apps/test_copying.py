@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,8 @@ from hypothesis import Phase, given, settings
 import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
-from pyxnat.server import serve
 from tests.conftest import DEEP
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
-
-
-@pytest.fixture(scope='module')
-def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A second archive, to copy to."""
-    with serve(tmp_path_factory.mktemp('other'), durable=False) as running:
-        yield running
-
-
-@pytest.fixture
-def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
-    with pyxnat.Interface(
-        other_server.url, other_server.user, other_server.password, tmp_path / 'dest'
-    ) as interface:
-        interface.cache.expiration = 0
-        yield interface
 
 
 @pytest.fixture

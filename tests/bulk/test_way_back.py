@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from lxml import etree
 import pyxnat
 from pyxnat import errors
 from pyxnat.model import uris
-from pyxnat.server import serve
 from tests.conftest import DEEP
 from tests.support.random_projects import (
     NUMBERS,
@@ -23,22 +21,6 @@ from tests.support.random_projects import (
     projects,
     state,
 )
-
-
-@pytest.fixture(scope='module')
-def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A second archive, to upload to."""
-    with serve(tmp_path_factory.mktemp('other')) as running:
-        yield running
-
-
-@pytest.fixture
-def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
-    with pyxnat.Interface(
-        other_server.url, other_server.user, other_server.password, tmp_path / 'dest'
-    ) as interface:
-        interface.cache.expiration = 0
-        yield interface
 
 
 @settings(max_examples=120 if DEEP else 8, phases=[Phase.explicit, Phase.generate])

@@ -35,6 +35,23 @@ def xnat(server: Any, tmp_path: Any) -> Iterator[pyxnat.Interface]:
         yield interface
 
 
+@pytest.fixture(scope='module')
+def other_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Serve a second archive for the tests of a file, to copy to."""
+    with serve(tmp_path_factory.mktemp('other'), durable=False) as running:
+        yield running
+
+
+@pytest.fixture
+def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
+    """Return the administrator's connection to the second archive; its responses are not kept."""
+    with pyxnat.Interface(
+        other_server.url, other_server.user, other_server.password, tmp_path / 'dest'
+    ) as interface:
+        interface.cache.expiration = 0
+        yield interface
+
+
 @pytest.fixture
 def project(xnat: pyxnat.Interface) -> Any:
     """Create a new project, in one request without the checks of `create`."""
