@@ -25,6 +25,7 @@ from tests.support.quick import quick_folder
 
 from .comparing import Difference, compare
 from .meant import reason
+from .moments import Moments
 from .names import GIVEN, Names
 from .recordings import Exchange, read
 
@@ -105,6 +106,7 @@ class _Player:
         self._where = where
         self._exchanges = exchanges
         self._names = Names()
+        self._moments = Moments(exchanges)
         self._callers: dict[str, _Caller] = {}
         self._tokens: dict[str, tuple[str, str]] = {}
         self._ours = set(PASSWORDS) | set(_made(exchanges))
@@ -213,9 +215,8 @@ class _Player:
         caller = self._caller('wrong' if _wrong(exchange) else exchange.by)
         send = exchange.send
         if send is not None and b'\x00' not in send[:1000]:
-            send = self._names.here(send.decode('utf-8', 'surrogateescape')).encode(
-                'utf-8', 'surrogateescape'
-            )
+            text = self._moments.here(exchange, send.decode('utf-8', 'surrogateescape'))
+            send = self._names.here(text).encode('utf-8', 'surrogateescape')
         headers = {
             key: self._names.here(value)
             for key, value in exchange.headers.items()
@@ -232,9 +233,8 @@ class _Player:
             headers['Cookie'] = headers['Cookie'].replace(NO_SESSION, self._session)
         if 'browser' in exchange.place:
             headers.setdefault('User-Agent', BROWSER['User-Agent'])
-        path = quote(
-            self._names.here(self._numbered(exchange.path)), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\'
-        )
+        asked = self._moments.here(exchange, self._numbered(exchange.path))
+        path = quote(self._names.here(asked), safe='%/:?&=,;@[]()!$\'*+~#"<>^`{|}\\')
         return caller(exchange.method, path, send, headers)
 
     def _numbered(self, path: str) -> str:

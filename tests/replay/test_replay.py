@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from email.message import Message
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from tests.support.plain import Answer
 
 from .comparing import compare
+from .moments import Moments
 from .names import Names
 from .recordings import Exchange
 
@@ -175,3 +177,25 @@ def test_numbers_of_users_in_names_of_columns_do_not_count() -> None:
         )
         == []
     )
+
+
+@pytest.mark.parametrize(
+    ('asked', 'now', 'here'),
+    [
+        ('since 2026-11-27', '2027-01-02 00:00:10', 'since 2027-01-01'),
+        ('since 11/28/2026-11/29/2026', '2026-12-31 23:00:00', 'since 12/31/2026-01/01/2027'),
+        ('since 11/28/2026 23:59:59', '2026-12-31 23:00:00', 'since 12/31/2026 23:59:59'),
+        ('since 2026-11-28 03:00:00', '2026-11-30 00:30:00', 'since 2026-11-29 23:30:00'),
+        ('since 2026-11-28 05:00:00', '2026-11-28 23:30:00', 'since 2026-11-29 00:30:00'),
+        ('since 2020-01-31', '2026-11-30 00:30:00', 'since 2020-01-31'),
+    ],
+)
+def test_criteria_mean_the_same_day_and_time_whenever_a_recording_is_played(
+    asked: str, now: str, here: str
+) -> None:
+    search = exchange('-', path='/data/search', send=f'<xdat:search>{asked}</xdat:search>'.encode())
+    stamped = exchange([{'insert_date': '2026-11-28 04:00:00.0'}])
+    moments = Moments([search, stamped], datetime.fromisoformat(now))
+    assert moments.here(search, asked) == here
+    stored = search._replace(method='PUT', send=None)
+    assert moments.here(stored, asked) == asked
