@@ -12,6 +12,7 @@ from hypothesis import Phase, given, settings
 import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
+from pyxnat.apps.copying.state import CopiedId, CopyState, Unit
 from tests.conftest import DEEP
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
 
@@ -241,6 +242,38 @@ def test_a_damaged_state_is_an_error_with_a_remedy(
         (folder / name).write_bytes(content)
     with pytest.raises(errors.DataError, match=r'(state|damaged).*another folder'):
         copy_items(study, target, state=folder)
+
+
+@pytest.mark.parametrize('cut', range(0, 40, 3))
+def test_a_half_written_line_of_the_state_is_cut_off(tmp_path: Path, cut: int) -> None:
+    state = CopyState(tmp_path, {'source': 'a'})
+    for number in range(3):
+        row = CopiedId('subjects', 'ä', f'XNAT_S{number}', f'Y_S{number}')
+        state.add(Unit(f'/u{number}', 'mark'), [row])
+    sizes = {}
+    for name in ('ids.tsv', 'units.jsonl'):
+        content = (tmp_path / name).read_bytes()
+        sizes[name] = len(content)
+        (tmp_path / name).write_bytes(content[: len(content) - cut])
+    again = CopyState(tmp_path, {'source': 'a'})
+    assert again.is_done(Unit('/u2', 'mark')) == (cut == 0)
+    assert again.is_done(Unit('/u0', 'mark'))
+    again.add(Unit('/u2', 'mark'), [CopiedId('subjects', 'ä', 'XNAT_S2', 'Y_S2')])
+    again.add(Unit('/u1', 'mark'), [CopiedId('subjects', 'ä', 'XNAT_S1', 'Y_S1')])
+    assert CopyState(tmp_path, {'source': 'a'}).ids == state.ids
+    assert (tmp_path / 'ids.tsv').stat().st_size == sizes['ids.tsv']
+
+
+def test_each_unit_adds_its_lines_alone_to_the_state(tmp_path: Path) -> None:
+    state = CopyState(tmp_path, {'source': 'a'})
+    grown = []
+    for number in range(30):
+        state.add(
+            Unit(f'/u{number:03}', 'mark'),
+            [CopiedId('subjects', f'S{number:03}', f'XNAT_S{number:03}', f'Y_S{number:03}')],
+        )
+        grown.append((tmp_path / 'ids.tsv').stat().st_ino)
+    assert len(set(grown)) == 1, 'the file was written anew'
 
 
 @pytest.mark.parametrize(

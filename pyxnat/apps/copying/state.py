@@ -4,7 +4,7 @@
 
     copy.json      servers and places of the copy that the folder belongs to
     units.jsonl    a line for each unit that was copied and compared; the last line counts
-    ids.tsv        level, label, ID at the source, ID at the destination
+    ids.tsv        level, label, ID at the source, ID at the destination; the last line counts
     stage/         documents and files of units that are being copied
 """
 
@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,39 +99,53 @@ class CopyState:
             Its items.
         """
         with self._lock:
-            self.ids |= {(row.level, row.source): row for row in ids}
-            with publish(self._folder / 'ids.tsv') as file:
-                lines = ('\t'.join(row) + '\n' for row in (CopiedId._fields, *self.ids.values()))
-                file.writelines(line.encode() for line in lines)
-            with open(self._folder / 'units.jsonl', 'ab') as file:
-                file.write(json.dumps(unit._asdict()).encode() + b'\n')
-                file.flush()
-                os.fsync(file.fileno())
+            rows = [row for row in ids if self.ids.get((row.level, row.source)) != row]
+            head = [] if self.ids or _read_lines(self._ids_path) else [CopiedId(*CopiedId._fields)]
+            _append(self._ids_path, ['\t'.join(row) for row in head + rows])
+            self.ids |= {(row.level, row.source): row for row in rows}
+            _append(self._units_path, [json.dumps(unit._asdict())])
             self._units[unit.uri] = unit
         shutil.rmtree(self.stage(unit))
 
-    def _read_units(self) -> list[Unit]:
-        place = self._folder / 'units.jsonl'
-        lines = place.read_bytes().split(b'\n') if place.exists() else []
-        units = []
-        for number, line in enumerate(lines, 1):
+    @property
+    def _ids_path(self) -> Path:
+        return self._folder / 'ids.tsv'
+
+    @property
+    def _units_path(self) -> Path:
+        return self._folder / 'units.jsonl'
+
+    def _read_units(self) -> Iterator[Unit]:
+        for number, line in enumerate(_read_lines(self._units_path), 1):
             try:
-                if line:
-                    units.append(Unit(**json.loads(line)))
+                yield Unit(**json.loads(line))
             except (TypeError, ValueError) as error:
-                if number == len(lines):  # a killed run wrote half of it
-                    place.write_bytes(b''.join(kept + b'\n' for kept in lines[:-1]))
-                    break
-                raise DataError(f'{place}, line {number} is damaged', remedy=_REMEDY) from error
-        return units
+                raise DataError(
+                    f'{self._units_path}, line {number} is damaged', remedy=_REMEDY
+                ) from error
 
     def _read_ids(self) -> list[CopiedId]:
-        place = self._folder / 'ids.tsv'
-        lines = place.read_text(encoding='utf-8').splitlines()[1:] if place.exists() else []
         try:
-            return [CopiedId(*line.split('\t')) for line in lines]
+            return [CopiedId(*line.split('\t')) for line in _read_lines(self._ids_path)[1:]]
         except TypeError as error:
-            raise DataError(f'{place} is damaged', remedy=_REMEDY) from error
+            raise DataError(f'{self._ids_path} is damaged', remedy=_REMEDY) from error
+
+
+def _append(place: Path, lines: list[str]) -> None:
+    """Append lines to a file; they are on disk when it returns."""
+    with open(place, 'ab') as file:
+        file.write(''.join(f'{line}\n' for line in lines).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _read_lines(place: Path) -> list[str]:
+    """Return the lines of a file, and cut off one that a killed run wrote half."""
+    content = place.read_bytes() if place.exists() else b''
+    whole = content[: content.rfind(b'\n') + 1]
+    if whole != content:
+        os.truncate(place, len(whole))
+    return whole.decode().split('\n')[:-1]
 
 
 def _read_json(place: Path) -> object:
