@@ -209,6 +209,28 @@ class Folder:
         with self._opened() as archive:
             archive.change_id(before, after)
 
+    def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:
+        """Return one digest of all files of each subject of a project, and of the project.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the only subject of interest.
+
+        Returns
+        -------
+        dict
+            Level and ID (``subject``, ``XNAT_S00001``) to the digest; those without files are
+            missing, and all if a server has the folder.
+        """
+        if not isinstance(self.place(), _Opened):
+            return {}
+        with self._opened() as archive:
+            found: dict[tuple[str, str], str] = archive.file_digests(project, subject)
+            return found
+
     @contextmanager
     def _opened(self) -> Iterator[Any]:
         """Yield the archive, which this process must have open."""

@@ -17,6 +17,7 @@ from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
+from .items.file_digests import file_digests
 from .items.item_changes import levels_with_shared_ids
 from .items.writer import Writer
 from .presence import Presence, find
@@ -95,6 +96,24 @@ class LocalArchive:
                 row = taken(connection, levels_with_shared_ids(where), before)
                 if row is not None:
                     writer.change_id(row, after)
+
+    def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:
+        """Return one digest of all files of each subject of a project, and of the project.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the only subject of interest.
+
+        Returns
+        -------
+        dict
+            Level and ID to the digest; those without files are missing.
+        """
+        with self._archive.store.read() as connection:
+            return file_digests(connection, project, subject)
 
     def _open_session(self, owner: Caller) -> str:
         """Return the owner's session; a new one after a long pause."""

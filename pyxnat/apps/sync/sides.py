@@ -11,6 +11,7 @@ from lxml import etree
 
 from ... import errors
 from ...files.disk import safe_name
+from ...http.folder import Folder
 from ...interface import Interface
 from ...model import uris
 from ...model.copies import copy_document, keep_fields
@@ -191,6 +192,10 @@ def _uri(unit: Unit) -> str:
     return start if plural == 'projects' else uris.join(start, plural, uris.quote(name))
 
 
+def _level_of(unit: Unit) -> str:
+    return level(unit.key.partition('/')[0]).singular
+
+
 def _mark(row: Row) -> str:
     return next((text for name, text in row.items() if name.endswith('last_modified')), '')
 
@@ -275,6 +280,37 @@ def _names_session(part: Part) -> bool:
 class FolderSide(Side):
     """The folder of a mirror, which becomes equal to the remote."""
 
+    @property
+    def _archive(self) -> Folder:
+        folder = self.interface.connection.transport.folder
+        assert folder is not None
+        return folder
+
+    def units(self, project: str, subject: str = '') -> dict[str, tuple[Unit, str]]:
+        """Return the units of a project with their marks, as `Side.units`.
+
+        A mark includes a digest of the files, so it also changes if a file is overwritten by one
+        of the same size.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the only subject of interest.
+
+        Raises
+        ------
+        NotFoundError
+            The project does not exist.
+        """
+        found = super().units(project, subject)
+        digests = self._archive.file_digests(project, subject)
+        return {
+            key: (unit, f'{mark} {digests.get((_level_of(unit), unit.id), "")}'.strip())
+            for key, (unit, mark) in found.items()
+        }
+
     def put(self, part: Part) -> None:
         """Give an item the fields of a part; create it with its ID if it is missing."""
         self._put(part, _document(part))
@@ -298,10 +334,8 @@ class FolderSide(Side):
         self.interface.connection.request(place.uri, 'PUT', rest, _XML)
 
     def _put(self, part: Part, document: bytes) -> None:
-        folder = self.interface.connection.transport.folder
-        assert folder is not None
         with self.interface.cache.stamp.changing():
-            folder.put_exact(part.uri, document)
+            self._archive.put_exact(part.uri, document)
 
     def delete(self, uri: str) -> None:
         """Delete an item or a file; nothing if it does not exist."""
@@ -318,10 +352,8 @@ class FolderSide(Side):
         before, after : str
             The IDs.
         """
-        folder = self.interface.connection.transport.folder
-        assert folder is not None
         with self.interface.cache.stamp.changing():
-            folder.change_id(before, after)
+            self._archive.change_id(before, after)
 
 
 def _document(part: Part) -> bytes:

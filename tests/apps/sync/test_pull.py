@@ -160,6 +160,27 @@ def test_the_same_field_of_both_sides_is_a_conflict_of_that_item_only(
     assert mirror.status() == ([], [], [])
 
 
+FILES = [
+    'resources/R/files/a.txt',
+    'subjects/S/experiments/E/scans/1/resources/NIFTI/files/T1.nii.gz',
+    'subjects/S/experiments/E/assessors/A/out/resources/R/files/o.txt',
+]
+
+
+@pytest.mark.parametrize('place', FILES)
+def test_a_file_that_keeps_its_size_was_changed_in_the_folder(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
+) -> None:
+    file = f'/projects/{P}/{place}'
+    xnat.select(file).put(b'one', overwrite=True)
+    pulled(mirror, f'/projects/{P}')
+    mirror.local.select(file).put(b'two', overwrite=True)
+    assert len(mirror.status().ahead) == 1
+    assert mirror.push().failed == []
+    assert Path(xnat.select(file).get()).read_bytes() == b'two'
+    assert mirror.status() == ([], [], [])
+
+
 @pytest.mark.sample(3)
 @pytest.mark.parametrize('side', ['there', 'here'])
 def test_deleted_on_one_side_and_changed_on_the_other(
