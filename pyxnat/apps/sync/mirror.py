@@ -5,22 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ... import errors
 from ...http.folder import create
 from ...interface import Interface
-from ...model.levels import level
 from ...model.wildcards import is_wildcard
 from ...query.paths import Path as SelectPath
 from ...query.paths import read
 from ...resources.base import Element
 from .decisions import decide
-from .parts import LABEL
 from .puller import Here, Puller, PullReport
 from .push import PushPlan
 from .pusher import Pusher
-from .sides import Files, FolderSide, Side, always_fresh
+from .resolver import Resolver, Take, remove_versions
+from .sides import Files, FolderSide, Side, always_fresh, version_path
 from .state import Conflict, State, Unit
 
 __all__ = ['Mirror', 'Status']
@@ -91,7 +90,8 @@ class Mirror:
         self.folder = Path(folder).expanduser().resolve()
         create(self.folder, 'LOCAL')
         self.local = Interface(self.folder.as_uri())
-        self._state = State(self.folder / 'mirror')
+        self._own_folder = self.folder / 'mirror'
+        self._state = State(self._own_folder)
         self._remote = remote
         if remote is not None:
             self._check_remote(remote)
@@ -194,6 +194,7 @@ class Mirror:
         with always_fresh(self.remote, self.local):
             for selected in self._selected(path, where, files):
                 self._pull(selected, report, max_delete, jobs, dry_run)
+        remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
         report.finish()
         return report
 
@@ -237,7 +238,7 @@ class Mirror:
         self._state.select(selected.path, {'where': selected.where, 'files': selected.files.text})
         for unit in gone:  # first: another subject may have the label now
             self._bury(unit, here, report)
-        puller = Puller(remote, folder, self._state, self.folder / 'mirror' / 'stage', report)
+        puller = Puller(remote, folder, self._state, self._own_folder / 'stage', report)
         puller.run(todo, Here(here, known), selected.files, jobs)
 
     def _units_here(self, project: str) -> dict[str, tuple[Unit, str]]:
@@ -332,74 +333,51 @@ class Mirror:
                         remedy='Make a new one with push(dry_run=True).',
                     )
             pusher = Pusher(self.remote, self.local, self._state, delete)
-            return pusher.run(self.folder / 'mirror' / 'stage')
+            return pusher.run(self._own_folder / 'stage')
 
-    def resolve(self, key: str, take: Literal['local', 'remote']) -> None:
-        """End a conflict, for one side. No request.
+    def resolve(self, keys: str | Conflict | Iterable[str | Conflict], take: Take) -> None:
+        """End conflicts, for one side or for both. No request.
 
         The other version is replaced by the next pull (``remote``) or push (``local``), unless it
-        has changed again by then.
+        has changed again by then. With ``both``, the server's version gets the name, and the
+        folder's is kept beside it: an item as a new one with the label ``S01_local``, a file as
+        ``T1_local.nii.gz``. If one side deleted the item or file, the version of the other stays.
 
         Parameters
         ----------
-        key : str
-            `Conflict.key`.
-        take : {'local', 'remote'}
+        keys : str, Conflict, or iterable of them
+            `Conflict.key` of one or more; `conflicts` returns all.
+        take : {'local', 'remote', 'both'}
             The side whose version is right.
 
         Raises
         ------
         DataError
-            There is no such conflict.
+            There is no such conflict, or it is that of a project with ``both``. Of several
+            conflicts, the others are ended.
         """
-        if take not in ('local', 'remote'):
-            raise errors.ProgrammingError(f'take={take!r} is neither local nor remote')
-        found = [conflict for conflict in self._state.conflicts() if conflict.key == key]
-        if not found:
-            raise errors.DataError(
-                f'no conflict of {key}', remedy='mirror.conflicts() lists them, with their keys.'
-            )
-        for one in found:
-            if one.key == one.unit and not one.theirs:
-                self._resolve_deleted(one, take)
-                continue
-            if one.kind == 'item' and one.ours and one.theirs:
-                self._give_id(one)
-            other = one.ours if take == 'remote' else one.theirs
-            self._state.rebase(one.unit, one.kind, one.key, other or None)
+        if take not in ('local', 'remote', 'both'):
+            raise errors.ProgrammingError(f'take={take!r} is neither local, remote nor both')
+        several = [keys] if isinstance(keys, (str, Conflict)) else keys
+        names = [one.key if isinstance(one, Conflict) else one for one in several]
+        Resolver(self.local, self._state, self._own_folder).resolve(names, take)
 
-    def _give_id(self, conflict: Conflict) -> None:
-        """Give an item that was created on both sides the ID that it has at the server.
+    def their_file(self, conflict: str | Conflict) -> Path:
+        """Return the server's version of a file in conflict, as of the last pull. No request.
 
         Raises
         ------
         DataError
-            It was changed since the conflict was found.
+            The mirror has none: the file is not in conflict, or the server deleted it.
         """
-        side, project = FolderSide(self.local), self._state.units()[conflict.unit].project
-        with always_fresh(self.local):
-            units = [unit for unit, _ in side.units(project).values()]
-            near = [unit for unit in units if unit.key == conflict.unit]
-            near = near or [unit for unit in units if unit.label == conflict.ours.get(LABEL)]
-            parts = [part for unit in near for part in side.parts(unit).values()]
-            if any(part.key == conflict.key for part in parts):
-                return
-            for part in parts:
-                if part.values == conflict.ours and level(part.level).has_label:
-                    side.change_id(part.id, conflict.key.rpartition('/')[2])
-                    return
-        raise errors.DataError(
-            f'{conflict.key} was changed since the conflict was found', remedy='Pull again.'
-        )
-
-    def _resolve_deleted(self, conflict: Conflict, take: str) -> None:
-        """End the conflict of a subject that the server deleted and the folder changed."""
-        unit = self._state.units()[conflict.unit]
-        if take == 'local':
-            self._state.forget(unit.key)  # it is new, and will be created again
-            return
-        self.local.select.project(unit.project).subject(unit.id).delete()
-        self._state.bury(unit)
+        key = conflict.key if isinstance(conflict, Conflict) else conflict
+        path = version_path(self._own_folder, key)
+        if not path.exists():
+            raise errors.DataError(
+                f'no version of the server of {key}',
+                remedy='mirror.conflicts() lists the files in conflict; pull first.',
+            )
+        return path
 
     # -- comparing
 

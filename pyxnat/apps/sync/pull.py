@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from pathlib import Path
@@ -12,7 +13,7 @@ from ...files.disk import digest_of
 from ...model.levels import level
 from .decisions import GONE_HERE, Decision, Values, decide, merged
 from .parts import Part
-from .sides import FileRow, Files, FolderSide, Side
+from .sides import FileRow, Files, FolderSide, Side, version_path
 from .state import Conflict, State, Unit
 
 __all__ = ['Fetched', 'UnitPull', 'fetch']
@@ -235,6 +236,7 @@ class UnitPull:
             for one in decide(base, here, there)
         ]
         self._add_conflicts(unit, 'file', decisions, here, there)
+        self._keep_versions([theirs[one.key] for one in decisions if _is_open(one, theirs)], pool)
         taken = [one.key for one in decisions if one.action == 'take']
         wanted = [theirs[key] for key in taken if key in theirs]
         for file, path in zip(wanted, pool.map(self._download, wanted), strict=True):
@@ -248,6 +250,20 @@ class UnitPull:
             if one.action in ('same', 'take') and one.key not in failed:
                 _rebase(base, one.key, there.get(one.key))
         return {**others, **base}, bool(taken)
+
+    def _keep_versions(self, files: list[FileRow], pool: Executor) -> None:
+        """Keep the server's versions of files in conflict, until it is resolved."""
+        places = [version_path(self._stage.parent, file.key) for file in files]
+        missing = [
+            (file, place)
+            for file, place in zip(files, places, strict=True)
+            if not (place.exists() and file.values('digest') == {'digest': digest_of(place)})
+        ]
+        paths = pool.map(self._download, [file for file, _ in missing])
+        for (_, place), path in zip(missing, paths, strict=True):
+            if path is not None:
+                place.parent.mkdir(exist_ok=True)
+                os.replace(path, place)
 
     def _download(self, file: FileRow) -> str | None:
         """Return the path of the downloaded file; None after a failure."""
@@ -303,6 +319,10 @@ def _name_of(part: Part) -> tuple[str, str, str]:
 
 def _values(parts: Mapping[str, Part]) -> dict[str, Values]:
     return {key: part.values for key, part in parts.items()}
+
+
+def _is_open(one: Decision, theirs: Mapping[str, FileRow]) -> bool:
+    return one.action == 'conflict' and one.key in theirs
 
 
 def _rebase(base: dict[str, Values], key: str, values: Values | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -24,7 +25,15 @@ from ...tables.table import Row
 from .parts import LABEL, PARENT, Part, parts_of
 from .state import Unit
 
-__all__ = ['FileRow', 'Files', 'FolderSide', 'RemoteSide', 'Side', 'always_fresh']
+__all__ = [
+    'FileRow',
+    'Files',
+    'FolderSide',
+    'RemoteSide',
+    'Side',
+    'always_fresh',
+    'version_path',
+]
 
 _FUNCTION = 'function '
 _XML = {'content-type': 'text/xml'}
@@ -85,7 +94,24 @@ class FileRow(NamedTuple):
     @property
     def part(self) -> str:
         """Name of a local file for its content on the way."""
-        return safe_name(self.key.replace('/', '+'))
+        return _file_name(self.key)
+
+
+def _file_name(key: str) -> str:
+    return safe_name(key.replace('/', '+'))
+
+
+def version_path(folder: Path, key: str) -> Path:
+    """Return the place of the server's version of a file in conflict.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder ``mirror``.
+    key : str
+        Key of the file.
+    """
+    return folder / 'conflicts' / _file_name(key)
 
 
 @contextmanager
@@ -343,6 +369,21 @@ class FolderSide(Side):
             self.interface.connection.request(uri, 'DELETE')
         except errors.NotFoundError:
             return
+
+    def copy(self, part: Part, name: str) -> None:
+        """Create an item with the fields of another one.
+
+        Parameters
+        ----------
+        part : Part
+            The other one.
+        name : str
+            Label of the new item; ID of a scan or reconstruction.
+        """
+        owner = part.parent.rpartition('/')[2] if _names_session(part) else ''
+        document = copy_document(part.item, session=owner, name=name, scans=())
+        uri = f'{part.uri.rpartition("/")[0]}/{uris.quote(name)}'
+        self.interface.connection.request(uri, 'PUT', document, _XML)
 
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at the server.

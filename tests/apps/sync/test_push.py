@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,6 @@ from pyxnat import errors
 from pyxnat.apps.sync import PushPlan
 
 from .test_pull import MR, content, pulled
-
-
-@pytest.fixture
-def mirror(tmp_path: Path, xnat: pyxnat.Interface, P: str) -> Iterator[pyxnat.Mirror]:
-    """Return a mirror of project P."""
-    with pyxnat.Mirror(tmp_path / 'study', remote=xnat) as opened:
-        pulled(opened, f'/projects/{P}')
-        yield opened
 
 
 def pushed(mirror: pyxnat.Mirror, *arguments: Any, **options: Any) -> list[str]:

@@ -1,0 +1,225 @@
+"""Resolution of conflicts: the folder's version, the server's, or both."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ... import errors
+from ...interface import Interface
+from ...model import uris
+from ...model.levels import level
+from ...resources.base import class_of
+from .parts import LABEL, Part
+from .sides import FileRow, Files, FolderSide, always_fresh, version_path
+from .state import Conflict, State, Unit
+
+__all__ = ['Resolver', 'Take', 'free_name', 'remove_versions']
+
+Take = Literal['local', 'remote', 'both']
+_COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
+
+
+class Resolver:
+    """Ends conflicts of one mirror. No request to the server.
+
+    Parameters
+    ----------
+    local : Interface
+        The folder.
+    state : State
+        State of the mirror.
+    folder : Path
+        Folder ``mirror``, with the server's versions of files.
+    """
+
+    def __init__(self, local: Interface, state: State, folder: Path) -> None:
+        self._local = local
+        self._side = FolderSide(local)
+        self._state = state
+        self._folder = folder
+
+    def resolve(self, keys: Iterable[str], take: Take) -> None:
+        """End the conflicts with some keys.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Keys of conflicts.
+        take : {'local', 'remote', 'both'}
+            The side whose version is right.
+
+        Raises
+        ------
+        DataError
+            There is no such conflict; none is ended. Or an item was changed since its conflict was
+            found; the others are ended.
+        """
+        wanted = list(dict.fromkeys(keys))
+        conflicts = self._state.conflicts()
+        known = {one.key for one in conflicts}
+        for key in wanted:
+            if key not in known:
+                raise errors.DataError(
+                    f'no conflict of {key}',
+                    remedy='mirror.conflicts() lists them, with their keys.',
+                )
+        changed: list[errors.DataError] = []
+        with always_fresh(self._local):
+            for one in conflicts:
+                if one.key in wanted:
+                    try:
+                        self._resolve(one, take)
+                    except errors.DataError as error:
+                        changed.append(error)
+        if changed:
+            raise changed[0]
+
+    def _resolve(self, conflict: Conflict, take: Take) -> None:
+        is_deleted = not (conflict.ours and conflict.theirs)
+        if take == 'both' and is_deleted:
+            take = 'local' if conflict.ours else 'remote'
+        if take == 'both':
+            take = self._keep_both(conflict)
+        if conflict.key == conflict.unit and not conflict.theirs:
+            self._resolve_deleted(conflict, take)
+            return
+        if conflict.kind == 'item' and not is_deleted and take != 'both':
+            self._give_id(conflict)
+        base = {'remote': conflict.ours, 'local': conflict.theirs}.get(take)
+        self._state.rebase(conflict.unit, conflict.kind, conflict.key, base or None)
+        version_path(self._folder, conflict.key).unlink(missing_ok=True)
+
+    def _resolve_deleted(self, conflict: Conflict, take: Take) -> None:
+        """End the conflict of a subject that the server deleted and the folder changed."""
+        unit = self._unit(conflict)
+        if take == 'local':
+            self._state.forget(unit.key)  # it is new, and will be created again
+            return
+        self._local.select.project(unit.project).subject(unit.id).delete()
+        self._state.bury(unit)
+
+    def _unit(self, conflict: Conflict) -> Unit:
+        return self._state.units()[conflict.unit]
+
+    # -- both versions
+
+    def _keep_both(self, conflict: Conflict) -> Take:
+        """Store the folder's version under another name; return what is left to resolve."""
+        if conflict.kind == 'file':
+            self._keep_file(conflict)
+            return 'remote'
+        twin = self._twin(conflict)
+        if twin is None:
+            self._keep_item(conflict)
+            return 'remote'
+        element = class_of(level(twin.level).singular)(twin.uri, self._local)
+        element.attrs.set('label', self._free_label(twin))
+        return 'both'
+
+    def _keep_file(self, conflict: Conflict) -> None:
+        files = self._side.files(self._unit(conflict), Files.of('all'))
+        file = files.get(conflict.key)
+        if file is None or file.values(next(iter(conflict.ours))) != conflict.ours:
+            raise _changed_since(conflict)
+        place = str(file.row['path'])
+        stem = conflict.key.removesuffix(uris.quote_path(place))
+        name = free_name(place, lambda name: stem + uris.quote_path(name) in files)
+        copy = FileRow(stem + uris.quote_path(name), file.element, file.row)
+        self._side.put_file(copy, file.element.get())
+
+    def _keep_item(self, conflict: Conflict) -> None:
+        """Copy the fields of an item that both sides have to a new one."""
+        part = self._side.parts(self._unit(conflict)).get(conflict.key)
+        if part is None or part.values != conflict.ours:
+            raise _changed_since(conflict)
+        if part.level == 'projects':
+            raise errors.DataError(
+                f'{conflict.key}: a project is not kept twice', remedy='Take local or remote.'
+            )
+        self._side.copy(part, self._free_label(part))
+
+    def _free_label(self, part: Part) -> str:
+        """Return a label that no item of the folder has."""
+        above = part.uri.rpartition('/')[0]
+        kind = class_of(level(part.level).singular)
+        return free_name(
+            part.label, lambda name: kind(f'{above}/{uris.quote(name)}', self._local).exists()
+        )
+
+    # -- items that were created on both sides
+
+    def _twin(self, conflict: Conflict) -> Part | None:
+        """Return the item of the folder that has an ID of its own; None if both have one ID.
+
+        Raises
+        ------
+        DataError
+            It was changed since the conflict was found.
+        """
+        project = self._unit(conflict).project
+        units = [unit for unit, _ in self._side.units(project).values()]
+        near = [unit for unit in units if unit.key == conflict.unit]
+        near = near or [unit for unit in units if unit.label == conflict.ours.get(LABEL)]
+        parts = [part for unit in near for part in self._side.parts(unit).values()]
+        if any(part.key == conflict.key for part in parts):
+            return None
+        for part in parts:
+            if part.values == conflict.ours and level(part.level).has_label:
+                return part
+        raise _changed_since(conflict)
+
+    def _give_id(self, conflict: Conflict) -> None:
+        """Give an item that was created on both sides the ID that it has at the server."""
+        twin = self._twin(conflict)
+        if twin is not None:
+            self._side.change_id(twin.id, conflict.key.rpartition('/')[2])
+
+
+def _changed_since(conflict: Conflict) -> errors.DataError:
+    return errors.DataError(
+        f'{conflict.key} was changed since the conflict was found', remedy='Pull again.'
+    )
+
+
+def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """Return a name for the folder's version of an item or file, when both are kept.
+
+    Parameters
+    ----------
+    name : str
+        Label, or path of a file.
+    is_taken : callable
+        Whether there is an item or file of a name.
+
+    Examples
+    --------
+    >>> taken = {'S01_local'}
+    >>> [free_name(name, taken.__contains__) for name in ('S01', 'sub/T1.nii.gz', '1.2.3.dcm')]
+    ['S01_local2', 'sub/T1_local.nii.gz', '1.2.3_local.dcm']
+    """
+    path = PurePosixPath(name)
+    suffix = path.suffix
+    if suffix in _COMPRESSED:
+        suffix = PurePosixPath(path.stem).suffix + suffix
+    marks = itertools.chain(['_local'], (f'_local{number}' for number in itertools.count(2)))
+    names = (f'{name.removesuffix(suffix)}{mark}{suffix}' for mark in marks)
+    return next(name for name in names if not is_taken(name))
+
+
+def remove_versions(folder: Path, but: Iterable[str]) -> None:
+    """Remove the server's versions of files that are not in conflict any more.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder ``mirror``.
+    but : iterable of str
+        Keys of the files in conflict.
+    """
+    kept = {version_path(folder, key) for key in but}
+    for path in (folder / 'conflicts').glob('*'):
+        if path not in kept:
+            path.unlink()
