@@ -5,20 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ... import errors
 from ...http.folder import create
 from ...interface import Interface
-from ...model.wildcards import is_wildcard
-from ...query.paths import Path as SelectPath
-from ...query.paths import read
-from ...resources.base import Element
 from .decisions import decide
-from .puller import Here, Puller, PullReport
+from .project_pull import ProjectPull, PullOptions, units_here
+from .puller import PullReport
 from .push import PushPlan
 from .pusher import Pusher
 from .resolver import Resolver, Take, remove_versions
+from .selection import selection, stored_selections
 from .sides import Files, FolderSide, Side, always_fresh, version_path
 from .state import Conflict, State, Unit
 
@@ -40,16 +38,6 @@ class Status(NamedTuple):
         lines = [f'ahead {one}' for one in self.ahead] + [f'behind {one}' for one in self.behind]
         lines += [f'conflict {one.key}: {one.reason}' for one in self.conflicts]
         return '\n'.join(lines) or 'no differences'
-
-
-class _Selected(NamedTuple):
-    """A selection of a pull."""
-
-    project: str
-    path: str
-    where: Any
-    files: Files
-    is_whole: bool
 
 
 class Mirror:
@@ -146,6 +134,7 @@ class Mirror:
         max_delete: float = _MAX_DELETE,
         jobs: int = 4,
         dry_run: bool = False,
+        check: Literal['marks', 'files'] = 'marks',
     ) -> PullReport:
         """Bring the changes of the server into the folder.
 
@@ -169,6 +158,8 @@ class Mirror:
             Number of parallel downloads.
         dry_run : bool
             Whether to change nothing; ``ok`` and ``deleted`` are then the units that would be.
+        check : {'marks', 'files'}
+            ``files`` lists the files of all units, also of those without a mark of a change.
 
         Returns
         -------
@@ -186,103 +177,27 @@ class Mirror:
 
         Notes
         -----
-        Requests: two listings with the marks of last change; for each changed subject its document
-        and the listings of its files, and one for each changed file. An interrupted pull is
-        finished by the next one. XNAT marks no change of a file that keeps its size.
+        Requests: two listings with the marks of last change, and one for the operations that the
+        server recorded since the last pull, as XNAT marks no file that was overwritten by one of
+        the same size; for each changed subject its document and the listings of its files, and one
+        for each changed file. An interrupted pull is finished by the next one.
         """
-        report = PullReport()
+        if check not in ('marks', 'files'):
+            raise errors.ProgrammingError(f'check={check!r} is neither marks nor files')
+        report, options = PullReport(), PullOptions(max_delete, jobs, dry_run, check)
+        found = (
+            stored_selections(self._state.selections())
+            if path is None
+            else [selection(path, where, files)]
+        )
         with always_fresh(self.remote, self.local):
-            for selected in self._selected(path, where, files):
-                self._pull(selected, report, max_delete, jobs, dry_run)
+            stage = self._own_folder / 'stage'
+            pull = ProjectPull(self.remote, self.local, self._state, stage, report)
+            for selected in found:
+                pull.run(selected, options)
         remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
         report.finish()
         return report
-
-    def _selected(self, path: str | None, where: Any, files: Any) -> Iterator[_Selected]:
-        if path is None:
-            for known, options in self._state.selections().items():
-                if str(options['files']).startswith('function'):
-                    raise errors.ProgrammingError(
-                        f'{known} was pulled with a function for its files',
-                        remedy='Name the path, and give files= again.',
-                    )
-                yield _selection(known, _criteria(options['where']), options['files'])
-            return
-        yield _selection(path, where, files)
-
-    def _pull(
-        self, selected: _Selected, report: PullReport, max_delete: float, jobs: int, dry_run: bool
-    ) -> None:
-        remote, folder = Side(self.remote), FolderSide(self.local)
-        there = remote.units(selected.project)
-        known = self._state.units(selected.project)
-        here = self._units_here(selected.project)
-        gone = [unit for key, unit in known.items() if key not in there]
-        _check_deletions(gone, known, selected.project, max_delete)
-        chosen = self._chosen(selected)
-        todo: list[tuple[Unit, str]] = []
-        for key, (unit, mark) in there.items():
-            before = known.get(key)
-            is_subject = unit.id != unit.project
-            if before is None and is_subject and chosen is not None and unit.id not in chosen:
-                continue
-            is_same = before is not None and before.there == mark != ''
-            if is_same and before is not None and before.files == selected.files.text:
-                report.add_skipped(key)
-            else:
-                todo.append((unit, mark))
-        if dry_run:
-            report.ok += [unit.key for unit, _ in todo]
-            report.deleted += [unit.key for unit in gone]
-            return
-        self._state.select(selected.path, {'where': selected.where, 'files': selected.files.text})
-        for unit in gone:  # first: another subject may have the label now
-            self._bury(unit, here, report)
-        puller = Puller(remote, folder, self._state, self._own_folder / 'stage', report)
-        puller.run(todo, Here(here, known), selected.files, jobs)
-
-    def _units_here(self, project: str) -> dict[str, tuple[Unit, str]]:
-        try:
-            return FolderSide(self.local).units(project)
-        except errors.NotFoundError:
-            return {}
-
-    def _chosen(self, selected: _Selected) -> set[str] | None:
-        """Return the IDs of the subjects to pull; None for all."""
-        if selected.is_whole and selected.where is None:
-            return None
-        path = f'{selected.path}/subjects' if selected.is_whole else selected.path
-        found = self.remote.select(path)
-        if isinstance(found, Element):
-            found = [found]
-        elif selected.where is not None:
-            found = found.where(selected.where)
-        return {subject.id() for subject in found}
-
-    def _bury(self, unit: Unit, here: dict[str, tuple[Unit, str]], report: PullReport) -> None:
-        """Delete a subject that the server deleted, unless it was changed here."""
-        now = here.get(unit.key)
-        if now is not None and now[1] != unit.here and not self._has_base(unit):
-            conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', {}, {})
-            self._state.put(unit, {}, [conflict])
-            report.conflicts.append(conflict)
-            return
-        if now is not None:
-            subject = self.local.select.project(unit.project).subject(unit.id)
-            subject.delete()
-        self._state.bury(unit)
-        report.deleted.append(unit.key)
-
-    def _has_base(self, unit: Unit) -> bool:
-        """Whether a unit of the folder has its base, and no other file."""
-        side = FolderSide(self.local)
-        ours = {key: part.values for key, part in side.parts(unit).items()}
-        files = side.files(unit, Files.of('all'))
-        base = self._state.base(unit.key, 'file')
-        return ours == self._state.base(unit.key, 'item') and all(
-            key in base and file.values(next(iter(base[key]))) == base[key]
-            for key, file in files.items()
-        )
 
     # -- pushing
 
@@ -394,7 +309,10 @@ class Mirror:
         projects = dict.fromkeys(unit.project for unit in self._state.units().values())
         with always_fresh(self.local, *([self.remote] if ask_remote else [])):
             for project in projects:
-                known, here = self._state.units(project), self._units_here(project)
+                known, here = (
+                    self._state.units(project),
+                    units_here(FolderSide(self.local), project),
+                )
                 ahead += self._ahead(known, here)
                 if ask_remote:
                     there = Side(self.remote).units(project)
@@ -429,38 +347,3 @@ class Mirror:
 
 def _changed(base: dict[str, dict[str, str]], ours: dict[str, dict[str, str]]) -> Iterator[str]:
     return (one.key for one in decide(base, ours, base) if one.action != 'same')
-
-
-def _criteria(stored: Any) -> Any:
-    """Return criteria as they were given: JSON has no tuples."""
-    if not isinstance(stored, list):
-        return stored
-    if len(stored) == 3 and not any(isinstance(one, list) for one in stored):
-        return tuple(stored)
-    return [_criteria(one) for one in stored]
-
-
-def _selection(path: str, where: Any, files: Any) -> _Selected:
-    """Return a selection, after a check of its path."""
-    steps: SelectPath = read(path)
-    levels = [step.level for step in steps]
-    if levels not in (['projects'], ['projects', 'subjects']) or is_wildcard(steps[0].name):
-        raise errors.ProgrammingError(
-            f'{path!r} cannot be pulled',
-            remedy="Give a project, such as '/projects/P', or subjects of one.",
-        )
-    return _Selected(steps[0].name, path, where, Files.of(files), len(levels) == 1)
-
-
-def _check_deletions(
-    gone: list[Unit], known: dict[str, Unit], project: str, max_delete: float
-) -> None:
-    """Raise an error if so many subjects are missing that they were hardly deleted."""
-    subjects = sum(1 for key in known if key.startswith('subjects/'))
-    most = max(1, int(max_delete * subjects))
-    if len(gone) > most or (gone and len(gone) == subjects and max_delete < 1):
-        raise errors.DataError(
-            f'{len(gone)} of {subjects} subjects of {project} are missing at the server',
-            remedy='Check that the login can still read them. If they were deleted, pull with '
-            'max_delete=1.',
-        )

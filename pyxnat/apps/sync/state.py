@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import DataError
+from .feed import Feed
 
 __all__ = ['Conflict', 'State', 'Unit']
 
@@ -32,6 +33,8 @@ CREATE TABLE IF NOT EXISTS conflict (
     unit TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
     ours TEXT NOT NULL, theirs TEXT NOT NULL, PRIMARY KEY (unit, kind, key)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tombstone (unit TEXT PRIMARY KEY, label TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS feed (
+    project TEXT PRIMARY KEY, since TEXT NOT NULL, entries TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS selection (path TEXT PRIMARY KEY, options TEXT NOT NULL);
 """
 
@@ -242,6 +245,42 @@ class State:
         with self._connected() as connection:
             rows = connection.execute('SELECT path, options FROM selection ORDER BY path')
             return {path: json.loads(options) for path, options in rows}
+
+    def feed(self, project: str) -> Feed | None:
+        """Return the feed of changes from which the next pull goes on; None for the first."""
+        query = 'SELECT since, entries FROM feed WHERE project = ?'
+        with self._connected() as connection:
+            found = connection.execute(query, (project,)).fetchone()
+        return None if found is None else Feed(found[0], frozenset(json.loads(found[1])))
+
+    def put_feed(self, project: str, feed: Feed, changed: Iterable[str]) -> None:
+        """Store the feed from which the next pull goes on.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        feed : Feed
+            The feed.
+        changed : iterable of str
+            Units that it names: they lose their marks, and so are pulled, also by a later pull if
+            this one is interrupted.
+        """
+        with self._connected() as connection:
+            entries = json.dumps(sorted(feed.entries))
+            connection.execute('REPLACE INTO feed VALUES (?, ?, ?)', (project, feed.since, entries))
+            connection.executemany(
+                "UPDATE unit SET there = '' WHERE key = ?", [(key,) for key in changed]
+            )
+
+    def units_of(self, ids: Iterable[str]) -> set[str]:
+        """Return the keys of the units whose base has sessions or assessors with these IDs."""
+        query = (
+            "SELECT unit FROM thing WHERE kind = 'item' "
+            "AND key IN ('experiments/' || ?1, 'assessors/' || ?1)"
+        )
+        with self._connected() as connection:
+            return {unit for name in ids for (unit,) in connection.execute(query, (name,))}
 
     def tombstones(self) -> dict[str, str]:
         """Return the label of each unit that the remote deleted, by key."""

@@ -52,7 +52,7 @@ def content(xnat: pyxnat.Interface, project: str) -> Any:
     return found
 
 
-def test_a_pulled_project_is_equal_and_a_second_pull_costs_two_listings(
+def test_a_pulled_project_is_equal_and_a_second_pull_costs_three_listings(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
     xnat.select.project(P).attrs.set('description', 'a & <b>')
@@ -60,12 +60,12 @@ def test_a_pulled_project_is_equal_and_a_second_pull_costs_two_listings(
     subject = xnat.select.project(P).subject('S')
     subject.attrs.set('xnat:subjectData/fields/field[name=smoker]/field', 'no')
     report = pulled(mirror, f'/projects/{P}')
-    assert len(report.ok) == 2 and report.bytes > 2000
+    assert len(report.ok) == 2 and report.bytes > 2000 and report.notes == []
     assert content(mirror.local, P) == content(xnat, P)
     assert not mirror.status().ahead and not mirror.status().behind
     with xnat.trace() as trace:
         report = pulled(mirror)
-    assert len(trace) == 2 and report.ok == [] and len(report.skipped) == 2
+    assert len(trace) == 3 and report.ok == [] and len(report.skipped) == 2
     session = mirror.local.select.project(P).subject('S').experiment('E')
     assert session.id() == xnat.select.project(P).subject('S').experiment('E').id()
     women = mirror.local.select(f'/projects/{P}/subjects').where(
@@ -179,6 +179,42 @@ def test_a_file_that_keeps_its_size_was_changed_in_the_folder(
     assert mirror.push().failed == []
     assert Path(xnat.select(file).get()).read_bytes() == b'two'
     assert mirror.status() == ([], [], [])
+
+
+@pytest.mark.parametrize('place', FILES)
+def test_a_file_that_keeps_its_size_was_changed_at_the_server(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
+) -> None:
+    file = f'/projects/{P}/{place}'
+    xnat.select(file).put(b'one', overwrite=True)
+    pulled(mirror, f'/projects/{P}')
+    xnat.select(file).put(b'two', overwrite=True)
+    assert len(mirror.pull(dry_run=True).ok) == 1
+    report = pulled(mirror)
+    assert len(report.ok) == 1 and report.bytes == 3 and report.notes == []
+    assert content(mirror.local, P) == content(xnat, P)
+    with xnat.trace() as trace:
+        assert pulled(mirror).ok == []
+    assert len(trace) == 3
+
+
+def test_changes_that_cannot_be_read_are_noted_and_all_files_can_be_compared(
+    tmp_path: Path,
+) -> None:
+    with (
+        serve(tmp_path / 'archive', durable=False, require_login=False) as server,
+        pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'cache') as xnat,
+        pyxnat.Interface(server.url, anonymous=True, cachedir=tmp_path / 'guest') as guest,
+        pyxnat.Mirror(tmp_path / 'study', remote=guest) as mirror,
+    ):
+        xnat.put('/data/projects/P?accessibility=public')
+        file = '/projects/P/subjects/S/resources/R/files/a.txt'
+        xnat.select(file).put(b'one')
+        assert "check='files'" in pulled(mirror, '/projects/P').notes[0]
+        xnat.select(file).put(b'two', overwrite=True)
+        assert pulled(mirror).ok == []
+        assert len(pulled(mirror, check='files').ok) == 1
+        assert Path(mirror.local.select(file).get()).read_bytes() == b'two'
 
 
 @pytest.mark.sample(3)

@@ -1,0 +1,191 @@
+"""Pull of one project: which of its units the server changed or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ... import errors
+from ...interface import Interface
+from .feed import Feed, read_feed
+from .puller import Here, Puller, PullReport
+from .selection import Selection
+from .sides import Files, FolderSide, Side
+from .state import Conflict, State, Unit
+
+__all__ = ['ProjectPull', 'PullOptions', 'units_here']
+
+
+class PullOptions(NamedTuple):
+    """Arguments of `Mirror.pull` that hold for all selections."""
+
+    max_delete: float
+    jobs: int
+    dry_run: bool
+    check: str
+
+
+class ProjectPull:
+    """Pulls one project, or subjects of one.
+
+    Parameters
+    ----------
+    remote, local : Interface
+        The server and the folder.
+    state : State
+        State of the mirror.
+    stage : Path
+        Folder for files on the way.
+    report : PullReport
+        Report that it adds to.
+    """
+
+    def __init__(
+        self, remote: Interface, local: Interface, state: State, stage: Path, report: PullReport
+    ) -> None:
+        self._remote = Side(remote)
+        self._folder = FolderSide(local)
+        self._state = state
+        self._stage = stage
+        self._report = report
+
+    def run(self, selected: Selection, options: PullOptions) -> None:
+        """Pull a selection.
+
+        Parameters
+        ----------
+        selected : Selection
+            The project, or subjects of it.
+        options : PullOptions
+            How to pull.
+        """
+        there = self._remote.units(selected.project)
+        known = self._state.units(selected.project)
+        gone = [unit for key, unit in known.items() if key not in there]
+        _check_deletions(gone, known, selected.project, options.max_delete)
+        overwritten = self._overwritten(selected, there, known, options)
+        todo = self._todo(selected, there, known, overwritten)
+        if options.dry_run:
+            self._report.ok += [unit.key for unit, _ in todo]
+            self._report.deleted += [unit.key for unit in gone]
+            return
+        here = units_here(self._folder, selected.project)
+        self._state.select(selected.path, selected.options)
+        for unit in gone:  # first: another subject may have the label now
+            self._bury(unit, here)
+        puller = Puller(self._remote, self._folder, self._state, self._stage, self._report)
+        puller.run(todo, Here(here, known), selected.files, options.jobs)
+
+    def _todo(
+        self,
+        selected: Selection,
+        there: Mapping[str, tuple[Unit, str]],
+        known: Mapping[str, Unit],
+        overwritten: set[str],
+    ) -> list[tuple[Unit, str]]:
+        """Return the units to fetch, with their marks; the others are skipped."""
+        chosen = selected.subjects(self._remote.interface)
+        todo = []
+        for key, (unit, mark) in there.items():
+            before = known.get(key)
+            is_subject = unit.id != unit.project
+            if before is None and is_subject and chosen is not None and unit.id not in chosen:
+                continue
+            is_same = before is not None and before.there == mark != '' and key not in overwritten
+            if is_same and before is not None and before.files == selected.files.text:
+                self._report.add_skipped(key)
+            else:
+                todo.append((unit, mark))
+        return todo
+
+    # -- overwritten files
+
+    def _overwritten(
+        self,
+        selected: Selection,
+        there: Mapping[str, tuple[Unit, str]],
+        known: Mapping[str, Unit],
+        options: PullOptions,
+    ) -> set[str]:
+        """Return the units with files that may have been overwritten. One request."""
+        if selected.files.is_none:
+            return set()
+        if options.check == 'files':
+            return set(there)
+        before = self._state.feed(selected.project)
+        marks = (mark for _, mark in there.values())
+        feed = read_feed(self._remote.interface, selected.project, before, marks)
+        if feed.refusal:
+            self._report.add_note(_refusal(selected.project, feed))
+            return set()
+        changed = {
+            f'{plural}/{name}' for name in feed.changed for plural in ('projects', 'subjects')
+        }
+        changed = (changed & set(known)) | self._state.units_of(feed.changed)
+        if not options.dry_run:
+            self._state.put_feed(selected.project, feed.ended(), changed)
+        return changed
+
+    # -- deleted subjects
+
+    def _bury(self, unit: Unit, here: Mapping[str, tuple[Unit, str]]) -> None:
+        """Delete a subject that the server deleted, unless it was changed here."""
+        now = here.get(unit.key)
+        if now is not None and now[1] != unit.here and not self._has_base(unit):
+            conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', {}, {})
+            self._state.put(unit, {}, [conflict])
+            self._report.conflicts.append(conflict)
+            return
+        if now is not None:
+            subject = self._folder.interface.select.project(unit.project).subject(unit.id)
+            subject.delete()
+        self._state.bury(unit)
+        self._report.deleted.append(unit.key)
+
+    def _has_base(self, unit: Unit) -> bool:
+        """Whether a unit of the folder has its base, and no other file."""
+        ours = {key: part.values for key, part in self._folder.parts(unit).items()}
+        files = self._folder.files(unit, Files.of('all'))
+        base = self._state.base(unit.key, 'file')
+        return ours == self._state.base(unit.key, 'item') and all(
+            key in base and file.values(next(iter(base[key]))) == base[key]
+            for key, file in files.items()
+        )
+
+
+def units_here(folder: FolderSide, project: str) -> dict[str, tuple[Unit, str]]:
+    """Return the units of a project of the folder; none if it does not have it.
+
+    Parameters
+    ----------
+    folder : FolderSide
+        The folder.
+    project : str
+        ID of the project.
+    """
+    try:
+        return folder.units(project)
+    except errors.NotFoundError:
+        return {}
+
+
+def _refusal(project: str, feed: Feed) -> str:
+    return (
+        f'{project}: files that were overwritten by others of the same size may be missing, as the '
+        f"changes cannot be read ({feed.refusal}); pull(check='files') compares all files"
+    )
+
+
+def _check_deletions(
+    gone: list[Unit], known: Mapping[str, Unit], project: str, max_delete: float
+) -> None:
+    """Raise an error if so many subjects are missing that they were hardly deleted."""
+    subjects = sum(1 for key in known if key.startswith('subjects/'))
+    most = max(1, int(max_delete * subjects))
+    if len(gone) > most or (gone and len(gone) == subjects and max_delete < 1):
+        raise errors.DataError(
+            f'{len(gone)} of {subjects} subjects of {project} are missing at the server',
+            remedy='Check that the login can still read them. If they were deleted, pull with '
+            'max_delete=1.',
+        )
