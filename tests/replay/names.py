@@ -10,7 +10,7 @@ UUID = r'(?i:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
 GIVEN = re.compile(
     rf'XNAT_[SE]\d{{5,}}|{UUID}|(?<=resources/)\d+|(?<=downloads/)[\w-]+|\bxs\d{{10,}}\b|'
     rf'(?<![0-9A-Za-z])[0-9A-F]{{32}}(?![0-9A-Za-z])'
-    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[67]\d{11}\b|'
+    r'|(?<![0-9A-Za-z])[0-9A-Za-z]{64}(?![0-9A-Za-z])|(?<!\w)_\w+_1[6-9]\d{11}\b|'
     r'\b\w+-20\d{6}_\d{6}\b'
 )
 """Accession IDs, tokens, numbers of resources in URIs, IDs of searches, sessions and secrets.
@@ -20,7 +20,7 @@ They are different on any two servers.
 MOMENT = re.compile(
     r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:\.\d+)?Z?'
     r'|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) [A-Z][a-z]{2} \d\d \d\d:\d\d:\d\d \w+ \d{4}'
-    r'|\b1[67]\d{11}\b|\b20\d{6}_\d{6,}\w*\b'
+    r'|\b1[6-9]\d{11}\b|\b20\d{6}_\d{6,}\w*\b'
 )
 ROOT = re.compile(r'/[\w./-]+/archive/(?=[\w-]+/(?:arc\d+|resources|subjects)/\S*_catalog\.xml)')
 HOST = re.compile(r'https?://[\w.:-]+(?=/|\b)')
