@@ -107,8 +107,9 @@ before = set(sys.modules)
 started = time.process_time()
 import pyxnat
 seconds = time.process_time() - started
-print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': sorted(set(sys.modules) - before)}))
-"""  # noqa: E501
+new = sorted(set(sys.modules) - before)
+print(json.dumps({'seconds': seconds, 'before': sorted(before), 'new': new}))
+"""
 
 LOADED = {'core', 'version'}
 """Modules of the library that importing it may load; others are loaded when a name of them is first

@@ -103,7 +103,8 @@ def test_handlers_import_no_table_of_the_database(part: str) -> None:
         ('tables/table.py', 'def f():\n    from ..interface import Interface'),
         (
             'resources/base.py',
-            'from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from ..services import walker',  # noqa: E501
+            'from typing import TYPE_CHECKING\n'
+            'if TYPE_CHECKING:\n    from ..services import walker',
         ),
         ('http/session.py', 'from .. import server'),
         ('http/session.py', 'from ..server import local'),

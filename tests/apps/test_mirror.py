@@ -86,7 +86,8 @@ def contents(session: Any) -> dict[str, tuple[str, str, str, str]]:
                 row = file.attributes()
                 resource = file.parent()
                 holder = resource.parent()
-                name = f'{holder.level.singular}:{holder.label()}:{resource.level.singular}:{resource.label()}:{file.id()}'  # noqa: E501
+                above = f'{holder.level.singular}:{holder.label()}'
+                name = f'{above}:{resource.level.singular}:{resource.label()}:{file.id()}'
                 found[name] = row['Size'], row['digest'], row['file_format'], row['file_content']
     return found
 

@@ -2,11 +2,12 @@
 
 ::
 
-    python -m tests.benchmarks [--delays 0,20,100] [--rounds N] [--tasks a,b] [--clients a,b] [--tiny] [--json FILE]
+    python -m tests.benchmarks [--delays 0,20,100] [--rounds N] [--tasks a,b]
+        [--clients a,b] [--tiny] [--json FILE]
 
 It prints each figure when it is measured. ``docs/make_performance.py`` makes tables and a plot from
 the JSON file.
-"""  # noqa: E501
+"""
 
 from __future__ import annotations
 

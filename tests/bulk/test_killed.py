@@ -39,9 +39,10 @@ import sys, pyxnat
 url, user, password, folder = sys.argv[1:]
 with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
     print('begun', flush=True)
-    report = interface.select('/projects/KILLED/subjects/S/experiments/E/scans').download(folder, layout='{scan}/{path}')
+    scans = interface.select('/projects/KILLED/subjects/S/experiments/E/scans')
+    report = scans.download(folder, layout='{scan}/{path}')
     sys.exit(0 if report.is_complete else 3)
-"""  # noqa: E501
+"""
 
 
 def content_of(scan: int, number: int) -> bytes:
@@ -129,13 +130,14 @@ import signal, sys, pyxnat
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell ignores it
 url, user, password, folder, jobs = sys.argv[1:]
 with pyxnat.Interface(url, user, password, folder + '-cache') as interface:
-    files = interface.select('/projects/KILLED/subjects/S/experiments/E/scans/*/resources/*/files/*.dcm')
+    scans = '/projects/KILLED/subjects/S/experiments/E/scans'
+    files = interface.select(scans + '/*/resources/*/files/*.dcm')
     try:
         files.download(folder, layout='{scan}/{path}', jobs=int(jobs))
     except KeyboardInterrupt:
         print('interrupted', flush=True)
         raise
-"""  # noqa: E501
+"""
 
 
 def whole(exchange: Exchange) -> None:

@@ -255,10 +255,8 @@ def test_files_are_sent_as_a_form(echo: Echoed, tmp_path: Path) -> None:
     boundary = seen['headers']['content-type'].partition('boundary=')[2].encode()
     parts = seen['body'].split(b'--' + boundary)
     assert parts[1] == b'\r\nContent-Disposition: form-data; name="field"\r\n\r\nvalue\r\n'
-    assert (
-        parts[2]
-        == '\r\nContent-Disposition: form-data; name="one"; filename="ä.txt"\r\n\r\nfrom disk\r\n'.encode()  # noqa: E501
-    )
+    head = '\r\nContent-Disposition: form-data; name="one"; filename="ä.txt"\r\n\r\n'
+    assert parts[2] == f'{head}from disk\r\n'.encode()
     assert parts[3].endswith(b'filename="b.bin"\r\nContent-Type: application/x\r\n\r\nbytes\r\n')
     assert b'filename="c%22%0A.txt"\r\nX-A: b\r\n\r\ntext' in parts[4]
     assert parts[5] == b'--\r\n' and 'content-length' in {name.lower() for name in seen['headers']}

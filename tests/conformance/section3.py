@@ -61,7 +61,7 @@ def ways_to_upload(case: Case) -> None:
 @facts.shown(
     '3.1.2',
     'SM',
-    'the path after files/ is the name, even where it ends in a slash; without one that of the part',  # noqa: E501
+    'the path after files/ is the name, even if it ends in a slash; without one that of the part',
 )
 def names_of_uploads(case: Case) -> None:
     base = f'{case.e}/resources/R/files'

@@ -273,7 +273,7 @@ facts.row(
 facts.row(
     '4.2/6',
     'STRM',
-    'criteria: field, comparison, value, and whether the value is raw, which counts for paths alone',  # noqa: E501
+    'criteria: field, comparison, value, and whether the value is raw (which counts for paths)',
     labels(M, (f'{M}/label', '=', 'M1'), 'M1'),
     labels(M, (f'{M}/label', '=', "'M1'", 1), 'M1'),
     search(M, 'LABEL', criterion(f'{M}.LABEL', '=', "'M1'", 1), status=BAD),

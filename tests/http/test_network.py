@@ -348,10 +348,11 @@ if outcome.startswith('No space'):
     assert open(small.get()).read() == 'small'
 interface.disconnect()
 import os
-left = [name for _, _, names in os.walk(disk) for name in names if name.endswith('.part') or 'big' in name or 'place' in name]
+names = [name for _, _, found in os.walk(disk) for name in found]
+left = [name for name in names if name.endswith('.part') or 'big' in name or 'place' in name]
 assert left == [], left
 print('well')
-"""  # noqa: E501
+"""
 
 
 @pytest.mark.skipif(

@@ -304,11 +304,15 @@ def test_a_list_and_an_equal_nested_list_are_distinguished(nested: Any) -> None:
 def foreign(*criteria: str, where: str = 'AND') -> bytes:
     """Return a document in the form of another program."""
     found = ''.join(criteria)
-    return f"""<xdat:search xmlns:xdat="{NAMESPACE}" secure="1"><xdat:root_element_name>xnat:subjectData</xdat:root_element_name>
-        <xdat:search_field><xdat:element_name>xnat:subjectData</xdat:element_name><xdat:field_ID>SUB_PROJECT_IDENTIFIER</xdat:field_ID>
+    return f"""<xdat:search xmlns:xdat="{NAMESPACE}" secure="1">
+        <xdat:root_element_name>xnat:subjectData</xdat:root_element_name>
+        <xdat:search_field><xdat:element_name>xnat:subjectData</xdat:element_name>
+        <xdat:field_ID>SUB_PROJECT_IDENTIFIER</xdat:field_ID>
         <xdat:sequence>1</xdat:sequence><xdat:value>P</xdat:value></xdat:search_field>
-        <xdat:search_field><xdat:field_ID>xnat:subjectData/group</xdat:field_ID><xdat:sequence>0</xdat:sequence></xdat:search_field>
-        <xdat:search_where method="{where}">{found}</xdat:search_where><xdat:search_where method="AND"/></xdat:search>""".encode()  # noqa: E501
+        <xdat:search_field><xdat:field_ID>xnat:subjectData/group</xdat:field_ID>
+        <xdat:sequence>0</xdat:sequence></xdat:search_field>
+        <xdat:search_where method="{where}">{found}</xdat:search_where>
+        <xdat:search_where method="AND"/></xdat:search>""".encode()
 
 
 def criterion(field: str, comparison: str, value: str, override: int = 0) -> str:

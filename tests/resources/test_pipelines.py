@@ -25,9 +25,11 @@ ROW = {
 SPEC = f"""<?xml version="1.0" encoding="UTF-8"?>
 <arc:project id="P" xmlns:arc="http://nrg.wustl.edu/arc"><arc:pipelines><arc:descendants>
 <arc:descendant xsiType="xnat:mrSessionData">
-<arc:pipeline stepId="nifti_once"><arc:name>DicomToNifti</arc:name><arc:location>{PATH}</arc:location></arc:pipeline>
-<arc:pipeline stepId="nifti_twice"><arc:name>DicomToNifti</arc:name><arc:location>{PATH}</arc:location></arc:pipeline>
-</arc:descendant></arc:descendants></arc:pipelines></arc:project>"""  # noqa: E501
+<arc:pipeline stepId="nifti_once"><arc:name>DicomToNifti</arc:name>
+<arc:location>{PATH}</arc:location></arc:pipeline>
+<arc:pipeline stepId="nifti_twice"><arc:name>DicomToNifti</arc:name>
+<arc:location>{PATH}</arc:location></arc:pipeline>
+</arc:descendant></arc:descendants></arc:pipelines></arc:project>"""
 DETAILS = {
     'path': PATH,
     'steps': [{'id': '1'}],

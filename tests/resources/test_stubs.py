@@ -83,7 +83,8 @@ def use(project: Project, file: File) -> None:
     reveal_type(project.subjects().get('obj'))  # list[Subject]
     reveal_type(project.subjects().get('id', 'label'))  # list[Any]
     reveal_type(project.subjects().experiments().scans())  # Scans
-    reveal_type(project.subject('S').create(gender='female').experiment('E').scan('1').insert())  # Scan
+    reveal_type(project.subject('S').create(gender='female'))  # Subject
+    reveal_type(project.subject('S').experiment('E').scan('1').insert())  # Scan
     reveal_type(project.resource('DATA').put_dir('.').files())  # Files
     reveal_type(project.subject('S').shares())  # Projects
     reveal_type(project.accessibility())  # str
@@ -92,7 +93,7 @@ def use(project: Project, file: File) -> None:
     reveal_type(file.parent())  # Resource | In_Resource | Out_Resource
     project.subject_typo('x')
     project.subject(nonsense=1)
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture(scope='module')

@@ -279,7 +279,9 @@ with serve(folder / 'archive', password='p') as server:
                 pass
         except OSError:
             pass
-    statuses = {client('PUT', f'/data/projects/P/subjects/S{n}?note={"x" * 4000}').status for n in range(20)}
+    note = 'x' * 4000
+    subjects = [f'/data/projects/P/subjects/S{n}?note={note}' for n in range(20)]
+    statuses = {client('PUT', subject).status for subject in subjects}
     assert statuses <= {200, 201, 507} and 507 in statuses, statuses
     assert client.get(f'{files}/kept').body == b'kept'
     filler.unlink()
@@ -287,7 +289,7 @@ with serve(folder / 'archive', password='p') as server:
     client.ok('PUT', '/data/projects/P/subjects/T')
     client.close()
 print('well')
-"""  # noqa: E501
+"""
 
 
 @pytest.mark.skipif(

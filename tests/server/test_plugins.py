@@ -11,19 +11,22 @@ from pyxnat.server import serve
 from tests.support.plain import Client
 
 FS = """<?xml version="1.0"?>
-<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:fs="http://example.org/fs" xmlns:xnat="http://nrg.wustl.edu/xnat"
+<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:fs="http://example.org/fs"
+           xmlns:xnat="http://nrg.wustl.edu/xnat"
            targetNamespace="http://example.org/fs" elementFormDefault="qualified">
   <xs:element name="Freesurfer" type="fs:fsData"/>
-  <xs:complexType name="fsData"><xs:complexContent><xs:extension base="xnat:mrAssessorData"><xs:sequence>
+  <xs:complexType name="fsData">
+    <xs:complexContent><xs:extension base="xnat:mrAssessorData"><xs:sequence>
     <xs:element name="fs_version" type="xs:string" minOccurs="0"/>
     <xs:element name="measures" minOccurs="0"><xs:complexType><xs:sequence>
       <xs:element name="region" type="fs:region" minOccurs="0" maxOccurs="unbounded"/>
     </xs:sequence></xs:complexType></xs:element>
   </xs:sequence></xs:extension></xs:complexContent></xs:complexType>
-  <xs:complexType name="region"><xs:sequence><xs:element name="NVoxels" type="xs:float" minOccurs="0"/></xs:sequence>
+  <xs:complexType name="region">
+    <xs:sequence><xs:element name="NVoxels" type="xs:float" minOccurs="0"/></xs:sequence>
     <xs:attribute name="name" type="xs:string"/></xs:complexType>
 </xs:schema>
-"""  # noqa: E501
+"""
 A = '/data/projects/P/subjects/S/experiments/E/assessors'
 
 

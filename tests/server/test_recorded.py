@@ -39,12 +39,13 @@ P, S, M, SCAN, QC = (
     'xnat:qcManualAssessorData',
 )
 PLUGINS = """<?xml version="1.0"?>
-<xs:schema targetNamespace="http://example.org/{prefix}" xmlns:{prefix}="http://example.org/{prefix}" xmlns:xnat="http://nrg.wustl.edu/xnat"
+<xs:schema targetNamespace="http://example.org/{prefix}" xmlns:{prefix}="http://example.org/{prefix}"
+  xmlns:xnat="http://nrg.wustl.edu/xnat"
   xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified">
   <xs:element name="{element}" type="{prefix}:{type}"/>
-  <xs:complexType name="{type}"><xs:complexContent><xs:extension base="xnat:{base}"><xs:sequence>{fields}</xs:sequence></xs:extension>
-  </xs:complexContent></xs:complexType>
-</xs:schema>"""  # noqa: E501
+  <xs:complexType name="{type}"><xs:complexContent><xs:extension base="xnat:{base}">
+  <xs:sequence>{fields}</xs:sequence></xs:extension></xs:complexContent></xs:complexType>
+</xs:schema>"""
 TYPES = {'string': 'xs:string', 'integer': 'xs:integer'}
 
 

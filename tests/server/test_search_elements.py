@@ -16,11 +16,14 @@ from .conftest import Client
 from .searches import QC, SCAN, M, P, S, T, criterion, document, run
 
 ELEMENTS = '/data/search/elements'
-PROTOCOL = """<xnat:datatypeProtocol xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
-  xsi:type="xnat:datatypeProtocol" ID="P_xnat_subjectData" name="Subjects" data-type="xnat:subjectData"><xnat:definitions>
+PROTOCOL = """<xnat:datatypeProtocol xmlns:xnat="http://nrg.wustl.edu/xnat"
+  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+  xsi:type="xnat:datatypeProtocol" ID="P_xnat_subjectData" name="Subjects"
+  data-type="xnat:subjectData"><xnat:definitions>
   <xnat:definition ID="default" data-type="xnat:subjectData"><xnat:fields>
-  <xnat:field name="Dose" datatype="float" type="custom" xmlPath="xnat:subjectData/fields/field[name=dose]/field"/>
-  </xnat:fields></xnat:definition></xnat:definitions></xnat:datatypeProtocol>"""  # noqa: E501
+  <xnat:field name="Dose" datatype="float" type="custom"
+  xmlPath="xnat:subjectData/fields/field[name=dose]/field"/>
+  </xnat:fields></xnat:definition></xnat:definitions></xnat:datatypeProtocol>"""
 
 
 @pytest.fixture(autouse=True)

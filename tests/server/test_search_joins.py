@@ -330,7 +330,10 @@ def test_items_in_quarantine_are_shown_with_their_status(admin: Client, reader: 
 
 
 def test_4_2_6_projects_that_own_or_share_an_item(admin: Client) -> None:
-    inner = f'{criterion(f"{S}/sharing/share/project", "=", "ONE")}{criterion(f"{S}/PROJECT", "=", "ONE")}'  # noqa: E501
+    shared, owned = (
+        criterion(f'{S}/{field}', '=', 'ONE') for field in ('sharing/share/project', 'PROJECT')
+    )
+    inner = shared + owned
     rows = run(admin, S, ['SUBJECT_LABEL'], f'<xdat:child_set method="OR">{inner}</xdat:child_set>')
     assert values(rows, 'subject_label') == [('a',), ('b',), ('c',)]
     assert values(

@@ -93,10 +93,8 @@ def test_a_saved_document_is_read_back_with_the_same_meaning(admin: Client) -> N
         f'<xdat:sort_by><xdat:element_name>{M}</xdat:element_name><xdat:field_ID>DATE</'
         'xdat:field_ID></xdat:sort_by>'
     )
-    inner = (
-        '<xdat:child_set '
-        f'method="OR">{criterion(f"{M}/AGE", "<", "80")}{criterion(f"{M}/LABEL", "LIKE", "a & <b>", 0)}</xdat:child_set>'  # noqa: E501
-    )
+    either = criterion(f'{M}/AGE', '<', '80') + criterion(f'{M}/LABEL', 'LIKE', 'a & <b>', 0)
+    inner = f'<xdat:child_set method="OR">{either}</xdat:child_set>'
     body = document(
         M,
         ['LABEL', 'xnat:subjectData.SUB_PROJECT_IDENTIFIER=P'],

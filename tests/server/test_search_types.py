@@ -29,16 +29,19 @@ with_xnat = pytest.mark.skipif(
 )
 
 SCHEMA = """<?xml version="1.0"?>
-<xs:schema targetNamespace="http://example.org/mood" xmlns:mood="http://example.org/mood" xmlns:xnat="http://nrg.wustl.edu/xnat"
+<xs:schema targetNamespace="http://example.org/mood" xmlns:mood="http://example.org/mood"
+  xmlns:xnat="http://nrg.wustl.edu/xnat"
   xmlns:xs="http://www.w3.org/2001/XMLSchema" elementFormDefault="qualified">
   <xs:element name="Mood" type="mood:moodData"/>
-  <xs:complexType name="moodData"><xs:complexContent><xs:extension base="xnat:subjectAssessorData"><xs:sequence>
+  <xs:complexType name="moodData"><xs:complexContent>
+    <xs:extension base="xnat:subjectAssessorData"><xs:sequence>
     <xs:element name="total" type="xs:integer" minOccurs="0"/>
     <xs:element name="rating" minOccurs="0"><xs:complexType><xs:sequence>
-      <xs:element name="calm" type="xs:double" minOccurs="0"/></xs:sequence></xs:complexType></xs:element>
+      <xs:element name="calm" type="xs:double" minOccurs="0"/>
+      </xs:sequence></xs:complexType></xs:element>
     <xs:element name="by" type="xs:string" minOccurs="0"/>
   </xs:sequence></xs:extension></xs:complexContent></xs:complexType>
-</xs:schema>"""  # noqa: E501
+</xs:schema>"""
 DISPLAY = """<?xml version="1.0"?>
 <Displays schema-element="mood:moodData" full-description="Mood" brief-description="Mood">
   <DisplayField id="LABEL" header="Mood Label" data-type="string">
@@ -55,15 +58,20 @@ DISPLAY = """<?xml version="1.0"?>
   <DisplayField id="SUBJECT" header="Subject" searchable="false" data-type="string">
     <DisplayFieldElement name="Field1" schema-element="xnat:subjectData.label"/></DisplayField>
   <DisplayField id="PROJECTS" header="In Projects" data-type="string">
-    <DisplayFieldElement name="Field1" viewName="MOOD_PROJECTS" viewColumn="PROJECTS"/></DisplayField>
-  <DisplayField id="SMILEY" header="Smiley" data-type="string" image="true"><Content type="sql">'smile.gif'::text</Content></DisplayField>
+    <DisplayFieldElement name="Field1" viewName="MOOD_PROJECTS" viewColumn="PROJECTS"/>
+  </DisplayField>
+  <DisplayField id="SMILEY" header="Smiley" data-type="string" image="true">
+    <Content type="sql">'smile.gif'::text</Content></DisplayField>
   <DisplayField id="VIEWED" header="Viewed" data-type="string">
     <DisplayFieldElement name="Field1" viewName="MOOD_VIEW" viewColumn="X"/></DisplayField>
-  <DisplayVersion versionName="listing" default-order-by="SCORE" default-sort-order="ASC" brief-description="Mood" dark-color="1" light-color="2">
-    <DisplayFieldRef id="LABEL"/><DisplayFieldRef id="SUBJECT_LABEL" element_name="xnat:subjectData"/>
-    <DisplayFieldRef id="SCORE" header="Total"/><DisplayFieldRef id="CALM" visible="false"/><DisplayFieldRef id="VIEWED"/>
+  <DisplayVersion versionName="listing" default-order-by="SCORE" default-sort-order="ASC"
+    brief-description="Mood" dark-color="1" light-color="2">
+    <DisplayFieldRef id="LABEL"/>
+    <DisplayFieldRef id="SUBJECT_LABEL" element_name="xnat:subjectData"/>
+    <DisplayFieldRef id="SCORE" header="Total"/><DisplayFieldRef id="CALM" visible="false"/>
+    <DisplayFieldRef id="VIEWED"/>
   </DisplayVersion>
-</Displays>"""  # noqa: E501
+</Displays>"""
 MOOD = 'mood:moodData'
 
 
@@ -226,10 +234,11 @@ def test_every_type_of_xnat_can_be_put_listed_and_searched(xnat: Client, name: s
         for one in model.registry.fields(name)
         if one.required and '/' not in one.path and one.path not in CORE
     ]
-    given = ''.join(
-        f'&{name}/{one.path}={one.choices[0] if one.choices else "2020-01-31" if one.kind == "date" else "1"}'  # noqa: E501
+    values = {
+        one.path: one.choices[0] if one.choices else '2020-01-31' if one.kind == 'date' else '1'
         for one in required
-    )
+    }
+    given = ''.join(f'&{name}/{path}={value}' for path, value in values.items())
     path = (
         f'/data/projects/P/subjects/S/experiments/{label}'
         if level == 'experiment'

@@ -258,12 +258,8 @@ def test_6_3_workflows_of_clients(
 ) -> None:
     member = client_of('member')
     assert member.put(f'/data/workflows?{workflow(id=session)}').status == 200
-    assert (
-        member.put(
-            f'/data/workflows?{workflow(id=session, status="Running", percentageComplete="40.0", step_description="half way")}'  # noqa: E501
-        ).status
-        == 200
-    )
+    running = {'status': 'Running', 'percentageComplete': '40.0', 'step_description': 'half way'}
+    assert member.put(f'/data/workflows?{workflow(id=session, **running)}').status == 200
     rows = admin.get(
         f'/data/services/workflows/mine?experiment={session}&display=ALL&format=json'
     ).rows

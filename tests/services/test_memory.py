@@ -24,17 +24,20 @@ PEAK = """
 import hashlib, os, re, resource, sys
 import pyxnat
 url, user, password, folder = sys.argv[1:]
-def peak_mib():  # on Linux, what getrusage tells begins with the peak of the process that started this one
+def peak_mib():  # on Linux, getrusage begins with the peak of the process that started this one
     if sys.platform == 'linux':
         with open('/proc/self/status') as file:
             return int(re.search(r'VmHWM:\\s+(\\d+)', file.read())[1]) / 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == 'darwin' else 2**10)
-"""  # noqa: E501
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == 'darwin' else 2**10)
+"""
 
 CLIENT = """
 def digest(path):
     with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'md5').hexdigest() if hasattr(hashlib, 'file_digest') else hashlib.md5(file.read()).hexdigest()
+        if hasattr(hashlib, 'file_digest'):
+            return hashlib.file_digest(file, 'md5').hexdigest()
+        return hashlib.md5(file.read()).hexdigest()
 pyxnat.Interface  # loads the client
 imported = peak_mib()
 with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
@@ -45,24 +48,26 @@ with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
     down = peak_mib()
     placed = file.get(folder + '/copy.bin')
 print(imported, up, down, peak_mib(), digest(path) == digest(placed) == digest(folder + '/big.bin'))
-"""  # noqa: E501
+"""
 
 
 IMAGES = """
 import os, pathlib, pydicom, sys
-image = pydicom.dcmread(pathlib.Path(pydicom.__file__).parent / 'data' / 'test_files' / 'MR_small.dcm')
+files = pathlib.Path(pydicom.__file__).parent / 'data' / 'test_files'
+image = pydicom.dcmread(files / 'MR_small.dcm')
 image.PixelData = os.urandom(int(sys.argv[2]) * 2**20)
 image.save_as(sys.argv[1])
-"""  # noqa: E501
+"""
 
 IMPORTER = """
 pyxnat.Interface  # loads the client
 imported = peak_mib()
 with pyxnat.Interface(url, user, password, folder + '/cache') as interface:
-    [session] = interface.select.project('SCANNER').create().import_dicom(folder + '/images', dest='archive')
+    project = interface.select.project('SCANNER').create()
+    [session] = project.import_dicom(folder + '/images', dest='archive')
     [file] = session.element.scans().resources().files()
 print(imported, peak_mib(), int(file.size()) > os.path.getsize(folder + '/images/big.dcm') - 1)
-"""  # noqa: E501
+"""
 
 
 def run(client, tmp_path):

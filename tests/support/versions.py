@@ -55,7 +55,8 @@ def _changed(response: Response, change: Callable[[Rows], Rows]) -> Response:
 
 def _query_without(uri: str, *names: str) -> str:
     path, _, query = uri.partition('?')
-    return f'{path}?{"&".join(part for part in query.split("&") if part.partition("=")[0] not in names)}'  # noqa: E501
+    left = [part for part in query.split('&') if part.partition('=')[0] not in names]
+    return f'{path}?{"&".join(left)}'
 
 
 def _path(uri: str) -> str:

@@ -342,7 +342,8 @@ MEMORY = """
 import resource, sys
 from pyxnat.tables import iter_csv
 def peak_kib():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2**10 if sys.platform == 'darwin' else 1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**10 if sys.platform == 'darwin' else 1)
 def pieces(size):
     yield b'ID,label,note\\n'
     row = b'XNAT_S00001,"a, b","two\\nlines ' + b'x' * 60 + b'"\\n'
@@ -351,7 +352,7 @@ def pieces(size):
 assert sum(1 for _ in iter_csv(pieces(10**5))) > 0
 before, rows = peak_kib(), sum(1 for row in iter_csv(pieces(int(sys.argv[1]))))
 print(rows, peak_kib() - before)
-"""  # noqa: E501
+"""
 
 
 def test_a_large_csv_takes_the_memory_of_a_row() -> None:
