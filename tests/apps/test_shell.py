@@ -734,6 +734,41 @@ def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffi
     assert status.count(',changed,') == 2
 
 
+def test_a_mirror_is_pulled_pushed_and_resolved(
+    run: Run, study: Any, tmp_path: Path, server: Any
+) -> None:
+    folder, plan, name = str(tmp_path / 'study'), str(tmp_path / 'the.plan'), study.id()
+    missing = run('mirror', 'status', folder)
+    assert missing.status == Exit.NOT_FOUND and 'no mirror' in missing.err
+    done = run('-q', 'mirror', 'pull', folder, name, '--files', 'none')
+    assert done.status == 0 and len(done.out.splitlines()) == 3, done
+    with pyxnat.open(folder) as local:
+        here = local.select.project(name)
+        here.subject('S').attrs.mset({'group': 'mine', 'src': 'mine'})
+        here.subject('T').attrs.set('src', 'mine')
+    study.subject('S').attrs.set('group', 'theirs')
+    states = run('--format', 'json', 'mirror', 'status', folder)
+    assert [row['state'] for row in json.loads(states.out)] == ['ahead', 'ahead', 'behind']
+    assert run('mirror', 'push', folder, '--plan', plan).status == 0
+    assert study.subject('T').attrs.get('src') == ''
+    done = run('--format', 'json', 'mirror', 'push', folder, '--apply', plan)
+    assert [row['action'] for row in json.loads(done.out)] == ['change']
+    assert done.status == Exit.CONFLICT, 'it has found the conflict'
+    assert run('mirror', 'push', folder, '--apply', plan).status == Exit.CONFLICT
+    assert run('mirror', 'pull', folder).status == Exit.CONFLICT
+    assert run('mirror', 'status', folder, '--offline').status == Exit.CONFLICT
+    rows = json.loads(run('--format', 'json', 'mirror', 'conflicts', folder).out)
+    shown = {row['field']: (row['label'], row['local'], row['remote']) for row in rows}
+    assert shown == {'/@group': ('S', 'mine', 'theirs'), '/@src': ('S', 'mine', '')}
+    assert run('mirror', 'resolve', folder, '--take', 'both').status == Exit.USAGE
+    assert run('mirror', 'resolve', folder, '--take', 'both', '--all', '--dry-run').status == 0
+    assert run('mirror', 'resolve', folder, rows[0]['path'], '--take', 'both').status == 0
+    assert run('mirror', 'pull', folder).status == 0
+    assert run('mirror', 'push', folder).status == 0
+    assert study.subject('S').attrs.mget(['group', 'src']) == ['theirs', '']
+    assert study.subject('S_local').attrs.mget(['group', 'src']) == ['mine', 'mine']
+
+
 def test_fields_of_forms_are_shown_and_set(run: Run, study: Any) -> None:
     form = f'Shell {study.id()}'
     types = {'n': 'number', 'tick': 'checkbox'}
@@ -780,6 +815,9 @@ WRITING: dict[str, list[str]] = {
     'table': ['table', '{P}/*', '-o', '{here}/table.csv'],
     'sheet out': ['sheet', 'out', '{P}/*', '{here}/sheet.csv'],
     'sheet apply': [],
+    'mirror pull': ['mirror', 'pull', '{here}/study', '{P}'],
+    'mirror push': [],
+    'mirror resolve': [],
     'import': ['import', '--project', '{P}', '{here}/file.txt'],
     'prearchive archive': ['prearchive', 'archive', '{P}/1/E'],
     'prearchive move': ['prearchive', 'move', '{P}/1/E', '{P}'],
@@ -797,7 +835,18 @@ WRITING: dict[str, list[str]] = {
 """Verb that writes or transfers -> an example of its arguments."""
 READING = {
     *('login', 'logout', 'profiles', 'whoami', 'token list', 'doctor', 'ls', 'tree', 'show'),
-    *('fields', 'du', 'cat', 'prearchive ls', 'jobs', 'serve', 'demo', 'completion'),
+    *(
+        'fields',
+        'du',
+        'cat',
+        'prearchive ls',
+        'jobs',
+        'mirror status',
+        'mirror conflicts',
+        'serve',
+        'demo',
+        'completion',
+    ),
 }
 """Verbs that only read, change the local logins alone, or run another program."""
 

@@ -39,6 +39,7 @@ VERBS: dict[str, tuple[str, str]] = {
     'search': ('search', 'Search by criteria such as "xnat:subjectData/AGE > 60".'),
     'table': ('search', 'Write fields of all elements of a path as a table.'),
     'sheet': ('sheet', 'Write fields to a spreadsheet, and apply the edited one.'),
+    'mirror': ('mirror', 'Work without a network on projects in a folder: pull, push.'),
     'import': ('imports', 'Send DICOM files.'),
     'prearchive': ('imports', 'List, archive, move or delete sessions of the prearchive.'),
     'share': ('project', 'Share an element into another project, or end a share.'),

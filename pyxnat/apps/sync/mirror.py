@@ -80,20 +80,13 @@ class Mirror:
         self.local = Interface(self.folder.as_uri())
         self._own_folder = self.folder / 'mirror'
         self._state = State(self._own_folder)
-        self._remote = remote
+        self._remote: Interface | None = None
+        self._made: Interface | None = None
         if remote is not None:
-            self._check_remote(remote)
-
-    def _check_remote(self, remote: Interface) -> None:
-        known, server = self._state.about.get('server'), remote.connection.server
-        if known not in (None, server):
-            raise errors.ConfigurationError(
-                f'{self.folder} is a mirror of {known}, not of {server}: use another folder'
-            )
-        self._state.tell(server=server, login=remote.connection.user)
+            self.remote = remote
 
     def __repr__(self) -> str:
-        return f'<Mirror {self.folder} of {self._state.about.get("server", "nothing yet")}>'
+        return f'<Mirror {self.folder} of {self.server or "nothing yet"}>'
 
     def __enter__(self) -> Mirror:
         return self
@@ -102,8 +95,10 @@ class Mirror:
         self.close()
 
     def close(self) -> None:
-        """Close the folder. The connection to the server stays open."""
+        """Close the folder. A connection to the server that was passed stays open."""
         self.local.disconnect()
+        if self._made is not None:
+            self._made.disconnect()
 
     @property
     def remote(self) -> Interface:
@@ -120,8 +115,23 @@ class Mirror:
                 raise errors.ConfigurationError(
                     f'{self.folder} has no server yet: Mirror(folder, remote=Interface(…))'
                 )
-            self._remote = Interface(about['server'], about['login'] or None)
+            self._remote = self._made = Interface(about['server'], about['login'] or None)
         return self._remote
+
+    @remote.setter
+    def remote(self, remote: Interface) -> None:
+        known, server = self.server, remote.connection.server
+        if known not in ('', server):
+            raise errors.ConfigurationError(
+                f'{self.folder} is a mirror of {known}, not of {server}: use another folder'
+            )
+        self._state.tell(server=server, login=remote.connection.user)
+        self._remote = remote
+
+    @property
+    def server(self) -> str:
+        """URL of the server; empty before the first pull."""
+        return self._state.about.get('server', '')
 
     # -- pulling
 

@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ... import errors
+from ...http.progress import progress_bar
 from ...services.bulk.report import Report
 from .pull import Fetched, UnitPull, fetch
 from .sides import Files, FolderSide, Side
@@ -91,7 +92,8 @@ class Puller:
         jobs : int
             Number of threads.
         """
-        with ThreadPoolExecutor(jobs, 'pyxnat-pull') as pool:
+        bar = progress_bar(len(todo), ' subjects', name='pull')
+        with ThreadPoolExecutor(jobs, 'pyxnat-pull') as pool, bar as shown:
             for unit, future in self._fetched(todo, files, pool, jobs):
                 try:
                     fetched = future.result()
@@ -102,6 +104,7 @@ class Puller:
                     self._report.add_failure(unit.key, error)
                     continue
                 self.apply(fetched, here, files, pool)
+                shown.update(1)
 
     def _fetched(
         self, todo: list[tuple[Unit, str]], files: Files, pool: ThreadPoolExecutor, jobs: int

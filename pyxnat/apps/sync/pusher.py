@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from ...http.progress import progress_bar
 from ...interface import Interface
 from .parts import PARENT, Part
 from .pull import fetch
@@ -75,9 +76,11 @@ class Pusher:
         report = PullReport('pushed')
         recorded = PullReport()
         puller = Puller(self._remote, self._folder, self._state, stage, recorded)
-        with ThreadPoolExecutor(1, 'pyxnat-push') as pool:
+        bar = progress_bar(None, ' subjects', name='push')
+        with ThreadPoolExecutor(1, 'pyxnat-push') as pool, bar as shown:
             for both in self._changed():
                 self._run(both, puller, report, pool)
+                shown.update(1)
         report.failed += recorded.failed
         report.conflicts += self._state.conflicts()
         report.finish()

@@ -237,7 +237,7 @@ def summary(shell: Shell, report: Any) -> Exit:
     report : Report
         The result, with its notes and failures.
     """
-    shell.output.note(repr(report).strip('<>').removeprefix('Report: '))
+    shell.output.note(repr(report).strip('<>').partition(': ')[2])
     for note in report.notes:
         shell.output.note(f'note: {note}')
     for failure in report.failed:

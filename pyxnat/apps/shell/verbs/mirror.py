@@ -1,0 +1,257 @@
+"""Verbs of mirrors: mirror pull, status, push, conflicts, resolve."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ....errors import InvalidArgument, NotFoundError
+from ....interface import Interface
+from ...sync import Conflict, Mirror, PushPlan
+from ..exit_codes import Exit
+from ..options import dry_run_option, planned
+from ..places import Place
+from ..plans import Plan, read_plan
+from ..session import Shell
+from .transfer import summary
+
+__all__ = ['VERBS', 'conflicts', 'mirror', 'pull', 'push', 'resolve', 'status']
+
+_PUSH = 'mirror push'
+_STEP = ['path', 'action', 'fields']
+_STATE = ['path', 'state', 'reason']
+
+
+@click.group('mirror')
+def mirror() -> None:
+    """Keep projects of a server in a folder, to work there without a network."""
+
+
+@mirror.command('pull')
+@click.argument('folder')
+@click.argument('path', default='')
+@click.option('--files', default='all', help='all, none, or labels of resources, with commas.')
+@click.option('-w', '--where', help='Criteria of the subjects to add.')
+@click.option('--max-delete', type=float, default=0.1, help='Largest share of deleted subjects.')
+@dry_run_option
+@click.pass_obj
+def pull(
+    shell: Shell,
+    folder: str,
+    path: str,
+    files: str,
+    where: str | None,
+    max_delete: float,
+    dry_run: bool,
+) -> int:
+    """Bring PATH, a project (P) or subjects of it (P/A*), into FOLDER.
+
+    Without PATH, all that was pulled before is brought up to date. Changes made in FOLDER stay.
+    Exit status: 7 if both sides changed the same, 1 if items failed.
+    """
+    is_new = not _is_mirror(folder)
+    if is_new and not path:
+        raise NotFoundError(
+            f'{folder} is no mirror yet', remedy='Name a project: pyxnat mirror pull FOLDER P'
+        )
+    place = Place.read(path, shell.profiles)
+    options: dict[str, Any] = {'max_delete': max_delete, 'jobs': shell.jobs, 'dry_run': dry_run}
+    if path:
+        labels = files if files in ('all', 'none') else files.split(',')
+        options.update(path=place.path, files=labels, where=where)
+    with _place(folder, is_new and dry_run) as used, _opened(shell, used, place.profile) as opened:
+        report = opened.pull(**options)
+    rows = [{'path': key, 'state': 'changed'} for key in report.ok]
+    rows += [{'path': key, 'state': 'deleted'} for key in report.deleted]
+    shell.output.rows([*rows, *map(_state, report.conflicts)], _STATE)
+    if dry_run:
+        shell.output.note('Nothing was pulled.')
+        return int(Exit.DONE)
+    return _finish(shell, report, report.conflicts)
+
+
+@contextmanager
+def _place(folder: str, is_thrown_away: bool) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() if is_thrown_away else nullcontext(folder) as place:
+        yield place
+
+
+@mirror.command('status')
+@click.argument('folder')
+@click.pass_obj
+def status(shell: Shell, folder: str) -> int:
+    """Show what was changed in FOLDER and at the server since the last pull.
+
+    With --offline the server is not asked. Exit status: 7 if there are conflicts.
+    """
+    with _opened(shell, folder) as opened:
+        found = opened.status(ask_remote=not shell.offline)
+    rows = [
+        {'path': key, 'state': name} for name in ('ahead', 'behind') for key in getattr(found, name)
+    ]
+    shell.output.rows([*rows, *map(_state, found.conflicts)], _STATE)
+    if not rows and not found.conflicts:
+        shell.output.note('No differences.')
+    return int(Exit.CONFLICT if found.conflicts else Exit.DONE)
+
+
+@mirror.command('push')
+@click.argument('folder')
+@click.option('--delete', is_flag=True, help='Delete at the server what was deleted in FOLDER.')
+@dry_run_option
+@planned
+@click.pass_obj
+def push(
+    shell: Shell, folder: str, delete: bool, dry_run: bool, plan: str | None, apply: str | None
+) -> int:
+    """Send what was changed in FOLDER to the server.
+
+    Fields and files that the server has changed, too, are not sent. Exit status: 7 if there are
+    conflicts, or if something has changed since the plan was written, 1 if items failed.
+    """
+    with _opened(shell, folder) as opened:
+        known = read_plan(Path(apply), _PUSH, opened.server) if apply else None
+        delete = bool(known.arguments['delete']) if known is not None else delete
+        steps: PushPlan | None = None
+        if dry_run or plan or known is not None:
+            steps = opened.push(delete=delete, dry_run=True)
+            rows = _step_rows(steps)
+        if plan:
+            Plan(_PUSH, opened.server, {'delete': delete}, rows).write(Path(plan))
+            shell.output.note(f'{len(rows)} steps are in the plan {plan}; nothing was done.')
+            return int(Exit.DONE)
+        if dry_run:
+            shell.output.rows(rows, _STEP)
+            shell.output.note('Nothing was sent.')
+            return int(Exit.DONE)
+        if known is not None:
+            known.check(rows)
+        report = opened.push(steps, delete=delete)
+    shell.output.rows(map(_row_of_step, report.ok), _STEP)
+    return _finish(shell, report, report.conflicts)
+
+
+def _step_rows(plan: PushPlan) -> list[dict[str, Any]]:
+    """Return a row for each step, with the marks of both sides that it rests on."""
+    return [
+        {
+            'path': step.key,
+            'action': step.action,
+            'fields': list(step.fields),
+            'marks': list(plan.marks[step.unit]),
+        }
+        for step in plan.steps
+    ]
+
+
+def _row_of_step(text: str) -> dict[str, str]:
+    action, _, rest = text.partition(' ')
+    path, _, fields = rest.partition(' ')
+    return {'path': path, 'action': action, 'fields': fields}
+
+
+@mirror.command('conflicts')
+@click.argument('folder')
+@click.pass_obj
+def conflicts(shell: Shell, folder: str) -> None:
+    """Show the items and files that both sides changed, with both values. No request."""
+    with _opened(shell, folder) as opened:
+        rows = [row for one in opened.conflicts() for row in _versions(one)]
+    columns = ['path', 'label', 'reason', 'field', 'local', 'remote']
+    shell.output.rows(rows, columns)
+
+
+def _versions(conflict: Conflict) -> Iterator[dict[str, str]]:
+    """Yield a row for each field that differs; one for a deletion."""
+    label = {**conflict.ours, **conflict.theirs}.get('@label', '')
+    about = {'path': conflict.key, 'label': label, 'reason': conflict.reason}
+    if not (conflict.ours and conflict.theirs):
+        yield about
+        return
+    for name in dict.fromkeys([*conflict.ours, *conflict.theirs]):
+        local, remote = conflict.ours.get(name, ''), conflict.theirs.get(name, '')
+        if local != remote:
+            yield {**about, 'field': name, 'local': local, 'remote': remote}
+
+
+@mirror.command('resolve')
+@click.argument('folder')
+@click.argument('paths', nargs=-1)
+@click.option(
+    '--take',
+    type=click.Choice(['local', 'remote', 'both']),
+    required=True,
+    help='The version that is right; both keeps the local one under a new name.',
+)
+@click.option('--all', 'all_', is_flag=True, help='All conflicts.')
+@dry_run_option
+@click.pass_obj
+def resolve(
+    shell: Shell, folder: str, paths: tuple[str, ...], take: str, all_: bool, dry_run: bool
+) -> None:
+    """End conflicts of FOLDER, by their PATHS. The next pull or push does the rest."""
+    if bool(paths) == all_:
+        raise InvalidArgument(
+            'Conflicts are missing', remedy='Give paths of "pyxnat mirror conflicts", or --all.'
+        )
+    with _opened(shell, folder) as opened:
+        names = [one.key for one in opened.conflicts()] if all_ else list(paths)
+        if dry_run:
+            shell.would(*(f'take {take} of {name}' for name in names))
+            return
+        opened.resolve(names, take)  # type: ignore[arg-type]
+    shell.output.note(f'{len(names)} resolved. Next: pyxnat mirror pull, then push.')
+
+
+def _is_mirror(folder: str) -> bool:
+    return (Path(folder).expanduser() / 'mirror' / 'state.sqlite').exists()
+
+
+@contextmanager
+def _opened(shell: Shell, folder: str, profile: str | None = None) -> Iterator[Mirror]:
+    """Open a mirror, with the login of a profile or of the one for its server.
+
+    Raises
+    ------
+    NotFoundError
+        The folder is no mirror; with `profile`, it becomes one.
+    """
+    if profile is None and not _is_mirror(folder):
+        raise NotFoundError(
+            f'{folder} is no mirror', remedy='pyxnat mirror pull FOLDER P makes it.'
+        )
+    with Mirror(folder) as opened:
+        remote = _remote(shell, opened.server, profile or '')
+        if remote is not None:
+            opened.remote = remote
+        yield opened
+
+
+def _remote(shell: Shell, server: str, profile: str) -> Interface | None:
+    """Return the connection to the server of a mirror; None for the login of the environment."""
+    if profile or shell.profile or shell.server or not server:
+        return shell.connect(profile)
+    names = [one.name for one in shell.profiles if one.server.rstrip('/') == server.rstrip('/')]
+    if shell.profiles.current in names:
+        return shell.connect(shell.profiles.current)
+    return shell.connect(names[0]) if names else None
+
+
+def _state(conflict: Conflict) -> dict[str, str]:
+    return {'path': conflict.key, 'state': 'conflict', 'reason': conflict.reason}
+
+
+def _finish(shell: Shell, report: Any, found: list[Conflict]) -> int:
+    status = summary(shell, report)
+    if found:
+        shell.output.note(f'{len(found)} conflicts: pyxnat mirror conflicts shows them.')
+        return int(Exit.CONFLICT)
+    return int(status)
+
+
+VERBS: dict[str, click.Command] = {'mirror': mirror}
