@@ -15,6 +15,7 @@ PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
 XLSX = ['openpyxl>=3.1']
 FSSPEC = ['fsspec>=2024.12']
+BIDS = ['dcm2niix>=1.0.20220715']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
@@ -22,6 +23,8 @@ PYTEST = ['pytest>=8.0']
 DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16', *SERVER, *CLI, *FSSPEC, *PYTEST]
 TEST = [
     *PYTEST,
+    'bids-validator>=1.14',
+    *BIDS,
     'distributed>=2024.1',
     'pytest-xdist>=3.8',
     'mypy>=1.13',
@@ -69,6 +72,7 @@ setup(
         'cli': CLI,
         'keyring': ['keyring>=24.0'],
         'fsspec': FSSPEC,
+        'bids': BIDS,
         'docs': DOCS,
         'draw': DRAW,
         'pandas': PANDAS,

@@ -64,6 +64,8 @@ class Downloadable(Lockable):
         existing: str = 'refresh',
         compression: int = 0,
         progress: bool | None = None,
+        mapping: Any = None,
+        converter: str | None = None,
     ) -> Any:
         """Download all files below into a folder.
 
@@ -84,7 +86,7 @@ class Downloadable(Lockable):
             of the file in its resource; ``{n:03}`` with three digits), ``type`` of the scan,
             ``date`` of the session, and columns of elements above, such as ``{scan/quality}`` or
             ``{xnat:mrSessionData/note}``. Parts without a value are left out. Names that could lead
-            out of the folder are encoded.
+            out of the folder are encoded. ``bids``: the images of scans as a BIDS data set.
         jobs : int
             Number of requests in parallel.
         existing : {'refresh', 'keep', 'replace', 'error'}
@@ -98,6 +100,11 @@ class Downloadable(Lockable):
             uncompressed files.
         progress : bool, optional
             Show a progress bar (needs the extra ``progress``). Default: if there is a terminal.
+        mapping : path or dict, optional
+            With ``layout='bids'``: a JSON file, or its content, with rules that say which scan is
+            which image. Its rules come before the default ones.
+        converter : {'dcm2niix'}, optional
+            With ``layout='bids'``: the program that converts scans that have DICOM files alone.
 
         Returns
         -------
@@ -129,6 +136,8 @@ class Downloadable(Lockable):
             existing=existing,
             compression=compression,
             progress=progress,
+            mapping=mapping,
+            converter=converter,
         )
 
 
@@ -144,6 +153,8 @@ class Uploadable(Downloadable):
         jobs: int = 4,
         compression: int = 0,
         progress: bool | None = None,
+        dry_run: bool = False,
+        resource: str | None = None,
         **params: Any,
     ) -> Any:
         """Upload files into the resources below, and verify them in listings.
@@ -167,6 +178,8 @@ class Uploadable(Downloadable):
             as the download has it; for other folders ``{scan}/{resource}/{path}`` for a session,
             ``{resource}/{path}`` for a scan, ``{path}`` for a resource. ``{resource}/{path}``
             uploads to resources of a session itself. With a layout, documents are not read.
+            ``bids``: a folder of BIDS derivatives, whose files go to resources of the sessions,
+            subjects and the project that their names have.
         overwrite : bool
             Replace files that are present with other content, and fields with other values. False
             reports each as a failure.
@@ -176,6 +189,11 @@ class Uploadable(Downloadable):
             Compression level of the zips, 0 to 9.
         progress : bool, optional
             Show a progress bar (needs the extra ``progress``). Default: if there is a terminal.
+        dry_run : bool
+            Send nothing; the report has the files that would be sent (``ok``).
+        resource : str, optional
+            With ``layout='bids'``: label of the resources. Default: the name of the program in
+            ``dataset_description.json``, or the name of the folder.
         **params
             ``format``, ``content``, ``tags`` of all files; types of missing levels above
             (``experiments='xnat:petSessionData'``); ``params={…}`` for further query parameters.
@@ -208,6 +226,8 @@ class Uploadable(Downloadable):
             'jobs': jobs,
             'compression': compression,
             'progress': progress,
+            'dry_run': dry_run,
+            'resource': resource,
         }
         return self.host.bulk.upload(self, source, layout=layout, **how, **params)
 

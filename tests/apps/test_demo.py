@@ -406,6 +406,9 @@ def test_the_short_examples(archive: Any, tmp_path: Path) -> None:
     assert done.stdout.startswith('1 files put')
     with connect(archive, tmp_path) as interface:
         interface.select.project('DEMO_AGING').subject('NEW1').delete()
+    done = run(EXAMPLES / 'bids_dataset.py', 'DEMO_PET', tmp_path, env=environment(archive))
+    assert (done.returncode, done.stderr) == (0, '')
+    assert 'no rule of the mapping fits' in done.stdout
 
 
 @pytest.mark.skipif(not DEEP, reason='starts a cluster')

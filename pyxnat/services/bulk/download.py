@@ -26,12 +26,13 @@ from ...resources import Element
 from ...resources.host import Host
 from ..isolation import some_names
 from ..offline import CachedFiles, check_cached
+from .arrangement import Arrangement
 from .documents import fetch_documents
-from .manifest import LOCK, MANIFEST, Manifest, lock_folder
+from .manifest import MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
-from .sidecar import SIDECAR, FileNote, Sidecar
-from .wanted import Only, RemoteFile, distinct_places, files_below, list_files, scope_of
+from .sidecar import FileNote, Sidecar
+from .wanted import Only, RemoteFile, files_below, list_files, scope_of
 from .workers import Stopped, WorkerPool, check_compression, is_fatal
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 __all__ = ['EXISTING', 'Downloader', 'download', 'rehearse']
 
-_OWN = (MANIFEST, LOCK, SIDECAR)
 _CLOCK_STEP_S = 0.01
 """Most seconds that the times of files may be behind the clock."""
 
@@ -53,7 +53,7 @@ def download(
     selection: Any,
     dest: str | os.PathLike[str],
     *,
-    layout: str,
+    layout: str | Arrangement,
     jobs: int,
     existing: str,
     compression: int,
@@ -68,7 +68,9 @@ def download(
         Parent of the files.
     only : sequence of str
         IDs, labels or types of the elements of the collection to download; all if empty.
-    dest, layout, jobs, existing, compression, progress
+    layout : str or Arrangement
+        Layout, or another arrangement of the files.
+    dest, jobs, existing, compression, progress
         As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
     """
     if existing not in EXISTING:
@@ -76,21 +78,23 @@ def download(
             f'existing={existing!r} is not known', remedy=f'Use one of: {", ".join(EXISTING)}.'
         )
     check_compression(compression)
-    plan, folder = Layout(layout), _folder(dest)
+    plan = layout if isinstance(layout, Arrangement) else Arrangement(Layout(layout))
+    folder = _folder(dest)
     downloader = Downloader(
         interface, folder, Report('downloaded', f'to {folder}'), jobs, compression
     )
-    files = files_below(selection)
+    files = plan.files(selection)
     limit = Only(selection.level.plural, frozenset(only)) if only else None
-    listed = distinct_places(list(list_files(files, plan, limit)))
-    if limit and not listed:
+    everything = list(list_files(files, plan.layout, limit))
+    listed = plan.arrange(everything, folder)
+    if limit and not everything:
         raise errors.NotFoundError(
             f'there are no files of {", ".join(only)}', remedy='Check the IDs or types.'
         )
-    may_collide = _may_collide(listed)
+    may_collide = _may_collide(listed, plan.own)
     folder.mkdir(parents=True, exist_ok=True)
     if may_collide:
-        check_places(_places(listed), _OWN, names_on(folder))
+        check_places(_places(listed), plan.own, names_on(folder))
     with lock_folder(folder) as is_only_run:
         began = time.time() - _CLOCK_STEP_S
         sidecar = Sidecar(folder)
@@ -113,9 +117,12 @@ def download(
                 missing,
                 _singly
                 if is_offline
-                else lambda remaining: plan_pieces(remaining, listed, scope_of(files, limit), jobs),
+                else lambda remaining: plan_pieces(
+                    remaining, everything, scope_of(files, limit), jobs
+                ),
                 bar,
             )
+        plan.complete(folder, downloader.report)
     return downloader.report.finish()
 
 
@@ -210,7 +217,7 @@ def _places(listed: Iterable[RemoteFile]) -> Iterator[tuple[str, str]]:
     return ((file.uri, file.place) for file in listed)
 
 
-def _may_collide(listed: Sequence[RemoteFile]) -> bool:
+def _may_collide(listed: Sequence[RemoteFile], own: Sequence[str]) -> bool:
     """Return whether some file systems take two places for one.
 
     Raises
@@ -219,9 +226,9 @@ def _may_collide(listed: Sequence[RemoteFile]) -> bool:
         If two files have the same place.
     """
     try:
-        check_places(_places(listed), _OWN, alike)
+        check_places(_places(listed), own, alike)
     except errors.DataError:
-        check_places(_places(listed), _OWN)
+        check_places(_places(listed), own)
         return True
     return False
 

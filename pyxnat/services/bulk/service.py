@@ -11,6 +11,8 @@ from ...query.layouts import LAYOUT
 from ...resources import Element
 from ...resources.base import class_of
 from ...resources.host import Host
+from .arrangement import Arrangement
+from .bids import BidsArrangement, BidsGrouping
 from .download import download, rehearse
 from .insert import insert
 from .manifest import Verification, verify
@@ -20,6 +22,9 @@ from .report import Report
 from .upload import upload
 
 __all__ = ['Bulk']
+
+_BIDS = 'bids'
+"""Name of the layout of a BIDS data set."""
 
 
 class Bulk:
@@ -42,6 +47,8 @@ class Bulk:
         compression: int = 0,
         progress: bool | None = None,
         only: Sequence[str] = (),
+        mapping: Any = None,
+        converter: str | None = None,
     ) -> Report:
         """Download the files below an element or a collection.
 
@@ -51,20 +58,36 @@ class Bulk:
             Parent of the files. Elements of a list belong to one level; paths are as for `select`.
         only : sequence of str
             IDs, labels or types of the elements of the collection to download; all if empty.
-        dest, layout, jobs, existing, compression, progress
+        dest, layout, jobs, existing, compression, progress, mapping, converter
             As in :meth:`pyxnat.resources.bulk.Downloadable.download`.
         """
         return download(
             self._host,
             self._selected(selection),
             dest,
-            layout=layout,
+            layout=self._arranged(layout, mapping, converter),
             jobs=jobs,
             existing=existing,
             compression=compression,
             progress=progress,
             only=only,
         )
+
+    def _arranged(self, layout: str, mapping: Any, converter: str | None) -> str | Arrangement:
+        """Return the arrangement that a layout names.
+
+        Raises
+        ------
+        ProgrammingError
+            Options of BIDS are given with another layout.
+        """
+        if layout == _BIDS:
+            return BidsArrangement(self._host.connection.server, mapping, converter)
+        if mapping is not None or converter is not None:
+            raise errors.ProgrammingError(
+                "mapping and converter are for layout='bids'", remedy="Give layout='bids', too."
+            )
+        return layout
 
     def rehearse(self, selection: Any) -> None:
         """Make the requests of a download but those of files, for the cache."""
@@ -110,6 +133,8 @@ class Bulk:
         jobs: int = 4,
         compression: int = 0,
         progress: bool | None = None,
+        dry_run: bool = False,
+        resource: str | None = None,
         **params: Any,
     ) -> Report:
         """Upload files below an element.
@@ -118,7 +143,7 @@ class Bulk:
         ----------
         target : Element
             Parent of the files.
-        source, layout, overwrite, jobs, compression, progress, **params
+        source, layout, overwrite, jobs, compression, progress, dry_run, resource, **params
             As in :meth:`pyxnat.resources.bulk.Uploadable.upload`.
         """
         how: dict[str, Any] = {
@@ -126,9 +151,16 @@ class Bulk:
             'jobs': jobs,
             'compression': compression,
             'progress': progress,
+            'dry_run': dry_run,
         }
+        if resource is not None and layout != _BIDS:
+            raise errors.ProgrammingError(
+                "resource is for layout='bids'",
+                remedy='Upload to element.resource(…), or a layout.',
+            )
+        plan = BidsGrouping(source, resource) if layout == _BIDS else layout
         with self._host.owners.reuse_lookups():
-            return upload(self._host, target, source, layout=layout, params=params, **how)
+            return upload(self._host, target, source, layout=plan, params=params, **how)
 
     def insert(
         self,

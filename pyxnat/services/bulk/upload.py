@@ -28,6 +28,7 @@ from ...resources.files import about_upload
 from ...resources.host import Host
 from ...tables.table import Row
 from ..isolation import Divided
+from .arrangement import Grouping
 from .members import Member, Source, check_is_no_download, members_of, sidecar_of
 from .pieces import BIG, MOST_ZIPPED
 from .places import by_notes, removed_files, resource_below
@@ -52,12 +53,13 @@ def upload(
     target: Any,
     source: Source,
     *,
-    layout: str | None,
+    layout: str | Grouping | None,
     overwrite: bool,
     jobs: int,
     compression: int,
     progress: bool | None,
     params: Mapping[str, Any],
+    dry_run: bool = False,
 ) -> Report:
     """Upload files below an element.
 
@@ -65,7 +67,9 @@ def upload(
     ----------
     target : Element
         Parent of the files.
-    source, layout, overwrite, jobs, compression, progress, params
+    layout : str, Grouping or None
+        Layout, or another division of the files among resources.
+    source, overwrite, jobs, compression, progress, params, dry_run
         As in :meth:`pyxnat.resources.bulk.Uploadable.upload`.
     """
     check_compression(compression)
@@ -76,11 +80,14 @@ def upload(
     else:
         if layout is None:
             check_is_no_download(source)
-        plan = Layout(layout or default_for(target.level.plural))
-        grouped = _by_resource(target, plan, members)
+        if layout is None or isinstance(layout, str):
+            plan = Layout(layout or default_for(target.level.plural))
+            grouped = _by_resource(target, plan, members)
+        else:
+            grouped = layout.group(target, members)
     uploader = Uploader(
         interface,
-        Report('uploaded', f'to {target.path_name}'),
+        Report('to upload' if dry_run else 'uploaded', f'to {target.path_name}'),
         jobs,
         overwrite,
         compression,
@@ -89,13 +96,17 @@ def upload(
     for entry in unsent:
         error = errors.DataError(entry.why_not, remedy='Rename, replace or remove it.')
         uploader.report.add_failure(entry.name, error)
-    if sidecar is not None:
+    if sidecar is not None and not dry_run:
         for place in removed_files(sidecar, members):
             uploader.report.add_note(f'{place} is no longer in the folder')
         restorer = Restorer(interface, target, sidecar, uploader, overwrite)
         restorer.run()
         grouped = _without(grouped, restorer.failed, uploader)
     missing = uploader.find_missing(grouped)
+    if dry_run:
+        for member in (member for files in missing.values() for member in files.values()):
+            uploader.report.add_success(member.name)
+        return uploader.report.finish()
     with progress_bar(
         sum(member.path.stat().st_size for files in missing.values() for member in files.values()),
         'B',
