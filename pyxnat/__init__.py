@@ -27,6 +27,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .apps.folders import open as open  # noqa: A004
+    from .apps.here import here as here
     from .apps.sites import Sites
     from .apps.sync import Mirror
     from .errors import Error
@@ -61,8 +62,8 @@ _CLASSES = {
     'Mirror': 'apps.sync',
     'Sites': 'apps.sites',
 }
-_FUNCTIONS = {'open': 'apps.folders'}
-"""Functions that ``from pyxnat import *`` does not import: they have the names of builtins."""
+_FUNCTIONS = {'here': 'apps.here', 'open': 'apps.folders'}
+"""Functions that ``from pyxnat import *`` does not import: their names are common words."""
 _MODULES = frozenset(
     {
         *core.OLD_NAMES,

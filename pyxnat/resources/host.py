@@ -89,8 +89,17 @@ class _Walker(Protocol):
     ) -> str: ...
 
 
+class _Mount(Protocol):
+    def find(
+        self, above: Mapping[str, str], resource: str, path: str, size: int | None
+    ) -> FilePath | None: ...
+
+
 class _Transfer(Protocol):
     proved: set[tuple[str, str]]
+
+    @property
+    def mount(self) -> _Mount | None: ...
 
     def download(self, file: Any, dest: str | os.PathLike[str] | None = None) -> FilePath: ...
     def download_resource(self, resource: Any, dest: FilePath, extract: bool) -> Any: ...

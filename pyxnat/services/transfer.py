@@ -34,6 +34,7 @@ from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
 from .isolation import Divided, not_stored, some_names
+from .mount import Mount
 from .offline import CachedFiles, check_cached
 from .placed import Placed
 
@@ -54,12 +55,15 @@ class Transfer:
 
     Attributes
     ----------
+    mount : Mount or None
+        Folder of the archive on this machine, whose files are read there.
     proved : set
         Pairs of project and level for which a listing has confirmed an upload.
     """
 
     def __init__(self, interface: Host) -> None:
         self._host = interface
+        self.mount: Mount | None = None
         self.proved: set[tuple[str, str]] = set()
         self._incomplete: set[str] = set()
         self._placed = Placed()
@@ -74,7 +78,7 @@ class Transfer:
         file : File
             Element of the file.
         dest : path, optional
-            A file, or an existing folder. Default: the cache.
+            A file, or an existing folder. Default: the cache, or the file on the mount itself.
         """
         # For a session that does not exist XNAT sends the files of the subject.
         # A page of a portal differs from a stored page by its size and digest.
@@ -85,15 +89,24 @@ class Transfer:
         )
         row = file.fetch_row() if must_look and not self._host.cache.is_offline else None
         uri = file.uri
+        mounted = self._on_mount(file)
         if dest is None:
-            return self._to_cache(uri, file, row)
+            return mounted or self._to_cache(uri, file, row)
         target = Path(dest).expanduser()
         if target.is_dir():
             target = target / safe_name(file.path_name.rpartition('/')[2])
             self._placed.check([target], uri, partial(_has_content, file))
-        self._download_to(target, uri, file, row)
+        if mounted is not None:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            copy_file(mounted, target)
+        else:
+            self._download_to(target, uri, file, row)
         self._placed.add([target], uri)
         return target
+
+    def _on_mount(self, file: Any) -> Path | None:
+        """Return the path of a file on the mount, None if it is not there."""
+        return self.mount.find_element(file) if self.mount and isinstance(file, Element) else None
 
     def _download_to(self, target: Path, uri: str, file: Any, row: Row | None) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)

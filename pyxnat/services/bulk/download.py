@@ -32,7 +32,7 @@ from .manifest import MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
 from .sidecar import FileNote, Sidecar
-from .wanted import Only, RemoteFile, files_below, list_files, scope_of
+from .wanted import Only, RemoteFile, Scope, files_below, list_files, scope_of
 from .workers import Stopped, WorkerPool, check_compression, is_fatal
 
 if TYPE_CHECKING:
@@ -115,10 +115,8 @@ def download(
         with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
             downloader.run(
                 missing,
-                _singly
-                if is_offline
-                else lambda remaining: plan_pieces(
-                    remaining, everything, scope_of(files, limit), jobs
+                lambda remaining: downloader.requests_for(
+                    remaining, everything, scope_of(files, limit)
                 ),
                 bar,
             )
@@ -379,6 +377,23 @@ class Downloader(WorkerPool):
             raise
         self._manifest.rewrite(self._verified)
 
+    def requests_for(
+        self, missing: list[RemoteFile], listed: Sequence[RemoteFile], scope: Scope
+    ) -> list[Single | Zipped]:
+        """Return the pieces of a download; files on the mount or in the cache are single ones.
+
+        Parameters
+        ----------
+        missing, listed, scope
+            As in `plan_pieces`.
+        """
+        if self._host.cache.is_offline:
+            return _singly(missing)
+        local = {file.uri for file in missing if self.on_mount(file) is not None}
+        remote = [file for file in missing if file.uri not in local]
+        pieces = plan_pieces(remote, listed, scope, self._jobs)
+        return [*_singly(file for file in missing if file.uri in local), *pieces]
+
     def _just_published(self) -> dict[str, str]:
         """Return place -> MD5 of files completed during the interruption."""
         places = {place: self._folder / place for place in self._publishing}
@@ -400,8 +415,15 @@ class Downloader(WorkerPool):
 
     def _fetch_single(self, file: RemoteFile) -> None:
         target = self._prepare_place(file)
+        mounted = self.on_mount(file)
+        if mounted is not None:
+            self._copy_local(file, mounted, target)
+            return
         if self._host.cache.is_offline:
-            self._copy_cached(file, target)
+            source = self.in_cache(file)
+            check_cached([] if source else [file.place], self._host.connection.server + file.uri)
+            assert source is not None
+            self._copy_local(file, source, target)
             return
 
         def opened(headers: Any) -> AbstractContextManager[Incoming]:
@@ -414,10 +436,12 @@ class Downloader(WorkerPool):
         """Return the path of a file in the cache, None if it is not there."""
         return self._cached.find(file.uri, file.md5)
 
-    def _copy_cached(self, file: RemoteFile, target: Path) -> None:
-        source = self.in_cache(file)
-        check_cached([] if source else [file.place], self._host.connection.server + file.uri)
-        assert source is not None
+    def on_mount(self, file: RemoteFile) -> Path | None:
+        """Return the path of a file on the mount, None if it is not there."""
+        mount = self._host.transfer.mount
+        return mount.find(file.above, file.label, file.path, file.size) if mount else None
+
+    def _copy_local(self, file: RemoteFile, source: Path, target: Path) -> None:
         with (
             source.open('rb') as opened,
             self._writing(file, target, source.stat().st_mtime) as incoming,
