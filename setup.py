@@ -14,9 +14,10 @@ DRAW = ['networkx>=3.0', 'matplotlib>=3.6']
 PANDAS = ['pandas>=2.0']
 PROGRESS = ['tqdm>=4.60']
 XLSX = ['openpyxl>=3.1']
+DICOM = ['pydicom>=3.0.1']
 FSSPEC = ['fsspec>=2024.12']
 BIDS = ['dcm2niix>=1.0.20220715']
-CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX]
+CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX, *DICOM]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
 PYTEST = ['pytest>=8.0']
@@ -71,6 +72,7 @@ setup(
         'demo': DEMO,
         'cli': CLI,
         'keyring': ['keyring>=24.0'],
+        'dicom': DICOM,
         'fsspec': FSSPEC,
         'bids': BIDS,
         'docs': DOCS,

@@ -25,7 +25,7 @@ EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy', 'P
 OPTIONAL = {
     'tables': {'openpyxl', 'pandas'},
     'http': {'tqdm'},
-    'services': {'concurrent', 'matplotlib', 'networkx'},
+    'services': {'concurrent', 'matplotlib', 'networkx', 'pydicom'},
     'apps': {'click', 'fsspec', 'keyring', 'rich'},
 }
 """Part of the client -> libraries that its functions may import: optional or slow ones."""

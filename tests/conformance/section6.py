@@ -31,7 +31,9 @@ def study() -> bytes:
 
 def upload(case: Case, query: str, body: bytes | None = None, by: str = 'admin') -> Answer:
     """Import a study, or another body."""
-    return case.client(by).post(f'{IMPORT}?inbody=true&{query}', study() if body is None else body)
+    body = study() if body is None else body
+    kind = 'application/zip' if body[:2] == b'PK' else 'application/octet-stream'
+    return case.client(by).post(f'{IMPORT}?inbody=true&{query}', body, **{'Content-Type': kind})
 
 
 def waiting(case: Case, label: str = 'W', by: str = 'admin', more: str = '') -> str:

@@ -494,6 +494,7 @@ def test_sessions_without_new_files_are_built_and_archived(tmp_path: Path) -> No
                     '/data/services/import?inbody=true&import-handler=DICOM-zip&'
                     f'project=P{code}{more}',
                     study,
+                    **{'Content-Type': 'application/zip'},
                 )
                 assert '/prearchive/' in answer.text
         tend(server.archive)
@@ -506,12 +507,11 @@ def test_sessions_without_new_files_are_built_and_archived(tmp_path: Path) -> No
             for row in client.get('/data/prearchive').rows
         ] == [
             ('P0', '98890234', 'READY'),
-            ('P5', 'HELD', 'READY'),
+            ('P5', 'HELD', 'RECEIVING'),
         ]
         assert [row['project'] for row in client.get('/data/experiments').rows] == ['P4', 'P5']
-        client.ok(
-            'POST', '/data/services/import?inbody=true&import-handler=DICOM-zip&project=P4', body
-        )
+        path = '/data/services/import?inbody=true&import-handler=DICOM-zip&project=P4'
+        assert client.post(path, body, **{'Content-Type': 'application/zip'}).status == 200
         tend(server.archive)
         assert [row['status'] for row in client.get('/data/prearchive/projects/P4').rows] == [
             'CONFLICT'

@@ -9,7 +9,7 @@ from typing import Any
 
 import pydicom
 
-from tests.support.plain import tarred, zipped
+from tests.support.plain import image, tarred, zipped
 
 __all__ = [
     'DATA',
@@ -20,6 +20,7 @@ __all__ = [
     'content',
     'members',
     'tarred',
+    'write_images',
     'zipped',
 ]
 
@@ -55,3 +56,30 @@ def changed(name: str, **values: Any) -> bytes:
     target = io.BytesIO()
     dataset.save_as(target)
     return target.getvalue()
+
+
+def write_images(folder: Path, count: int, *, studies: int = 1, series: int = 1) -> None:
+    """Write small images, spread evenly over studies and their series.
+
+    One image is made by pydicom; the others are that with other UIDs of the same length, since
+    writing 100,000 takes a minute otherwise.
+    """
+    root = '1.2.826.0.1.3680043.10.99'
+    uids = {name: f'{root}.{number}.100000' for number, name in enumerate(_VARIED)}
+    template = image(**uids, PatientID='ID000000', PatientName='NAME000000', SeriesNumber='000000')
+    for number in range(count):
+        study = number % studies
+        row = number // studies % series
+        values = (study, study * series + row, number)
+        body = template
+        for uid, value in zip(uids.values(), values, strict=True):
+            body = body.replace(uid.encode(), f'{uid[:-6]}{100_000 + value}'.encode())
+        for label in (b'ID', b'NAME'):
+            body = body.replace(label + b'000000', label + b'%06d' % study)
+        body = body.replace(b'IS\x06\x00000000', b'IS\x06\x00%06d' % (row + 1))
+        place = folder / f'{study}' / f'{row}' / f'{number}.dcm'
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(body)
+
+
+_VARIED = ('StudyInstanceUID', 'SeriesInstanceUID', 'SOPInstanceUID')

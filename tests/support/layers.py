@@ -95,7 +95,7 @@ LIBRARIES = {
         'server.upkeep',
     },
     'openpyxl': {'tables'},
-    'pydicom': {'server.storage', 'server.routes', 'server.xapi', 'demo'},
+    'pydicom': {'services', 'server.storage', 'server.routes', 'server.xapi', 'demo'},
 }
 """Library, or a module of one -> the parts that may import it."""
 

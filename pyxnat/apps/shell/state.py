@@ -21,15 +21,17 @@ def state_folder(name: str) -> Path:
     return folder
 
 
-def staging_folder(source: str, dest: str) -> Path:
+def staging_folder(source: str, dest: str, kind: str = 'copies') -> Path:
     """Return the folder of a copy, created if missing; the same copy finds it again.
 
     Parameters
     ----------
     source, dest : str
         URLs of both elements; each pair has a folder of its own.
+    kind : str
+        ``copies`` or ``imports``.
     """
     key = hashlib.blake2b(f'{source}\n{dest}'.encode(), digest_size=8).hexdigest()
-    folder = state_folder('copies') / key
+    folder = state_folder(kind) / key
     folder.mkdir(exist_ok=True, mode=0o700)
     return folder

@@ -7,7 +7,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..archive import Archive
@@ -21,13 +21,15 @@ __all__ = ['Tender', 'tend']
 
 _log = logging.getLogger(__name__)
 LOOK_EVERY_S = 10.0
+_UPLOADER = 'uploader'
 
 
 def tend(archive: Archive) -> None:
     """Build, and archive where set, the sessions whose upload is idle.
 
     A session is idle if it is RECEIVING and unchanged for the site's
-    ``sessionXmlRebuilderInterval``, in minutes.
+    ``sessionXmlRebuilderInterval``, in minutes. Those whose upload prevents the automatic commit,
+    or has the source ``uploader``, wait for a request (XNAT's SessionXMLRebuilder).
     """
     oldest = datetime.now() - timedelta(
         minutes=float(archive.preferences['sessionXmlRebuilderInterval'])
@@ -35,6 +37,9 @@ def tend(archive: Archive) -> None:
     with archive.store.read() as connection:
         ripe = select(arrival.c.pk).where(
             arrival.c.status == 'RECEIVING', arrival.c.lastmod <= f'{oldest:%Y-%m-%d %H:%M:%S}.999'
+        )
+        ripe = ripe.where(
+            func.lower(arrival.c.prevent_auto_commit) != 'true', arrival.c.source != _UPLOADER
         )
         found = connection.scalars(ripe.order_by(arrival.c.pk)).all()
     for pk in found:
@@ -48,12 +53,7 @@ def tend(archive: Archive) -> None:
 
 def _finish(archive: Archive, row: Any) -> None:
     """Archive a built session for its uploader, if it is set to auto-archive."""
-    if (
-        row.status != 'READY'
-        or row.autoarchive == 'Manual'
-        or row.project is None
-        or row.prevent_auto_commit.lower() == 'true'
-    ):
+    if row.status != 'READY' or row.autoarchive == 'Manual' or row.project is None:
         return
     caller = archive.users.find(row.login)
     if caller is None:

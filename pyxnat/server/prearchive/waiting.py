@@ -139,8 +139,8 @@ def find_place(connection: Connection, project: str | None, timestamp: str, fold
     return connection.execute(query).first()
 
 
-def find_study(connection: Connection, project: str | None, study: str, name: str = '') -> Any:
-    """Return the oldest session of a study in a project's prearchive, or None.
+def find_study(connection: Connection, project: str | None, study: str, name: str) -> Any:
+    """Return the oldest session of a study and name in a project's prearchive.
 
     Parameters
     ----------
@@ -151,10 +151,11 @@ def find_study(connection: Connection, project: str | None, study: str, name: st
     study : str
         UID of the study.
     name : str
-        Name of the session; by default any.
+        Name of the session.
     """
-    query = select(arrival).where(_of_project(project), arrival.c.tag == study)
-    query = query.where(arrival.c.name == name) if name else query
+    query = select(arrival).where(
+        _of_project(project), arrival.c.tag == study, arrival.c.name == name
+    )
     return connection.execute(query.order_by(arrival.c.pk)).first()
 
 

@@ -44,6 +44,7 @@ _CODES = {'0': 'Manual', '4': 'AutoArchive', '5': 'AutoArchiveOverwrite'}
 _ARCHIVE = '1'
 """prearchive_code of XNAT's upload page for 'archive': merge; overwrite only if the project does.
 """
+_ARCHIVE_TYPES = ('application/zip', 'application/x-tar', 'application/x-gtar')
 _DEST = re.compile(
     r'(?:/data)?/(?:archive(?:/projects/(?P<project>[^/]+)(?:/subjects/(?P<subject>[^/]+)(?:/'
     r'experiments/(?P<label>[^/]+))?)?)?'
@@ -95,6 +96,7 @@ def _import(call: Call) -> Response:
                 if not staged
                 else 'Importing several files at once is not supported.'
             )
+        _check_format(call, order)
         members = _members(call, order, *staged[0])
         staged += members
         objects = list(_objects(call, order, members))
@@ -175,6 +177,16 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
         yield from received(call, 'upload/', folder=True)
     elif call.has_body and call.mimetype != 'application/x-www-form-urlencoded':
         yield from received(call, 'upload')
+
+
+def _check_format(call: Call, order: _Order) -> None:
+    """Refuse a body without the type of an archive, as DICOM-zip does: measured on 1.8.11.
+
+    XNAT tells the format from a file name, which a body without a form has from its type alone.
+    """
+    is_body = call.has_body and call.mimetype != 'multipart/form-data' and not call.get('src')
+    if is_body and order.handler == 'DICOM-zip' and call.mimetype not in _ARCHIVE_TYPES:
+        raise BadRequest('Unsupported format UNKNOWN')
 
 
 def _members(call: Call, order: _Order, name: str, staged: Staged) -> list[tuple[str, Staged]]:
@@ -266,14 +278,14 @@ class _Import:
     def _waiting(self, connection: Connection, wish: Wish, study: str) -> Any:
         """Return the session that takes the objects of a study, or None.
 
-        It is the one that ``dest`` names, or a waiting one of the same project. A label in the
-        request keeps several uploads of one study apart as different sessions.
+        It is the one that ``dest`` names, or a waiting one of the same project and label (XNAT's
+        PrearcDatabase): labels keep several uploads of one study apart as different sessions.
         """
         if wish.timestamp:
             return find_place(connection, wish.project, wish.timestamp, wish.folder)
         if self._order.handler == 'SI':
             return None
-        return find_study(connection, wish.project, study, wish.name if self._order.label else '')
+        return find_study(connection, wish.project, study, wish.name)
 
     def _wish(self, connection: Connection, header: Header) -> Wish:
         order = self._order

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ... import errors
 from ...files import zips
 from ...files.local import entries
-from ...http.body import Payload
-from ...model import uris
+from ...http.progress import progress_bar
 from ...resources.host import Host
 from ...resources.imported import ARCHIVED, GONE, UNKNOWN, Imported, Source
-from ...resources.prearchive import PrearchiveSession, path_of_session
+from ...resources.prearchive import PrearchiveSession
+from ..bulk.manifest import lock_folder
+from ..dicom.headers import DIRECTORY, need_pydicom
+from ..dicom.journal import Journal
+from ..dicom.report import ImportReport
+from ..dicom.request import import_archive
+from ..dicom.sending import BatchImport, Order
 
-__all__ = ['Importer']
+__all__ = ['Importer', 'is_archive']
 
-_SERVICE = f'{uris.ENTRY}/services/import'
 _SHOWN = 5
 _PACKED = ('.zip', '.tar', '.tar.gz', '.tgz')
 _PLACES = ('archive', 'prearchive')
@@ -81,9 +86,17 @@ class Importer:
         handler: str = 'DICOM-zip',
         wait: bool = True,
         timeout_s: float = 3600,
+        jobs: int | None = None,
+        state: str | os.PathLike[str] | None = None,
+        batch: int = 500,
         **params: Any,
-    ) -> list[Imported]:
+    ) -> list[Imported] | ImportReport:
         """Import files, and return the state of each session.
+
+        With `jobs` or `state`, files are sent in batches, in parallel (extra ``dicom``): the UIDs
+        of all files are read first, a study whose files would be mixed with another is refused,
+        and each session is archived once the server lists all of its files. Files have their
+        SOPInstanceUIDs as names there. The same call goes on after a break.
 
         Parameters
         ----------
@@ -108,12 +121,39 @@ class Importer:
             Whether to wait until sessions in the prearchive are built or archived.
         timeout_s : float
             Seconds to wait for the server's response, and then for each session.
+        jobs : int, optional
+            Threads that send batches. Default: one request for all files; 4 with `state`.
+        state : path, optional
+            Folder for the journal of the import, created if missing. A later call with the same
+            source and destination sends the rest. Default: none is kept.
+        batch : int
+            Most files of a batch, which are of one study.
         **params
             Further parameters of the importer, such as ``SOURCE='scanner 2'``.
+
+        Returns
+        -------
+        list of Imported
+            Or, of an import in batches, an :class:`pyxnat.services.dicom.report.ImportReport`.
         """
+        if jobs is not None or state is not None:
+            if handler != 'DICOM-zip' or not wait or dest not in (None, *_PLACES):
+                raise errors.ProgrammingError(
+                    'an import in batches has no other handler, no path as dest, and waits',
+                    remedy='Leave out jobs= and state=, or those.',
+                )
+            order = Order(
+                project,
+                subject,
+                session,
+                dest,
+                _one_of('overwrite', overwrite, _OVERWRITE),
+                timeout_s,
+                tuple(params.items()),
+            )
+            return self._in_batches(source, order, jobs or 4, state, batch, ignore_unparsable)
         query = {
             'import-handler': handler,
-            'inbody': True,
             'dest': _destination(dest, project, subject, session),
             'action': 'commit' if dest is None else None,  # else built after minutes of inactivity
             'project': project,
@@ -123,16 +163,81 @@ class Importer:
             'Ignore-Unparsable': ignore_unparsable or None,
             **params,
         }
-        response = _send(self._host, source, uris.with_query(_SERVICE, query), timeout_s)
-        paths = [path_of_session(line) for line in response.split('\n') if line.strip()]
-        if not paths:
-            raise errors.UnexpectedAnswer(
-                'the response names no session',
-                uri=self._host.connection.server + _SERVICE,
-                method='POST',
-                remedy='Look at manage.prearchive.get() and the project before you send it again.',
-            )
+        with _packed(source) as body:
+            paths = import_archive(self._host, body, query, timeout_s)
         return [_report(self._host, path, wait, timeout_s) for path in paths]
+
+    def _in_batches(
+        self,
+        source: Source,
+        order: Order,
+        jobs: int,
+        state: str | os.PathLike[str] | None,
+        batch: int,
+        ignore_unparsable: bool,
+    ) -> ImportReport:
+        need_pydicom()
+        with ExitStack() as stack:
+            if state is None:
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix='pyxnat-import-')))
+            else:
+                folder = Path(state).expanduser()
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not stack.enter_context(lock_folder(folder)):
+                raise errors.DataError(
+                    f'another import uses {folder}', remedy='Wait for its end, or give another.'
+                )
+            journal = Journal(folder, self._belongs_to(source, order))
+            members = _files_of(source)
+            with progress_bar(len(members), 'file', name='read') as bar:
+                journal.scan(_counted(bar, (path for _, path in members)))
+            _check(journal, order, ignore_unparsable)
+            return BatchImport(self._host, journal, order, jobs, batch).run()
+
+    def _belongs_to(self, source: Source, order: Order) -> dict[str, str]:
+        sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
+        return {
+            'server': self._host.connection.server,
+            'source': '\n'.join(str(Path(one).expanduser().resolve()) for one in sources),
+            'project': order.project or '',
+            'subject': order.subject or '',
+            'session': order.session or '',
+        }
+
+
+def _counted(bar: Any, paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        yield path
+        bar.update(1)
+
+
+def _check(journal: Journal, order: Order, ignore_unparsable: bool) -> None:
+    """Check all files before the first is sent.
+
+    Raises
+    ------
+    DataError
+        There are none; some are no DICOM images; or several studies would get one label.
+    """
+    others = [one for one in journal.others() if one.why_not != DIRECTORY]
+    if others and not ignore_unparsable:
+        shown = ', '.join(f'{one.path.name!r} ({one.why_not})' for one in others[:_SHOWN])
+        raise errors.DataError(
+            f'{len(others)} files are no DICOM images: {shown}; nothing was sent',
+            remedy='Skip them with ignore_unparsable=True (--skip-others).',
+        )
+    studies = journal.studies()
+    if not studies:
+        raise errors.DataError(
+            'there are no DICOM images to import', remedy='Give a folder with DICOM files.'
+        )
+    if order.session and len(studies) > 1:
+        shown = ', '.join(studies[:_SHOWN])
+        raise errors.DataError(
+            f'{len(studies)} studies would get the label {order.session!r}: {shown}; nothing was '
+            'sent',
+            remedy='Leave out session=, or import one study at a time.',
+        )
 
 
 def _destination(
@@ -163,21 +268,40 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
 @contextmanager
 def _packed(source: Source) -> Iterator[Any]:
     """Yield the body to send: a zip or tar unchanged, other files zipped."""
+    if is_archive(source):
+        yield Path(str(source)).expanduser()
+        return
+    with zips.pack(_files_of(source)) as file:
+        yield file
+
+
+def is_archive(source: Source) -> bool:
+    """Whether a source is a zip or tar, which is sent as it is."""
+    if not isinstance(source, (str, os.PathLike)):
+        return False
+    path = Path(source).expanduser()
+    return path.name.lower().endswith(_PACKED) and path.is_file()
+
+
+def _files_of(source: Source) -> list[tuple[str, Path]]:
+    """Return the files of a source with their names in a zip.
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
     if not isinstance(source, (str, os.PathLike)):
         members = zips.named(_existing(location) for location in source)
     else:
         path = Path(source).expanduser()
-        if path.name.lower().endswith(_PACKED) and path.is_file():
-            yield path
-            return
         members = _below(path) if path.is_dir() else zips.named([_existing(path)])
     if not members:
         raise errors.DataError(
             f'there are no files to import in {source!r}',
             remedy='Give a folder with DICOM files, a zip, or files.',
         )
-    with zips.pack(members) as file:
-        yield file
+    return members
 
 
 def _below(folder: Path) -> list[tuple[str, Path]]:
@@ -207,36 +331,6 @@ def _existing(location: str | os.PathLike[str]) -> Path:
             f'there is no file {os.fspath(location)!r} to import', remedy='Correct the path.'
         )
     return path
-
-
-def _send(interface: Host, source: Source, uri: str, timeout_s: float) -> str:
-    """Send the files, without retries, and return the server's response.
-
-    The server responds after it has read and sorted all files.
-    """
-    headers = {'content-type': 'application/octet-stream'}
-    timeout = (interface.connection.transport.timeouts.connect_s, timeout_s)
-    with _packed(source) as body:
-        payload = Payload(body)
-        try:
-            with interface.connection.stream(
-                'POST', uri, payload, headers, timeout=timeout
-            ) as stream:
-                return stream.read().decode('utf-8', 'replace')
-        except errors.NetworkError as error:
-            if not payload.untouched:
-                error.remedy = (
-                    'The server may have taken it all the same: look at manage.prearchive.get() '
-                    'and the project before you send it again.'
-                )
-            raise
-        except errors.ProgrammingError as error:
-            if error.status == 400:
-                error.remedy = (
-                    'Skip files that are not DICOM with ignore_unparsable=True; earlier files may '
-                    'be in the prearchive.'
-                )
-            raise
 
 
 def _report(interface: Host, path: str, wait: bool, timeout_s: float) -> Imported:

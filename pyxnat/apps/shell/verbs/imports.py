@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,18 @@ import click
 
 from ....errors import InvalidArgument
 from ....files.disk import digest_of
+from ....resources.imported import ARCHIVED
+from ....services.manage.imports import is_archive
 from ..exit_codes import Exit
 from ..options import dry_run_option, planned
 from ..session import Shell
+from ..state import staging_folder
 from .transfer import local_files, plan_to_apply, write_plan
 
 __all__ = ['VERBS', 'archive', 'import_', 'list_', 'move', 'prearchive', 'rebuild', 'remove']
+
+_SHOWN = 20
+_TARGET = ('project', 'subject', 'session')
 
 
 @click.command('import')
@@ -28,6 +35,7 @@ __all__ = ['VERBS', 'archive', 'import_', 'list_', 'move', 'prearchive', 'rebuil
     '--overwrite', type=click.Choice(['none', 'append', 'delete']), default='none', help='Merge.'
 )
 @click.option('--skip-others', is_flag=True, help='Skip files that are no DICOM.')
+@click.option('--state', metavar='DIR', help='Folder of the journal, to go on after a break.')
 @dry_run_option
 @planned
 @click.pass_obj
@@ -40,11 +48,15 @@ def import_(
     to: str | None,
     overwrite: str,
     skip_others: bool,
+    state: str | None,
     dry_run: bool,
     plan: str | None,
     apply: str | None,
 ) -> int:
-    """Send DICOM files: folders, zips, tars or files. One request for each source.
+    """Send DICOM files: folders, zips, tars or files.
+
+    A zip or tar is one request. Folders and files are sent in batches; after a break, the same
+    command sends the rest. Sessions are archived once the server has all of their files.
 
     A plan has the files, and the sessions that the project has in archive and prearchive.
     """
@@ -74,11 +86,29 @@ def import_(
             shell.output.rows(files, ['path', 'size'])
             shell.output.note(f'{len(files)} files; nothing was transferred.')
             return int(Exit.DONE)
-    manage = shell.connect().manage
-    imported = [one for source in sources for one in manage.import_dicom(source, **how)]
+    imported = [one for source in sources for one in _imported(shell, source, how, state)]
     rows = [{'path': one.uri.removeprefix('/data'), 'status': one.status} for one in imported]
     shell.output.rows(rows, ['path', 'status'])
     return int(Exit.DONE if all(one.ok for one in imported) else Exit.SOME_FAILED)
+
+
+def _imported(shell: Shell, source: str, how: dict[str, Any], state: str | None) -> list[Any]:
+    """Import a source, in batches if it is no archive; tell what was not sent or failed."""
+    interface = shell.connect()
+    if is_archive(source):
+        return list(interface.manage.import_dicom(source, **how))
+    target = ' '.join([interface.connection.server, *(str(how[name] or '') for name in _TARGET)])
+    folder = state or staging_folder(str(Path(source).resolve()), target, 'imports')
+    report = interface.manage.import_dicom(source, **how, jobs=shell.jobs, state=folder)
+    for skipped in report.skipped[:_SHOWN]:
+        shell.output.note(f'Skipped {skipped.path}: {skipped.why_not}.')
+    for study in report:
+        if study.why:
+            shell.output.error(f'{study.uri or study.study}: {study.why}')
+    shell.output.note(f'{report}.')
+    if state is None and all(study.ok and study.status == ARCHIVED for study in report):
+        shutil.rmtree(folder)  # there is nothing to go on with
+    return list(report)
 
 
 def _local_rows(sources: Sequence[str]) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Imports of DICOM files in batches, with a journal from which a later run goes on."""
