@@ -9,11 +9,11 @@ import atexit
 import base64
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from urllib.request import url2pathname
 
 import httplib2
@@ -21,7 +21,7 @@ import httplib2
 from ..errors import ConfigurationError, from_status, server_message
 from .body import Payload
 from .connection import Http, Timeouts
-from .wsgi import LocalResponse, call
+from .wsgi import Application, LocalResponse, call
 
 __all__ = ['Folder', 'FolderHttp', 'create', 'is_folder']
 
@@ -187,11 +187,90 @@ class Folder:
         """
         headers = {'content-type': 'text/xml', 'content-length': str(len(document))}
         with self._opened() as archive:
-            response = call(archive.put_exact, uri, 'PUT', Payload(document), headers)
-            body = response.read_all()
+            self._send(archive.put_exact, 'PUT', uri, Payload(document), headers)
+
+    def put_files(
+        self,
+        uri: str,
+        label: str,
+        files: Sequence[tuple[str, Path | None, int, str]],
+        notes: Mapping[str, str],
+    ) -> None:
+        """Store files in a resource, in one transaction, in place of those that it has.
+
+        Names may have any characters: XNAT takes some only in zips.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the item's resources.
+        label : str
+            Label of the resource; created if missing.
+        files : sequence of tuple
+            Path in the resource; local file on the same file system, which is moved, or None to
+            list the file without content; bytes; MD5, which the caller has checked.
+        notes : mapping
+            ``format``, ``content`` and ``tags`` of all of them.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        DatabaseError
+            The archive refuses the files.
+        """
+        self._change_files(
+            'PUT', f'{uri}?{urlencode({**notes, "overwrite": "true"})}', label, files
+        )
+
+    def delete_files(self, uri: str, label: str, paths: Iterable[str]) -> None:
+        """Delete files of a resource, and no others whose names begin like theirs.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the item's resources.
+        label : str
+            Label of the resource.
+        paths : iterable of str
+            Paths in the resource.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        NotFoundError
+            None of them exists.
+        """
+        self._change_files('DELETE', uri, label, [(path, None, 0, '') for path in paths])
+
+    def _change_files(
+        self, method: str, uri: str, label: str, files: Sequence[tuple[str, Path | None, int, str]]
+    ) -> None:
+        place, _, query = uri.partition('?')
+        with self._opened() as archive:
+            self._send(
+                lambda environ, start: archive.change_files(environ, start, label, files),
+                method,
+                f'{place}/_/files?{query}',
+                Payload(None),
+                {},
+            )
+
+    def _send(
+        self,
+        application: Application,
+        method: str,
+        uri: str,
+        payload: Payload,
+        headers: Mapping[str, str],
+    ) -> None:
+        """Send a request to the archive; raise an error if it is refused."""
+        response = call(application, uri, method, payload, headers)
+        body = response.read_all()
         if response.status not in (200, 201):
             message = server_message(body)
-            raise from_status(response.status, message, method='PUT', uri=self.server + uri)
+            raise from_status(response.status, message, method=method, uri=self.server + uri)
 
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at another server.
@@ -209,6 +288,29 @@ class Folder:
         with self._opened() as archive:
             archive.change_id(before, after)
 
+    def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
+        """Return the ID of the item of a level that has a label; empty for none.
+
+        Parameters
+        ----------
+        where : str
+            Singular name of the level.
+        project : str
+            ID of the project.
+        label : str
+            The label.
+        holder : str
+            ID of the item that gets its ID as label, if it has the label.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            found: str = archive.free_label(where, project, label, holder)
+            return found
+
     def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:
         """Return one digest of all files of each subject of a project, and of the project.
 
@@ -225,11 +327,41 @@ class Folder:
             Level and ID (``subject``, ``XNAT_S00001``) to the digest; those without files are
             missing, and all if a server has the folder.
         """
-        if not isinstance(self.place(), _Opened):
+        if self.is_served:
             return {}
         with self._opened() as archive:
             found: dict[tuple[str, str], str] = archive.file_digests(project, subject)
             return found
+
+    def files_below(self, project: str, subject: str = '') -> list[Any]:
+        """Return all files of a subject, or those of a project itself. No request.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the subject; empty for the project.
+
+        Returns
+        -------
+        list of tuple
+            URI of the resources of the item, by IDs; label of the resource; path in it; columns of
+            a listing of files.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            found: list[Any] = archive.files_below(project, subject)
+            return found
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a server has the folder."""
+        return not isinstance(self.place(), _Opened)
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from .archive import Archive
 from .db.access import GUEST, Caller
 
-__all__ = ['EXACT', 'Context']
+__all__ = ['EXACT', 'FILES', 'Context', 'OwnFiles']
 
 EXACT = 'pyxnat.exact'
 """Key of the WSGI environment of a request whose document replaces all fields of its item.
@@ -15,7 +18,19 @@ EXACT = 'pyxnat.exact'
 For mirrors, in their own process: no request over a network can set it, because keys made of
 headers begin with ``HTTP_``.
 """
+FILES = 'pyxnat.files'
+"""Key of the WSGI environment of a request for exactly these files: an `OwnFiles`. As `EXACT`."""
 _FALSE = frozenset({'', 'false', '0'})
+
+
+class OwnFiles(NamedTuple):
+    """Files of one resource, whatever the characters of their names."""
+
+    label: str
+    """Label of the resource; the path of the request has any other in its place."""
+    files: Sequence[tuple[str, Path | None, int, str]]
+    """Path in the resource; local file, which is moved, or None to list the file without content;
+    bytes; MD5. A deletion uses the path alone."""
 
 
 @dataclass

@@ -6,18 +6,19 @@ The client calls `open_folder`; it imports nothing else of this package.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
 from .app import App
-from .context import EXACT
+from .context import EXACT, FILES, OwnFiles
 from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
-from .items.file_digests import file_digests
+from .items.edit import Document
+from .items.files_below import FileBelow, file_digests, files_below
 from .items.item_changes import levels_with_shared_ids
 from .items.writer import Writer
 from .presence import Presence, find
@@ -80,6 +81,29 @@ class LocalArchive:
         """
         return self({**environ, EXACT: True}, start_response, as_owner=True)
 
+    def change_files(
+        self,
+        environ: dict[str, Any],
+        start_response: Callable[..., Any],
+        label: str,
+        files: Sequence[tuple[str, Path | None, int, str]],
+    ) -> Iterable[bytes]:
+        """Answer a request of the owner to store or delete exactly some files of a resource.
+
+        Parameters
+        ----------
+        environ : dict
+            The request, for the files of any resource of the item.
+        start_response : callable
+            Called with status and headers of the response.
+        label : str
+            Label of the resource.
+        files : sequence of tuple
+            As `OwnFiles.files`.
+        """
+        own = OwnFiles(label, files)
+        return self({**environ, FILES: own}, start_response, as_owner=True)
+
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at another server.
 
@@ -96,6 +120,29 @@ class LocalArchive:
                 row = taken(connection, levels_with_shared_ids(where), before)
                 if row is not None:
                     writer.change_id(row, after)
+
+    def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
+        """Return the ID of the item of a level that has a label; empty for none.
+
+        Parameters
+        ----------
+        where : str
+            Level of the item.
+        project : str
+            ID of the project.
+        label : str
+            The label.
+        holder : str
+            ID of the item that gets its ID as label, if it has the label.
+        """
+        if self._owner is None:
+            raise ConfigurationError('the archive has no administrator')
+        with self._archive.store.write() as connection:
+            writer = Writer(self._archive, connection, self._owner)
+            row = writer.bearing(where, project, label)
+            if row is not None and row.id == holder:
+                writer.update(row, Document(row.xsi_type, core={'label': row.id}))
+            return '' if row is None else str(row.id)
 
     def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:
         """Return one digest of all files of each subject of a project, and of the project.
@@ -114,6 +161,19 @@ class LocalArchive:
         """
         with self._archive.store.read() as connection:
             return file_digests(connection, project, subject)
+
+    def files_below(self, project: str, subject: str = '') -> list[FileBelow]:
+        """Return all files of a subject, or those of a project itself.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the subject; empty for the project.
+        """
+        with self._archive.store.read() as connection:
+            return files_below(connection, project, subject)
 
     def _open_session(self, owner: Caller) -> str:
         """Return the owner's session; a new one after a long pause."""

@@ -30,6 +30,11 @@ class Decision(NamedTuple):
     action: str
     reason: str = ''
 
+    @property
+    def is_conflict(self) -> bool:
+        """Whether neither side is touched."""
+        return self.action == 'conflict'
+
 
 def decide(
     base: Mapping[str, Values],

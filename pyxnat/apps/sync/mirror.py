@@ -201,8 +201,7 @@ class Mirror:
             else [selection(path, where, files)]
         )
         with always_fresh(self.remote, self.local):
-            stage = self._own_folder / 'stage'
-            pull = ProjectPull(self.remote, self.local, self._state, stage, report)
+            pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
             for selected in found:
                 pull.run(selected, options)
         remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
@@ -258,7 +257,7 @@ class Mirror:
                         remedy='Make a new one with push(dry_run=True).',
                     )
             pusher = Pusher(self.remote, self.local, self._state, delete)
-            return pusher.run(self._own_folder / 'stage')
+            return pusher.run(self._own_folder)
 
     def resolve(self, keys: str | Conflict | Iterable[str | Conflict], take: Take) -> None:
         """End conflicts, for one side or for both. No request.

@@ -7,14 +7,14 @@ keeps accession IDs: ``subjects/XNAT_S00001``, ``experiments/XNAT_E00001``,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ...model import uris
 from ...model.copies import Item, copy_document, read_item, values_of
 from ...model.levels import level
 
-__all__ = ['LABEL', 'PARENT', 'Part', 'parts_of']
+__all__ = ['LABEL', 'PARENT', 'Part', 'parts_of', 'with_own_labels']
 
 LABEL, PARENT = '@label', '@parent'
 """Names of the label, and of the key of the item above, among the values of a part."""
@@ -61,6 +61,29 @@ def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
     """
     root = read_item(document, plural)
     return {part.key: part for part in _parts(root, None, project)}
+
+
+def with_own_labels(
+    parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
+) -> dict[str, Part]:
+    """Return the items of the folder with the labels that they had before a pull took them.
+
+    A pull that needs the label of an item for another one gives it its ID as label, until its own
+    new label is pulled.
+
+    Parameters
+    ----------
+    parts : mapping
+        Items of the folder.
+    base : mapping
+        Fields that both sides had.
+    """
+    found = dict(parts)
+    for key, part in parts.items():
+        before = base.get(key, {}).get(LABEL)
+        if before is not None and part.label == part.id != before:
+            found[key] = part._replace(values={**part.values, LABEL: before})
+    return found
 
 
 def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:

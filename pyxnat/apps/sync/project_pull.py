@@ -35,19 +35,19 @@ class ProjectPull:
         The server and the folder.
     state : State
         State of the mirror.
-    stage : Path
-        Folder for files on the way.
+    mirror : Path
+        Folder ``mirror``.
     report : PullReport
         Report that it adds to.
     """
 
     def __init__(
-        self, remote: Interface, local: Interface, state: State, stage: Path, report: PullReport
+        self, remote: Interface, local: Interface, state: State, mirror: Path, report: PullReport
     ) -> None:
         self._remote = Side(remote)
         self._folder = FolderSide(local)
         self._state = state
-        self._stage = stage
+        self._mirror = mirror
         self._report = report
 
     def run(self, selected: Selection, options: PullOptions) -> None:
@@ -74,7 +74,7 @@ class ProjectPull:
         self._state.select(selected.path, selected.options)
         for unit in gone:  # first: another subject may have the label now
             self._bury(unit, here)
-        puller = Puller(self._remote, self._folder, self._state, self._stage, self._report)
+        puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
         puller.run(todo, Here(here, known), selected.files, options.jobs)
 
     def _todo(

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from concurrent.futures import Executor
 from pathlib import Path
 from typing import NamedTuple
 
 from ... import errors
-from ...files.disk import digest_of
 from ...model.levels import level
-from .decisions import GONE_HERE, Decision, Values, decide, merged
-from .parts import Part
-from .sides import FileRow, Files, FolderSide, Side, version_path
+from .decisions import Decision, Values, decide, merged
+from .file_pull import Download, FilePull
+from .parts import LABEL, Part, with_own_labels
+from .sides import FileRow, Files, FolderSide, Side
 from .state import Conflict, State, Unit
 
 __all__ = ['Fetched', 'UnitPull', 'fetch']
@@ -26,6 +24,7 @@ class Fetched(NamedTuple):
     mark: str
     parts: dict[str, Part]
     files: dict[str, FileRow]
+    """All that are listed; none if no files are wanted."""
 
 
 def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
@@ -42,7 +41,10 @@ def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
     files : Files
         Which files are wanted.
     """
-    return Fetched(unit, mark, remote.parts(unit), remote.files(unit, files))
+    listed = {} if files.is_none else remote.files(unit, Files.of('all'))
+    parts = remote.parts(unit)
+    own = {key: file for key, file in listed.items() if file.holder in parts}  # the rest is shared
+    return Fetched(unit, mark, parts, own)
 
 
 class UnitPull:
@@ -54,8 +56,8 @@ class UnitPull:
         The folder.
     state : State
         State of the mirror.
-    stage : Path
-        Folder for files on the way.
+    mirror : Path
+        Folder ``mirror``.
     files : Files
         Which files are wanted.
     marks : mapping
@@ -66,20 +68,19 @@ class UnitPull:
         self,
         folder: FolderSide,
         state: State,
-        stage: Path,
+        mirror: Path,
         files: Files,
         marks: Mapping[str, str],
     ) -> None:
         self._folder = folder
         self._marks = marks
         self._state = state
-        self._stage = stage
+        self._mirror = mirror
         self._files = files
         self.failed: list[tuple[str, errors.Error]] = []
         self.conflicts: list[Conflict] = []
-        self.bytes = 0
 
-    def run(self, fetched: Fetched, here: Unit | None, pool: Executor) -> bool:
+    def run(self, fetched: Fetched, here: Unit | None, download: Download) -> bool:
         """Pull a unit; return whether anything was changed in the folder.
 
         Parameters
@@ -88,8 +89,8 @@ class UnitPull:
             The unit at the remote.
         here : Unit or None
             The unit in the folder, which may have been created there with the same label.
-        pool : Executor
-            Threads that download files.
+        download : Download
+            Downloads of its files.
         """
         unit = fetched.unit
         ours = {} if here is None else self._adopted(here, fetched)
@@ -100,8 +101,13 @@ class UnitPull:
         bases: dict[str, dict[str, Values]] = {'item': items}
         if not self._files.is_none:
             present = self._present(unit) if changed else frozenset(ours)
-            bases['file'], has_files = self._pull_files(fetched, present, pool)
-            changed = changed or has_files
+            pull = FilePull(self._folder, self._mirror, self._files, download)
+            base = self._state.base(unit.key, 'file')
+            pulled = pull.run(unit, base, fetched.files, present)
+            bases['file'] = pulled.base
+            self.conflicts += pulled.conflicts
+            self.failed += pulled.failed
+            changed = changed or pulled.changed
         is_whole = not (self.failed or self.conflicts)
         found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
         mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
@@ -166,13 +172,14 @@ class UnitPull:
         self, fetched: Fetched, ours: Mapping[str, Part]
     ) -> tuple[dict[str, Values], bool]:
         base: dict[str, Values] = {**self._state.base(fetched.unit.key, 'item')}
-        theirs = fetched.parts
+        theirs, project = fetched.parts, fetched.unit.project
+        ours = with_own_labels(ours, base)
         above = {key: part.parent for key, part in {**ours, **theirs}.items()}
         decisions = [
             self._guarded(one, ours, fetched.unit)
             for one in decide(base, _values(ours), _values(theirs), above)
         ]
-        self._add_conflicts(fetched.unit, 'item', decisions, _values(ours), _values(theirs))
+        self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))
         gone = [one.key for one in decisions if one.action == 'take' and one.key not in theirs]
         changed = False
         for key in gone:  # first: another item may have its label now
@@ -181,7 +188,8 @@ class UnitPull:
                 changed = True
         for one in decisions:
             if one.key in theirs and one.action in ('take', 'merge'):
-                changed = self._isolated(one.key, self._put, one.key, ours, theirs, base) or changed
+                arguments = project, one.key, ours, theirs, base
+                changed = self._isolated(one.key, self._put, *arguments) or changed
         failed = {key for key, _ in self.failed}
         for one in decisions:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
@@ -200,8 +208,18 @@ class UnitPull:
             return one
         return Decision(one.key, 'conflict', f'moved there from {before.label}, changed here')
 
+    def _make_room(self, part: Part, project: str) -> None:
+        """Take the label of a part from another item that has another one at the server."""
+        holder = self._folder.holder(part, project) if level(part.level).has_label else ''
+        plurals = ('subjects',) if part.level == 'subjects' else ('experiments', 'assessors')
+        for key in (f'{plural}/{holder}' for plural in plurals if holder):
+            unit = self._state.unit_of(key)
+            if unit and self._state.base(unit.key, 'item')[key].get(LABEL) == part.label:
+                self._folder.displace(part, project, holder)
+
     def _put(
         self,
+        project: str,
         key: str,
         ours: Mapping[str, Part],
         theirs: Mapping[str, Part],
@@ -211,77 +229,11 @@ class UnitPull:
         values: Values | None = there.values
         if here is not None and here.values != base.get(key, here.values):
             values = merged(base[key], here.values, there.values)
+        self._make_room(there, project)
         if here is None or values is None or values == there.values:
             self._folder.put(there)
         else:
             self._folder.merge(here, there, values)
-
-    # -- files
-
-    def _pull_files(
-        self, fetched: Fetched, present: frozenset[str], pool: Executor
-    ) -> tuple[dict[str, Values], bool]:
-        unit, theirs = fetched.unit, fetched.files
-        by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
-        all_ours = self._folder.files(unit, Files.of('all')) if present else {}
-        ours = {key: file for key, file in all_ours.items() if self._files.has(file.row)}
-        base: dict[str, Values] = {**self._state.base(unit.key, 'file')}
-        others = {key: base.pop(key) for key in [*base] if key in all_ours and key not in ours}
-        here = {key: file.values(by) for key, file in ours.items()}
-        there = {key: file.values(by) for key, file in theirs.items()}
-        decisions = [
-            Decision(one.key, 'conflict', GONE_HERE)
-            if one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present
-            else one
-            for one in decide(base, here, there)
-        ]
-        self._add_conflicts(unit, 'file', decisions, here, there)
-        self._keep_versions([theirs[one.key] for one in decisions if _is_open(one, theirs)], pool)
-        taken = [one.key for one in decisions if one.action == 'take']
-        wanted = [theirs[key] for key in taken if key in theirs]
-        for file, path in zip(wanted, pool.map(self._download, wanted), strict=True):
-            if path is not None:
-                self._isolated(file.key, self._folder.put_file, file, path)
-        for key in taken:
-            if key not in theirs and key in ours:
-                self._isolated(key, self._folder.delete, key)
-        failed = {key for key, _ in self.failed}
-        for one in decisions:
-            if one.action in ('same', 'take') and one.key not in failed:
-                _rebase(base, one.key, there.get(one.key))
-        return {**others, **base}, bool(taken)
-
-    def _keep_versions(self, files: list[FileRow], pool: Executor) -> None:
-        """Keep the server's versions of files in conflict, until it is resolved."""
-        places = [version_path(self._stage.parent, file.key) for file in files]
-        missing = [
-            (file, place)
-            for file, place in zip(files, places, strict=True)
-            if not (place.exists() and file.values('digest') == {'digest': digest_of(place)})
-        ]
-        paths = pool.map(self._download, [file for file, _ in missing])
-        for (_, place), path in zip(missing, paths, strict=True):
-            if path is not None:
-                place.parent.mkdir(exist_ok=True)
-                os.replace(path, place)
-
-    def _download(self, file: FileRow) -> str | None:
-        """Return the path of the downloaded file; None after a failure."""
-        path = self._stage / file.part
-        try:
-            file.element.get(path)
-            digest = file.row.get('digest', '').lower()
-            if digest and digest_of(path) != digest:
-                raise errors.IntegrityError(
-                    'the file has changed since it was listed', remedy='Pull again.'
-                )
-        except errors.DatabaseError as error:
-            self.failed.append((file.key, error))
-            return None
-        self.bytes += path.stat().st_size
-        return str(path)
-
-    # -- both
 
     def _isolated(self, key: str, function: object, *arguments: object) -> bool:
         try:
@@ -294,23 +246,14 @@ class UnitPull:
     def _add_conflicts(
         self,
         unit: Unit,
-        kind: str,
         decisions: list[Decision],
         ours: Mapping[str, Values],
         theirs: Mapping[str, Values],
     ) -> None:
-        self.conflicts += [
-            Conflict(
-                one.key,
-                kind,
-                unit.key,
-                one.reason,
-                dict(ours.get(one.key, {})),
-                dict(theirs.get(one.key, {})),
-            )
-            for one in decisions
-            if one.action == 'conflict'
-        ]
+        for one in decisions:
+            if one.is_conflict:
+                values = dict(ours.get(one.key, {})), dict(theirs.get(one.key, {}))
+                self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
 
 
 def _name_of(part: Part) -> tuple[str, str, str]:
@@ -319,10 +262,6 @@ def _name_of(part: Part) -> tuple[str, str, str]:
 
 def _values(parts: Mapping[str, Part]) -> dict[str, Values]:
     return {key: part.values for key, part in parts.items()}
-
-
-def _is_open(one: Decision, theirs: Mapping[str, FileRow]) -> bool:
-    return one.action == 'conflict' and one.key in theirs
 
 
 def _rebase(base: dict[str, Values], key: str, values: Values | None) -> None:

@@ -9,8 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ... import errors
+from ...files.disk import safe_name
 from ...http.progress import progress_bar
 from ...services.bulk.report import Report
+from .file_pull import Download
 from .pull import Fetched, UnitPull, fetch
 from .sides import Files, FolderSide, Side
 from .state import Conflict, State, Unit
@@ -70,12 +72,12 @@ class Puller:
     """Pulls units: fetches them in threads, and writes them to the folder one by one."""
 
     def __init__(
-        self, remote: Side, folder: FolderSide, state: State, stage: Path, report: PullReport
+        self, remote: Side, folder: FolderSide, state: State, mirror: Path, report: PullReport
     ) -> None:
         self._remote = remote
         self._folder = folder
         self._state = state
-        self._stage = stage
+        self._mirror = mirror
         self._report = report
 
     def run(self, todo: list[tuple[Unit, str]], here: Here, files: Files, jobs: int) -> None:
@@ -92,32 +94,78 @@ class Puller:
         jobs : int
             Number of threads.
         """
+        stage = self._mirror / 'stage'
+        shutil.rmtree(stage, ignore_errors=True)  # of a pull that was killed
         bar = progress_bar(len(todo), ' subjects', name='pull')
         with ThreadPoolExecutor(jobs, 'pyxnat-pull') as pool, bar as shown:
-            for unit, future in self._fetched(todo, files, pool, jobs):
-                try:
-                    fetched = future.result()
-                except errors.DatabaseError as error:
-                    if isinstance(error, (errors.NetworkError, errors.AuthenticationError)):
-                        pool.shutdown(wait=False, cancel_futures=True)
-                        raise
-                    self._report.add_failure(unit.key, error)
-                    continue
-                self.apply(fetched, here, files, pool)
-                shown.update(1)
+            try:
+                for unit, future in self._fetched(todo, here, files, pool, jobs):
+                    self._apply_fetched(unit, future, here, files)
+                    shown.update(1)
+            except BaseException:
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+            finally:
+                shutil.rmtree(stage, ignore_errors=True)
+
+    def _apply_fetched(
+        self, unit: Unit, future: Future[tuple[Fetched, Download]], here: Here, files: Files
+    ) -> None:
+        try:
+            fetched, download = future.result()
+        except errors.DatabaseError as error:
+            if isinstance(error, (errors.NetworkError, errors.AuthenticationError)):
+                raise
+            self._report.add_failure(unit.key, error)
+        else:
+            self.apply(fetched, here, files, download)
 
     def _fetched(
-        self, todo: list[tuple[Unit, str]], files: Files, pool: ThreadPoolExecutor, jobs: int
-    ) -> Iterator[tuple[Unit, Future[Fetched]]]:
-        """Yield the units in order; some are fetched in advance."""
-        waiting: deque[tuple[Unit, Future[Fetched]]] = deque()
-        for unit, mark in todo:
-            waiting.append((unit, pool.submit(fetch, self._remote, unit, mark, files)))
-            if len(waiting) > jobs * _AHEAD:
-                yield waiting.popleft()
-        yield from waiting
+        self,
+        todo: list[tuple[Unit, str]],
+        here: Here,
+        files: Files,
+        pool: ThreadPoolExecutor,
+        jobs: int,
+    ) -> Iterator[tuple[Unit, Future[tuple[Fetched, Download]]]]:
+        """Yield the units in order; some are fetched in advance.
 
-    def apply(self, fetched: Fetched, here: Here, files: Files, pool: ThreadPoolExecutor) -> None:
+        Of those that the folder does not have, the files are downloaded with them.
+        """
+        waiting: deque[tuple[Unit, Future[tuple[Fetched, Download]]]] = deque()
+        ahead = jobs * (_AHEAD if files.is_none else 1)
+        for unit, mark in todo:
+            is_new = here.unit_of(unit) is None
+            threads = max(1, jobs // len(todo)) if is_new else jobs
+            waiting.append((unit, pool.submit(self._fetch, unit, mark, files, is_new, threads)))
+            if len(waiting) > ahead:
+                yield waiting.popleft()
+        while waiting:
+            yield waiting.popleft()
+
+    def _fetch(
+        self, unit: Unit, mark: str, files: Files, is_new: bool, jobs: int
+    ) -> tuple[Fetched, Download]:
+        fetched = fetch(self._remote, unit, mark, files)
+        download = self.download(fetched, jobs)
+        if is_new:
+            download.run(key for key, file in fetched.files.items() if files.has(file.row))
+        return fetched, download
+
+    def download(self, fetched: Fetched, jobs: int = 1) -> Download:
+        """Return the downloads of a unit, of which none has begun.
+
+        Parameters
+        ----------
+        fetched : Fetched
+            The unit.
+        jobs : int
+            Number of threads.
+        """
+        folder = self._mirror / 'stage' / safe_name(fetched.unit.id)
+        return Download(self._remote, folder, fetched.files, jobs)
+
+    def apply(self, fetched: Fetched, here: Here, files: Files, download: Download) -> None:
         """Write a fetched unit to the folder.
 
         Parameters
@@ -128,20 +176,19 @@ class Puller:
             Units of the folder.
         files : Files
             Which files are wanted.
-        pool : ThreadPoolExecutor
-            Threads that download files.
+        download : Download
+            Downloads of its files.
         """
         key = fetched.unit.key
-        self._stage.mkdir(parents=True, exist_ok=True)
-        pull = UnitPull(self._folder, self._state, self._stage, files, here.marks)
+        pull = UnitPull(self._folder, self._state, self._mirror, files, here.marks)
         try:
-            changed = pull.run(fetched, here.unit_of(fetched.unit), pool)
+            changed = pull.run(fetched, here.unit_of(fetched.unit), download)
         finally:
-            shutil.rmtree(self._stage)
+            download.remove()
         for place, error in pull.failed:
             self._report.add_failure(place, error)
         self._report.conflicts += pull.conflicts
         if changed:
-            self._report.add_success(key, pull.bytes)
+            self._report.add_success(key, download.bytes)
         else:
             self._report.add_skipped(key)

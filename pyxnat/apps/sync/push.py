@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ... import errors
 from ...files.disk import publish
 from .decisions import Decision, Values, decide
-from .parts import PARENT, Part
+from .parts import PARENT, Part, with_own_labels
 from .sides import FileRow, Files, FolderSide, RemoteSide
 from .state import State, Unit
 
@@ -194,6 +194,7 @@ class UnitPush:
         ours = {} if here is None else self._folder.parts(here)
         theirs = {} if there is None else self._remote.parts(there)
         base = self._state.base(key, 'item')
+        ours = with_own_labels(ours, base)
         above = {name: part.parent for name, part in {**ours, **theirs}.items()}
         mine = {name: part.values for name, part in ours.items()}
         decisions = decide(base, mine, {name: part.values for name, part in theirs.items()}, above)
@@ -314,7 +315,7 @@ class UnitPush:
         for step in steps:
             try:
                 if step.action == 'remove':
-                    self._remote.delete(theirs[step.key].element.uri)
+                    theirs[step.key].element.delete()  # it alone, not all names that begin so
                 else:
                     file = ours[step.key]
                     self._remote.put_file(file, file.element.get())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,21 +64,20 @@ class Pusher:
                 marks[found[0].unit] = both.marks
         return PushPlan(steps, marks, self._delete)
 
-    def run(self, stage: Path) -> PullReport:
+    def run(self, mirror: Path) -> PullReport:
         """Send the changes, and record them.
 
         Parameters
         ----------
-        stage : Path
-            Folder for files on the way.
+        mirror : Path
+            Folder ``mirror``.
         """
         report = PullReport('pushed')
         recorded = PullReport()
-        puller = Puller(self._remote, self._folder, self._state, stage, recorded)
-        bar = progress_bar(None, ' subjects', name='push')
-        with ThreadPoolExecutor(1, 'pyxnat-push') as pool, bar as shown:
+        puller = Puller(self._remote, self._folder, self._state, mirror, recorded)
+        with progress_bar(None, ' subjects', name='push') as shown:
             for both in self._changed():
-                self._run(both, puller, report, pool)
+                self._run(both, puller, report)
                 shown.update(1)
         report.failed += recorded.failed
         report.conflicts += self._state.conflicts()
@@ -89,9 +87,7 @@ class Pusher:
     def _push(self) -> UnitPush:
         return UnitPush(self._remote, self._folder, self._state, self._delete)
 
-    def _run(
-        self, both: _Both, puller: Puller, report: PullReport, pool: ThreadPoolExecutor
-    ) -> None:
+    def _run(self, both: _Both, puller: Puller, report: PullReport) -> None:
         push = self._push()
         steps, ours, theirs = push.items(both.here, both.there)
         ids = push.send_items(steps, ours, theirs)
@@ -102,11 +98,11 @@ class Pusher:
             unit = unit._replace(key=f'{plural}/{new}', id=new)
             if both.there is not None or new != name:
                 if steps:
-                    now = self._record(unit, both.files, puller, pool)
+                    now = self._record(unit, both.files, puller)
                     for note in _differences(push.done, ours, now, ids):
                         report.add_note(note)
                 if self._send_files(unit, both.files, push) or not steps:
-                    self._record(unit, both.files, puller, pool)
+                    self._record(unit, both.files, puller)
         elif unit is not None and push.done:
             self._state.bury(unit)
         report.ok += [str(step) for step in push.done]
@@ -120,9 +116,7 @@ class Pusher:
         push.send_files(steps, ours, theirs)
         return bool(steps)
 
-    def _record(
-        self, unit: Unit, files: Files, puller: Puller, pool: ThreadPoolExecutor
-    ) -> dict[str, Part]:
+    def _record(self, unit: Unit, files: Files, puller: Puller) -> dict[str, Part]:
         """Pull a unit that was pushed, so that its base is the present state; return it."""
         found = self._remote.units(unit.project, '' if unit.id == unit.project else unit.id)
         if unit.key not in found:
@@ -130,7 +124,7 @@ class Pusher:
         there, mark = found[unit.key]
         here = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
         fetched = fetch(self._remote, there, mark, files)
-        puller.apply(fetched, Here(here, here), files, pool)
+        puller.apply(fetched, Here(here, here), files, puller.download(fetched))
         return fetched.parts
 
     def _changed(self) -> Iterator[_Both]:

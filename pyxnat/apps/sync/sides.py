@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from lxml import etree
 
 from ... import errors
-from ...files.disk import safe_name
+from ...files.disk import digest_of, safe_name
 from ...http.folder import Folder
 from ...interface import Interface
 from ...model import uris
@@ -83,6 +83,17 @@ class FileRow(NamedTuple):
         """Its ``format``, ``content`` and ``tags``, as far as they are set."""
         found = {name: self.row.get(f'file_{name}', '') for name in ('format', 'content', 'tags')}
         return {name: value for name, value in found.items() if value}
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """URI of the resources of its item, by IDs, and label of its resource."""
+        home, _, rest = self.key.partition('/resources/')
+        return f'{home}/resources', unquote(rest.partition('/')[0])
+
+    @property
+    def path(self) -> str:
+        """Path in its resource."""
+        return unquote(self.key.partition('/resources/')[2].partition('/files/')[2])
 
     @property
     def holder(self) -> str:
@@ -295,7 +306,7 @@ class RemoteSide(Side):
             element.attrs.set('label', part.label)
 
     def delete(self, uri: str) -> None:
-        """Delete an item or a file. One request."""
+        """Delete an item. One request."""
         self.interface.connection.request(uri, 'DELETE')
 
 
@@ -337,6 +348,27 @@ class FolderSide(Side):
             for key, (unit, mark) in found.items()
         }
 
+    def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
+        """Return the files of a unit, by key. No request, unless a server has the folder.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        wanted : Files
+            Which of them.
+        """
+        if self._archive.is_served:
+            return super().files(unit, wanted)
+        subject = '' if unit.id == unit.project else unit.id
+        found: dict[str, FileRow] = {}
+        for place, label, path, row in self._archive.files_below(unit.project, subject):
+            if wanted.has(row):
+                key = uris.join(place, uris.quote(label), 'files', uris.quote_path(path))
+                element = class_of('files').element_at(key, self.interface, {**row, 'path': path})
+                found[key] = FileRow(key, element, element.row)
+        return found
+
     def put(self, part: Part) -> None:
         """Give an item the fields of a part; create it with its ID if it is missing."""
         self._put(part, _document(part))
@@ -364,11 +396,76 @@ class FolderSide(Side):
             self._archive.put_exact(part.uri, document)
 
     def delete(self, uri: str) -> None:
-        """Delete an item or a file; nothing if it does not exist."""
+        """Delete an item; nothing if it does not exist."""
         try:
             self.interface.connection.request(uri, 'DELETE')
         except errors.NotFoundError:
             return
+
+    def holder(self, part: Part, project: str) -> str:
+        """Return the ID of another item that has the label of a part; empty for none.
+
+        Parameters
+        ----------
+        part : Part
+            The part.
+        project : str
+            ID of the project.
+        """
+        where = level(part.level).singular
+        found = self._archive.free_label(where, project, part.label)
+        return '' if found == part.id else found
+
+    def displace(self, part: Part, project: str, holder: str) -> None:
+        """Give another item that has the label of a part its ID as label.
+
+        Parameters
+        ----------
+        part : Part
+            The part.
+        project : str
+            ID of the project.
+        holder : str
+            ID of the other item.
+        """
+        with self.interface.cache.stamp.changing():
+            self._archive.free_label(level(part.level).singular, project, part.label, holder)
+
+    def put_files(self, place: str, label: str, files: Iterable[tuple[FileRow, Path]]) -> None:
+        """Store files of the server in a resource, in place of those that it has.
+
+        Parameters
+        ----------
+        place : str
+            URI of the resources of an item.
+        label : str
+            Label of the resource; it is created if it is missing.
+        files : iterable of tuple
+            Files of the listing, and local files with their content, which are moved.
+        """
+        by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Path, int, str]]] = {}
+        for file, path in files:
+            digest = file.row.get('digest', '').lower() or digest_of(path)
+            own = file.path, path, path.stat().st_size, digest
+            by_notes.setdefault(tuple(file.notes.items()), []).append(own)
+        with self.interface.cache.stamp.changing():
+            for notes, some in by_notes.items():
+                self._archive.put_files(place, label, some, dict(notes))
+
+    def delete_files(self, place: str, label: str, files: Iterable[FileRow]) -> None:
+        """Delete files of a resource, and no others; nothing if they do not exist.
+
+        Parameters
+        ----------
+        place : str
+            URI of the resources of an item.
+        label : str
+            Label of the resource.
+        files : iterable of FileRow
+            The files.
+        """
+        with self.interface.cache.stamp.changing(), suppress(errors.NotFoundError):
+            self._archive.delete_files(place, label, [file.path for file in files])
 
     def copy(self, part: Part, name: str) -> None:
         """Create an item with the fields of another one.

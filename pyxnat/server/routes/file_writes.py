@@ -13,6 +13,7 @@ from werkzeug.formparser import MultiPartParser
 from werkzeug.wrappers import Response
 
 from ...model.levels import level
+from ..context import FILES, OwnFiles
 from ..db.access import rights
 from ..db.store import Connection, touch
 from ..db.values import unless_null
@@ -160,7 +161,8 @@ def put_files(call: Call, path: ItemPath) -> Response:
     Forbidden
         Without the right to edit the item.
     """
-    steps, step, last = split(path)
+    own = _own_files(call)
+    steps, step, last = split(_relabelled(path, own))
     with call.archive.store.read() as connection:  # refuse before the body is read
         place = holder_of(connection, call.caller, steps)
         if call.archive.silent_refusals and 'edit' not in rights(
@@ -174,8 +176,7 @@ def put_files(call: Call, path: ItemPath) -> Response:
     staged: list[tuple[str, Staged]] = []
     try:
         name = (last.id if last else None) or ''
-        _check_length(call)
-        for one in _referenced(call, name) if call.has('reference') else received(call, name):
+        for one in _sent(call, name) if own is None else _taken(call, own):
             staged.append(
                 one
             )  # one by one, so that after a failure the earlier ones are discarded, too
@@ -191,6 +192,32 @@ def put_files(call: Call, path: ItemPath) -> Response:
             json.dumps({'duplicates': duplicates}, separators=(',', ':')), mimetype='text/html'
         )
     return text()
+
+
+def _own_files(call: Call) -> OwnFiles | None:
+    """Return the files that the owner's program named, in its own process."""
+    found: OwnFiles | None = call.request.environ.get(FILES)
+    return found
+
+
+def _relabelled(path: ItemPath, own: OwnFiles | None) -> ItemPath:
+    """Return a path with the label of the resource that the owner's program named."""
+    if own is None:
+        return path
+    steps = (step._replace(id=own.label) if step.level.is_resource else step for step in path.steps)
+    return path._replace(steps=tuple(steps))
+
+
+def _taken(call: Call, own: OwnFiles) -> Iterator[tuple[str, Staged]]:
+    """Yield the paths and staged files of the owner's program."""
+    for path, source, size, digest in own.files:
+        if source is not None:
+            yield check_path(path), call.archive.files.take(source, size, digest)
+
+
+def _sent(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
+    _check_length(call)
+    return _referenced(call, path) if call.has('reference') else received(call, path)
 
 
 def _sources(call: Call) -> Iterator[Path]:
@@ -479,9 +506,11 @@ def delete_files(call: Call, path: ItemPath) -> Response:
     NotFound
         If there is none, unless ``accept-not-found=true`` (204).
     """
+    own = _own_files(call)
+    path = _relabelled(path, own)
     asked = path.last.id
     steps, step, _ = split(path)
-    if asked is None or step.id is None:
+    if own is None and (asked is None or step.id is None):
         raise BadRequest('Name the resource and the file to delete.')
     with call.archive.store.write() as connection:
         place = holder_of(connection, call.caller, steps)
@@ -489,7 +518,7 @@ def delete_files(call: Call, path: ItemPath) -> Response:
         need_on(connection, call.caller, place.row, 'delete')
         _check_unlocked(place)
         held = files_of(call, connection, path)
-        found = [one for one in held if one.file.path.startswith(asked.removesuffix('*'))]
+        found = [one for one in held if _is_named(one.file.path, asked or '', own)]
         if not found and call.flag('accept-not-found'):
             return text(status=204)
         if not found:
@@ -502,3 +531,10 @@ def delete_files(call: Call, path: ItemPath) -> Response:
             delete_file(connection, one.file.pk)
             call.archive.store.later(connection, call.archive.files.relative(one.path), None)
     return text()
+
+
+def _is_named(path: str, asked: str, own: OwnFiles | None) -> bool:
+    """Whether a deletion names a file: by its beginning, or exactly in the owner's program."""
+    if own is None:
+        return path.startswith(asked.removesuffix('*'))
+    return any(path == name for name, *_ in own.files)

@@ -217,6 +217,25 @@ class FileArea:
         stream.close()
         return Staged(Path(stream.name), size, digest, written)
 
+    def take(self, path: Path, size: int, digest: str) -> Staged:
+        """Move a file of this file system to the staging folder.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        size : int
+            Its bytes.
+        digest : str
+            Its MD5, which the caller has checked.
+        """
+        target = self.staging / uuid.uuid4().hex
+        os.replace(path, target)
+        tighten(target)
+        with target.open('rb') as file:
+            written = self.sync.start(file.fileno())
+        return Staged(target, size, digest, written)
+
     def check_room(self, folder: Path, paths: Iterable[str]) -> None:
         """Check that files and folders do not conflict at some paths.
 

@@ -2,7 +2,8 @@
 
 A zip can hold a whole resource, several scans, or one resource of several scans. Resources that are
 missing completely are fetched in zips, up to a size; resources that lack only a few files, file by
-file. Big files are fetched singly, since such a download can be resumed.
+file, unless one has a name that XNAT takes in no path. Big files are fetched singly, since such a
+download can be resumed.
 """
 
 from __future__ import annotations
@@ -95,6 +96,8 @@ class _Resource:
         self.is_whole = scope.whole_resources and len(missing) == listed
         self.size = sum(file.size or 0 for file in missing)
         big = sum(1 for file in missing if (file.size or 0) >= BIG)
+        self.is_unnamed = any(uris.why_unreachable(file.path) for file in missing)
+        """Whether a file has a name that XNAT takes in no path, so that only zips hold it."""
         self.is_zippable = big == 0 or len(missing) - big >= FEW
 
     @property
@@ -125,7 +128,8 @@ def plan_pieces(
     zipped: list[_Resource] = []
     singly: list[Single] = []
     for resource in resources:
-        if resource.is_zippable and (resource.is_whole or resource.holder not in few):
+        is_better = resource.is_zippable and (resource.is_whole or resource.holder not in few)
+        if is_better or resource.is_unnamed:
             zipped.append(resource)
         else:
             singly += map(Single, resource.missing)
@@ -155,7 +159,7 @@ def _by_resource(files: Iterable[RemoteFile]) -> dict[str, list[RemoteFile]]:
 def _one_or_zip(
     uri: str, files: list[RemoteFile], everything: Mapping[str, list[RemoteFile]]
 ) -> Single | Zipped:
-    if len(files) == 1:
+    if len(files) == 1 and not uris.why_unreachable(files[0].path):
         return Single(files[0])
     missing = {file.uri for file in files}
     others = [

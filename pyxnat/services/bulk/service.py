@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ... import errors
@@ -15,6 +15,7 @@ from .arrangement import Arrangement
 from .bids import BidsArrangement, BidsGrouping
 from .download import download, rehearse
 from .insert import insert
+from .listed import fetch_listed
 from .manifest import Verification, verify
 from .mapping import Mapped, map_elements
 from .members import Source
@@ -88,6 +89,31 @@ class Bulk:
                 "mapping and converter are for layout='bids'", remedy="Give layout='bids', too."
             )
         return layout
+
+    def fetch(
+        self,
+        files: Mapping[str, Any],
+        folder: str | os.PathLike[str],
+        *,
+        beside: Iterable[Any] = (),
+        jobs: int = 4,
+    ) -> Report:
+        """Download listed files to places of the caller's choice, without further listings.
+
+        Each has the size and digest of its listing, or is in ``failed``, by its place.
+
+        Parameters
+        ----------
+        files : mapping of str to File
+            Place of each file below the folder; the elements are those of a listing.
+        folder : path
+            Destination; created if missing.
+        beside : iterable of File
+            The other files of the same items, from their listings: zips have them, too.
+        jobs : int
+            Number of threads.
+        """
+        return fetch_listed(self._host, files, folder, beside=beside, jobs=jobs)
 
     def rehearse(self, selection: Any) -> None:
         """Make the requests of a download but those of files, for the cache."""

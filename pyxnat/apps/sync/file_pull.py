@@ -1,0 +1,215 @@
+"""Pull of the files of one unit: downloads, then changes of the folder, resource by resource."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from ... import errors
+from ...files.disk import digest_of
+from .decisions import GONE_HERE, Decision, Values, decide
+from .sides import FileRow, Files, FolderSide, Side, version_path
+from .state import Conflict, Unit
+
+__all__ = ['Download', 'FilePull', 'FilesPulled']
+
+
+class Download:
+    """Downloads of files of one unit, to a folder of its own.
+
+    Parameters
+    ----------
+    remote : Side
+        The server.
+    folder : Path
+        The folder; created when it is needed.
+    listed : mapping
+        All files of the unit at the server, by key.
+    jobs : int
+        Number of threads.
+    """
+
+    def __init__(
+        self, remote: Side, folder: Path, listed: Mapping[str, FileRow], jobs: int
+    ) -> None:
+        self._remote = remote
+        self._folder = folder
+        self._listed = listed
+        self._jobs = jobs
+        self._done: set[str] = set()
+        self.failed: dict[str, errors.Error] = {}
+        self.bytes = 0
+
+    def run(self, keys: Iterable[str]) -> None:
+        """Download files, unless they were before. Failures are in `failed`.
+
+        Requests: one for each file or zip.
+        """
+        wanted = {key: self._listed[key] for key in keys if key not in self._done}
+        if not wanted:
+            return
+        others = [file.element for key, file in self._listed.items() if key not in wanted]
+        places = {file.part: key for key, file in wanted.items()}
+        report = self._remote.interface.bulk.fetch(
+            {place: wanted[key].element for place, key in places.items()},
+            self._folder,
+            beside=others,
+            jobs=self._jobs,
+        )
+        self.bytes += report.bytes
+        for place, error in report.failed:
+            if not isinstance(error, errors.Error):
+                raise error
+            self.failed[places[place]] = error
+        self._done |= {places[place] for place in report.ok}
+
+    def remove(self) -> None:
+        """Remove the downloaded files that were not moved."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def path(self, key: str) -> Path | None:
+        """Return the path of a file that was downloaded; None if it was not."""
+        return self._folder / self._listed[key].part if key in self._done else None
+
+
+class FilesPulled(NamedTuple):
+    """Result of a pull of files."""
+
+    base: dict[str, Values]
+    """The files that both sides have now."""
+    conflicts: list[Conflict]
+    failed: list[tuple[str, errors.Error]]
+    changed: bool
+    """Whether the folder was changed."""
+
+
+class FilePull:
+    """Compares the files of one unit, and brings those that the server changed.
+
+    Parameters
+    ----------
+    folder : FolderSide
+        The folder.
+    mirror : Path
+        Folder ``mirror``, for the server's versions of files in conflict.
+    files : Files
+        Which files are wanted.
+    download : Download
+        Downloads of the unit.
+    """
+
+    def __init__(self, folder: FolderSide, mirror: Path, files: Files, download: Download) -> None:
+        self._folder = folder
+        self._mirror = mirror
+        self._files = files
+        self._download = download
+        self._failed: dict[str, errors.Error] = {}
+
+    def run(
+        self,
+        unit: Unit,
+        base: Mapping[str, Values],
+        listed: Mapping[str, FileRow],
+        present: frozenset[str],
+    ) -> FilesPulled:
+        """Pull the files of a unit.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        base : mapping
+            Files that both sides had.
+        listed : mapping
+            All files at the server.
+        present : frozenset of str
+            Keys of the items that the folder has.
+        """
+        by = 'digest' if all(file.row.get('digest') for file in listed.values()) else 'Size'
+        held = self._folder.files(unit, Files.of('all')) if present else {}
+        others = {key for key, file in {**held, **listed}.items() if not self._files.has(file.row)}
+        ours = {key: file for key, file in held.items() if key not in others}
+        theirs = {key: file for key, file in listed.items() if key not in others}
+        here = {key: file.values(by) for key, file in ours.items()}
+        there = {key: file.values(by) for key, file in theirs.items()}
+        kept = {key: values for key, values in base.items() if key in others}
+        compared = {key: values for key, values in base.items() if key not in others}
+        decisions = [
+            Decision(one.key, 'conflict', GONE_HERE) if _is_lost(one, theirs, present) else one
+            for one in decide(compared, here, there)
+        ]
+        conflicts = [_conflict(one, unit, here, there) for one in decisions if one.is_conflict]
+        self._keep_versions([theirs[one.key] for one in conflicts if one.key in theirs])
+        taken = [one.key for one in decisions if one.action == 'take']
+        self._take({key: theirs.get(key) or ours[key] for key in taken}, theirs)
+        for one in decisions:
+            if one.action in ('same', 'take') and one.key not in self._failed:
+                compared.pop(one.key, None)
+                compared.update({one.key: there[one.key]} if one.key in there else {})
+        return FilesPulled({**kept, **compared}, conflicts, list(self._failed.items()), bool(taken))
+
+    def _take(self, files: Mapping[str, FileRow], theirs: Mapping[str, FileRow]) -> None:
+        """Make files of the folder those of the server."""
+        gone = {key: file for key, file in files.items() if key not in theirs}
+        for (place, label), some in _by_resource(gone):
+            self._try(some, self._folder.delete_files, place, label, some.values())
+        new = {key: file for key, file in files.items() if key in theirs}
+        self._download.run(new)
+        for (place, label), some in _by_resource(new):
+            paths = {key: self._download.path(key) for key in some}
+            self._failed |= {key: self._download.failed[key] for key in some if not paths[key]}
+            there = [(file, path) for key, file in some.items() if (path := paths[key])]
+            self._try(some, self._folder.put_files, place, label, there)
+
+    def _try(
+        self, files: Mapping[str, FileRow], change: Callable[..., object], *arguments: object
+    ) -> None:
+        try:
+            change(*arguments)
+        except errors.DatabaseError as error:
+            self._failed |= dict.fromkeys(files, error)
+
+    def _keep_versions(self, files: list[FileRow]) -> None:
+        """Keep the server's versions of files in conflict, until it is resolved."""
+        places = {file.key: version_path(self._mirror, file.key) for file in files}
+        missing = [
+            file.key
+            for file in files
+            if not places[file.key].exists()
+            or file.values('digest') != {'digest': digest_of(places[file.key])}
+        ]
+        self._download.run(missing)
+        for key in missing:
+            path = self._download.path(key)
+            if path is None:
+                self._failed[key] = self._download.failed[key]
+            else:
+                places[key].parent.mkdir(exist_ok=True)
+                os.replace(path, places[key])
+
+
+def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[str]) -> bool:
+    """Whether a file of the server belongs to an item that the folder does not have."""
+    return one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present
+
+
+def _conflict(
+    one: Decision, unit: Unit, here: Mapping[str, Values], there: Mapping[str, Values]
+) -> Conflict:
+    ours, theirs = here.get(one.key, {}), there.get(one.key, {})
+    return Conflict(one.key, 'file', unit.key, one.reason, dict(ours), dict(theirs))
+
+
+def _by_resource(
+    files: Mapping[str, FileRow],
+) -> list[tuple[tuple[str, str], dict[str, FileRow]]]:
+    """Return URI and label of each resource, with its files."""
+    ordered = sorted(files.values(), key=lambda file: (file.place, file.key))
+    return [
+        (place, {file.key: file for file in some})
+        for place, some in groupby(ordered, key=lambda file: file.place)
+    ]

@@ -1,0 +1,130 @@
+"""All files of a subject and the items below it, or of the resources of a project itself.
+
+For the owner's programs: no rights are checked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, func, select
+
+from ...model import uris
+from ...model.levels import level
+from ..db.store import file, item, resource
+
+__all__ = ['FileBelow', 'file_digests', 'files_below']
+
+
+class FileBelow(NamedTuple):
+    """A file, by IDs."""
+
+    place: str
+    """URI of the resources of its item."""
+    label: str
+    """Label of its resource; its number if it has none."""
+    path: str
+    """Path in the resource."""
+    row: dict[str, str]
+    """Columns of a listing of files."""
+
+
+_IS_SUBJECT = item.c.level == 'subject'
+
+
+def _is_project(project: str) -> ColumnElement[bool]:
+    return (item.c.level == 'project') & (item.c.id == project)
+
+
+def file_digests(
+    connection: Connection, project: str, subject: str = ''
+) -> dict[tuple[str, str], str]:
+    """Return one digest of all files of each subject of a project, and of the project itself.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    subject : str
+        ID of the only subject of interest.
+
+    Returns
+    -------
+    dict
+        Level and ID (``subject``, ``XNAT_S00001``) to the digest of the files of the item and, of
+        subjects, of all below it. Those without files are missing.
+    """
+    is_top = _IS_SUBJECT & (item.c.project == project)
+    is_top = is_top & (item.c.id == subject) if subject else is_top | _is_project(project)
+    below = select(item.c.pk, item.c.level, item.c.id).where(is_top).cte('below', recursive=True)
+    below = below.union_all(
+        select(item.c.pk, below.c.level, below.c.id)
+        .join(below, item.c.parent == below.c.pk)
+        .where(below.c.level == 'subject')
+    )
+    files = (
+        select(below.c.level, below.c.id, resource.c.pk, file.c.path, func.lower(file.c.digest))
+        .join(resource, resource.c.item == below.c.pk)
+        .join(file, file.c.resource == resource.c.pk)
+        .order_by(below.c.level, below.c.id, resource.c.pk, file.c.path)
+    )
+    digests = {}
+    for key, rows in groupby(connection.execute(files), lambda row: (row[0], row[1])):
+        digest = hashlib.md5(usedforsecurity=False)
+        for row in rows:
+            digest.update(repr(tuple(row[2:])).encode())
+        digests[key] = digest.hexdigest()
+    return digests
+
+
+def files_below(connection: Connection, project: str, subject: str = '') -> list[FileBelow]:
+    """Return all files of a subject, or those of a project itself.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    subject : str
+        ID of the subject; empty for the project.
+    """
+    home = uris.join(uris.ENTRY, 'projects', uris.quote(project))
+    columns = select(item.c.pk, item.c.parent, item.c.level, item.c.id)
+    items = columns.where(_is_project(project))
+    if subject:
+        is_top = _IS_SUBJECT & (item.c.project == project) & (item.c.id == subject)
+        below = columns.where(is_top).cte('below', recursive=True)
+        items = select(below.union_all(columns.join(below, item.c.parent == below.c.pk)))
+    found: list[FileBelow] = []
+    places: dict[int, str] = {}
+    for row in connection.execute(items).all():  # outer ones first
+        plural = level(row.level).plural
+        above = places.get(row.parent, home)
+        places[row.pk] = home if not subject else uris.join(above, plural, uris.quote(row.id))
+        found += _files_of(connection, places[row.pk], row)
+    return found
+
+
+def _files_of(connection: Connection, place: str, row: Any) -> list[FileBelow]:
+    query = select(file, resource.c.side, resource.c.label, resource.c.pk.label('number')).join(
+        resource, file.c.resource == resource.c.pk
+    )
+    found = []
+    for one in connection.execute(query.where(resource.c.item == row.pk)):
+        side = [one.side or 'out'] if level(row.level).has_sides else []
+        columns = {
+            'Name': one.path.rstrip('/').rpartition('/')[2],
+            'Size': str(one.size),
+            'digest': one.digest,
+            'collection': one.label or '',
+            'cat_ID': str(one.number),
+            **{f'file_{name}': getattr(one, name) or '' for name in ('format', 'content', 'tags')},
+        }
+        label = one.label or str(one.number)
+        found.append(FileBelow(uris.join(place, *side, 'resources'), label, one.path, columns))
+    return found
