@@ -234,7 +234,7 @@ facts.row(
 facts.row(
     '1.3/1',
     'STM',
-    'GET JSESSION: the id alone',
+    'GET JSESSION: only the ID',
     get('/data/JSESSION', type='text/plain', like=SESSION),
 )
 facts.row('1.3/2', 'SM', 'POST JSESSION: as GET', post('/data/JSESSION', like=SESSION))
@@ -433,13 +433,13 @@ def issue(case: Case) -> None:
 
 
 facts.row(
-    '1.6/2', 'STM', 'for another user: administrators alone',
+    '1.6/2', 'STM', 'for another user: administrators only',
     get(f'{T}/issue/user/outsider', 403, by='member'),
     get(f'{T}/issue/user/outsider', json={'xdatUserId': 'outsider'}),
 )  # fmt: skip
 
 
-@facts.shown('1.6/3', 'SM', 'show: the tokens one has')
+@facts.shown('1.6/3', 'SM', 'show: the tokens of the caller')
 def show(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
     assert token['alias'] in [one['alias'] for one in case.member.get(f'{T}/show').json]
@@ -456,9 +456,9 @@ def validate(case: Case) -> None:
     assert case.member.get(f'{T}/validate').status == 401
 
 
-@facts.shown('1.6/5', 'STM', 'invalidate: the owner alone')
+@facts.shown('1.6/5', 'STM', 'invalidate: the owner only')
 @facts.shown(
-    '1.6/a', 'STM', 'a token logs in like a user and a password; no more once it is invalidated'
+    '1.6/a', 'STM', 'a token logs in like a user and a password; not after it is invalidated'
 )
 def invalidate(case: Case) -> None:
     token = case.member.get(f'{T}/issue').json
@@ -666,7 +666,7 @@ facts.row(
 facts.row(
     '1.8/3',
     'SM',
-    'one user, for administrators alone',
+    'one user, for administrators only',
     get('/data/user/member', like='"userAuths"', type='text/plain'),
     *(get(f'/data/user/{who}', 403, by='member') for who in ('member', 'owner')),
 )

@@ -94,7 +94,7 @@ facts.row(
 facts.row(
     '2.8/5',
     'SM',
-    'step 5: no such field: passed over; no such type: 400; no XML: 422',
+    'step 5: no such field: ignored; no such type: 400; no XML: 422',
     put('{s}?xnat:subjectData/nonsense=1&nonsense=1', 200),
     put('{s}/experiments/X?xsiType=xnat:nonsenseData', 400),
     put('{s}', 422, send='<a', headers=XML),
@@ -119,7 +119,7 @@ facts.row(
 facts.row(
     '2.8/8',
     'SM',
-    'POST of a project: its whole URL; 409 where it is, 417 without an ID or with a bad one',
+    'POST of a project: its whole URL; 409 if it exists, 417 without an ID or with a bad one',
     post(
         '/data/projects?ID={new}',
         like=f'{POSTED}projects/{{new}}$',
@@ -133,7 +133,7 @@ facts.row(
 facts.row(
     '2.8/9',
     'STM',
-    'PUT of a subject: its ID, 201 when new, else 200; a label is enough',
+    'PUT of a subject: its ID, 201 when new, else 200; a label is sufficient',
     put('{p}/subjects/S', 201, like=SUBJECT_ID, type='text/plain', keep='id'),
     put('{p}/subjects/S?group=g', 200, text='{id}'),
 )
@@ -453,14 +453,14 @@ facts.row(
 facts.row(
     '2.8.2/4',
     'STM',
-    'no type, the scan is there: 200',
+    'no type, for an existing scan: 200',
     put('{n}?quality=usable', text=''),
     get('{n}?format=json', item={'quality': 'usable'}),
 )
 facts.row(
     '2.8.2/5',
     'TM',
-    'a full path of another type: passed over, 200',
+    'a full path of another type: ignored, 200',
     put('{n}?xnat:petScanData/note=x', 200),
     get('{n}?format=json', item={'note': None}),
 )
@@ -666,7 +666,7 @@ def numbers_of_ids(case: Case) -> None:
 facts.row(
     '2.9.4',
     'SM',
-    'scans bear the ID that they are given, of letters, digits, _ and -',
+    'scans have the ID that they are given, of letters, digits, _ and -',
     *(put(f'{{e}}/scans/{name}?xsiType=xnat:mrScanData') for name in ('7-MR1', '-a', 'a_b')),
     *(
         put(f'{{e}}/scans/{name}?xsiType=xnat:mrScanData', (417, 500))
@@ -740,9 +740,7 @@ facts.row(
 )
 
 
-@facts.shown(
-    '2.10.4', 'S', 'a deleted project takes its own items along; items shared into it stay'
-)
+@facts.shown('2.10.4', 'S', 'deleting a project deletes its own items; items shared into it stay')
 def deleting_a_project(case: Case) -> None:
     session = case.admin.ok('PUT', case.e)
     case.admin.ok('PUT', f'{case.q}/subjects/FOREIGN')
@@ -770,7 +768,7 @@ facts.row(
 facts.row(
     '2.10.6',
     'ST',
-    'a subject takes its experiments along, those their scans and assessors',
+    'deleting a subject deletes its experiments, with their scans and assessors',
     made('{e}', keep='eid'),
     made('{n}'),
     made('{e}/assessors/A?{qc}', keep='aid'),
@@ -935,7 +933,7 @@ ROOTS = (
 facts.row(
     '2.11.10',
     'SRM',
-    'XML: the root bears the name that the schema gives it',
+    'XML: the root has the name that the schema gives it',
     *(
         ask
         for path, root, kind in ROOTS

@@ -340,7 +340,7 @@ SIDES = [f'{holder}/{side}' for holder in HOLDERS[-2:] for side in ('in', 'out')
 facts.row(
     '2.1/28',
     'SM',
-    'resources of every holder: listed, created by POST and PUT, without a label by PUT alone',
+    'resources of every holder: listed, created by POST and PUT, without a label by PUT only',
     *HELD,
     *(get(f'{holder}/resources') for holder in (*HOLDERS, *SIDES)),
     *(
@@ -441,7 +441,7 @@ facts.row(
 facts.row(
     '2.1.5',
     'SM',
-    'nothing is put on /projects/P/experiments, nor posted without a document',
+    '/projects/P/experiments takes no PUT, and no POST without a document',
     put('{p}/experiments', 405),
     post('{p}/experiments?label=X', 417),
 )

@@ -685,7 +685,7 @@ for place, (what, (listing, names)) in enumerate(NAMES.items(), 1):
 facts.row(
     '2.5/7',
     'SM',
-    'short names of: reconstruction; those of its making are passed over, and a type it has none',
+    'short names of: reconstruction; those of its making are ignored, and it has no type',
     get(
         f'{M1}/reconstructions?columns=ID,type,baseScanType,xnat_reconstructedimagedata_id,'
         'insert_date,insert_user,last_modified&format=csv',
@@ -1127,7 +1127,7 @@ facts.row(
 facts.row(
     '2.6.e',
     'SBM',
-    'unknown short names are passed over; with an unknown full path the query fails',
+    'unknown short names are ignored; with an unknown full path the query fails',
     get(f'{P}/subjects?columns=label,nonsense,LABEL&format=csv', columns='ID,label,URI'),
     get(f'{P}/subjects?columns=xnat:subjectData/nonsense', (400, 500)),
     get(f'{P}/experiments?columns=label,xnat:imageSessionData/scans/scan/parameters/tr', body=b''),

@@ -96,7 +96,7 @@ facts.row(
 @facts.shown(
     '3.1.5',
     'SM',
-    'a file that is there: 200, its path among the duplicates, unchanged; the others are stored',
+    'an existing file: 200, its path among the duplicates, unchanged; the others are stored',
 )
 def duplicates(case: Case) -> None:
     base = f'{case.e}/resources/R/files'
@@ -408,7 +408,7 @@ def attachments(case: Case) -> None:
 facts.row(
     '3.2.7',
     'BM',
-    'HEAD: the headers alone',
+    'HEAD: the headers only',
     head(ONE, header={'Content-Length': '3$', 'Last-Modified': '.'}, body=b''),
 )
 facts.row(
@@ -847,7 +847,7 @@ facts.row(
 facts.row(
     '3.5.5',
     'SM',
-    'PUT: 409 where it is, 400 with a sub-path, 404 without a holder, 403 without the right',
+    'PUT: 409 if it exists, 400 with a sub-path, 404 without a holder, 403 without the right',
     put('{e}/resources/R'),
     put('{e}/resources/R', 409),
     put('{e}/resources/X/more', 400),

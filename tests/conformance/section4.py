@@ -57,7 +57,7 @@ ALL = document(M, ['LABEL'], criterion(f'{M}/PROJECT', '=', 'P')).decode()
 facts.row(
     '4.1.1',
     'SM',
-    'POST alone; the body is XML, or a form with an XML part',
+    'POST only; the body is XML, or a form with an XML part',
     get('/data/search', 405),
     put('/data/search', 405),
     *(
@@ -108,7 +108,7 @@ facts.row(
 facts.row(
     '4.1.5',
     'SBM',
-    'no such root: 403; no such field: passed over, an error in a criterion; a bad value, BETWEEN '
+    'no such root: 403; no such field: ignored, an error in a criterion; a bad value, BETWEEN '
     'without AND: an error',
     post('/data/search', 403, send=document('xnat:nothing', ['X']).decode(), headers=XML),
     search(S, 'SUBJECT_LABEL NOTHING', count=2, unlike='(?i)nothing'),
@@ -734,7 +734,7 @@ facts.row(
 facts.row(
     '4.5.2',
     'SM',
-    'secured, used, readable ones alone',
+    'secured, used, readable ones only',
     get('/data/search/elements?secured=true', unlike='"SECURED": ?"false"'),
     get('/data/search/elements?used=true', unlike='xnat:megSessionData'),
     get('/data/search/elements?readable=true', by='collaborator', like=M),
@@ -1101,7 +1101,7 @@ facts.row(
 facts.row(
     '4.8/6',
     'SM',
-    'of a project: the listing of a type as XML alone, stored ones executed, too',
+    'of a project: the listing of a type as XML only, stored ones executed, too',
     get(f'/data/projects/P/searches/@{S}', like=S, type='text/xml'),
     *(get(f'/data/projects/P/searches/@{S}?format={form}', 404) for form in ('json', 'csv')),
 )

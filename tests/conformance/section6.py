@@ -278,7 +278,7 @@ def rebuild_several(case: Case) -> None:
 @facts.shown(
     '6.1/18',
     'ST',
-    'archive: one URI, or 303 to it; a table of several; 400 of no project, 403, 409 where it is',
+    'archive: one URI, or 303 to it; a table of several; 400 of no project, 403, 409 if it exists',
 )
 def archive_sessions(case: Case) -> None:
     service, uri = '/data/services/archive', waiting(case)
@@ -440,7 +440,7 @@ def answers(case: Case) -> None:
     assert answer.text == f'/data/archive/projects/{case.p_id}/subjects/S1/experiments/E1\r\n'
 
 
-@facts.shown('6.2/11', 'ST', 'a session that is there already: 409, of DICOM-zip 400')
+@facts.shown('6.2/11', 'ST', 'an existing session: 409, of DICOM-zip 400')
 def sessions_that_are_there(case: Case) -> None:
     dest = f'dest=/archive/projects/{case.p_id}/subjects/S1/experiments/E1'
     assert [upload(case, dest + more).status for more in ('', '', '&import-handler=DICOM-zip')] == [
@@ -791,7 +791,7 @@ PROTOCOL = '{p}/protocols/{p_id}_xnat_subjectData'
 facts.row(
     '6.5.5',
     'STM',
-    'definitions in the study protocol of a project, and in its XML alone',
+    'definitions in the study protocol of a project, and in its XML only',
     put(PROTOCOL, send=DEFINED, headers=XML),
     get(PROTOCOL, 500),
     get('{p}?format=xml', like=r'(?s)studyProtocol.*ID="set"'),
@@ -894,7 +894,7 @@ def fields_of_forms(case: Case) -> None:
     assert found == {f'{start}INPANEL', f'{start}INBOX'}
 
 
-@facts.shown('6.5/d', 'S', 'custom fields below a project: its own items alone, none shared')
+@facts.shown('6.5/d', 'S', 'custom fields below a project: only its own items, none shared')
 def fields_of_shared_items(case: Case) -> None:
     session = case.admin.ok('PUT', case.e)
     subject = case.admin.ok('PUT', f'{case.s}?group=g')
