@@ -17,6 +17,8 @@ XLSX = ['openpyxl>=3.1']
 DICOM = ['pydicom>=3.0.1']
 FSSPEC = ['fsspec>=2024.12']
 BIDS = ['dcm2niix>=1.0.20220715']
+ARROW = ['pyarrow>=15.0']
+ENGINES = ['distributed>=2024.1', 'submitit>=1.5']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX, *DICOM]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
@@ -26,7 +28,8 @@ TEST = [
     *PYTEST,
     'bids-validator>=1.14',
     *BIDS,
-    'distributed>=2024.1',
+    'polars>=1.20',
+    'duckdb>=1.1',
     'pytest-xdist>=3.8',
     'mypy>=1.13',
     'hypothesis>=6.100',
@@ -75,14 +78,16 @@ setup(
         'dicom': DICOM,
         'fsspec': FSSPEC,
         'bids': BIDS,
+        'arrow': ARROW,
+        'engines': ENGINES,
         'docs': DOCS,
         'draw': DRAW,
         'pandas': PANDAS,
         'progress': PROGRESS,
         'lint': LINT,
         'xlsx': XLSX,
-        'test': [*FSSPEC, *DEMO, *DRAW, *PANDAS, *TEST],
-        'dev': [*FSSPEC, *DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
+        'test': [*FSSPEC, *ARROW, *ENGINES, *DEMO, *DRAW, *PANDAS, *TEST],
+        'dev': [*FSSPEC, *ARROW, *ENGINES, *DEMO, *DRAW, *PANDAS, *TEST, *DOCS, *LINT],
     },
     entry_points={
         'console_scripts': [

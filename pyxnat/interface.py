@@ -13,8 +13,9 @@ import time
 import warnings
 import weakref
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import Any
 
 from . import errors
@@ -32,6 +33,7 @@ from .http.transport import Transport
 from .model import uris
 from .resources.owners import Owners
 from .services.arrays import ArrayData
+from .services.arrow import ArrowTables
 from .services.bulk import Bulk
 from .services.draw import Draw
 from .services.inspector import Inspector
@@ -122,6 +124,8 @@ class Interface(Classic):
         Transfers of many files and elements in parallel; used by elements and collections.
     sheets : Sheets
         Fields of elements in spreadsheets; used by collections and projects.
+    arrow : ArrowTables
+        Typed tables as Arrow and Parquet; used by collections.
     locks : Locks
         Lock files of selections; used by elements and collections.
     walker : Walker
@@ -235,6 +239,7 @@ class Interface(Classic):
         self.bulk = Bulk(self)
         self.locks = Locks(self)
         self.sheets = Sheets(self)
+        self.arrow = ArrowTables(self)
         self.walker = Walker(self, jobs if self._exec_is_own else 1)
         self.manage = Manager(self)
         self.xpath = XpathStore(self)
@@ -419,15 +424,31 @@ class Interface(Classic):
         """
         return self.connection.rows(uri)
 
+    def without_secrets(self) -> Callable[[], Interface]:
+        """Return a function for another process that connects to the same server. No request.
+
+        Its pickle has the name of the login, but neither password nor session. The Interface that
+        it returns finds its password in the environment or ``~/.netrc``, when it is needed.
+        """
+        return partial(_restore, {**self._state(), 'share_session': False, 'proved': []})
+
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._share_session:
-            self._transport.open_session()
-        session = self._transport.session
-        state = {
+        if not self._share_session:
+            return _restore, (self._state(),)
+        self._transport.open_session()
+        return _restore, ({**self._state(), 'cookies': self._transport.session.cookies()},)
+
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        """Return what identifies it: server and login. No request."""
+        return ('pyxnat', self._server, self._user)
+
+    def _state(self) -> dict[str, Any]:
+        """Return the settings in pickles, without secrets."""
+        return {
             'class': type(self),
             'server': self._server,
-            'login': session.login,
-            'cookies': session.cookies() if self._share_session else {},
+            'login': self._transport.session.login,
+            'cookies': {},
             'verify': self._settings.verify,
             'proxy': without_credentials(self._settings.proxy),
             'cert': self._settings.cert,
@@ -440,7 +461,6 @@ class Interface(Classic):
             'share_session': self._share_session,
             'proved': sorted(self.transfer.proved),
         }
-        return _restore, (state,)
 
 
 def _config_or_cachedir(config: Any, cachedir: Any) -> tuple[Any, Any]:

@@ -23,9 +23,9 @@ RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy', 'PIL'}
 """Libraries of the extras ``server`` and ``demo``."""
 OPTIONAL = {
-    'tables': {'openpyxl', 'pandas'},
+    'tables': {'openpyxl', 'pandas', 'pyarrow'},
     'http': {'tqdm'},
-    'services': {'concurrent', 'matplotlib', 'networkx', 'pydicom'},
+    'services': {'concurrent', 'dask', 'matplotlib', 'networkx', 'pydicom', 'sqlite3'},
     'apps': {'click', 'fsspec', 'keyring', 'rich'},
 }
 """Part of the client -> libraries that its functions may import: optional or slow ones."""
@@ -201,13 +201,18 @@ def broad(handler: ast.ExceptHandler) -> bool:
 def broad_handlers(module: Module) -> list[str]:
     """Return handlers of any exception.
 
-    Allowed are a server's last resorts, which answer with 500, and a thread that hands its
-    exception to the thread that asked.
+    Allowed are a server's last resorts, which answer with 500, and a thread or worker that hands
+    its exception to the one that asked.
     """
     handlers = [
         node for node in module.nodes if isinstance(node, ast.ExceptHandler) and broad(node)
     ]
-    resorts = ('pyxnat.server.app', 'pyxnat.server.web.server', 'pyxnat.apps.sites.together')
+    resorts = (
+        'pyxnat.server.app',
+        'pyxnat.server.web.server',
+        'pyxnat.apps.sites.together',
+        'pyxnat.services.bulk.engines',
+    )
     allowed = 1 if module.name in resorts else 0
     return [f'{handler.lineno} catches everything' for handler in handlers][allowed:]
 

@@ -256,6 +256,15 @@ class Element(Named, Uploadable):
             self.above,
         )
 
+    def __dask_tokenize__(self) -> tuple[str, ...]:
+        """Return what identifies it: server, login and path. No request."""
+        return (
+            'pyxnat-element',
+            self.connection.server,
+            self.connection.user,
+            paths.uri_of(self.steps),
+        )
+
     def exists(self, consistent: bool = False) -> bool:
         """Whether the server lists the element for this login.
 

@@ -19,11 +19,12 @@ from ..query.plan import columns_of, levels_of
 from ..tables.table import JsonTable, Row
 from .base import Element, as_name, class_of
 from .bulk import Mappable
-from .forms import form_columns, own_documents, project_of, rows_with_forms
+from .forms import FormColumn, form_columns, own_documents, project_of, rows_with_forms
 from .host import Host
 from .hosted import Hosted
 from .lazy import LazyCollection
 from .spreadsheets import ToSheet
+from .typed import ToArrow, kinds_of
 from .writing import read_instances
 
 __all__ = ['Collection']
@@ -49,7 +50,7 @@ class _Where:
 E = TypeVar('E', bound=Element)
 
 
-class Collection(Hosted, Mappable, ToSheet, LazyCollection[E]):
+class Collection(Hosted, Mappable, ToSheet, ToArrow, LazyCollection[E]):
     """Elements of one level, fetched level by level on iteration.
 
     Breaking off the iteration saves the remaining requests.
@@ -133,6 +134,17 @@ class Collection(Hosted, Mappable, ToSheet, LazyCollection[E]):
             self._columns,
         )
 
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what identifies it: server, login, paths, conditions and columns. No request."""
+        return (
+            'pyxnat-collection',
+            self.connection.server,
+            self.connection.user,
+            [paths.spell(route) for route in self.routes],
+            [(condition.level, repr(condition.criteria)) for condition in self.conditions],
+            list(self._columns),
+        )
+
     def __contains__(self, item: object) -> bool:
         """Whether it has an element, or one of this ID or label.
 
@@ -195,11 +207,14 @@ class Collection(Hosted, Mappable, ToSheet, LazyCollection[E]):
             Names as in `table`.
         """
         names = self.table_columns(columns)
-        forms = form_columns(self.host, names, levels_of(self.routes), project_of(self.routes))
+        forms = self._forms(names)
         if not forms:
             return self._rows(names)
         listed = [forms[name].requested if name in forms else name for name in names]
         return rows_with_forms(self._rows(list(dict.fromkeys(listed))), names, forms)
+
+    def _forms(self, names: list[str]) -> dict[str, FormColumn]:
+        return form_columns(self.host, names, levels_of(self.routes), project_of(self.routes))
 
     def _rows(self, names: list[str]) -> Iterator[Row]:
         if any(map(is_picked, names)):
@@ -277,7 +292,8 @@ class Collection(Hosted, Mappable, ToSheet, LazyCollection[E]):
             sessions.table(columns).to_pandas()
         """
         names = self.table_columns(columns)
-        return JsonTable(self.rows(names), names)
+        rows = self.rows(names)
+        return JsonTable(rows, names, kinds_of(self.routes, names, self._forms(names)))
 
     def mget(self, columns: Iterable[str]) -> list[list[Any]]:
         """Return several fields of each element, in the order given.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,11 +13,13 @@ from typing import Any
 from .. import errors
 from ..model import uris
 from ..model.forms import display_field, find_field
+from ..model.kinds import TEXT, Kind, kinds_of_search
 from ..model.near import near, one_of
 from ..query import search_xml
 from ..query.criteria import Constraint, Field, Group, Saved, parse_where
 from ..query.search_xml import Bundle
 from ..resources.host import Host
+from ..tables.arrow import Typed, write_parquet
 from ..tables.json_stream import ResultSet
 from ..tables.table import JsonTable, Row
 from .manage.saved_searches import SearchManager
@@ -65,8 +68,8 @@ class SearchEngine:
         ProgrammingError
             If the response lacks one of the columns.
         """
-        keys, rows = self._run(root, columns, criteria)
-        return JsonTable(rows, keys)
+        names, kinds, rows = self.typed_rows(root, columns, criteria)
+        return JsonTable(rows, names, kinds)
 
     def rows(
         self, root: str, columns: Iterable[str], criteria: Group | Saved | None
@@ -84,13 +87,23 @@ class SearchEngine:
         criteria : Group, Saved or None
             As in `table`.
         """
-        _, rows = self._run(root, self.fields(root, columns), criteria)
+        _, _, rows = self.typed_rows(root, self.fields(root, columns), criteria)
         yield from rows
 
-    def _run(
+    def typed_rows(
         self, root: str, columns: Iterable[str], criteria: Group | Saved | None
-    ) -> tuple[list[str], Iterator[Row]]:
-        """Run a search; return the names of the columns, and rows of these."""
+    ) -> tuple[list[str], dict[str, Kind], Iterator[Row]]:
+        """Run a search, and return names of its columns, their kinds, and its rows. One request.
+
+        Parameters
+        ----------
+        root : str
+            Data type that a row stands for.
+        columns : iterable of str
+            Fields.
+        criteria : Group, Saved or None
+            As in `table`.
+        """
         wanted = list(dict.fromkeys([Field.parse(column, root) for column in columns]))
         fields = self.known_fields(wanted)
         result = self._post(Bundle(root, fields, self.resolved(criteria)))
@@ -102,7 +115,9 @@ class SearchEngine:
             str(field) if field.is_of_form else key for field, key in zip(wanted, keys, strict=True)
         ]
         pairs = list(zip(names, keys, strict=True))
-        return names, ({name: row[key] for name, key in pairs} for row in chain(first, rows))
+        told = kinds_of_search(_columns(result))
+        kinds = {name: told.get(key, TEXT) for name, key in pairs}
+        return names, kinds, ({name: row[key] for name, key in pairs} for row in chain(first, rows))
 
     def _post(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:
         uri = uris.with_query(_URI, query) if query else _URI
@@ -172,7 +187,8 @@ class SearchEngine:
         with _adding_remedy(()):
             result = self._host.connection.result_set(uri)
         rows = list(result)
-        return JsonTable(rows, _shown(_columns(result)))
+        columns = _columns(result)
+        return JsonTable(rows, _shown(columns), kinds_of_search(columns))
 
     def fields(self, root: str, columns: Iterable[str]) -> list[str]:
         """Return the fields that columns stand for.
@@ -275,7 +291,7 @@ class SearchEngine:
         if plain:
             own = Group(criteria.method, plain)
             root = _SUBJECT if level == 'subject' else _experiment_type(own, level, default_type)
-            _, rows = self._run(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
+            _, _, rows = self.typed_rows(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
             sets.append(frozenset(value for row in rows for value in row.values() if value))
         return frozenset.intersection(*sets) if criteria.method == 'AND' else frozenset.union(*sets)
 
@@ -534,9 +550,64 @@ class Search:
         constraints, template, query : optional
             As in `where`, which also has the errors. Default: all rows.
         """
-        everything = constraints is None and template is None and query is None
-        criteria = None if everything else parse_where(constraints, template, query, self._row)
+        criteria = self._criteria(constraints, template, query)
         return self._host.search.rows(self._row, self._columns, criteria)
+
+    def _criteria(self, constraints: Any, template: Any, query: str | None) -> Group | Saved | None:
+        everything = constraints is None and template is None and query is None
+        return None if everything else parse_where(constraints, template, query, self._row)
+
+    def to_arrow(
+        self,
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        unfit: str = 'error',
+        as_text: Iterable[str] = (),
+    ) -> Any:
+        """Return the rows that satisfy criteria, or all rows, as typed Arrow batches.
+
+        The search runs at once: its response tells the types of the columns. Memory holds 10,000
+        rows.
+
+        Parameters
+        ----------
+        constraints, template, query : optional
+            As in `where`, which also has the errors. Default: all rows.
+        unfit, as_text : optional
+            As of :meth:`pyxnat.resources.typed.ToArrow.to_arrow`, which also has the types.
+
+        Returns
+        -------
+        pyarrow.RecordBatchReader
+        """
+        criteria = self._criteria(constraints, template, query)
+        names, kinds, rows = self._host.search.typed_rows(self._row, self._fields(), criteria)
+        return Typed(lambda: rows, names, kinds, unfit=unfit, as_text=as_text).reader()
+
+    def to_parquet(
+        self,
+        path: str | os.PathLike[str],
+        constraints: Any = None,
+        template: Any = None,
+        query: str | None = None,
+        *,
+        partition_by: Iterable[str] = (),
+        unfit: str = 'error',
+        as_text: Iterable[str] = (),
+    ) -> int:
+        """Write the rows that satisfy criteria, or all rows, to Parquet; return their number.
+
+        Parameters
+        ----------
+        path, partition_by
+            As of :meth:`pyxnat.resources.typed.ToArrow.to_parquet`.
+        constraints, template, query, unfit, as_text : optional
+            As in `to_arrow`.
+        """
+        reader = self.to_arrow(constraints, template, query, unfit=unfit, as_text=as_text)
+        return write_parquet(reader, path, partition_by)
 
     def _fields(self) -> list[str]:
         return self._host.search.fields(self._row, self._columns)

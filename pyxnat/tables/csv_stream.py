@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain, islice
@@ -33,6 +34,7 @@ __all__ = [
     'open_source',
     'parse_csv',
     'texts',
+    'unfinished',
     'write_csv',
 ]
 
@@ -187,12 +189,20 @@ def open_dest(dest: CsvDest) -> Iterator[IO[str]]:
         with target.open('w', encoding='utf-8', newline='') as file:
             yield file
         return
+    with unfinished(target) as part, part.open('w', encoding='utf-8', newline='') as file:
+        yield file
+
+
+@contextmanager
+def unfinished(target: Path) -> Iterator[Path]:
+    """Yield a path beside another; what is there takes its place when the block succeeds."""
     part = target.with_name(f'.{target.name}.{os.getpid()}.part')
     try:
-        with part.open('w', encoding='utf-8', newline='') as file:
-            yield file
+        yield part
         part.replace(target)
     except BaseException:
+        if part.is_dir():
+            shutil.rmtree(part)
         part.unlink(missing_ok=True)
         raise
 

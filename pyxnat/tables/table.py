@@ -9,13 +9,16 @@ from __future__ import annotations
 import html
 import io
 import json
+import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Union, overload
 
 from ..errors import printable
+from ..model.kinds import Kind
 from ..model.wildcards import matches
+from .arrow import Typed, write_parquet
 from .csv_stream import (
     CsvDest,
     CsvSource,
@@ -63,15 +66,25 @@ class JsonTable:
         The rows.
     order_by : sequence of str, optional
         Columns to put first; the others follow in the order of the rows.
+    kinds : mapping, optional
+        Name -> kind of the values of a column, for Arrow; other columns are text.
 
     Attributes
     ----------
     data : list of dict
         The rows.
+    kinds : dict
+        Kinds of the columns.
     """
 
-    def __init__(self, data: Iterable[Row], order_by: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        data: Iterable[Row],
+        order_by: Iterable[str] = (),
+        kinds: Mapping[str, Kind] | None = None,
+    ) -> None:
         self.data: list[Row] = list(data)
+        self.kinds = dict(kinds or {})
         alike = len({*map(len, self.data)}) <= 1
         there = dict.fromkeys(chain.from_iterable(self.data[:1] if alike else self.data))
         first = [name for name in dict.fromkeys(order_by) if not self.data or name in there]
@@ -155,7 +168,8 @@ class JsonTable:
             for row in self._with(join_column)
             if all(row[join_column] in index for index in indexes)
         ]
-        return JsonTable(rows, self.order_by)
+        kinds = {name: kind for table in (self, *tables) for name, kind in table.kinds.items()}
+        return JsonTable(rows, self.order_by, kinds)
 
     def _with(self, column: str) -> JsonTable:
         self._need([column] if self.data else ())
@@ -166,7 +180,9 @@ class JsonTable:
         wanted = list(columns)
         self._need(wanted)
         return JsonTable(
-            ({name: row.get(name, '') for name in wanted} for row in self.data), wanted
+            ({name: row.get(name, '') for name in wanted} for row in self.data),
+            wanted,
+            self.kinds,
         )
 
     def sort(self, *columns: str, reverse: bool = False) -> JsonTable:
@@ -194,7 +210,7 @@ class JsonTable:
                 *(row for row in rows if row.get(name, '') != ''),
                 *(row for row in rows if row.get(name, '') == ''),
             ]
-        return JsonTable(rows, self.order_by)
+        return JsonTable(rows, self.order_by, self.kinds)
 
     def where(self, *values: str, **columns: str) -> JsonTable:
         """Return the rows that match all patterns (``*``, ``?``).
@@ -239,7 +255,7 @@ class JsonTable:
             )
 
     def _filtered(self, keep: Callable[[Row], bool]) -> JsonTable:
-        return JsonTable((row for row in self.data if keep(row)), self.order_by)
+        return JsonTable((row for row in self.data if keep(row)), self.order_by, self.kinds)
 
     def items(self) -> list[tuple[str, ...]]:
         """Return the rows as tuples."""
@@ -314,6 +330,57 @@ class JsonTable:
                 )
         return frame
 
+    def to_arrow(self, *, unfit: str = 'error', as_text: Iterable[str] = ()) -> Any:
+        """Convert the table to a :class:`pyarrow.Table`, with the types of its fields.
+
+        Parameters
+        ----------
+        unfit : {'error', 'null'}
+            How to treat a value that is not of the type of its column.
+        as_text : iterable of str, optional
+            Columns to keep as text.
+
+        Raises
+        ------
+        DataError
+            A value is not of the type of its column.
+        ImportError
+            pyarrow is not installed (extra ``arrow``).
+
+        Notes
+        -----
+        ``polars.DataFrame(table)``, ``duckdb`` and others read the table itself in the same way.
+        :meth:`pyxnat.resources.typed.ToArrow.to_arrow` lists the types. Here, columns of types that
+        not every XNAT has are text.
+        """
+        return self._typed(unfit, as_text).reader().read_all()
+
+    def to_parquet(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        partition_by: Iterable[str] = (),
+        unfit: str = 'error',
+        as_text: Iterable[str] = (),
+    ) -> int:
+        """Write the table to Parquet, and return the number of rows.
+
+        Parameters
+        ----------
+        path, partition_by
+            As of :meth:`pyxnat.resources.typed.ToArrow.to_parquet`.
+        unfit, as_text : optional
+            As in `to_arrow`.
+        """
+        return write_parquet(self._typed(unfit, as_text).reader(), path, partition_by)
+
+    def _typed(self, unfit: str, as_text: Iterable[str]) -> Typed:
+        return Typed(lambda: self.data, self.order_by, self.kinds, unfit=unfit, as_text=as_text)
+
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any:
+        """Return the table as a stream of Arrow's C interface, for programs that read it."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
     def __len__(self) -> int:
         return len(self.data)
 
@@ -333,7 +400,7 @@ class JsonTable:
         if isinstance(key, list):
             return self.select(key)
         if isinstance(key, slice):
-            return JsonTable(self.data[key], self.order_by)
+            return JsonTable(self.data[key], self.order_by, self.kinds)
         return self.data[key]
 
     def __eq__(self, other: object) -> bool:

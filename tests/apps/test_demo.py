@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -391,6 +392,11 @@ def test_the_short_examples(archive: Any, tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, '')
     labels = [line.split(',')[2] for line in done.stdout.splitlines()[1:]]
     assert [label for label in sorted(labels) if label[:2] == 'AG'] == labels_of_the_search()
+    if find_spec('pyarrow'):
+        target = tmp_path / 'scans.parquet'
+        done = run(EXAMPLES / 'scans_to_parquet.py', 'DEMO_AGING', target, env=environment(archive))
+        assert (done.returncode, done.stderr) == (0, '') and target.stat().st_size
+        assert re.match(r'[1-9]\d* scans in ', done.stdout)
     (tmp_path / 'T1' / 'sub').mkdir(parents=True)
     (tmp_path / 'T1' / 'sub' / 'note.txt').write_text('a note')
     done = run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,6 +142,10 @@ def test_fields_of_forms_are_columns_in_the_listing(xnat: pyxnat.Interface) -> N
     assert len(trace) == 2, 'the listings of sessions and subjects'
     assert rows.headers() == names
     assert sorted(rows.items()) == [('S1_MR', 'session', 3, 'S1'), ('S2_MR', '', '', 'S2')]
+    if importlib.util.find_spec('pyarrow'):
+        typed = xnat.select('/projects/FORM/experiments').to_arrow(names).read_all()
+        assert typed == rows.to_arrow()
+        assert sorted(typed['form:Enrolment/score'].to_pylist(), key=str) == [3.0, None]
     with xnat.trace() as trace:
         subjects = list(xnat.select('/projects/FORM/subjects').with_columns('form:Note/note'))
         notes = [subject.attrs.get('form:Note/note') for subject in subjects]

@@ -95,6 +95,8 @@ LIBRARIES = {
         'server.upkeep',
     },
     'openpyxl': {'tables'},
+    'pyarrow': {'tables'},
+    'dask': {'services'},
     'pydicom': {'services', 'server.storage', 'server.routes', 'server.xapi', 'demo'},
 }
 """Library, or a module of one -> the parts that may import it."""
