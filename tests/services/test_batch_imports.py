@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -70,18 +72,17 @@ def test_a_folder_is_sent_in_batches_and_archived_once(
     assert uploads(trace) == [] and again.ok and (again.sent, again.earlier) == (0, 24)
 
 
-def test_the_first_batch_of_a_study_goes_alone(
-    xnat: pyxnat.Interface, project: Any, images: Path, tmp_path: Path
-) -> None:
-    journal = Journal(tmp_path / 'state', {})
-    journal.scan(sorted(images.rglob('*.dcm')))
-    batches = journal.plan(journal.studies(), 5)
-    assert [batch.study for batch in batches] == [
-        study for study in journal.studies() for _ in range(3)
-    ]
-    series = [
-        {read_header(member.path).series for member in journal.members(batch)} for batch in batches
-    ]
+def test_a_batch_has_one_study_and_few_series(images: Path, tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / 'state', {})) as journal:
+        journal.scan(sorted(images.rglob('*.dcm')))
+        batches = journal.plan(journal.studies(), 5)
+        assert [batch.study for batch in batches] == [
+            study for study in journal.studies() for _ in range(3)
+        ]
+        series = [
+            {read_header(member.path).series for member in journal.members(batch)}
+            for batch in batches
+        ]
     assert [len(some) for some in series] == [1, 2, 1] * 2
 
 
@@ -291,6 +292,18 @@ def test_files_that_the_server_confirmed_and_lacks_are_sent_again(
     assert len([uri for uri in proxy.seen if 'services/import' in uri]) == 4
 
 
+def test_a_break_while_a_session_is_archived(
+    faulty: tuple[FaultProxy, Any], images: Path, tmp_path: Path
+) -> None:
+    proxy, project = faulty
+    proxy.applies = lambda method, uri: 'services/archive' in uri
+    proxy.faults = [reset_after]
+    report = imported(project, images, tmp_path)
+    assert [study.status for study in report] == ['UNKNOWN', 'ARCHIVED']
+    again = imported(project, images, tmp_path)
+    assert again.ok and again.sent == 0 and names_in(project) == names_of(images)
+
+
 # -- kills
 
 _RUN = """
@@ -311,17 +324,16 @@ def test_kills_lose_and_double_no_file(server: Any, project: Any, tmp_path: Path
     write_images(tmp_path / 'in', FILES, studies=STUDIES, series=5)
     for kill in range(KILLS):
         with subprocess.Popen(_command(server, project, tmp_path)) as run:
-            wait_until(
-                lambda: run.poll() is not None or _confirmed(tmp_path) > FILES * kill // KILLS,  # noqa: B023
-                'files to be confirmed',
-                GENEROUS_S * (10 if DEEP else 1),
-            )
+            is_due = partial(_is_due, run, tmp_path, kill)
+            wait_until(is_due, 'files to be confirmed', GENEROUS_S * (10 if DEEP else 1))
+            peak = peak_memory(run.pid)
             run.kill()
-        assert run.returncode == -signal.SIGKILL
+        assert run.returncode == -signal.SIGKILL and peak < 150 * 2**20
     report = imported(project, tmp_path / 'in', tmp_path, batch=BATCH)
     assert report.ok and report.sent + report.earlier == FILES
     assert names_in(project) == names_of(tmp_path / 'in')
-    assert project.experiments().get('label') == [f'ID{number:06}' for number in range(STUDIES)]
+    labels = project.experiments().get('label')
+    assert sorted(labels) == [f'ID{number:06}' for number in range(STUDIES)]
 
 
 def _command(server: Any, project: Any, tmp_path: Path) -> list[str]:
@@ -330,11 +342,26 @@ def _command(server: Any, project: Any, tmp_path: Path) -> list[str]:
     return [sys.executable, '-c', _RUN, *given]
 
 
-def _confirmed(tmp_path: Path) -> int:
-    """Return the number of files that a run has recorded as sent."""
+def _is_due(run: subprocess.Popen[bytes], tmp_path: Path, kill: int) -> bool:
+    """Whether a run has got to the place of a kill: sending, or every other one archiving."""
+    confirmed = _number(tmp_path, 'SELECT SUM(is_sent) FROM file')
+    archiving = "SELECT COUNT(*) FROM place WHERE label != '' AND archived = ''"
+    is_there = kill % 2 == 0 or _number(tmp_path, archiving) > 0
+    return run.poll() is not None or (confirmed > FILES * kill // KILLS and is_there)
+
+
+def _number(tmp_path: Path, query: str) -> int:
+    """Return the result of a query on the journal of a run."""
     path = tmp_path / 'state' / 'import.sqlite'
     try:
         with closing(sqlite3.connect(f'file:{path}?mode=ro', uri=True)) as connection:
-            return int(connection.execute('SELECT SUM(is_sent) FROM file').fetchone()[0] or 0)
+            return int(connection.execute(query).fetchone()[0] or 0)
     except sqlite3.OperationalError:  # it is not there yet
         return 0
+
+
+def peak_memory(pid: int) -> int:
+    """Return the most bytes that a process has had in memory; 0 where no /proc tells."""
+    status = Path(f'/proc/{pid}/status')
+    found = re.search(r'VmHWM:\s*(\d+) kB', status.read_text()) if status.exists() else None
+    return int(found.group(1)) * 1024 if found else 0

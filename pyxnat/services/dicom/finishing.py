@@ -224,7 +224,7 @@ class Finisher:
         experiment = self._host.select.project(place.project).experiment(place.label)
         if not experiment.exists(consistent=True) or experiment.attrs.get('UID') not in ('', study):
             return None
-        return experiment
+        return self._host.select.experiment(experiment.id())  # XNAT has no scans below the other
 
     def _names_in_archive(self, uri: str) -> Iterator[str]:
         rows = self._host.connection.iter_rows(f'{uri}/scans/ALL/files')

@@ -10,8 +10,9 @@ from __future__ import annotations
 import filecmp
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -112,9 +113,12 @@ class Journal:
 
     def __init__(self, folder: Path, order: Mapping[str, str]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._path = folder / 'import.sqlite'
-        with self._connected() as connection:
-            connection.execute('PRAGMA journal_mode = WAL')
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(
+            folder / 'import.sqlite', timeout=60, check_same_thread=False
+        )
+        self._connection.execute('PRAGMA synchronous = FULL')
+        with self._transaction() as connection:
             connection.executescript(_TABLES)
             known = dict(connection.execute('SELECT name, value FROM about'))
             self._run = int(known.pop('run', '0')) + 1
@@ -126,10 +130,13 @@ class Journal:
             rows = [*order.items(), ('run', str(self._run))]
             connection.executemany('REPLACE INTO about VALUES (?, ?)', rows)
 
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
     @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=60)) as connection, connection:
-            connection.execute('PRAGMA synchronous = FULL')
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._connection as connection:
             yield connection
 
     # -- files
@@ -148,10 +155,10 @@ class Journal:
         """
         left = iter(paths)
         while some := list(islice(left, _ROWS)):
-            with self._connected() as connection:
+            with self._transaction() as connection:
                 for path in some:
                     self._record(connection, path, read)
-        with self._connected() as connection:
+        with self._transaction() as connection:
             connection.execute('DELETE FROM file WHERE run < ? AND is_sent = 0', (self._run,))
         self._mark_doubles()
 
@@ -175,7 +182,7 @@ class Journal:
 
     def _mark_doubles(self) -> None:
         """Let only one of several files with one object be sent; the one that was sent stays."""
-        with self._connected() as connection:
+        with self._transaction() as connection:
             doubles = connection.execute(
                 'SELECT path, kept FROM (SELECT path, why_not, first_value(path) OVER ('
                 'PARTITION BY study, instance ORDER BY is_sent DESC, path) AS kept '
@@ -189,13 +196,13 @@ class Journal:
     def skipped(self) -> list[Skipped]:
         """Return the files that are not sent, by path."""
         query = "SELECT path, why_not FROM file WHERE why_not != '' ORDER BY path"
-        with self._connected() as connection:
+        with self._transaction() as connection:
             return [Skipped(Path(path), why) for path, why in connection.execute(query)]
 
     def others(self) -> list[Skipped]:
         """Return the files that are no DICOM images, by path."""
         query = "SELECT path, why_not FROM file WHERE instance = '' ORDER BY path"
-        with self._connected() as connection:
+        with self._transaction() as connection:
             return [Skipped(Path(path), why) for path, why in connection.execute(query)]
 
     def count(self, study: str = '', *, is_sent: bool | None = None) -> int:
@@ -212,13 +219,13 @@ class Journal:
             "SELECT COUNT(*) FROM file WHERE why_not = '' AND ?1 IN (study, '') "
             'AND (?2 IS NULL OR is_sent = ?2)'
         )
-        with self._connected() as connection:
+        with self._transaction() as connection:
             return int(connection.execute(query, (study, is_sent)).fetchone()[0])
 
     def studies(self) -> list[str]:
         """Return the UIDs of the studies, in the order of their first files."""
         query = "SELECT study FROM file WHERE why_not = '' GROUP BY study ORDER BY MIN(path)"
-        with self._connected() as connection:
+        with self._transaction() as connection:
             return [study for (study,) in connection.execute(query)]
 
     # -- batches
@@ -234,7 +241,7 @@ class Journal:
             Most files of a batch.
         """
         batches: list[Batch] = []
-        with self._connected() as connection:
+        with self._transaction() as connection:
             connection.execute('UPDATE file SET batch = NULL WHERE batch IS NOT NULL')
             for study in studies:
                 first = len(batches)
@@ -257,7 +264,7 @@ class Journal:
     def members(self, batch: Batch) -> list[Member]:
         """Return the files of a batch."""
         query = 'SELECT path, size, instance FROM file WHERE batch = ? ORDER BY series, path'
-        with self._connected() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(query, (batch.number,))
             return [Member(Path(path), size, instance) for path, size, instance in rows]
 
@@ -271,7 +278,7 @@ class Journal:
         places : iterable of str
             Paths of the sessions that they are in.
         """
-        with self._connected() as connection:
+        with self._transaction() as connection:
             connection.execute('UPDATE file SET is_sent = 1 WHERE batch = ?', (batch.number,))
             connection.executemany(
                 "INSERT OR IGNORE INTO place VALUES (?, ?, '', '', '', '')",
@@ -288,7 +295,7 @@ class Journal:
         paths : iterable of str, optional
             The files; by default all of the study, whose sessions are forgotten, too.
         """
-        with self._connected() as connection:
+        with self._transaction() as connection:
             if paths is None:
                 connection.execute('UPDATE file SET is_sent = 0 WHERE study = ?', (study,))
                 connection.execute('DELETE FROM place WHERE study = ?', (study,))
@@ -305,7 +312,7 @@ class Journal:
             'SELECT path, project, subject, label, archived FROM place WHERE study = ? '
             'ORDER BY path'
         )
-        with self._connected() as connection:
+        with self._transaction() as connection:
             return [Place(*row) for row in connection.execute(query, (study,))]
 
     def put_place(self, study: str, place: Place) -> None:
@@ -318,7 +325,7 @@ class Journal:
         place : Place
             The session.
         """
-        with self._connected() as connection:
+        with self._transaction() as connection:
             connection.execute('REPLACE INTO place VALUES (?, ?, ?, ?, ?, ?)', (study, *place))
 
     def others_at(self, study: str, place: Place) -> list[str]:
@@ -332,7 +339,7 @@ class Journal:
             Its session.
         """
         query = 'SELECT study FROM place WHERE project = ? AND label = ? AND study != ?'
-        with self._connected() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(query, (place.project, place.label, study))
             return [other for (other,) in rows]
 
@@ -346,8 +353,8 @@ class Journal:
         names : iterable of str
             Names of files on the server.
         """
-        with self._connected() as connection:
-            connection.execute('PRAGMA temp_store = FILE')
+        with self._transaction() as connection:
+            connection.execute('DROP TABLE IF EXISTS temp.listed')
             connection.execute('CREATE TEMP TABLE listed (name TEXT)')
             connection.executemany('INSERT INTO listed VALUES (?)', ((name,) for name in names))
             connection.execute('CREATE INDEX temp.listed_name ON listed (name)')

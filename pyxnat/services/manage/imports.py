@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -187,7 +187,7 @@ class Importer:
                 raise errors.DataError(
                     f'another import uses {folder}', remedy='Wait for its end, or give another.'
                 )
-            journal = Journal(folder, self._belongs_to(source, order))
+            journal = stack.enter_context(closing(Journal(folder, self._belongs_to(source, order))))
             members = _files_of(source)
             with progress_bar(len(members), 'file', name='read') as bar:
                 journal.scan(_counted(bar, (path for _, path in members)))
