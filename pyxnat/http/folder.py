@@ -11,6 +11,8 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -25,6 +27,8 @@ from .wsgi import Application, LocalResponse, call
 
 __all__ = ['Folder', 'FolderHttp', 'create', 'is_folder']
 
+_MIRRORS = 'pyxnat.apps.sync.lazy'
+"""Module of the programs above this layer that knows the servers of mirrors."""
 _LOCK = threading.RLock()
 _OPEN: dict[Path, _Opened] = {}
 """Archives that this process has open."""
@@ -52,6 +56,11 @@ def _archives() -> Any:
             f"An archive in a folder needs {error.name}: pip install 'pyxnat[server]'"
         ) from error
     return local
+
+
+def _fetch(path: Path, files: list[tuple[str, str, str, str]]) -> None:
+    """Fetch files of a mirror that are listed without content, through its server."""
+    import_module(_MIRRORS).fetch(path, files)
 
 
 def create(path: Path, site: str) -> None:
@@ -144,7 +153,7 @@ class Folder:
     def _open(self) -> Any:
         opened = _OPEN.get(self.path)
         if opened is None:
-            found = _archives().open_folder(self.path)
+            found = _archives().open_folder(self.path, partial(_fetch, self.path))
             if hasattr(found, 'url'):
                 return found
             opened = _OPEN[self.path] = _Opened(self.path, found)

@@ -367,6 +367,9 @@ class Transport:
                 self._log_in(ticket)
             stream = self._send(call, ticket.headers, record)
             fault = stream.fault
+        except errors.OfflineError:  # of a mirror that fetches a file: nothing to repeat
+            self._connections.drop()
+            raise
         except NETWORK_EXCEPTIONS as error:
             self._connections.drop()
             return error

@@ -78,6 +78,9 @@ class Archive:
         self.accessions = Accessions()
         self.before_project_removal: list[Callable[[Connection, str], None]] = []
         """Called before a project is deleted, with the transaction and the project's ID."""
+        self.fetch: Callable[[list[tuple[str, str, str, str]]], None] | None = None
+        """Fetches files that are listed without content: URI of the resources of the item, label,
+        path, MD5. Set by the owner's program for a mirror."""
         self.was_crashed = False
         """Whether an earlier process ended without closing the archive."""
         self._parts: dict[type, object] = {}

@@ -6,17 +6,19 @@ The client calls `open_folder`; it imports nothing else of this package.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, Error
 from .app import App
 from .context import EXACT, FILES, OwnFiles
 from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
+from .errors import NotFound
 from .items.edit import Document
 from .items.files_below import FileBelow, file_digests, files_below
 from .items.item_changes import levels_with_shared_ids
@@ -27,6 +29,8 @@ from .startup import ServedArchive
 
 __all__ = ['LocalArchive', 'create_folder', 'open_folder']
 
+Fetch = Callable[[list[tuple[str, str, str, str]]], None]
+
 
 class LocalArchive:
     """Archive that this process has open, beside others of its owner.
@@ -35,6 +39,8 @@ class LocalArchive:
     ----------
     folder : Path
         Its folder.
+    fetch : callable
+        Fetches files of a mirror that are listed without content, as `Archive.fetch`.
 
     Attributes
     ----------
@@ -42,8 +48,11 @@ class LocalArchive:
         Login of the owner: that of the first administrator who is enabled.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, fetch: Fetch) -> None:
         self._archive = ServedArchive(folder, require_login=None, shared=True)
+        self._archive.fetch = self._fetch_files
+        self._fetch = fetch
+        self._failure = threading.local()
         self._app = App(self._archive)
         self._owner = self._archive.users.first_administrator()
         self._session = ''
@@ -65,7 +74,19 @@ class LocalArchive:
         """
         if as_owner and self._owner is not None:
             environ['HTTP_COOKIE'] = f'JSESSIONID={self._open_session(self._owner)}'
-        return self._app(environ, start_response)
+        self._failure.error = None
+        response = self._app(environ, start_response)
+        if self._failure.error is not None:
+            raise self._failure.error
+        return response
+
+    def _fetch_files(self, files: list[tuple[str, str, str, str]]) -> None:
+        """Fetch files; an error is raised in the owner's program, and not answered."""
+        try:
+            self._fetch(files)
+        except Error as error:
+            self._failure.error = error
+            raise NotFound(str(error)) from error
 
     def put_exact(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
@@ -187,13 +208,15 @@ class LocalArchive:
         self._archive.close()
 
 
-def open_folder(folder: Path) -> LocalArchive | Presence:
+def open_folder(folder: Path, fetch: Fetch) -> LocalArchive | Presence:
     """Open the archive in a folder, or return the server that has it.
 
     Parameters
     ----------
     folder : Path
         The folder.
+    fetch : callable
+        As for `LocalArchive`.
 
     Raises
     ------
@@ -207,7 +230,7 @@ def open_folder(folder: Path) -> LocalArchive | Presence:
         )
     _check_owner(folder)
     try:
-        return LocalArchive(folder)
+        return LocalArchive(folder, fetch)
     except ArchiveBusy as error:
         server = find(folder)
         if server is None:

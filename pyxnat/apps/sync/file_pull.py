@@ -146,24 +146,38 @@ class FilePull:
         self._keep_versions([theirs[one.key] for one in conflicts if one.key in theirs])
         taken = [one.key for one in decisions if one.action == 'take']
         self._take({key: theirs.get(key) or ours[key] for key in taken}, theirs)
+        lacking = [
+            key for key in ours if _is_lacking(key, ours, theirs) and not self._files.is_lazy
+        ]
+        self._put({key: theirs[key] for key in lacking})
         for one in decisions:
             if one.action in ('same', 'take') and one.key not in self._failed:
                 compared.pop(one.key, None)
                 compared.update({one.key: there[one.key]} if one.key in there else {})
-        return FilesPulled({**kept, **compared}, conflicts, list(self._failed.items()), bool(taken))
+        return FilesPulled(
+            {**kept, **compared}, conflicts, list(self._failed.items()), bool(taken or lacking)
+        )
 
     def _take(self, files: Mapping[str, FileRow], theirs: Mapping[str, FileRow]) -> None:
         """Make files of the folder those of the server."""
         gone = {key: file for key, file in files.items() if key not in theirs}
         for (place, label), some in _by_resource(gone):
             self._try(some, self._folder.delete_files, place, label, some.values())
-        new = {key: file for key, file in files.items() if key in theirs}
-        self._download.run(new)
-        for (place, label), some in _by_resource(new):
-            paths = {key: self._download.path(key) for key in some}
-            self._failed |= {key: self._download.failed[key] for key in some if not paths[key]}
-            there = [(file, path) for key, file in some.items() if (path := paths[key])]
-            self._try(some, self._folder.put_files, place, label, there)
+        self._put({key: file for key, file in files.items() if key in theirs})
+
+    def _put(self, files: Mapping[str, FileRow]) -> None:
+        """Store files of the server in the folder, with or without their content."""
+        if not self._files.is_lazy:
+            self._download.run(files)
+        for (place, label), some in _by_resource(files):
+            found: list[tuple[FileRow, Path | None]] = []
+            for key, file in some.items():
+                path = None if self._files.is_lazy else self._download.path(key)
+                if self._files.is_lazy or path is not None:
+                    found.append((file, path))
+                else:
+                    self._failed[key] = self._download.failed[key]
+            self._try(some, self._folder.put_files, place, label, found)
 
     def _try(
         self, files: Mapping[str, FileRow], change: Callable[..., object], *arguments: object
@@ -195,6 +209,12 @@ class FilePull:
 def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[str]) -> bool:
     """Whether a file of the server belongs to an item that the folder does not have."""
     return one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present
+
+
+def _is_lacking(key: str, ours: Mapping[str, FileRow], theirs: Mapping[str, FileRow]) -> bool:
+    """Whether a file is listed in the folder, and not fetched, as the server has it."""
+    is_same = key in theirs and ours[key].values('digest') == theirs[key].values('digest')
+    return is_same and not ours[key].is_fetched
 
 
 def _conflict(

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 from ... import errors
 from ...http.folder import create
 from ...interface import Interface
+from . import lazy
 from .decisions import decide
 from .project_pull import ProjectPull, PullOptions, units_here
 from .puller import PullReport
@@ -79,6 +80,7 @@ class Mirror:
         create(self.folder, 'LOCAL')
         self.local = Interface(self.folder.as_uri())
         self._own_folder = self.folder / 'mirror'
+        lazy.register(self.folder, self)
         self._state = State(self._own_folder)
         self._remote: Interface | None = None
         self._made: Interface | None = None
@@ -160,7 +162,8 @@ class Mirror:
         where : list or str, optional
             Criteria; of subjects that the folder does not have, only those that match are pulled.
         files : str, list of str or callable
-            ``all``, ``none``, labels of resources, or a function that is called with each row of
+            ``all``, ``none``, ``lazy`` (all are listed, and each is fetched from the server when it
+            is read), labels of resources, or a function that is called with each row of
             the listing.
         max_delete : float
             Largest share of the subjects of a project that may have been deleted at the server.

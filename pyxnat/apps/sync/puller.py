@@ -133,7 +133,7 @@ class Puller:
         Of those that the folder does not have, the files are downloaded with them.
         """
         waiting: deque[tuple[Unit, Future[tuple[Fetched, Download]]]] = deque()
-        ahead = jobs * (_AHEAD if files.is_none else 1)
+        ahead = jobs * (_AHEAD if files.is_none or files.is_lazy else 1)
         for unit, mark in todo:
             is_new = here.unit_of(unit) is None
             threads = max(1, jobs // len(todo)) if is_new else jobs
@@ -148,7 +148,7 @@ class Puller:
     ) -> tuple[Fetched, Download]:
         fetched = fetch(self._remote, unit, mark, files)
         download = self.download(fetched, jobs)
-        if is_new:
+        if is_new and not files.is_lazy:
             download.run(key for key, file in fetched.files.items() if files.has(file.row))
         return fetched, download
 

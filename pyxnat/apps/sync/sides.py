@@ -17,6 +17,7 @@ from ...interface import Interface
 from ...model import uris
 from ...model.copies import copy_document, keep_fields
 from ...model.levels import level
+from ...model.rows import size_of
 from ...model.xml import parse_xml
 from ...query.paths import uri_of
 from ...resources.base import class_of
@@ -44,7 +45,7 @@ class Files(NamedTuple):
     """Which files a mirror has."""
 
     text: str
-    """``all``, ``none``, the labels of resources, or the name of a function."""
+    """``all``, ``lazy``, ``none``, the labels of resources, or the name of a function."""
     has: Callable[[Row], bool]
     """Whether it has the file of a row."""
 
@@ -53,12 +54,17 @@ class Files(NamedTuple):
         """Return the files for the argument of `Mirror.pull`."""
         if callable(wanted):
             return cls(f'{_FUNCTION}{getattr(wanted, "__qualname__", "")}', wanted)
-        if wanted in ('all', 'none'):
-            return cls(wanted, lambda row: wanted == 'all')
+        if wanted in ('all', 'lazy', 'none'):
+            return cls(wanted, lambda row: wanted != 'none')
         if str(wanted).startswith(_FUNCTION):  # of an earlier pull: nobody knows its files
             return cls(wanted, lambda row: False)
         labels = {wanted} if isinstance(wanted, str) else set(wanted)
         return cls(', '.join(sorted(labels)), lambda row: row.get('collection') in labels)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether it lists files without fetching them."""
+        return self.text == 'lazy'
 
     @property
     def is_none(self) -> bool:
@@ -94,6 +100,11 @@ class FileRow(NamedTuple):
     def path(self) -> str:
         """Path in its resource."""
         return unquote(self.key.partition('/resources/')[2].partition('/files/')[2])
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the folder has its content."""
+        return self.row.get('is_fetched') != ''
 
     @property
     def holder(self) -> str:
@@ -221,6 +232,20 @@ class Side:
         path = _uri(unit).removeprefix(uris.ENTRY) + below
         found = (_file_row(file) for file in self.interface.select(path))
         return {file.key: file for file in found if wanted.has(file.row)}
+
+    def resource_files(self, place: str, label: str) -> dict[str, FileRow]:
+        """Return the files of one resource, by key. The requests of a selection of its files.
+
+        Parameters
+        ----------
+        place : str
+            URI of the resources of an item, as `FileRow.place`.
+        label : str
+            Label of the resource.
+        """
+        path = f'{place.removeprefix(uris.ENTRY)}/*/files'
+        found = (_file_row(file) for file in self.interface.select(path))
+        return {file.key: file for file in found if file.place == (place, label)}
 
 
 def _uri(unit: Unit) -> str:
@@ -431,7 +456,9 @@ class FolderSide(Side):
         with self.interface.cache.stamp.changing():
             self._archive.free_label(level(part.level).singular, project, part.label, holder)
 
-    def put_files(self, place: str, label: str, files: Iterable[tuple[FileRow, Path]]) -> None:
+    def put_files(
+        self, place: str, label: str, files: Iterable[tuple[FileRow, Path | None]]
+    ) -> None:
         """Store files of the server in a resource, in place of those that it has.
 
         Parameters
@@ -441,12 +468,16 @@ class FolderSide(Side):
         label : str
             Label of the resource; it is created if it is missing.
         files : iterable of tuple
-            Files of the listing, and local files with their content, which are moved.
+            Files of the listing, and local files with their content, which are moved; None for
+            one that is fetched when it is read.
         """
-        by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Path, int, str]]] = {}
+        by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Path | None, int, str]]] = {}
         for file, path in files:
-            digest = file.row.get('digest', '').lower() or digest_of(path)
-            own = file.path, path, path.stat().st_size, digest
+            digest = file.row.get('digest', '').lower()
+            size = size_of(file.row.get('Size', '')) or 0
+            if path is not None:
+                digest, size = digest or digest_of(path), path.stat().st_size
+            own = file.path, path, size, digest
             by_notes.setdefault(tuple(file.notes.items()), []).append(own)
         with self.interface.cache.stamp.changing():
             for notes, some in by_notes.items():

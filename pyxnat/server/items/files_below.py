@@ -6,6 +6,7 @@ For the owner's programs: no rights are checked.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -13,9 +14,14 @@ from sqlalchemy import ColumnElement, Connection, func, select
 
 from ...model import uris
 from ...model.levels import level
+from ..archive import Archive
+from ..db.rows import item_row
 from ..db.store import file, item, resource
+from ..errors import NotFound
+from ..storage.file_area import UNFETCHED
+from .find_files import Held
 
-__all__ = ['FileBelow', 'file_digests', 'files_below']
+__all__ = ['FileBelow', 'fetch_missing', 'file_digests', 'files_below']
 
 
 class FileBelow(NamedTuple):
@@ -123,8 +129,51 @@ def _files_of(connection: Connection, place: str, row: Any) -> list[FileBelow]:
             'digest': one.digest,
             'collection': one.label or '',
             'cat_ID': str(one.number),
+            'is_fetched': '' if one.mtime_ns == UNFETCHED else 'true',
             **{f'file_{name}': getattr(one, name) or '' for name in ('format', 'content', 'tags')},
         }
         label = one.label or str(one.number)
         found.append(FileBelow(uris.join(place, *side, 'resources'), label, one.path, columns))
     return found
+
+
+def fetch_missing(archive: Archive, held: Iterable[Held]) -> None:
+    """Fetch those of some files that are listed without content.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    held : iterable of Held
+        Files that a response sends.
+
+    Raises
+    ------
+    NotFound
+        Nothing fetches files here.
+    """
+    missing = [one for one in held if one.file.mtime_ns == UNFETCHED and not one.path.is_file()]
+    if not missing:
+        return
+    if archive.fetch is None:
+        raise NotFound(
+            f'{missing[0].file.path} was not fetched: the owner of the mirror can pull it.'
+        )
+    with archive.store.read() as connection:
+        files = [
+            (_place_of(connection, one), one.resource.label, one.file.path, one.file.digest)
+            for one in missing
+        ]
+    archive.fetch(files)
+
+
+def _place_of(connection: Connection, held: Held) -> str:
+    """Return the URI of the resources of an item, by IDs, as in `files_below`."""
+    row = held.place.row
+    side = [held.resource.side or 'out'] if level(row.level).has_sides else []
+    steps = [*side, 'resources']
+    while row is not None and row.level != 'project':
+        steps = [level(row.level).plural, uris.quote(row.id), *steps]
+        row = item_row(connection, row.parent)
+    project = held.place.row.id if held.place.row.level == 'project' else held.place.row.project
+    return uris.join(uris.ENTRY, 'projects', uris.quote(project), *steps)

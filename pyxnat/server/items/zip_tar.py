@@ -18,6 +18,7 @@ from ..db.store import fields_of
 from ..errors import BadRequest, NotFound
 from ..storage.zip_directory import check_directory
 from ..table import Table
+from .files_below import fetch_missing
 from .find_files import Held
 from .sending import Sending
 
@@ -75,6 +76,7 @@ def pack(context: Context, held: list[Held]) -> Sending:
     NotFound
         If no file is on disk.
     """
+    fetch_missing(context.archive, held)
     form = context.get('format').lower()
     writer = _zip if form == 'zip' else _tar
     entries = [(entry_name(context, one, form), one) for one in held if one.path.is_file()]

@@ -19,6 +19,7 @@ from ..http.request import Call, text
 from ..http.responses import send
 from ..items import zip_tar
 from ..items.catalogues import catalogue_of_files
+from ..items.files_below import fetch_missing
 from ..items.find_files import Held, Kept, chosen, file_uri, files_of, kept_at
 from ..items.resources import count_files
 from ..items.uris import ItemPath
@@ -151,6 +152,7 @@ def download(call: Call, connection: Connection, path: ItemPath) -> Response | T
     )  # fast for a single file among many
     if not held:
         held = files_of(call, connection, path, strict=call.is_head)
+        fetch_missing(call.archive, [one for one in held if asked.startswith(f'{one.file.path}/')])
         if inside := _entry_of(held, asked):
             return send(zip_tar.unpack_entry(*inside))
         held = chosen(held, asked, recursive=call.get('recursive').lower() not in ('false', '0'))
@@ -158,6 +160,7 @@ def download(call: Call, connection: Connection, path: ItemPath) -> Response | T
         return _nothing(call)
     if asked.endswith('/') and [one.file.path for one in held] != [asked]:
         return _several(call, held)
+    fetch_missing(call.archive, held[:1])
     if call.flag('listContents') and zip_tar.is_zip(held[0].path):
         return zip_tar.contents(held[0].path)
     return _single(call, held[0])
@@ -184,6 +187,7 @@ def _single(call: Call, held: Held) -> Response:
 def _several(call: Call, held: list[Held]) -> Response | Table:
     if call.get('index').isdigit():
         place = int(call.get('index'))
+        fetch_missing(call.archive, held[place : place + 1])
         return _send(call, held[place]) if place < len(held) else _nothing(call)
     if _is_archive(call):
         return send(zip_tar.pack(call, held))

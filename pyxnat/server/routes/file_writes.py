@@ -39,7 +39,7 @@ from ..items.uris import ItemPath, Step
 from ..items.writer import Writer
 from ..jobs import change_feed
 from ..storage.bundles import bundled
-from ..storage.file_area import Staged, check_path, pieces_of
+from ..storage.file_area import UNFETCHED, Staged, Unfetched, check_path, pieces_of
 
 __all__ = [
     'delete_files',
@@ -211,8 +211,12 @@ def _relabelled(path: ItemPath, own: OwnFiles | None) -> ItemPath:
 def _taken(call: Call, own: OwnFiles) -> Iterator[tuple[str, Staged]]:
     """Yield the paths and staged files of the owner's program."""
     for path, source, size, digest in own.files:
-        if source is not None:
-            yield check_path(path), call.archive.files.take(source, size, digest)
+        staged = (
+            Unfetched(call.archive.files.staging / 'unfetched', size, digest)
+            if source is None
+            else call.archive.files.take(source, size, digest)
+        )
+        yield check_path(path), staged
 
 
 def _sent(call: Call, path: str) -> Iterator[tuple[str, Staged]]:
@@ -407,7 +411,7 @@ def store_files(
         if bundle is not None and bundle.fits(fresh, folder):
             times = bundle.place(folder)
         else:
-            times = _place(call, folder, fresh)
+            times = _place(call, connection, folder, fresh)
         files = [
             NewFile(path, known, {**_facts(call, one), 'mtime_ns': times[path], **given})
             for path, (one, known) in fresh.items()
@@ -417,7 +421,7 @@ def store_files(
 
 
 def _place(
-    call: Call, folder: Path, fresh: Mapping[str, tuple[Staged, int | None]]
+    call: Call, connection: Connection, folder: Path, fresh: Mapping[str, tuple[Staged, int | None]]
 ) -> dict[str, int]:
     """Move staged files to their places one by one; return their times of modification."""
     area = call.archive.files
@@ -428,7 +432,11 @@ def _place(
         target = area.file_path(folder, path)
         if known is not None and keeps:
             area.keep(target)
-        times[path] = area.place(one, target)
+        if isinstance(one, Unfetched):
+            call.archive.store.later(connection, area.relative(target), None)
+            times[path] = UNFETCHED
+        else:
+            times[path] = area.place(one, target)
     return times
 
 

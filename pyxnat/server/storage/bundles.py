@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..private_files import make_folder
-from .file_area import FileArea, Staged
+from .file_area import FileArea, Staged, Unfetched
 
 __all__ = ['Bundle', 'bundled']
 
@@ -105,7 +105,7 @@ def bundled(area: FileArea, staged: list[tuple[str, Staged]]) -> Iterator[Bundle
     staged : list[tuple[str, Staged]]
         Paths in the resource and staged files.
     """
-    if len(staged) < MANY:
+    if len(staged) < MANY or any(isinstance(one, Unfetched) for _, one in staged):
         yield None
         return
     bundle = Bundle(area, staged)

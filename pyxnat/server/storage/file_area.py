@@ -29,11 +29,24 @@ from ..private_files import make_folder, open_private, tighten
 from .syncing import InMemory, Sync
 from .zip_directory import MAX_ENTRIES
 
-__all__ = ['FileArea', 'Staged', 'check_path', 'md5_of', 'pieces_of', 'safe_name']
+__all__ = [
+    'UNFETCHED',
+    'FileArea',
+    'Staged',
+    'Unfetched',
+    'check_path',
+    'md5_of',
+    'pieces_of',
+    'safe_name',
+]
 
 _log = logging.getLogger(__name__)
 MAX_NAME = 255
 """Bytes of one name in a path: the limit of common file systems."""
+
+
+UNFETCHED = -1
+"""``mtime_ns`` of a file without content: another server has it, which a mirror fetches it from."""
 
 
 @dataclass
@@ -45,6 +58,10 @@ class Staged:
     digest: str
     written: Future[None] | None = None
     """Done when the content is on disk; None if nobody waits for that."""
+
+
+class Unfetched(Staged):
+    """File that is listed without content."""
 
 
 def check_path(path: str) -> str:
@@ -505,6 +522,8 @@ class FileArea:
         self._prune(path.parent)
 
     def _repair(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
+        if row.mtime_ns == UNFETCHED:
+            return
         if not path.is_file():
             _log.warning('%s is missing: its row is removed', path)
             delete_row(connection, table, row.pk)

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 import pyxnat
+from pyxnat import errors
+from pyxnat.http import transport
+from pyxnat.server import serve
 
 from .test_names import put_names
 from .test_pull import content, pulled
@@ -35,3 +38,88 @@ def test_files_come_in_zips_and_are_not_listed_again_in_the_folder(
     assert not any('/MANY/files/' in uri for uri in uris)
     assert len(trace) < 20 and len(local) < 12
     assert content(mirror.local, P) == content(xnat, P)
+
+
+LEVELS = [
+    'resources/R/files/a.txt',
+    'subjects/S/resources/R/files/a b.txt',
+    'subjects/S/experiments/E/scans/1/resources/R/files/sub/a.txt',
+    'subjects/S/experiments/E/assessors/A/out/resources/R/files/a.txt',
+]
+
+
+@pytest.fixture
+def filled(xnat: pyxnat.Interface, P: str) -> str:
+    """Return the ID of a project with a file of one name on each level."""
+    for place in LEVELS:
+        xnat.select(f'/projects/{P}/{place}').put(place.encode())
+    return P
+
+
+def test_lazy_files_are_fetched_when_they_are_read(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, filled: str, tmp_path: Path
+) -> None:
+    with xnat.trace() as trace:
+        assert pulled(mirror, f'/projects/{filled}', files='lazy').bytes == 0
+    assert not any('/files/' in request.uri for request in trace)
+    assert content(mirror.local, filled) == content(xnat, filled)
+    assert mirror.status() == ([], [], [])
+    for place in LEVELS:
+        file = mirror.local.select(f'/projects/{filled}/{place}')
+        assert Path(file.get()).read_bytes() == place.encode()
+    with xnat.trace() as trace:
+        for place in LEVELS:
+            mirror.local.select(f'/projects/{filled}/{place}').get(tmp_path / 'again')
+        report = mirror.local.select(f'/projects/{filled}/subjects').download(tmp_path / 'all')
+    assert len(report.check().ok) == 8
+    assert not any('/R/files/' in request.uri for request in trace)
+    assert mirror.status() == ([], [], []) and pulled(mirror).ok == []
+    assert content(mirror.local, filled) == content(xnat, filled)
+
+
+def test_lazy_files_need_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = '/projects/P/resources/R/files'
+    with (
+        serve(tmp_path / 'other', durable=False) as other,
+        pyxnat.Interface(other.url, other.user, other.password, tmp_path / 'c') as remote,
+        pyxnat.Mirror(tmp_path / 'study', remote=remote) as mirror,
+    ):
+        remote.select(f'{place}/100.txt').put(b'1')
+        pulled(mirror, '/projects/P', files='lazy')
+        remote.select(f'{place}/b.txt').put(b'2')
+        with pytest.raises(errors.NotFoundError):
+            mirror.local.select(f'{place}/b.txt').get()
+        remote.select(f'{place}/100.txt').put(b'3', overwrite=True)
+        with pytest.raises(errors.DataError, match='the server has another 100.txt'):
+            mirror.local.select(f'{place}/100.txt').get()
+        pulled(mirror)
+    del mirror
+    monkeypatch.setattr(transport, 'BACKOFF_S', 0)
+    for name, value in (('HOST', other.url), ('USER', other.user), ('PASS', other.password)):
+        monkeypatch.setenv(f'XNAT_{name}', value)
+    with pyxnat.open(tmp_path / 'study') as local:
+        file = local.select(f'{place}/100.txt')
+        assert file.size() == '1'
+        for read in (file.get, lambda: local.select('/projects/P/resources/R').get(tmp_path)):
+            with pytest.raises(
+                errors.OfflineError, match=r"mirror.pull\('/projects/P', files='R'\)"
+            ):
+                read()
+
+
+def test_lazy_files_are_fetched_by_a_later_pull(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, filled: str
+) -> None:
+    pulled(mirror, f'/projects/{filled}', files='lazy')
+    size = sum(map(len, LEVELS))
+    assert pulled(mirror, f'/projects/{filled}', files='R').bytes == size
+    with xnat.trace() as trace:
+        file = mirror.local.select(f'/projects/{filled}/{LEVELS[2]}')
+        assert Path(file.get()).read_bytes() == LEVELS[2].encode()
+    assert len(trace) == 0
+    xnat.select(f'/projects/{filled}/{LEVELS[2]}').put(b'new', overwrite=True)
+    pulled(mirror, f'/projects/{filled}', files='lazy')
+    assert Path(file.get()).read_bytes() == b'new'
+    mirror.local.select(f'/projects/{filled}/{LEVELS[1]}').put(b'mine', overwrite=True)
+    assert mirror.push().failed == []
+    assert content(mirror.local, filled) == content(xnat, filled)
