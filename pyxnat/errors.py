@@ -42,6 +42,7 @@ responses to errors.
 from __future__ import annotations
 
 import html
+import json
 import re
 import traceback
 from typing import Any, NamedTuple
@@ -498,10 +499,11 @@ MESSAGE_LENGTH = 500
 
 
 def server_message(body: bytes, reason: str = '') -> str:
-    """Extract the server's own words from the HTML page around them.
+    """Extract the server's own words from the HTML page or the JSON around them.
 
     XNAT puts its message into the reason phrase and into an ``<h3>`` of a small page; a servlet
-    container writes a page of its own with a paragraph for the message.
+    container writes a page of its own with a paragraph for the message; plug-ins below ``/xapi``
+    send an object with a ``message``.
 
     Parameters
     ----------
@@ -515,7 +517,7 @@ def server_message(body: bytes, reason: str = '') -> str:
     str
         Plain text, at most `MESSAGE_LENGTH` characters.
     """
-    text = body[:_SEARCHED].decode('utf-8', 'replace')
+    text = _json_message(body[:_SEARCHED]) or body[:_SEARCHED].decode('utf-8', 'replace')
     container, heading = _CONTAINER.search(text), _HEADING.search(text)
     if container:
         text = ': '.join(part for part in container.groups() if part)
@@ -523,3 +525,14 @@ def server_message(body: bytes, reason: str = '') -> str:
         text = heading.group(1)
     words = ' '.join(html.unescape(_TAG.sub(' ', text)).split())
     return (words or reason)[:MESSAGE_LENGTH]
+
+
+def _json_message(body: bytes) -> str:
+    """Return the ``message`` of a JSON object; empty if the body is none, or has none."""
+    if not body.lstrip().startswith(b'{'):
+        return ''
+    try:
+        message = json.loads(body).get('message')
+    except ValueError:
+        return ''
+    return message if isinstance(message, str) else ''

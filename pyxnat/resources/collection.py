@@ -19,6 +19,7 @@ from ..query.plan import columns_of, levels_of
 from ..tables.table import JsonTable, Row
 from .base import Element, as_name, class_of
 from .bulk import Mappable
+from .containers import LaunchableAll
 from .forms import FormColumn, form_columns, own_documents, project_of, rows_with_forms
 from .host import Host
 from .hosted import Hosted
@@ -50,7 +51,7 @@ class _Where:
 E = TypeVar('E', bound=Element)
 
 
-class Collection(Hosted, Mappable, ToSheet, ToArrow, LazyCollection[E]):
+class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollection[E]):
     """Elements of one level, fetched level by level on iteration.
 
     Breaking off the iteration saves the remaining requests.

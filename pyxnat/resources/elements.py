@@ -18,6 +18,7 @@ from ..query.criteria import parse
 from ..query.paths import chain_of
 from ..tables.table import Row
 from .base import Element, class_of
+from .containers import Launchable
 from .files import FileElement, ResourceElement
 from .imported import Imported, Source
 from .parameters import Parameters
@@ -52,7 +53,7 @@ _PROJECT_FIELDS = (
 """Search fields of a project's summary."""
 
 
-class ProjectElement(Element, FromSheet):
+class ProjectElement(Element, FromSheet, Launchable):
     """A study."""
 
     def _get_code(self, name: str) -> int:
@@ -307,7 +308,7 @@ class ProjectElement(Element, FromSheet):
             self.put_document(changed, {'allowDataDeletion': allow_data_deletion})
 
 
-class SubjectElement(SharedElement):
+class SubjectElement(SharedElement, Launchable):
     """A person, animal or phantom."""
 
     def summary(self) -> str:
@@ -323,7 +324,7 @@ class SubjectElement(SharedElement):
         )
 
 
-class ExperimentElement(SharedElement):
+class ExperimentElement(SharedElement, Launchable):
     """An imaging session or another assessment of a subject."""
 
     def summary(self) -> str:
@@ -430,7 +431,7 @@ class ExperimentElement(SharedElement):
             self.connection.request(uris.with_query(self.uri, query), 'PUT')
 
 
-class AssessorElement(SharedElement, Parameters):
+class AssessorElement(SharedElement, Parameters, Launchable):
     """A measurement or judgement derived from a session."""
 
     @property
@@ -448,7 +449,7 @@ class ReconstructionElement(Element):
         return Provenance(self)
 
 
-class ScanElement(Parameters):
+class ScanElement(Parameters, Launchable):
     """One acquisition."""
 
     def __repr__(self) -> str:

@@ -57,7 +57,7 @@ from .routes import (
     users,
     workflows,
 )
-from .xapi import downloads, fields, forms, schemas, site, user_roles
+from .xapi import containers, downloads, fields, forms, schemas, site, user_roles
 from .xapi import users as xapi_users
 
 __all__ = ['ROUTES', 'App']
@@ -104,6 +104,7 @@ ROUTES: tuple[Route, ...] = tuple(
         fields,
         forms,
         downloads,
+        containers,
     )
     for route in module.ROUTES
 )

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from .archive import Archive
+from .jobs.container_engine import Containers
 from .jobs.pipeline_engine import Pipelines
 from .jobs.progress import Progress
 from .prearchive import sessions
@@ -83,8 +84,10 @@ class ServedArchive(Archive):
             make_folder(self._scratch)
         self.views = Views(self._scratch or self.folder)
         self.pipelines = Pipelines(self.store, self.model)
+        self.containers = Containers(self.store, self.model)
         self.progress = Progress()
-        for part in (self.displays, self.views, self.pipelines, self.progress):
+        parts = (self.displays, self.views, self.pipelines, self.containers, self.progress)
+        for part in parts:
             self.add_part(part)
         self.before_project_removal.append(partial(sessions.discard_all, self))
         self.before_project_removal.append(saved_searches.delete_of_project)
@@ -92,10 +95,12 @@ class ServedArchive(Archive):
             sessions.mend(self)
             with self.store.write() as connection:
                 self.pipelines.resume(connection)
+                self.containers.resume(connection)
 
     def close(self) -> None:
-        """Wait for running pipelines, then close the archive."""
+        """Wait for running pipelines and containers, then close the archive."""
         self.pipelines.close()
+        self.containers.close()
         self.views.close()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)  # the folder may be gone

@@ -420,6 +420,12 @@ def test_projects_are_shared_and_opened(run: Run, study: Any, server: Any) -> No
     assert 'ann' not in run('users', project, '--remove', 'ann').out
 
 
+def test_a_container_is_run_on_a_session(run: Run, study: Any, server: Any) -> None:
+    server.archive.containers.add('hello', 'xnat:mrSessionData', run=lambda one: one.log('hello'))
+    shown = run('run', study.id(), 'hello', 'E', '--container', '--wait')
+    assert shown.status == 0 and 'hello' in shown.err
+
+
 def test_api_sends_any_request(run: Run, study: Any) -> None:
     uri = f'/data/projects/{study.id()}/subjects'
     assert len(json.loads(run('api', 'get', f'{uri}?format=json').out)['ResultSet']['Result']) == 2

@@ -81,7 +81,24 @@ def demo(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any
     copy = tmp_path_factory.mktemp('copy') / 'archive'
     shutil.copytree(filled, copy)
     with serve(copy, password=PASSWORD, durable=False) as server:
+        add_containers(server)
         yield server
+
+
+def add_containers(server: Any) -> None:
+    """Add the functions of the page on containers."""
+
+    def count_scans(container: Any) -> None:
+        with pyxnat.Interface(server.url, server.user, server.password) as xnat:
+            scans = len(xnat.select(f'/experiments/{container.item}/scans').get())
+        container.log(f'{scans} scans, {container.inputs["note"]}')
+
+    def fails(container: Any) -> None:
+        raise ValueError('no such scan')
+
+    containers = server.archive.containers
+    containers.add('count-scans', 'xnat:imageSessionData', run=count_scans, inputs={'note': 'none'})
+    containers.add('fails', 'xnat:mrSessionData', run=fails)
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ EXEMPT = frozenset({
     '/data/search/elements',
     '/data/search/elements/{types!}/{part?}/{*}',
     '/schemas/{path*}',
+    '/xapi/commands',
     '/xapi/plugins',
     '/xapi/siteConfig',
     '/xapi/users/username',

@@ -19,12 +19,20 @@ from ..db.store import put_setting, settings_like
 from ..errors import BadRequest, Forbidden, NotFound, Unauthorized
 from ..http.request import Call
 from ..http.router import Access, Route, guarded
+from ..jobs.container_engine import Containers
 from .json_body import json_body
 
 __all__ = ['ROUTES', 'VERSION']
 
 VERSION = '1.8.3'
 """Version of XNAT that the archive reports."""
+
+
+def _plugins(call: Call) -> dict[str, Any]:
+    if not call.archive.part(Containers).is_installed:
+        return {}
+    about = {'id': 'containers', 'name': 'containers', 'version': '3.7.0'}
+    return {'containers': about}
 
 
 def _build_info(call: Call) -> dict[str, str]:
@@ -188,8 +196,8 @@ ROUTES = guarded(
         Route(
             'GET',
             '/xapi/plugins',
-            lambda call: {},
-            'List the plug-ins: there are none.',
+            _plugins,
+            'List the plug-ins: the Container Service if there are containers.',
             Access.LOGIN,
         ),
         Route(

@@ -95,6 +95,8 @@ def users(
 @click.argument('pipeline', default='')
 @click.argument('session', default='')
 @click.option('--set', 'settings', multiple=True, help='PARAMETER=VALUE; may be repeated.')
+@click.option('--container', is_flag=True, help='PIPELINE is a wrapper of the Container Service.')
+@click.option('--wait', is_flag=True, help='Wait for the container, and print its output.')
 @dry_run_option
 @click.pass_obj
 def run(
@@ -103,10 +105,17 @@ def run(
     pipeline: str,
     session: str,
     settings: tuple[str, ...],
+    container: bool,
+    wait: bool,
     dry_run: bool,
 ) -> None:
     """Start PIPELINE of PROJECT on SESSION; without a pipeline, list those of the project."""
-    pipelines = shell.connect().select.project(project).pipelines
+    if container and not session:
+        raise InvalidArgument(
+            'A session is missing', remedy='pyxnat run PROJECT WRAPPER SESSION --container'
+        )
+    found = shell.connect().select.project(project)
+    pipelines = found.pipelines
     if not pipeline:
         shell.output.rows(({'pipeline': name} for name in pipelines.aliases()), ['pipeline'])
         return
@@ -115,6 +124,13 @@ def run(
     parameters = dict(text.split('=', 1) for text in settings if '=' in text)
     if dry_run:
         shell.would(f'start {pipeline} on {session} with {parameters or "its defaults"}')
+        return
+    if container:
+        started = found.experiment(session).run(pipeline, **parameters)
+        shell.output.note(f'Started; its status: pyxnat api GET {started.uri}')
+        if wait:
+            started.wait(float('inf'))
+            shell.output.note(started.logs().rstrip('\n'))
         return
     pipelines.pipeline(pipeline).run(session, parameters)
     shell.output.note(f'Queued; see: pyxnat jobs {project} {pipeline} {session}')
