@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import errors
 from .cache import Cache, account_of
@@ -32,20 +32,23 @@ from .http.tracing import Trace
 from .http.transport import Transport
 from .model import uris
 from .resources.owners import Owners
-from .services.arrays import ArrayData
 from .services.arrow import ArrowTables
 from .services.bulk import Bulk
-from .services.draw import Draw
-from .services.inspector import Inspector
-from .services.lock import Locks
-from .services.manage import Manager
+from .services.lazy import forget, service
 from .services.search import SearchEngine
 from .services.select import Select
-from .services.sheets import Sheets
 from .services.transfer import Transfer
 from .services.walker import Walker
-from .services.xpath_store import XpathStore
 from .tables.table import Row
+
+if TYPE_CHECKING:
+    from .services.arrays import ArrayData
+    from .services.draw import Draw
+    from .services.inspector import Inspector
+    from .services.lock import Locks
+    from .services.manage import Manager
+    from .services.sheets import Sheets
+    from .services.xpath_store import XpathStore
 
 __all__ = ['Interface']
 
@@ -151,6 +154,15 @@ class Interface(Classic):
                 print(subject.label())
     """
 
+    # what only some programs use is loaded on first access
+    inspect: Inspector = service('services.inspector.Inspector')
+    array: ArrayData = service('services.arrays.ArrayData')
+    draw: Draw = service('services.draw.Draw')
+    locks: Locks = service('services.lock.Locks')
+    sheets: Sheets = service('services.sheets.Sheets')
+    manage: Manager = service('services.manage.Manager')
+    xpath: XpathStore = service('services.xpath_store.XpathStore')
+
     def __init__(
         self,
         server: str | None = None,
@@ -229,20 +241,14 @@ class Interface(Classic):
         self.connection = Connection(
             self._transport, self.cache, None if self._exec_is_own else self._exec, also_of_requests
         )
+        forget(self)
         self.select = Select(self)
         self.search = SearchEngine(self)
-        self.inspect = Inspector(self)
-        self.array = ArrayData(self)
-        self.draw = Draw(self)
         self.owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
-        self.locks = Locks(self)
-        self.sheets = Sheets(self)
         self.arrow = ArrowTables(self)
         self.walker = Walker(self, jobs if self._exec_is_own else 1)
-        self.manage = Manager(self)
-        self.xpath = XpathStore(self)
         self._finalizer = weakref.finalize(self, _close_collected, self._transport)
 
     def _end_previous(self) -> None:

@@ -294,7 +294,7 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
         """
         names = self.table_columns(columns)
         rows = self.rows(names)
-        return JsonTable(rows, names, kinds_of(self.routes, names, self._forms(names)))
+        return JsonTable(rows, names, lambda: kinds_of(self.routes, names, self._forms(names)))
 
     def mget(self, columns: Iterable[str]) -> list[list[Any]]:
         """Return several fields of each element, in the order given.

@@ -56,6 +56,8 @@ _NUMBER = re.compile(r'-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?')
 """A numeric cell; excludes labels such as ``007`` and numbers beyond the precision of a float."""
 _DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)?')
 
+_Kinds = Union[Mapping[str, Kind], Callable[[], Mapping[str, Kind]]]
+
 
 class JsonTable:
     """Immutable table of a search or listing; methods return new tables.
@@ -66,25 +68,24 @@ class JsonTable:
         The rows.
     order_by : sequence of str, optional
         Columns to put first; the others follow in the order of the rows.
-    kinds : mapping, optional
-        Name -> kind of the values of a column, for Arrow; other columns are text.
+    kinds : mapping or callable, optional
+        Name -> kind of the values of a column, for Arrow; other columns are text. A callable that
+        returns it is called when the kinds are needed.
 
     Attributes
     ----------
     data : list of dict
         The rows.
-    kinds : dict
-        Kinds of the columns.
     """
 
     def __init__(
         self,
         data: Iterable[Row],
         order_by: Iterable[str] = (),
-        kinds: Mapping[str, Kind] | None = None,
+        kinds: _Kinds | None = None,
     ) -> None:
         self.data: list[Row] = list(data)
-        self.kinds = dict(kinds or {})
+        self._kinds: _Kinds = kinds or {}
         alike = len({*map(len, self.data)}) <= 1
         there = dict.fromkeys(chain.from_iterable(self.data[:1] if alike else self.data))
         first = [name for name in dict.fromkeys(order_by) if not self.data or name in there]
@@ -168,8 +169,22 @@ class JsonTable:
             for row in self._with(join_column)
             if all(row[join_column] in index for index in indexes)
         ]
-        kinds = {name: kind for table in (self, *tables) for name, kind in table.kinds.items()}
-        return JsonTable(rows, self.order_by, kinds)
+        both = (self, *tables)
+        return JsonTable(
+            rows,
+            self.order_by,
+            lambda: {name: kind for table in both for name, kind in table.kinds.items()},
+        )
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """Kinds of the columns."""
+        if callable(self._kinds):
+            self._kinds = self._kinds()
+        return self._kinds
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, '_kinds': self.kinds}
 
     def _with(self, column: str) -> JsonTable:
         self._need([column] if self.data else ())
@@ -182,7 +197,7 @@ class JsonTable:
         return JsonTable(
             ({name: row.get(name, '') for name in wanted} for row in self.data),
             wanted,
-            self.kinds,
+            self._kinds,
         )
 
     def sort(self, *columns: str, reverse: bool = False) -> JsonTable:
@@ -210,7 +225,7 @@ class JsonTable:
                 *(row for row in rows if row.get(name, '') != ''),
                 *(row for row in rows if row.get(name, '') == ''),
             ]
-        return JsonTable(rows, self.order_by, self.kinds)
+        return JsonTable(rows, self.order_by, self._kinds)
 
     def where(self, *values: str, **columns: str) -> JsonTable:
         """Return the rows that match all patterns (``*``, ``?``).
@@ -255,7 +270,7 @@ class JsonTable:
             )
 
     def _filtered(self, keep: Callable[[Row], bool]) -> JsonTable:
-        return JsonTable((row for row in self.data if keep(row)), self.order_by, self.kinds)
+        return JsonTable((row for row in self.data if keep(row)), self.order_by, self._kinds)
 
     def items(self) -> list[tuple[str, ...]]:
         """Return the rows as tuples."""
@@ -400,7 +415,7 @@ class JsonTable:
         if isinstance(key, list):
             return self.select(key)
         if isinstance(key, slice):
-            return JsonTable(self.data[key], self.order_by, self.kinds)
+            return JsonTable(self.data[key], self.order_by, self._kinds)
         return self.data[key]
 
     def __eq__(self, other: object) -> bool:

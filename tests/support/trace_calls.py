@@ -1,7 +1,7 @@
 """Trace ten everyday calls: functions and modules of pyxnat passed, requests made.
 
 Threads of the archive start before the tracer and are not counted. Each call gets a new Interface
-and cache folder; connecting and creating the object of the call are not counted.
+and cache folder; connecting, loading the manager and creating the object of the call do not count.
 """
 
 from __future__ import annotations
@@ -133,6 +133,7 @@ def trace_all() -> list[Walk]:
             cache = Path(folder, f'cache-{number}')
             with pyxnat.Interface(server.url, server.user, server.password, cache) as xnat:
                 xnat.cache.expiration = 60  # a slow machine sends the same requests
+                xnat.manage.callback  # noqa: B018 - loads the manager
                 subject = prepare(xnat)
                 with xnat.trace() as trace, traced() as tracer:
                     call(subject)

@@ -11,8 +11,8 @@ from ...query.layouts import LAYOUT
 from ...resources import Element
 from ...resources.base import class_of
 from ...resources.host import Host
+from . import bids
 from .arrangement import Arrangement
-from .bids import BidsArrangement, BidsGrouping
 from .download import download, rehearse
 from .insert import insert
 from .listed import fetch_listed
@@ -83,7 +83,7 @@ class Bulk:
             Options of BIDS are given with another layout.
         """
         if layout == _BIDS:
-            return BidsArrangement(self._host.connection.server, mapping, converter)
+            return bids.BidsArrangement(self._host.connection.server, mapping, converter)
         if mapping is not None or converter is not None:
             raise errors.ProgrammingError(
                 "mapping and converter are for layout='bids'", remedy="Give layout='bids', too."
@@ -184,7 +184,7 @@ class Bulk:
                 "resource is for layout='bids'",
                 remedy='Upload to element.resource(…), or a layout.',
             )
-        plan = BidsGrouping(source, resource) if layout == _BIDS else layout
+        plan = bids.BidsGrouping(source, resource) if layout == _BIDS else layout
         with self._host.owners.reuse_lookups():
             return upload(self._host, target, source, layout=plan, params=params, **how)
 

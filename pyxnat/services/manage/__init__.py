@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...resources.host import Host
-from .forms import Forms
-from .imports import Importer
-from .prearchive import Prearchive
-from .saved_searches import SearchManager
-from .schemas import Schemas
-from .tags import Tags
-from .tokens import Tokens
-from .users import Users
+from ..lazy import service
+
+if TYPE_CHECKING:
+    from .forms import Forms
+    from .imports import Importer
+    from .prearchive import Prearchive
+    from .saved_searches import SearchManager
+    from .schemas import Schemas
+    from .tags import Tags
+    from .tokens import Tokens
+    from .users import Users
 
 __all__ = ['Callback', 'Manager']
 
@@ -46,17 +49,18 @@ class Manager:
         The users of the server.
     """
 
+    forms: Forms = service('services.manage.forms.Forms', host='_host')
+    import_dicom: Importer = service('services.manage.imports.Importer', host='_host')
+    prearchive: Prearchive = service('services.manage.prearchive.Prearchive', host='_host')
+    schemas: Schemas = service('services.manage.schemas.Schemas', host='_host')
+    search: SearchManager = service('services.manage.saved_searches.SearchManager', host='_host')
+    tags: Tags = service('services.manage.tags.Tags', host='_host')
+    tokens: Tokens = service('services.manage.tokens.Tokens', host='_host')
+    users: Users = service('services.manage.users.Users', host='_host')
+
     def __init__(self, interface: Host) -> None:
         self._host = interface
         self.callback: Callback | None = None
-        self.forms = Forms(interface)
-        self.import_dicom = Importer(interface)
-        self.prearchive = Prearchive(interface)
-        self.schemas = Schemas(interface)
-        self.search = SearchManager(interface)
-        self.tags = Tags(interface)
-        self.tokens = Tokens(interface)
-        self.users = Users(interface)
 
     def __repr__(self) -> str:
         return f'<Manager of {self._host.connection.server}>'

@@ -12,6 +12,7 @@ import click
 from ....errors import InvalidArgument
 from ....files.disk import digest_of
 from ....resources.imported import ARCHIVED
+from ....services.dicom.report import ImportReport
 from ....services.manage.imports import is_archive
 from ..exit_codes import Exit
 from ..options import dry_run_option, planned
@@ -100,6 +101,7 @@ def _imported(shell: Shell, source: str, how: dict[str, Any], state: str | None)
     target = ' '.join([interface.connection.server, *(str(how[name] or '') for name in _TARGET)])
     folder = state or staging_folder(str(Path(source).resolve()), target, 'imports')
     report = interface.manage.import_dicom(source, **how, jobs=shell.jobs, state=folder)
+    assert isinstance(report, ImportReport)  # as every import in batches
     for skipped in report.skipped[:_SHOWN]:
         shell.output.note(f'Skipped {skipped.path}: {skipped.why_not}.')
     for study in report:
