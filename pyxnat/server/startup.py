@@ -49,7 +49,7 @@ class ServedArchive(Archive):
         require_login : bool | None
             Whether guests are refused; None for the stored preference.
         schemas : Iterable[str or Path]
-            Further XSD files, or folders of them.
+            Further XSD files, or folders of them, beside those that a mirror has of its server.
         silent_refusals : bool
             Whether an upload without the right to edit is answered with 200 and stores nothing.
         durable : bool
@@ -61,7 +61,7 @@ class ServedArchive(Archive):
             folder,
             site=site,
             require_login=require_login,
-            schemas=schemas,
+            schemas=[*schemas, *_schemas_of_mirror(Path(folder))],
             silent_refusals=silent_refusals,
             durable=durable,
             shared=shared,
@@ -105,3 +105,9 @@ class ServedArchive(Archive):
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)  # the folder may be gone
         super().close()
+
+
+def _schemas_of_mirror(folder: Path) -> list[Path]:
+    """Return the folder with the schema documents of a mirror's server, if there are any."""
+    schemas = folder / 'mirror' / 'schemas'
+    return [schemas] if any(schemas.rglob('*.xsd')) else []

@@ -17,6 +17,7 @@ from .puller import PullReport
 from .push import PushPlan
 from .pusher import Pusher
 from .resolver import Resolver, Take, remove_versions
+from .schemas import pull_schemas
 from .selection import selection, stored_selections
 from .sides import Files, FolderSide, Side, always_fresh, version_path
 from .state import Conflict, State, Unit
@@ -204,12 +205,24 @@ class Mirror:
             else [selection(path, where, files)]
         )
         with always_fresh(self.remote, self.local):
+            self._pull_schemas(report, options)
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
             for selected in found:
                 pull.run(selected, options)
+        if report.failed:
+            self._state.tell(schemas='')  # a failed item may be of a type that is new there
         remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
         report.finish()
         return report
+
+    def _pull_schemas(self, report: PullReport, options: PullOptions) -> None:
+        """Fetch the schemas of the server, at the first pull and after one with failures."""
+        if options.dry_run or self._state.about.get('schemas'):
+            return
+        refusal = pull_schemas(self.remote, self.local, self._own_folder / 'schemas')
+        if refusal:
+            report.add_note(f'data types of plug-ins may be missing: {refusal}')
+        self._state.tell(schemas='refused' if refusal else 'pulled')
 
     # -- pushing
 
