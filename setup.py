@@ -16,7 +16,7 @@ PROGRESS = ['tqdm>=4.60']
 XLSX = ['openpyxl>=3.1']
 DICOM = ['pydicom>=3.0.1']
 FSSPEC = ['fsspec>=2024.12']
-BIDS = ['dcm2niix>=1.0.20220715']
+BIDS = ['dcm2niix>=1.0.20250506']
 ARROW = ['pyarrow>=15.0']
 ENGINES = ['distributed>=2024.1', 'submitit>=1.5']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX, *DICOM]
@@ -26,7 +26,7 @@ PYTEST = ['pytest>=8.0']
 DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16', *SERVER, *CLI, *FSSPEC, *PYTEST]
 TEST = [
     *PYTEST,
-    'bids-validator>=1.14',
+    'bids-validator>=1.14.7',
     *BIDS,
     'polars>=1.20',
     'duckdb>=1.1',

@@ -306,6 +306,43 @@ def test_dicom_is_converted_once(xnat: Any, project: Any, tmp_path: Path) -> Non
     report = project.download(folder, layout='bids', converter='dcm2niix')
     assert report.ok == [] and image.stat().st_ino == before
     check_valid(folder)
+    session.scan('0').create(type='T1').resource('NIFTI').file('a.nii.gz').put(T1)
+    project.download(folder, layout='bids', converter='dcm2niix')
+    assert sorted(path.name for path in image.parent.iterdir()) == [
+        'sub-S_ses-E_run-1_T1w.nii.gz',
+        'sub-S_ses-E_run-2_T1w.json',
+        'sub-S_ses-E_run-2_T1w.nii.gz',
+    ]
+
+
+def test_names_that_change_move_the_files(xnat: Any, project: Any, tmp_path: Path) -> None:
+    """A second image of one name makes the first one run 2, since its scan has a higher ID."""
+    session = project.subject('S').experiment('E').create(**MR)
+    scan = session.scan('2').create(type='rest')
+    scan.resource('NIFTI').file('a.nii.gz').put(BOLD)
+    folder = tmp_path / 'out'
+    project.download(folder, layout='bids').check()
+    earlier = folder / 'sub-S/ses-E/func/sub-S_ses-E_task-rest_bold.nii.gz'
+    before = earlier.stat().st_ino
+    scan = session.scan('1').create(type='rest')
+    scan.resource('NIFTI').file('a.nii.gz').put(BOLD + b' ')
+    report = project.download(folder, layout='bids').check()
+    first, second = (
+        earlier.with_name(f'sub-S_ses-E_task-rest_run-{n}_bold.nii.gz') for n in (1, 2)
+    )
+    assert report.ok == [first.relative_to(folder).as_posix()]
+    assert second.stat().st_ino == before and second.read_bytes() == BOLD
+    assert sorted(path.name for path in earlier.parent.iterdir()) == [
+        'sub-S_ses-E_task-rest_run-1_bold.json',
+        'sub-S_ses-E_task-rest_run-1_bold.nii.gz',
+        'sub-S_ses-E_task-rest_run-2_bold.json',
+        'sub-S_ses-E_task-rest_run-2_bold.nii.gz',
+    ]
+    assert xnat.bulk.verify(folder).is_clean and project.download(folder, layout='bids').ok == []
+    session.scan('1').delete()
+    xnat.cache.clear()
+    (note,) = project.download(folder, layout='bids').check().notes
+    assert earlier.read_bytes() == BOLD and 'run-1_bold.nii.gz is no longer on the server' in note
 
 
 def test_a_converter_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,17 @@ class Arrangement:
         """
         return distinct_places(listed)
 
+    def prepare(self, folder: Path, listed: Sequence[RemoteFile]) -> None:
+        """Bring the files of an earlier download into this arrangement.
+
+        Parameters
+        ----------
+        folder : Path
+            The download folder.
+        listed : sequence of RemoteFile
+            The files of this download, with their places.
+        """
+
     def complete(self, folder: Path, report: Report) -> None:
         """Write what belongs to the arrangement beside the files.
 

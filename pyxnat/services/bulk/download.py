@@ -97,6 +97,7 @@ def download(
         check_places(_places(listed), plan.own, names_on(folder))
     with lock_folder(folder) as is_only_run:
         began = time.time() - _CLOCK_STEP_S
+        plan.prepare(folder, listed)
         sidecar = Sidecar(folder)
         if existing != 'replace':
             _check_sources(folder, listed, sidecar.files())

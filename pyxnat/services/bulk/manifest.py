@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -133,6 +133,13 @@ class Manifest:
             if not self.path.exists() or self.path.read_bytes() != content:
                 with publish(self.path) as file:
                     file.write(content)
+
+    def rename(self, moves: Mapping[str, str]) -> None:
+        """Change places of files, from the keys to the values."""
+        with self._locked():
+            lines = {moves.get(place, place): md5 for place, md5 in self.read().items()}
+            with publish(self.path) as file:
+                file.write(b''.join(_line(place, lines[place]) for place in sorted(lines)))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

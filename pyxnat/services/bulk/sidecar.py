@@ -13,7 +13,7 @@ with a dot at the start, as most do, ignore the folder.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,6 +93,13 @@ class Sidecar:
         """Add lines for files; replace older lines of the same places."""
         lines = {note.place: note for note in (*self._notes, *notes)}
         self._notes = [lines[place] for place in sorted(lines)]
+        self._write(_FILES, self._notes)
+
+    def rename(self, moves: Mapping[str, str]) -> None:
+        """Change places of files, from the keys to the values."""
+        self._notes = sorted(
+            note._replace(place=moves.get(note.place, note.place)) for note in self._notes
+        )
         self._write(_FILES, self._notes)
 
     def files(self) -> dict[str, FileNote]:

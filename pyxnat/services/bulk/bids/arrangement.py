@@ -14,10 +14,12 @@ from ....query.paths import chain_of
 from ....resources.base import class_of
 from ..arrangement import Arrangement
 from ..report import Report
+from ..sidecar import Sidecar
 from ..wanted import RemoteFile, files_below
-from .convert import Converter
+from .convert import Converted, Converter
 from .images import Left, Placed, images_of, place_images
 from .mapping import Scan, read_rules
+from .moves import move_earlier
 from .names import labels_of, session_text
 from .tables import FILES, Dataset, People
 
@@ -83,7 +85,7 @@ class BidsArrangement(Arrangement):
         sessions: dict[tuple[str, ...], list[RemoteFile]] = defaultdict(list)
         for file in listed:
             if file.scan:
-                sessions[_session_of(file)].append(file)
+                sessions[_session_of(file.above)].append(file)
         self._sessions = set(sessions)
         self._name(sessions)
         for key in sorted(sessions):
@@ -124,6 +126,10 @@ class BidsArrangement(Arrangement):
         self._placed += placed
         self._left += [one._replace(session=key) for one in left]
 
+    def prepare(self, folder: Path, listed: Sequence[RemoteFile]) -> None:
+        """Move the images of an earlier download whose names have changed."""
+        move_earlier(folder, listed)
+
     def complete(self, folder: Path, report: Report) -> None:
         """Convert DICOM, and write the tables, the description and the list of omissions."""
         dataset = Dataset(folder)
@@ -134,28 +140,41 @@ class BidsArrangement(Arrangement):
         dataset.write_left(self._left, self._sessions)
         for left in self._left:
             report.add_note(str(left))
+        for place in self._gone(folder):
+            report.add_note(f'{place} is no longer on the server, or in no rule')
+
+    def _gone(self, folder: Path) -> list[str]:
+        """Return the files of earlier downloads of these sessions that this one does not have."""
+        places = {place for placed in self._placed for _, place in placed.files()}
+        return [
+            place
+            for place, note in Sidecar(folder).files().items()
+            if place not in places
+            and _session_of(note.above) in self._sessions
+            and (folder / place).is_file()
+        ]
 
     def _convert(self, folder: Path, report: Report) -> None:
-        """Convert the scans whose DICOM files are new or whose image is missing."""
-        fetched = set(report.ok)
+        """Convert the scans whose DICOM files are new, or whose images are missing or renamed."""
+        fetched, converted = set(report.ok), Converted(folder)
         for placed in self._placed:
             places = [place for _, place in placed.files()]
             if self._converter is None or not placed.image.sources:
                 continue
             if not all((folder / place).is_file() for place in places):
                 continue  # their failures are in the report
-            names = placed.name.folder, placed.name.stem.rpartition('_')[0]
-            if fetched.isdisjoint(places) and any(folder.glob(f'{names[0]}/{names[1]}*.nii.gz')):
+            if fetched.isdisjoint(places) and converted.has(placed.source, placed.name):
                 continue
             try:
-                self._converter.convert(folder / placed.source, folder, placed.name)
+                made = self._converter.convert(folder / placed.source, folder, placed.name)
             except (errors.DataError, OSError) as error:
                 report.add_failure(placed.first, error)
+            else:
+                converted.put(placed.source, placed.name, made)
 
 
-def _session_of(file: RemoteFile) -> tuple[str, ...]:
+def _session_of(above: Mapping[str, str]) -> tuple[str, ...]:
     """Return project, subject and session of a file; a session without a subject is its own."""
-    above = file.above
     session = above.get('experiment', '')
     return above.get('project', ''), above.get('subject') or session, session
 
