@@ -37,6 +37,7 @@ TEST = [
     'requests>=2.28',
     'trustme>=1.1',
     'xnat==0.8.1',
+    'zarr>=2.18.3',
     'xnatctl==0.6.0; python_version >= "3.11"',
 ]
 LINT = ['ruff>=0.9', 'mypy>=1.13', 'lxml-stubs', 'types-httplib2', 'types-six']

@@ -19,6 +19,7 @@ from tests.support.archive import (  # noqa: F401 - fixtures
     P,
     dest,
     local,
+    login,
     other_server,
     project,
     scan,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import runpy
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from fsspec.tests.abstract.put import AbstractPutTests
 import pyxnat
 from pyxnat.apps.file_system import XnatFileSystem
 from pyxnat.apps.file_system.addresses import Address
+from tests.support.archive import EXAMPLES
+from tests.support.plain import image as dicom_image
 
 NUMBERS = itertools.count(1)
 register = pytest.fixture(scope='module', autouse=True)
@@ -405,6 +408,35 @@ class TestSafety:
 
 
 class TestPrograms:
+    @pytest.fixture
+    def url(self, server: Any, session: Any, login: None) -> str:
+        """Return the URL of a folder."""
+        host = server.url.partition('//')[2]
+        return f'xnat://{host}/{session.parent().parent().id()}/S/E/LOGS'
+
+    def test_pandas_by_its_url(self, url: str) -> None:
+        pandas = pytest.importorskip('pandas')
+        pandas.DataFrame({'a': [1, 2]}).to_csv(f'{url}/u.csv', index=False)
+        assert list(pandas.read_csv(f'{url}/u.csv')['a']) == [1, 2]
+
+    def test_pydicom(self, url: str) -> None:
+        pydicom = pytest.importorskip('pydicom')
+        with fsspec.open(f'{url}/i.dcm', 'wb') as file:
+            file.write(dicom_image(PatientID='P7'))
+        with fsspec.open(f'{url}/i.dcm') as file:
+            assert pydicom.dcmread(file, stop_before_pixels=True).PatientID == 'P7'
+
+    def test_zarr_in_a_zip(self, url: str, tmp_path: Path) -> None:
+        zarr = pytest.importorskip('zarr')
+        store = zarr.storage.ZipStore(tmp_path / 'z.zip', mode='w')
+        zarr.open_array(store, mode='w', shape=(4, 4), chunks=(2, 2), dtype='int16')[:] = 7
+        store.close()
+        with fsspec.open(f'{url}/array.zip', 'wb') as file:
+            file.write((tmp_path / 'z.zip').read_bytes())
+        mapper = fsspec.get_mapper(f'zip::{url}/array.zip')
+        array = zarr.open_array(mapper, mode='r')
+        assert array.shape == (4, 4) and int(array[:].sum()) == 16 * 7
+
     def test_pandas(self, system: XnatFileSystem, session: Any) -> None:
         pandas = pytest.importorskip('pandas')
         path = f'{session.parent().parent().id()}/S/E/LOGS/t.csv'
@@ -431,6 +463,17 @@ class TestPrograms:
             file.write(image.to_bytes())
         with system.open(path) as file:
             assert nibabel.Nifti1Image.from_stream(file).shape == (2, 2, 2)
+
+    def test_the_example(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        nibabel = pytest.importorskip('nibabel')
+        numpy = pytest.importorskip('numpy')
+        image = nibabel.Nifti1Image(numpy.ones((2, 3, 4), 'int16'), numpy.eye(4))
+        for name, compression in (('i.nii', None), ('j.nii.gz', 'gzip')):
+            with fsspec.open(f'{url}/{name}', 'wb', compression=compression) as file:
+                file.write(image.to_bytes())
+        main = runpy.run_path(str(EXAMPLES / 'read_by_url.py'))['main']
+        assert main(f'{url}/*.nii*') == 0
+        assert capsys.readouterr().out.count('\t(2, 3, 4)\tint16\n') == 2
 
     def test_zip(self, system: XnatFileSystem, session: Any, tmp_path: Path) -> None:
         with zipfile.ZipFile(tmp_path / 'z.zip', 'w') as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 import signal
 import sqlite3
@@ -23,6 +24,7 @@ from pyxnat.services.dicom.headers import NotDicom, read_header
 from pyxnat.services.dicom.journal import Journal
 from pyxnat.services.dicom.report import INCOMPLETE, ImportReport
 from tests.conftest import DEEP
+from tests.support.archive import EXAMPLES
 from tests.support.dicoms import DATA, STUDY_UID, changed, members, write_images
 from tests.support.faults import Exchange, FaultProxy, reset_after, says, stall_after
 from tests.support.waiting import GENEROUS_S, wait_until
@@ -123,6 +125,16 @@ def test_a_lost_state_sends_nothing_twice(
     with xnat.trace() as trace:
         report = imported(project, images, tmp_path)
     assert report.ok and uploads(trace) == [] and names_in(project) == names_of(images)
+
+
+def test_the_example(
+    project: Any, images: Path, login: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(EXAMPLES / 'import_folder.py'))['main']
+    assert main(str(images), project.id()) == 0
+    assert capsys.readouterr().out.startswith('24 files sent')
+    assert main(str(images), project.id()) == 0
+    assert capsys.readouterr().out.startswith('0 files sent, 24 were sent earlier')
 
 
 # -- files and studies that are not as they should be

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import runpy
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.services.lock import lines
 from pyxnat.services.lock.lines import FileLine, Header, ItemLine, key_of
+from tests.support.archive import EXAMPLES
 
 
 @pytest.fixture
@@ -154,6 +156,19 @@ def test_a_changed_field_is_a_change_of_the_item(study: Any, tmp_path: Path) -> 
     assert [tuple(change) for change in lock.verify(study.host)] == [
         ('changed', f'{study.id()}/S1', 'group')
     ]
+
+
+def test_the_example(
+    study: Any, tmp_path: Path, login: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(EXAMPLES / 'lock_study.py'))['main']
+    path = str(tmp_path / 'study.xnatlock')
+    assert main(study.id(), path) == 0
+    assert capsys.readouterr().out == f'4 files locked in {path}\n'
+    assert main(study.id(), path, tmp_path / 'data') == 0
+    nifti(study).file('new.nii').put(b'new')
+    assert main(study.id(), path, tmp_path / 'data') == 1
+    assert '1 new' in capsys.readouterr().out
 
 
 def test_a_fetched_folder_is_the_locked_one(study: Any, lock: pyxnat.Lock, tmp_path: Path) -> None:

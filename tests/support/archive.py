@@ -12,6 +12,7 @@ import pytest
 import pyxnat
 from pyxnat.server import serve
 
+EXAMPLES = Path(__file__).parents[2] / 'examples'
 _numbers = itertools.count(1)
 
 
@@ -50,6 +51,13 @@ def dest(other_server: Any, tmp_path: Path) -> Iterator[pyxnat.Interface]:
     ) as interface:
         interface.cache.expiration = 0
         yield interface
+
+
+@pytest.fixture
+def login(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put server and login into the environment, where programs look for them."""
+    for name, value in (('HOST', server.url), ('USER', server.user), ('PASS', server.password)):
+        monkeypatch.setenv(f'XNAT_{name}', value)
 
 
 @pytest.fixture

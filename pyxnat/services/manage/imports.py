@@ -188,9 +188,8 @@ class Importer:
                     f'another import uses {folder}', remedy='Wait for its end, or give another.'
                 )
             journal = stack.enter_context(closing(Journal(folder, self._belongs_to(source, order))))
-            members = _files_of(source)
-            with progress_bar(len(members), 'file', name='read') as bar:
-                journal.scan(_counted(bar, (path for _, path in members)))
+            with progress_bar(None, 'file', name='read') as bar:
+                journal.scan(_counted(bar, (path for _, path in _files_of(source))))
             _check(journal, order, ignore_unparsable)
             return BatchImport(self._host, journal, order, jobs, batch).run()
 
@@ -271,7 +270,7 @@ def _packed(source: Source) -> Iterator[Any]:
     if is_archive(source):
         yield Path(str(source)).expanduser()
         return
-    with zips.pack(_files_of(source)) as file:
+    with zips.pack(list(_files_of(source))) as file:  # all are found before the first is packed
         yield file
 
 
@@ -283,37 +282,43 @@ def is_archive(source: Source) -> bool:
     return path.name.lower().endswith(_PACKED) and path.is_file()
 
 
-def _files_of(source: Source) -> list[tuple[str, Path]]:
-    """Return the files of a source with their names in a zip.
+def _files_of(source: Source) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a source with their names in a zip.
 
     Raises
     ------
     DataError
-        There are none.
+        There are none, or one cannot be sent.
     """
     if not isinstance(source, (str, os.PathLike)):
-        members = zips.named(_existing(location) for location in source)
+        members = iter(zips.named(_existing(location) for location in source))
     else:
         path = Path(source).expanduser()
-        members = _below(path) if path.is_dir() else zips.named([_existing(path)])
-    if not members:
+        members = _below(path) if path.is_dir() else iter(zips.named([_existing(path)]))
+    first = next(members, None)
+    if first is None:
         raise errors.DataError(
             f'there are no files to import in {source!r}',
             remedy='Give a folder with DICOM files, a zip, or files.',
         )
-    return members
+    yield first
+    yield from members
 
 
-def _below(folder: Path) -> list[tuple[str, Path]]:
-    """Return the files of a folder; warn of links to folders and of empty files.
+def _below(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the files of a folder; at the end, warn of links to folders and of empty files.
 
     Raises
     ------
     DataError
-        A file cannot be sent.
+        A file cannot be sent; raised at the end.
     """
-    found = list(entries(folder))
-    unsent = [entry for entry in found if entry.why_not]
+    unsent = []
+    for entry in entries(folder):
+        if entry.why_not:
+            unsent.append(entry)
+        else:
+            yield entry.name, entry.path
     shown = ', '.join(f'{entry.name!r} ({entry.why_not})' for entry in unsent[:_SHOWN])
     if any(entry.is_data for entry in unsent):
         raise errors.DataError(
@@ -321,7 +326,6 @@ def _below(folder: Path) -> list[tuple[str, Path]]:
         )
     if unsent:
         warnings.warn(f'not imported: {shown}', stacklevel=2)
-    return [(entry.name, entry.path) for entry in found if not entry.why_not]
 
 
 def _existing(location: str | os.PathLike[str]) -> Path:
