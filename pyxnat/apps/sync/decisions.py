@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ['GONE_HERE', 'Decision', 'Values', 'decide', 'merged']
+__all__ = ['CREATED_TWICE', 'GONE_HERE', 'Decision', 'Values', 'decide', 'is_alike', 'merged']
 
 Values = Mapping[str, str]
 
 _BOTH = 'changed on both sides'
-_MADE = 'created on both sides'
+CREATED_TWICE = 'created on both sides'
 _GONE_THERE = 'deleted there, changed here'
 GONE_HERE = 'deleted here, changed there'
 
@@ -82,7 +82,7 @@ def _decide(base: Values | None, ours: Values | None, theirs: Values | None) -> 
     if theirs is None:
         return 'conflict', _GONE_THERE
     if base is None:
-        return 'conflict', _MADE
+        return 'conflict', CREATED_TWICE
     if merged(base, ours, theirs) is None:
         return 'conflict', _BOTH
     return 'merge', ''
@@ -112,3 +112,29 @@ def merged(base: Values, ours: Values, theirs: Values) -> dict[str, str] | None:
         if value is not None:
             found[path] = value
     return found
+
+
+def is_alike(sent: str | None, stored: str | None) -> bool:
+    """Return whether a server that writes values its own way has stored a value.
+
+    Parameters
+    ----------
+    sent, stored : str or None
+        Texts of a field.
+
+    Examples
+    --------
+    >>> is_alike('3', '3.0'), is_alike('true', '1'), is_alike('a', 'b'), is_alike('a', None)
+    (True, True, False, False)
+    """
+    if sent is None or stored is None:
+        return sent == stored
+    return sent == stored or _plain(sent) == _plain(stored)
+
+
+def _plain(text: str) -> object:
+    word = {'true': '1', 'false': '0'}.get(text.strip().lower(), text.strip())
+    try:
+        return float(word)
+    except ValueError:
+        return word

@@ -115,6 +115,7 @@ class FilePull:
         base: Mapping[str, Values],
         listed: Mapping[str, FileRow],
         present: frozenset[str],
+        has_left: Callable[[str], bool],
     ) -> FilesPulled:
         """Pull the files of a unit.
 
@@ -128,10 +129,13 @@ class FilePull:
             All files at the server.
         present : frozenset of str
             Keys of the items that the folder has.
+        has_left : callable
+            Whether another unit compares the file with a key.
         """
         by = 'digest' if all(file.row.get('digest') for file in listed.values()) else 'Size'
         held = self._folder.files(unit, Files.of('all')) if present else {}
         others = {key for key, file in {**held, **listed}.items() if not self._files.has(file.row)}
+        others |= {key for key in {**held, **listed, **base} if has_left(key)}
         ours = {key: file for key, file in held.items() if key not in others}
         theirs = {key: file for key, file in listed.items() if key not in others}
         here = {key: file.values(by) for key, file in ours.items()}

@@ -257,9 +257,10 @@ class Mirror:
         Notes
         -----
         Requests: two listings with the marks; for each changed subject its document and listings of
-        its files, before and after; and one for each item or file that is sent. They are sent one
-        at a time: XNAT loses fields of parallel writes to one item. After a crash, the next push
-        compares first, so nothing is sent twice.
+        its files, before and after; one for each item or file that is sent, and one to look before
+        a new item and before a file is replaced. They are sent one at a time: XNAT loses fields of
+        parallel writes to one item. After a crash, the next push compares first, so nothing is sent
+        twice.
         """
         delete = plan.delete if plan is not None else delete
         with always_fresh(self.remote, self.local):

@@ -14,7 +14,7 @@ from ...model import uris
 from ...model.copies import Item, copy_document, read_item, values_of
 from ...model.levels import level
 
-__all__ = ['LABEL', 'PARENT', 'Part', 'parts_of', 'with_own_labels']
+__all__ = ['LABEL', 'PARENT', 'Part', 'parts_of', 'uri_of_key', 'with_own_labels']
 
 LABEL, PARENT = '@label', '@parent'
 """Names of the label, and of the key of the item above, among the values of a part."""
@@ -45,6 +45,29 @@ class Part(NamedTuple):
     def parent(self) -> str:
         """Key of the item above; empty for projects."""
         return self.values.get(PARENT, '')
+
+
+def uri_of_key(key: str, parents: Mapping[str, str]) -> str:
+    """Return the URI of an item, by IDs from the project down.
+
+    Parameters
+    ----------
+    key : str
+        Key of the item.
+    parents : mapping
+        Key of each item to that of the item above it.
+
+    Examples
+    --------
+    >>> uri_of_key('experiments/E/scans/1', {'experiments/E/scans/1': 'experiments/E',
+    ...     'experiments/E': 'subjects/S', 'subjects/S': 'projects/P'})
+    '/data/projects/P/subjects/S/experiments/E/scans/1'
+    """
+    names: list[str] = []
+    while key:
+        names[:0] = map(uris.quote, key.split('/')[-2:])
+        key = parents.get(key, '')
+    return uris.join(uris.ENTRY, *names)
 
 
 def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:

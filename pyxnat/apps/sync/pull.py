@@ -10,6 +10,7 @@ from ... import errors
 from ...model.levels import level
 from .decisions import Decision, Values, decide, merged
 from .file_pull import Download, FilePull
+from .moves import Moves, adopted
 from .parts import LABEL, Part, with_own_labels
 from .sides import FileRow, Files, FolderSide, Side
 from .state import Conflict, State, Unit
@@ -52,6 +53,8 @@ class UnitPull:
 
     Parameters
     ----------
+    remote : Side
+        The remote.
     folder : FolderSide
         The folder.
     state : State
@@ -60,21 +63,19 @@ class UnitPull:
         Folder ``mirror``.
     files : Files
         Which files are wanted.
-    marks : mapping
-        Key of each unit of the folder to its mark.
     """
 
     def __init__(
         self,
+        remote: Side,
         folder: FolderSide,
         state: State,
         mirror: Path,
         files: Files,
-        marks: Mapping[str, str],
     ) -> None:
         self._folder = folder
-        self._marks = marks
         self._state = state
+        self._moves = Moves(remote, folder, state, self._is_mirrored)
         self._mirror = mirror
         self._files = files
         self.failed: list[tuple[str, errors.Error]] = []
@@ -93,7 +94,9 @@ class UnitPull:
             Downloads of its files.
         """
         unit = fetched.unit
-        ours = {} if here is None else self._adopted(here, fetched)
+        ours = {}
+        if here is not None:
+            ours = adopted(self._folder, self._state, here, unit.key, fetched.parts)
         if ours and unit.key not in ours:
             self._add_twin(here or unit, ours, fetched)
             return False
@@ -102,8 +105,8 @@ class UnitPull:
         if not self._files.is_none:
             present = self._present(unit) if changed else frozenset(ours)
             pull = FilePull(self._folder, self._mirror, self._files, download)
-            base = self._state.base(unit.key, 'file')
-            pulled = pull.run(unit, base, fetched.files, present)
+            base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+            pulled = pull.run(unit, base, fetched.files, present, self._moves.has_left)
             bases['file'] = pulled.base
             self.conflicts += pulled.conflicts
             self.failed += pulled.failed
@@ -115,6 +118,9 @@ class UnitPull:
         unit = unit._replace(there=there, here=mark, files=self._files.text)
         self._state.put(unit, bases, self.conflicts)
         return changed
+
+    def _is_mirrored(self, unit: Unit) -> bool:
+        return unit.key in self._state.units(unit.project)
 
     def _present(self, unit: Unit) -> frozenset[str]:
         """Return the keys of the items that the folder has now."""
@@ -141,27 +147,6 @@ class UnitPull:
 
     # -- items
 
-    def _adopted(self, here: Unit, fetched: Fetched) -> dict[str, Part]:
-        """Return the items of the folder, after those created on both sides got one ID.
-
-        One that has the label and the fields of an item at the remote gets its ID. One that has
-        other fields gets the other's key here, so that it is a conflict.
-        """
-        base = self._state.base(fetched.unit.key, 'item')
-        ours = self._folder.parts(here)
-        theirs = {_name_of(part): part for part in fetched.parts.values() if part.key not in ours}
-        for part in list(ours.values()):
-            twin = theirs.get(_name_of(part))
-            if twin is None or part.key in base or not level(part.level).has_label:
-                continue
-            if twin.values == part.values:
-                self._folder.change_id(part.id, twin.id)
-                here = here._replace(key=fetched.unit.key) if part.id == here.id else here
-                return self._adopted(here, fetched)
-            if part.level != 'subjects':
-                ours[twin.key] = ours.pop(part.key)
-        return ours
-
     def _add_twin(self, here: Unit, ours: Mapping[str, Part], fetched: Fetched) -> None:
         key = fetched.unit.key
         values = dict(ours[here.key].values), dict(fetched.parts[key].values)
@@ -173,12 +158,11 @@ class UnitPull:
     ) -> tuple[dict[str, Values], bool]:
         base: dict[str, Values] = {**self._state.base(fetched.unit.key, 'item')}
         theirs, project = fetched.parts, fetched.unit.project
+        ours = {**ours}
+        self._moves.complete(fetched.unit.key, base, theirs, ours)
         ours = with_own_labels(ours, base)
         above = {key: part.parent for key, part in {**ours, **theirs}.items()}
-        decisions = [
-            self._guarded(one, ours, fetched.unit)
-            for one in decide(base, _values(ours), _values(theirs), above)
-        ]
+        decisions = decide(base, _values(ours), _values(theirs), above)
         self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))
         gone = [one.key for one in decisions if one.action == 'take' and one.key not in theirs]
         changed = False
@@ -194,19 +178,7 @@ class UnitPull:
         for one in decisions:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
                 _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
-        return base, changed
-
-    def _guarded(self, one: Decision, ours: Mapping[str, Part], unit: Unit) -> Decision:
-        """Return a conflict for a session that comes from a subject with changes here.
-
-        A PUT with its ID would move it, and these changes would be lost.
-        """
-        if one.action != 'take' or one.key in ours or not one.key.startswith('experiments/'):
-            return one
-        before = self._state.unit_of(one.key)
-        if before is None or before.key == unit.key or before.here == self._marks.get(before.key):
-            return one
-        return Decision(one.key, 'conflict', f'moved there from {before.label}, changed here')
+        return {**self._moves.left, **base}, changed
 
     def _make_room(self, part: Part, project: str) -> None:
         """Take the label of a part from another item that has another one at the server."""
@@ -254,10 +226,6 @@ class UnitPull:
             if one.is_conflict:
                 values = dict(ours.get(one.key, {})), dict(theirs.get(one.key, {}))
                 self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
-
-
-def _name_of(part: Part) -> tuple[str, str, str]:
-    return part.level, part.label, part.parent
 
 
 def _values(parts: Mapping[str, Part]) -> dict[str, Values]:

@@ -59,7 +59,6 @@ class Here:
     """
 
     def __init__(self, here: Mapping[str, tuple[Unit, str]], known: Container[str]) -> None:
-        self.marks = {key: mark for key, (_, mark) in here.items()}
         self._units = {key: unit for key, (unit, _) in here.items()}
         self._created = {unit.label: unit for key, unit in self._units.items() if key not in known}
 
@@ -180,7 +179,7 @@ class Puller:
             Downloads of its files.
         """
         key = fetched.unit.key
-        pull = UnitPull(self._folder, self._state, self._mirror, files, here.marks)
+        pull = UnitPull(self._remote, self._folder, self._state, self._mirror, files)
         try:
             changed = pull.run(fetched, here.unit_of(fetched.unit), download)
         finally:

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 from ... import errors
 from ...files.disk import publish
-from .decisions import Decision, Values, decide
-from .parts import PARENT, Part, with_own_labels
+from ...model import uris
+from .decisions import CREATED_TWICE, Decision, Values, decide, is_alike
+from .moves import Moves, adopted, is_below
+from .parts import PARENT, Part, uri_of_key, with_own_labels
 from .sides import FileRow, Files, FolderSide, RemoteSide
-from .state import State, Unit
+from .state import Conflict, State, Unit
 
-__all__ = ['PushPlan', 'Step', 'UnitPush', 'is_below', 'item_steps', 'renamed']
+__all__ = ['Compared', 'PushPlan', 'Step', 'UnitPush', 'item_steps', 'labels_first', 'renamed']
 
 _VERSION = 1
 
@@ -117,42 +119,64 @@ def item_steps(
     ours, theirs : mapping
         Items of the folder and of the server.
     """
-    steps: list[Step] = []
     actions = {one.key: one.action for one in decisions}
-    for key, part in ours.items():
-        if actions.get(key) not in ('keep', 'merge'):
-            continue
-        if key not in theirs:
-            steps.append(Step(unit, 'create', key))
-        else:
-            steps.append(Step(unit, 'change', key, _changed(base[key], part.values)))
+    sent = [key for key in ours if actions.get(key) in ('keep', 'merge')]
+    new = [Step(unit, 'create', key) for key in sent if key not in theirs]
+    labels = {key: (theirs[key].label, ours[key].label) for key in sent if key in theirs}
+    changes = [
+        Step(unit, 'change', key, _changed(base[key], ours[key].values))
+        for key in labels_first(labels)
+    ]
+    tops = [step for step in new if step.key == unit]  # a session may move there
+    steps = [*tops, *changes, *(one for one in new if one not in tops)]
+    parents = {key: part.parent for key, part in theirs.items()}
     for key, part in theirs.items():
         is_top = part.parent in ours or part.parent not in theirs
-        below = [name for name in theirs if is_below(name, key, theirs)]
+        below = [name for name in theirs if is_below(name, key, parents)]
         if is_top and all(name not in ours and actions.get(name) == 'keep' for name in below):
             steps.append(Step(unit, 'delete', key))  # the parts below go with it
     return steps
 
 
-def is_below(key: str, upper: str, parts: Mapping[str, Part]) -> bool:
-    """Return whether an item is another one, or below it.
+def labels_first(labels: Mapping[str, tuple[str, str]]) -> list[str]:
+    """Return keys in an order in which a new label is free when it is given.
 
     Parameters
     ----------
-    key, upper : str
-        Keys of the items.
-    parts : mapping
-        All items of the unit.
+    labels : mapping
+        Key of each item to its labels before and after.
+
+    Examples
+    --------
+    >>> labels_first({'a': ('A', 'B'), 'b': ('B', 'C'), 'c': ('D', 'D')})
+    ['b', 'c', 'a']
     """
-    while key != upper and key in parts:
-        key = parts[key].parent
-    return key == upper
+    waiting, found = dict(labels), list[str]()
+    while waiting:
+        taken = {before: key for key, (before, _) in waiting.items()}
+        free = [key for key, (_, after) in waiting.items() if taken.get(after, key) == key]
+        found += free or waiting
+        waiting = {key: waiting[key] for key in waiting if key not in found}
+    return found
 
 
 def _changed(before: Values, after: Values) -> tuple[str, ...]:
     return tuple(
         sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
     )
+
+
+class Compared(NamedTuple):
+    """Items of a unit on both sides, and the steps that follow."""
+
+    unit: str
+    """Its key."""
+    steps: list[Step]
+    ours: Mapping[str, Part]
+    theirs: Mapping[str, Part]
+    base: Mapping[str, Values]
+    parents: dict[str, str]
+    """Key of each item of the server to that of the item above it, which a step may change."""
 
 
 class UnitPush:
@@ -177,13 +201,24 @@ class UnitPush:
         self._delete = delete
         self.done: list[Step] = []
         self.failed: list[tuple[str, errors.Error]] = []
+        self.races: list[Conflict] = []
+        self._moves = Moves(folder, remote, state, lambda unit: True)
+
+    @property
+    def moved_from(self) -> list[Unit]:
+        """Units that sessions have left."""
+        return [self._moves.lent[key] for key in self._moved]
+
+    @property
+    def _moved(self) -> list[str]:
+        """Sessions that were moved."""
+        moved = {step.key for step in self.done if PARENT in step.fields}
+        return [key for key in self._moves.lent if key in moved]
 
     # -- items
 
-    def items(
-        self, here: Unit | None, there: Unit | None
-    ) -> tuple[list[Step], dict[str, Part], dict[str, Part]]:
-        """Return the steps for the items of a unit, and the items of both sides.
+    def items(self, here: Unit | None, there: Unit | None) -> Compared:
+        """Compare the items of a unit.
 
         Parameters
         ----------
@@ -191,22 +226,28 @@ class UnitPush:
             The unit in the folder and at the server.
         """
         key = (here or there or Unit('', '', '', '')).key
-        ours = {} if here is None else self._folder.parts(here)
         theirs = {} if there is None else self._remote.parts(there)
-        base = self._state.base(key, 'item')
+        ours = {} if here is None else adopted(self._folder, self._state, here, key, theirs)
+        base: dict[str, Values] = {**self._state.base(key, 'item')}
+        parents = {name: part.parent for name, part in theirs.items()}
+        self._moves.complete(key, base, ours, theirs)
         ours = with_own_labels(ours, base)
+        for name, part in theirs.items():
+            parents[name] = part.parent
+            if part.level == 'experiments':
+                parents[part.parent] = f'projects/{uris.segments(part.uri)[1]}'
         above = {name: part.parent for name, part in {**ours, **theirs}.items()}
         mine = {name: part.values for name, part in ours.items()}
         decisions = decide(base, mine, {name: part.values for name, part in theirs.items()}, above)
         steps = item_steps(key, decisions, base, ours, theirs)
-        changed = self._holders_with_changes(key, there, steps)
+        kept = self._holders_with_changes(key, there, steps) | (parents.keys() - theirs.keys())
         steps = [
             step
             for step in steps
             if step.action != 'delete'
-            or (self._delete and not any(is_below(one, step.key, theirs) for one in changed))
+            or (self._delete and not any(is_below(one, step.key, parents) for one in kept))
         ]
-        return steps, ours, theirs
+        return Compared(key, steps, ours, theirs, base, parents)
 
     def _holders_with_changes(self, key: str, there: Unit | None, steps: list[Step]) -> set[str]:
         """Return the items whose files the server has changed; asked only before a deletion."""
@@ -220,55 +261,94 @@ class UnitPush:
             if name not in base or file.values(next(iter(base[name]))) != base[name]
         }
 
-    def send_items(
-        self, steps: list[Step], ours: Mapping[str, Part], theirs: Mapping[str, Part]
-    ) -> dict[str, str]:
-        """Carry out steps; return the new ID of each item that was created.
+    def send_items(self, compared: Compared) -> dict[str, str]:
+        """Carry out the steps of a unit; return the new ID of each item that was created.
 
         Parameters
         ----------
-        steps : list of Step
-            Steps of one unit.
-        ours, theirs : mapping
-            Items of both sides.
+        compared : Compared
+            The unit.
         """
         ids: dict[str, str] = {}
-        for step in steps:
+        for step in compared.steps:
             try:
-                self._send_item(step, ours, theirs, ids)
+                self._send_item(step, compared, ids)
             except errors.DatabaseError as error:
                 self.failed.append((step.key, error))
             else:
                 self.done.append(step)
         return ids
 
-    def _send_item(
-        self,
-        step: Step,
-        ours: Mapping[str, Part],
-        theirs: Mapping[str, Part],
-        ids: dict[str, str],
-    ) -> None:
+    def _send_item(self, step: Step, compared: Compared, ids: dict[str, str]) -> None:
         unit = renamed(step.unit, ids)
         if step.action == 'delete':
-            self._remote.delete(theirs[step.key].uri)
+            self._remote.delete(uri_of_key(step.key, compared.parents))
             self._state.rebase(unit, 'item', step.key, None)
             return
-        part = ours[step.key]
-        if step.action == 'change':
-            before = self._state.base(unit, 'item')[step.key]
-            self._remote.change(part, theirs[step.key], before)
-            sent = {path: part.values[path] for path in step.fields if path in part.values}
-            rest = {path: text for path, text in before.items() if path not in step.fields}
-            self._state.rebase(unit, 'item', step.key, rest | sent)
-            return
+        part = compared.ours[step.key]
         owner = renamed(part.parent, ids)
+        if step.action == 'change':
+            uri = uri_of_key(step.key, compared.parents)
+            place = compared.theirs[step.key]._replace(uri=uri)
+            self._remote.change(part, place, compared.base[step.key], owner.rpartition('/')[2])
+            if PARENT in step.fields:
+                compared.parents[step.key] = owner
+                compared.parents[owner] = f'projects/{uris.segments(part.uri)[1]}'
+            return
+        twin = self._remote.namesake(part)
+        if twin is not None:
+            values = dict(part.values), dict(twin.values)
+            self.races.append(Conflict(twin.key, 'item', unit, CREATED_TWICE, *values))
+            raise errors.DuplicateError(
+                f'the server has {part.label} already',
+                uri=twin.uri,
+                remedy='It is a conflict now: mirror.resolve(…).',
+            )
         new = self._remote.create(part, owner.rpartition('/')[2])
         if new != part.id:
             self._folder.change_id(part.id, new)
             ids[part.id] = new
-        values = {**part.values, PARENT: owner}
-        self._state.rebase(renamed(step.unit, ids), 'item', renamed(part.key, ids), values)
+
+    def confirm(
+        self, compared: Compared, unit: Unit, ids: Mapping[str, str], now: Mapping[str, Part]
+    ) -> None:
+        """Record the fields that the server has as they were sent.
+
+        XNAT has no conditional write, so another program may have written at the same time. Fields
+        that read otherwise keep their base, and are a conflict.
+
+        Parameters
+        ----------
+        compared : Compared
+            The unit before.
+        unit : Unit
+            The unit, with the ID that it has now.
+        ids : mapping
+            IDs of items that were created.
+        now : mapping
+            Items of the server, read after the steps.
+        """
+        files = self._moves.files(unit)
+        for session in self._moved:
+            for key, values in compared.base.items():
+                if is_below(key, session, compared.parents):
+                    self._state.rebase(unit.key, 'item', key, values)
+            for key, values in files.items():
+                if f'/{session}/' in key:
+                    self._state.rebase(unit.key, 'file', key, values)
+        for step in self.done:
+            key = renamed(step.key, ids)
+            if step.action == 'delete' or key not in now:
+                continue
+            sent = dict(compared.ours[step.key].values)
+            if PARENT in sent:
+                sent[PARENT] = renamed(sent[PARENT], ids)
+            base = dict(compared.base.get(step.key, {}))
+            for name in step.fields or sent:
+                if is_alike(sent.get(name), now[key].values.get(name)):
+                    base.pop(name, None)
+                    base |= {name: sent[name]} if name in sent else {}
+            self._state.rebase(unit.key, 'item', key, base)
 
     # -- files
 
@@ -286,7 +366,7 @@ class UnitPush:
         """
         ours = self._folder.files(unit, Files.of('all'))
         theirs = self._remote.files(unit, Files.of('all')) if ours or not wanted.is_none else {}
-        base = self._state.base(unit.key, 'file')
+        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
         by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
         mine = {key: file.values(by) for key, file in ours.items()}
         others = {
@@ -294,6 +374,8 @@ class UnitPush:
         }
         steps = []
         for one in decide(base, mine, others):
+            if self._moves.has_left(one.key):
+                continue
             if one.action == 'keep' and one.key in ours:
                 steps.append(Step(unit.key, 'send', one.key))
             elif one.action == 'keep' and self._delete:
@@ -314,15 +396,20 @@ class UnitPush:
         """
         for step in steps:
             try:
-                if step.action == 'remove':
-                    theirs[step.key].element.delete()  # it alone, not all names that begin so
-                else:
-                    file = ours[step.key]
-                    self._remote.put_file(file, file.element.get())
+                self._send_file(step, ours.get(step.key), theirs.get(step.key))
             except errors.DatabaseError as error:
                 self.failed.append((step.key, error))
             else:
                 self.done.append(step)
+
+    def _send_file(self, step: Step, ours: FileRow | None, theirs: FileRow | None) -> None:
+        """Send or remove a file, if the server has it as it was listed."""
+        if theirs is not None:
+            self._remote.check_unchanged(theirs)
+        if theirs is not None and step.action == 'remove':
+            theirs.element.delete()  # it alone, not all names that begin so
+        elif ours is not None:
+            self._remote.put_file(ours, ours.element.get(), overwrite=theirs is not None)
 
 
 def renamed(key: str, ids: Mapping[str, str]) -> str:

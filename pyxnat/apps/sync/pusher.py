@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from ...http.progress import progress_bar
 from ...interface import Interface
-from .parts import PARENT, Part
+from .parts import Part
 from .pull import fetch
 from .puller import Here, Puller, PullReport
-from .push import PushPlan, Step, UnitPush, renamed
+from .push import PushPlan, Step, UnitPush, labels_first
 from .sides import Files, FolderSide, RemoteSide
 from .state import State, Unit
 
 __all__ = ['Pusher']
+
+
+_Marked = Mapping[str, tuple[Unit, str]]
+"""Key of each unit to it, with its mark."""
 
 
 class _Both(NamedTuple):
@@ -46,6 +50,7 @@ class Pusher:
         self._folder = FolderSide(local)
         self._state = state
         self._delete = delete
+        self._left: dict[str, Unit] = {}
 
     def plan(self) -> PushPlan:
         """Return the steps, without sending anything."""
@@ -53,7 +58,7 @@ class Pusher:
         marks: dict[str, tuple[str, str]] = {}
         for both in self._changed():
             push = self._push()
-            found, _, _ = push.items(both.here, both.there)
+            found = push.items(both.here, both.there).steps
             if both.here is not None and both.there is not None:
                 found += push.files(both.here, both.files)[0]
             elif both.here is not None:
@@ -79,6 +84,8 @@ class Pusher:
             for both in self._changed():
                 self._run(both, puller, report)
                 shown.update(1)
+            for unit in self._left.values():
+                self._record(unit, Files.of(unit.files), puller)
         report.failed += recorded.failed
         report.conflicts += self._state.conflicts()
         report.finish()
@@ -89,22 +96,27 @@ class Pusher:
 
     def _run(self, both: _Both, puller: Puller, report: PullReport) -> None:
         push = self._push()
-        steps, ours, theirs = push.items(both.here, both.there)
-        ids = push.send_items(steps, ours, theirs)
+        compared = push.items(both.here, both.there)
+        ids = push.send_items(compared)
         unit = both.here or both.there
         if both.here is not None and unit is not None:
             plural, _, name = unit.key.partition('/')
             new = ids.get(name, name)
             unit = unit._replace(key=f'{plural}/{new}', id=new)
             if both.there is not None or new != name:
-                if steps:
-                    now = self._record(unit, both.files, puller)
-                    for note in _differences(push.done, ours, now, ids):
-                        report.add_note(note)
-                if self._send_files(unit, both.files, push) or not steps:
+                if compared.steps:
+                    self._record(
+                        unit,
+                        both.files,
+                        puller,
+                        lambda now: push.confirm(compared, unit, ids, now),
+                    )
+                if self._send_files(unit, both.files, push) or not compared.steps:
                     self._record(unit, both.files, puller)
         elif unit is not None and push.done:
             self._state.bury(unit)
+        self._state.add_conflicts(push.races)
+        self._left |= {owner.key: owner for owner in push.moved_from}
         report.ok += [str(step) for step in push.done]
         for key, error in push.failed:
             report.add_failure(key, error)
@@ -116,24 +128,34 @@ class Pusher:
         push.send_files(steps, ours, theirs)
         return bool(steps)
 
-    def _record(self, unit: Unit, files: Files, puller: Puller) -> dict[str, Part]:
-        """Pull a unit that was pushed, so that its base is the present state; return it."""
+    def _record(
+        self,
+        unit: Unit,
+        files: Files,
+        puller: Puller,
+        confirm: Callable[[Mapping[str, Part]], None] = lambda now: None,
+    ) -> None:
+        """Pull a unit that was pushed, so that its base is the present state.
+
+        `confirm` gets the items of the server, before they are compared.
+        """
         found = self._remote.units(unit.project, '' if unit.id == unit.project else unit.id)
         if unit.key not in found:
-            return {}
+            return
         there, mark = found[unit.key]
         here = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
         fetched = fetch(self._remote, there, mark, files)
+        confirm(fetched.parts)
         puller.apply(fetched, Here(here, here), files, puller.download(fetched))
-        return fetched.parts
 
     def _changed(self) -> Iterator[_Both]:
         """Yield the units that the folder changed, of the projects that it mirrors."""
         for project in dict.fromkeys(unit.project for unit in self._state.units().values()):
             known = self._state.units(project)
             there, here = self._remote.units(project), self._folder.units(project)
-            labels = {unit.label: unit for key, (unit, _) in there.items() if key not in here}
-            for key in dict.fromkeys([*known, *here]):
+            self._put_back(known, here, there)
+            labels = {unit.label for key, (unit, _) in there.items() if key not in here}
+            for key in _in_order(known, here, there):
                 mine, mark = here.get(key, (None, ''))
                 before = known.get(key)
                 if mine is not None and before is not None and before.here == mark:
@@ -146,20 +168,26 @@ class Pusher:
                 files = Files.of(before.files if before is not None else 'all')
                 yield _Both(mine, other, (there_mark, mark), files)
 
+    def _put_back(
+        self, known: Mapping[str, Unit], here: dict[str, tuple[Unit, str]], there: _Marked
+    ) -> None:
+        """Give subjects that were deleted and created again their ID before."""
+        deleted = {
+            unit.label: unit for key, (unit, _) in there.items() if key in known and key not in here
+        }
+        for key, (unit, mark) in list(here.items()):
+            before = deleted.get(unit.label)
+            if key not in known and before is not None:
+                self._folder.change_id(unit.id, before.id)
+                del here[key]
+                here[before.key] = before, mark
 
-def _differences(
-    done: list[Step], sent: dict[str, Part], now: dict[str, Part], ids: dict[str, str]
-) -> Iterator[str]:
-    """Yield a note for each item that reads otherwise than it was sent.
 
-    XNAT has no conditional write: another program may have written at the same time.
-    """
-    for step in done:
-        key = renamed(step.key, ids)
-        if step.action not in ('create', 'change') or key not in now:
-            continue
-        wanted, values = sent[step.key].values, now[key].values
-        fields = [name for name in step.fields or wanted if name != PARENT]
-        other = [name for name in fields if wanted.get(name) != values.get(name)]
-        if other:
-            yield f'{key}: the server has other values in {", ".join(other)} than were sent'
+def _in_order(known: Mapping[str, Unit], here: _Marked, there: _Marked) -> list[str]:
+    """Return keys of units: renamed ones before those that get their labels, deleted ones last."""
+    both = {
+        key: (there[key][0].label, here[key][0].label)
+        for key in known
+        if key in here and key in there
+    }
+    return [*dict.fromkeys([*labels_first(both), *here, *known])]

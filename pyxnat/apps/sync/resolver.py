@@ -159,6 +159,8 @@ class Resolver:
         DataError
             It was changed since the conflict was found.
         """
+        if conflict.key.startswith('experiments/') and self._side.home(conflict.key) is not None:
+            return None
         project = self._unit(conflict).project
         units = [unit for unit, _ in self._side.units(project).values()]
         near = [unit for unit in units if unit.key == conflict.unit]

@@ -15,7 +15,7 @@ from ...files.disk import digest_of, safe_name
 from ...http.folder import Folder
 from ...interface import Interface
 from ...model import uris
-from ...model.copies import copy_document, keep_fields
+from ...model.copies import copy_document, keep_fields, read_item
 from ...model.levels import level
 from ...model.rows import size_of
 from ...model.xml import parse_xml
@@ -161,7 +161,7 @@ class Side:
     def __init__(self, interface: Interface) -> None:
         self.interface = interface
 
-    def put_file(self, file: FileRow, path: str) -> None:
+    def put_file(self, file: FileRow, path: str, overwrite: bool = True) -> None:
         """Store a file of the other side. One request, and two more.
 
         Parameters
@@ -170,10 +170,12 @@ class Side:
             The file.
         path : str
             Local file with its content.
+        overwrite : bool
+            Whether to replace a file of the same name.
         """
         target = class_of('file')(file.key, self.interface)
         with open(path, 'rb') as content:
-            target.put(content, overwrite=True, **file.notes)
+            target.put(content, overwrite=overwrite, **file.notes)
 
     def _rows(self, uri: str, **query: str) -> list[Row]:
         uri = f'{uri}?{urlencode({**query, "format": "json"}, safe=":/,")}'
@@ -215,6 +217,16 @@ class Side:
         uri = _uri(unit)
         document = self.interface.connection.request(f'{uri}?format=xml')
         return parts_of(document, unit.key.partition('/')[0], unit.project)
+
+    def home(self, key: str) -> Unit | None:
+        """Return the subject of a session; None if there is no such session. One request."""
+        uri = uris.join(uris.ENTRY, 'experiments', uris.quote(key.rpartition('/')[2]))
+        try:
+            document = self.interface.connection.request(f'{uri}?format=xml')
+        except (errors.NotFoundError, errors.PermissionDenied):
+            return None
+        item = read_item(document, 'experiments')
+        return Unit(f'subjects/{item.parent}', item.project, item.parent, '')
 
     def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
         """Return the files of a unit, by key. The requests of a selection of its files.
@@ -292,7 +304,34 @@ class RemoteSide(Side):
         found = answer.decode('utf-8', 'replace').strip().rpartition('/')[2]
         return found if level(part.level).has_label and found else part.id
 
-    def change(self, part: Part, place: Part, before: Mapping[str, str]) -> None:
+    def namesake(self, part: Part) -> Part | None:
+        """Return the item of the project that has the label of a new one.
+
+        A PUT would change that item, or move it. One request; one more if there is one.
+
+        Parameters
+        ----------
+        part : Part
+            The new item.
+        """
+        if not level(part.level).has_label:
+            return None
+        project = '/'.join(part.uri.split('/')[:4])
+        top = 'subjects' if part.level == 'subjects' else 'experiments'
+        uri = uris.join(project, top, uris.quote(part.label))
+        try:
+            document = self.interface.connection.request(f'{uri}?format=xml')
+        except errors.NotFoundError:
+            return None
+        found = read_item(document, part.level)
+        subject = found.id if top == 'subjects' else found.parent
+        if part.level == 'assessors':
+            home = self.home(found.parent)
+            subject = '' if home is None else home.id
+        unit = Unit(f'subjects/{subject}', uris.segments(project)[-1], subject, '')
+        return next((one for one in self.parts(unit).values() if one.id == found.id), None)
+
+    def change(self, part: Part, place: Part, before: Mapping[str, str], owner: str) -> None:
         """Change the fields of an item that the folder changed. A request, or some more.
 
         Parameters
@@ -303,32 +342,60 @@ class RemoteSide(Side):
             The same item as the server has it.
         before : mapping
             Fields that both sides had.
+        owner : str
+            ID of the item above at the server, to which the item moves if it is another one.
 
         Raises
         ------
         DatabaseError
-            XNAT has no request for a change: a move, or the end of a custom variable.
+            XNAT has no request for a change: the end of a custom variable, or of a move.
         """
         paths = {path for path, text in part.values.items() if before.get(path) != text}
         gone = [path for path in before if path not in part.values]
-        if PARENT in paths:
-            raise errors.NotSupportedError(
-                'it belongs to another item here',
-                uri=place.uri,
-                remedy='Move it at the server, then pull.',
-            )
-        if fields := paths - {LABEL}:
-            owner = place.parent.rpartition('/')[2] if _names_session(part) else ''
-            document = copy_document(part.item, session=owner, scans=())
+        uri = self._move(part, place, owner) if PARENT in paths else place.uri
+        if fields := paths - {LABEL, PARENT}:
+            above = place.parent.rpartition('/')[2] if _names_session(part) else ''
+            document = copy_document(part.item, session=above, scans=())
             kept = fields | {f'/{level(part.level).parent_field}'}
             content = keep_fields(document, kept)
-            self.interface.connection.request(place.uri, 'PUT', content, _XML)
-        element = class_of(level(part.level).singular)(place.uri, self.interface)
+            self.interface.connection.request(uri, 'PUT', content, _XML)
+        element = class_of(level(part.level).singular)(uri, self.interface)
         for path in gone:
             name = path.removeprefix('/').replace('@', '')
             element.attrs.set(f'{element.datatype()}/{name}', None)
         if LABEL in paths:
             element.attrs.set('label', part.label)
+
+    def _move(self, part: Part, place: Part, owner: str) -> str:
+        """Move a session to another subject; return its URI there."""
+        if part.level != 'experiments':
+            raise errors.NotSupportedError(
+                'it belongs to another item here',
+                uri=place.uri,
+                remedy='Move it at the server, then pull.',
+            )
+        project = '/'.join(place.uri.split('/')[:4])
+        uri = uris.join(project, 'subjects', uris.quote(owner), 'experiments')
+        uri = f'{uri}/{uris.quote(place.label)}'
+        document = keep_fields(copy_document(place.item, scans=()), ())
+        self.interface.connection.request(uri, 'PUT', document, _XML)
+        return uri
+
+    def check_unchanged(self, file: FileRow) -> None:
+        """Check that a file is still as it was listed. One request.
+
+        Raises
+        ------
+        IntegrityError
+            The server has another content now, or none.
+        """
+        by = 'digest' if file.row.get('digest') else 'Size'
+        rows = {str(one.row['path']): _file_row(one) for one in file.element.parent().files()}
+        now = rows.get(str(file.row['path']))
+        if now is None or now.values(by) != file.values(by):
+            raise errors.IntegrityError(
+                'the file was changed at the server meanwhile', remedy='Pull again.'
+            )
 
     def delete(self, uri: str) -> None:
         """Delete an item. One request."""

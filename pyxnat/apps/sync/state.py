@@ -177,14 +177,9 @@ class State:
                     'INSERT INTO thing VALUES (?, ?, ?, ?)',
                     [(unit.key, kind, key, json.dumps(dict(f))) for key, f in things.items()],
                 )
+            _take_from_others(connection, unit.key)
             connection.execute('DELETE FROM conflict WHERE unit = ?', (unit.key,))
-            connection.executemany(
-                'INSERT INTO conflict VALUES (?, ?, ?, ?, ?, ?)',
-                [
-                    (one.unit, one.kind, one.key, one.reason, *map(json.dumps, one[4:]))
-                    for one in conflicts
-                ],
-            )
+            _add_conflicts(connection, conflicts)
             connection.execute('DELETE FROM tombstone WHERE unit = ?', (unit.key,))
 
     def rebase(self, unit: str, kind: str, key: str, fields: Mapping[str, str] | None) -> None:
@@ -211,6 +206,7 @@ class State:
                 connection.execute(
                     'INSERT INTO thing VALUES (?, ?, ?, ?)', (*place, json.dumps(dict(fields)))
                 )
+                _take_from_others(connection, unit)
 
     def forget(self, unit: str) -> None:
         """Remove a unit with its base: for the next pull or push it is new."""
@@ -287,6 +283,11 @@ class State:
         with self._connected() as connection:
             return dict(connection.execute('SELECT unit, label FROM tombstone'))
 
+    def add_conflicts(self, conflicts: Iterable[Conflict]) -> None:
+        """Store conflicts beside those of earlier pulls."""
+        with self._connected() as connection:
+            _add_conflicts(connection, conflicts)
+
     def conflicts(self) -> list[Conflict]:
         """Return all conflicts, in the order of their keys."""
         query = 'SELECT key, kind, unit, reason, ours, theirs FROM conflict ORDER BY key'
@@ -294,3 +295,29 @@ class State:
             return [
                 Conflict(*row[:4], *map(json.loads, row[4:])) for row in connection.execute(query)
             ]
+
+
+def _add_conflicts(connection: sqlite3.Connection, conflicts: Iterable[Conflict]) -> None:
+    connection.executemany(
+        'REPLACE INTO conflict VALUES (?, ?, ?, ?, ?, ?)',
+        [(one.unit, one.kind, one.key, one.reason, *map(json.dumps, one[4:])) for one in conflicts],
+    )
+
+
+def _take_from_others(connection: sqlite3.Connection, unit: str) -> None:
+    """Remove the items of a unit, and files of its sessions, from the base of other units.
+
+    An item has one base, also after it has moved.
+    """
+    moved = connection.execute(
+        "SELECT unit, key FROM thing WHERE kind = 'item' AND unit <> ?1 AND key IN "
+        "(SELECT key FROM thing WHERE unit = ?1 AND kind = 'item')",
+        (unit,),
+    ).fetchall()
+    for other, key in moved:
+        for table in ('thing', 'conflict'):
+            connection.execute(
+                f'DELETE FROM {table} WHERE unit = ? '
+                "AND (kind = 'item' AND key = ? OR kind = 'file' AND instr(key, ?))",
+                (other, key, f'/{key}/'),
+            )

@@ -1,0 +1,182 @@
+"""Items that are elsewhere on one side: moved to another subject, or created again.
+
+A session keeps its ID when it moves to another subject, so it is compared as one item, in the unit
+that has it on the leading side: the server for a pull, the folder for a push.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from ...model import uris
+from ...model.levels import level
+from .decisions import Values
+from .parts import PARENT, Part
+from .sides import FolderSide, Side
+from .state import State, Unit
+
+__all__ = ['Moves', 'adopted', 'is_below']
+
+_SESSION = 'experiments/'
+
+
+def is_below(key: str, upper: str, parents: Mapping[str, str]) -> bool:
+    """Return whether an item is another one, or below it.
+
+    Parameters
+    ----------
+    key, upper : str
+        Keys of the items.
+    parents : mapping
+        Key of each item to that of the item above it.
+    """
+    while key != upper and key in parents:
+        key = parents[key]
+    return key == upper
+
+
+def _below(key: str, things: Mapping[str, Values]) -> list[str]:
+    parents = {name: values.get(PARENT, '') for name, values in things.items()}
+    return [name for name in things if is_below(name, key, parents)]
+
+
+class Moves:
+    """Sessions of one unit that another unit has on one side, or in the base.
+
+    Parameters
+    ----------
+    leading, other : Side
+        The side whose units are compared, and the other.
+    state : State
+        State of the mirror.
+    is_mirrored : callable
+        Whether another unit will be compared, so that a session may be left to it.
+    """
+
+    def __init__(
+        self, leading: Side, other: Side, state: State, is_mirrored: Callable[[Unit], bool]
+    ) -> None:
+        self._leading = leading
+        self._other = other
+        self._state = state
+        self._is_mirrored = is_mirrored
+        self.lent: dict[str, Unit] = {}
+        """Session -> unit whose base has it."""
+        self.left: dict[str, Values] = {}
+        """Base of the items that another unit compares."""
+        self._left: list[str] = []
+
+    def complete(
+        self,
+        unit: str,
+        base: dict[str, Values],
+        leading: Mapping[str, Part],
+        other: dict[str, Part],
+    ) -> None:
+        """Add what other units have of the sessions of the leading side; remove the rest.
+
+        Requests: one for each session that the leading side lacks, or the other; two for one that
+        has moved.
+
+        Parameters
+        ----------
+        unit : str
+            Key of the unit.
+        base : dict
+            Fields of its items that both sides had.
+        leading, other : mapping
+            Its items on both sides.
+        """
+        for key in dict.fromkeys([*leading, *other, *base]):
+            if not key.startswith(_SESSION) or '/' in key.removeprefix(_SESSION):
+                continue
+            if key in leading:
+                self._borrow(key, unit, base, other)
+            elif key in base or self._state.unit_of(key) is not None:
+                home = self._leading.home(key)
+                if home is not None and self._is_mirrored(home):
+                    self._leave(key, base, other)
+
+    def _borrow(self, key: str, unit: str, base: dict[str, Values], other: dict[str, Part]) -> None:
+        owner = None if key in base else self._state.unit_of(key)
+        if owner is not None and owner.key != unit:
+            lent = self._state.base(owner.key, 'item')
+            base.update({name: lent[name] for name in _below(key, lent)})
+            self.lent[key] = owner
+        home = self._other.home(key) if key in base and key not in other else None
+        if home is not None and home.key != unit:
+            parts = self._other.parts(home)
+            values = {name: part.values for name, part in parts.items()}
+            other.update({name: parts[name] for name in _below(key, values)})
+
+    def _leave(self, key: str, base: dict[str, Values], other: dict[str, Part]) -> None:
+        self._left.append(key)
+        self.left |= {name: base.pop(name) for name in _below(key, base)}
+        for name in _below(key, {name: part.values for name, part in other.items()}):
+            del other[name]
+
+    def has_left(self, file: str) -> bool:
+        """Whether another unit compares the file with a key."""
+        return any(f'/{key}/' in file for key in self._left)
+
+    def files(self, unit: Unit) -> dict[str, dict[str, str]]:
+        """Return the base of the files of sessions that another unit lent, by their keys here."""
+        found: dict[str, dict[str, str]] = {}
+        for key, owner in self.lent.items():
+            start, after = (f'{_uri(one)}/{key}/' for one in (owner, unit))
+            base = self._state.base(owner.key, 'file')
+            found |= {
+                after + name.removeprefix(start): values
+                for name, values in base.items()
+                if name.startswith(start)
+            }
+        return found
+
+
+def _uri(unit: Unit) -> str:
+    places = ('projects', unit.project, 'subjects', unit.id)
+    return uris.join(uris.ENTRY, *map(uris.quote, places))
+
+
+def adopted(
+    folder: FolderSide, state: State, here: Unit, key: str, theirs: Mapping[str, Part]
+) -> dict[str, Part]:
+    """Return the items of a unit of the folder, after some got their ID of the server.
+
+    One that was created here, and has the label and the fields of an item of the server, is that
+    item; also with other fields, if that item had been pulled, and was deleted here. Otherwise it
+    gets the key of that item alone, so that it is a conflict.
+
+    Parameters
+    ----------
+    folder : FolderSide
+        The folder.
+    state : State
+        State of the mirror.
+    here : Unit
+        The unit in the folder.
+    key : str
+        Key of the unit at the server.
+    theirs : mapping
+        Its items at the server.
+    """
+    base = state.base(key, 'item')
+    ours = folder.parts(here)
+    names = {_name_of(part): part for part in theirs.values() if part.key not in ours}
+    for part in list(ours.values()):
+        twin = names.get(_name_of(part))
+        if twin is None or part.key in base or not level(part.level).has_label:
+            continue
+        if state.unit_of(part.key) is not None:  # it has moved here
+            continue
+        if twin.values == part.values or twin.key in base:
+            folder.change_id(part.id, twin.id)
+            here = here._replace(key=key, id=twin.id) if part.id == here.id else here
+            return adopted(folder, state, here, key, theirs)
+        if part.level != 'subjects':
+            ours[twin.key] = ours.pop(part.key)
+    return ours
+
+
+def _name_of(part: Part) -> tuple[str, str, str]:
+    return part.level, part.label, part.parent

@@ -1,0 +1,154 @@
+"""Tests of moves and renames, which keep the ID of an item, on both sides of a mirror."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyxnat
+
+from .test_pull import MR, pulled
+from .test_push import equal, pushed
+
+
+def move(project: Any, session: str, subject: str) -> None:
+    """Move a session to another subject."""
+    uri = f'/data/projects/{project.id()}/subjects/{subject}/experiments/{session}'
+    project.host.put(f'{uri}?xsiType={MR}').raise_for_status()
+
+
+def test_a_session_that_was_moved_in_the_folder_is_moved_at_the_server(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    session = here.subject('S').experiment('E')
+    before = session.id()
+    here.subject('NEW').create(group='new')
+    session.scan('1').attrs.set('note', 'changed before')
+    session.scan('1').resource('NIFTI').file('T1.nii.gz').put(b'other', overwrite=True)
+    move(here, 'E', 'NEW')
+    moved = here.subject('NEW').experiment('E')
+    moved.attrs.set(f'{MR}/note', 'changed after')
+    moved.attrs.set('label', 'E_MOVED')
+    with xnat.trace() as trace:
+        steps = pushed(mirror, delete=True)
+    assert sorted(steps) == ['change', 'change', 'create', 'send']
+    assert 'DELETE' not in [record.method for record in trace]
+    assert equal(mirror, xnat, there.id())
+    found = there.subject('NEW').experiment('E_MOVED')
+    assert found.id() == before and found.attrs.get(f'{MR}/note') == 'changed after'
+
+
+def test_a_subject_is_deleted_after_its_sessions_have_left_it(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    before = here.subject('S').experiment('E').id()
+    here.subject('A_NEW').create()
+    move(here, 'E', 'A_NEW')
+    here.subject('S').delete()
+    assert sorted(pushed(mirror, delete=True)) == ['change', 'create', 'delete']
+    assert equal(mirror, xnat, there.id())
+    assert there.subject('A_NEW').experiment('E').id() == before
+
+
+def test_a_move_and_changes_of_the_other_side_merge(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    here.subject('S').experiment('E').attrs.set(f'{MR}/note', 'mine')
+    resource = here.subject('S').experiment('E').scan('1').resource('NIFTI')
+    resource.file('T1.nii.gz').put(b'mine', overwrite=True)
+    move(there, 'E', 'T')
+    there.subject('T').experiment('E').scan('1').attrs.set('note', 'theirs')
+    assert pulled(mirror).conflicts == []
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    session = there.subject('T').experiment('E')
+    assert session.attrs.get(f'{MR}/note') == 'mine'
+    assert session.scan('1').attrs.get('note') == 'theirs'
+    file = session.scan('1').resource('NIFTI').file('T1.nii.gz')
+    assert Path(file.get()).read_bytes() == b'mine'
+
+
+@pytest.mark.parametrize('take', ['local', 'remote'])
+@pytest.mark.sample(2)
+def test_moves_of_both_sides_are_a_conflict(
+    take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    for name in ('T', 'U'):
+        there.subject(name).create()
+    pulled(mirror)
+    move(there, 'E', 'T')
+    move(here, 'E', 'U')
+    mirror.push(delete=True)
+    mirror.pull()
+    assert there.subject('T').experiment('E').exists()
+    assert mirror.local.select.project(there.id()).subject('U').experiments().get('label') == ['E']
+    assert [one.reason for one in mirror.conflicts()] == ['changed on both sides']
+    mirror.resolve(mirror.conflicts(), take)
+    pulled(mirror)
+    pushed(mirror)
+    pulled(mirror)
+    assert equal(mirror, xnat, there.id())
+    owner = there.subject('U' if take == 'local' else 'T')
+    assert owner.experiments().get('label') == ['E']
+
+
+def test_labels_are_free_when_they_are_given(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('S').experiment('E2').create(experiments=MR)
+    there.subject('S2').create()
+    pulled(mirror)
+    before = {key: there.subject('S').experiment(key).id() for key in ('E', 'E2')}
+    here.subject('S').experiment('E2').attrs.set('label', 'E3')
+    here.subject('S').experiment('E').attrs.set('label', 'E2')
+    here.subject('S').experiment('E').create(experiments=MR)
+    here.subject('S2').attrs.set('label', 'S3')
+    here.subject('S').attrs.set('label', 'S2')
+    here.subject('S').create(group='another')
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    found = {key: there.subject('S2').experiment(key).id() for key in ('E', 'E2', 'E3')}
+    assert (found['E2'], found['E3']) == (before['E'], before['E2'])
+    assert there.subject('S').attrs.get('group') == 'another'
+
+
+@pytest.mark.parametrize('level', ['subject', 'session'])
+@pytest.mark.sample(2)
+def test_an_item_that_is_deleted_and_put_back_keeps_its_id(
+    level: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    subject = here.subject('S')
+    item, field = (subject, 'group') if level == 'subject' else (subject.experiment('E'), 'note')
+    before = item.id()
+    item.delete()
+    same = {'gender': 'female', 'handedness': 'right'}  # XNAT clears no gender
+    item.create(**(same if level == 'subject' else {'experiments': MR}), **{field: 'put back'})
+    mirror.push(delete=True)
+    pulled(mirror)
+    mirror.push(delete=True)
+    assert equal(mirror, xnat, there.id())
+    again = there.subject('S') if level == 'subject' else there.subject('S').experiment('E')
+    assert again.id() == before and again.attrs.get(field) == 'put back'
+
+
+@pytest.mark.sample(2)
+def test_a_label_that_the_server_gave_meanwhile_is_a_conflict(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    here.subject('S').experiment('X').create(experiments=MR, note='mine')
+    there.subject('T').experiment('X').create(experiments=MR, note='theirs')
+    before = there.subject('T').experiment('X').id()
+    mirror.push()
+    [conflict] = mirror.conflicts()
+    assert there.subject('T').experiment('X').attrs.mget(['ID', 'note']) == [before, 'theirs']
+    mirror.resolve(conflict, 'both')
+    pulled(mirror)
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    assert there.subject('S').experiment('X_local').attrs.get('note') == 'mine'
