@@ -155,9 +155,13 @@ class ContainerRun(Hosted):
         self.workflow = workflow
 
     def __repr__(self) -> str:
-        return errors.printable(
-            f'<ContainerRun {self.workflow}: {self.wrapper} on {self.element.path_name}>'
-        )
+        return errors.printable(f'<ContainerRun {self.workflow}: {self.wrapper} on {self._name}>')
+
+    @property
+    def _name(self) -> str:
+        """The label of the element if it is known, else the name in its path."""
+        label: str = self.element.row.get(self.element.level.label_column, '')
+        return label or str(self.element.path_name)
 
     @property
     def uri(self) -> str:
@@ -207,8 +211,7 @@ class ContainerRun(Hosted):
             remaining = end - time.monotonic()
             if remaining <= 0:
                 raise NetworkTimeout(
-                    f'{self.wrapper} on {self.element.path_name} is {status or "unknown"} after '
-                    f'{timeout:g} s',
+                    f'{self.wrapper} on {self._name} is {status or "unknown"} after {timeout:g} s',
                     uri=self.connection.server + self.uri,
                     remedy='It goes on: wait longer, or kill() it.',
                 )
@@ -218,7 +221,7 @@ class ContainerRun(Hosted):
     def _check(self, status: str, details: str) -> None:
         if not status.startswith('Complete'):
             raise DataError(
-                f'{self.wrapper} on {self.element.path_name}: {status}'
+                f'{self.wrapper} on {self._name}: {status}'
                 + (f' ({details[:300]})' if '(' in status and details else ''),
                 uri=self.connection.server + self.uri,
                 remedy="logs('stderr') of the run has the reason, if the container was started.",
@@ -242,7 +245,7 @@ class ContainerRun(Hosted):
             if str(row.get('workflow-id')) == self.workflow:
                 return str(row['id'])
         raise NotFoundError(
-            f'{self.wrapper} on {self.element.path_name} has no container; it is '
+            f'{self.wrapper} on {self._name} has no container; it is '
             f'{fields.get("status", "unknown")}',
             uri=self.connection.server + self.uri,
             remedy='Wait until it runs. A run that failed before has its reason in the workflow.',

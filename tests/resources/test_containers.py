@@ -111,6 +111,15 @@ def test_a_run_that_goes_on_can_be_killed(session: Any) -> None:
         run.wait(TIMEOUT_S, 0.05)
 
 
+def test_a_crash_leaves_no_run_open(server: Any, session: Any) -> None:
+    ended, run = session.run('tells').wait(TIMEOUT_S, 0.05), session.run('waits')
+    assert wait_until(lambda: run.status() == 'Running', 'the container to start')
+    with server.archive.store.write() as connection:
+        server.archive.containers.resume(connection)  # as the next start after a crash does
+    assert (ended.status(), run.status()) == ('Complete', 'Failed')
+    run.kill()
+
+
 def test_many_are_launched_and_waited_for(project: Any) -> None:
     for label in ('A', 'B', 'C'):
         kind = 'xnat:petSessionData' if label == 'C' else 'xnat:mrSessionData'

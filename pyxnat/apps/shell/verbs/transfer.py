@@ -68,7 +68,11 @@ def _filters(command: Any) -> Any:
 @click.argument('paths', nargs=-1)
 @click.option('--from', 'list_', help='CSV or text file with IDs or labels of sessions.')
 @click.option('--column', default='', help='Column of the IDs in that file: header or number.')
-@click.option('--layout', default='', help='Paths of the files; see the page on many files.')
+@click.option(
+    '--layout', default='', help='Paths of the files, or bids; see the page on many files.'
+)
+@click.option('--mapping', default='', help='JSON file with rules for --layout bids.')
+@click.option('--converter', default='', help='dcm2niix, for --layout bids.')
 @click.option(
     '--existing',
     type=click.Choice(['refresh', 'keep', 'replace', 'error']),
@@ -85,6 +89,8 @@ def get(
     list_: str | None,
     column: str,
     layout: str,
+    mapping: str,
+    converter: str,
     existing: str,
     dry_run: bool,
     plan: str | None,
@@ -98,7 +104,8 @@ def get(
     """
     shell: Shell = context.obj
     rules = context.meta.get('rules', [])
-    options = {'existing': existing, **({'layout': layout} if layout else {})}
+    places = {'layout': layout, 'mapping': mapping, 'converter': converter}
+    options = {'existing': existing, **{name: value for name, value in places.items() if value}}
     if list_ is not None:
         if plan or apply:
             raise InvalidArgument('a list has no plan', remedy='Use --dry-run.')
