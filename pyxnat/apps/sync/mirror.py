@@ -227,7 +227,12 @@ class Mirror:
     # -- pushing
 
     def push(
-        self, plan: PushPlan | None = None, *, delete: bool = False, dry_run: bool = False
+        self,
+        plan: PushPlan | None = None,
+        *,
+        delete: bool = False,
+        max_delete: float = _MAX_DELETE,
+        dry_run: bool = False,
     ) -> Any:
         """Send the changes of the folder to the server.
 
@@ -241,6 +246,9 @@ class Mirror:
             Plan of an earlier `dry_run`; it is carried out only if it would be the same now.
         delete : bool
             Whether deletions in the folder are made at the server, too.
+        max_delete : float
+            Largest share of the subjects of a project that may be deleted at the server; one may
+            always. A plan has been checked when it was made.
         dry_run : bool
             Whether to return the plan and send nothing.
 
@@ -252,7 +260,8 @@ class Mirror:
         Raises
         ------
         DataError
-            The plan does not fit any more.
+            The plan does not fit any more, or more subjects are missing in the folder than
+            `max_delete` allows.
 
         Notes
         -----
@@ -262,18 +271,17 @@ class Mirror:
         parallel writes to one item. After a crash, the next push compares first, so nothing is sent
         twice.
         """
-        delete = plan.delete if plan is not None else delete
+        if plan is not None:
+            delete, max_delete = plan.delete, 1
+        pusher = Pusher(self.remote, self.local, self._state, delete, max_delete)
         with always_fresh(self.remote, self.local):
-            if plan is not None or dry_run:
-                now = Pusher(self.remote, self.local, self._state, delete).plan()
-                if dry_run:
-                    return now
-                if now != plan:
-                    raise errors.DataError(
-                        'the plan does not fit any more: one of the sides has changed',
-                        remedy='Make a new one with push(dry_run=True).',
-                    )
-            pusher = Pusher(self.remote, self.local, self._state, delete)
+            if dry_run:
+                return pusher.plan()
+            if plan is not None and pusher.plan() != plan:
+                raise errors.DataError(
+                    'the plan does not fit any more: one of the sides has changed',
+                    remedy='Make a new one with push(dry_run=True).',
+                )
             return pusher.run(self._own_folder)
 
     def resolve(self, keys: str | Conflict | Iterable[str | Conflict], take: Take) -> None:

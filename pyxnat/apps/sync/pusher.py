@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ... import errors
 from ...http.progress import progress_bar
 from ...interface import Interface
 from .parts import Part
@@ -43,17 +44,24 @@ class Pusher:
         State of the mirror.
     delete : bool
         Whether deletions are sent.
+    max_delete : float
+        Largest share of the subjects of a project that may be deleted.
     """
 
-    def __init__(self, remote: Interface, local: Interface, state: State, delete: bool) -> None:
+    def __init__(
+        self, remote: Interface, local: Interface, state: State, delete: bool, max_delete: float
+    ) -> None:
         self._remote = RemoteSide(remote)
         self._folder = FolderSide(local)
         self._state = state
         self._delete = delete
+        self._max_delete = max_delete
         self._left: dict[str, Unit] = {}
+        self._failed: dict[str, errors.Error] = {}
 
     def plan(self) -> PushPlan:
         """Return the steps, without sending anything."""
+        self._failed.clear()
         steps: list[Step] = []
         marks: dict[str, tuple[str, str]] = {}
         for both in self._changed():
@@ -77,6 +85,7 @@ class Pusher:
         mirror : Path
             Folder ``mirror``.
         """
+        self._failed.clear()
         report = PullReport('pushed')
         recorded = PullReport()
         puller = Puller(self._remote, self._folder, self._state, mirror, recorded)
@@ -87,6 +96,8 @@ class Pusher:
             for unit in self._left.values():
                 self._record(unit, Files.of(unit.files), puller)
         report.failed += recorded.failed
+        for key, error in self._failed.items():
+            report.add_failure(key, error)
         report.conflicts += self._state.conflicts()
         report.finish()
         return report
@@ -151,8 +162,9 @@ class Pusher:
     def _changed(self) -> Iterator[_Both]:
         """Yield the units that the folder changed, of the projects that it mirrors."""
         for project in dict.fromkeys(unit.project for unit in self._state.units().values()):
-            known = self._state.units(project)
+            known, everywhere = self._state.units(project), self._state.units()
             there, here = self._remote.units(project), self._folder.units(project)
+            self._check_deletions(known, here, project)
             self._put_back(known, here, there)
             labels = {unit.label for key, (unit, _) in there.items() if key not in here}
             for key in _in_order(known, here, there):
@@ -161,12 +173,27 @@ class Pusher:
                 if mine is not None and before is not None and before.here == mark:
                     continue
                 other, there_mark = there.get(key, (None, ''))
+                if (before is None and key in everywhere) or (
+                    mine is None and self._folder.has_subject(key)
+                ):
+                    self._failed[key] = _moved(key)
+                    continue
                 if mine is not None and before is None and mine.label in labels:
                     continue  # a pull compares them: it may be the same
                 if before is not None and other is None:
                     continue  # the server has deleted it: a pull decides
                 files = Files.of(before.files if before is not None else 'all')
                 yield _Both(mine, other, (there_mark, mark), files)
+
+    def _check_deletions(self, known: Mapping[str, Unit], here: _Marked, project: str) -> None:
+        """Raise an error if so many subjects are missing that they were hardly deleted."""
+        subjects = [key for key in known if key.startswith('subjects/')]
+        gone = [key for key in subjects if key not in here]
+        if self._delete and len(gone) > max(1, int(self._max_delete * len(subjects))):
+            raise errors.DataError(
+                f'{len(gone)} of {len(subjects)} subjects of {project} are missing in the folder',
+                remedy='If they were deleted there, push with delete=True and max_delete=1.',
+            )
 
     def _put_back(
         self, known: Mapping[str, Unit], here: dict[str, tuple[Unit, str]], there: _Marked
@@ -181,6 +208,13 @@ class Pusher:
                 self._folder.change_id(unit.id, before.id)
                 del here[key]
                 here[before.key] = before, mark
+
+
+def _moved(key: str) -> errors.Error:
+    return errors.NotSupportedError(
+        f'{key} is in another project in the folder',
+        remedy='Move it at the server, its sessions first, then pull.',
+    )
 
 
 def _in_order(known: Mapping[str, Unit], here: _Marked, there: _Marked) -> list[str]:

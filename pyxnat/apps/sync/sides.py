@@ -580,6 +580,19 @@ class FolderSide(Side):
         uri = f'{part.uri.rpartition("/")[0]}/{uris.quote(name)}'
         self.interface.connection.request(uri, 'PUT', document, _XML)
 
+    def has_subject(self, key: str) -> bool:
+        """Whether the folder has a subject, in whatever project."""
+        plural, _, name = key.partition('/')
+        if plural != 'subjects':
+            return False
+        try:
+            self.interface.connection.request(
+                uris.join(uris.ENTRY, plural, uris.quote(name)) + '?format=xml'
+            )
+        except errors.NotFoundError:
+            return False
+        return True
+
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at the server.
 

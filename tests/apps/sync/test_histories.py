@@ -1,8 +1,10 @@
-"""Random histories of both sides, with pulls, pushes and decisions in any order."""
+"""Random histories of both sides, with pulls, pushes, kills and decisions in any order."""
 
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,12 +14,36 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from tests.conftest import DEEP
+from tests.conftest import DEEP, ROOT
 
 from .test_pull import MR, content
 
-SEEDS = range(300 if DEEP else 2)
-STEPS = 25 if DEEP else 12
+SEEDS = range(1000 if DEEP else 3)
+STEPS = 25 if DEEP else 10
+KILLED = 5
+"""Of so many histories, one is with processes that are killed."""
+
+Fields = dict[tuple[str, str], str]
+"""Key of an item or file and name of a field -> text."""
+
+PROGRAM = """
+import os, sys
+import pyxnat
+folder, server, user, word, what, count = sys.argv[1:]
+left = int(count)
+def hook(event, arguments):
+    global left
+    if event in ('open', 'os.rename', 'os.remove', 'sqlite3.connect', 'socket.connect'):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), 9)
+with pyxnat.Interface(server, user, word) as xnat, pyxnat.Mirror(folder, remote=xnat) as mirror:
+    sys.addaudithook(hook)
+    options = {} if what == 'pull' else {'delete': what == 'delete'}
+    (mirror.pull if what == 'pull' else mirror.push)(max_delete=1, **options)
+    left = 10**9
+"""
+"""Pulls or pushes, and kills itself after so many files, databases and connections."""
 
 
 class Person:
@@ -36,37 +62,41 @@ class Person:
             lambda subject, text: subject.attrs.set('group', text),
             lambda subject, text: subject.attrs.set('src', text),
             lambda subject, text: subject.create() if not subject.exists() else None,
-            self.session,
-            self.session,
-            self.file,
-            self.remove,
+            *(self.session, self.session, self.file, self.file, self.remove),
+            *(self.rename, self.move, self.share),
         ]
-        subject = self.project.subject(f'S{self.dice.randrange(2)}')
+        subject = self.project.subject(f'S{self.dice.randrange(3)}')
         self.count += 1
         text = (
-            f'{self.dice.randrange(3)}' if self.dice.random() < 0.3 else f'{id(self)}{self.count}'
+            f'{self.dice.randrange(3)}' if self.dice.random() < 0.3 else f'{self.name}{self.count}'
         )
         act = self.dice.choice(work)
         if act in work[:2] and not subject.exists():
             subject.create()
-        act(subject, text)
+        with suppress(errors.DuplicateError):  # the label is taken
+            act(subject, text)
 
     def session(self, subject: Any, text: str) -> None:
-        session = subject.experiment(f'{subject.path_name}_E{self.dice.randrange(2)}')
-        if not session.exists():
-            session.create(experiments=MR, **{f'{MR}/note': text})
+        label = f'E{self.dice.randrange(3)}'
+        session = self.project.experiments().get('label')
+        if label not in session:
+            subject.experiment(label).create(experiments=MR, **{f'{MR}/note': text})
+            return
+        found = next(one for one in self.project.experiments() if one.label() == label)
+        if self.dice.random() < 0.5:
+            found.attrs.set(f'{MR}/note', text)
+            return
+        scan = found.scan(str(self.dice.randrange(2)))
+        if not scan.exists():
+            scan.create(type='T1')
         elif self.dice.random() < 0.5:
-            session.attrs.set(f'{MR}/note', text)
+            scan.attrs.set('note', text)
         else:
-            scan = session.scan(str(self.dice.randrange(2)))
-            if scan.exists():
-                scan.attrs.set('note', text)
-            else:
-                scan.create(type='T1')
+            scan.resource('R').file('s.txt').put(text.encode(), overwrite=True)
 
     def file(self, subject: Any, text: str) -> None:
         name = f'{self.dice.randrange(2)}.txt'
-        content = f'{self.name}{"x" * self.count}'  # of a new size: XNAT marks no other change
+        content = f'{self.name}{"x" * self.count}'
         subject.resource('R').file(name).put(content.encode(), overwrite=True)
 
     def remove(self, subject: Any, text: str) -> None:
@@ -75,45 +105,147 @@ class Person:
         if items:
             self.dice.choice(items).delete()
 
+    def rename(self, subject: Any, text: str) -> None:
+        items = [*self.project.subjects(), *self.project.experiments()]
+        if items:
+            item = self.dice.choice(items)
+            item.attrs.set('label', f'{item.label()[0]}{self.dice.randrange(5)}')
+
+    def move(self, subject: Any, text: str) -> None:
+        sessions = self.project.experiments().get('label')
+        if sessions and subject.exists():
+            session = self.dice.choice(sorted(sessions))
+            uri = (
+                f'/data/projects/{self.project.id()}/subjects/{subject.id()}/experiments/{session}'
+            )
+            subject.host.put(f'{uri}?xsiType={MR}').raise_for_status()
+
+    def share(self, subject: Any, text: str) -> None:
+        if self.name == 'there' and subject.exists():
+            other = self.project.host.select.project(f'{self.project.id()}_2')
+            if other.id() in subject.shares().get():
+                subject.unshare(other.id())
+            else:
+                subject.share(other.id())
+
+
+class Watch:
+    """Finds changes of one side that the other one overwrote without a conflict."""
+
+    def __init__(self, here: pyxnat.Interface, there: pyxnat.Interface, project: str) -> None:
+        self.sides = {'here': here, 'there': there}
+        self.project = project
+        self.agreed: Fields = {}
+
+    def fields(self, side: str) -> Fields:
+        found: Fields = {}
+        for items, files in content(self.sides[side], self.project).values():
+            for key, values in items.items():
+                found |= {(key, name): text for name, text in values.items()}
+            for key, (values, _) in files.items():
+                name = key[key.index('/experiments/') :] if '/experiments/' in key else key
+                found[name, 'digest'] = values['digest']
+        return found
+
+    def check(self, side: str, work: Callable[[], object]) -> None:
+        """Do something that changes a side, which must keep its own changes; the other all."""
+        before = {name: self.fields(name) for name in self.sides}
+        work()
+        after = {name: self.fields(name) for name in self.sides}
+        for place, text in before[side].items():
+            if 'LOCAL_' in place[0] or (side == 'here' and place[1] == '@label'):
+                continue  # it got an ID, or gave its label to another item for a while
+            if self.agreed.get(place) != text:
+                assert after[side].get(place) == text, f'{place} was overwritten {side}'
+        if side == 'here':
+            assert after['there'] == before['there'], 'a pull changed the server'
+        self.agree(after)
+
+    def agree(self, now: dict[str, Fields]) -> None:
+        here, there = now['here'], now['there']
+        for place in {**here, **there, **self.agreed}:
+            if here.get(place) == there.get(place):
+                self.agreed.pop(place, '')
+                if place in here:
+                    self.agreed[place] = here[place]
+
+    def resolved(self, key: str, take: str) -> None:
+        """A person decided: the other version of an item or file may be overwritten."""
+        side = 'there' if take == 'local' else 'here'
+        name = (
+            key[key.index('/experiments/') :]
+            if '/files/' in key and '/experiments/' in key
+            else key
+        )
+        for place, text in self.fields(side).items():
+            if name in place[0] or key.startswith(('subjects/', 'experiments/')):
+                self.agreed[place] = text
+
 
 @pytest.mark.parametrize('seed', SEEDS)
 def test_both_sides_are_equal_in_the_end(
-    seed: int, xnat: pyxnat.Interface, project: Any, tmp_path: Path
+    seed: int, server: Any, xnat: pyxnat.Interface, project: Any, tmp_path: Path
 ) -> None:
     dice, name = random.Random(seed), project.id()
+    xnat.put(f'/data/projects/{name}_2').raise_for_status()
+    login = (server.url, server.user, server.password)
+    is_killed = seed % KILLED == 0
     with pyxnat.Mirror(tmp_path / 'study', remote=xnat) as mirror:
         mirror.pull(f'/projects/{name}').check()
         people = [Person('there', xnat, name, dice), Person('here', mirror.local, name, dice)]
-        for _ in range(STEPS):
+        watch = Watch(mirror.local, xnat, name)
+        for step in range(STEPS):
             kind = dice.random()
-            if kind < 0.7:
+            delete = dice.random() < 0.5
+            if is_killed and (kind > 0.85 or step == STEPS // 2):
+                what = dice.choice(['pull', 'push', 'delete'])
+                moment = str(dice.randrange(60))
+                place = str(tmp_path / 'study')
+                watch.check(
+                    'here' if what == 'pull' else 'there',
+                    lambda: killed(place, *login, what, moment),  # noqa: B023 - called at once
+                )
+            elif kind < 0.7:
                 dice.choice(people).change()
             elif kind < 0.85:
-                before = content(xnat, name)
-                mirror.pull(max_delete=1)
-                assert content(xnat, name) == before, 'a pull changed the server'
+                watch.check('here', lambda: mirror.pull(max_delete=1))
             elif kind < 0.95:
-                mirror.push(delete=dice.random() < 0.5)
+                watch.check('there', lambda: mirror.push(delete=delete, max_delete=1))  # noqa: B023
             else:
-                decide(mirror, dice)
-        settle(mirror, dice)
+                decide(mirror, dice, watch)
+        settle(mirror, dice, watch)
         assert content(mirror.local, name) == content(xnat, name)
         assert mirror.conflicts() == []
 
 
-def decide(mirror: pyxnat.Mirror, dice: random.Random) -> None:
+def killed(*arguments: str) -> None:
+    """Pull or push in a process that is killed, unless it ends before."""
+    done = subprocess.run(
+        [sys.executable, '-c', PROGRAM, *arguments],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode in (0, -9), done.stderr.decode()
+
+
+def decide(mirror: pyxnat.Mirror, dice: random.Random, watch: Watch) -> None:
     for key in dict.fromkeys(conflict.key for conflict in mirror.conflicts()):
+        take: Any = dice.choice(['local', 'remote', 'both'])
         with suppress(errors.DataError):  # it went with another one, or was changed since
-            mirror.resolve(key, dice.choice(['local', 'remote']))
+            mirror.resolve(key, take)
+            watch.resolved(key, take)
 
 
-def settle(mirror: pyxnat.Mirror, dice: random.Random) -> None:
+def settle(mirror: pyxnat.Mirror, dice: random.Random, watch: Watch) -> None:
     """Resolve all conflicts, and synchronise until nothing is left."""
-    for _ in range(8):
+    for _ in range(10):
+        watch.check('here', lambda: mirror.pull(max_delete=1))
+        decide(mirror, dice, watch)
         mirror.pull(max_delete=1)
-        decide(mirror, dice)
-        mirror.pull(max_delete=1)
-        mirror.push(delete=True)
+        mirror.push(delete=True, max_delete=1)
         if mirror.status() == ([], [], []):
             return
-    raise AssertionError(f'not settled: {mirror.status()}')
+    report = mirror.push(delete=True, max_delete=1)
+    raise AssertionError(f'not settled: {mirror.status()} {report.failed}')

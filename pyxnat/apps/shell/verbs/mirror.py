@@ -27,6 +27,11 @@ _STEP = ['path', 'action', 'fields']
 _STATE = ['path', 'state', 'reason']
 
 
+_max_delete = click.option(
+    '--max-delete', type=float, default=0.1, help='Largest share of deleted subjects.'
+)
+
+
 @click.group('mirror')
 def mirror() -> None:
     """Keep projects of a server in a folder, to work there without a network."""
@@ -37,7 +42,7 @@ def mirror() -> None:
 @click.argument('path', default='')
 @click.option('--files', default='all', help='all, none, or labels of resources, with commas.')
 @click.option('-w', '--where', help='Criteria of the subjects to add.')
-@click.option('--max-delete', type=float, default=0.1, help='Largest share of deleted subjects.')
+@_max_delete
 @dry_run_option
 @click.pass_obj
 def pull(
@@ -103,11 +108,18 @@ def status(shell: Shell, folder: str) -> int:
 @mirror.command('push')
 @click.argument('folder')
 @click.option('--delete', is_flag=True, help='Delete at the server what was deleted in FOLDER.')
+@_max_delete
 @dry_run_option
 @planned
 @click.pass_obj
 def push(
-    shell: Shell, folder: str, delete: bool, dry_run: bool, plan: str | None, apply: str | None
+    shell: Shell,
+    folder: str,
+    delete: bool,
+    max_delete: float,
+    dry_run: bool,
+    plan: str | None,
+    apply: str | None,
 ) -> int:
     """Send what was changed in FOLDER to the server.
 
@@ -117,9 +129,10 @@ def push(
     with _opened(shell, folder) as opened:
         known = read_plan(Path(apply), _PUSH, opened.server) if apply else None
         delete = bool(known.arguments['delete']) if known is not None else delete
+        max_delete = 1 if known is not None else max_delete
         steps: PushPlan | None = None
         if dry_run or plan or known is not None:
-            steps = opened.push(delete=delete, dry_run=True)
+            steps = opened.push(delete=delete, max_delete=max_delete, dry_run=True)
             rows = _step_rows(steps)
         if plan:
             Plan(_PUSH, opened.server, {'delete': delete}, rows).write(Path(plan))
@@ -131,7 +144,7 @@ def push(
             return int(Exit.DONE)
         if known is not None:
             known.check(rows)
-        report = opened.push(steps, delete=delete)
+        report = opened.push(steps, delete=delete, max_delete=max_delete)
     shell.output.rows(map(_row_of_step, report.ok), _STEP)
     return _finish(shell, report, report.conflicts)
 
