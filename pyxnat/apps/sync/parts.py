@@ -7,6 +7,7 @@ keeps accession IDs: ``subjects/XNAT_S00001``, ``experiments/XNAT_E00001``,
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
@@ -14,10 +15,31 @@ from ...model import uris
 from ...model.copies import Item, copy_document, read_item, values_of
 from ...model.levels import level
 
-__all__ = ['LABEL', 'PARENT', 'Part', 'parts_of', 'uri_of_key', 'with_own_labels']
+__all__ = [
+    'FORM',
+    'LABEL',
+    'PARENT',
+    'Part',
+    'Resource',
+    'parts_of',
+    'resources_of',
+    'uri_of_key',
+    'with_own_labels',
+]
 
-LABEL, PARENT = '@label', '@parent'
-"""Names of the label, and of the key of the item above, among the values of a part."""
+LABEL, PARENT, FORM = '@label', '@parent', '@form '
+"""Names of values of a part: label, key of the item above, and the begin of fields of custom forms,
+whose values are JSON."""
+
+
+class Resource(NamedTuple):
+    """A resource in a document."""
+
+    place: str
+    """URI of the resources of its item, by IDs, as in the keys of files."""
+    label: str
+    notes: dict[str, str]
+    """Its ``format``, ``content`` and ``tags``, as far as they are set."""
 
 
 class Part(NamedTuple):
@@ -86,6 +108,31 @@ def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
     return {part.key: part for part in _parts(root, None, project)}
 
 
+def resources_of(parts: Mapping[str, Part], part: Part, project: str) -> Iterator[Resource]:
+    """Yield the resources of an item that have a label.
+
+    Parameters
+    ----------
+    parts : mapping
+        All items of the unit.
+    part : Part
+        The item.
+    project : str
+        ID of the project.
+    """
+    steps: list[str] = []
+    one: Part | None = part
+    while one is not None and one.level != 'projects':
+        steps = [one.level, uris.quote(one.id), *steps]
+        one = parts.get(one.parent)
+    home = uris.join(_at(project), *steps)
+    for found in part.item.resources:
+        side = level(found.level).side or ('out' if level(part.level).has_sides else '')
+        notes = {name: text for name, text in found.notes.items() if name != 'description'}
+        if found.label:
+            yield Resource(uris.join(home, *filter(None, [side]), 'resources'), found.label, notes)
+
+
 def with_own_labels(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Part]:
@@ -120,6 +167,10 @@ def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:
     values = {path: text for path, text in values_of(copy_document(item, scans=())).items() if text}
     if item.level != 'projects':
         values |= {LABEL: name, PARENT: above.key if above is not None else f'projects/{project}'}
+    forms = json.loads(item.custom_fields or '{}')
+    values |= {
+        f'{FORM}{field}': json.dumps(value, sort_keys=True) for field, value in forms.items()
+    }
     uri = uris.join(start or uris.ENTRY, item.level, uris.quote(name))
     part = Part(key, item.level, item.id, name, uri, values, item)
     yield part

@@ -11,7 +11,7 @@ from ...model.levels import level
 from .decisions import Decision, Values, decide, merged
 from .file_pull import Download, FilePull
 from .moves import Moves, adopted
-from .parts import LABEL, Part, with_own_labels
+from .parts import LABEL, Part, resources_of, with_own_labels
 from .sides import FileRow, Files, FolderSide, Side
 from .state import Conflict, State, Unit
 
@@ -26,6 +26,8 @@ class Fetched(NamedTuple):
     parts: dict[str, Part]
     files: dict[str, FileRow]
     """All that are listed; none if no files are wanted."""
+    access: str = ''
+    """Who may read a project."""
 
 
 def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
@@ -45,7 +47,7 @@ def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
     listed = {} if files.is_none else remote.files(unit, Files.of('all'))
     parts = remote.parts(unit)
     own = {key: file for key, file in listed.items() if file.holder in parts}  # the rest is shared
-    return Fetched(unit, mark, parts, own)
+    return Fetched(unit, mark, parts, own, remote.accessibility(unit))
 
 
 class UnitPull:
@@ -102,6 +104,8 @@ class UnitPull:
             return False
         items, changed = self._pull_items(fetched, ours)
         bases: dict[str, dict[str, Values]] = {'item': items}
+        if unit.key in items:
+            self._folder.set_accessibility(unit, fetched.access)
         if not self._files.is_none:
             present = self._present(unit) if changed else frozenset(ours)
             pull = FilePull(self._folder, self._mirror, self._files, download)
@@ -111,6 +115,7 @@ class UnitPull:
             self.conflicts += pulled.conflicts
             self.failed += pulled.failed
             changed = changed or pulled.changed
+            self._put_empty_resources(fetched, present)
         is_whole = not (self.failed or self.conflicts)
         found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
         mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
@@ -121,6 +126,16 @@ class UnitPull:
 
     def _is_mirrored(self, unit: Unit) -> bool:
         return unit.key in self._state.units(unit.project)
+
+    def _put_empty_resources(self, fetched: Fetched, present: frozenset[str]) -> None:
+        """Create the resources that have no files."""
+        filled = {file.place for file in fetched.files.values()}
+        for part in fetched.parts.values():
+            if part.key not in present:
+                continue
+            for resource in resources_of(fetched.parts, part, fetched.unit.project):
+                if (resource.place, resource.label) not in filled:
+                    self._isolated(part.key, self._folder.put_resource, resource)
 
     def _present(self, unit: Unit) -> frozenset[str]:
         """Return the keys of the items that the folder has now."""
@@ -198,14 +213,15 @@ class UnitPull:
         base: Mapping[str, Values],
     ) -> None:
         here, there = ours.get(key), theirs[key]
-        values: Values | None = there.values
+        values: Values = there.values
         if here is not None and here.values != base.get(key, here.values):
-            values = merged(base[key], here.values, there.values)
+            values = merged(base[key], here.values, there.values) or values
         self._make_room(there, project)
-        if here is None or values is None or values == there.values:
+        if here is None or values == there.values:
             self._folder.put(there)
         else:
             self._folder.merge(here, there, values)
+        self._folder.put_forms(key, {} if here is None else here.values, values)
 
     def _isolated(self, key: str, function: object, *arguments: object) -> bool:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ from ...query.paths import uri_of
 from ...resources.base import class_of
 from ...tables.json_stream import parse_result_set
 from ...tables.table import Row
-from .parts import LABEL, PARENT, Part, parts_of
+from .parts import FORM, LABEL, PARENT, Part, Resource, parts_of
 from .state import Unit
 
 __all__ = [
@@ -38,6 +39,8 @@ __all__ = [
 
 _FUNCTION = 'function '
 _XML = {'content-type': 'text/xml'}
+_JSON = {'content-type': 'application/json'}
+_FORMS = '/xapi/custom-fields'
 _PROJECT_MARK = 'xnat:projectData/meta/last_modified'
 
 
@@ -245,6 +248,33 @@ class Side:
         found = (_file_row(file) for file in self.interface.select(path))
         return {file.key: file for file in found if wanted.has(file.row)}
 
+    def put_forms(self, key: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+        """Give an item the values of custom forms. A request, and one for each that ended.
+
+        Parameters
+        ----------
+        key : str
+            Key of the item.
+        before, after : mapping
+            Values of the part that it has, and that it gets.
+        """
+        plural, _, rest = key.partition('/')
+        top = 'experiments' if plural == 'assessors' else plural
+        uri = uris.join(_FORMS, top, *map(uris.quote, rest.split('/')), 'fields')
+        had, wanted = _forms(before), _forms(after)
+        changed = {name: json.loads(text) for name, text in wanted.items() if had.get(name) != text}
+        if changed:
+            self.interface.connection.request(uri, 'PUT', json.dumps(changed).encode(), _JSON)
+        for name in (name for name in had if name not in wanted):
+            self.interface.connection.request(uris.join(uri, uris.quote(name)), 'DELETE')
+
+    def accessibility(self, unit: Unit) -> str:
+        """Return who may read a project; empty for subjects. One request."""
+        if unit.id != unit.project:
+            return ''
+        found = self.interface.connection.request(f'{_uri(unit)}/accessibility')
+        return found.decode('utf-8', 'replace').strip()
+
     def resource_files(self, place: str, label: str) -> dict[str, FileRow]:
         """Return the files of one resource, by key. The requests of a selection of its files.
 
@@ -264,6 +294,16 @@ def _uri(unit: Unit) -> str:
     plural, _, name = unit.key.partition('/')
     start = uris.join(uris.ENTRY, 'projects', uris.quote(unit.project))
     return start if plural == 'projects' else uris.join(start, plural, uris.quote(name))
+
+
+def _forms(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of custom forms among values."""
+    return {name.removeprefix(FORM): text for name, text in values.items() if name.startswith(FORM)}
+
+
+def _plain(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that are no fields of custom forms."""
+    return {name: text for name, text in values.items() if not name.startswith(FORM)}
 
 
 def _level_of(unit: Unit) -> str:
@@ -302,7 +342,10 @@ class RemoteSide(Side):
         document = copy_document(part.item, session=owner if _names_session(part) else '', scans=())
         answer = self.interface.connection.request(part.uri, 'PUT', document, _XML)
         found = answer.decode('utf-8', 'replace').strip().rpartition('/')[2]
-        return found if level(part.level).has_label and found else part.id
+        name = found if level(part.level).has_label and found else part.id
+        above = f'experiments/{owner}/' if level(part.level).is_part else ''
+        self.put_forms(f'{above}{part.level}/{name}', {}, part.values)
+        return name
 
     def namesake(self, part: Part) -> Part | None:
         """Return the item of the project that has the label of a new one.
@@ -350,8 +393,9 @@ class RemoteSide(Side):
         DatabaseError
             XNAT has no request for a change: the end of a custom variable, or of a move.
         """
-        paths = {path for path, text in part.values.items() if before.get(path) != text}
-        gone = [path for path in before if path not in part.values]
+        now, base = _plain(part.values), _plain(before)
+        paths = {path for path, text in now.items() if base.get(path) != text}
+        gone = [path for path in base if path not in now]
         uri = self._move(part, place, owner) if PARENT in paths else place.uri
         if fields := paths - {LABEL, PARENT}:
             above = place.parent.rpartition('/')[2] if _names_session(part) else ''
@@ -365,6 +409,7 @@ class RemoteSide(Side):
             element.attrs.set(f'{element.datatype()}/{name}', None)
         if LABEL in paths:
             element.attrs.set('label', part.label)
+        self.put_forms(place.key, before, part.values)
 
     def _move(self, part: Part, place: Part, owner: str) -> str:
         """Move a session to another subject; return its URI there."""
@@ -477,7 +522,9 @@ class FolderSide(Side):
         """
         of_theirs = {path for path, text in values.items() if theirs.values.get(path) == text}
         place = (
-            ours if all(values[name] == ours.values[name] for name in (LABEL, PARENT)) else theirs
+            ours
+            if all(values.get(name) == ours.values.get(name) for name in (LABEL, PARENT))
+            else theirs
         )
         self._put(place._replace(item=theirs.item), keep_fields(_document(theirs), of_theirs))
         rest = keep_fields(_document(ours), set(values) - of_theirs)
@@ -550,6 +597,13 @@ class FolderSide(Side):
             for notes, some in by_notes.items():
                 self._archive.put_files(place, label, some, dict(notes))
 
+    def put_resource(self, resource: Resource) -> None:
+        """Create a resource without files, unless it exists."""
+        uri = uris.join(resource.place, uris.quote(resource.label))
+        query = f'?{urlencode(resource.notes)}' if resource.notes else ''
+        with suppress(errors.DuplicateError):
+            self.interface.connection.request(f'{uri}{query}', 'PUT')
+
     def delete_files(self, place: str, label: str, files: Iterable[FileRow]) -> None:
         """Delete files of a resource, and no others; nothing if they do not exist.
 
@@ -564,6 +618,19 @@ class FolderSide(Side):
         """
         with self.interface.cache.stamp.changing(), suppress(errors.NotFoundError):
             self._archive.delete_files(place, label, [file.path for file in files])
+
+    def set_accessibility(self, unit: Unit, access: str) -> None:
+        """Set who may read a project.
+
+        Parameters
+        ----------
+        unit : Unit
+            The project.
+        access : str
+            ``private``, ``protected`` or ``public``.
+        """
+        if access and access != self.accessibility(unit):
+            self.interface.connection.request(f'{_uri(unit)}/accessibility/{access}', 'PUT')
 
     def copy(self, part: Part, name: str) -> None:
         """Create an item with the fields of another one.

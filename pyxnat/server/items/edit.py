@@ -488,10 +488,10 @@ def filled(fields: dict[str, str]) -> dict[str, str]:
 def kept(model: Model, where: str, fields: dict[str, str], document: Document) -> dict[str, str]:
     """Return the fields that a document does not remove.
 
-    None if it is exact, and all of them unless it is complete (``allowDataDeletion``). Then a
-    subject loses its demographics if the document has that element; other items lose all fields
-    except attributes and custom variables, and a reconstruction keeps its processing steps. A
-    project loses nothing.
+    Those of custom forms if it is exact, and all of them unless it is complete
+    (``allowDataDeletion``). Then a subject loses its demographics if the document has that element;
+    other items lose all fields except attributes and custom variables, and a reconstruction keeps
+    its processing steps. A project loses nothing.
 
     Parameters
     ----------
@@ -505,7 +505,7 @@ def kept(model: Model, where: str, fields: dict[str, str], document: Document) -
         The document.
     """
     if document.exact:
-        return {}
+        return {key: value for key, value in fields.items() if key == 'custom_fields'}
     if not document.complete:
         return dict(fields)
     if where in ('project', 'subject'):
