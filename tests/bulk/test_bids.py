@@ -287,6 +287,38 @@ def test_echoes_of_one_scan_get_their_entity(xnat: Any, project: Any, tmp_path: 
     ]
 
 
+def test_files_of_one_name_in_a_scan_are_told_apart(project: Any, tmp_path: Path) -> None:
+    resource = project.subject('S').experiment('E').create(**MR).scan('1').create(type='T1')
+    resource = resource.resource('NIFTI')
+    for name in ('a/x.nii.gz', 'b/x.nii.gz', 'b/x.json', 'b/x.nii', 'x.bval'):
+        resource.file(name).put(T1 if '.nii' in name else b'{}')
+    report = project.download(tmp_path / 'out', layout='bids').check()
+    assert sorted(tree(tmp_path / 'out')) == [
+        'sub/ses-E/anat/sub_ses-E_run-1_T1w.nii.gz',
+        'sub/ses-E/anat/sub_ses-E_run-2_T1w.json',
+        'sub/ses-E/anat/sub_ses-E_run-2_T1w.nii.gz',
+    ]
+    assert [note.partition(': ')[2] for note in sorted(report.notes)] == [
+        'its image has such a file already',
+        'several images have its name',
+    ]
+
+
+def test_tables_of_others_are_not_overwritten(xnat: Any, study: str, tmp_path: Path) -> None:
+    folder, subject = tmp_path / 'out', xnat.select.project(study).subject('S-1')
+    folder.mkdir()
+    table = folder / 'participants.tsv'
+    table.write_text('participant_id\tage\nsub-1\t34\n')
+    with pytest.raises(errors.DataError, match='made by another program'):
+        subject.download(folder, layout='bids')
+    table.unlink()
+    subject.download(folder, layout='bids').check()
+    header, line = table.read_text().splitlines()
+    table.write_text(f'{header}\tsmoker\n{line}\tyes\n')
+    subject.download(folder, layout='bids').check()
+    assert (rows(table)[0]['smoker'], rows(table)[0]['age']) == ('yes', '34')
+
+
 def test_dicom_is_converted_once(xnat: Any, project: Any, tmp_path: Path) -> None:
     data = pytest.importorskip('pydicom.data')
     if shutil.which('dcm2niix', path=str(Path(sys.executable).parent)) is None:

@@ -81,7 +81,9 @@ class BidsArrangement(Arrangement):
 
     def arrange(self, listed: Sequence[RemoteFile], folder: Path) -> list[RemoteFile]:
         """Return the images with their places; keep the rest for the report."""
-        self._people = Dataset(folder).people()
+        dataset = Dataset(folder)
+        dataset.check_own()
+        self._people = dataset.people()
         sessions: dict[tuple[str, ...], list[RemoteFile]] = defaultdict(list)
         for file in listed:
             if file.scan:

@@ -151,7 +151,9 @@ def images_of(
         _stem(file): {} for file in pixels if file.label == best
     }
     left = []
-    for file in sorted(ranked, key=lambda file: (file.label != best, file.path)):
+    for file in sorted(
+        ranked, key=lambda file: (file.label != best, not file.path.endswith('.gz'), file.path)
+    ):
         reason = _join(groups, file, best)
         if reason:
             left.append(Left(scan, reason, f'{file.label}/{file.path}'))
@@ -183,11 +185,13 @@ def _join(groups: dict[str, dict[str, RemoteFile]], file: RemoteFile, best: str)
         return 'no file of BIDS'
     if extension in _IMAGES and file.label != best:
         return f'the scan has its images in {best}'
-    if stem not in groups and len(groups) == 1:
-        stem = next(iter(groups))
     if stem not in groups:
-        return 'no image has its name'
-    if extension in groups[stem] or (extension == '.nii' and '.nii.gz' in groups[stem]):
+        name = stem.rpartition('/')[2]
+        alike = [key for key in groups if len(groups) == 1 or key.rpartition('/')[2] == name]
+        if len(alike) != 1:
+            return 'no image has its name' if not alike else 'several images have its name'
+        (stem,) = alike
+    if extension in groups[stem] or (extension in _IMAGES and groups[stem].keys() & {*_IMAGES}):
         return 'its image has such a file already'
     groups[stem][extension] = file
     return ''
@@ -254,5 +258,5 @@ def _number(text: str) -> list[tuple[int, str]]:
 
 
 def _stem(file: RemoteFile) -> str:
-    name = file.path.rpartition('/')[2]
-    return name[: len(name) - len(extension_of(name))]
+    """Return the path of a file in its resource, without extension."""
+    return file.path[: len(file.path) - len(extension_of(file.path))]

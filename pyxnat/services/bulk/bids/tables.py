@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .... import errors
 from ....files.disk import publish
 from ....version import __version__
 from ..manifest import MANIFEST
@@ -76,9 +77,9 @@ class People(NamedTuple):
             The mapping, which names the columns.
         """
         for key, columns in ((session[:2], rules.participants), (session, rules.sessions)):
-            self.fields[key] = {
-                name: _cell(name, above.get(column, '')) for name, column in columns.items()
-            }
+            self.fields.setdefault(key, {}).update(
+                {name: _cell(name, above.get(column, '')) for name, column in columns.items()}
+            )
 
 
 def _cell(name: str, value: str) -> str:
@@ -106,6 +107,8 @@ class Dataset:
         """Return the subjects and sessions that the tables of the folder have."""
         people = People({}, {}, {})
         for row in self._rows(self._folder / _PARTICIPANTS):
+            if not row.keys() >= {'participant_id', *_KEYS['participants']}:
+                continue  # of another program
             subject = (row.get('xnat_project', ''), row.get('xnat_subject', ''))
             label = row.pop('participant_id').removeprefix('sub-')
             people.subjects[subject] = label
@@ -115,6 +118,22 @@ class Dataset:
                 people.sessions[session] = line.pop('session_id').removeprefix('ses-')
                 people.fields[session] = _without(line, _KEYS['sessions'])
         return people
+
+    def check_own(self) -> None:
+        """Raise an error if another program has made the table of participants.
+
+        Raises
+        ------
+        DataError
+            It has no labels of a server, and would be lost.
+        """
+        rows = self._rows(self._folder / _PARTICIPANTS)
+        if rows and not rows[0].keys() >= {*_KEYS['participants']}:
+            raise errors.DataError(
+                f'{self._folder / _PARTICIPANTS} was made by another program: it has no columns '
+                f'{" and ".join(_KEYS["participants"])}',
+                remedy='Give another folder, or add the columns with IDs and labels.',
+            )
 
     def _sessions_of(self, subject: str) -> Path:
         return self._folder / f'sub-{subject}' / f'sub-{subject}_sessions.tsv'
