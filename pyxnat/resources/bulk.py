@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from ..query.layouts import LAYOUT
@@ -297,10 +297,14 @@ class Mappable(Downloadable):
         *,
         jobs: int = 4,
         processes: int | None = None,
+        executor: Any = None,
+        batch: int = 200,
+        by: str | None = 'experiment',
+        connect: Callable[[], Any] | None = None,
         log: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> Any:
-        """Call a function with each element, in threads or processes.
+        """Call a function with each element, in threads, processes or on a cluster.
 
         Parameters
         ----------
@@ -311,6 +315,16 @@ class Mappable(Downloadable):
         processes : int, optional
             Use this number of processes instead of threads, for work done in Python itself. They
             share the session on the server.
+        executor : Executor, optional
+            Use this engine instead: any with the interface of `concurrent.futures.Executor`, such
+            as dask's ``client.get_executor()``, or a ``submitit.AutoExecutor``. It is not shut
+            down. The elements are sent in `partitions`.
+        batch : int
+            With an executor: number of elements in a task.
+        by : str, optional
+            With an executor: level whose elements are in one task, as in `partitions`.
+        connect : callable, optional
+            With an executor: returns the Interface of a worker, as in `partitions`.
         log : path, optional
             A file that gets one line of JSON per element: ``uri``, ``ok``, ``result`` or ``error``,
             ``seconds``. Elements that succeeded in an earlier run are skipped; failed ones are
@@ -322,20 +336,96 @@ class Mappable(Downloadable):
         -------
         Mapped
             A report. Iterating it yields, in order, the ``element``, ``result`` and ``error`` of
-            each.
+            each. With an executor it is kept in a temporary file.
 
         Raises
         ------
         AuthenticationError, NetworkError
             The login is wrong, or the server cannot be reached. Other exceptions of the function
             are in the report.
+        ConfigurationError
+            A worker of the executor has no login.
+        OperationalError
+            The executor is broken; a new one and the same log continue.
         ProgrammingError
             The function is not callable, or not picklable.
 
         Notes
         -----
         Requests: those of iterating, and the function's own.
+
+        If a worker of an executor dies, the elements of its task are run again one by one; one
+        whose worker dies again is reported as failed. So the function may run twice for an element,
+        and should do the same then. The log has one line for each element and run.
         """
+        how: dict[str, Any] = {'executor': executor, 'batch': batch, 'by': by, 'connect': connect}
         return self.host.bulk.map(
-            self, function, jobs=jobs, processes=processes, log=log, progress=progress
+            self, function, jobs=jobs, processes=processes, log=log, progress=progress, **how
         )
+
+    def partitions(
+        self,
+        size: int = 200,
+        by: str | None = 'experiment',
+        *,
+        connect: Callable[[], Any] | None = None,
+    ) -> Iterator[Any]:
+        """Yield the elements in parts, for tasks of other processes or machines.
+
+        Parameters
+        ----------
+        size : int
+            Number of elements in a part.
+        by : str, optional
+            Level whose elements are not divided: a part has all scans of an experiment, even if
+            these are more than `size`.
+        connect : callable, optional
+            Picklable function that returns the Interface of a process, called once in each.
+            Default: the same server and login; the password is found in the environment or
+            ``~/.netrc`` of the process.
+
+        Returns
+        -------
+        iterator of Partition
+            Each has a length and yields elements. Its pickle has no password, token or cookie.
+
+        Notes
+        -----
+        The requests of iterating. Each process opens one session on the server.
+
+        Examples
+        --------
+        ::
+
+            def count(part):
+                return [(scan.id(), len(scan.resources().get())) for scan in part]
+
+            futures = client.map(count, [*scans.partitions()])
+        """
+        parts: Iterator[Any] = self.host.bulk.partitions(self, size, by, connect=connect)
+        return parts
+
+    def to_dask_bag(
+        self,
+        size: int = 200,
+        by: str | None = 'experiment',
+        *,
+        connect: Callable[[], Any] | None = None,
+    ) -> Any:
+        """Return the elements as a :class:`dask.bag.Bag`, with a task for each part.
+
+        Parameters
+        ----------
+        size, by, connect
+            As in `partitions`.
+
+        Raises
+        ------
+        ImportError
+            dask is not installed (extra ``engines``).
+
+        Notes
+        -----
+        The requests of iterating. The graph has no secrets.
+        """
+        return self.host.bulk.dask_bag(self.partitions(size, by, connect=connect))

@@ -88,7 +88,7 @@ class ToArrow:
 
         Notes
         -----
-        The requests of `rows`, when the first batch is read; memory holds 10,000 rows. Columns of
+        The requests of `rows`, when the first batch is read; memory holds 2,000 rows. Columns of
         types that not every XNAT has take the server's schemas: one request for the list and one
         for each, once per Interface.
 

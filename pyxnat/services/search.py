@@ -568,7 +568,7 @@ class Search:
     ) -> Any:
         """Return the rows that satisfy criteria, or all rows, as typed Arrow batches.
 
-        The search runs at once: its response tells the types of the columns. Memory holds 10,000
+        The search runs at once: its response tells the types of the columns. Memory holds 2,000
         rows.
 
         Parameters

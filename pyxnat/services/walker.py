@@ -502,7 +502,7 @@ class _Walk:
 
     def _finish_batch(
         self, stage: Stage, founds: list[Found], listings: list[PendingListing]
-    ) -> list[Found]:
+    ) -> Iterable[Found]:
         try:
             below = stage.batch_rows(founds, [listing.rows() for listing in listings])
         except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
@@ -511,19 +511,17 @@ class _Walk:
         return self._with_unbatched(stage, founds, below)
 
     def _with_unbatched(
-        self, stage: Stage, founds: list[Found], below: list[list[Found] | None]
-    ) -> list[Found]:
-        """Return the elements of a batch, with those that need own requests."""
-        elements: list[Found] = []
+        self, stage: Stage, founds: list[Found], below: Sequence[Iterable[Found] | None]
+    ) -> Iterator[Found]:
+        """Yield the elements of a batch, with those that need own requests."""
         for is_missing, group in groupby(
             zip(founds, below, strict=True), lambda pair: pair[1] is None
         ):
-            pairs = list(group)
             if is_missing:
-                elements += self._run_all([stage.unbatched()], [at for at, _ in pairs])
+                yield from self._run_all([stage.unbatched()], [at for at, _ in group])
             else:
-                elements += [found for _, part in pairs for found in part or ()]
-        return elements
+                for _, part in group:
+                    yield from part or ()
 
 
 _T = TypeVar('_T')

@@ -431,6 +431,20 @@ def test_the_example_on_a_cluster(archive: Any, tmp_path: Path) -> None:
     assert sorted(line.split('\t')[0] for line in done.stdout.splitlines()) == sorted(wanted)
 
 
+@pytest.mark.skipif(not DEEP, reason='starts jobs in processes')
+def test_the_example_on_slurm(
+    archive: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip('submitit')
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the second run reads the log
+        done = run(EXAMPLES / 'map_on_slurm.py', 'DEMO_PET', 'local', env=environment(archive))
+        assert (done.returncode, 'FAILED' in done.stderr) == (0, False)
+        assert len(done.stdout.splitlines()) == sum(
+            len(subject.sessions) for subject in cohort() if subject.project == 'DEMO_PET'
+        )
+
+
 def test_the_demo_tells_the_same_story_twice_and_shows_no_password(told: Told) -> None:
     once, again = told.once, told.again
     assert (once.returncode, once.stderr) == (again.returncode, again.stderr) == (0, '')

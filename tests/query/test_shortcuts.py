@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pyxnat.errors import UnexpectedAnswer
@@ -192,16 +194,22 @@ def scan_row(experiment: str, name: str, kind: str = 'T1') -> Row:
     return {'ID': experiment, **{f'{base}/{path}': value for path, value in cells.items()}}
 
 
-def test_scans_of_a_project_belong_to_the_walked_sessions() -> None:
+@pytest.mark.parametrize('table', [list, tuple], ids=['short', 'long'])
+def test_scans_of_a_project_belong_to_the_walked_sessions(table: type[Any]) -> None:
+    rows = [
+        scan_row('E1', '1'),
+        scan_row('E9', '1'),
+        scan_row('E1', '2', 'T2'),  # apart from the other of its session
+        scan_row('E3', ''),
+    ]
     stage = ListScansTogether(SCANS)
     unit = [session(1), session(2), session(3)]
     assert stage.batch_requests(unit)[0].startswith(
         '/data/projects/P/experiments?xsiType=xnat:imageSessionData&columns=ID,'
     )
-    first, second, third = stage.batch_rows(
-        unit,
-        [[scan_row('E1', '1'), scan_row('E1', '2', 'T2'), scan_row('E9', '1'), scan_row('E3', '')]],
-    )
+    first, second, third = [
+        part if part is None else list(part) for part in stage.batch_rows(unit, [table(rows)])
+    ]
     assert [found.uri for found in first or ()] == [
         f'/data/projects/P/subjects/S/experiments/E1/scans/{name}' for name in '12'
     ]

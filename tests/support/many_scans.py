@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,6 +58,20 @@ def _scans(count: int) -> Iterator[dict[str, str]]:
         }
 
 
+def _of_session(session: int) -> Iterator[dict[str, str]]:
+    for number in range(IN_SESSION):
+        yield {
+            'xnat_imagescandata_id': str(session * IN_SESSION + number),
+            'ID': str(1 + number),
+            'type': 'T1',
+            'quality': 'usable',
+            'xsiType': 'xnat:mrScanData',
+            'note': '',
+            'series_description': '',
+            'URI': f'/data/experiments/XNAT_E{session:06}/scans/{1 + number}',
+        }
+
+
 def _table(rows: Iterator[dict[str, str]]) -> Iterator[str]:
     """Return the pieces of a listing in JSON."""
     yield '{"ResultSet":{"Result":['
@@ -78,11 +93,16 @@ def serve_scans(count: int) -> Iterator[Served]:
         def do_GET(self) -> None:
             path, _, query = self.path.partition('?')
             requests[path] += 1
-            if path != '/data/projects/P/experiments':
+            one = re.fullmatch(r'/data/(?:projects/P/)?experiments/XNAT_E(\d+)/scans', path)
+            if path == '/data/projects/P/experiments':
+                rows = _scans(count) if 'scans/scan' in query else _sessions(count)
+            elif one:
+                rows = _of_session(int(one[1]))
+            else:
                 self._start(404, [('Content-Length', '0')])
                 return
             self._start(200, [('Transfer-Encoding', 'chunked')])
-            for piece in _table(_scans(count) if 'scans/scan' in query else _sessions(count)):
+            for piece in _table(rows):
                 self.wfile.write(f'{len(piece):x}\r\n{piece}\r\n'.encode())
             self.wfile.write(b'0\r\n\r\n')
 

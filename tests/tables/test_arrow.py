@@ -113,7 +113,7 @@ def test_nothing_is_read_before_the_first_batch() -> None:
 
     reader = Typed(rows, ['x'], {'x': Kind('integer')}).reader()
     assert taken == []
-    assert reader.read_next_batch().num_rows == len(taken) == 10_000
+    assert reader.read_next_batch().num_rows == len(taken) == 2_000
 
 
 PEOPLE = JsonTable(

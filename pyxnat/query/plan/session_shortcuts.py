@@ -5,7 +5,10 @@ Each yields exactly the elements of the walk it replaces.
 
 from __future__ import annotations
 
+import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import ClassVar, NamedTuple
 
 from ...errors import UnexpectedAnswer
@@ -89,31 +92,67 @@ class ListScansTogether(ListLevel):
             key_of(name): f'{_SCAN}/{path}' for name in names if (path := _path_in_session(name))
         }
 
-    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+    def batch_rows(
+        self, batch: Sequence[Found], tables: Tables
+    ) -> Sequence[Iterable[Found] | None]:
+        """Return the scans of each session; those of a long listing are held packed."""
         paths = {name: path.lower() for name, path in self._paths().items()}
-        of: dict[str, dict[str, Row]] = {}
-        for row in tables[0]:
-            session, name = cell(row, 'ID'), cell(row, paths['ID'])
-            scans = of.setdefault(session, {})
-            if name in scans:
-                raise UnexpectedAnswer(
-                    f'{name!r} of {session} is listed twice: the columns do not stay together'
-                )
-            scans[name] = {column: cell(row, key) for column, key in paths.items()}
-        for scans in of.values():
-            scans.pop('', None)  # the row of a session without scans
-        return [
-            list(self.rows(at, [[*of[name_in_lists(at)].values()]]))
-            if name_in_lists(at) in of
-            else None
-            for at in batch
-        ]
+        is_long = not isinstance(tables[0], list)
+        of: dict[str, _Scans] = {}
+        for session, rows in groupby(tables[0], lambda row: cell(row, 'ID')):
+            scans = of.pop(session).unpack() if session in of else {}
+            for row in rows:
+                name = cell(row, paths['ID'])
+                if name in scans:
+                    raise UnexpectedAnswer(
+                        f'{name!r} of {session} is listed twice: the columns do not stay together'
+                    )
+                scans[name] = [cell(row, key) for key in paths.values()]
+            of[session] = _Scans(scans, is_long)
+        names = [*paths]
+        found = [(at, of.get(name_in_lists(at))) for at in batch]
+        below = [None if scans is None else _Below(self, at, names, scans) for at, scans in found]
+        return below if is_long else [one and list(one) for one in below]
 
     def unbatched(self) -> Stage:
         return ListLevel(self.steps, self.conditions, self.columns)
 
     def bound(self, parents: str, each: int) -> str:
         return '1 per project'
+
+
+class _Scans:
+    """Scans of a session: ID -> cells."""
+
+    __slots__ = ('_scans',)
+
+    def __init__(self, scans: dict[str, list[str]], is_packed: bool) -> None:
+        self._scans: dict[str, list[str]] | bytes = scans
+        if is_packed:
+            self._scans = zlib.compress(json.dumps(scans).encode(), 1)
+
+    def unpack(self) -> dict[str, list[str]]:
+        """Return the scans; the row of a session without any has an empty ID."""
+        if isinstance(self._scans, dict):
+            return self._scans
+        scans: dict[str, list[str]] = json.loads(zlib.decompress(self._scans))
+        return scans
+
+
+class _Below(Iterable[Found]):
+    """Scans of a session as elements, which are created on iteration."""
+
+    __slots__ = ('_at', '_columns', '_scans', '_stage')
+
+    def __init__(self, stage: ListLevel, at: Found, columns: list[str], scans: _Scans) -> None:
+        self._stage, self._at, self._columns, self._scans = stage, at, columns, scans
+
+    def __iter__(self) -> Iterator[Found]:
+        named = self._scans.unpack()
+        rows = [
+            dict(zip(self._columns, cells, strict=True)) for name, cells in named.items() if name
+        ]
+        return iter(self._stage.rows(self._at, [rows]))
 
 
 class ListResources(ListLevel):

@@ -124,7 +124,9 @@ class Stage:
         """Return the URIs of the tables to request below a batch."""
         raise NotImplementedError
 
-    def batch_rows(self, batch: Sequence[Found], tables: Tables) -> list[list[Found] | None]:
+    def batch_rows(
+        self, batch: Sequence[Found], tables: Tables
+    ) -> Sequence[Iterable[Found] | None]:
         """Return the elements below each element of a batch.
 
         Parameters
@@ -136,7 +138,7 @@ class Stage:
 
         Returns
         -------
-        list
+        sequence
             For each element of the batch its children, or `None` if it must be requested alone.
         """
         raise NotImplementedError

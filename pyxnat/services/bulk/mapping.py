@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
 from ...http.progress import progress_bar
+from .map_log import MapLog, entry_of
 from .report import Report
 from .workers import is_fatal
 
@@ -64,68 +62,6 @@ class Mapped(Report):
         return [outcome.result for outcome in self.outcomes]
 
 
-class _Log:
-    """Log with a line of JSON for each element."""
-
-    def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        self._path = Path(path).expanduser() if path is not None else None
-        self._lock = threading.Lock()
-
-    def done(self) -> dict[str, Any]:
-        """Return URI -> result of successes, ignoring incomplete lines."""
-        results: dict[str, Any] = {}
-        if self._path is None or not self._path.exists():
-            return results
-        for line in self._path.read_text('utf-8').split('\n'):
-            try:
-                entry = json.loads(line)
-                if entry['ok']:
-                    results[entry['uri']] = entry.get('result')
-            except (ValueError, KeyError, TypeError):
-                continue
-        return results
-
-    def add(self, uri: str, outcome: Outcome, seconds: float) -> None:
-        """Append an outcome.
-
-        Parameters
-        ----------
-        uri : str
-            URI of the element.
-        outcome : Outcome
-            Its outcome; a result that JSON cannot hold is left out.
-        seconds : float
-            Duration of the function.
-        """
-        if self._path is None:
-            return
-        entry = {
-            'uri': uri,
-            'ok': outcome.ok,
-            'seconds': round(seconds, 3),
-            'at': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
-        }
-        entry |= (
-            {'result': outcome.result}
-            if outcome.ok
-            else {'error': f'{type(outcome.error).__name__}: {outcome.error}'}
-        )
-        with self._lock, self._path.open('ab+') as file:
-            if file.seek(0, os.SEEK_END):
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b'\n':
-                    file.write(b'\n')  # a run was killed while it wrote
-            file.write(_json(entry).encode() + b'\n')
-
-
-def _json(entry: dict[str, Any]) -> str:
-    try:
-        return json.dumps(entry)
-    except (TypeError, ValueError):
-        entry.pop('result', None)
-        return json.dumps(entry)
-
-
 def map_elements(
     elements: Sequence[Any],
     function: Callable[[Any], Any],
@@ -150,8 +86,8 @@ def map_elements(
             remedy='Give 1 or more.',
         )
     _check(function, processes is not None)
-    journal = _Log(log)
-    earlier = journal.done()
+    journal = MapLog(log)
+    earlier = dict(journal.successes())
     outcomes = {
         at: Outcome(element, earlier[element.uri], None, True)
         for at, element in enumerate(elements)
@@ -162,7 +98,7 @@ def map_elements(
     with progress_bar(len(todo), 'element', progress) as bar:
         for at, outcome, seconds in _run(todo, function, jobs, processes):
             outcomes[at] = outcome
-            journal.add(outcome.element.uri, outcome, seconds)
+            journal.add([entry_of(outcome.element.uri, outcome.result, outcome.error, seconds)])
             bar.update(1)
     mapped.outcomes = [outcomes[at] for at in range(len(elements))]
     for outcome in mapped:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ... import errors
@@ -14,11 +14,13 @@ from ...resources.host import Host
 from . import bids
 from .arrangement import Arrangement
 from .download import download, rehearse
+from .engines import map_on
 from .insert import insert
 from .listed import fetch_listed
 from .manifest import Verification, verify
 from .mapping import Mapped, map_elements
 from .members import Source
+from .partitions import Connect, Partition, Recipe, partitions
 from .report import Report
 from .upload import upload
 
@@ -218,6 +220,10 @@ class Bulk:
         *,
         jobs: int = 4,
         processes: int | None = None,
+        executor: Any = None,
+        batch: int = 200,
+        by: str | None = 'experiment',
+        connect: Connect | None = None,
         log: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> Mapped:
@@ -227,9 +233,14 @@ class Bulk:
         ----------
         elements : iterable of Element
             A collection, or any elements.
-        function, jobs, processes, log, progress
+        function, jobs, processes, executor, batch, by, connect, log, progress
             As in :meth:`pyxnat.resources.bulk.Mappable.map`.
         """
+        if executor is not None:
+            how: dict[str, Any] = {'batch': batch, 'by': by, 'connect': connect}
+            return map_on(
+                self._host, executor, elements, function, log=log, progress=progress, **how
+            )
         return map_elements(
             list(iter(elements)),
             function,
@@ -238,6 +249,35 @@ class Bulk:
             log=log,
             progress=progress,
         )
+
+    def partitions(
+        self,
+        elements: Any,
+        size: int = 200,
+        by: str | None = 'experiment',
+        *,
+        connect: Connect | None = None,
+    ) -> Iterator[Partition]:
+        """Yield parts of a selection for tasks of other processes.
+
+        Parameters
+        ----------
+        elements : iterable of Element
+            A collection, or any elements.
+        size, by, connect
+            As in :meth:`pyxnat.resources.bulk.Mappable.partitions`.
+        """
+        recipe = Recipe(self._host, connect)
+        return (Partition(group, recipe) for group in partitions(elements, size, by))
+
+    def dask_bag(self, parts: Iterable[Partition]) -> Any:
+        """Return a dask bag of the elements of partitions."""
+        try:
+            from dask import bag
+        except ImportError as error:
+            raise ImportError('to_dask_bag needs dask: pip install pyxnat[engines]') from error
+        bags: Any = bag
+        return bags.from_sequence(list(parts), partition_size=1).map(list).flatten()
 
     def verify(self, folder: str | os.PathLike[str]) -> Verification:
         """Compare a download folder with its manifest. No request."""
