@@ -56,7 +56,7 @@ def here(**options: Any) -> Any:
     ::
 
         session = pyxnat.here()
-        for file in session.scans().resource('NIFTI').files():
+        for file in session.scans().resources('NIFTI').files():
             image = nibabel.load(file.get())        # a path below /data, nothing is downloaded
     """
     missing = [name for name in _NEEDED if not os.environ.get(name)]

@@ -341,3 +341,22 @@ def test_renaming_and_deleting_subjects(
     assert 'NEW' in [row['label'] for row in rows('subject', 'list', '-P', 'P2')]
     run('subject', 'delete', 'NEW', '-P', 'P2', '--yes')
     assert 'NEW' not in [row['label'] for row in rows('subject', 'list', '-P', 'P2')]
+
+
+# -- containers
+
+
+def test_containers_are_launched_and_read(
+    run: Run, rows: Callable[..., Any], server: Server, E: str
+) -> None:
+    def told(container: Any) -> None:
+        container.log(f'level {container.inputs["level"]}')
+
+    server.archive.containers.add('tells', 'xnat:mrSessionData', run=told, inputs={'level': '1'})
+    assert [row['name'] for row in rows('wrapper', 'list')] == ['tells']
+    launch = ('container', 'launch', 'tells', '-P', 'P1', '-E', E, '--param', 'level=2')
+    assert 'Status: Complete' in run(*launch, '--wait').output
+    (container,) = rows('container', 'list', '-P', 'P1')
+    assert (container['status'], container['project']) == ('Complete', 'P1')
+    assert run('container', 'logs', container['id']).stdout == 'level 2\n'
+    run('container', 'logs', '7', expected=NOT_FOUND)

@@ -48,6 +48,8 @@ class Wrapper:
     datatype: str
     root: str
     """Name of the input that is the item: ``session``, ``scan``."""
+    kind: str
+    """Type of that input: ``Project``, ``Subject``, ``Session``, ``Scan``."""
     image: str
     description: str
     run: Callable[[Container], object]
@@ -145,6 +147,7 @@ class Containers:
                 name,
                 datatype,
                 root or self._root_of(datatype),
+                self._root_of(datatype).title(),
                 image,
                 description,
                 run,
@@ -225,6 +228,29 @@ class Containers:
             container = Container(number, wrapper, project, row.id, row.xsi_type, login, pk, merged)
             self._containers[number] = container
         return container
+
+    def refuse(
+        self, connection: Connection, row: Any, wrapper: Wrapper, login: str, problem: str
+    ) -> int:
+        """Record a launch that fails before it has a container; return its workflow.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        row
+            The item.
+        wrapper : Wrapper
+            The wrapper.
+        login : str
+            Login of the user.
+        problem : str
+            The reason.
+        """
+        status = 'Failed (Command resolution)'
+        return record(
+            connection, row, wrapper.name, login, status, justification=_REASON, details=problem
+        )
 
     def start(self, container: Container) -> None:
         """Run the function of a container in a thread."""

@@ -1,6 +1,7 @@
 """Container Service: ``/xapi/commands``, ``/xapi/containers``, launches in projects.
 
-Facts from the source of the plug-in, 3.7.
+Facts from the source of the plug-in, 3.7, and from what xnatctl 0.6 has seen of a real 3.7.2: a
+launch is queued before it is checked.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from werkzeug.wrappers import Response
 
 from ...errors import ProgrammingError
 from ...model.levels import level
+from ...model.uris import quote
 from ...query.paths import read
 from ..db.access import rights
 from ..db.guards import Guard, record
 from ..db.store import Connection
-from ..errors import BadRequest, Forbidden, NotFound, Refusal, by_container
+from ..errors import BadRequest, Forbidden, InternalServerError, NotFound, Refusal, by_container
 from ..http.request import Call, text
 from ..http.router import Access, Route
 from ..items.locate import find, need_on
@@ -30,6 +32,7 @@ from .json_body import json_body
 __all__ = ['ROUTES']
 
 _TO_BE_ASSIGNED = 'To be assigned'
+_LEVELS = {'Project': 'projects', 'Subject': 'subjects'}
 
 
 def _engine(call: Call) -> Containers:
@@ -58,7 +61,9 @@ def _commands(call: Call) -> list[dict[str, Any]]:
                     'name': wrapper.name,
                     'description': wrapper.description,
                     'contexts': [wrapper.datatype],
-                    'external-inputs': [{'name': wrapper.root, 'required': True}],
+                    'external-inputs': [
+                        {'name': wrapper.root, 'type': wrapper.kind, 'required': True}
+                    ],
                 }
             ],
         }
@@ -95,16 +100,22 @@ def _available(call: Call, project: str) -> list[dict[str, Any]]:
 # -- launches
 
 
-def _launch(call: Call, project: str, wrapper: str, root: str) -> Response:
-    """Launch a wrapper; a launch that cannot be queued is a report with status 500."""
+def _launch(call: Call, project: str, wrapper: str, root: str = '') -> Response:
+    """Launch a wrapper; a launch that cannot be queued is a report with status 500.
+
+    Without a root in the path the workflow is not told, as on a real server (seen on 3.7.2).
+    """
     engine, inputs = _engine(call), _inputs(call)
     with call.archive.store.write() as connection:
         owner = project_of(call, connection, 'read')
         report, container = _queued(call, connection, owner.id, wrapper, root, inputs)
     if container is not None:
         engine.start(container)
+    is_queued = report['status'] == 'success'
+    if is_queued and not root:
+        report['workflow-id'] = _TO_BE_ASSIGNED
     return Response(
-        json.dumps(report), status=200 if container else 500, mimetype='application/json'
+        json.dumps(report), status=200 if is_queued else 500, mimetype='application/json'
     )
 
 
@@ -122,11 +133,11 @@ def _bulk_launch(call: Call, project: str, wrapper: str, root: str) -> dict[str,
         for target in targets:
             one = {**inputs, root: str(target)}
             report, container = _queued(call, connection, owner.id, wrapper, root, one)
-            if container is None:
+            if report['status'] == 'failure':
                 reports['failures'].append(report)
-            else:
-                reports['successes'].append({**report, 'workflow-id': _TO_BE_ASSIGNED})
-                started.append(container)
+                continue
+            reports['successes'].append({**report, 'workflow-id': _TO_BE_ASSIGNED})
+            started += [container] if container else []
     for container in started:
         engine.start(container)
     found = engine.wrapper(wrapper)
@@ -156,41 +167,51 @@ def _queued(
         'wrapper-id': wrapper.id if wrapper else None,
     }
     try:
-        found = _checked(engine, project, wrapper, number, root, inputs)
-        row = _target(call, connection, inputs[root])
-        if found not in engine.available(project, row.xsi_type):
-            raise BadRequest(f'{found.name} is not for items of type {row.xsi_type}')
+        found, uri = _rooted(wrapper, number, root, inputs)
+        row = _target(call, connection, found, uri)
     except Refusal as error:
         return {**report, 'status': 'failure', 'message': str(error)}, None
-    container = engine.launch(connection, row, found, project, call.caller.login, inputs)
-    return {**report, 'status': 'success', 'workflow-id': str(container.workflow)}, container
+    problem = _problem(engine, project, found, row.xsi_type, inputs)
+    if problem:
+        workflow, container = (
+            engine.refuse(connection, row, found, call.caller.login, problem),
+            None,
+        )
+    else:
+        container = engine.launch(connection, row, found, project, call.caller.login, inputs)
+        workflow = container.workflow
+    return {**report, 'status': 'success', 'workflow-id': str(workflow)}, container
 
 
-def _checked(
-    engine: Containers,
-    project: str,
-    wrapper: Wrapper | None,
-    number: str,
-    root: str,
-    inputs: Mapping[str, str],
-) -> Wrapper:
+def _rooted(
+    wrapper: Wrapper | None, number: str, root: str, inputs: Mapping[str, str]
+) -> tuple[Wrapper, str]:
+    """Return the wrapper, and the path of its item in the inputs."""
     if wrapper is None:
         raise NotFound(f'No command wrapper with ID {number}')
+    if root not in ('', wrapper.root) or not inputs.get(wrapper.root):
+        raise BadRequest(f'Missing values for required inputs: {root or wrapper.root}')
+    return wrapper, inputs[wrapper.root]
+
+
+def _problem(
+    engine: Containers, project: str, wrapper: Wrapper, xsi_type: str, inputs: Mapping[str, str]
+) -> str:
+    """Return why a launch cannot run, which XNAT finds only after it has queued it."""
     if wrapper.projects is not None and project not in wrapper.projects:
-        raise Forbidden(f'{wrapper.name} is not enabled in project {project}')
-    missing = [
-        name
-        for name in (wrapper.root, *(key for key, value in wrapper.inputs.items() if not value))
-        if not inputs.get(name)
-    ]
-    if missing or root != wrapper.root:
-        raise BadRequest(f'Missing values for required inputs: {", ".join(missing or [root])}')
-    return wrapper
+        return f'{wrapper.name} is not enabled in project {project}'
+    if wrapper not in engine.available(project, xsi_type):
+        return f'{wrapper.name} is not for items of type {xsi_type}'
+    needed = [name for name, default in wrapper.inputs.items() if not default]
+    missing = [name for name in needed if not inputs.get(name)]
+    return f'Missing values for required inputs: {", ".join(missing)}' if missing else ''
 
 
-def _target(call: Call, connection: Connection, uri: str) -> Any:
-    """Return the row of the item that a path such as ``/archive/experiments/E1`` names."""
+def _target(call: Call, connection: Connection, wrapper: Wrapper, uri: str) -> Any:
+    """Return the row of the item: of an ID, or of a path such as ``/archive/experiments/E1``."""
     path = uri.removeprefix('/archive/').removeprefix('/data/')
+    if '/' not in uri:
+        path = f'{_LEVELS.get(wrapper.kind, "experiments")}/{quote(uri)}'
     try:
         steps = [Step(level(step.level), step.name) for step in read(f'/data/{path}')]
     except ProgrammingError as error:
@@ -263,7 +284,10 @@ def _as_json(container: Container) -> dict[str, Any]:
 
 def _log(call: Call, number: str, file: str) -> Response:
     """Return a log; any other name than stdout is stderr, as in XNAT."""
-    logs = _found(call, number).logs
+    try:
+        logs = _found(call, number).logs
+    except NotFound as error:  # 500 on a real server, too (seen on 3.7.2)
+        raise InternalServerError(str(error)) from error
     return text(logs['stdout' if file in 'stdout.log' else 'stderr'])
 
 
@@ -295,6 +319,13 @@ ROUTES = (
         guard=Guard.ITEM,
     ),
     Route('POST', f'{_WRAPPER}/launch', _launch, 'Launch a container.', guard=Guard.ITEM),
+    Route(
+        'POST',
+        f'{_PROJECT}/wrappers/{{wrapper}}/launch',
+        _launch,
+        'Launch a container on the item that the inputs name.',
+        guard=Guard.ITEM,
+    ),
     Route(
         'POST',
         f'{_WRAPPER}/bulklaunch',
