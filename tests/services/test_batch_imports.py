@@ -51,7 +51,7 @@ def uploads(trace: Any) -> list[str]:
     return [record.uri for record in trace if '/services/import' in record.uri]
 
 
-def imported(project: Any, folder: Path, tmp_path: Path, **options: Any) -> ImportReport:
+def imported(project: Any, folder: Any, tmp_path: Path, **options: Any) -> ImportReport:
     how = {'dest': 'archive', 'jobs': 2, 'state': tmp_path / 'state', 'batch': 5, **options}
     report = project.import_dicom(folder, **how)
     assert isinstance(report, ImportReport)
@@ -214,12 +214,22 @@ def test_a_state_belongs_to_its_source_and_destination(
         xnat.manage.import_dicom(images, 'OTHER', state=tmp_path / 'state')
 
 
-@pytest.mark.parametrize('wrong', [{'handler': 'SI'}, {'wait': False}, {'dest': '/archive'}])
+@pytest.mark.parametrize(
+    'wrong', [{'handler': 'SI'}, {'wait': False}, {'dest': '/archive'}, {'batch': 0}, {'jobs': 0}]
+)
 def test_options_that_do_not_go_with_batches(
     project: Any, images: Path, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(errors.ProgrammingError, match='in batches has no other handler'):
+    with pytest.raises(errors.ProgrammingError, match='in batches has no other|is no'):
         imported(project, images, tmp_path, **wrong)
+
+
+def test_files_and_archives_as_sources(project: Any, images: Path, tmp_path: Path) -> None:
+    paths = (path for path in sorted(images.rglob('*.dcm'))[:3])
+    assert imported(project, paths, tmp_path).sent == 3
+    (tmp_path / 'images.zip').write_bytes(b'PK')
+    with pytest.raises(errors.ProgrammingError, match='is sent in one request.*or unpack it'):
+        imported(project, tmp_path / 'images.zip', tmp_path)
 
 
 def test_headers_of_other_files(tmp_path: Path) -> None:
@@ -304,14 +314,18 @@ def test_files_that_the_server_confirmed_and_lacks_are_sent_again(
     assert len([uri for uri in proxy.seen if 'services/import' in uri]) == 4
 
 
+@pytest.mark.parametrize('is_anonymous', [False, True])
 def test_a_break_while_a_session_is_archived(
-    faulty: tuple[FaultProxy, Any], images: Path, tmp_path: Path
+    faulty: tuple[FaultProxy, Any], images: Path, tmp_path: Path, is_anonymous: bool
 ) -> None:
+    """A script of the site may give the session another UID; its files tell that it is the one."""
     proxy, project = faulty
     proxy.applies = lambda method, uri: 'services/archive' in uri
     proxy.faults = [reset_after]
     report = imported(project, images, tmp_path)
     assert [study.status for study in report] == ['UNKNOWN', 'ARCHIVED']
+    if is_anonymous:
+        project.experiment('ID000000').attrs.set('UID', '9.9')
     again = imported(project, images, tmp_path)
     assert again.ok and again.sent == 0 and names_in(project) == names_of(images)
 

@@ -69,14 +69,14 @@ class Finisher:
         if project is None or self._overwrite != 'none':
             return
         uri = uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments')
-        rows = self._host.connection.iter_rows(f'{uri}?columns=ID,label,UID')
+        rows = self._host.connection.iter_rows(f'{uri}?columns=ID,UID')
         wanted = set(studies)
-        found = {row.get('UID', ''): cell(row, 'ID') for row in rows if row.get('UID') in wanted}
-        for study, identity in found.items():
-            if any(not place.archived for place in self._journal.places(study)):
-                continue  # its own import was interrupted while it was archived
+        found = {row.get('UID', ''): cell(row, 'URI') for row in rows if row.get('UID') in wanted}
+        for study, uri in found.items():
             known = [place.archived for place in self._journal.places(study)]
-            element = self._host.select(known[0] if known else f'/experiments/{identity}')
+            if not all(known):
+                continue  # its own import was interrupted while it was archived
+            element = self._host.select(known[0] if known else uri)
             missing = self._journal.compare(study, self._names_in_archive(element.uri)).missing
             count = len(missing)
             if known:  # its import was finished: others are new or changed
@@ -222,9 +222,13 @@ class Finisher:
         if not place.label:
             return None
         experiment = self._host.select.project(place.project).experiment(place.label)
-        if not experiment.exists(consistent=True) or experiment.attrs.get('UID') not in ('', study):
+        if not experiment.exists(consistent=True):
             return None
-        return self._host.select.experiment(experiment.id())  # XNAT has no scans below the other
+        found = self._host.select.experiment(experiment.id())  # XNAT has no scans below the other
+        if experiment.attrs.get('UID') in ('', study):
+            return found
+        missing = self._journal.compare(study, self._names_in_archive(found.uri)).missing
+        return None if missing else found  # a script of the site may have changed its UID
 
     def _names_in_archive(self, uri: str) -> Iterator[str]:
         rows = self._host.connection.iter_rows(f'{uri}/scans/ALL/files')

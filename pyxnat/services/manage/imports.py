@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from ... import errors
 from ...files import zips
 from ...files.local import entries
-from ...http.progress import progress_bar
 from ...resources.host import Host
 from ...resources.imported import ARCHIVED, GONE, UNKNOWN, Imported, Source
 from ...resources.prearchive import PrearchiveSession
-from ..bulk.manifest import lock_folder
-from ..dicom.headers import DIRECTORY, need_pydicom
-from ..dicom.journal import Journal
+from ..dicom.batches import Batches, Files, import_in_batches
 from ..dicom.report import ImportReport
 from ..dicom.request import import_archive
-from ..dicom.sending import BatchImport, Order
+from ..dicom.sending import Order
 
 __all__ = ['Importer', 'is_archive']
 
@@ -136,22 +132,19 @@ class Importer:
         list of Imported
             Or, of an import in batches, an :class:`pyxnat.services.dicom.report.ImportReport`.
         """
+        overwrite = _one_of('overwrite', overwrite, _OVERWRITE)
         if jobs is not None or state is not None:
             if handler != 'DICOM-zip' or not wait or dest not in (None, *_PLACES):
                 raise errors.ProgrammingError(
                     'an import in batches has no other handler, no path as dest, and waits',
                     remedy='Leave out jobs= and state=, or those.',
                 )
-            order = Order(
-                project,
-                subject,
-                session,
-                dest,
-                _one_of('overwrite', overwrite, _OVERWRITE),
-                timeout_s,
-                tuple(params.items()),
-            )
-            return self._in_batches(source, order, jobs or 4, state, batch, ignore_unparsable)
+            more = tuple(params.items())
+            order = Order(project, subject, session, dest, overwrite, timeout_s, more)
+            source = source if isinstance(source, (str, os.PathLike)) else list(source)
+            files = Files(_names_of(source), (path for _, path in _files_of(source)))
+            how = Batches(jobs, state, batch, ignore_unparsable)
+            return import_in_batches(self._host, files, order, how)
         query = {
             'import-handler': handler,
             'dest': _destination(dest, project, subject, session),
@@ -159,84 +152,13 @@ class Importer:
             'project': project,
             'subject': subject,
             'session': session,
-            'overwrite': _one_of('overwrite', overwrite, _OVERWRITE),
+            'overwrite': overwrite,
             'Ignore-Unparsable': ignore_unparsable or None,
             **params,
         }
         with _packed(source) as body:
             paths = import_archive(self._host, body, query, timeout_s)
         return [_report(self._host, path, wait, timeout_s) for path in paths]
-
-    def _in_batches(
-        self,
-        source: Source,
-        order: Order,
-        jobs: int,
-        state: str | os.PathLike[str] | None,
-        batch: int,
-        ignore_unparsable: bool,
-    ) -> ImportReport:
-        need_pydicom()
-        with ExitStack() as stack:
-            if state is None:
-                folder = Path(stack.enter_context(TemporaryDirectory(prefix='pyxnat-import-')))
-            else:
-                folder = Path(state).expanduser()
-                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not stack.enter_context(lock_folder(folder)):
-                raise errors.DataError(
-                    f'another import uses {folder}', remedy='Wait for its end, or give another.'
-                )
-            journal = stack.enter_context(closing(Journal(folder, self._belongs_to(source, order))))
-            with progress_bar(None, 'file', name='read') as bar:
-                journal.scan(_counted(bar, (path for _, path in _files_of(source))))
-            _check(journal, order, ignore_unparsable)
-            return BatchImport(self._host, journal, order, jobs, batch).run()
-
-    def _belongs_to(self, source: Source, order: Order) -> dict[str, str]:
-        sources = [source] if isinstance(source, (str, os.PathLike)) else list(source)
-        return {
-            'server': self._host.connection.server,
-            'source': '\n'.join(str(Path(one).expanduser().resolve()) for one in sources),
-            'project': order.project or '',
-            'subject': order.subject or '',
-            'session': order.session or '',
-        }
-
-
-def _counted(bar: Any, paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        yield path
-        bar.update(1)
-
-
-def _check(journal: Journal, order: Order, ignore_unparsable: bool) -> None:
-    """Check all files before the first is sent.
-
-    Raises
-    ------
-    DataError
-        There are none; some are no DICOM images; or several studies would get one label.
-    """
-    others = [one for one in journal.others() if one.why_not != DIRECTORY]
-    if others and not ignore_unparsable:
-        shown = ', '.join(f'{one.path.name!r} ({one.why_not})' for one in others[:_SHOWN])
-        raise errors.DataError(
-            f'{len(others)} files are no DICOM images: {shown}; nothing was sent',
-            remedy='Skip them with ignore_unparsable=True (--skip-others).',
-        )
-    studies = journal.studies()
-    if not studies:
-        raise errors.DataError(
-            'there are no DICOM images to import', remedy='Give a folder with DICOM files.'
-        )
-    if order.session and len(studies) > 1:
-        shown = ', '.join(studies[:_SHOWN])
-        raise errors.DataError(
-            f'{len(studies)} studies would get the label {order.session!r}: {shown}; nothing was '
-            'sent',
-            remedy='Leave out session=, or import one study at a time.',
-        )
 
 
 def _destination(
@@ -280,6 +202,16 @@ def is_archive(source: Source) -> bool:
         return False
     path = Path(source).expanduser()
     return path.name.lower().endswith(_PACKED) and path.is_file()
+
+
+def _names_of(source: Source) -> str:
+    """Return the absolute paths of a source that is sent in batches."""
+    if is_archive(source):
+        raise errors.ProgrammingError(
+            f'{source} is sent in one request', remedy='Leave out jobs= and state=, or unpack it.'
+        )
+    paths = [source] if isinstance(source, (str, os.PathLike)) else source
+    return '\n'.join(str(Path(path).expanduser().resolve()) for path in paths)
 
 
 def _files_of(source: Source) -> Iterator[tuple[str, Path]]:
