@@ -315,7 +315,10 @@ def test_tables_of_others_are_not_overwritten(xnat: Any, study: str, tmp_path: P
     subject.download(folder, layout='bids').check()
     header, line = table.read_text().splitlines()
     table.write_text(f'{header}\tsmoker\n{line}\tyes\n')
+    about = folder / 'participants.json'
+    about.write_text(json.dumps({'smoker': {'Description': 'mine'}}))
     subject.download(folder, layout='bids').check()
+    assert json.loads(about.read_text()).keys() >= {'smoker', 'age', 'sex'}
     assert (rows(table)[0]['smoker'], rows(table)[0]['age']) == ('yes', '34')
 
 

@@ -58,7 +58,7 @@ class BidsArrangement(Arrangement):
         columns = {*self._rules.participants.values(), *self._rules.sessions.values()} - {'date'}
         fields = [*_FIELDS, *sorted(columns), 'resource', 'path']
         super().__init__(Layout('/'.join(f'{{{field}}}' for field in fields)))
-        self._people = People({}, {})
+        self._people = People({}, {}, {})
         self._placed: list[Placed] = []
         self._left: list[Left] = []
         self._sessions: set[tuple[str, ...]] = set()

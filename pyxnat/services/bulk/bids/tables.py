@@ -36,6 +36,7 @@ _VERSION = '1.10.0'
 """Version of BIDS that is written into the description."""
 
 _KEYS = {'participants': ('xnat_project', 'xnat_subject'), 'sessions': ('xnat_session',)}
+_LABELS = frozenset({*_KEYS['participants'], *_KEYS['sessions']})
 _LEFT_COLUMNS = (
     *('xnat_project', 'xnat_subject', 'xnat_session', 'scan', 'type', 'series_description'),
     *('file', 'reason'),
@@ -61,7 +62,7 @@ class People(NamedTuple):
     """Project and subject -> label in BIDS."""
     sessions: dict[_Key, str]
     """Project, subject and session -> label in BIDS."""
-    fields: dict[_Key, _Row] = {}
+    fields: dict[_Key, _Row]
     """Key of a subject or session -> its columns."""
 
     def add_fields(self, session: _Key, above: Mapping[str, str], rules: Rules) -> None:
@@ -172,9 +173,17 @@ class Dataset:
         ]
 
     def _describe(self, name: str, columns: set[str]) -> None:
+        """Describe the columns of a table; descriptions that are there stay."""
         known = {column: _LEVELS[column] for column in sorted(columns) if column in _LEVELS}
+        path = self._folder / name
+        try:
+            there = json.loads(path.read_text(encoding='utf-8')) if path.exists() else {}
+        except ValueError as error:
+            raise errors.DataError(
+                f'{path} is no JSON: {error}', remedy='Correct or remove it.'
+            ) from error
         if known:
-            self._write_json(name, known)
+            self._write(path, _json({**known, **there}))
 
     def write_description(self, server: str, images: Iterable[Placed]) -> None:
         """Write the description, the README, and fields that BIDS requires; keep those there are.
@@ -236,14 +245,11 @@ class Dataset:
         ]
 
     def _write_table(self, path: Path, rows: list[_Row]) -> None:
-        """Write a table without the columns that are empty in all rows."""
+        """Write a table without the fields that are empty in all rows; labels are always there."""
         names = list(dict.fromkeys(name for row in rows for name in row))
-        filled = [name for name in names if any(row.get(name) for row in rows)]
+        filled = [name for name in names if name in _LABELS or any(row.get(name) for row in rows)]
         lines = [filled, *([_text(row.get(name, '')) for name in filled] for row in rows)]
         self._write(path, ''.join('\t'.join(line) + '\n' for line in lines))
-
-    def _write_json(self, name: str, values: Any) -> None:
-        self._write(self._folder / name, _json(values))
 
     def _write_new(self, name: str, text: str) -> None:
         if not (self._folder / name).exists():
