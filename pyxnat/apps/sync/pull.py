@@ -185,10 +185,15 @@ class UnitPull:
             if key in ours and ours[key].parent not in gone:
                 self._isolated(key, self._folder.delete, ours[key].id_uri)
                 changed = True
+        done: set[str] = set()
+        taken = {one.key for one in decisions if one.action == 'take' and one.key not in ours}
         for one in decisions:
-            if one.key in theirs and one.action in ('take', 'merge'):
-                arguments = project, one.key, ours, theirs, base
-                changed = self._isolated(one.key, self._put, *arguments) or changed
+            if one.key in theirs and one.action in ('take', 'merge') and one.key not in done:
+                scans = _scans_of(one.key, theirs, taken)
+                arguments = project, one.key, ours, theirs, base, scans
+                if self._isolated(one.key, self._put, *arguments):
+                    done |= set(scans)
+                    changed = True
         failed = {key for key, _ in self.failed}
         for one in decisions:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
@@ -211,6 +216,7 @@ class UnitPull:
         ours: Mapping[str, Part],
         theirs: Mapping[str, Part],
         base: Mapping[str, Values],
+        scans: Mapping[str, Part],
     ) -> None:
         here, there = ours.get(key), theirs[key]
         values: Values = there.values
@@ -218,7 +224,9 @@ class UnitPull:
             values = merged(base[key], here.values, there.values) or values
         self._make_room(there, project)
         if here is None or values == there.values:
-            self._folder.put(there)
+            self._folder.put(there, [scan.id for scan in scans.values()])
+            for scan in scans.values():
+                self._folder.put_forms(scan.key, {}, scan.values)
         else:
             self._folder.merge(here, there, values)
         self._folder.put_forms(key, {} if here is None else here.values, values)
@@ -242,6 +250,17 @@ class UnitPull:
             if one.is_conflict:
                 values = dict(ours.get(one.key, {})), dict(theirs.get(one.key, {}))
                 self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
+
+
+def _scans_of(key: str, theirs: Mapping[str, Part], taken: set[str]) -> dict[str, Part]:
+    """Return the scans of a session that the folder gets with it, in one document."""
+    if key not in taken or not key.startswith('experiments/'):
+        return {}
+    return {
+        name: part
+        for name, part in theirs.items()
+        if part.parent == key and part.level == 'scans' and name in taken
+    }
 
 
 def _values(parts: Mapping[str, Part]) -> dict[str, Values]:

@@ -506,9 +506,17 @@ class FolderSide(Side):
                 found[key] = FileRow(key, element, element.row)
         return found
 
-    def put(self, part: Part) -> None:
-        """Give an item the fields of a part; create it with its ID if it is missing."""
-        self._put(part, _document(part))
+    def put(self, part: Part, scans: Iterable[str] = ()) -> None:
+        """Give an item the fields of a part; create it with its ID if it is missing.
+
+        Parameters
+        ----------
+        part : Part
+            The part.
+        scans : iterable of str
+            IDs of scans of a session that are put with it.
+        """
+        self._put(part, _document(part, scans))
 
     def merge(self, ours: Part, theirs: Part, values: Mapping[str, str]) -> None:
         """Give an item the fields that were merged of both sides.
@@ -672,9 +680,9 @@ class FolderSide(Side):
             self._archive.change_id(before, after)
 
 
-def _document(part: Part) -> bytes:
+def _document(part: Part, scans: Iterable[str] = ()) -> bytes:
     """Return the document of a part with the ID that it has at the remote."""
     owner = part.parent.rpartition('/')[2] if level(part.level).parent_field else ''
-    root = parse_xml(copy_document(part.item, session=owner, scans=()))
+    root = parse_xml(copy_document(part.item, session=owner, scans=scans))
     root.set('ID', part.id)
     return etree.tostring(root, xml_declaration=True, encoding='UTF-8')
