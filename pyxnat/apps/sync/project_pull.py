@@ -61,6 +61,8 @@ class ProjectPull:
             How to pull.
         """
         there = self._remote.units(selected.project)
+        if not options.dry_run:
+            self._move_in(there)
         known = self._state.units(selected.project)
         gone = [unit for key, unit in known.items() if key not in there]
         _check_deletions(gone, known, selected.project, options.max_delete)
@@ -73,7 +75,9 @@ class ProjectPull:
         here = units_here(self._folder, selected.project)
         self._state.select(selected.path, selected.options)
         for unit in gone:  # first: another subject may have the label now
-            self._bury(unit, here)
+            project = self._remote.project_of(unit)
+            if project in (None, unit.project) or not self._move(unit, str(project)):
+                self._bury(unit, here)
         puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
         puller.run(todo, Here(here, known), selected.files, options.jobs)
 
@@ -126,6 +130,28 @@ class ProjectPull:
         if not options.dry_run:
             self._state.put_feed(selected.project, feed.ended(), changed)
         return changed
+
+    # -- subjects that came from another project, or went there
+
+    def _move_in(self, there: Mapping[str, tuple[Unit, str]]) -> None:
+        """Move subjects that came from other projects of the mirror, or bury them there."""
+        everywhere = self._state.units()
+        for key, (unit, _) in there.items():
+            before = everywhere.get(key, unit)
+            if before.project != unit.project and not self._move(before, unit.project):
+                self._bury(before, units_here(self._folder, before.project))
+
+    def _move(self, unit: Unit, project: str) -> bool:
+        """Move a subject in the folder, its sessions first; return whether it was possible."""
+        if not (self._state.units(project) and units_here(self._folder, project)):
+            return False
+        try:
+            self._folder.move_subject(unit, project)
+        except errors.DatabaseError as error:  # such as a label that is taken there
+            self._report.add_failure(unit.key, error)
+            return True
+        self._state.move(unit, project)
+        return True
 
     # -- deleted subjects
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ... import errors
 from ...http.progress import progress_bar
 from ...interface import Interface
-from .parts import Part
+from .parts import PARENT, Part
 from .pull import fetch
 from .puller import Here, Puller, PullReport
 from .push import PushPlan, Step, UnitPush, labels_first
@@ -75,6 +75,9 @@ class Pusher:
             if found:
                 steps += found
                 marks[found[0].unit] = both.marks
+        for unit, _ in self._moved_subjects():
+            steps.append(_move_step(unit))
+            marks[unit.key] = unit.there, unit.here
         return PushPlan(steps, marks, self._delete)
 
     def run(self, mirror: Path) -> PullReport:
@@ -90,6 +93,8 @@ class Pusher:
         recorded = PullReport()
         puller = Puller(self._remote, self._folder, self._state, mirror, recorded)
         with progress_bar(None, ' subjects', name='push') as shown:
+            for unit, project in self._moved_subjects():
+                self._move(unit, project, report)
             for both in self._changed():
                 self._run(both, puller, report)
                 shown.update(1)
@@ -101,6 +106,28 @@ class Pusher:
         report.conflicts += self._state.conflicts()
         report.finish()
         return report
+
+    def _moved_subjects(self) -> Iterator[tuple[Unit, str]]:
+        """Yield subjects that are in another project in the folder, with that project."""
+        known = self._state.units()
+        for project in dict.fromkeys(unit.project for unit in known.values()):
+            here = self._folder.units(project)
+            for key, unit in known.items():
+                if unit.project == project and key not in here:
+                    now = self._folder.project_of(unit)
+                    if now is not None:
+                        yield unit, now
+
+    def _move(self, unit: Unit, project: str, report: PullReport) -> None:
+        if not self._state.units(project):
+            return  # no mirror of that project: it is a failure below
+        try:
+            self._remote.move_subject(unit, project)
+        except errors.DatabaseError as error:
+            report.add_failure(unit.key, error)
+        else:
+            self._state.move(unit, project)
+            report.ok.append(str(_move_step(unit)))
 
     def _push(self) -> UnitPush:
         return UnitPush(self._remote, self._folder, self._state, self._delete)
@@ -174,7 +201,7 @@ class Pusher:
                     continue
                 other, there_mark = there.get(key, (None, ''))
                 if (before is None and key in everywhere) or (
-                    mine is None and self._folder.has_subject(key)
+                    before is not None and mine is None and self._folder.project_of(before)
                 ):
                     self._failed[key] = _moved(key)
                     continue
@@ -210,10 +237,15 @@ class Pusher:
                 here[before.key] = before, mark
 
 
+def _move_step(unit: Unit) -> Step:
+    return Step(unit.key, 'change', unit.key, (PARENT,))
+
+
 def _moved(key: str) -> errors.Error:
     return errors.NotSupportedError(
         f'{key} is in another project in the folder',
-        remedy='Move it at the server, its sessions first, then pull.',
+        remedy='Pull that project into the mirror, too; or move it at the server, its sessions '
+        'first, then pull.',
     )
 
 

@@ -208,6 +208,24 @@ class State:
                 )
                 _take_from_others(connection, unit)
 
+    def move(self, unit: Unit, project: str) -> None:
+        """Record that a subject has moved to another project.
+
+        Parameters
+        ----------
+        unit : Unit
+            The subject before.
+        project : str
+            ID of the project that has it now.
+        """
+        start, after = f'/data/projects/{unit.project}/', f'/data/projects/{project}/'
+        with self._connected() as connection:
+            connection.execute('UPDATE unit SET project = ? WHERE key = ?', (project, unit.key))
+            connection.execute(
+                "UPDATE thing SET key = ? || substr(key, ?) WHERE unit = ? AND kind = 'file'",
+                (after, len(start) + 1, unit.key),
+            )
+
     def forget(self, unit: str) -> None:
         """Remove a unit with its base: for the next pull or push it is new."""
         with self._connected() as connection:

@@ -152,3 +152,40 @@ def test_a_label_that_the_server_gave_meanwhile_is_a_conflict(
     pushed(mirror)
     assert equal(mirror, xnat, there.id())
     assert there.subject('S').experiment('X_local').attrs.get('note') == 'mine'
+
+
+@pytest.mark.parametrize('first', ['the old project', 'the new project'])
+def test_a_subject_that_went_to_another_project_takes_changes_of_the_folder_along(
+    first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, P: str
+) -> None:
+    there.subject('T').create()
+    xnat.put(f'/data/projects/{P}_2').raise_for_status()
+    for project in (P, f'{P}_2'):
+        pulled(mirror, f'/projects/{project}')
+    here.subject('S').attrs.set('group', 'mine')
+    there.subject('S').experiment('E').share(f'{P}_2', primary=True)  # its sessions first
+    there.subject('S').share(f'{P}_2', primary=True)
+    order = [P, f'{P}_2'] if first == 'the old project' else [f'{P}_2', P]
+    bytes_pulled = sum(pulled(mirror, f'/projects/{project}').bytes for project in order)
+    assert bytes_pulled == 0, 'its files are not fetched again'
+    assert pushed(mirror, delete=True) == ['change']
+    assert equal(mirror, xnat, P) and equal(mirror, xnat, f'{P}_2')
+    moved = xnat.select.project(f'{P}_2').subject('S')
+    assert moved.attrs.get('group') == 'mine'
+
+
+@pytest.mark.sample(2)
+def test_a_subject_is_moved_to_another_project_of_the_mirror(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, P: str
+) -> None:
+    xnat.put(f'/data/projects/{P}_2').raise_for_status()
+    pulled(mirror, f'/projects/{P}_2')
+    before = here.subject('S').id()
+    here.subject('S').experiment('E').share(f'{P}_2', primary=True)
+    here.subject('S').share(f'{P}_2', primary=True)
+    mirror.local.select.project(f'{P}_2').subject('S').attrs.set('group', 'mine')
+    assert [step.fields for step in mirror.push(dry_run=True, delete=True).steps] == [('@parent',)]
+    assert pushed(mirror, delete=True) == ['change', 'change']
+    pulled(mirror)
+    assert equal(mirror, xnat, P) and equal(mirror, xnat, f'{P}_2')
+    assert xnat.select.project(f'{P}_2').subject('S').id() == before
