@@ -275,6 +275,7 @@ def test_a_batch_is_sent_again_after_a_break(
     faulty: tuple[FaultProxy, Any], images: Path, tmp_path: Path, fault: Any
 ) -> None:
     proxy, project = faulty
+    shutil.rmtree(images / '1')
     proxy.faults = [fault]
     report = imported(project, images, tmp_path, timeout_s=2 if fault is stall_after else 60)
     assert report.ok and names_in(project) == names_of(images)
