@@ -255,6 +255,8 @@ def test_a_function_that_cannot_be_sent_is_an_error(subjects: Any, login: None) 
         subjects.map(lambda subject: subject.label(), executor=pool)
     with pytest.raises(errors.ProgrammingError, match='cannot be called'):
         subjects.map('label', executor=pool)
+    with pytest.raises(errors.ProgrammingError, match='Give one of them'):
+        subjects.map(functions.name_of, executor=pool, processes=2)
 
 
 def test_an_error_that_affects_all_elements_stops_the_run(subjects: Any, tmp_path: Path) -> None:

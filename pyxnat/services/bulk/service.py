@@ -236,6 +236,10 @@ class Bulk:
         function, jobs, processes, executor, batch, by, connect, log, progress
             As in :meth:`pyxnat.resources.bulk.Mappable.map`.
         """
+        if executor is not None and processes is not None:
+            raise errors.ProgrammingError(
+                f'processes={processes!r} and an executor', remedy='Give one of them.'
+            )
         if executor is not None:
             how: dict[str, Any] = {'batch': batch, 'by': by, 'connect': connect}
             return map_on(
