@@ -286,6 +286,8 @@ class UnitPush:
             self._state.rebase(unit, 'item', step.key, None)
             return
         part = compared.ours[step.key]
+        if step.action == 'create' and part.parent in dict(self.failed):
+            raise errors.NotFoundError('the item above could not be created')
         owner = renamed(part.parent, ids)
         if step.action == 'change':
             uri = uri_of_key(step.key, compared.parents)
@@ -297,12 +299,13 @@ class UnitPush:
             return
         twin = self._remote.namesake(part)
         if twin is not None:
-            values = dict(part.values), dict(twin.values)
-            self.races.append(Conflict(twin.key, 'item', unit, CREATED_TWICE, *values))
+            if part.level != 'subjects':  # a pull compares subjects
+                values = dict(part.values), dict(twin.values)
+                self.races.append(Conflict(twin.key, 'item', unit, CREATED_TWICE, *values))
             raise errors.DuplicateError(
                 f'the server has {part.label} already',
                 uri=twin.uri,
-                remedy='It is a conflict now: mirror.resolve(…).',
+                remedy='Pull, and resolve the conflict.',
             )
         new = self._remote.create(part, owner.rpartition('/')[2])
         if new != part.id:
