@@ -102,6 +102,7 @@ def rename(item: Any, label: str) -> None:
     item.attrs.set('label', label)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('count', [2, 3])
 @pytest.mark.parametrize('kind', ['subjects', 'sessions', 'sessions of others', 'assessors'])
 def test_labels_that_change_places_take_one_pull(

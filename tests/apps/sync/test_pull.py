@@ -167,6 +167,7 @@ FILES = [
 ]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('place', FILES)
 def test_a_file_that_keeps_its_size_was_changed_in_the_folder(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
@@ -181,6 +182,7 @@ def test_a_file_that_keeps_its_size_was_changed_in_the_folder(
     assert mirror.status() == ([], [], [])
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('place', FILES)
 def test_a_file_that_keeps_its_size_was_changed_at_the_server(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
