@@ -30,6 +30,8 @@ def forget(interface: Any) -> None:
 
 
 class _Service:
+    """A service that is imported and made on first access."""
+
     def __init__(self, path: str, host: str) -> None:
         self._module, _, self._class = path.rpartition('.')
         self._host = host

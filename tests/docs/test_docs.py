@@ -77,8 +77,16 @@ def members(cls: type[Any]) -> Iterator[tuple[str, Any]]:
 
 
 def attributes(cls: type[Any]) -> set[str]:
-    """Return the public attributes that the class itself sets on its instances."""
+    """Return the public attributes that the class sets on its instances, or loads for them."""
     tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    loaded = [
+        node.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and isinstance(node.value, ast.Call)
+        and ast.unparse(node.value.func) == 'service'
+    ]
     stores = [
         node
         for node in ast.walk(tree)
@@ -90,7 +98,7 @@ def attributes(cls: type[Any]) -> set[str]:
         if isinstance(node.value, ast.Name)
         and node.value.id == 'self'
         and not node.attr.startswith('_')
-    }
+    } | {*loaded}
 
 
 @each_class
