@@ -12,6 +12,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from tests.conftest import DEEP
 
 
 @pytest.fixture
@@ -153,6 +154,7 @@ def test_a_function_that_cannot_be_called_or_pickled_is_an_error_at_once(
     assert not (tmp_path / 'log').exists()
 
 
+@pytest.mark.skipif(not DEEP, reason='starts processes of a cluster')
 def test_elements_can_be_tasks_of_a_cluster(subjects: Any, xnat: pyxnat.Interface) -> None:
     distributed = pytest.importorskip('distributed')
     with (

@@ -23,7 +23,7 @@ def without_shares(plan: dict[str, Any]) -> dict[str, Any]:
     return plan
 
 
-@settings(max_examples=40 if DEEP else 2)
+@settings(max_examples=40 if DEEP else 1)
 @given(plan=projects.map(without_shares))
 def test_a_mirror_answers_as_its_server(
     xnat: pyxnat.Interface, tmp_path_factory: Any, plan: dict[str, Any]

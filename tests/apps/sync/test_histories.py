@@ -18,8 +18,8 @@ from tests.conftest import DEEP, ROOT
 
 from .test_pull import MR, content
 
-SEEDS = range(1000 if DEEP else 3)
-STEPS = 25 if DEEP else 10
+SEEDS = range(1000 if DEEP else 2)
+STEPS = 25 if DEEP else 8
 KILLED = 5
 """Of so many histories, one is with processes that are killed."""
 

@@ -16,7 +16,7 @@ from tests.conftest import DEEP
 from .offline_answers import answer
 from .test_pull import ROOT, pulled
 
-COUNT = 200 if DEEP else 8
+COUNT = 200 if DEEP else 5
 XML = {'content-type': 'text/xml'}
 SPACES = (
     'xmlns:xnat="http://nrg.wustl.edu/xnat" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
