@@ -284,6 +284,7 @@ def _as_json(container: Container) -> dict[str, Any]:
 
 def _log(call: Call, number: str, file: str) -> Response:
     """Return a log; any other name than stdout is stderr, as in XNAT."""
+    _engine(call)
     try:
         logs = _found(call, number).logs
     except NotFound as error:  # 500 on a real server, too (seen on 3.7.2)

@@ -147,7 +147,7 @@ def labels_of(
     --------
     >>> found = labels_of({('S_1',): 'S_1', ('S1',): 'S1', ('A-2',): 'A-2'}, {})
     >>> found['S1',], found['A-2',], found['S_1',]
-    ('S1', 'A2', 'S1x25aa56')
+    ('S1', 'A2', 'S1x9f15cd')
     """
     taken = {label.casefold() for label in known.values()}
     wanted: dict[str, list[tuple[str, ...]]] = defaultdict(list)
