@@ -12,7 +12,9 @@ from typing import NamedTuple
 from ... import errors
 from ...files.disk import digest_of
 from .decisions import GONE_HERE, Decision, Values, decide
-from .sides import FileRow, Files, FolderSide, Side, version_path
+from .file_rows import FileRow, Files, version_path
+from .folder_side import FolderSide
+from .sides import Side
 from .state import Conflict, Unit
 
 __all__ = ['Download', 'FilePull', 'FilesPulled']

@@ -17,7 +17,9 @@ from ... import errors
 from ...interface import Interface
 from ...model import uris
 from .file_pull import Download
-from .sides import FileRow, FolderSide, Side
+from .file_rows import FileRow
+from .folder_side import FolderSide
+from .sides import Side
 from .state import State
 
 __all__ = ['fetch', 'register']

@@ -12,6 +12,8 @@ from ...http.folder import create
 from ...interface import Interface
 from . import lazy
 from .decisions import decide
+from .file_rows import Files, version_path
+from .folder_side import FolderSide
 from .project_pull import ProjectPull, PullOptions, units_here
 from .puller import PullReport
 from .push import PushPlan
@@ -19,7 +21,7 @@ from .pusher import Pusher
 from .resolver import Resolver, Take, remove_versions
 from .schemas import pull_schemas
 from .selection import selection, stored_selections
-from .sides import Files, FolderSide, Side, always_fresh, version_path
+from .sides import Side, always_fresh
 from .state import Conflict, State, Unit
 
 __all__ = ['Mirror', 'Status']

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from ...model import uris
 from ...model.levels import level
 from .decisions import Values
+from .folder_side import FolderSide
 from .parts import PARENT, Part
-from .sides import FolderSide, Side
+from .sides import Side
 from .state import State, Unit
 
 __all__ = ['Moves', 'adopted', 'is_below']

@@ -9,9 +9,11 @@ from typing import NamedTuple
 from ... import errors
 from ...interface import Interface
 from .feed import Feed, read_feed
+from .file_rows import Files
+from .folder_side import FolderSide
 from .puller import Here, Puller, PullReport
 from .selection import Selection
-from .sides import Files, FolderSide, Side
+from .sides import Side
 from .state import Conflict, State, Unit
 
 __all__ = ['ProjectPull', 'PullOptions', 'units_here']

@@ -10,9 +10,11 @@ from ... import errors
 from ...model.levels import level
 from .decisions import Decision, Values, decide, merged
 from .file_pull import Download, FilePull
+from .file_rows import FileRow, Files
+from .folder_side import FolderSide
 from .moves import Moves, adopted
 from .parts import LABEL, Part, resources_of, with_own_labels
-from .sides import FileRow, Files, FolderSide, Side
+from .sides import Side
 from .state import Conflict, State, Unit
 
 __all__ = ['Fetched', 'UnitPull', 'fetch']

@@ -13,8 +13,10 @@ from ...files.disk import safe_name
 from ...http.progress import progress_bar
 from ...services.bulk.report import Report
 from .file_pull import Download
+from .file_rows import Files
+from .folder_side import FolderSide
 from .pull import Fetched, UnitPull, fetch
-from .sides import Files, FolderSide, Side
+from .sides import Side
 from .state import Conflict, State, Unit
 
 __all__ = ['Here', 'PullReport', 'Puller']

@@ -12,9 +12,11 @@ from ... import errors
 from ...files.disk import publish
 from ...model import uris
 from .decisions import CREATED_TWICE, Decision, Values, decide, is_alike
+from .file_rows import FileRow, Files
+from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
 from .parts import PARENT, Part, uri_of_key, with_own_labels
-from .sides import FileRow, Files, FolderSide, RemoteSide
+from .remote_side import RemoteSide
 from .state import Conflict, State, Unit
 
 __all__ = ['Compared', 'PushPlan', 'Step', 'UnitPush', 'item_steps', 'labels_first', 'renamed']

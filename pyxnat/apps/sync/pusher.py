@@ -9,11 +9,13 @@ from typing import NamedTuple
 from ... import errors
 from ...http.progress import progress_bar
 from ...interface import Interface
+from .file_rows import Files
+from .folder_side import FolderSide
 from .parts import PARENT, Part
 from .pull import fetch
 from .puller import Here, Puller, PullReport
 from .push import PushPlan, Step, UnitPush, labels_first
-from .sides import Files, FolderSide, RemoteSide
+from .remote_side import RemoteSide
 from .state import State, Unit
 
 __all__ = ['Pusher']

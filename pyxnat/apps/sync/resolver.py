@@ -12,8 +12,10 @@ from ...interface import Interface
 from ...model import uris
 from ...model.levels import level
 from ...resources.base import class_of
+from .file_rows import FileRow, Files, version_path
+from .folder_side import FolderSide
 from .parts import LABEL, Part
-from .sides import FileRow, Files, FolderSide, always_fresh, version_path
+from .sides import always_fresh
 from .state import Conflict, State, Unit
 
 __all__ = ['Resolver', 'Take', 'free_name', 'remove_versions']

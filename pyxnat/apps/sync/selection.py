@@ -11,7 +11,7 @@ from ...model.wildcards import is_wildcard
 from ...query.paths import Path as SelectPath
 from ...query.paths import read
 from ...resources.base import Element
-from .sides import Files
+from .file_rows import Files
 
 __all__ = ['Selection', 'selection', 'stored_selections']
 

@@ -12,7 +12,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.apps.sync import sides
+from pyxnat.apps.sync.remote_side import RemoteSide
 from tests.conftest import ROOT
 
 from .test_pull import pulled
@@ -116,14 +116,14 @@ def test_a_subject_in_another_project_is_neither_deleted_nor_copied(
 
 def between(monkeypatch: Any, name: str, change: Any) -> None:
     """Let another program change the server right before a request of a push."""
-    method = getattr(sides.RemoteSide, name)
+    method = getattr(RemoteSide, name)
 
     def racing(self: Any, *arguments: Any, **options: Any) -> Any:
-        monkeypatch.setattr(sides.RemoteSide, name, method)
+        monkeypatch.setattr(RemoteSide, name, method)
         change()
         return method(self, *arguments, **options)
 
-    monkeypatch.setattr(sides.RemoteSide, name, racing)
+    monkeypatch.setattr(RemoteSide, name, racing)
 
 
 @pytest.mark.parametrize('is_new', [True, False])
@@ -153,13 +153,13 @@ def test_a_field_that_reads_otherwise_than_it_was_sent_is_a_conflict(
 ) -> None:
     here.subject('S').attrs.set('group', 'mine')
     here.subject('S').resource('R').file('a.txt').put(b'a')
-    change = sides.RemoteSide.change
+    change = RemoteSide.change
 
     def overtaken(self: Any, *arguments: Any) -> None:
         change(self, *arguments)
         there.subject('S').attrs.set(field, 'theirs')
 
-    monkeypatch.setattr(sides.RemoteSide, 'change', overtaken)
+    monkeypatch.setattr(RemoteSide, 'change', overtaken)
     mirror.push()
     assert here.subject('S').attrs.get('group') == 'mine'
     assert [one.kind for one in mirror.conflicts()] == (['item'] if field == 'group' else [])

@@ -16,7 +16,8 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.apps.sync.sides import Files, Side, always_fresh
+from pyxnat.apps.sync.file_rows import Files
+from pyxnat.apps.sync.sides import Side, always_fresh
 from pyxnat.http import transport
 from pyxnat.model.copies import values_of
 from pyxnat.server import serve

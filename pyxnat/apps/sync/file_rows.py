@@ -1,0 +1,122 @@
+"""Files of a unit: their rows, and which of them a mirror has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from ...files.disk import safe_name
+from ...model import uris
+from ...model.levels import level
+from ...query.paths import uri_of
+from ...tables.table import Row
+
+__all__ = ['FileRow', 'Files', 'file_row', 'version_path']
+
+_FUNCTION = 'function '
+
+
+class Files(NamedTuple):
+    """Which files a mirror has."""
+
+    text: str
+    """``all``, ``lazy``, ``none``, the labels of resources, or the name of a function."""
+    has: Callable[[Row], bool]
+    """Whether it has the file of a row."""
+
+    @classmethod
+    def of(cls, wanted: Any) -> Files:
+        """Return the files for the argument of `Mirror.pull`."""
+        if callable(wanted):
+            return cls(f'{_FUNCTION}{getattr(wanted, "__qualname__", "")}', wanted)
+        if wanted in ('all', 'lazy', 'none'):
+            return cls(wanted, lambda row: wanted != 'none')
+        if str(wanted).startswith(_FUNCTION):  # of an earlier pull: nobody knows its files
+            return cls(wanted, lambda row: False)
+        labels = {wanted} if isinstance(wanted, str) else set(wanted)
+        return cls(', '.join(sorted(labels)), lambda row: row.get('collection') in labels)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether it lists files without fetching them."""
+        return self.text == 'lazy'
+
+    @property
+    def is_none(self) -> bool:
+        """Whether it has no files."""
+        return self.text == 'none'
+
+
+class FileRow(NamedTuple):
+    """A file of a unit."""
+
+    key: str
+    """Its URI with IDs and with the label of its resource: the same on both sides."""
+    element: Any
+    row: Row
+
+    def values(self, by: str) -> dict[str, str]:
+        """Return the column that content is compared by: ``digest`` or ``Size``."""
+        return {by: self.row.get(by, '').lower()}
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """Its ``format``, ``content`` and ``tags``, as far as they are set."""
+        found = {name: self.row.get(f'file_{name}', '') for name in ('format', 'content', 'tags')}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """URI of the resources of its item, by IDs, and label of its resource."""
+        home, _, rest = self.key.partition('/resources/')
+        return f'{home}/resources', unquote(rest.partition('/')[0])
+
+    @property
+    def path(self) -> str:
+        """Path in its resource."""
+        return unquote(self.key.partition('/resources/')[2].partition('/files/')[2])
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the folder has its content."""
+        return self.row.get('is_fetched') != ''
+
+    @property
+    def holder(self) -> str:
+        """Key of its item, as `Part.key`."""
+        *above, item = self.element.steps[:-2]
+        own = f'{item.level}/{item.name}'
+        return f'{above[-1].level}/{above[-1].name}/{own}' if level(item.level).is_part else own
+
+    @property
+    def part(self) -> str:
+        """Name of a local file for its content on the way."""
+        return _file_name(self.key)
+
+
+def _file_name(key: str) -> str:
+    return safe_name(key.replace('/', '+'))
+
+
+def version_path(folder: Path, key: str) -> Path:
+    """Return the place of the server's version of a file in conflict.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder ``mirror``.
+    key : str
+        Key of the file.
+    """
+    return folder / 'conflicts' / _file_name(key)
+
+
+def file_row(file: Any) -> FileRow:
+    """Return the row of a file element, with the key that both sides have for it."""
+    *above, resource, _ = file.steps
+    side = resource.level.rpartition('_')[0]
+    label = uris.quote(file.row.get('collection') or resource.name)
+    places = [uri_of(tuple(above)), *filter(None, [side]), 'resources', label, 'files']
+    return FileRow(uris.join(*places, uris.quote_path(file.row['path'])), file, file.row)

@@ -1,0 +1,254 @@
+"""The folder of a mirror, which becomes equal to the remote."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlencode
+
+from lxml import etree
+
+from ... import errors
+from ...files.disk import digest_of
+from ...http.folder import Folder
+from ...model import uris
+from ...model.copies import copy_document, keep_fields
+from ...model.levels import level
+from ...model.rows import size_of
+from ...model.xml import parse_xml
+from ...resources.base import class_of
+from .file_rows import FileRow, Files
+from .parts import LABEL, PARENT, Part, Resource
+from .sides import XML, Side, names_session, uri_of_unit
+from .state import Unit
+
+__all__ = ['FolderSide']
+
+
+class FolderSide(Side):
+    """The folder of a mirror, which becomes equal to the remote."""
+
+    @property
+    def _archive(self) -> Folder:
+        folder = self.interface.connection.transport.folder
+        assert folder is not None
+        return folder
+
+    def units(self, project: str, subject: str = '') -> dict[str, tuple[Unit, str]]:
+        """Return the units of a project with their marks, as `Side.units`.
+
+        A mark includes a digest of the files, so it also changes if a file is overwritten by one
+        of the same size.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the only subject of interest.
+
+        Raises
+        ------
+        NotFoundError
+            The project does not exist.
+        """
+        found = super().units(project, subject)
+        digests = self._archive.file_digests(project, subject)
+        return {
+            key: (unit, f'{mark} {digests.get((_level_of(unit), unit.id), "")}'.strip())
+            for key, (unit, mark) in found.items()
+        }
+
+    def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
+        """Return the files of a unit, by key. No request, unless a server has the folder.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        wanted : Files
+            Which of them.
+        """
+        if self._archive.is_served:
+            return super().files(unit, wanted)
+        subject = '' if unit.id == unit.project else unit.id
+        found: dict[str, FileRow] = {}
+        for place, label, path, row in self._archive.files_below(unit.project, subject):
+            if wanted.has(row):
+                key = uris.join(place, uris.quote(label), 'files', uris.quote_path(path))
+                element = class_of('files').element_at(key, self.interface, {**row, 'path': path})
+                found[key] = FileRow(key, element, element.row)
+        return found
+
+    def put(self, part: Part, scans: Iterable[str] = ()) -> None:
+        """Give an item the fields of a part; create it with its ID if it is missing.
+
+        Parameters
+        ----------
+        part : Part
+            The part.
+        scans : iterable of str
+            IDs of scans of a session that are put with it.
+        """
+        self._put(part, _document(part, scans))
+
+    def merge(self, ours: Part, theirs: Part, values: Mapping[str, str]) -> None:
+        """Give an item the fields that were merged of both sides.
+
+        Parameters
+        ----------
+        ours, theirs : Part
+            Both versions.
+        values : mapping
+            The fields; each is that of one of them.
+        """
+        of_theirs = {path for path, text in values.items() if theirs.values.get(path) == text}
+        place = (
+            ours
+            if all(values.get(name) == ours.values.get(name) for name in (LABEL, PARENT))
+            else theirs
+        )
+        self._put(place._replace(item=theirs.item), keep_fields(_document(theirs), of_theirs))
+        rest = keep_fields(_document(ours), set(values) - of_theirs)
+        self.interface.connection.request(place.uri, 'PUT', rest, XML)
+
+    def _put(self, part: Part, document: bytes) -> None:
+        with self.interface.cache.stamp.changing():
+            self._archive.put_exact(part.uri, document)
+
+    def delete(self, uri: str) -> None:
+        """Delete an item; nothing if it does not exist."""
+        try:
+            self.interface.connection.request(uri, 'DELETE')
+        except errors.NotFoundError:
+            return
+
+    def holder(self, part: Part, project: str) -> str:
+        """Return the ID of another item that has the label of a part; empty for none.
+
+        Parameters
+        ----------
+        part : Part
+            The part.
+        project : str
+            ID of the project.
+        """
+        where = level(part.level).singular
+        found = self._archive.free_label(where, project, part.label)
+        return '' if found == part.id else found
+
+    def displace(self, part: Part, project: str, holder: str) -> None:
+        """Give another item that has the label of a part its ID as label.
+
+        Parameters
+        ----------
+        part : Part
+            The part.
+        project : str
+            ID of the project.
+        holder : str
+            ID of the other item.
+        """
+        with self.interface.cache.stamp.changing():
+            self._archive.free_label(level(part.level).singular, project, part.label, holder)
+
+    def put_files(
+        self, place: str, label: str, files: Iterable[tuple[FileRow, Path | None]]
+    ) -> None:
+        """Store files of the server in a resource, in place of those that it has.
+
+        Parameters
+        ----------
+        place : str
+            URI of the resources of an item.
+        label : str
+            Label of the resource; it is created if it is missing.
+        files : iterable of tuple
+            Files of the listing, and local files with their content, which are moved; None for
+            one that is fetched when it is read.
+        """
+        by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Path | None, int, str]]] = {}
+        for file, path in files:
+            digest = file.row.get('digest', '').lower()
+            size = size_of(file.row.get('Size', '')) or 0
+            if path is not None:
+                digest, size = digest or digest_of(path), path.stat().st_size
+            own = file.path, path, size, digest
+            by_notes.setdefault(tuple(file.notes.items()), []).append(own)
+        with self.interface.cache.stamp.changing():
+            for notes, some in by_notes.items():
+                self._archive.put_files(place, label, some, dict(notes))
+
+    def put_resource(self, resource: Resource) -> None:
+        """Create a resource without files, unless it exists."""
+        uri = uris.join(resource.place, uris.quote(resource.label))
+        query = f'?{urlencode(resource.notes)}' if resource.notes else ''
+        with suppress(errors.DuplicateError):
+            self.interface.connection.request(f'{uri}{query}', 'PUT')
+
+    def delete_files(self, place: str, label: str, files: Iterable[FileRow]) -> None:
+        """Delete files of a resource, and no others; nothing if they do not exist.
+
+        Parameters
+        ----------
+        place : str
+            URI of the resources of an item.
+        label : str
+            Label of the resource.
+        files : iterable of FileRow
+            The files.
+        """
+        with self.interface.cache.stamp.changing(), suppress(errors.NotFoundError):
+            self._archive.delete_files(place, label, [file.path for file in files])
+
+    def set_accessibility(self, unit: Unit, access: str) -> None:
+        """Set who may read a project.
+
+        Parameters
+        ----------
+        unit : Unit
+            The project.
+        access : str
+            ``private``, ``protected`` or ``public``.
+        """
+        if access and access != self.accessibility(unit):
+            self.interface.connection.request(f'{uri_of_unit(unit)}/accessibility/{access}', 'PUT')
+
+    def copy(self, part: Part, name: str) -> None:
+        """Create an item with the fields of another one.
+
+        Parameters
+        ----------
+        part : Part
+            The other one.
+        name : str
+            Label of the new item; ID of a scan or reconstruction.
+        """
+        owner = part.parent.rpartition('/')[2] if names_session(part) else ''
+        document = copy_document(part.item, session=owner, name=name, scans=())
+        uri = f'{part.uri.rpartition("/")[0]}/{uris.quote(name)}'
+        self.interface.connection.request(uri, 'PUT', document, XML)
+
+    def change_id(self, before: str, after: str) -> None:
+        """Give an item the accession ID that it has at the server.
+
+        Parameters
+        ----------
+        before, after : str
+            The IDs.
+        """
+        with self.interface.cache.stamp.changing():
+            self._archive.change_id(before, after)
+
+
+def _level_of(unit: Unit) -> str:
+    return level(unit.key.partition('/')[0]).singular
+
+
+def _document(part: Part, scans: Iterable[str] = ()) -> bytes:
+    """Return the document of a part with the ID that it has at the remote."""
+    owner = part.parent.rpartition('/')[2] if level(part.level).parent_field else ''
+    root = parse_xml(copy_document(part.item, session=owner, scans=scans))
+    root.set('ID', part.id)
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8')

@@ -1,0 +1,149 @@
+"""The server of a mirror, which gets the changes of the folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ... import errors
+from ...model import uris
+from ...model.copies import copy_document, keep_fields, read_item
+from ...model.levels import level
+from ...resources.base import class_of
+from .file_rows import FileRow, file_row
+from .parts import FORM, LABEL, PARENT, Part
+from .sides import XML, Side, names_session
+from .state import Unit
+
+__all__ = ['RemoteSide']
+
+
+class RemoteSide(Side):
+    """The server of a mirror, which gets the changes of the folder.
+
+    One request at a time: XNAT loses fields of parallel writes to one item, and refuses parallel
+    uploads to one resource (measured on 1.8.11).
+    """
+
+    def create(self, part: Part, owner: str) -> str:
+        """Create an item; return its accession ID, or the ID of a scan. One request.
+
+        Parameters
+        ----------
+        part : Part
+            The item as the folder has it.
+        owner : str
+            ID of the item above at the server.
+        """
+        document = copy_document(part.item, session=owner if names_session(part) else '', scans=())
+        answer = self.interface.connection.request(part.uri, 'PUT', document, XML)
+        found = answer.decode('utf-8', 'replace').strip().rpartition('/')[2]
+        name = found if level(part.level).has_label and found else part.id
+        above = f'experiments/{owner}/' if level(part.level).is_part else ''
+        self.put_forms(f'{above}{part.level}/{name}', {}, part.values)
+        return name
+
+    def namesake(self, part: Part) -> Part | None:
+        """Return the item of the project that has the label of a new one.
+
+        A PUT would change that item, or move it. One request; one more if there is one.
+
+        Parameters
+        ----------
+        part : Part
+            The new item.
+        """
+        if not level(part.level).has_label:
+            return None
+        project = '/'.join(part.uri.split('/')[:4])
+        top = 'subjects' if part.level == 'subjects' else 'experiments'
+        uri = uris.join(project, top, uris.quote(part.label))
+        try:
+            document = self.interface.connection.request(f'{uri}?format=xml')
+        except errors.NotFoundError:
+            return None
+        found = read_item(document, part.level)
+        subject = found.id if top == 'subjects' else found.parent
+        if part.level == 'assessors':
+            home = self.home(found.parent)
+            subject = '' if home is None else home.id
+        unit = Unit(f'subjects/{subject}', uris.segments(project)[-1], subject, '')
+        return next((one for one in self.parts(unit).values() if one.id == found.id), None)
+
+    def change(self, part: Part, place: Part, before: Mapping[str, str], owner: str) -> None:
+        """Change the fields of an item that the folder changed. A request, or some more.
+
+        Parameters
+        ----------
+        part : Part
+            The item as the folder has it.
+        place : Part
+            The same item as the server has it.
+        before : mapping
+            Fields that both sides had.
+        owner : str
+            ID of the item above at the server, to which the item moves if it is another one.
+
+        Raises
+        ------
+        DatabaseError
+            XNAT has no request for a change: the end of a custom variable, or of a move.
+        """
+        now, base, there = (_plain(values) for values in (part.values, before, place.values))
+        paths = {
+            path for path, text in now.items() if text not in (base.get(path), there.get(path))
+        }
+        gone = [path for path in base if path in there and path not in now]
+        uri = self._move(part, place, owner) if PARENT in paths else place.uri
+        if fields := paths - {LABEL, PARENT}:
+            above = place.parent.rpartition('/')[2] if names_session(part) else ''
+            document = copy_document(part.item, session=above, scans=())
+            kept = fields | {f'/{level(part.level).parent_field}'}
+            content = keep_fields(document, kept)
+            self.interface.connection.request(uri, 'PUT', content, XML)
+        element = class_of(level(part.level).singular)(uri, self.interface)
+        for path in gone:
+            name = path.removeprefix('/').replace('@', '')
+            element.attrs.set(f'{element.datatype()}/{name}', None)
+        if LABEL in paths:
+            element.attrs.set('label', part.label)
+        self.put_forms(place.key, before, part.values)
+
+    def _move(self, part: Part, place: Part, owner: str) -> str:
+        """Move a session to another subject; return its URI there."""
+        if part.level != 'experiments':
+            raise errors.NotSupportedError(
+                'it belongs to another item here',
+                uri=place.uri,
+                remedy='Move it at the server, then pull.',
+            )
+        project = '/'.join(place.uri.split('/')[:4])
+        uri = uris.join(project, 'subjects', uris.quote(owner), 'experiments')
+        uri = f'{uri}/{uris.quote(place.label)}'
+        document = keep_fields(copy_document(place.item, scans=()), ())
+        self.interface.connection.request(uri, 'PUT', document, XML)
+        return uri
+
+    def check_unchanged(self, file: FileRow) -> None:
+        """Check that a file is still as it was listed. One request.
+
+        Raises
+        ------
+        IntegrityError
+            The server has another content now, or none.
+        """
+        by = 'digest' if file.row.get('digest') else 'Size'
+        rows = {str(one.row['path']): file_row(one) for one in file.element.parent().files()}
+        now = rows.get(str(file.row['path']))
+        if now is None or now.values(by) != file.values(by):
+            raise errors.IntegrityError(
+                'the file was changed at the server meanwhile', remedy='Pull again.'
+            )
+
+    def delete(self, uri: str) -> None:
+        """Delete an item. One request."""
+        self.interface.connection.request(uri, 'DELETE')
+
+
+def _plain(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that are no fields of custom forms."""
+    return {name: text for name, text in values.items() if not name.startswith(FORM)}
