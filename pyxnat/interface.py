@@ -154,7 +154,7 @@ class Interface(Classic):
                 print(subject.label())
     """
 
-    # what only some programs use is loaded on first access
+    # services that few programs use are loaded on first access
     inspect: Inspector = service('services.inspector.Inspector')
     array: ArrayData = service('services.arrays.ArrayData')
     draw: Draw = service('services.draw.Draw')
@@ -445,7 +445,7 @@ class Interface(Classic):
         return _restore, ({**self._state(), 'cookies': self._transport.session.cookies()},)
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
-        """Return what identifies it: server and login. No request."""
+        """Return its identity: server and login. No request."""
         return ('pyxnat', self._server, self._user)
 
     def _state(self) -> dict[str, Any]:

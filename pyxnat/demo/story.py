@@ -275,7 +275,7 @@ class Story:
         )
 
     def _count(self) -> None:
-        title('8. What this saves')
+        title('8. Requests and time saved')
         table(
             [
                 {

@@ -393,7 +393,7 @@ class Folder:
 
 
 class FolderHttp:
-    """What the transport uses of a connection, for the archive in a folder.
+    """Connection of the transport to the archive in a folder.
 
     Parameters
     ----------

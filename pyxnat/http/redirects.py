@@ -82,7 +82,7 @@ def target_of(
         is_same = _origin(source) == _origin(found)
     except ValueError as error:
         raise errors.UnexpectedAnswer(
-            f'the server redirects to what is no URL ({error})',
+            f'the server redirects to an invalid URL ({error})',
             uri=url,
             method=method,
             status=status,

@@ -257,7 +257,7 @@ class Element(Named, Uploadable):
         )
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
-        """Return what identifies it: server, login and path. No request."""
+        """Return its identity: server, login and path. No request."""
         return (
             'pyxnat-element',
             self.connection.server,

@@ -136,7 +136,7 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
         )
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what identifies it: server, login, paths, conditions and columns. No request."""
+        """Return its identity: server, login, paths, conditions and columns. No request."""
         return (
             'pyxnat-collection',
             self.connection.server,

@@ -48,7 +48,7 @@ def check_cached(missing: Sequence[str], uri: str) -> None:
     missing : sequence of str
         Names of the files that are not there.
     uri : str
-        URI of what was to be read.
+        URI that was to be read.
 
     Raises
     ------

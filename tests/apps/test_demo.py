@@ -476,7 +476,7 @@ def test_each_chapter_has_its_result(told: Told, shown: str) -> None:
 
 
 def test_the_table_of_costs_has_fewer_requests_in_each_row(told: Told) -> None:
-    _, _, table = told.once.stdout.partition('8. What this saves')
+    _, _, table = told.once.stdout.partition('8. Requests and time saved')
     rows = re.findall(
         r'^  (\D.*?)  +(\d+) +[\d.]+ +(\d+) +(?:[\d.]+|-) +[\d.]+ +[\d.]+$', table, re.M
     )

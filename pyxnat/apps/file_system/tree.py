@@ -160,7 +160,7 @@ class Tree:
         Notes
         -----
         One request for an element; two more for a resource of a project or subject, and five for
-        what is below a session and no scan.
+        an item below a session that is no scan.
         """
         project = self._interface.select.project(names[0])
         if len(names) == 1:

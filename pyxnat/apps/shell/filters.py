@@ -6,7 +6,7 @@
     --include PATTERN, --exclude PATTERN  on the command line, in their order
 
 A pattern with a slash matches the whole path, one without any name on it. ``*`` stops at slashes,
-``**`` does not. What no rule matches is included, unless there are only ``--include`` rules.
+``**`` does not. A path that no rule matches is included, unless there are only ``--include`` rules.
 """
 
 from __future__ import annotations

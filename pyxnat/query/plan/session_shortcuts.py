@@ -95,7 +95,15 @@ class ListScansTogether(ListLevel):
     def batch_rows(
         self, batch: Sequence[Found], tables: Tables
     ) -> Sequence[Iterable[Found] | None]:
-        """Return the scans of each session; those of a long listing are held packed."""
+        """Return the scans of each session; those of a long listing are held packed.
+
+        Parameters
+        ----------
+        batch : sequence of Found
+            The sessions.
+        tables : Tables
+            The listing of the scans of all of them.
+        """
         paths = {name: path.lower() for name, path in self._paths().items()}
         is_long = not isinstance(tables[0], list)
         of: dict[str, _Scans] = {}

@@ -6,8 +6,8 @@ They are counted for each account, for each address, and for each account at one
 thread waits. `FORGET_S` after the last wrong try the count starts again, so nobody is locked out
 for ever.
 
-Unknown accounts are counted like known ones. Of an IPv6 address the first half counts, which is
-what one subscriber gets. A user who has logged in from an address before is slowed there by the
+Unknown accounts are counted like known ones. Of an IPv6 address the first half counts, as
+one subscriber gets all addresses of a half. A user who has logged in from an address before is slowed there by the
 wrong tries for this account from this address only: neither guesses at the account from
 elsewhere, nor guesses at other accounts behind the same router, keep that user out.
 """

@@ -1,7 +1,7 @@
 """Container Service: ``/xapi/commands``, ``/xapi/containers``, launches in projects.
 
-Facts from the source of the plug-in, 3.7, and from what xnatctl 0.6 has seen of a real 3.7.2: a
-launch is queued before it is checked.
+Facts from the source of the plug-in, 3.7, and from the answers of a real 3.7.2 that xnatctl 0.6
+handles: a launch is queued before it is checked.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class Arrangement:
         """
 
     def complete(self, folder: Path, report: Report) -> None:
-        """Write what belongs to the arrangement beside the files.
+        """Write the documents of the arrangement, beside the files.
 
         Parameters
         ----------

@@ -79,7 +79,7 @@ def _stops(error: BaseException) -> bool:
 
 
 class _Batch:
-    """A partition, and what is known of its elements."""
+    """A partition, and the outcomes of its elements."""
 
     def __init__(
         self, start: int, elements: list[Any], recipe: Recipe, mapped: EngineMapped
@@ -104,7 +104,15 @@ class _Task:
         self.batch, self.places = batch, places
 
     def partition(self, recipe: Recipe, host: Host) -> Partition:
-        """Return the elements for the worker."""
+        """Return the elements for the worker.
+
+        Parameters
+        ----------
+        recipe : Recipe
+            How the worker connects.
+        host : Interface
+            The Interface of this process.
+        """
         batch = self.batch
         if len(self.places) == len(batch.part):
             return batch.part
@@ -155,7 +163,7 @@ class _InFlight:
             self._look()
 
     def stop(self) -> Iterator[tuple[_Task, Any]]:
-        """Cancel what has not begun; yield what is complete, and wait for nothing."""
+        """Cancel tasks that have not begun; yield complete ones, and wait for none."""
         for future in self._futures.values():
             future.cancel()
         self._look()
@@ -239,7 +247,7 @@ class _Run:
                 self._lose(task, error)
 
     def _stop(self) -> None:
-        """Record what is complete, so that the next run does not repeat it."""
+        """Record complete tasks, so that the next run does not repeat them."""
         for task, future in self._in_flight.stop():
             if _error_of(future) is None:
                 self._store(task, future.result())

@@ -60,7 +60,7 @@ def entry_of(uri: str, result: Any, error: BaseException | None, seconds: float)
     uri : str
         URI of the element.
     result : object
-        What the function returned; left out if JSON cannot hold it.
+        Return value of the function; left out if JSON cannot hold it.
     error : BaseException or None
         Exception that it raised.
     seconds : float

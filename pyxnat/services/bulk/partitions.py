@@ -104,7 +104,7 @@ class Partition:
         return {**self.__dict__, '_host': None}
 
     def __dask_tokenize__(self) -> tuple[str, ...]:
-        """Return what identifies its elements. No request."""
+        """Return the identity of its elements. No request."""
         content = hashlib.sha256(self.packed.text).hexdigest()
         return ('pyxnat-partition', *self._recipe.identity, self.packed.plural, content)
 

@@ -205,7 +205,7 @@ class Restorer:
         item : Item
             The item.
         element : Element
-            What it becomes.
+            Its element at the destination.
         there : Item or None
             The item at the destination, if it exists.
         owner : str

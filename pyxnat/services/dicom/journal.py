@@ -316,7 +316,7 @@ class Journal:
             return [Place(*row) for row in connection.execute(query, (study,))]
 
     def put_place(self, study: str, place: Place) -> None:
-        """Store what is known of a session.
+        """Store the state of a session.
 
         Parameters
         ----------

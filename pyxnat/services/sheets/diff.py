@@ -85,7 +85,13 @@ class Checker(NamedTuple):
     """Kind of its values, as of :class:`pyxnat.model.schemas.Field`."""
 
     def is_same(self, one: str, other: str) -> bool:
-        """Whether two texts mean the same value."""
+        """Whether two texts mean the same value.
+
+        Parameters
+        ----------
+        one, other : str
+            The texts, either of which may be empty.
+        """
         return one == other or (bool(one and other) and self.normal(one) == self.normal(other))
 
 

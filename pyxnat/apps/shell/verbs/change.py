@@ -119,7 +119,7 @@ def cp(
     """Copy the element SOURCE, with everything below, to DEST, also on another server.
 
     lab:P/S1 is a place of the profile lab. Types, fields, custom variables and files are the same;
-    what DEST has already is not sent again. The files pass through a folder that belongs to this
+    items that DEST has already are not sent again. The files pass through a folder that belongs to this
     source and destination; if interrupted, the same command does the rest.
 
     A project is copied subject by subject, and so are subjects or sessions ('lab:P/S*') to a

@@ -94,7 +94,7 @@ def import_(
 
 
 def _imported(shell: Shell, source: str, how: dict[str, Any], state: str | None) -> list[Any]:
-    """Import a source, in batches if it is no archive; tell what was not sent or failed."""
+    """Import a source, in batches if it is no archive; print unsent and failed files."""
     interface = shell.connect()
     if is_archive(source):
         return list(interface.manage.import_dicom(source, **how))

@@ -90,7 +90,7 @@ def _place(folder: str, is_thrown_away: bool) -> Iterator[str]:
 @click.argument('folder')
 @click.pass_obj
 def status(shell: Shell, folder: str) -> int:
-    """Show what was changed in FOLDER and at the server since the last pull.
+    """Show the changes in FOLDER and at the server since the last pull.
 
     With --offline the server is not asked. Exit status: 7 if there are conflicts.
     """
@@ -107,7 +107,7 @@ def status(shell: Shell, folder: str) -> int:
 
 @mirror.command('push')
 @click.argument('folder')
-@click.option('--delete', is_flag=True, help='Delete at the server what was deleted in FOLDER.')
+@click.option('--delete', is_flag=True, help='Make deletions in FOLDER at the server, too.')
 @_max_delete
 @dry_run_option
 @planned
@@ -121,7 +121,7 @@ def push(
     plan: str | None,
     apply: str | None,
 ) -> int:
-    """Send what was changed in FOLDER to the server.
+    """Send the changes in FOLDER to the server.
 
     Fields and files that the server has changed, too, are not sent. Exit status: 7 if there are
     conflicts, or if something has changed since the plan was written, 1 if items failed.

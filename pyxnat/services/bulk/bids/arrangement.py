@@ -80,7 +80,15 @@ class BidsArrangement(Arrangement):
         return class_of('files')(routes, files.host, files.conditions)
 
     def arrange(self, listed: Sequence[RemoteFile], folder: Path) -> list[RemoteFile]:
-        """Return the images with their places; keep the rest for the report."""
+        """Return the images with their places; keep the rest for the report.
+
+        Parameters
+        ----------
+        listed : sequence of RemoteFile
+            The files of the download.
+        folder : Path
+            The download folder, which may not exist yet.
+        """
         dataset = Dataset(folder)
         dataset.check_own()
         self._people = dataset.people()
@@ -129,11 +137,27 @@ class BidsArrangement(Arrangement):
         self._left += [one._replace(session=key) for one in left]
 
     def prepare(self, folder: Path, listed: Sequence[RemoteFile]) -> None:
-        """Move the images of an earlier download whose names have changed."""
+        """Move the images of an earlier download whose names have changed.
+
+        Parameters
+        ----------
+        folder : Path
+            The download folder.
+        listed : sequence of RemoteFile
+            The images of this download, with their places.
+        """
         move_earlier(folder, listed)
 
     def complete(self, folder: Path, report: Report) -> None:
-        """Convert DICOM, and write the tables, the description and the list of omissions."""
+        """Convert DICOM, and write the tables, the description and the list of omissions.
+
+        Parameters
+        ----------
+        folder : Path
+            The download folder, with the files that could be fetched.
+        report : Report
+            Receives notes and failures.
+        """
         dataset = Dataset(folder)
         self._convert(folder, report)
         there = [placed for placed in self._placed if (folder / placed.first).is_file()]
