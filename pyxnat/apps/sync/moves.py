@@ -16,7 +16,7 @@ from .parts import PARENT, Part
 from .sides import Side
 from .state import State, Unit
 
-__all__ = ['Moves', 'adopted', 'is_below']
+__all__ = ['Moves', 'adopted', 'is_below', 'return_sessions']
 
 _SESSION = 'experiments/'
 
@@ -89,7 +89,7 @@ class Moves:
             Its items on both sides.
         """
         for key in dict.fromkeys([*leading, *other, *base]):
-            if not key.startswith(_SESSION) or '/' in key.removeprefix(_SESSION):
+            if not _is_session(key):
                 continue
             if key in leading:
                 self._borrow(key, unit, base, other)
@@ -124,19 +124,55 @@ class Moves:
         """Return the base of the files of sessions that another unit lent, by their keys here."""
         found: dict[str, dict[str, str]] = {}
         for key, owner in self.lent.items():
-            start, after = (f'{_uri(one)}/{key}/' for one in (owner, unit))
-            base = self._state.base(owner.key, 'file')
-            found |= {
-                after + name.removeprefix(start): values
-                for name, values in base.items()
-                if name.startswith(start)
-            }
+            found |= _files_of(key, self._state, owner, unit)
         return found
 
 
 def _uri(unit: Unit) -> str:
     places = ('projects', unit.project, 'subjects', unit.id)
     return uris.join(uris.ENTRY, *map(uris.quote, places))
+
+
+def _files_of(key: str, state: State, unit: Unit, other: Unit) -> dict[str, dict[str, str]]:
+    """Return the base of the files of a session of a unit, by their keys in another unit."""
+    start, after = (f'{_uri(one)}/{key}/' for one in (unit, other))
+    return {
+        after + name.removeprefix(start): values
+        for name, values in state.base(unit.key, 'file').items()
+        if name.startswith(start)
+    }
+
+
+def return_sessions(folder: Side, state: State, unit: Unit) -> None:
+    """Give the base of sessions to the units that have them in the folder.
+
+    Of a subject that is deleted at the server, to which sessions had moved there alone: they are
+    then compared, and deleted, where they are. One request for each session.
+
+    Parameters
+    ----------
+    folder : Side
+        The folder.
+    state : State
+        State of the mirror.
+    unit : Unit
+        The subject.
+    """
+    base, known = state.base(unit.key, 'item'), state.units(unit.project)
+    for key in filter(_is_session, base):
+        home = folder.home(key)
+        if home is None or home.key == unit.key or home.key not in known:
+            continue
+        files = _files_of(key, state, unit, home)
+        for name in _below(key, base):
+            state.rebase(home.key, 'item', name, base[name])
+        for name, values in files.items():
+            state.rebase(home.key, 'file', name, values)
+        state.unmark([home.key])
+
+
+def _is_session(key: str) -> bool:
+    return key.startswith(_SESSION) and '/' not in key.removeprefix(_SESSION)
 
 
 def adopted(

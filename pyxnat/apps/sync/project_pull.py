@@ -11,6 +11,7 @@ from ...interface import Interface
 from .feed import Feed, read_feed
 from .file_rows import Files
 from .folder_side import FolderSide
+from .moves import return_sessions
 from .puller import Here, Puller, PullReport
 from .selection import Selection
 from .sides import Side
@@ -69,8 +70,8 @@ class ProjectPull:
         gone = [unit for key, unit in known.items() if key not in there]
         _check_deletions(gone, known, selected.project, options.max_delete)
         overwritten = self._overwritten(selected, there, known, options)
-        todo = self._todo(selected, there, known, overwritten)
         if options.dry_run:
+            todo = self._todo(selected, there, known, overwritten)
             self._report.ok += [unit.key for unit, _ in todo]
             self._report.deleted += [unit.key for unit in gone]
             return
@@ -80,6 +81,8 @@ class ProjectPull:
             project = self._remote.project_of(unit)
             if project in (None, unit.project) or not self._move(unit, str(project)):
                 self._bury(unit, here)
+        left = self._state.units(selected.project) if gone else known
+        todo = self._todo(selected, there, left, overwritten)
         puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
         puller.run(todo, Here(here, known), selected.files, options.jobs)
 
@@ -165,6 +168,7 @@ class ProjectPull:
             self._state.put(unit, {}, [conflict])
             self._report.conflicts.append(conflict)
             return
+        return_sessions(self._folder, self._state, unit)
         if now is not None:
             subject = self._folder.interface.select.project(unit.project).subject(unit.id)
             subject.delete()

@@ -283,9 +283,12 @@ class State:
         with self._connected() as connection:
             entries = json.dumps(sorted(feed.entries))
             connection.execute('REPLACE INTO feed VALUES (?, ?, ?)', (project, feed.since, entries))
-            connection.executemany(
-                "UPDATE unit SET there = '' WHERE key = ?", [(key,) for key in changed]
-            )
+            _unmark(connection, changed)
+
+    def unmark(self, units: Iterable[str]) -> None:
+        """Remove the marks of units at the server, so that the next pull compares them."""
+        with self._connected() as connection:
+            _unmark(connection, units)
 
     def units_of(self, ids: Iterable[str]) -> set[str]:
         """Return the keys of the units whose base has sessions or assessors with these IDs."""
@@ -320,6 +323,10 @@ def _add_conflicts(connection: sqlite3.Connection, conflicts: Iterable[Conflict]
         'REPLACE INTO conflict VALUES (?, ?, ?, ?, ?, ?)',
         [(one.unit, one.kind, one.key, one.reason, *map(json.dumps, one[4:])) for one in conflicts],
     )
+
+
+def _unmark(connection: sqlite3.Connection, units: Iterable[str]) -> None:
+    connection.executemany("UPDATE unit SET there = '' WHERE key = ?", [(key,) for key in units])
 
 
 def _take_from_others(connection: sqlite3.Connection, unit: str) -> None:

@@ -7,9 +7,9 @@ thread waits. `FORGET_S` after the last wrong try the count starts again, so nob
 for ever.
 
 Unknown accounts are counted like known ones. Of an IPv6 address the first half counts, as
-one subscriber gets all addresses of a half. A user who has logged in from an address before is slowed there by the
-wrong tries for this account from this address only: neither guesses at the account from
-elsewhere, nor guesses at other accounts behind the same router, keep that user out.
+one subscriber gets all addresses of a half. A user who has logged in from an address before is
+slowed there by the wrong tries for this account from this address only: neither guesses at the
+account from elsewhere, nor guesses at other accounts behind the same router, keep that user out.
 """
 
 from __future__ import annotations

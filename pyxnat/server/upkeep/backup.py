@@ -2,8 +2,8 @@
 
 A file of the archive never changes in place: an upload that replaces it renames another one to its
 place. So the copy first links all files. Then it takes the write lock of the database, with which
-no file is moved, links again those that have changed, and copies the database; writers wait only for that.
-The links are packed afterwards.
+no file is moved, links again those that have changed, and copies the database; writers wait only
+for that. The links are packed afterwards.
 """
 
 from __future__ import annotations

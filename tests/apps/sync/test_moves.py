@@ -189,3 +189,18 @@ def test_a_subject_is_moved_to_another_project_of_the_mirror(
     pulled(mirror)
     assert equal(mirror, xnat, P) and equal(mirror, xnat, f'{P}_2')
     assert xnat.select.project(f'{P}_2').subject('S').id() == before
+
+
+def test_a_session_is_deleted_that_moved_to_a_subject_that_neither_side_has(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    here.subject('T').delete()
+    move(there, 'E', 'T')
+    assert mirror.pull().conflicts
+    there.subject('T').delete()
+    mirror.pull(max_delete=1)
+    assert mirror.status() == ([], [], [])
+    assert equal(mirror, xnat, there.id())
+    assert not here.subject('S').experiment('E').exists()

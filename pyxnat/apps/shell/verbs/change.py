@@ -119,8 +119,8 @@ def cp(
     """Copy the element SOURCE, with everything below, to DEST, also on another server.
 
     lab:P/S1 is a place of the profile lab. Types, fields, custom variables and files are the same;
-    items that DEST has already are not sent again. The files pass through a folder that belongs to this
-    source and destination; if interrupted, the same command does the rest.
+    items that DEST has already are not sent again. The files pass through a folder that belongs to
+    this source and destination; if interrupted, the same command does the rest.
 
     A project is copied subject by subject, and so are subjects or sessions ('lab:P/S*') to a
     project. With --state, a later run copies the subjects that have changed since, and DIR/ids.tsv
