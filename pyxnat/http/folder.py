@@ -297,6 +297,26 @@ class Folder:
         with self._opened() as archive:
             archive.change_id(before, after)
 
+    def set_shares(self, where: str, accession: str, labels: Mapping[str, str]) -> None:
+        """Give an item exactly the shares that it has at another server.
+
+        Parameters
+        ----------
+        where : str
+            Singular name of the level.
+        accession : str
+            Its ID.
+        labels : mapping
+            Project -> label there; empty for none. No other item may have it.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            archive.set_shares(where, accession, labels)
+
     def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
         """Return the ID of the item of a level that has a label; empty for none.
 

@@ -93,8 +93,13 @@ class Item(NamedTuple):
     @property
     def shares(self) -> dict[str, str]:
         """Project that it is shared into -> its label there."""
+        return {project: label or self.label for project, label in self.own_shares.items()}
+
+    @property
+    def own_shares(self) -> dict[str, str]:
+        """Project that it is shared into -> the label that the share has; empty for none."""
         return {
-            share.get('project', ''): share.get('label') or self.label
+            share.get('project', ''): share.get('label', '')
             for sharing in _children(self.node, 'sharing')
             for share in _children(sharing, 'share')
         }

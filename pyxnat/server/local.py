@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
 from .errors import NotFound
-from .items.edit import Document
 from .items.files_below import FileBelow, file_digests, files_below
 from .items.item_changes import levels_with_shared_ids
 from .items.writer import Writer
@@ -142,6 +141,25 @@ class LocalArchive:
                 if row is not None:
                     writer.change_id(row, after)
 
+    def set_shares(self, where: str, accession: str, labels: Mapping[str, str]) -> None:
+        """Give an item exactly the shares that it has at another server.
+
+        Parameters
+        ----------
+        where : str
+            Level of the item.
+        accession : str
+            Its ID.
+        labels : mapping
+            Project -> label there; empty for none.
+        """
+        if self._owner is None:
+            raise ConfigurationError('the archive has no administrator')
+        with self._archive.store.write() as connection:
+            row = taken(connection, levels_with_shared_ids(where), accession)
+            if row is not None:
+                Writer(self._archive, connection, self._owner).set_shares(row, labels)
+
     def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
         """Return the ID of the item of a level that has a label; empty for none.
 
@@ -162,7 +180,7 @@ class LocalArchive:
             writer = Writer(self._archive, connection, self._owner)
             row = writer.bearing(where, project, label)
             if row is not None and row.id == holder:
-                writer.update(row, Document(row.xsi_type, core={'label': row.id}))
+                writer.free_label(row, project)
             return '' if row is None else str(row.id)
 
     def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:

@@ -8,7 +8,7 @@ keeps accession IDs: ``subjects/XNAT_S00001``, ``experiments/XNAT_E00001``,
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 from ...model import uris
@@ -21,15 +21,18 @@ __all__ = [
     'PARENT',
     'Part',
     'Resource',
+    'SHARE',
+    'known_shares',
     'parts_of',
     'resources_of',
+    'shares_of',
     'uri_of_key',
     'with_own_labels',
 ]
 
-LABEL, PARENT, FORM = '@label', '@parent', '@form '
-"""Names of values of a part: label, key of the item above, and the begin of fields of custom forms,
-whose values are JSON."""
+LABEL, PARENT, FORM, SHARE = '@label', '@parent', '@form ', '@share '
+"""Names of values of a part: label, key of the item above, the begin of fields of custom forms,
+whose values are JSON, and that of shares, with the ID of a project: the label there."""
 
 
 class Resource(NamedTuple):
@@ -133,6 +136,30 @@ def resources_of(parts: Mapping[str, Part], part: Part, project: str) -> Iterato
             yield Resource(uris.join(home, *filter(None, [side]), 'resources'), found.label, notes)
 
 
+def shares_of(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of the shares among the values of an item, by project."""
+    return {
+        name.removeprefix(SHARE): text for name, text in values.items() if name.startswith(SHARE)
+    }
+
+
+def known_shares(values: Mapping[str, str], projects: Container[str]) -> dict[str, str]:
+    """Return the values of an item without its shares into other projects.
+
+    Parameters
+    ----------
+    values : mapping
+        Values of a part.
+    projects : container of str
+        Projects whose shares are kept.
+    """
+    return {
+        name: text
+        for name, text in values.items()
+        if not name.startswith(SHARE) or name.removeprefix(SHARE) in projects
+    }
+
+
 def with_own_labels(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Part]:
@@ -171,6 +198,8 @@ def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:
     values |= {
         f'{FORM}{field}': json.dumps(value, sort_keys=True) for field, value in forms.items()
     }
+    if row.has_label:  # scans are shared with their session
+        values |= {f'{SHARE}{other}': text for other, text in item.own_shares.items()}
     uri = uris.join(start or uris.ENTRY, item.level, uris.quote(name))
     part = Part(key, item.level, item.id, name, uri, values, item)
     yield part

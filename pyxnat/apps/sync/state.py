@@ -32,6 +32,8 @@ CREATE INDEX IF NOT EXISTS thing_key ON thing (key);
 CREATE TABLE IF NOT EXISTS conflict (
     unit TEXT NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, reason TEXT NOT NULL,
     ours TEXT NOT NULL, theirs TEXT NOT NULL, PRIMARY KEY (unit, kind, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS waiting (
+    unit TEXT NOT NULL, project TEXT NOT NULL, PRIMARY KEY (unit, project)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tombstone (unit TEXT PRIMARY KEY, label TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS feed (
     project TEXT PRIMARY KEY, since TEXT NOT NULL, entries TEXT NOT NULL);
@@ -124,6 +126,15 @@ class State:
         with self._connected() as connection:
             return {row[0]: Unit(*row) for row in connection.execute(query, (project,))}
 
+    def waiting(self, project: str) -> list[Unit]:
+        """Return the units with shares into a project that the folder did not have."""
+        query = (
+            'SELECT key, project, id, label, there, here, files FROM unit '
+            'WHERE key IN (SELECT unit FROM waiting WHERE waiting.project = ?) ORDER BY key'
+        )
+        with self._connected() as connection:
+            return [Unit(*row) for row in connection.execute(query, (project,))]
+
     def unit_of(self, key: str) -> Unit | None:
         """Return the unit whose base has an item."""
         query = (
@@ -155,6 +166,7 @@ class State:
         unit: Unit,
         bases: Mapping[str, Mapping[str, Mapping[str, str]]],
         conflicts: Iterable[Conflict],
+        waiting: Iterable[str] = (),
     ) -> None:
         """Store a unit with its base and its conflicts, in place of those before.
 
@@ -166,6 +178,8 @@ class State:
             Kind -> key -> fields. The base of a kind that is missing stays.
         conflicts : iterable of Conflict
             All conflicts of the unit.
+        waiting : iterable of str
+            Projects that the folder does not have, into which its items are shared.
         """
         with self._connected() as connection:
             connection.execute('REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?)', unit)
@@ -178,7 +192,11 @@ class State:
                     [(unit.key, kind, key, json.dumps(dict(f))) for key, f in things.items()],
                 )
             _take_from_others(connection, unit.key)
-            connection.execute('DELETE FROM conflict WHERE unit = ?', (unit.key,))
+            for table in ('conflict', 'waiting'):
+                connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit.key,))
+            connection.executemany(
+                'INSERT INTO waiting VALUES (?, ?)', [(unit.key, project) for project in waiting]
+            )
             _add_conflicts(connection, conflicts)
             connection.execute('DELETE FROM tombstone WHERE unit = ?', (unit.key,))
 
@@ -229,7 +247,7 @@ class State:
     def forget(self, unit: str) -> None:
         """Remove a unit with its base: for the next pull or push it is new."""
         with self._connected() as connection:
-            for table in ('thing', 'conflict'):
+            for table in ('thing', 'conflict', 'waiting'):
                 connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit,))
             connection.execute('DELETE FROM unit WHERE key = ?', (unit,))
 

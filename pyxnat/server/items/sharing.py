@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import select
@@ -91,6 +92,62 @@ class Sharing(ItemChanges):
                 item=row.pk, project=project, label=unless_null(label), insert_date=now()
             )
         )
+
+    def set_shares(self, row: Any, wanted: Mapping[str, str]) -> None:
+        """Give an item exactly some shares, and the scans of a session the same.
+
+        XNAT cannot: the end of a share there takes those of the items below along. It is for a
+        mirror, which knows the shares of each item.
+
+        Parameters
+        ----------
+        row : Any
+            Row of a subject, session or assessor.
+        wanted : mapping
+            Project -> label there; empty for none.
+
+        Raises
+        ------
+        Conflict
+            If another item has a label.
+        """
+        need_on(self.connection, self.caller, row, 'edit')
+        scans = select(item).where(item.c.parent == row.pk, item.c.level == 'scan')
+        for one in [row, *self.connection.execute(scans).all()]:
+            labels = wanted if one.pk == row.pk else dict.fromkeys(wanted, one.id)
+            known = select(share.c.project, share.c.label).where(share.c.item == one.pk)
+            held = {project: label or '' for project, label in self.connection.execute(known)}
+            for project in held:
+                if labels.get(project) != held[project]:
+                    touch(self.connection, one.pk)
+                    self.connection.execute(
+                        share.delete().where(share.c.item == one.pk, share.c.project == project)
+                    )
+            for project, label in labels.items():
+                if held.get(project) != label:
+                    if label and one.pk == row.pk:
+                        self._check_label_is_free(row.level, project, label)
+                    self._add_share(one, project, label or None)
+
+    def free_label(self, row: Any, project: str) -> None:
+        """Give an item its ID as label in a project that owns or shares it.
+
+        Parameters
+        ----------
+        row : Any
+            Row of a subject, session or assessor.
+        project : str
+            ID of the project.
+        """
+        if row.project == project:
+            self.rename(row, row.id)
+            return
+        self.connection.execute(
+            share.update()
+            .where(share.c.item == row.pk, share.c.project == project)
+            .values(label=row.id)
+        )
+        touch(self.connection, row.pk)
 
     def is_in(self, row: Any, project: str) -> bool:
         """Whether a project owns an item, or shares it.
