@@ -19,7 +19,7 @@ from ...model.rows import size_of
 from ...model.xml import parse_xml
 from ...resources.base import class_of
 from .file_rows import FileRow, Files
-from .parts import LABEL, PARENT, Part, Resource
+from .parts import LABEL, PARENT, Part, Resource, shares_of
 from .sides import XML, Side, names_session, uri_of_unit
 from .state import Unit
 
@@ -34,6 +34,11 @@ class FolderSide(Side):
         folder = self.interface.connection.transport.folder
         assert folder is not None
         return folder
+
+    def all_projects(self) -> frozenset[str]:
+        """Return the IDs of all projects of the folder."""
+        rows = self._rows(uris.join(uris.ENTRY, 'projects'), columns='ID')
+        return frozenset(row['ID'] for row in rows)
 
     def units(self, project: str, subject: str = '') -> dict[str, tuple[Unit, str]]:
         """Return the units of a project with their marks, as `Side.units`.
@@ -124,34 +129,50 @@ class FolderSide(Side):
         except errors.NotFoundError:
             return
 
-    def holder(self, part: Part, project: str) -> str:
-        """Return the ID of another item that has the label of a part; empty for none.
+    def put_shares(self, part: Part, values: Mapping[str, str]) -> None:
+        """Give an item exactly the shares among some values.
 
         Parameters
         ----------
         part : Part
-            The part.
-        project : str
-            ID of the project.
+            The item.
+        values : mapping
+            Values as `Part.values`.
         """
-        where = level(part.level).singular
-        found = self._archive.free_label(where, project, part.label)
+        with self.interface.cache.stamp.changing():
+            self._archive.set_shares(level(part.level).singular, part.id, shares_of(values))
+
+    def holder(self, part: Part, project: str, label: str) -> str:
+        """Return the ID of another item that has a label in a project; empty for none.
+
+        Parameters
+        ----------
+        part : Part
+            The item that needs the label.
+        project : str
+            ID of the project, which owns or shares it.
+        label : str
+            The label.
+        """
+        found = self._archive.free_label(level(part.level).singular, project, label)
         return '' if found == part.id else found
 
-    def displace(self, part: Part, project: str, holder: str) -> None:
-        """Give another item that has the label of a part its ID as label.
+    def displace(self, part: Part, project: str, label: str, holder: str) -> None:
+        """Give another item that has the label of an item its ID as label.
 
         Parameters
         ----------
         part : Part
-            The part.
+            The item that needs the label.
         project : str
-            ID of the project.
+            ID of the project, which owns or shares both.
+        label : str
+            The label.
         holder : str
             ID of the other item.
         """
         with self.interface.cache.stamp.changing():
-            self._archive.free_label(level(part.level).singular, project, part.label, holder)
+            self._archive.free_label(level(part.level).singular, project, label, holder)
 
     def put_files(
         self, place: str, label: str, files: Iterable[tuple[FileRow, Path | None]]

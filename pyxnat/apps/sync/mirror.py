@@ -14,6 +14,7 @@ from . import lazy
 from .decisions import decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide
+from .parts import known_shares
 from .project_pull import ProjectPull, PullOptions, units_here
 from .puller import PullReport
 from .push import PushPlan
@@ -362,11 +363,15 @@ class Mirror:
 
     def _ahead(self, known: dict[str, Unit], here: dict[str, tuple[Unit, str]]) -> Iterator[str]:
         side = FolderSide(self.local)
+        projects = side.all_projects()
         for key, (unit, mark) in here.items():
             if key not in known:
                 yield key
             elif known[key].here != mark:
-                base = self._state.base(key, 'item')
+                base = {
+                    name: known_shares(values, projects)
+                    for name, values in self._state.base(key, 'item').items()
+                }
                 ours = {name: part.values for name, part in side.parts(unit).items()}
                 yield from _changed(base, ours)
                 files = self._state.base(key, 'file')

@@ -19,9 +19,9 @@ __all__ = [
     'FORM',
     'LABEL',
     'PARENT',
+    'SHARE',
     'Part',
     'Resource',
-    'SHARE',
     'known_shares',
     'parts_of',
     'resources_of',
@@ -58,6 +58,16 @@ class Part(NamedTuple):
     values: dict[str, str]
     """Path of each field to its text, with `LABEL` and `PARENT`."""
     item: Item
+    elsewhere: frozenset[str] = frozenset()
+    """Projects into which it is shared, and whose shares are not among the values."""
+
+    def limited(self, projects: Container[str]) -> Part:
+        """Return the part without its shares into other projects than some."""
+        values = known_shares(self.values, projects)
+        if len(values) == len(self.values):
+            return self
+        others = frozenset(shares_of(self.values).keys() - shares_of(values).keys())
+        return self._replace(values=values, elsewhere=others)
 
     @property
     def id_uri(self) -> str:
@@ -166,7 +176,7 @@ def with_own_labels(
     """Return the items of the folder with the labels that they had before a pull took them.
 
     A pull that needs the label of an item for another one gives it its ID as label, until its own
-    new label is pulled.
+    new label is pulled; so for labels of shares.
 
     Parameters
     ----------
@@ -177,9 +187,13 @@ def with_own_labels(
     """
     found = dict(parts)
     for key, part in parts.items():
-        before = base.get(key, {}).get(LABEL)
-        if before is not None and part.label == part.id != before:
-            found[key] = part._replace(values={**part.values, LABEL: before})
+        taken = {
+            name: text
+            for name, text in base.get(key, {}).items()
+            if name.startswith((LABEL, SHARE)) and part.values.get(name) == part.id != text
+        }
+        if taken:
+            found[key] = part._replace(values={**part.values, **taken})
     return found
 
 

@@ -12,6 +12,7 @@ from .feed import Feed, read_feed
 from .file_rows import Files
 from .folder_side import FolderSide
 from .moves import return_sessions
+from .parts import known_shares
 from .puller import Here, Puller, PullReport
 from .selection import Selection
 from .sides import Side
@@ -63,7 +64,8 @@ class ProjectPull:
         options : PullOptions
             How to pull.
         """
-        there = self._remote.units(selected.project)
+        self._remote.projects = self._folder.all_projects() | {selected.project}
+        there, shared = self._remote.listing(selected.project)
         if not options.dry_run:
             self._move_in(there)
         known = self._state.units(selected.project)
@@ -85,6 +87,26 @@ class ProjectPull:
         todo = self._todo(selected, there, left, overwritten)
         puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
         puller.run(todo, Here(here, known), selected.files, options.jobs)
+        self._pull_waiting(selected.project, puller, options)
+        self._note_shared(selected.project, shared)
+
+    # -- shares
+
+    def _pull_waiting(self, project: str, puller: Puller, options: PullOptions) -> None:
+        """Pull the units of other projects that waited for this one, to be shared into it."""
+        for unit in self._state.waiting(project):
+            here = units_here(self._folder, unit.project)
+            puller.run([(unit, unit.there)], Here(here, here), Files.of(unit.files), options.jobs)
+
+    def _note_shared(self, project: str, shared: Mapping[str, str]) -> None:
+        known = self._state.units()
+        lacking = {key: owner for key, owner in shared.items() if key not in known}
+        if lacking:
+            owners = ', '.join(sorted(set(lacking.values())))
+            self._report.add_note(
+                f'{len(lacking)} subjects of other projects ({owners}) are shared into {project}: '
+                'pull these projects, too'
+            )
 
     def _todo(
         self,
@@ -178,9 +200,12 @@ class ProjectPull:
     def _has_base(self, unit: Unit) -> bool:
         """Whether a unit of the folder has its base, and no other file."""
         ours = {key: part.values for key, part in self._folder.parts(unit).items()}
+        projects = self._folder.all_projects()
+        items = self._state.base(unit.key, 'item')
+        items = {key: known_shares(values, projects) for key, values in items.items()}
         files = self._folder.files(unit, Files.of('all'))
         base = self._state.base(unit.key, 'file')
-        return ours == self._state.base(unit.key, 'item') and all(
+        return ours == items and all(
             key in base and file.values(next(iter(base[key]))) == base[key]
             for key, file in files.items()
         )

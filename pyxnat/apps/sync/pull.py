@@ -13,7 +13,15 @@ from .file_pull import Download, FilePull
 from .file_rows import FileRow, Files
 from .folder_side import FolderSide
 from .moves import Moves, adopted
-from .parts import LABEL, Part, resources_of, with_own_labels
+from .parts import (
+    LABEL,
+    SHARE,
+    Part,
+    known_shares,
+    resources_of,
+    shares_of,
+    with_own_labels,
+)
 from .sides import Side
 from .state import Conflict, State, Unit
 
@@ -78,6 +86,7 @@ class UnitPull:
         files: Files,
     ) -> None:
         self._folder = folder
+        self._projects = remote.projects
         self._state = state
         self._moves = Moves(remote, folder, state, self._is_mirrored)
         self._mirror = mirror
@@ -123,7 +132,8 @@ class UnitPull:
         mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
         there = fetched.mark if is_whole else ''
         unit = unit._replace(there=there, here=mark, files=self._files.text)
-        self._state.put(unit, bases, self.conflicts)
+        waiting = {project for part in fetched.parts.values() for project in part.elsewhere}
+        self._state.put(unit, bases, self.conflicts, waiting)
         return changed
 
     def _is_mirrored(self, unit: Unit) -> bool:
@@ -177,6 +187,7 @@ class UnitPull:
         theirs, project = fetched.parts, fetched.unit.project
         ours = {**ours}
         self._moves.complete(fetched.unit.key, base, theirs, ours)
+        base = self._known(base)
         ours = with_own_labels(ours, base)
         above = {key: part.parent for key, part in {**ours, **theirs}.items()}
         decisions = decide(base, _values(ours), _values(theirs), above)
@@ -202,14 +213,21 @@ class UnitPull:
                 _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
         return {**self._moves.left, **base}, changed
 
-    def _make_room(self, part: Part, project: str) -> None:
+    def _known(self, base: Mapping[str, Values]) -> dict[str, Values]:
+        """Return a base without shares into projects that the folder does not have any more."""
+        if self._projects is None:
+            return {**base}
+        return {key: known_shares(values, self._projects) for key, values in base.items()}
+
+    def _make_room(self, part: Part, project: str, label: str) -> None:
         """Take the label of a part from another item that has another one at the server."""
-        holder = self._folder.holder(part, project) if level(part.level).has_label else ''
+        holder = self._folder.holder(part, project, label)
         plurals = ('subjects',) if part.level == 'subjects' else ('experiments', 'assessors')
         for key in (f'{plural}/{holder}' for plural in plurals if holder):
             unit = self._state.unit_of(key)
-            if unit and self._state.base(unit.key, 'item')[key].get(LABEL) == part.label:
-                self._folder.displace(part, project, holder)
+            name = LABEL if unit is None or unit.project == project else f'{SHARE}{project}'
+            if unit and self._state.base(unit.key, 'item')[key].get(name) == label:
+                self._folder.displace(part, project, label, holder)
 
     def _put(
         self,
@@ -224,14 +242,20 @@ class UnitPull:
         values: Values = there.values
         if here is not None and here.values != base.get(key, here.values):
             values = merged(base[key], here.values, there.values) or values
-        self._make_room(there, project)
+        shares = shares_of(values)
+        labels = {project: there.label, **shares} if level(there.level).has_label else {}
+        for place, label in labels.items():
+            self._make_room(there, place, label)
         if here is None or values == there.values:
             self._folder.put(there, [scan.id for scan in scans.values()])
             for scan in scans.values():
                 self._folder.put_forms(scan.key, {}, scan.values)
         else:
             self._folder.merge(here, there, values)
-        self._folder.put_forms(key, {} if here is None else here.values, values)
+        before = {} if here is None else here.values
+        self._folder.put_forms(key, before, values)
+        if shares != shares_of(before):
+            self._folder.put_shares(there, values)
 
     def _isolated(self, key: str, function: object, *arguments: object) -> bool:
         try:

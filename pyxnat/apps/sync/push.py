@@ -15,8 +15,9 @@ from .decisions import CREATED_TWICE, Decision, Values, decide, is_alike
 from .file_rows import FileRow, Files
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
-from .parts import PARENT, Part, uri_of_key, with_own_labels
+from .parts import PARENT, SHARE, Part, known_shares, uri_of_key, with_own_labels
 from .remote_side import RemoteSide
+from .share_push import SharePush, with_ended_shares
 from .state import Conflict, State, Unit
 
 __all__ = ['Compared', 'PushPlan', 'Step', 'UnitPush', 'item_steps', 'labels_first', 'renamed']
@@ -205,6 +206,7 @@ class UnitPush:
         self.failed: list[tuple[str, errors.Error]] = []
         self.races: list[Conflict] = []
         self._moves = Moves(folder, remote, state, lambda unit: True)
+        self._projects = remote.projects or frozenset()
 
     @property
     def moved_from(self) -> list[Unit]:
@@ -233,7 +235,10 @@ class UnitPush:
         base: dict[str, Values] = {**self._state.base(key, 'item')}
         parents = {name: part.parent for name, part in theirs.items()}
         self._moves.complete(key, base, ours, theirs)
+        base = {name: known_shares(values, self._projects) for name, values in base.items()}
         ours = with_own_labels(ours, base)
+        if not self._delete:
+            ours = with_ended_shares(ours, base, theirs)
         for name, part in theirs.items():
             parents[name] = part.parent
             if part.level == 'experiments':
@@ -272,14 +277,29 @@ class UnitPush:
             The unit.
         """
         ids: dict[str, str] = {}
+        shares = SharePush(self._remote, self._state, compared.base, compared.ours, compared.theirs)
         for step in compared.steps:
             try:
                 self._send_item(step, compared, ids)
+                is_done = step.action == 'delete' or self._send_shares(step, compared, ids, shares)
             except errors.DatabaseError as error:
                 self.failed.append((step.key, error))
             else:
-                self.done.append(step)
+                self.done += [step] if is_done else []
+        self.failed += shares.failed
         return ids
+
+    @staticmethod
+    def _send_shares(
+        step: Step, compared: Compared, ids: Mapping[str, str], shares: SharePush
+    ) -> bool:
+        """Send the shares of an item; return whether anything of the step was sent."""
+        part = compared.ours[step.key]
+        names = step.fields if step.action == 'change' else tuple(part.values)
+        projects = [name.removeprefix(SHARE) for name in names if name.startswith(SHARE)]
+        place, above = renamed(step.key, ids), renamed(part.parent, ids)
+        is_sent = shares.send(step.key, place, above, projects)
+        return is_sent or len(projects) < len(names)
 
     def _send_item(self, step: Step, compared: Compared, ids: dict[str, str]) -> None:
         unit = renamed(step.unit, ids)

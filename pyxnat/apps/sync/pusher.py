@@ -63,7 +63,7 @@ class Pusher:
 
     def plan(self) -> PushPlan:
         """Return the steps, without sending anything."""
-        self._failed.clear()
+        self._begin()
         steps: list[Step] = []
         marks: dict[str, tuple[str, str]] = {}
         for both in self._changed():
@@ -90,7 +90,7 @@ class Pusher:
         mirror : Path
             Folder ``mirror``.
         """
-        self._failed.clear()
+        self._begin()
         report = PullReport('pushed')
         recorded = PullReport()
         puller = Puller(self._remote, self._folder, self._state, mirror, recorded)
@@ -108,6 +108,10 @@ class Pusher:
         report.conflicts += self._state.conflicts()
         report.finish()
         return report
+
+    def _begin(self) -> None:
+        self._failed.clear()
+        self._remote.projects = self._folder.all_projects()
 
     def _moved_subjects(self) -> Iterator[tuple[Unit, str]]:
         """Yield subjects that are in another project in the folder, with that project."""

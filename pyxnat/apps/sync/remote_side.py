@@ -10,9 +10,8 @@ from ...model.copies import copy_document, keep_fields, read_item
 from ...model.levels import level
 from ...resources.base import class_of
 from .file_rows import FileRow, file_row
-from .parts import FORM, LABEL, PARENT, Part
+from .parts import FORM, LABEL, PARENT, SHARE, Part, parts_of
 from .sides import XML, Side, names_session
-from .state import Unit
 
 __all__ = ['RemoteSide']
 
@@ -43,9 +42,9 @@ class RemoteSide(Side):
         return name
 
     def namesake(self, part: Part) -> Part | None:
-        """Return the item of the project that has the label of a new one.
+        """Return the item that has the label of a new one in its project, which may share it.
 
-        A PUT would change that item, or move it. One request; one more if there is one.
+        A PUT would change that item, or move it. One request.
 
         Parameters
         ----------
@@ -61,13 +60,11 @@ class RemoteSide(Side):
             document = self.interface.connection.request(f'{uri}?format=xml')
         except errors.NotFoundError:
             return None
-        found = read_item(document, part.level)
-        subject = found.id if top == 'subjects' else found.parent
-        if part.level == 'assessors':
-            home = self.home(found.parent)
-            subject = '' if home is None else home.id
-        unit = Unit(f'subjects/{subject}', uris.segments(project)[-1], subject, '')
-        return next((one for one in self.parts(unit).values() if one.id == found.id), None)
+        item = read_item(document, part.level)
+        found = parts_of(document, part.level, item.project)[f'{part.level}/{item.id}']
+        if top == 'experiments':
+            found.values[PARENT] = f'{level(part.level).parents[0]}/{item.parent}'
+        return found
 
     def change(self, part: Part, place: Part, before: Mapping[str, str], owner: str) -> None:
         """Change the fields of an item that the folder changed. A request, or some more.
@@ -108,6 +105,34 @@ class RemoteSide(Side):
             element.attrs.set('label', part.label)
         self.put_forms(place.key, before, part.values)
 
+    def share(self, key: str, above: str, project: str, label: str) -> None:
+        """Share an item into a project. One request.
+
+        Parameters
+        ----------
+        key, above : str
+            Keys of the item, and of the one above it.
+        project : str
+            ID of the project.
+        label : str
+            Label there; empty for none.
+        """
+        query = {'label': label, 'format': 'json'} if label else {'format': 'json'}
+        uri = uris.with_query(_uri_of_share(key, above, project), query)
+        self.interface.connection.request(uri, 'PUT')
+
+    def unshare(self, key: str, above: str, project: str) -> None:
+        """End the share of an item, and those of the items below it. One request.
+
+        Parameters
+        ----------
+        key, above : str
+            Keys of the item, and of the one above it.
+        project : str
+            ID of the project, which must not own it: XNAT would delete it.
+        """
+        self.interface.connection.request(_uri_of_share(key, above, project), 'DELETE')
+
     def _move(self, part: Part, place: Part, owner: str) -> str:
         """Move a session to another subject; return its URI there."""
         if part.level != 'experiments':
@@ -144,6 +169,13 @@ class RemoteSide(Side):
         self.interface.connection.request(uri, 'DELETE')
 
 
+def _uri_of_share(key: str, above: str, project: str) -> str:
+    """Return the URI of a share: XNAT shares an assessor only below its session."""
+    place = f'{above}/{key}' if key.startswith('assessors/') else key
+    places = [*place.split('/'), 'projects', project]
+    return uris.join(uris.ENTRY, *map(uris.quote, places))
+
+
 def _plain(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the values that are no fields of custom forms."""
-    return {name: text for name, text in values.items() if not name.startswith(FORM)}
+    """Return the values that a document has, and label and item above."""
+    return {name: text for name, text in values.items() if not name.startswith((FORM, SHARE))}

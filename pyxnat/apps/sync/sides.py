@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from urllib.parse import urlencode
 
@@ -47,10 +47,16 @@ class Side:
     ----------
     interface : Interface
         Its connection.
+
+    Attributes
+    ----------
+    projects : container of str or None
+        Projects that both sides have: its items have the shares into these alone. None for all.
     """
 
     def __init__(self, interface: Interface) -> None:
         self.interface = interface
+        self.projects: Container[str] | None = None
 
     def put_file(self, file: FileRow, path: str, overwrite: bool = True) -> None:
         """Store a file of the other side. One request, and two more.
@@ -88,9 +94,29 @@ class Side:
         NotFoundError
             The project does not exist, or the login cannot read it.
         """
+        return self.listing(project, subject)[0]
+
+    def listing(
+        self, project: str, subject: str = ''
+    ) -> tuple[dict[str, tuple[Unit, str]], dict[str, str]]:
+        """Return the units of a project, and the subjects of others that are shared into it.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the only subject of interest.
+
+        Returns
+        -------
+        tuple of dict
+            The units with their marks, as `units`; key of each other subject to its project.
+        """
         at = uris.join(uris.ENTRY, 'projects', uris.quote(project))
         only = {'ID': subject} if subject else {}
         found: dict[str, tuple[Unit, str]] = {}
+        shared: dict[str, str] = {}
         if not subject:
             for row in self._rows(uris.join(uris.ENTRY, 'projects'), columns=f'ID,{_PROJECT_MARK}'):
                 if row['ID'] == project:
@@ -98,16 +124,21 @@ class Side:
                     found[unit.key] = unit, _mark(row)
         columns = 'ID,label,project,last_modified'
         for row in self._rows(f'{at}/subjects', columns=columns, **only):
-            if row['project'] == project:  # a shared one belongs to another project
-                unit = Unit(f'subjects/{row["ID"]}', project, row['ID'], row['label'])
+            unit = Unit(f'subjects/{row["ID"]}', project, row['ID'], row['label'])
+            if row['project'] == project:
                 found[unit.key] = unit, _mark(row)
-        return found
+            else:
+                shared[unit.key] = row['project']
+        return found, shared
 
     def parts(self, unit: Unit) -> dict[str, Part]:
         """Return the items of a unit. One request."""
         uri = uri_of_unit(unit)
         document = self.interface.connection.request(f'{uri}?format=xml')
-        return parts_of(document, unit.key.partition('/')[0], unit.project)
+        found = parts_of(document, unit.key.partition('/')[0], unit.project)
+        if self.projects is None:
+            return found
+        return {key: part.limited(self.projects) for key, part in found.items()}
 
     def project_of(self, unit: Unit) -> str | None:
         """Return the project of a subject; None if there is no such subject. One request."""

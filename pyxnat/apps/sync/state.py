@@ -226,6 +226,25 @@ class State:
                 )
                 _take_from_others(connection, unit)
 
+    def drop_field(self, key: str, name: str) -> None:
+        """Remove a field of an item from its base.
+
+        Parameters
+        ----------
+        key : str
+            Key of the item.
+        name : str
+            Name of the field.
+        """
+        unit = self.unit_of(key)
+        fields = {} if unit is None else self.base(unit.key, 'item')[key]
+        if unit is not None and fields.pop(name, None) is not None:
+            with self._connected() as connection:
+                connection.execute(
+                    "UPDATE thing SET fields = ? WHERE unit = ? AND kind = 'item' AND key = ?",
+                    (json.dumps(fields), unit.key, key),
+                )
+
     def move(self, unit: Unit, project: str) -> None:
         """Record that a subject has moved to another project.
 

@@ -15,16 +15,8 @@ from tests.support.random_projects import NUMBERS, build, differences, projects,
 from .test_pull import pulled
 
 
-def without_shares(plan: dict[str, Any]) -> dict[str, Any]:
-    """Return a project that shares nothing: the other project is not in the mirror."""
-    for subject in plan['subjects'].values():
-        for session in subject['sessions'].values():
-            session['shared'] = False
-    return plan
-
-
 @settings(max_examples=40 if DEEP else 1)
-@given(plan=projects.map(without_shares))
+@given(plan=projects)
 def test_a_mirror_answers_as_its_server(
     xnat: pyxnat.Interface, tmp_path_factory: Any, plan: dict[str, Any]
 ) -> None:
@@ -33,8 +25,10 @@ def test_a_mirror_answers_as_its_server(
     build(xnat, name, plan, other)
     with pyxnat.Mirror(tmp_path_factory.mktemp('study'), remote=xnat) as mirror:
         pulled(mirror, f'/projects/{name}')
-        found = differences(state(mirror.local, name), state(xnat, name))
-        assert not found, found
+        pulled(mirror, f'/projects/{name}_OTHER')
+        for project in (name, f'{name}_OTHER'):
+            found = differences(state(mirror.local, project), state(xnat, project))
+            assert not found, found
 
 
 FORMS = '/xapi/custom-fields'

@@ -37,8 +37,9 @@ TEXTS = ('=', '!=', 'LIKE')
 NUMBERS = ('=', '<', '>=')
 
 
-def fill(xnat: pyxnat.Interface, project: str, dice: random.Random) -> None:
-    """Create subjects with sessions, scans and files."""
+def fill(xnat: pyxnat.Interface, project: str, dice: random.Random, other: str) -> None:
+    """Create subjects with sessions, scans and files; some are shared into another project."""
+    xnat.put(f'/data/projects/{other}').raise_for_status()
     for number in range(6 if DEEP else 4):
         uri = f'/data/projects/{project}/subjects/S{number}'
         gender = dice.choice(['male', 'female'])
@@ -66,6 +67,10 @@ def fill(xnat: pyxnat.Interface, project: str, dice: random.Random) -> None:
             for label in dice.sample(['DICOM', 'NIFTI'], dice.randrange(3)):
                 file = f'{place}/resources/{label}/files/{dice.randrange(3)}.txt?inbody=true'
                 xnat.connection.request(file, 'PUT', f'{label}{number}'.encode())
+            if dice.random() < 0.6:
+                xnat.put(f'{place}/projects/{other}?label=S{session}_{number}').raise_for_status()
+        if number % 2:
+            xnat.put(f'{uri}/projects/{other}?label=S{number - 1}').raise_for_status()
 
 
 def criterion(dice: random.Random) -> tuple[str, str, str]:
@@ -94,10 +99,13 @@ def test_random_questions_have_the_answers_of_the_server(
     xnat: pyxnat.Interface, project: Any, tmp_path: Path
 ) -> None:
     dice, name = random.Random(17), project.id()
-    fill(xnat, name, dice)
+    other = f'{name}_2'
+    fill(xnat, name, dice, other)
     with pyxnat.Mirror(tmp_path / 'study', remote=xnat) as mirror:
-        pulled(mirror, f'/projects/{name}')
-    questions = json.loads(json.dumps([question(dice, name) for _ in range(2 * COUNT)]))
+        for project in (name, other):
+            pulled(mirror, f'/projects/{project}')
+    asked = [question(dice, dice.choice([name, other])) for _ in range(2 * COUNT)]
+    questions = json.loads(json.dumps(asked))
     (tmp_path / 'questions').write_text(json.dumps(questions))
     unshare = ['unshare', '-rn'] if _has_namespaces() else []
     program = [sys.executable, '-m', 'tests.apps.sync.offline_answers']
