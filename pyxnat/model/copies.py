@@ -268,7 +268,7 @@ def _as_root(node: Node, datatype: str) -> Node:
 def values_of(document: bytes) -> dict[str, str]:
     """Return the fields of a document: path -> text.
 
-    A repeated node is told apart by its ``name`` or ``ID``, else by its number.
+    A repeated node is distinguished by its ``name`` or ``ID``, else by its number.
     """
     found: dict[str, str] = {}
     _collect(parse_xml(document), '', found)

@@ -166,11 +166,11 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
 
     def _fetch(self, ahead: str) -> Iterator[E]:
         wanted = columns_of(self.routes, self._listed()) if self._listed() else ()
-        for found, heard in self.host.walker.walk(
+        for found, listed in self.host.walker.walk(
             self.routes, self.conditions, wanted, ahead=ahead
         ):
             element = self.element_at(found.uri, self.host, found.row, found.above)
-            element.listed = heard
+            element.listed = listed
             if self.host.manage.callback is not None:
                 self.host.manage.callback(self, element)
             yield element

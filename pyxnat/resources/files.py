@@ -83,7 +83,7 @@ class ResourceElement(Element):
 
     @property
     def _is_odd(self) -> bool:
-        """Whether the label has characters besides letters, digits, ``-._``.
+        """Whether the label has characters other than letters, digits, ``-._``.
 
         XNAT stores such labels encoded, as they were sent.
         """

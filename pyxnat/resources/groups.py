@@ -32,7 +32,7 @@ class SharedCollection(Collection[Any]):
     def sharing(self, projects: str | Iterable[str] = ()) -> list[Any]:
         """Return the elements shared by all given projects.
 
-        Without projects: the elements shared by any project besides their own. One request per
+        Without projects: the elements shared by any project other than their own. One request per
         element, after those of iterating.
         """
         wanted = {projects} if isinstance(projects, str) else set(projects)

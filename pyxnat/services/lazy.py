@@ -22,7 +22,7 @@ def service(path: str, host: str = '') -> Any:
 
 
 def forget(interface: Any) -> None:
-    """Let the services of an Interface be made anew, for another connection."""
+    """Make the services of an Interface again on access, for another connection."""
     for cls in type(interface).__mro__:
         for name, value in vars(cls).items():
             if isinstance(value, _Service):

@@ -115,8 +115,8 @@ class SearchEngine:
             str(field) if field.is_of_form else key for field, key in zip(wanted, keys, strict=True)
         ]
         pairs = list(zip(names, keys, strict=True))
-        told = kinds_of_search(_columns(result))
-        kinds = {name: told.get(key, TEXT) for name, key in pairs}
+        of_columns = kinds_of_search(_columns(result))
+        kinds = {name: of_columns.get(key, TEXT) for name, key in pairs}
         return names, kinds, ({name: row[key] for name, key in pairs} for row in chain(first, rows))
 
     def _post(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:

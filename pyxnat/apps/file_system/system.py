@@ -276,7 +276,7 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         return str(file.row.get('digest') or f'{file.size()} {file.last_modified()}')
 
     def modified(self, path: Any) -> datetime:
-        """Return the time of the last change. One request, besides the listing."""
+        """Return the time of the last change. One request, and the listing."""
         return parsedate_to_datetime(self._file(path).last_modified())
 
     def cat_file(

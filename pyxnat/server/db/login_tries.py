@@ -35,7 +35,7 @@ MOST_ENTRIES = 10_000
 """Counts that are kept of each kind; those with few wrong tries are dropped first."""
 _MOST_KEYS = 2 * FREE_TRIES
 _MOST_LETTERS = 256
-"""Characters of a login that are told apart: a longer one takes no more memory."""
+"""Characters of a login that are compared: a longer one takes no more memory."""
 
 
 @dataclass

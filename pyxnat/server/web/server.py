@@ -108,7 +108,7 @@ class WebServer(wsgi.Server):
             request_queue_size=BACKLOG,
         )
         limits = replace(limits, connections=for_connections(limits.connections))
-        self.timeout = int(limits.idle_s)  # told to clients of HTTP/1.0
+        self.timeout = int(limits.idle_s)  # sent to clients of HTTP/1.0
         self._limits = limits
         self._tls = tls
         self.requests = Workers(self._handle, limits)

@@ -103,7 +103,7 @@ def _available(call: Call, project: str) -> list[dict[str, Any]]:
 def _launch(call: Call, project: str, wrapper: str, root: str = '') -> Response:
     """Launch a wrapper; a launch that cannot be queued is a report with status 500.
 
-    Without a root in the path the workflow is not told, as on a real server (seen on 3.7.2).
+    Without a root in the path the workflow is not notified, as on a real server (seen on 3.7.2).
     """
     engine, inputs = _engine(call), _inputs(call)
     with call.archive.store.write() as connection:

@@ -38,7 +38,7 @@ _BROKEN = (
     struct.error,
     zlib.error,
 )
-"""Exceptions that pydicom lets through for broken files, besides its own."""
+"""Exceptions that pydicom lets through for broken files, apart from its own."""
 
 
 class NotDicom(ValueError):

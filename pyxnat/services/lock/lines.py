@@ -41,7 +41,7 @@ __all__ = [
 _VERSION = 1
 _TOGETHER = 200_000
 """Lines that are sorted in memory."""
-_REMEDY = 'Write it anew with lock() of a selection.'
+_REMEDY = 'Write it again with lock() of a selection.'
 
 
 class Header(NamedTuple):

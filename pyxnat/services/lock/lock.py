@@ -271,7 +271,7 @@ class Lock:
             downloader.run(todo, lambda rest: plan_pieces(rest, listed, _PARTS, jobs), bar)
 
     def update(self, xnat: Host) -> LockDiff:
-        """Write the lock file anew, from the present listings; return the differences.
+        """Rewrite the lock file from the present listings; return the differences.
 
         Parameters
         ----------

@@ -214,7 +214,7 @@ def _compare_cell(
     if checker.is_same(value, present):
         return Cell(name, exported or '', present, edited, 'same')
     if exported is None:
-        problem = 'the exported value is unknown, so it cannot be told who changed it'
+        problem = 'the exported value is unknown, so either side may have changed it'
         return Cell(name, '', present, edited, 'refused', problem)
     status = 'change' if checker.is_same(exported, present) else 'conflict'
     return Cell(name, exported, present, value, status)

@@ -142,11 +142,11 @@ class SheetReport:
 
     def __str__(self) -> str:
         lines = [self.summary()]
-        told = [row for row in self.rows if {*row.statuses} - {'done before'}]
-        for row in told[:_SHOWN]:
+        shown = [row for row in self.rows if {*row.statuses} - {'done before'}]
+        for row in shown[:_SHOWN]:
             head = f'  row {row.place} {row.label} ({row.status})'
             texts = [row.problem, *(str(cell) for cell in row.cells if cell.status != 'same')]
             lines += [f'{head}: {text}' for text in texts if text]
-        if len(told) > _SHOWN:
-            lines.append(f'  … and {len(told) - _SHOWN} more in .rows')
+        if len(shown) > _SHOWN:
+            lines.append(f'  … and {len(shown) - _SHOWN} more in .rows')
         return errors.printable('\n'.join([*lines, *self.notes]))
