@@ -340,8 +340,29 @@ class Folder:
             found: str = archive.free_label(where, project, label, holder)
             return found
 
-    def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:
-        """Return one digest of all files of each subject of a project, and of the project.
+    def create_items(self, project: str, items: Sequence[tuple[Any, ...]]) -> None:
+        """Create items with all below them, in one transaction.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        items : sequence of tuple
+            Outer ones first: any key; key of the item above, empty for the project; level; ID;
+            label, or ID of a scan; document without the items below; values of custom forms.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        DatabaseError
+            The archive refuses one of them; none is created.
+        """
+        with self._opened() as archive:
+            archive.create_items(project, items)
+
+    def unit_marks(self, project: str, subject: str = '') -> list[Any]:
+        """Return a project and its subjects, with marks of their last changes. No request.
 
         Parameters
         ----------
@@ -352,14 +373,16 @@ class Folder:
 
         Returns
         -------
-        dict
-            Level and ID (``subject``, ``XNAT_S00001``) to the digest; those without files are
-            missing, and all if a server has the folder.
+        list of tuple
+            Level, ID, label, and a mark that also changes if a file is replaced.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
         """
-        if self.is_served:
-            return {}
         with self._opened() as archive:
-            found: dict[tuple[str, str], str] = archive.file_digests(project, subject)
+            found: list[Any] = archive.unit_marks(project, subject)
             return found
 
     def files_below(self, project: str, subject: str = '') -> list[Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lxml import etree
 
@@ -27,6 +27,7 @@ __all__ = [
     'keep_fields',
     'read_item',
     'values_of',
+    'values_of_item',
 ]
 
 _XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
@@ -187,11 +188,21 @@ def copy_document(
     scans : iterable of str, optional
         IDs of the scans to write into the document of a session; by default all.
     """
-    root = copy.deepcopy(item.node)
-    root.tail = None
-    nested = [node for holder in _children(root, 'scans') for node in _elements(holder)]
+    root = _copy_element(item, session, name, scans)
+    return etree.tostring(root, xml_declaration=True, encoding='UTF-8')
+
+
+def values_of_item(item: Item) -> dict[str, str]:
+    """Return the fields of an item as `values_of` those of its copy, without the items below."""
+    found: dict[str, str] = {}
+    _collect(_copy_element(item, '', '', ()), '', found)
+    return found
+
+
+def _copy_element(item: Item, session: str, name: str, scans: Iterable[str] | None) -> Node:
+    """Return the root of the document that `copy_document` writes."""
+    root = _copy_without_items(item.node)
     wanted = None if scans is None else set(scans)
-    _strip_comments(root)
     row = level_row(item.level)
     _strip(
         root, ('project', *(() if row.is_part else ('ID',)), *(('label',) if row.has_label else ()))
@@ -201,20 +212,34 @@ def copy_document(
     elif row.is_part and name:
         root.set('ID', name)
     inner = [
-        node
-        for node in nested
+        copy.deepcopy(node)
+        for holder in _children(item.node, 'scans')
+        for node in _elements(holder)
         if item.level == 'experiments' and (wanted is None or node.get('ID') in wanted)
     ]
     if inner:
         holder = etree.SubElement(root, f'{{{_space(root)}}}scans')
         for node in inner:
+            node.tail = None
             _strip(node, ('project',))
             holder.append(node)
     if session and item.level != 'scans':
         owner = etree.Element(f'{{{_space(root)}}}{row.parent_field}')
         owner.text = session
         root.insert(0, owner)
-    return etree.tostring(_as_root(root, row.datatype), xml_declaration=True, encoding='UTF-8')
+    _strip_comments(root)
+    return _as_root(root, row.datatype)
+
+
+def _copy_without_items(node: Node) -> Node:
+    """Return a copy of a node without the lists of the items below it."""
+    spaces: Any = node.nsmap  # the default namespace has no prefix
+    root = etree.Element(node.tag, nsmap=spaces)
+    for name, value in node.attrib.items():
+        root.set(name, value)
+    root.text = node.text
+    root.extend(copy.deepcopy(child) for child in node if _name(child) not in _LISTS)
+    return root
 
 
 def _rename_project(root: Node, old: str, new: str) -> None:

@@ -11,17 +11,22 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError, Error
+from ..errors import ConfigurationError, Error, from_status
+from ..model.levels import level
 from .app import App
-from .context import EXACT, FILES, OwnFiles
+from .context import EXACT, FILES, Context, OwnFiles
 from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
-from .errors import NotFound
-from .items.files_below import FileBelow, file_digests, files_below
+from .errors import NotFound, Refusal
+from .items.files_below import FileBelow, files_below
 from .items.item_changes import levels_with_shared_ids
+from .items.locate import find_project
+from .items.new_items import NewItem, NewItems
+from .items.units import UnitMark, unit_marks
 from .items.writer import Writer
+from .jobs import change_feed
 from .presence import Presence, find
 from .serving import new_password
 from .startup import ServedArchive
@@ -124,6 +129,40 @@ class LocalArchive:
         own = OwnFiles(label, files)
         return self({**environ, FILES: own}, start_response, as_owner=True)
 
+    def create_items(self, project: str, items: Sequence[tuple[Any, ...]]) -> None:
+        """Create items of the owner with all below them, in one transaction.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        items : sequence of tuple
+            Fields of `NewItem`, outer items first.
+
+        Raises
+        ------
+        DatabaseError
+            The archive refuses one of them; none is created.
+        """
+        owner = self._need_owner()
+        context = Context(self._archive, [], owner)
+        try:
+            with self._archive.store.write() as connection:
+                above = find_project(connection, project)
+                if above is None:
+                    raise NotFound(f'There is no project {project}.')
+                writer = NewItems(self._archive, connection, owner)
+                for row in writer.create_all(above, [NewItem(*one) for one in items]):
+                    if level(row.level).has_label:
+                        change_feed.added(context, connection, row)
+        except Refusal as error:
+            raise from_status(error.status, str(error), method='PUT') from error
+
+    def _need_owner(self) -> Caller:
+        if self._owner is None:
+            raise ConfigurationError('the archive has no administrator')
+        return self._owner
+
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at another server.
 
@@ -132,10 +171,9 @@ class LocalArchive:
         before, after : str
             The IDs.
         """
-        if self._owner is None:
-            raise ConfigurationError('the archive has no administrator')
+        owner = self._need_owner()
         with self._archive.store.write() as connection:
-            writer = Writer(self._archive, connection, self._owner)
+            writer = Writer(self._archive, connection, owner)
             for where in ('subject', 'experiment'):
                 row = taken(connection, levels_with_shared_ids(where), before)
                 if row is not None:
@@ -153,12 +191,11 @@ class LocalArchive:
         labels : mapping
             Project -> label there; empty for none.
         """
-        if self._owner is None:
-            raise ConfigurationError('the archive has no administrator')
+        owner = self._need_owner()
         with self._archive.store.write() as connection:
             row = taken(connection, levels_with_shared_ids(where), accession)
             if row is not None:
-                Writer(self._archive, connection, self._owner).set_shares(row, labels)
+                Writer(self._archive, connection, owner).set_shares(row, labels)
 
     def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
         """Return the ID of the item of a level that has a label; empty for none.
@@ -174,17 +211,16 @@ class LocalArchive:
         holder : str
             ID of the item that gets its ID as label, if it has the label.
         """
-        if self._owner is None:
-            raise ConfigurationError('the archive has no administrator')
+        owner = self._need_owner()
         with self._archive.store.write() as connection:
-            writer = Writer(self._archive, connection, self._owner)
+            writer = Writer(self._archive, connection, owner)
             row = writer.bearing(where, project, label)
             if row is not None and row.id == holder:
                 writer.free_label(row, project)
             return '' if row is None else str(row.id)
 
-    def file_digests(self, project: str, subject: str = '') -> dict[tuple[str, str], str]:
-        """Return one digest of all files of each subject of a project, and of the project.
+    def unit_marks(self, project: str, subject: str = '') -> list[UnitMark]:
+        """Return a project and its subjects, with marks of their last changes.
 
         Parameters
         ----------
@@ -192,14 +228,9 @@ class LocalArchive:
             ID of the project.
         subject : str
             ID of the only subject of interest.
-
-        Returns
-        -------
-        dict
-            Level and ID to the digest; those without files are missing.
         """
         with self._archive.store.read() as connection:
-            return file_digests(connection, project, subject)
+            return unit_marks(connection, project, subject)
 
     def files_below(self, project: str, subject: str = '') -> list[FileBelow]:
         """Return all files of a subject, or those of a project itself.

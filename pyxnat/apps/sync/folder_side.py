@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from ...model.xml import parse_xml
 from ...resources.base import class_of
 from .file_rows import FileRow, Files
 from .parts import LABEL, PARENT, Part, Resource, shares_of
-from .sides import XML, Side, names_session, uri_of_unit
+from .sides import XML, Side, forms_of, names_session, uri_of_unit
 from .state import Unit
 
 __all__ = ['FolderSide']
@@ -41,7 +42,9 @@ class FolderSide(Side):
         return frozenset(row['ID'] for row in rows)
 
     def units(self, project: str, subject: str = '') -> dict[str, tuple[Unit, str]]:
-        """Return the units of a project with their marks, as `Side.units`.
+        """Return the units of a project with their marks, by key.
+
+        No request, unless a server has the folder.
 
         A mark includes a digest of the files, so it also changes if a file is overwritten by one
         of the same size.
@@ -58,12 +61,16 @@ class FolderSide(Side):
         NotFoundError
             The project does not exist.
         """
-        found = super().units(project, subject)
-        digests = self._archive.file_digests(project, subject)
-        return {
-            key: (unit, f'{mark} {digests.get((_level_of(unit), unit.id), "")}'.strip())
-            for key, (unit, mark) in found.items()
-        }
+        if self._archive.is_served:
+            return super().units(project, subject)
+        rows = self._archive.unit_marks(project, subject)
+        if not (rows or subject):
+            raise errors.NotFoundError(f'{project} is not in {self.interface.connection.server}')
+        found = {}
+        for where, name, label, mark in rows:
+            unit = Unit(f'{level(where).plural}/{name}', project, name, label)
+            found[unit.key] = unit, mark
+        return found
 
     def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
         """Return the files of a unit, by key. No request, unless a server has the folder.
@@ -97,6 +104,36 @@ class FolderSide(Side):
             IDs of scans of a session that are put with it.
         """
         self._put(part, _document(part, scans))
+
+    def create(self, parts: Iterable[Part], project: str) -> None:
+        """Create a subject with all below it, in one transaction.
+
+        Parameters
+        ----------
+        parts : iterable of Part
+            The items, outer ones first.
+        project : str
+            ID of the project.
+
+        Raises
+        ------
+        DatabaseError
+            The folder refuses one of them; none is created.
+        """
+        items = [
+            (
+                part.key,
+                '' if part.level == 'subjects' else part.parent,
+                level(part.level).singular,
+                part.id,
+                part.label,
+                copy_document(part.item, scans=()),
+                {name: json.loads(text) for name, text in forms_of(part.values).items()},
+            )
+            for part in parts
+        ]
+        with self.interface.cache.stamp.changing():
+            self._archive.create_items(project, items)
 
     def merge(self, ours: Part, theirs: Part, values: Mapping[str, str]) -> None:
         """Give an item the fields that were merged of both sides.
@@ -261,10 +298,6 @@ class FolderSide(Side):
         """
         with self.interface.cache.stamp.changing():
             self._archive.change_id(before, after)
-
-
-def _level_of(unit: Unit) -> str:
-    return level(unit.key.partition('/')[0]).singular
 
 
 def _document(part: Part, scans: Iterable[str] = ()) -> bytes:

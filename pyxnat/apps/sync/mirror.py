@@ -11,6 +11,7 @@ from ... import errors
 from ...http.folder import create
 from ...interface import Interface
 from . import lazy
+from .behind import units_behind
 from .decisions import decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide
@@ -207,7 +208,7 @@ class Mirror:
             if path is None
             else [selection(path, where, files)]
         )
-        with always_fresh(self.remote, self.local):
+        with always_fresh(self.remote, self.local), self._state.kept_open():
             self._pull_schemas(report, options)
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
             for selected in found:
@@ -277,7 +278,7 @@ class Mirror:
         if plan is not None:
             delete, max_delete = plan.delete, 1
         pusher = Pusher(self.remote, self.local, self._state, delete, max_delete)
-        with always_fresh(self.remote, self.local):
+        with always_fresh(self.remote, self.local), self._state.kept_open():
             if dry_run:
                 return pusher.plan()
             if plan is not None and pusher.plan() != plan:
@@ -334,31 +335,30 @@ class Mirror:
     # -- comparing
 
     def status(self, *, ask_remote: bool = True) -> Status:
-        """Compare the folder with its last pull, and with the marks of the server.
+        """Compare the folder with its last pull, and that with the server.
 
         Parameters
         ----------
         ask_remote : bool
-            Whether to ask the server; two requests for each project.
+            Whether to ask the server.
+
+        Notes
+        -----
+        Requests for each project: two listings, and one for the operations that the server recorded
+        since the pull, as XNAT marks no file that was replaced by one of the same size; the
+        listings of the files of each subject that these name, and that has no other change. A login
+        that may not read the operations does not see such files; the notes of a pull say so.
         """
         ahead: list[str] = []
         behind: list[str] = []
         projects = dict.fromkeys(unit.project for unit in self._state.units().values())
-        with always_fresh(self.local, *([self.remote] if ask_remote else [])):
+        fresh = always_fresh(self.local, *([self.remote] if ask_remote else []))
+        with fresh, self._state.kept_open():
             for project in projects:
-                known, here = (
-                    self._state.units(project),
-                    units_here(FolderSide(self.local), project),
-                )
-                ahead += self._ahead(known, here)
+                here = units_here(FolderSide(self.local), project)
+                ahead += self._ahead(self._state.units(project), here)
                 if ask_remote:
-                    there = Side(self.remote).units(project)
-                    marks = {key: mark for key, (_, mark) in there.items()}
-                    behind += [
-                        key
-                        for key in dict.fromkeys([*marks, *known])
-                        if key in known and known[key].there != marks.get(key)
-                    ]
+                    behind += units_behind(Side(self.remote), self._state, project)
         return Status(ahead, behind, self._state.conflicts())
 
     def _ahead(self, known: dict[str, Unit], here: dict[str, tuple[Unit, str]]) -> Iterator[str]:

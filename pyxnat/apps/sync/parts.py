@@ -12,7 +12,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import NamedTuple
 
 from ...model import uris
-from ...model.copies import Item, copy_document, read_item, values_of
+from ...model.copies import Item, read_item, values_of_item
 from ...model.levels import level
 
 __all__ = [
@@ -205,7 +205,7 @@ def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:
     own = f'{item.level}/{item.id}'
     key = own if above is None or not row.is_part else f'{above.key}/{own}'
     start = above.uri if above is not None else '' if item.level == 'projects' else _at(project)
-    values = {path: text for path, text in values_of(copy_document(item, scans=())).items() if text}
+    values = {path: text for path, text in values_of_item(item).items() if text}
     if item.level != 'projects':
         values |= {LABEL: name, PARENT: above.key if above is not None else f'projects/{project}'}
     forms = json.loads(item.custom_fields or '{}')

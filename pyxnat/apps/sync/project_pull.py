@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ... import errors
 from ...interface import Interface
+from .behind import units_named
 from .feed import Feed, read_feed
 from .file_rows import Files
 from .folder_side import FolderSide
@@ -150,10 +151,7 @@ class ProjectPull:
         if feed.refusal:
             self._report.add_note(_refusal(selected.project, feed))
             return set()
-        changed = {
-            f'{plural}/{name}' for name in feed.changed for plural in ('projects', 'subjects')
-        }
-        changed = (changed & set(known)) | self._state.units_of(feed.changed)
+        changed = units_named(self._state, known, feed)
         if not options.dry_run:
             self._state.put_feed(selected.project, feed.ended(), changed)
         return changed

@@ -118,7 +118,7 @@ class UnitPull:
         if unit.key in items:
             self._folder.set_accessibility(unit, fetched.access)
         if not self._files.is_none:
-            present = self._present(unit) if changed else frozenset(ours)
+            present = self._present(fetched, ours, items) if changed else frozenset(ours)
             pull = FilePull(self._folder, self._mirror, self._files, download)
             base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
             pulled = pull.run(unit, base, fetched.files, present, self._moves.has_left)
@@ -149,10 +149,14 @@ class UnitPull:
                 if (resource.place, resource.label) not in filled:
                     self._isolated(part.key, self._folder.put_resource, resource)
 
-    def _present(self, unit: Unit) -> frozenset[str]:
+    def _present(
+        self, fetched: Fetched, ours: Mapping[str, Part], items: Mapping[str, Values]
+    ) -> frozenset[str]:
         """Return the keys of the items that the folder has now."""
+        if not ours and items.keys() == fetched.parts.keys():
+            return frozenset(items)  # all of them were created
         try:
-            return frozenset(self._folder.parts(unit))
+            return frozenset(self._folder.parts(fetched.unit))
         except errors.NotFoundError:
             return frozenset()
 
@@ -198,7 +202,8 @@ class UnitPull:
             if key in ours and ours[key].parent not in gone:
                 self._isolated(key, self._folder.delete, ours[key].id_uri)
                 changed = True
-        done: set[str] = set()
+        done = self._create_all(fetched.unit, decisions, ours, theirs)
+        changed = changed or bool(done)
         taken = {one.key for one in decisions if one.action == 'take' and one.key not in ours}
         for one in decisions:
             if one.key in theirs and one.action in ('take', 'merge') and one.key not in done:
@@ -218,6 +223,29 @@ class UnitPull:
         if self._projects is None:
             return {**base}
         return {key: known_shares(values, self._projects) for key, values in base.items()}
+
+    def _create_all(
+        self,
+        unit: Unit,
+        decisions: list[Decision],
+        ours: Mapping[str, Part],
+        theirs: Mapping[str, Part],
+    ) -> set[str]:
+        """Create a subject that the folder does not have, with all below it; return the keys.
+
+        None if the folder refuses one of the items: then they are put one by one.
+        """
+        is_new = all(one.action == 'take' and one.key in theirs for one in decisions)
+        if ours or not is_new or unit.key not in theirs or unit.id == unit.project:
+            return set()
+        try:
+            self._folder.create(theirs.values(), unit.project)
+        except errors.DatabaseError:
+            return set()
+        for part in theirs.values():
+            if shares_of(part.values):
+                self._isolated(part.key, self._put_shares, part, part.values)
+        return set(theirs)
 
     def _make_room(self, part: Part, project: str, label: str) -> None:
         """Take the label of a part from another item that has another one at the server."""
@@ -242,10 +270,8 @@ class UnitPull:
         values: Values = there.values
         if here is not None and here.values != base.get(key, here.values):
             values = merged(base[key], here.values, there.values) or values
-        shares = shares_of(values)
-        labels = {project: there.label, **shares} if level(there.level).has_label else {}
-        for place, label in labels.items():
-            self._make_room(there, place, label)
+        if level(there.level).has_label:
+            self._make_room(there, project, there.label)
         if here is None or values == there.values:
             self._folder.put(there, [scan.id for scan in scans.values()])
             for scan in scans.values():
@@ -254,8 +280,13 @@ class UnitPull:
             self._folder.merge(here, there, values)
         before = {} if here is None else here.values
         self._folder.put_forms(key, before, values)
-        if shares != shares_of(before):
-            self._folder.put_shares(there, values)
+        if shares_of(values) != shares_of(before):
+            self._put_shares(there, values)
+
+    def _put_shares(self, part: Part, values: Values) -> None:
+        for project, label in shares_of(values).items():
+            self._make_room(part, project, label)
+        self._folder.put_shares(part, values)
 
     def _isolated(self, key: str, function: object, *arguments: object) -> bool:
         try:

@@ -18,7 +18,7 @@ from .file_rows import FileRow, Files, file_row
 from .parts import FORM, Part, parts_of
 from .state import Unit
 
-__all__ = ['XML', 'Side', 'always_fresh', 'names_session', 'uri_of_unit']
+__all__ = ['XML', 'Side', 'always_fresh', 'forms_of', 'names_session', 'uri_of_unit']
 
 XML = {'content-type': 'text/xml'}
 """Headers of a request with a document."""
@@ -206,7 +206,7 @@ class Side:
         plural, _, rest = key.partition('/')
         top = 'experiments' if plural == 'assessors' else plural
         uri = uris.join(_FORMS, top, *map(uris.quote, rest.split('/')), 'fields')
-        had, wanted = _forms(before), _forms(after)
+        had, wanted = forms_of(before), forms_of(after)
         changed = {name: json.loads(text) for name, text in wanted.items() if had.get(name) != text}
         if changed:
             self.interface.connection.request(uri, 'PUT', json.dumps(changed).encode(), _JSON)
@@ -247,8 +247,8 @@ def names_session(part: Part) -> bool:
     return part.level in ('assessors', 'reconstructions')
 
 
-def _forms(values: Mapping[str, str]) -> dict[str, str]:
-    """Return the fields of custom forms among values."""
+def forms_of(values: Mapping[str, str]) -> dict[str, str]:
+    """Return the fields of custom forms among values, as JSON."""
     return {name.removeprefix(FORM): text for name, text in values.items() if name.startswith(FORM)}
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,6 +90,7 @@ class State:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / 'state.sqlite'
+        self._held = threading.local()
         with self._connected() as connection:
             connection.execute('PRAGMA journal_mode = WAL')
             connection.executescript(_TABLES)
@@ -103,9 +105,28 @@ class State:
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path, timeout=30)) as connection, connection:
-            connection.execute('PRAGMA synchronous = FULL')
+        held: sqlite3.Connection | None = getattr(self._held, 'connection', None)
+        with nullcontext(held) if held else closing(self._connect()) as connection, connection:
             yield connection
+
+    def _connect(self) -> sqlite3.Connection:
+        """Return a new connection; its commits do not wait for the disk.
+
+        After a power cut the last ones may be missing, and both sides are compared again.
+        """
+        connection = sqlite3.connect(self._path, timeout=30)
+        connection.execute('PRAGMA synchronous = NORMAL')
+        return connection
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Use one connection for all calls of this thread while the block runs."""
+        with closing(self._connect()) as connection:
+            self._held.connection = connection
+            try:
+                yield
+            finally:
+                del self._held.connection
 
     def _about(self) -> dict[str, str]:
         with self._connected() as connection:

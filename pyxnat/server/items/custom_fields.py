@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 from ..db.store import custom_field, fields_of, item, now, touch
 from .history import Event, record
 
-__all__ = ['custom_fields_of', 'put_custom_fields']
+__all__ = ['custom_fields_of', 'put_custom_fields', 'stored_forms']
 
 _FIELD = 'custom_fields'
 
@@ -54,12 +54,10 @@ def put_custom_fields(
     dict[str, Any]
         The custom fields in PostgreSQL's order: short names first.
     """
-    ordered = {
-        name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))
-    }
-    fields = {**fields_of(row), _FIELD: json.dumps(ordered, ensure_ascii=False)}
+    ordered = _ordered(values)
+    fields = {**fields_of(row), **stored_forms(values)}
     if not ordered:
-        del fields[_FIELD]
+        fields.pop(_FIELD, None)
     connection.execute(custom_field.delete().where(custom_field.c.item == row.pk))
     touch(connection, row.parent)
     changed = {'fields': json.dumps(fields, ensure_ascii=False), 'last_modified': now()}
@@ -68,3 +66,14 @@ def put_custom_fields(
     ).one()
     record(connection, row, after, event)
     return ordered
+
+
+def stored_forms(values: Mapping[str, Any]) -> dict[str, str]:
+    """Return custom fields as they are stored among the fields of an item; empty for none."""
+    return {_FIELD: json.dumps(_ordered(values), ensure_ascii=False)} if values else {}
+
+
+def _ordered(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: values[name] for name in sorted(values, key=lambda name: (len(name.encode()), name))
+    }

@@ -5,12 +5,10 @@ For the owner's programs: no rights are checked.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import Connection, select
 
 from ...model import uris
 from ...model.levels import level
@@ -21,7 +19,7 @@ from ..errors import NotFound
 from ..storage.file_area import UNFETCHED
 from .find_files import Held
 
-__all__ = ['FileBelow', 'fetch_missing', 'file_digests', 'files_below']
+__all__ = ['FileBelow', 'fetch_missing', 'files_below']
 
 
 class FileBelow(NamedTuple):
@@ -35,56 +33,6 @@ class FileBelow(NamedTuple):
     """Path in the resource."""
     row: dict[str, str]
     """Columns of a listing of files."""
-
-
-_IS_SUBJECT = item.c.level == 'subject'
-
-
-def _is_project(project: str) -> ColumnElement[bool]:
-    return (item.c.level == 'project') & (item.c.id == project)
-
-
-def file_digests(
-    connection: Connection, project: str, subject: str = ''
-) -> dict[tuple[str, str], str]:
-    """Return one digest of all files of each subject of a project, and of the project itself.
-
-    Parameters
-    ----------
-    connection : Connection
-        The database.
-    project : str
-        ID of the project.
-    subject : str
-        ID of the only subject of interest.
-
-    Returns
-    -------
-    dict
-        Level and ID (``subject``, ``XNAT_S00001``) to the digest of the files of the item and, of
-        subjects, of all below it. Those without files are missing.
-    """
-    is_top = _IS_SUBJECT & (item.c.project == project)
-    is_top = is_top & (item.c.id == subject) if subject else is_top | _is_project(project)
-    below = select(item.c.pk, item.c.level, item.c.id).where(is_top).cte('below', recursive=True)
-    below = below.union_all(
-        select(item.c.pk, below.c.level, below.c.id)
-        .join(below, item.c.parent == below.c.pk)
-        .where(below.c.level == 'subject')
-    )
-    files = (
-        select(below.c.level, below.c.id, resource.c.pk, file.c.path, func.lower(file.c.digest))
-        .join(resource, resource.c.item == below.c.pk)
-        .join(file, file.c.resource == resource.c.pk)
-        .order_by(below.c.level, below.c.id, resource.c.pk, file.c.path)
-    )
-    digests = {}
-    for key, rows in groupby(connection.execute(files), lambda row: (row[0], row[1])):
-        digest = hashlib.md5(usedforsecurity=False)
-        for row in rows:
-            digest.update(repr(tuple(row[2:])).encode())
-        digests[key] = digest.hexdigest()
-    return digests
 
 
 def files_below(connection: Connection, project: str, subject: str = '') -> list[FileBelow]:
@@ -101,9 +49,9 @@ def files_below(connection: Connection, project: str, subject: str = '') -> list
     """
     home = uris.join(uris.ENTRY, 'projects', uris.quote(project))
     columns = select(item.c.pk, item.c.parent, item.c.level, item.c.id)
-    items = columns.where(_is_project(project))
+    items = columns.where(item.c.level == 'project', item.c.id == project)
     if subject:
-        is_top = _IS_SUBJECT & (item.c.project == project) & (item.c.id == subject)
+        is_top = (item.c.level == 'subject') & (item.c.project == project) & (item.c.id == subject)
         below = columns.where(is_top).cte('below', recursive=True)
         items = select(below.union_all(columns.join(below, item.c.parent == below.c.pk)))
     found: list[FileBelow] = []

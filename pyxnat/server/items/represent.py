@@ -9,7 +9,7 @@ from functools import lru_cache
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from ...model.levels import level, levels_inside, listed_levels
 from ...model.schemas import canonical
@@ -27,9 +27,14 @@ from .xml import write
 __all__ = ['CAT', 'Representer', 'java_date']
 
 CAT = 'http://nrg.wustl.edu/catalog'
+_GROUP = 500
+"""Items whose rows are read together."""
 
 
-# Queries are cached: building one takes longer than running it, and each scan needs them.
+# Queries are cached: building one takes longer than running it. Each is for many items, whose keys
+# are in `of`.
+
+_OF: BindParameter[Any] = bindparam('of', expanding=True)
 
 
 def _bound_caller(admin: bool) -> Caller:
@@ -38,7 +43,7 @@ def _bound_caller(admin: bool) -> Caller:
 
 @lru_cache(maxsize=16)
 def _below(where: str, admin: bool) -> Any:
-    query = select(item).where(item.c.parent == bindparam('above'), item.c.level == where)
+    query = select(item).where(item.c.parent.in_(_OF), item.c.level == where)
     if not level(where).is_part:  # who may read a session may read its scans
         query = query.where(readable(_bound_caller(admin), item))
     return query.order_by(item.c.pk)
@@ -50,9 +55,7 @@ def _resources() -> Any:
     query = select(resource, count.label('file_count'), size.label('file_size')).select_from(
         resource.outerjoin(file)
     )
-    query = query.where(
-        resource.c.item == bindparam('holder'), resource.c.side == bindparam('which')
-    )
+    query = query.where(resource.c.item.in_(_OF), resource.c.side == bindparam('which'))
     return query.group_by(resource.c.pk).order_by(resource.c.pk)
 
 
@@ -60,9 +63,52 @@ def _resources() -> Any:
 def _shares(admin: bool) -> Any:
     return (
         select(share)
-        .where(share.c.item == bindparam('of'), visible(_bound_caller(admin), share.c.project))
+        .where(share.c.item.in_(_OF), visible(_bound_caller(admin), share.c.project))
         .order_by(share.c.pk)
     )
+
+
+class _Related:
+    """Rows that belong to items, read for all items of a group with one query.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._group_of: dict[int, list[int]] = {}
+        self._found: dict[tuple[Any, ...], dict[int, list[Any]]] = {}
+
+    def group(self, rows: Sequence[Any]) -> None:
+        """Make a group of items of one level, such as the scans of a session."""
+        for start in range(0, len(rows), _GROUP):
+            some = [row.pk for row in rows[start : start + _GROUP]]
+            self._group_of.update(dict.fromkeys(some, some))
+
+    def rows(self, pk: int, query: Any, column: str, **values: str) -> list[Any]:
+        """Return the rows of a query that belong to an item.
+
+        Parameters
+        ----------
+        pk : int
+            Key of the item.
+        query : Select
+            Query for the items with the keys ``of``.
+        column : str
+            Column with the key of the item.
+        **values : str
+            Other parameters of the query.
+        """
+        found = self._found.setdefault((query, *values.values()), {})
+        if pk not in found:
+            group = self._group_of.get(pk, [pk])
+            found.update({one: [] for one in group})
+            for row in self._connection.execute(query, {'of': group, **values}):
+                found[getattr(row, column)].append(row)
+        return found[pk]
 
 
 class Representer:
@@ -96,6 +142,7 @@ class Representer:
         self.resource_uri = resource_uri
         self.site_url = site_url
         self._ids: dict[int, str] = {}
+        self._related = _Related(connection)
 
     # -- shared
 
@@ -151,14 +198,12 @@ class Representer:
         """Return the readable child items, by the field that holds them."""
         groups = []
         for below in levels_inside(row.level):
-            rows = list(
-                self._connection.execute(
-                    _below(below.singular, self._caller.admin),
-                    {'above': row.pk, 'caller': self._caller.login},
-                )
-            )
+            query = _below(below.singular, self._caller.admin)
+            rows = self._related.rows(row.pk, query, 'parent', caller=self._caller.login)
             if rows:
                 groups.append((below.path_in_parent, rows))
+                self._related.group(rows)
+                self._ids[row.pk] = row.id
         return groups
 
     def resources(self, row: Any, side: str = '') -> list[Any]:
@@ -173,17 +218,14 @@ class Representer:
         """
         if side and not level(row.level).has_sides:
             return []
-        return list(self._connection.execute(_resources(), {'holder': row.pk, 'which': side}))
+        return self._related.rows(row.pk, _resources(), 'item', which=side)
 
     def shares(self, row: Any) -> list[Any]:
         """Return the shares of an item into projects that the caller may see."""
         if not level(row.level).share_type:
             return []
-        return list(
-            self._connection.execute(
-                _shares(self._caller.admin), {'of': row.pk, 'caller': self._caller.login}
-            )
-        )
+        query = _shares(self._caller.admin)
+        return self._related.rows(row.pk, query, 'item', caller=self._caller.login)
 
     def resource_path(self, row: Any, side: str) -> str:
         """Return the path of resources in the document of an item.

@@ -215,9 +215,10 @@ class Writer(Sharing):
         """
         kind = kind_of(self.connection, parent) if level(where).is_part else document.xsi_type
         need(self.connection, self.caller, project, 'create', kind or ANY)
-        xsi_type = self._creatable(document, where)
+        xsi_type = self.creatable(document, where)
         if level(where).is_part:
-            self._check_scan_is_free(where, text, parent)
+            self.check_part_name(where, text)
+            self._check_part_is_free(where, text, parent)
             row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
         else:
             check_label(text)
@@ -235,7 +236,23 @@ class Writer(Sharing):
         add_links(self, row, document)
         return row
 
-    def _creatable(self, document: Document, where: str) -> str:
+    def creatable(self, document: Document, where: str) -> str:
+        """Return the data type of a new item.
+
+        Parameters
+        ----------
+        document : Document
+            Document of the item.
+        where : str
+            Level of the item.
+
+        Raises
+        ------
+        ExpectationFailed
+            If the document has no type.
+        UnprocessableEntity
+            If items of this level cannot have it; of a scan it is a `BadRequest`.
+        """
         xsi_type = document.xsi_type
         if not xsi_type:
             raise ExpectationFailed(
@@ -255,9 +272,22 @@ class Writer(Sharing):
             )
         return xsi_type
 
-    def _check_scan_is_free(self, where: str, text: str, parent: Any) -> None:
-        facts = level(where)
-        if facts.name_rule is LABEL:
+    def check_part_name(self, where: str, text: str) -> None:
+        """Check the ID of a scan or reconstruction.
+
+        Parameters
+        ----------
+        where : str
+            Level of the item.
+        text : str
+            The ID.
+
+        Raises
+        ------
+        ExpectationFailed
+            For invalid characters, and for more than 255.
+        """
+        if level(where).name_rule is LABEL:
             check_label(text, f'{where} ID')
         if (
             unless_null(text) is None
@@ -266,8 +296,10 @@ class Writer(Sharing):
             or text in ('.', '..')
         ):
             raise ExpectationFailed(f'{text!r} cannot be the ID of a {where}.')
+
+    def _check_part_is_free(self, where: str, text: str, parent: Any) -> None:
         query = select(item.c.pk).where(item.c.level == where, item.c.id == text)
-        if not facts.can_move:
+        if not level(where).can_move:
             query = query.where(item.c.parent == parent.pk)
         if self.connection.scalar(query) is not None:
             raise Conflict(f'There is a {where} {text} already.')
@@ -371,8 +403,7 @@ class Writer(Sharing):
         **more: Any,
     ) -> Any:
         stamp = now()
-        values = filled(merged({}, document, validated(self.model, document)))
-        check_complete(self.model, xsi_type, values)
+        values = self.new_values(document, xsi_type)
         more |= project_change(where, project, document, True)
         found = self.connection.execute(
             item.insert()
@@ -394,6 +425,25 @@ class Writer(Sharing):
         ).one()
         touch(self.connection, found.pk)
         return found
+
+    def new_values(self, document: Document, xsi_type: str) -> dict[str, str]:
+        """Return the fields of a new item, by storage key.
+
+        Parameters
+        ----------
+        document : Document
+            Document of the item.
+        xsi_type : str
+            Its data type.
+
+        Raises
+        ------
+        BadRequest
+            For invalid and for missing values.
+        """
+        values = filled(merged({}, document, validated(self.model, document)))
+        check_complete(self.model, xsi_type, values)
+        return values
 
     def _put_children(self, row: Any, document: Document) -> None:
         for where, child in document.children:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Protocol
 
 from lxml import etree
@@ -186,18 +189,16 @@ class _Writer:
             _conceal(node, name, row.pk)
         values = self._source.values(row)
         groups = dict(self._source.children(row))
-        places = {
-            found.key: place for place, found in enumerate(self._registry.fields(row.xsi_type))
-        }
+        places, holders = _schema_order(self._registry, row.xsi_type)
         tree = _Tree(node, self._registry, row.xsi_type, None if self._conceal else row.pk)
-        keys = sorted(values, key=lambda key: _order(places, key))
-        for place, found in enumerate(self._registry.fields(row.xsi_type)):
-            while keys and _order(places, keys[0])[0] <= place:
-                key = keys.pop(0)
+        pairs = ((_order(places, key), key) for key in values)
+        ordered = deque(sorted(pairs, key=itemgetter(0)))
+        for place, found in holders:
+            while ordered and ordered[0][0][0] <= place:
+                _, key = ordered.popleft()
                 tree.put(key, values[key])
-            if not found.kind:
-                self._items(node, found, row, groups)
-        for key in keys:
+            self._items(node, found, row, groups)
+        for _, key in ordered:
             tree.put(key, values[key])
 
     def _items(self, node: Node, found: Field, row: Any, groups: dict[str, list[Any]]) -> None:
@@ -333,6 +334,16 @@ def _set_text(node: Node, value: str) -> None:
         node[-1].tail = value
     else:
         node.text = value
+
+
+@lru_cache(maxsize=1024)
+def _schema_order(registry: Registry, kind: str) -> tuple[dict[str, int], list[tuple[int, Field]]]:
+    """Return the place of each field of a type, and those that may hold items or resources."""
+    fields = list(enumerate(registry.fields(kind)))
+    return (
+        {found.key: place for place, found in fields},
+        [(place, found) for place, found in fields if not found.kind],
+    )
 
 
 def _order(places: dict[str, int], key: str) -> tuple[Any, ...]:

@@ -36,6 +36,7 @@ UPLOADED_FILE, REMOVED_FILE = 'Uploaded File', 'Removed File'
 CREATED_RESOURCE, REMOVED_RESOURCE = 'Created resource', 'Removed Resource Catalog'
 SHARED = 'Configured project sharing'
 REFRESHED = 'Catalog(s) Refreshed'
+_INSERT = workflow.insert()
 _PARTS = tuple(row.singular for row in parts_of_session() if row.is_part)
 
 
@@ -111,11 +112,8 @@ def _write(
     fields = {
         key: value for key, value in {'type': how, 'category': category, **details}.items() if value
     }
-    connection.execute(
-        workflow.insert().values(
-            **values, launch_time=now(), fields=json.dumps(fields, ensure_ascii=False)
-        )
-    )
+    values |= {'launch_time': now(), 'fields': json.dumps(fields, ensure_ascii=False)}
+    connection.execute(_INSERT, values)
 
 
 def _type_name(model: Model, row: Any) -> str:

@@ -192,9 +192,11 @@ def test_a_file_that_keeps_its_size_was_changed_at_the_server(
     xnat.select(file).put(b'one', overwrite=True)
     pulled(mirror, f'/projects/{P}')
     xnat.select(file).put(b'two', overwrite=True)
-    assert len(mirror.pull(dry_run=True).ok) == 1
+    changed = mirror.pull(dry_run=True).ok
+    assert len(changed) == 1 and mirror.status() == ([], changed, [])
     report = pulled(mirror)
     assert len(report.ok) == 1 and report.bytes == 3 and report.notes == []
+    assert mirror.status() == ([], [], [])
     assert content(mirror.local, P) == content(xnat, P)
     with xnat.trace() as trace:
         assert pulled(mirror).ok == []
