@@ -29,6 +29,7 @@ __all__ = [
     'is_carried',
     'is_label',
     'is_plain',
+    'is_reachable',
     'join',
     'meaning',
     'normalise_server',
@@ -204,6 +205,19 @@ def is_carried(path: str) -> bool:
     If not, its name must be sent in a form or an archive.
     """
     return is_plain(path) or _is_decoded(path)
+
+
+def is_reachable(path: str) -> bool:
+    """Whether a request can name a stored file. Others are in zips alone.
+
+    >>> is_reachable('a b.nii'), is_reachable('a%28b%29.txt')
+    (True, True)
+    >>> is_reachable('50%.txt'), is_reachable('a%20b.txt'), is_reachable('a;b.txt')
+    (False, False, False)
+    """
+    sent = as_sent(f'/data/projects/P/resources/1/files/{quote_path(path)}')
+    is_changed = '%' in path and re.search('%(25|20|2B)', sent, re.IGNORECASE) is not None
+    return not (is_changed or why_unreachable(path.replace('%', '')))
 
 
 def why_unreachable(path: str) -> str:

@@ -131,6 +131,14 @@ class _Transfer(Protocol):
 
 
 class _Bulk(Protocol):
+    def fetch(
+        self,
+        files: Mapping[str, Any],
+        folder: str | os.PathLike[str],
+        *,
+        beside: Iterable[Any] = (),
+        jobs: int = 4,
+    ) -> Any: ...
     @property
     def download(self) -> Callable[..., Any]: ...
     @property

@@ -37,6 +37,7 @@ from .isolation import Divided, not_stored, some_names
 from .mount import Mount
 from .offline import CachedFiles, check_cached
 from .placed import Placed
+from .zipped_file import fetch_from_zip, is_in_zips_alone
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
 
@@ -113,6 +114,9 @@ class Transfer:
         record = self._host.cache.files.record(uri)
         if self._host.cache.is_offline or (record is not None and record.modified):
             copy_file(self._to_cache(uri, file, row), target)
+            return
+        if is_in_zips_alone(file):
+            fetch_from_zip(self._host, file, publish(target))
             return
         fetch(
             self._host.connection.transport,
@@ -208,6 +212,9 @@ class Transfer:
     def _fetch_to_cache(self, uri: str, file: Any, since: str) -> None:
         """Download a file to the cache unless it is unmodified since a date."""
         store, expected = self._host.cache.files, _expected(file)
+        if is_in_zips_alone(file):
+            fetch_from_zip(self._host, file, store.writing(uri, {}, digested=True))
+            return
         fetch(
             self._host.connection.transport,
             uri,
