@@ -318,7 +318,7 @@ class Folder:
             archive.set_shares(where, accession, labels)
 
     def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
-        """Return the ID of the item of a level that has a label; empty for none.
+        """Return level and ID of the item that has a label; empty for none.
 
         Parameters
         ----------
@@ -330,6 +330,11 @@ class Folder:
             The label.
         holder : str
             ID of the item that gets its ID as label, if it has the label.
+
+        Returns
+        -------
+        str
+            Like ``experiments/XNAT_E00001``.
 
         Raises
         ------

@@ -198,18 +198,23 @@ class LocalArchive:
                 Writer(self._archive, connection, owner).set_shares(row, labels)
 
     def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
-        """Return the ID of the item of a level that has a label; empty for none.
+        """Return level and ID of the item that has a label; empty for none.
 
         Parameters
         ----------
         where : str
-            Level of the item.
+            Level of the items that share their labels.
         project : str
-            ID of the project.
+            ID of the project, which owns or shares it.
         label : str
             The label.
         holder : str
             ID of the item that gets its ID as label, if it has the label.
+
+        Returns
+        -------
+        str
+            Like ``experiments/XNAT_E00001``.
         """
         owner = self._need_owner()
         with self._archive.store.write() as connection:
@@ -217,7 +222,7 @@ class LocalArchive:
             row = writer.bearing(where, project, label)
             if row is not None and row.id == holder:
                 writer.free_label(row, project)
-            return '' if row is None else str(row.id)
+            return '' if row is None else f'{level(row.level).plural}/{row.id}'
 
     def unit_marks(self, project: str, subject: str = '') -> list[UnitMark]:
         """Return a project and its subjects, with marks of their last changes.

@@ -44,9 +44,7 @@ def test_a_file_that_no_request_can_name_is_in_the_zip_of_its_resource(
     assert not any('format=zip' in call.uri for call in trace), 'it is in the cache'
 
 
-def test_such_a_file_that_does_not_exist(
-    stored: pyxnat.Interface, P: str, tmp_path: Path
-) -> None:
+def test_such_a_file_that_does_not_exist(stored: pyxnat.Interface, P: str, tmp_path: Path) -> None:
     with pytest.raises(errors.NotFoundError, match='no such file'):
         stored.select.project(P).resource('R').file('no%.txt').get(tmp_path)
 

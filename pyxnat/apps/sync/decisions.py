@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-__all__ = ['CREATED_TWICE', 'GONE_HERE', 'Decision', 'Values', 'decide', 'is_alike', 'merged']
+__all__ = [
+    'CREATED_TWICE',
+    'GONE_HERE',
+    'LABEL_TAKEN',
+    'Decision',
+    'Values',
+    'decide',
+    'is_alike',
+    'merged',
+]
 
 Values = Mapping[str, str]
 
 _BOTH = 'changed on both sides'
 CREATED_TWICE = 'created on both sides'
+LABEL_TAKEN = 'its label is that of another item there'
 _GONE_THERE = 'deleted there, changed here'
 GONE_HERE = 'deleted here, changed there'
 

@@ -180,7 +180,7 @@ class FolderSide(Side):
             self._archive.set_shares(level(part.level).singular, part.id, shares_of(values))
 
     def holder(self, part: Part, project: str, label: str) -> str:
-        """Return the ID of another item that has a label in a project; empty for none.
+        """Return the key of another item that has a label in a project; empty for none.
 
         Parameters
         ----------
@@ -192,7 +192,7 @@ class FolderSide(Side):
             The label.
         """
         found = self._archive.free_label(level(part.level).singular, project, label)
-        return '' if found == part.id else found
+        return '' if found.rpartition('/')[2] == part.id else found
 
     def displace(self, part: Part, project: str, label: str, holder: str) -> None:
         """Give another item that has the label of an item its ID as label.
@@ -206,10 +206,28 @@ class FolderSide(Side):
         label : str
             The label.
         holder : str
-            ID of the other item.
+            Key of the other item.
         """
+        where, name = level(part.level).singular, holder.rpartition('/')[2]
         with self.interface.cache.stamp.changing():
-            self._archive.free_label(level(part.level).singular, project, label, holder)
+            self._archive.free_label(where, project, label, name)
+
+    def part_of(self, key: str) -> Part | None:
+        """Return a subject, session or assessor; None if there is none. Two requests, or three.
+
+        Parameters
+        ----------
+        key : str
+            Its key.
+        """
+        if key.startswith('subjects/'):
+            name = key.partition('/')[2]
+            unit = Unit(key, self.project_of(Unit(key, '', name, '')) or '', name, '')
+        else:
+            unit = self.home(key) or Unit('', '', '', '')
+        if not unit.project:
+            return None
+        return self.parts(unit).get(key)
 
     def put_files(
         self, place: str, label: str, files: Iterable[tuple[FileRow, Path | None]]

@@ -15,6 +15,7 @@ from .behind import units_behind
 from .decisions import decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide
+from .mirror_lock import locked
 from .parts import known_shares
 from .project_pull import ProjectPull, PullOptions, units_here
 from .puller import PullReport
@@ -192,6 +193,8 @@ class Mirror:
             More subjects are missing at the server than `max_delete` allows.
         ConfigurationError
             A server has the folder.
+        BusyError
+            Another program pulls or pushes it.
 
         Notes
         -----
@@ -208,16 +211,27 @@ class Mirror:
             if path is None
             else [selection(path, where, files)]
         )
-        with always_fresh(self.remote, self.local), self._state.kept_open():
+        state = self._state
+        with locked(self._own_folder), always_fresh(self.remote, self.local), state.kept_open():
+            self._note_copy(report)
             self._pull_schemas(report, options)
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
             for selected in found:
                 pull.run(selected, options)
-        if report.failed:
-            self._state.tell(schemas='')  # a failed item may be of a type that is new there
-        remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
+            if report.failed:
+                self._state.tell(schemas='')  # a failed item may be of a type that is new there
+            remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
         report.finish()
         return report
+
+    def _note_copy(self, report: PullReport) -> None:
+        """Say once that the folder is a copy of another one."""
+        if self._state.about.get('copy_of'):
+            report.add_note(
+                f'{self.folder} is a copy of another mirror. Both can be pulled and pushed: what '
+                'both have created is taken for the same if its label and fields are equal'
+            )
+            self._state.tell(copy_of='')
 
     def _pull_schemas(self, report: PullReport, options: PullOptions) -> None:
         """Fetch the schemas of the server, at the first pull and after one with failures."""
@@ -266,6 +280,8 @@ class Mirror:
         DataError
             The plan does not fit any more, or more subjects are missing in the folder than
             `max_delete` allows.
+        BusyError
+            Another program pulls or pushes the folder.
 
         Notes
         -----
@@ -278,7 +294,8 @@ class Mirror:
         if plan is not None:
             delete, max_delete = plan.delete, 1
         pusher = Pusher(self.remote, self.local, self._state, delete, max_delete)
-        with always_fresh(self.remote, self.local), self._state.kept_open():
+        state = self._state
+        with locked(self._own_folder), always_fresh(self.remote, self.local), state.kept_open():
             if dry_run:
                 return pusher.plan()
             if plan is not None and pusher.plan() != plan:
@@ -286,7 +303,9 @@ class Mirror:
                     'the plan does not fit any more: one of the sides has changed',
                     remedy='Make a new one with push(dry_run=True).',
                 )
-            return pusher.run(self._own_folder)
+            report = pusher.run(self._own_folder)
+            self._note_copy(report)
+            return report
 
     def resolve(self, keys: str | Conflict | Iterable[str | Conflict], take: Take) -> None:
         """End conflicts, for one side or for both. No request.
@@ -295,6 +314,9 @@ class Mirror:
         has changed again by then. With ``both``, the server's version gets the name, and the
         folder's is kept beside it: an item as a new one with the label ``S01_local``, a file as
         ``T1_local.nii.gz``. If one side deleted the item or file, the version of the other stays.
+
+        If the server gave the label of an item to another one, the item of the folder is renamed
+        (``both``), or, with ``remote``, gets its label of the server, and is deleted if it is new.
 
         Parameters
         ----------
@@ -306,14 +328,17 @@ class Mirror:
         Raises
         ------
         DataError
-            There is no such conflict, or it is that of a project with ``both``. Of several
-            conflicts, the others are ended.
+            There is no such conflict, or it is that of a project with ``both``, or that of a
+            label of another item with ``local``. Of several conflicts, the others are ended.
+        BusyError
+            Another program pulls or pushes the folder.
         """
         if take not in ('local', 'remote', 'both'):
             raise errors.ProgrammingError(f'take={take!r} is neither local, remote nor both')
         several = [keys] if isinstance(keys, (str, Conflict)) else keys
         names = [one.key if isinstance(one, Conflict) else one for one in several]
-        Resolver(self.local, self._state, self._own_folder).resolve(names, take)
+        with locked(self._own_folder):
+            Resolver(self.local, self._state, self._own_folder).resolve(names, take)
 
     def their_file(self, conflict: str | Conflict) -> Path:
         """Return the server's version of a file in conflict, as of the last pull. No request.

@@ -26,8 +26,10 @@ __all__ = [
     'parts_of',
     'resources_of',
     'shares_of',
+    'temporary_label',
     'uri_of_key',
     'with_own_labels',
+    'without_temporary_labels',
 ]
 
 LABEL, PARENT, FORM, SHARE = '@label', '@parent', '@form ', '@share '
@@ -170,6 +172,17 @@ def known_shares(values: Mapping[str, str], projects: Container[str]) -> dict[st
     }
 
 
+def temporary_label(name: str) -> str:
+    """Return the label that an item of the server has until a push gives it its new one.
+
+    Parameters
+    ----------
+    name : str
+        Accession ID of the item.
+    """
+    return f'{name}_to_be_renamed'
+
+
 def with_own_labels(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Part]:
@@ -194,6 +207,28 @@ def with_own_labels(
         }
         if taken:
             found[key] = part._replace(values={**part.values, **taken})
+    return found
+
+
+def without_temporary_labels(
+    parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
+) -> dict[str, Part]:
+    """Return the items of the server with the labels that they had before a push took them.
+
+    Parameters
+    ----------
+    parts : mapping
+        Items of the server.
+    base : mapping
+        Fields that both sides had.
+    """
+    found = dict(parts)
+    for key, part in parts.items():
+        before = base.get(key, {}).get(LABEL)
+        if before is not None and part.label == temporary_label(part.id):
+            uri = uris.join(part.uri.rpartition('/')[0], uris.quote(before))
+            values = {**part.values, LABEL: before}
+            found[key] = part._replace(label=before, uri=uri, values=values)
     return found
 
 

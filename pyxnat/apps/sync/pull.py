@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ... import errors
+from ...model import uris
 from ...model.levels import level
-from .decisions import Decision, Values, decide, merged
+from .decisions import LABEL_TAKEN, Decision, Values, decide, merged
 from .file_pull import Download, FilePull
 from .file_rows import FileRow, Files
 from .folder_side import FolderSide
@@ -21,6 +22,7 @@ from .parts import (
     resources_of,
     shares_of,
     with_own_labels,
+    without_temporary_labels,
 )
 from .sides import Side
 from .state import Conflict, State, Unit
@@ -93,6 +95,8 @@ class UnitPull:
         self._files = files
         self.failed: list[tuple[str, errors.Error]] = []
         self.conflicts: list[Conflict] = []
+        self._held: set[str] = set()
+        """Items that cannot be put, as another one has their label."""
 
     def run(self, fetched: Fetched, here: Unit | None, download: Download) -> bool:
         """Pull a unit; return whether anything was changed in the folder.
@@ -121,7 +125,14 @@ class UnitPull:
             present = self._present(fetched, ours, items) if changed else frozenset(ours)
             pull = FilePull(self._folder, self._mirror, self._files, download)
             base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
-            pulled = pull.run(unit, base, fetched.files, present, self._moves.has_left)
+            held = {key for key, file in fetched.files.items() if file.holder in self._held}
+            pulled = pull.run(
+                unit,
+                base,
+                fetched.files,
+                present,
+                lambda key: key in held or self._moves.has_left(key),
+            )
             bases['file'] = pulled.base
             self.conflicts += pulled.conflicts
             self.failed += pulled.failed
@@ -188,11 +199,12 @@ class UnitPull:
         self, fetched: Fetched, ours: Mapping[str, Part]
     ) -> tuple[dict[str, Values], bool]:
         base: dict[str, Values] = {**self._state.base(fetched.unit.key, 'item')}
-        theirs, project = fetched.parts, fetched.unit.project
+        theirs = fetched.parts
         ours = {**ours}
         self._moves.complete(fetched.unit.key, base, theirs, ours)
         base = self._known(base)
         ours = with_own_labels(ours, base)
+        theirs = without_temporary_labels(theirs, base)
         above = {key: part.parent for key, part in {**ours, **theirs}.items()}
         decisions = decide(base, _values(ours), _values(theirs), above)
         self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))
@@ -207,12 +219,17 @@ class UnitPull:
         taken = {one.key for one in decisions if one.action == 'take' and one.key not in ours}
         for one in decisions:
             if one.key in theirs and one.action in ('take', 'merge') and one.key not in done:
+                if theirs[one.key].parent in self._held:
+                    self._held.add(one.key)
+                    continue
                 scans = _scans_of(one.key, theirs, taken)
-                arguments = project, one.key, ours, theirs, base, scans
-                if self._isolated(one.key, self._put, *arguments):
+                arguments = fetched.unit, one.key, ours, theirs, base, scans
+                if not self._isolated(one.key, self._put, *arguments):
+                    self._held.add(one.key)
+                elif one.key not in self._held:
                     done |= set(scans)
                     changed = True
-        failed = {key for key, _ in self.failed}
+        failed = {key for key, _ in self.failed} | self._held
         for one in decisions:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
                 _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
@@ -238,28 +255,51 @@ class UnitPull:
         is_new = all(one.action == 'take' and one.key in theirs for one in decisions)
         if ours or not is_new or unit.key not in theirs or unit.id == unit.project:
             return set()
+        shared = [part for part in theirs.values() if shares_of(part.values)]
+        if not all(self._make_room(unit, part, part.values) for part in shared):
+            return set()
         try:
             self._folder.create(theirs.values(), unit.project)
         except errors.DatabaseError:
             return set()
-        for part in theirs.values():
-            if shares_of(part.values):
-                self._isolated(part.key, self._put_shares, part, part.values)
+        for part in shared:
+            self._isolated(part.key, self._folder.put_shares, part, part.values)
         return set(theirs)
 
-    def _make_room(self, part: Part, project: str, label: str) -> None:
-        """Take the label of a part from another item that has another one at the server."""
-        holder = self._folder.holder(part, project, label)
-        plurals = ('subjects',) if part.level == 'subjects' else ('experiments', 'assessors')
-        for key in (f'{plural}/{holder}' for plural in plurals if holder):
-            unit = self._state.unit_of(key)
-            name = LABEL if unit is None or unit.project == project else f'{SHARE}{project}'
-            if unit and self._state.base(unit.key, 'item')[key].get(name) == label:
-                self._folder.displace(part, project, label, holder)
+    def _make_room(self, unit: Unit, part: Part, values: Values) -> bool:
+        """Take the labels of a part from items that have others at the server.
+
+        If an item was given one in the folder, it is in conflict, and False is returned.
+        """
+        if not level(part.level).has_label:
+            return True
+        labels = {unit.project: values.get(LABEL, part.label), **shares_of(values)}
+        holders = {
+            project: self._folder.holder(part, project, label) for project, label in labels.items()
+        }
+        for project, key in holders.items():
+            if key and not self._was_given(key, project, labels[project]):
+                ours = {_name_in(project, key, self._folder): labels[project]}
+                theirs = dict(part.values)
+                conflict = Conflict(key, 'item', unit.key, LABEL_TAKEN, ours, theirs)
+                self.conflicts += [conflict] if conflict not in self.conflicts else []
+                return False
+        for project, key in holders.items():
+            if key:
+                self._folder.displace(part, project, labels[project], key)
+        return True
+
+    def _was_given(self, key: str, project: str, label: str) -> bool:
+        """Whether an item had a label in a project when it was pulled."""
+        unit = self._state.unit_of(key)
+        if unit is None:
+            return False
+        name = LABEL if unit.project == project else f'{SHARE}{project}'
+        return self._state.base(unit.key, 'item')[key].get(name) == label
 
     def _put(
         self,
-        project: str,
+        unit: Unit,
         key: str,
         ours: Mapping[str, Part],
         theirs: Mapping[str, Part],
@@ -270,8 +310,9 @@ class UnitPull:
         values: Values = there.values
         if here is not None and here.values != base.get(key, here.values):
             values = merged(base[key], here.values, there.values) or values
-        if level(there.level).has_label:
-            self._make_room(there, project, there.label)
+        if not self._make_room(unit, there, values):
+            self._held.add(key)
+            return
         if here is None or values == there.values:
             self._folder.put(there, [scan.id for scan in scans.values()])
             for scan in scans.values():
@@ -281,12 +322,7 @@ class UnitPull:
         before = {} if here is None else here.values
         self._folder.put_forms(key, before, values)
         if shares_of(values) != shares_of(before):
-            self._put_shares(there, values)
-
-    def _put_shares(self, part: Part, values: Values) -> None:
-        for project, label in shares_of(values).items():
-            self._make_room(part, project, label)
-        self._folder.put_shares(part, values)
+            self._folder.put_shares(there, values)
 
     def _isolated(self, key: str, function: object, *arguments: object) -> bool:
         try:
@@ -318,6 +354,13 @@ def _scans_of(key: str, theirs: Mapping[str, Part], taken: set[str]) -> dict[str
         for name, part in theirs.items()
         if part.parent == key and part.level == 'scans' and name in taken
     }
+
+
+def _name_in(project: str, key: str, folder: FolderSide) -> str:
+    """Return the name of the value of an item that is its label in a project."""
+    part = folder.part_of(key)
+    is_own = part is None or uris.segments(part.uri)[1] == project
+    return LABEL if is_own else f'{SHARE}{project}'
 
 
 def _values(parts: Mapping[str, Part]) -> dict[str, Values]:

@@ -11,11 +11,29 @@ from typing import NamedTuple
 from ... import errors
 from ...files.disk import publish
 from ...model import uris
-from .decisions import CREATED_TWICE, Decision, Values, decide, is_alike
+from .decisions import (
+    CREATED_TWICE,
+    LABEL_TAKEN,
+    Decision,
+    Values,
+    decide,
+    is_alike,
+    merged,
+)
 from .file_rows import FileRow, Files
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
-from .parts import PARENT, SHARE, Part, known_shares, uri_of_key, with_own_labels
+from .parts import (
+    LABEL,
+    PARENT,
+    SHARE,
+    Part,
+    known_shares,
+    temporary_label,
+    uri_of_key,
+    with_own_labels,
+    without_temporary_labels,
+)
 from .remote_side import RemoteSide
 from .share_push import SharePush, with_ended_shares
 from .state import Conflict, State, Unit
@@ -237,6 +255,7 @@ class UnitPush:
         self._moves.complete(key, base, ours, theirs)
         base = {name: known_shares(values, self._projects) for name, values in base.items()}
         ours = with_own_labels(ours, base)
+        theirs = without_temporary_labels(theirs, base)
         if not self._delete:
             ours = with_ended_shares(ours, base, theirs)
         for name, part in theirs.items():
@@ -314,16 +333,21 @@ class UnitPush:
         if step.action == 'change':
             uri = uri_of_key(step.key, compared.parents)
             place = compared.theirs[step.key]._replace(uri=uri)
-            self._remote.change(part, place, compared.base[step.key], owner.rpartition('/')[2])
+            arguments = part, place, compared.base[step.key], owner.rpartition('/')[2]
+            try:
+                self._remote.change(*arguments)
+            except errors.DuplicateError:
+                holder = self._remote.namesake(part) if LABEL in step.fields else None
+                if holder is None or not self._makes_room(holder, part.label):
+                    raise
+                self._remote.change(*arguments)
             if PARENT in step.fields:
                 compared.parents[step.key] = owner
                 compared.parents[owner] = f'projects/{uris.segments(part.uri)[1]}'
             return
         twin = self._remote.namesake(part)
-        if twin is not None:
-            if part.level != 'subjects':  # a pull compares subjects
-                values = dict(part.values), dict(twin.values)
-                self.races.append(Conflict(twin.key, 'item', unit, CREATED_TWICE, *values))
+        if twin is not None and not self._makes_room(twin, part.label):
+            self._add_race(unit, part, twin, owner)
             raise errors.DuplicateError(
                 f'the server has {part.label} already',
                 uri=twin.uri,
@@ -333,6 +357,38 @@ class UnitPush:
         if new != part.id:
             self._folder.change_id(part.id, new)
             ids[part.id] = new
+
+    def _add_race(self, unit: str, part: Part, twin: Part, owner: str) -> None:
+        """Record that the server has another item of the label of a new one."""
+        is_own = uris.segments(twin.uri)[1] == uris.segments(part.uri)[1]
+        if is_own and twin.parent == owner:
+            if part.level == 'subjects':
+                return  # a pull compares them
+            values = dict(part.values), dict(twin.values)
+            self.races.append(Conflict(twin.key, 'item', unit, CREATED_TWICE, *values))
+            return
+        above = twin.key if part.level == 'subjects' else twin.parent
+        if part.level == 'assessors':
+            home = self._remote.home(above)
+            above = above if home is None else home.key
+        values = {LABEL: part.label}, dict(twin.values)
+        self.races.append(Conflict(part.key, 'item', above, LABEL_TAKEN, *values))
+
+    def _makes_room(self, holder: Part, label: str) -> bool:
+        """Take a label from an item of the server that gets another one by this push.
+
+        It has a temporary one until then.
+        """
+        unit = self._state.unit_of(holder.key)
+        ours = None if unit is None else self._folder.part_of(holder.key)
+        base = {} if unit is None else self._state.base(unit.key, 'item')[holder.key]
+        if ours is None or base.get(LABEL) != label or ours.values.get(LABEL) == label:
+            return False
+        theirs = known_shares(holder.values, self._projects)
+        if merged(known_shares(base, self._projects), ours.values, theirs) is None:
+            return False  # a conflict: it is not sent
+        self._remote.rename(holder, temporary_label(holder.id))
+        return True
 
     def confirm(
         self, compared: Compared, unit: Unit, ids: Mapping[str, str], now: Mapping[str, Part]

@@ -105,6 +105,19 @@ class RemoteSide(Side):
             element.attrs.set('label', part.label)
         self.put_forms(place.key, before, part.values)
 
+    def rename(self, part: Part, label: str) -> None:
+        """Give an item of the server another label. One request.
+
+        Parameters
+        ----------
+        part : Part
+            The item.
+        label : str
+            The label.
+        """
+        uri = uris.with_query(part.id_uri, {'label': label})
+        self.interface.connection.request(uri, 'PUT')
+
     def share(self, key: str, above: str, project: str, label: str) -> None:
         """Share an item into a project. One request.
 

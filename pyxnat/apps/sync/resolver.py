@@ -12,9 +12,10 @@ from ...interface import Interface
 from ...model import uris
 from ...model.levels import level
 from ...resources.base import class_of
+from .decisions import LABEL_TAKEN
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
-from .parts import LABEL, Part
+from .parts import LABEL, SHARE, Part
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -80,6 +81,9 @@ class Resolver:
             raise changed[0]
 
     def _resolve(self, conflict: Conflict, take: Take) -> None:
+        if conflict.reason == LABEL_TAKEN:
+            self._resolve_label(conflict, take)
+            return
         is_deleted = not (conflict.ours and conflict.theirs)
         if take == 'both' and is_deleted:
             take = 'local' if conflict.ours else 'remote'
@@ -105,6 +109,50 @@ class Resolver:
 
     def _unit(self, conflict: Conflict) -> Unit:
         return self._state.units()[conflict.unit]
+
+    # -- labels
+
+    def _resolve_label(self, conflict: Conflict, take: Take) -> None:
+        """End the conflict of an item that has a label of another one.
+
+        Raises
+        ------
+        DataError
+            The item should keep it, or was changed since.
+        """
+        if conflict not in self._state.conflicts():
+            return  # another unit had the same one
+        [(name, label)] = conflict.ours.items()
+        if take == 'local':
+            raise errors.DataError(
+                f'{label} is the label of another item at the server',
+                remedy="Rename that item there and pull, or take 'both': the item of the folder is "
+                'renamed.',
+            )
+        part = self._side.part_of(conflict.key)
+        self._state.end_conflicts(conflict.key, LABEL_TAKEN)
+        if part is None or part.values.get(name) != label:
+            raise _changed_since(conflict)
+        unit = self._state.unit_of(part.key)
+        if take == 'both':
+            self._rename(part, name, label)
+        elif unit is None:
+            self._side.delete(part.id_uri)
+        else:  # the next pull takes the server's label
+            self._state.rebase_field(part.key, name, label)
+            self._state.unmark([unit.key])
+
+    def _rename(self, part: Part, name: str, label: str) -> None:
+        """Give an item another label in its own project, or in one that shares it."""
+        own = uris.segments(part.uri)[1]
+        project = own if name == LABEL else name.removeprefix(SHARE)
+        place = part.uri.rpartition('/')[0].removeprefix(_at(own))
+        fresh = self._free_name(f'{_at(project)}{place}', part.level, label)
+        if name != LABEL:
+            self._side.put_shares(part, {**part.values, name: fresh})
+            return
+        element = class_of(level(part.level).singular)(part.id_uri, self._local)
+        element.attrs.set('label', fresh)
 
     # -- both versions
 
@@ -145,10 +193,12 @@ class Resolver:
 
     def _free_label(self, part: Part) -> str:
         """Return a label that no item of the folder has."""
-        above = part.uri.rpartition('/')[0]
-        kind = class_of(level(part.level).singular)
+        return self._free_name(part.uri.rpartition('/')[0], part.level, part.label)
+
+    def _free_name(self, above: str, plural: str, label: str) -> str:
+        kind = class_of(level(plural).singular)
         return free_name(
-            part.label, lambda name: kind(f'{above}/{uris.quote(name)}', self._local).exists()
+            label, lambda name: kind(f'{above}/{uris.quote(name)}', self._local).exists()
         )
 
     # -- items that were created on both sides
@@ -180,6 +230,10 @@ class Resolver:
         twin = self._twin(conflict)
         if twin is not None:
             self._side.change_id(twin.id, conflict.key.rpartition('/')[2])
+
+
+def _at(project: str) -> str:
+    return uris.join(uris.ENTRY, 'projects', uris.quote(project))
 
 
 def _changed_since(conflict: Conflict) -> errors.DataError:

@@ -134,7 +134,7 @@ class SharePush:
             if name != key and not self._is_ended(name, field)
         }
         for name in (key, *kept):
-            self._state.drop_field(name, field)
+            self._state.rebase_field(name, field, None)
         self._remote.unshare(key, above, project)
         for name in ended:
             del self._there[name][project]

@@ -100,8 +100,19 @@ class State:
                 f'{folder} is of version {self.about["version"]}, which this pyxnat does not know',
                 remedy='Use the pyxnat that wrote it, or a later one.',
             )
-        self.about.setdefault('id', uuid.uuid4().hex)
+        self._name(str(self._path.stat().st_ino))
         self.tell(**self.about)
+
+    def _name(self, inode: str) -> None:
+        """Give the mirror an ID of its own, and a copy of it another one.
+
+        A copy is told by the number of its file, which a renamed folder keeps. That of the disk is
+        left out: it may change when a machine starts.
+        """
+        if self.about.get('inode', inode) != inode:
+            self.about['copy_of'] = self.about.pop('id')
+        self.about.setdefault('id', uuid.uuid4().hex)
+        self.about['inode'] = inode
 
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
@@ -133,7 +144,7 @@ class State:
             return dict(connection.execute('SELECT name, value FROM about'))
 
     def tell(self, **values: str) -> None:
-        """Store facts about the mirror: URL and login of the remote, its own ID."""
+        """Store facts about the mirror: URL and login of the remote, its own ID, and so on."""
         self.about |= values
         with self._connected() as connection:
             connection.executemany('REPLACE INTO about VALUES (?, ?)', list(values.items()))
@@ -247,8 +258,8 @@ class State:
                 )
                 _take_from_others(connection, unit)
 
-    def drop_field(self, key: str, name: str) -> None:
-        """Remove a field of an item from its base.
+    def rebase_field(self, key: str, name: str, text: str | None) -> None:
+        """Change a field of an item in its base; nothing if the item has none.
 
         Parameters
         ----------
@@ -256,10 +267,14 @@ class State:
             Key of the item.
         name : str
             Name of the field.
+        text : str or None
+            Its text; None removes it.
         """
         unit = self.unit_of(key)
-        fields = {} if unit is None else self.base(unit.key, 'item')[key]
-        if unit is not None and fields.pop(name, None) is not None:
+        if unit is not None:
+            fields = self.base(unit.key, 'item')[key]
+            fields.pop(name, None)
+            fields |= {} if text is None else {name: text}
             with self._connected() as connection:
                 connection.execute(
                     "UPDATE thing SET fields = ? WHERE unit = ? AND kind = 'item' AND key = ?",
@@ -366,6 +381,19 @@ class State:
         """Store conflicts beside those of earlier pulls."""
         with self._connected() as connection:
             _add_conflicts(connection, conflicts)
+
+    def end_conflicts(self, key: str, reason: str) -> None:
+        """Remove the conflicts of an item for a reason, of all units.
+
+        Parameters
+        ----------
+        key : str
+            Key of the item.
+        reason : str
+            The reason.
+        """
+        with self._connected() as connection:
+            connection.execute('DELETE FROM conflict WHERE key = ? AND reason = ?', (key, reason))
 
     def conflicts(self) -> list[Conflict]:
         """Return all conflicts, in the order of their keys."""

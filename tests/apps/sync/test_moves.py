@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import pyxnat
+from pyxnat import errors
+from pyxnat.apps.sync.remote_side import RemoteSide
 
 from .test_pull import MR, pulled
 from .test_push import equal, pushed
@@ -204,3 +206,89 @@ def test_a_session_is_deleted_that_moved_to_a_subject_that_neither_side_has(
     assert mirror.status() == ([], [], [])
     assert equal(mirror, xnat, there.id())
     assert not here.subject('S').experiment('E').exists()
+
+
+@pytest.mark.parametrize('who', ['new', 'renamed'])
+@pytest.mark.parametrize('take', ['both', 'remote'])
+@pytest.mark.parametrize('level', ['subject', 'session'])
+@pytest.mark.sample(4)
+def test_a_label_that_is_of_another_item_there_is_a_conflict(
+    level: str,
+    take: str,
+    who: str,
+    mirror: pyxnat.Mirror,
+    xnat: pyxnat.Interface,
+    here: Any,
+    there: Any,
+) -> None:
+    there.subject('T').experiment('T1').create(experiments=MR)
+    there.subject('U').experiment('U1').create(experiments=MR)
+    pulled(mirror)
+    find = {
+        'subject': lambda side, name: side.subject(name),
+        'session': lambda side, name: side.subject(name[0]).experiment(f'{name}1'),
+    }[level]
+    label = find(there, 'X').path_name
+    if who == 'new' and level == 'session':
+        here.subject('U').experiment(label).create(experiments=MR)
+    elif who == 'new':
+        here.subject(label).experiment('MINE').create(experiments=MR)
+    else:
+        find(here, 'U').attrs.set('label', label)
+    find(there, 'T').scan('1').create() if level == 'session' else None
+    find(there, 'T').attrs.set('label', label)
+    mirror.pull()
+    [conflict] = mirror.conflicts()
+    assert 'that of another item there' in conflict.reason
+    assert mirror.push().failed and [one.key for one in mirror.conflicts()] == [conflict.key]
+    with pytest.raises(errors.DataError, match='label of another item'):
+        mirror.resolve(conflict, 'local')
+    mirror.resolve(conflict, take)
+    pulled(mirror)
+    pushed(mirror)
+    pulled(mirror)
+    assert equal(mirror, xnat, there.id())
+    rows = there.subjects() if level == 'subject' else there.experiments()
+    labels = rows.get('label')
+    assert label in labels and (f'{label}_local' in labels) == (take == 'both')
+
+
+@pytest.mark.parametrize('count', [2, 3])
+@pytest.mark.parametrize('kind', ['subjects', 'sessions', 'sessions of others'])
+@pytest.mark.sample(3)
+def test_labels_that_change_places_in_the_folder_take_one_push(
+    kind: str,
+    count: int,
+    mirror: pyxnat.Mirror,
+    xnat: pyxnat.Interface,
+    here: Any,
+    there: Any,
+    monkeypatch: Any,
+) -> None:
+    for number in range(count):
+        subject = 'S0' if kind == 'sessions' else f'S{number}'
+        there.subject(subject).experiment(f'E{number}').create(experiments=MR)
+    pulled(mirror)
+    level, start = ('subjects', 'S') if kind == 'subjects' else ('experiments', 'E')
+    items = {one.label(): one.id() for one in getattr(here, level)()}
+    labels = [f'{start}{number}' for number in range(count)]
+    turned = dict(zip(labels, labels[1:] + labels[:1], strict=True))
+    for label in labels:
+        mirror.local.put(f'/data/{level}/{items[label]}?label=TMP_{label}').raise_for_status()
+    for label, after in turned.items():
+        mirror.local.put(f'/data/{level}/{items[label]}?label={after}').raise_for_status()
+    rename = RemoteSide.rename
+
+    def dying(self: Any, part: Any, label: str) -> None:
+        rename(self, part, label)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(RemoteSide, 'rename', dying)
+        mirror.push()
+    pulled(mirror)
+    assert mirror.conflicts() == []
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    now = {one.label(): one.id() for one in getattr(there, level)()}
+    assert {after: items[label] for label, after in turned.items()}.items() <= now.items()

@@ -1,0 +1,44 @@
+"""Lock of a mirror: one pull, push or resolution of a folder at a time.
+
+It is a lock of SQLite, on an empty file of its own, like those of the archive: alike on all
+systems, and released when a process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from ... import errors
+
+__all__ = ['locked']
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Have a mirror alone while the block runs.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder ``mirror``.
+
+    Raises
+    ------
+    BusyError
+        Another program, or another thread, has it. It is not waited for: a pull may take hours.
+    """
+    path = folder / 'lock.sqlite'
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute('BEGIN EXCLUSIVE')
+        except sqlite3.OperationalError as error:
+            if 'locked' not in str(error):
+                raise
+            raise errors.BusyError(
+                f'{folder.parent} is being pulled or pushed by another program',
+                remedy='Try again when it has ended.',
+            ) from error
+        yield
