@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from .store import deleted_id, item
 
@@ -24,9 +25,20 @@ def taken(connection: Connection, levels: Sequence[str], accession: str) -> Any:
     accession : str
         The ID.
     """
-    return connection.execute(
-        select(item).where(item.c.level.in_(levels), item.c.id == accession)
-    ).first()
+    return connection.execute(_of_id(tuple(levels)), {'id': accession}).first()
+
+
+@lru_cache(maxsize=8)
+def _of_id(levels: tuple[str, ...]) -> Any:
+    """Return the query of `taken`; building takes longer than running it."""
+    return select(item).where(
+        or_(*(item.c.level == one for one in levels)), item.c.id == bindparam('id')
+    )
+
+
+_WAS_DELETED = select(deleted_id.c.id).where(
+    deleted_id.c.kind == bindparam('kind'), deleted_id.c.id == bindparam('id')
+)
 
 
 def deleted_child_ids(connection: Connection, parent: int, level: str) -> set[str]:
@@ -73,10 +85,10 @@ class Accessions:
         while True:
             self._last[kind] += 1
             found = f'{prefix}_{kind[0].upper()}{self._last[kind]:05d}'
-            was_deleted = select(deleted_id.c.id).where(
-                deleted_id.c.kind == kind, deleted_id.c.id == found
-            )
-            if taken(connection, levels, found) is None and not connection.scalar(was_deleted):
+            values = {'kind': kind, 'id': found}
+            if taken(connection, levels, found) is None and not connection.scalar(
+                _WAS_DELETED, values
+            ):
                 return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, Table, bindparam, func, select
 
 from .schema import METADATA
 from .store import custom_form_use, favorite, file, item, resource
@@ -24,6 +24,13 @@ __all__ = [
     'update_row',
 ]
 
+# Building these statements takes longer than running them.
+_ITEM = select(item).where(item.c.pk == bindparam('key'))
+_PROJECT = select(item).where(item.c.level == 'project', item.c.id == bindparam('name'))
+_CHILDREN = select(item).where(item.c.parent == bindparam('key'))
+_RESOURCES = select(resource).where(resource.c.item == bindparam('key')).order_by(resource.c.pk)
+_FILES = select(file).where(file.c.resource == bindparam('key')).order_by(file.c.path)
+
 
 def item_row(connection: Connection, pk: int | None) -> Any:
     """Return the item with a primary key; None if it does not exist.
@@ -35,7 +42,7 @@ def item_row(connection: Connection, pk: int | None) -> Any:
     pk : int | None
         The key; None matches no item.
     """
-    return connection.execute(select(item).where(item.c.pk == pk)).first()
+    return connection.execute(_ITEM, {'key': pk}).first()
 
 
 def project_row(connection: Connection, name: str) -> Any:
@@ -48,9 +55,7 @@ def project_row(connection: Connection, name: str) -> Any:
     name : str
         ID of the project.
     """
-    return connection.execute(
-        select(item).where(item.c.level == 'project', item.c.id == name)
-    ).first()
+    return connection.execute(_PROJECT, {'name': name}).first()
 
 
 def items_of_level(connection: Connection, *levels: str) -> Sequence[Any]:
@@ -78,7 +83,7 @@ def children_of(connection: Connection, parent: int) -> Sequence[Any]:
     parent : int
         Key of the item.
     """
-    return connection.execute(select(item).where(item.c.parent == parent)).all()
+    return connection.execute(_CHILDREN, {'key': parent}).all()
 
 
 def resources_of(connection: Connection, holder: int) -> Sequence[Any]:
@@ -91,9 +96,7 @@ def resources_of(connection: Connection, holder: int) -> Sequence[Any]:
     holder : int
         Key of the item.
     """
-    return connection.execute(
-        select(resource).where(resource.c.item == holder).order_by(resource.c.pk)
-    ).all()
+    return connection.execute(_RESOURCES, {'key': holder}).all()
 
 
 def resource_rows(connection: Connection) -> Sequence[Any]:
@@ -117,9 +120,7 @@ def file_rows(connection: Connection, holder: int) -> Sequence[Any]:
     holder : int
         Key of the resource.
     """
-    return connection.execute(
-        select(file).where(file.c.resource == holder).order_by(file.c.path)
-    ).all()
+    return connection.execute(_FILES, {'key': holder}).all()
 
 
 def delete_project_rows(connection: Connection, project: str) -> None:

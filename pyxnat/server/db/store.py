@@ -23,6 +23,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     FromClause,
+    PoolProxiedConnection,
     Table,
     bindparam,
     case,
@@ -79,6 +80,7 @@ __all__ = [
     'arrival_log',
     'arrival_scan',
     'config',
+    'connect_to_write',
     'counted',
     'custom_field',
     'custom_form',
@@ -114,6 +116,8 @@ __all__ = [
 OPEN = 'open'
 """Setting that says whether the archive is open, and begin of those of sharing processes."""
 _MARKS = (setting.c.name == OPEN) | setting.c.name.startswith(f'{OPEN} ', autoescape=True)
+_BEGIN = 'begin'
+"""Key of a connection's `info`: the statement that begins its next transaction."""
 BUSY_TIMEOUT_S = 30
 """Seconds to wait for a lock that another program holds on the database."""
 
@@ -213,7 +217,7 @@ class Store:
                 self._carry_out()
 
     def _begun(self) -> Connection:
-        return self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE')
+        return connect_to_write(self._engine)
 
     @contextmanager
     def _turn(self) -> Iterator[bool]:
@@ -349,11 +353,20 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S, durable: bool = F
         if 'disk is full' in str(context.original_exception):
             raise InsufficientStorage from context.original_exception
 
-    @event.listens_for(engine, 'begin')
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get('pyxnat_begin', 'BEGIN'))
-
+    # A listener for 'begin' would let SQLAlchemy look for listeners at each statement.
+    engine.dialect.do_begin = _begin  # type: ignore[method-assign, assignment]
     return engine
+
+
+def _begin(connection: PoolProxiedConnection) -> None:
+    connection.cursor().execute(connection.info.pop(_BEGIN, 'BEGIN'))
+
+
+def connect_to_write(engine: Engine) -> Connection:
+    """Return a connection of `open_engine` whose next transaction has the write lock."""
+    connection = engine.connect()
+    connection.info[_BEGIN] = 'BEGIN IMMEDIATE'
+    return connection
 
 
 def _lower(value: Any) -> Any:

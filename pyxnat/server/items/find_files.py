@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ...model.levels import level, parts_of_session
 from ..archive import Archive
 from ..context import Context
-from ..db.store import fields_of, file, item, resource
+from ..db.rows import file_rows, resources_of
+from ..db.store import fields_of, file, item
 from ..storage.file_area import FileArea
 from .holders import holders_of
 from .locate import Place, find_parts
@@ -38,6 +39,7 @@ __all__ = [
 ]
 
 _ABOVE = (level('experiments'), *parts_of_session())
+_FILE = select(file).where(file.c.resource == bindparam('key'), file.c.path == bindparam('path'))
 
 
 @dataclass
@@ -117,12 +119,7 @@ def resources_at(connection: Connection, holder: Any, step: Step) -> list[Any]:
     """
     side = side_of(holder, step.level.plural)
     sides = ('', 'out') if side == 'out' else (side,)
-    query = (
-        select(resource)
-        .where(resource.c.item == holder.pk, resource.c.side.in_(sides))
-        .order_by(resource.c.pk)
-    )
-    rows = list(connection.execute(query))
+    rows = [row for row in resources_of(connection, holder.pk) if row.side in sides]
     return rows if step.id is None else _select_named(rows, step.id)
 
 
@@ -144,14 +141,10 @@ def paths_of(archive: Archive, connection: Connection, holder: Any) -> Iterator[
     holder : Any
         Row of the item.
     """
-    for row in connection.execute(
-        select(resource).where(resource.c.item == holder.pk).order_by(resource.c.pk)
-    ).all():
+    for row in resources_of(connection, holder.pk):
         folder = archive.files.resource_folder(connection, row, holder)
-        for path in connection.scalars(
-            select(file.c.path).where(file.c.resource == row.pk).order_by(file.c.path)
-        ).all():
-            yield archive.files.file_path(folder, path)
+        for one in file_rows(connection, row.pk):
+            yield archive.files.file_path(folder, one.path)
 
 
 def with_parts(connection: Connection, context: Context, place: Place) -> list[Place]:
@@ -315,9 +308,12 @@ def files_of(
     """
     found: list[Held] = []
     for kept in kept_at(context, connection, route, strict=strict):
-        query = select(file).where(file.c.resource == kept.row.pk).order_by(file.c.path)
-        query = query if path is None else query.where(file.c.path == path)
-        found += [Held(one, kept) for one in connection.execute(query)]
+        rows = (
+            file_rows(connection, kept.row.pk)
+            if path is None
+            else connection.execute(_FILE, {'key': kept.row.pk, 'path': path})
+        )
+        found += [Held(one, kept) for one in rows]
     contents, formats = context.all('file_content'), context.all('file_format')
     return (
         [one for one in found if _passes_filters(one.file, contents, formats)]

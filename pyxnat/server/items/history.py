@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ..context import Context
 from ..db.store import fields_of, now, version
@@ -16,6 +16,15 @@ __all__ = ['Event', 'record', 'versions']
 
 _KEPT = ('label', 'project', 'status', 'access')
 """Columns of an item that are recorded beside its fields."""
+
+# Building these statements takes longer than running them.
+_INSERT = version.insert()
+_LAST = (
+    select(version.c.end_date)
+    .where(version.c.item == bindparam('key'))
+    .order_by(version.c.pk.desc())
+    .limit(1)
+)
 
 
 class Event(NamedTuple):
@@ -63,18 +72,13 @@ def record(connection: Connection, before: Any, after: Any, event: Event) -> Non
     state = _state(before)
     if state == _state(after):
         return
-    last = connection.scalar(
-        select(version.c.end_date)
-        .where(version.c.item == before.pk)
-        .order_by(version.c.pk.desc())
-        .limit(1)
-    )
+    last = connection.scalar(_LAST, {'key': before.pk})
     values = {
         'start_date': last or before.insert_date,
         'end_date': now(),
         'state': json.dumps(state, ensure_ascii=False),
     }
-    connection.execute(version.insert().values(item=before.pk, **values, **event._asdict()))
+    connection.execute(_INSERT, {'item': before.pk, **values, **event._asdict()})
 
 
 def _state(row: Any) -> dict[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, or_, select
 
 from ...model.levels import listed_levels
 from ..archive import Archive
@@ -51,6 +52,16 @@ def levels_with_shared_ids(where: str) -> tuple[str, ...]:
     return EXPERIMENTS if where in EXPERIMENTS else (where,)
 
 
+@lru_cache(maxsize=8)
+def _with_label(where: str) -> Any:
+    """Return the query for other items with a label; building takes longer than running it."""
+    return select(item.c.pk).where(
+        or_(*(item.c.level == one for one in levels_with_shared_ids(where))),
+        labelled(bindparam('project'), bindparam('label')),
+        item.c.pk != bindparam('own'),
+    )
+
+
 class ItemChanges:
     """Changes of items in one transaction, by one caller.
 
@@ -80,12 +91,8 @@ class ItemChanges:
     def _check_label_is_free(
         self, where: str, project: str, text: str | None, pk: int | None = None
     ) -> None:
-        query = select(item.c.pk).where(
-            item.c.level.in_(levels_with_shared_ids(where)), labelled(project, text)
-        )
-        if pk is not None:
-            query = query.where(item.c.pk != pk)
-        if self.connection.scalar(query) is not None:
+        values = {'project': project, 'label': text, 'own': pk or 0}
+        if self.connection.scalar(_with_label(where), values) is not None:
             raise Conflict(f'Label already in use: {text} in project {project}')
 
     def _set(self, row: Any, **values: Any) -> Any:

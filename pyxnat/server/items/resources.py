@@ -26,6 +26,14 @@ __all__ = [
 FEW = 100
 """Number of paths up to which only their files are looked up."""
 
+# Building these statements takes longer than running them.
+_INSERT = resource.insert().returning(resource)
+_COUNTED = resource.update().where(resource.c.pk == bindparam('key')).values(counted=True)
+_STATISTICS = select(func.count(), func.sum(file.c.size)).where(file.c.resource == bindparam('key'))
+_ALL_FILES = select(file.c.path, file.c.pk).where(file.c.resource == bindparam('key'))
+_SOME_FILES = _ALL_FILES.where(file.c.path.in_(bindparam('paths', expanding=True)))
+_INSERT_FILE = file.insert()
+
 
 class NewFile(NamedTuple):
     """Row of a file to be written."""
@@ -88,15 +96,12 @@ def add_resource(
         values['content'] = values['content'] or 'RAW'
     made = {'side': side, 'label': label, 'insert_date': now(), 'insert_user': login}
     touch(connection, holder.pk)
-    return connection.execute(
-        resource.insert().values(item=holder.pk, **made, **values).returning(resource)
-    ).one()
+    return connection.execute(_INSERT, {'item': holder.pk, **made, **values}).one()
 
 
 def _is_first(connection: Connection, scan: Any) -> bool:
     """Whether a typed scan has no resource: XNAT treats the first as raw."""
-    query = select(resource.c.pk).where(resource.c.item == scan.pk)
-    return bool(fields_of(scan).get('type')) and connection.scalar(query) is None
+    return bool(fields_of(scan).get('type')) and not resources_of(connection, scan.pk)
 
 
 def mark_counted(connection: Connection, pk: int) -> None:
@@ -109,7 +114,7 @@ def mark_counted(connection: Connection, pk: int) -> None:
     pk : int
         Key of the resource.
     """
-    connection.execute(resource.update().where(resource.c.pk == pk).values(counted=True))
+    connection.execute(_COUNTED, {'key': pk})
 
 
 def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
@@ -122,8 +127,7 @@ def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
     holder : int
         Key of the resource.
     """
-    query = select(func.count(), func.sum(file.c.size)).where(file.c.resource == holder)
-    count, size = connection.execute(query).one()
+    count, size = connection.execute(_STATISTICS, {'key': holder}).one()
     return count, size
 
 
@@ -139,11 +143,12 @@ def find_files(connection: Connection, holder: int, paths: Collection[str]) -> d
     paths : Collection[str]
         Paths in the resource; if they are many, all files are returned.
     """
-    query = select(file.c.path, file.c.pk).where(file.c.resource == holder)
+    values: dict[str, Any] = {'key': holder}
     if len(paths) <= FEW:
         bare = {path.rstrip('/') for path in paths}
-        query = query.where(file.c.path.in_([*bare, *(f'{path}/' for path in bare)]))
-    return {row.path.rstrip('/'): row.pk for row in connection.execute(query)}
+        values['paths'] = [*bare, *(f'{path}/' for path in bare)]
+    rows = connection.execute(_SOME_FILES if 'paths' in values else _ALL_FILES, values)
+    return {row.path.rstrip('/'): row.pk for row in rows}
 
 
 def changes_statistics(
@@ -195,7 +200,7 @@ def write_file_rows(
         else:
             old.append({'known': known, 'path': path, **values, **changed})
     if new:
-        connection.execute(file.insert(), new)
+        connection.execute(_INSERT_FILE, new)
     if old:
         columns: dict[str, Any] = {name: bindparam(name) for name in old[0] if name != 'known'}
         connection.execute(

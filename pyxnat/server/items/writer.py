@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from ...model.levels import level
 from ...model.name_rules import LABEL
 from ...model.schemas import canonical
 from ..archive import Archive
-from ..db.access import ANY, readable
+from ..db.access import ANY, Caller, readable
 from ..db.accessions import taken
 from ..db.guards import Guard, record
 from ..db.rows import item_row
@@ -32,6 +33,8 @@ __all__ = ['Writer', 'check_access', 'check_label']
 
 _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_PROJECT = 249  # characters of the ID: XNAT accepts 200 and refuses 250
+_INSERT = item.insert().returning(item)
+_RETIRED = select(retired.c.id).where(retired.c.id == bindparam('id'))
 ACCESS = ('private', 'protected', 'public')
 
 
@@ -86,6 +89,17 @@ def check_access(archive: Archive, text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=16)
+def _visible(where: str, admin: bool) -> Any:
+    """Return the query of `Writer.bearing`; building takes longer than running it."""
+    caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
+    return select(item).where(
+        or_(*(item.c.level == one for one in levels_with_shared_ids(where))),
+        labelled(bindparam('project'), bindparam('label')),
+        readable(caller, item),
+    )
+
+
 class Writer(Sharing):
     """Writer of items in one transaction, for one caller."""
 
@@ -131,7 +145,7 @@ class Writer(Sharing):
 
     def _is_retired(self, text: str) -> bool:
         """Whether a deleted project had this ID, in the same case."""
-        return self.connection.scalar(select(retired.c.id).where(retired.c.id == text)) is not None
+        return self.connection.scalar(_RETIRED, {'id': text}) is not None
 
     def _new_project(self, text: str, document: Document, access: str) -> Any:
         record(Guard.ITEM)
@@ -345,12 +359,9 @@ class Writer(Sharing):
         label : str
             The label.
         """
-        query = select(item).where(
-            item.c.level.in_(levels_with_shared_ids(where)),
-            labelled(project, label),
-            readable(self.caller, item),
-        )
-        return self.connection.execute(query).first()
+        record(Guard.ITEM)  # the statements are cached, with `readable` in them
+        values = {'project': project, 'label': label, 'caller': self.caller.login}
+        return self.connection.execute(_visible(where, self.caller.admin), values).first()
 
     def new_subject(self, label: str, project: Any) -> Any:
         """Create the subject of a session.
@@ -406,22 +417,21 @@ class Writer(Sharing):
         values = self.new_values(document, xsi_type)
         more |= project_change(where, project, document, True)
         found = self.connection.execute(
-            item.insert()
-            .values(
-                level=where,
-                xsi_type=xsi_type,
-                id=accession,
-                label=label,
-                project=project,
-                parent=parent,
-                insert_date=stamp,
-                insert_user=self.caller.login,
-                last_modified=stamp,
-                status='active',
-                fields=json.dumps(values, ensure_ascii=False),
+            _INSERT,
+            {
+                'level': where,
+                'xsi_type': xsi_type,
+                'id': accession,
+                'label': label,
+                'project': project,
+                'parent': parent,
+                'insert_date': stamp,
+                'insert_user': self.caller.login,
+                'last_modified': stamp,
+                'status': 'active',
+                'fields': json.dumps(values, ensure_ascii=False),
                 **more,
-            )
-            .returning(item)
+            },
         ).one()
         touch(self.connection, found.pk)
         return found

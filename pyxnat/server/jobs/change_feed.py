@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ...model.levels import parts_of_session
 from ..context import Context
+from ..db.rows import item_row
 from ..db.store import item, now, workflow
 from ..db.types import Model
 
@@ -36,8 +37,9 @@ UPLOADED_FILE, REMOVED_FILE = 'Uploaded File', 'Removed File'
 CREATED_RESOURCE, REMOVED_RESOURCE = 'Created resource', 'Removed Resource Catalog'
 SHARED = 'Configured project sharing'
 REFRESHED = 'Catalog(s) Refreshed'
-_INSERT = workflow.insert()
 _PARTS = tuple(row.singular for row in parts_of_session() if row.is_part)
+_INSERT = workflow.insert()
+_MARK = select(item.c.last_modified).where(item.c.pk == bindparam('key'))
 
 
 def note(
@@ -83,11 +85,7 @@ def note(
 
 def _whole(connection: Connection, row: Any) -> Any:
     """Return the session of a scan or reconstruction, else the item itself."""
-    return (
-        connection.execute(select(item).where(item.c.pk == row.parent)).one()
-        if row.level in _PARTS
-        else row
-    )
+    return item_row(connection, row.parent) if row.level in _PARTS else row
 
 
 def _write(
@@ -154,7 +152,7 @@ def modified(context: Context, connection: Connection, before: Any, row: Any) ->
     row
         The item now.
     """
-    mark = connection.scalar(select(item.c.last_modified).where(item.c.pk == row.pk))
+    mark = connection.scalar(_MARK, {'key': row.pk})
     if mark != before.last_modified:
         note(context, connection, row, f'Modified {_type_name(context.archive.model, row)}')
 

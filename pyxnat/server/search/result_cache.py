@@ -33,7 +33,7 @@ from sqlalchemy import Table as SqlTable
 
 from ..db.guards import Guard, record
 from ..db.new_tables import create_tables
-from ..db.store import open_engine
+from ..db.store import connect_to_write, open_engine
 from ..errors import Gone, UnprocessableEntity
 from ..private_files import create_file
 from ..table import BATCH, Table, cell
@@ -277,7 +277,7 @@ class Views:
     def _write(self) -> Iterator[Connection]:
         with (
             self._lock,
-            self._engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection,
+            connect_to_write(self._engine) as connection,
             connection.begin(),
         ):
             yield connection

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, select
 
 from ..db.schema import task
+from ..db.store import connect_to_write
 from ..private_files import create_file, make_folder, open_private, tighten
 from ..storage.file_area import FileArea
 from .inventory import DATABASE, opened, stored_files
@@ -114,7 +115,7 @@ class _Snapshot:
         """Link the files that changed since, and copy the database, with the write lock."""
         for _ in range(TRIES):
             with (
-                engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection,
+                connect_to_write(engine) as connection,
                 connection.begin(),
             ):
                 if connection.execute(select(task)).first() is None:

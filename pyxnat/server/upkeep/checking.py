@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from ..db.folder_locks import ArchiveBusy, folder_lock
 from ..db.migrations import VERSION
 from ..db.schema import task
+from ..db.store import connect_to_write
 from ..storage.file_area import FileArea, md5_of
 from .inventory import DATABASE, Stored, opened, stored_files
 from .references import dangling, twins
@@ -117,7 +118,7 @@ def _locked_look(folder: Path, deep: bool, places: set[str]) -> list[Finding]:
     for _ in range(TRIES):
         with (
             opened(folder) as engine,
-            engine.connect().execution_options(pyxnat_begin='BEGIN IMMEDIATE') as connection,
+            connect_to_write(engine) as connection,
             connection.begin(),
         ):
             if connection.execute(select(task)).first() is None:
