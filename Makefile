@@ -6,6 +6,8 @@ BIN = $(VENV)/bin
 # One process more than two processors: tests also wait, for timeouts and other processes.
 WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Each process would compile and rewrite all that it imports.
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help demo test deep bench lint stubs docs clean
 
