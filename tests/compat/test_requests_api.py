@@ -6,10 +6,9 @@ from __future__ import annotations
 import io
 import pickle
 import socket
-import threading
 import tracemalloc
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.compat import requests_errors
 from pyxnat.compat.multipart import Multipart, Part
+from tests.support.handled import serve_handler
 
 
 class _Echo(BaseHTTPRequestHandler):
@@ -80,15 +80,9 @@ class _Echo(BaseHTTPRequestHandler):
 @pytest.fixture
 def echo() -> Iterator[tuple[pyxnat.Interface, list[dict[str, Any]]]]:
     """Return a guest's connection to a server that echoes requests, and the received requests."""
-    http = ThreadingHTTPServer(('127.0.0.1', 0), _Echo)
     _Echo.seen = []
-    threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
-    yield (
-        pyxnat.Interface(f'http://127.0.0.1:{http.server_port}', anonymous=True, retries=0),
-        _Echo.seen,
-    )
-    http.shutdown()
-    http.server_close()
+    with serve_handler(_Echo) as url:
+        yield pyxnat.Interface(url, anonymous=True, retries=0), _Echo.seen
 
 
 Echoed = tuple[pyxnat.Interface, list[dict[str, Any]]]

@@ -7,10 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import islice
-from threading import Thread
 from typing import NamedTuple
+
+from tests.support.handled import serve_handler
 
 IN_SESSION = 20
 """Scans of a session."""
@@ -123,11 +124,5 @@ def serve_scans(count: int) -> Iterator[Served]:
         def log_message(self, *_: object) -> None:
             """Be silent."""
 
-    server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-    server.daemon_threads = True
-    Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    try:
-        yield Served(f'http://127.0.0.1:{server.server_address[1]}', requests)
-    finally:
-        server.shutdown()
-        server.server_close()
+    with serve_handler(Handler) as url:
+        yield Served(url, requests)
