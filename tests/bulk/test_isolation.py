@@ -81,6 +81,7 @@ WAYS = pytest.mark.parametrize('way', [upload, put_dir, put])
 NAMES = [f'f{number:02}.dcm' for number in range(9)]
 
 
+@pytest.mark.sample(2)
 @WAYS
 @pytest.mark.parametrize('status', [400, 403, 413, 422, 500, 504])
 @pytest.mark.parametrize('bad', [['f00.dcm'], ['f04.dcm', 'f08.dcm']])

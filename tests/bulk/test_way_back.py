@@ -23,7 +23,7 @@ from tests.support.random_projects import (
 )
 
 
-@settings(max_examples=120 if DEEP else 8, phases=[Phase.explicit, Phase.generate])
+@settings(max_examples=120 if DEEP else 4, phases=[Phase.explicit, Phase.generate])
 @given(projects)
 def test_a_project_uploaded_into_another_archive_is_the_same_project(
     xnat: pyxnat.Interface,

@@ -176,4 +176,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestTheCache = Machine.TestCase
-TestTheCache.settings = settings(max_examples=1500 if DEEP else 150, stateful_step_count=40)
+TestTheCache.settings = settings(max_examples=1500 if DEEP else 60, stateful_step_count=40)

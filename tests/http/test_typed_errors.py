@@ -121,6 +121,7 @@ BODIES: dict[str, bytes] = {
 }  # fmt: skip
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('body', BODIES)
 @pytest.mark.parametrize('call', CALLS)
 def test_no_answer_makes_anything_but_an_error_of_the_library(

@@ -131,6 +131,7 @@ ODD = [
 QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('label', ODD)
 def test_a_rename_accepts_any_name_and_the_element_is_found_by_it(xnat, project, label):
     session = project.subject('S').experiment('E').create()

@@ -426,6 +426,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('name', NAMES)
 def test_files_keep_their_names_and_their_bytes(study: Any, name: str, tmp_path: Any) -> None:
     resource = study.subject('S1').experiment('M').resource('NAMES')

@@ -42,6 +42,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('content', [b'', b'content'])
 @pytest.mark.parametrize('name', NAMES)
 def test_a_file_keeps_its_name_whatever_way_it_takes(resource, name, content):

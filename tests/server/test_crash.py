@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 from .conftest import Client
 
 ROOT = Path(__file__).parents[2]
-KILLS = 100 if os.environ.get('PYXNAT_DEEP') == '1' else 3
+KILLS = 100 if os.environ.get('PYXNAT_DEEP') == '1' else 2
 WORKERS = 4
 STUDIES = [zipped(members()), zipped(members(OTHER_STUDY))]
 SERVICES = (

@@ -329,6 +329,7 @@ SEEN = {
 """Whose addresses each user may see."""
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('login', SEEN)
 @pytest.mark.parametrize('path', LISTS)
 def test_addresses_are_shown_to_their_users_owners_and_administrators(

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip('resource', reason='peak memory is read where the system tells it')
 
-SIZE_MIB = 500 if os.environ.get('PYXNAT_DEEP') else 100
+SIZE_MIB = 500 if os.environ.get('PYXNAT_DEEP') else 64
 
 SERVER = """
 import sys

@@ -33,6 +33,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('name', SELECTIONS)
 def test_a_prefetched_selection_is_downloaded_offline(
     name: str, xnat: Any, P: str, tmp_path: Path

@@ -336,7 +336,7 @@ def ask_for_a_path(world: World, projects: list[str], draw: Any) -> None:
         assert_same(world, selected(interface, path, eager), keys, interface, why)
 
 
-@settings(max_examples=DEEP_EXAMPLES if DEEP else 10)
+@settings(max_examples=DEEP_EXAMPLES if DEEP else 5)
 @given(plan=archives, data=st.data())
 def test_a_selection_equals_a_walk_of_the_listings(world, plan, data):
     with built(world.builder, plan) as projects:
@@ -411,7 +411,7 @@ def ask_below_a_session(world: World, name: str, draw: Any) -> None:
         ), why
 
 
-@settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 5)
+@settings(max_examples=DEEP_EXAMPLES // 4 if DEEP else 3)
 @given(plan=archives, data=st.data())
 def test_two_slashes_follow_all_routes(world, plan, data):
     with built(world.builder, plan) as projects:
@@ -532,7 +532,7 @@ def ask_for_a_table(world: World, projects: list[str], draw: Any) -> None:
             assert found == expected, why
 
 
-@settings(max_examples=DEEP_EXAMPLES // 2 if DEEP else 8)
+@settings(max_examples=DEEP_EXAMPLES // 2 if DEEP else 4)
 @given(plan=archives, data=st.data())
 def test_a_table_has_the_values_of_the_listings(world, plan, data):
     with built(world.builder, plan) as projects:

@@ -130,6 +130,7 @@ ODD = {version: known(version) for version in VERSIONS} | {
 ODD['all of them'] = frozenset(TRAITS)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('odd', ODD)
 def test_sessions_are_downloaded_from_all_versions(
     old: Emulated, xnat: pyxnat.Interface, P: str, odd: str, tmp_path: Any

@@ -341,7 +341,7 @@ PATHS = [
 ]
 SESSIONS = [path for path in PATHS if 'experiments' in path]
 FEW = settings(
-    max_examples=100 if DEEP else 10,
+    max_examples=100 if DEEP else 6,
     phases=list(Phase) if DEEP else [Phase.explicit, Phase.generate],
 )
 """Each example is a separate archive, with several criteria."""
