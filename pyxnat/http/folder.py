@@ -293,6 +293,8 @@ class Folder:
         ------
         ConfigurationError
             A server has the folder.
+        DuplicateError
+            Another item has the ID.
         """
         with self._opened() as archive:
             archive.change_id(before, after)

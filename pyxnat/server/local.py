@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigurationError, Error, from_status
+from ..errors import ConfigurationError, DuplicateError, Error, from_status
 from ..model.levels import level
 from .app import App
 from .context import EXACT, FILES, Context, OwnFiles
@@ -170,14 +170,23 @@ class LocalArchive:
         ----------
         before, after : str
             The IDs.
+
+        Raises
+        ------
+        DuplicateError
+            Another item has the ID.
         """
         owner = self._need_owner()
         with self._archive.store.write() as connection:
             writer = Writer(self._archive, connection, owner)
             for where in ('subject', 'experiment'):
-                row = taken(connection, levels_with_shared_ids(where), before)
-                if row is not None:
-                    writer.change_id(row, after)
+                levels = levels_with_shared_ids(where)
+                row = taken(connection, levels, before)
+                if row is None:
+                    continue
+                if taken(connection, levels, after) is not None:
+                    raise DuplicateError(f'the folder has {after} already')
+                writer.change_id(row, after)
 
     def set_shares(self, where: str, accession: str, labels: Mapping[str, str]) -> None:
         """Give an item exactly the shares that it has at another server.

@@ -206,6 +206,8 @@ def adopted(
             continue
         if state.unit_of(part.key) is not None:  # it has moved here
             continue
+        if part.level != 'subjects' and folder.home(twin.key) is not None:  # elsewhere here
+            continue
         if twin.values == part.values or twin.key in base:
             folder.change_id(part.id, twin.id)
             here = here._replace(key=key, id=twin.id) if part.id == here.id else here

@@ -56,7 +56,8 @@ class Part(NamedTuple):
     id: str
     label: str
     uri: str
-    """URI below the project, by labels, for a PUT of its document."""
+    """URI below the project, for a PUT of its document: its label below IDs, since the labels of
+    the items above may be of other ones on the other side."""
     values: dict[str, str]
     """Path of each field to its text, with `LABEL` and `PARENT`."""
     item: Item
@@ -120,7 +121,8 @@ def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
         ID of the project.
     """
     root = read_item(document, plural)
-    return {part.key: part for part in _parts(root, None, project)}
+    start = uris.ENTRY if plural == 'projects' else _at(project)
+    return {part.key: part for part in _parts(root, None, project, start)}
 
 
 def resources_of(parts: Mapping[str, Part], part: Part, project: str) -> Iterator[Resource]:
@@ -232,14 +234,13 @@ def without_temporary_labels(
     return found
 
 
-def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:
+def _parts(item: Item, above: Part | None, project: str, start: str) -> Iterator[Part]:
     row = level(item.level)
     if row.has_label and item.project != project:
         return  # shared into the project: another one owns it
     name = item.label if row.has_label else item.id
     own = f'{item.level}/{item.id}'
     key = own if above is None or not row.is_part else f'{above.key}/{own}'
-    start = above.uri if above is not None else '' if item.level == 'projects' else _at(project)
     values = {path: text for path, text in values_of_item(item).items() if text}
     if item.level != 'projects':
         values |= {LABEL: name, PARENT: above.key if above is not None else f'projects/{project}'}
@@ -249,11 +250,11 @@ def _parts(item: Item, above: Part | None, project: str) -> Iterator[Part]:
     }
     if row.has_label:  # scans are shared with their session
         values |= {f'{SHARE}{other}': text for other, text in item.own_shares.items()}
-    uri = uris.join(start or uris.ENTRY, item.level, uris.quote(name))
-    part = Part(key, item.level, item.id, name, uri, values, item)
+    home = uris.join(start, item.level)
+    part = Part(key, item.level, item.id, name, uris.join(home, uris.quote(name)), values, item)
     yield part
     for below in item.below:
-        yield from _parts(below, part, project)
+        yield from _parts(below, part, project, uris.join(home, uris.quote(item.id)))
 
 
 def _at(project: str) -> str:

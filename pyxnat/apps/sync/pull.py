@@ -307,6 +307,8 @@ class UnitPull:
         scans: Mapping[str, Part],
     ) -> None:
         here, there = ours.get(key), theirs[key]
+        if there.parent in dict(self.failed):
+            raise errors.NotFoundError('the item above could not be written')
         values: Values = there.values
         if here is not None and here.values != base.get(key, here.values):
             values = merged(base[key], here.values, there.values) or values

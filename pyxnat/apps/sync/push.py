@@ -353,7 +353,8 @@ class UnitPush:
                 uri=twin.uri,
                 remedy='Pull, and resolve the conflict.',
             )
-        new = self._remote.create(part, owner.rpartition('/')[2])
+        place = part._replace(uri=renamed(part.uri, ids))
+        new = self._remote.create(place, owner.rpartition('/')[2])
         if new != part.id:
             self._folder.change_id(part.id, new)
             ids[part.id] = new

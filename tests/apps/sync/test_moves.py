@@ -292,3 +292,51 @@ def test_labels_that_change_places_in_the_folder_take_one_push(
     assert equal(mirror, xnat, there.id())
     now = {one.label(): one.id() for one in getattr(there, level)()}
     assert {after: items[label] for label, after in turned.items()}.items() <= now.items()
+
+
+def test_a_new_session_goes_to_its_subject_whatever_label_that_has_at_the_server(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    subjects = len(there.subjects().get())
+    subject = here.subject('S')
+    subject.experiment('NEW').create(experiments=MR, **{f'{MR}/note': 'new'})
+    subject.experiment('NEW').scan('1').create(type='T1')
+    there.subject('S').attrs.set('label', 'RENAMED')
+    pushed(mirror)
+    assert len(there.subjects().get()) == subjects
+    assert there.subject('RENAMED').experiment('NEW').scan('1').exists()
+
+
+def test_a_session_moves_to_its_subject_although_another_one_has_its_label(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    move(there, 'E', 'T')
+    here.subject('S').attrs.set('label', 'T')
+    mirror.pull()
+    session = here.experiment(there.experiment('E').id())
+    assert session.parent().id() == there.subject('T').id()
+    mirror.push()
+    assert there.subject('T').experiment('E').exists()
+
+
+def test_a_session_that_moved_in_the_folder_keeps_its_id_alone(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    session = here.subject('S').experiment('E').id()
+    here.subject('T').create()
+    move(here, 'E', 'T')
+    here.experiment(session).attrs.set('label', 'MOVED')
+    here.subject('S').experiment('E').create(experiments=MR, **{f'{MR}/note': 'another'})
+    there.subject('S').attrs.set('group', 'changed')
+    mirror.pull()
+    assert here.experiments().get('id').count(session) == 1
+    assert here.subject('T').experiment('MOVED').id() == session
+
+
+def test_an_id_of_another_item_is_refused(mirror: pyxnat.Mirror, here: Any) -> None:
+    here.subject('NEW').create()
+    folder = mirror.local.connection.transport.folder
+    assert folder is not None
+    with pytest.raises(errors.DuplicateError, match='already'):
+        folder.change_id(here.subject('NEW').id(), here.subject('S').id())
