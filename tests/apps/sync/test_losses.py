@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import shutil
 import subprocess
 import sys
@@ -197,3 +198,21 @@ def test_an_array_job_writes_its_results_into_one_folder(
         steps = pushed(again)
         assert (steps.count('send'), steps.count('change')) == (4, 4)
         assert equal(again, xnat, there.id())
+
+
+def test_the_example(
+    server: Any, xnat: pyxnat.Interface, P: str, tmp_path: Path, monkeypatch: Any, capsys: Any
+) -> None:
+    for name, value in (('HOST', server.url), ('USER', server.user), ('PASS', server.password)):
+        monkeypatch.setenv(f'XNAT_{name}', value)
+    main = runpy.run_path(str(ROOT / 'examples' / 'mirror_study.py'))['main']
+    folder = str(tmp_path / 'example')
+    assert main(['pull', folder, P, '--files', 'NIFTI']) == 0
+    assert main(['work', folder, P]) == 0
+    assert main(['push', folder]) == 0
+    assert 'send ' in capsys.readouterr().out
+    assert main(['work', folder, P]) == main(['push', folder]) == 0
+    assert 'nothing to push' in capsys.readouterr().out
+    sizes = xnat.select.project(P).subject('S').experiment('E').scan('1').resource('FILE_SIZES')
+    lines = Path(sizes.file('sizes.txt').get()).read_text().splitlines()
+    assert sorted(line.partition(' ')[0] for line in lines) == ['T1.nii.gz', 'sub/dir/x.json']

@@ -340,3 +340,27 @@ def test_an_id_of_another_item_is_refused(mirror: pyxnat.Mirror, here: Any) -> N
     assert folder is not None
     with pytest.raises(errors.DuplicateError, match='already'):
         folder.change_id(here.subject('NEW').id(), here.subject('S').id())
+
+
+@pytest.mark.parametrize('side', ['here', 'there'])
+@pytest.mark.sample(2)
+def test_new_items_are_put_below_the_right_one_whatever_has_its_label_now(
+    side: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    one, other = (here, there) if side == 'here' else (there, here)
+    for project, label, before in ((one, 'S9', 'S'), (one, 'E9', 'E')):
+        item = project.subject('S') if before == 'S' else project.subject('S9').experiment('E')
+        item.attrs.set('label', label)
+    one.subject('S').experiment('E').create(experiments=MR)
+    session = other.subject('S').experiment('E')
+    session.scan('2').create(type='T2').resource('R').file('2.txt').put(b'2')
+    session.assessor('B').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    )
+    other.subject('S').experiment('MORE').create(experiments=MR)
+    pulled(mirror)
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    assert sorted(there.subject('S9').experiments().get('label')) == ['E9', 'MORE']
+    assert there.subject('S').experiment('E').scans().get() == []
+    assert sorted(there.subject('S9').experiment('E9').scans().get()) == ['1', '2']
