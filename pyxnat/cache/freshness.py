@@ -37,7 +37,7 @@ class Moment(NamedTuple):
 @lru_cache(maxsize=1)
 def _boot() -> str:
     try:
-        return Path('/proc/sys/kernel/random/boot_id').read_text(encoding='ascii').strip()
+        return Path('/proc/sys/kernel/random/boot_id').read_bytes().decode('ascii').strip()
     except (OSError, ValueError):
         return ''
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import re
 import shutil
 import threading
 import time
@@ -43,6 +42,8 @@ A process checks the size of the cache after it added `_CHECK_EVERY_BYTES`, and 
 addition if no process checked within `_CHECK_EVERY_S`.
 """
 _ABANDONED_S = 24 * 3600.0
+_ENCODED = str.maketrans({mark: f'%{ord(mark):02X}' for mark in '%+~='})
+"""Marks of a URL that mean something else in the name of its folder."""
 
 
 class CacheEntry(NamedTuple):
@@ -199,9 +200,9 @@ class Cache:
         expiration : float or None
             Maximum age in seconds; `None` for no limit.
         """
-        if entry.stamp != self.stamp.read() or not self.stamp.covers(entry.asked):
-            return False
-        return expiration is None or age_s(entry.received, Moment.now()) < expiration
+        if expiration is not None and age_s(entry.received, Moment.now()) >= expiration:
+            return False  # without a look at the marker, which is a file
+        return self.stamp.covers(entry.asked) and entry.stamp == self.stamp.read()
 
     def remember(self, key: str, entry: Entry, body: Body) -> None:
         """Store a response; if the cache is not writable, log one warning.
@@ -415,7 +416,7 @@ def _name_of(server: str) -> str:
     ('xnat.example.org+8443~a~b', 'http=h~a%7Eb')
     """
     parts = urlsplit(server)
-    plain = re.sub('[%+~=]', lambda found: f'%{ord(found[0]):02X}', f'{parts.netloc}{parts.path}')
+    plain = f'{parts.netloc}{parts.path}'.translate(_ENCODED)
     scheme = '' if parts.scheme == 'https' else f'{parts.scheme}='
     return scheme + plain.replace(':', '+').replace('/', '~')
 

@@ -146,7 +146,7 @@ def publish(
             yield file
         if modified is not None:
             os.utime(temporary, (modified, modified))
-        if mode is not None:
+        if mode not in (None, access):
             temporary.chmod(mode)
         if before is not None:
             before(temporary)

@@ -100,9 +100,12 @@ class Response(http.client.HTTPResponse):
     ----------
     has_excess : bool
         More bytes than the announced length arrived.
+    ended : float
+        Monotonic time at which the last byte was read; 0 before.
     """
 
     has_excess = False
+    ended = 0.0
     _is_last_chunk = False
 
     def begin(self) -> None:
@@ -204,6 +207,7 @@ class Response(http.client.HTTPResponse):
         is_at_end = self.length == 0 or self._is_last_chunk
         if is_at_end and self.fp is not None and not isinstance(self.fp, _LineReader):
             self.has_excess = self._can_read_on()
+        self.ended = time.monotonic()
         super()._close_conn()  # type: ignore[misc]
 
     def _can_read_on(self) -> bool:

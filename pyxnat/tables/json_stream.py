@@ -9,6 +9,7 @@ rows. A wrong guess costs time, never rows.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -163,7 +164,8 @@ def _decode(text: bytes, members: dict[str, Any]) -> list[Row] | None:
     ):  # json takes the last of two
         return None
     try:
-        table = json.loads(text.decode('utf-8-sig'))['ResultSet']
+        # the codec utf-8-sig is a module that nothing else loads
+        table = json.loads(text.removeprefix(codecs.BOM_UTF8).decode())['ResultSet']
         found = table.pop('Result')
         rows = _as_text(found) if isinstance(found, list) else None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
