@@ -47,6 +47,8 @@ import re
 import traceback
 from typing import Any, NamedTuple
 
+from .patterns import pattern
+
 __all__ = [
     'MESSAGE_LENGTH',
     'STATUS_TABLE',
@@ -89,14 +91,14 @@ __all__ = [
 ]
 
 
-_SECRETS = re.compile(
+_SECRETS = pattern(
     r'(?P<token>/services/tokens/(?:validate|invalidate)/[^/?]+/)[^/?]+|(?P<name>[?&'
     r'](?:j_)?(?:password|secret|signature|x-amz-[a-z-]+)=)[^&]*',
     re.IGNORECASE,
 )
 
 
-_CONTROLS = re.compile(
+_CONTROLS = pattern(
     '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]|[\ud800-\udfff]'
 )
 """Characters that a terminal takes for commands, or that change the order of text."""
@@ -482,15 +484,15 @@ def from_status(
     return UnexpectedAnswer(message or 'unknown HTTP status', method=method, uri=uri, status=status)
 
 
-_TAG = re.compile(
+_TAG = pattern(
     r'<(script|style|title|head)\b[^<>]*>.*?</\1\s*>|<[^<>]*>', re.IGNORECASE | re.DOTALL
 )
-_CONTAINER = re.compile(
+_CONTAINER = pattern(
     r'<h1[^<>]*>\s*HTTP Status\s+[0-9]*[^\w<>]*([^<>]*)</h1>(?:.*?<b>\s*Message\s*</b>(.*?)</p>)?',
     re.IGNORECASE | re.DOTALL,
 )
 """Title and message of a page of Tomcat, whose ``<h3>`` is its own name."""
-_HEADING = re.compile(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
+_HEADING = pattern(r'<h3[^<>]*>(.*?)</h3>', re.IGNORECASE | re.DOTALL)
 _SEARCHED = 8192
 """Bytes of a response that are searched for a message; bounds the cost of a hostile page."""
 

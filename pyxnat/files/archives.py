@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import lzma
 import posixpath
-import re
 import struct
 import tarfile
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from .. import errors
+from ..patterns import pattern
 from .zips import date_of, entry_name, write_member
 
 __all__ = ['Unpackable', 'unpackable']
@@ -44,7 +44,7 @@ _ENCRYPTED, _LENGTH_BEHIND, _UTF8 = 0x1, 0x8, 0x800
 _FOR_JAVA = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LONGEST_IN_TAR = 100
 """Bytes of a name in a tar without extensions."""
-_DRIVE = re.compile(r'[A-Za-z]:')
+_DRIVE = pattern(r'[A-Za-z]:')
 
 
 class Unpackable(NamedTuple):

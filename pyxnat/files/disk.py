@@ -15,6 +15,8 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import IO, Any
 
+from ..patterns import pattern
+
 try:
     import fcntl as _fcntl
 except ImportError:  # Windows
@@ -53,12 +55,12 @@ _NAME_BYTES = 200
 temporary files.
 """
 
-_UNSAFE = re.compile(
+_UNSAFE = pattern(
     r'[\x00-\x1f\x7f/\\]|\A%\Z|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))'
     + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else '')
 )
 
-_DEVICE = re.compile(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
+_DEVICE = pattern(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:

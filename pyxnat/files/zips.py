@@ -23,6 +23,7 @@ from typing import IO
 
 from .. import errors
 from ..model.uris import meaning
+from ..patterns import pattern
 from .bounds import Bounds
 from .disk import CHUNK, alike, names_on, publish, safe_name
 
@@ -43,7 +44,7 @@ __all__ = [
     'write_member',
 ]
 
-_FILES = re.compile(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
+_FILES = pattern(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
 _UTF8 = 0x800
 _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 59)
 """Dates of the format."""

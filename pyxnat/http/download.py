@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from typing import Any, NamedTuple
 from .. import errors
 from ..cache import Incoming, is_proof
 from ..model.rows import size_of
+from ..patterns import pattern
 from .connection import Stream
 from .encodings import coding_of, has_own_coding
 from .progress import name_of, progress_bar
@@ -27,7 +27,7 @@ _Target = Callable[[Mapping[str, str]], AbstractContextManager[Any]]
 The context manager commits the file if the block ends without an exception.
 """
 
-_CONTENT_RANGE = re.compile(r'bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)')
+_CONTENT_RANGE = pattern(r'bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)')
 
 
 class Expected(NamedTuple):

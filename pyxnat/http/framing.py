@@ -8,7 +8,6 @@ request.
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import time
 from email.errors import (
@@ -17,6 +16,8 @@ from email.errors import (
     MissingHeaderBodySeparatorDefect,
 )
 from typing import Any
+
+from ..patterns import pattern
 
 __all__ = ['HEAD_S', 'FramingError', 'Response']
 
@@ -29,8 +30,8 @@ _MOST_LINES = 100
 _LONGEST_LINE = 2**16
 _INTERIM = (b'HTTP/1.0 1', b'HTTP/1.1 1')
 """First bytes of an interim response, which another response follows."""
-_LENGTH = re.compile(r'[0-9]{1,18}')
-_CHUNK_SIZE = re.compile(rb'([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n')
+_LENGTH = pattern(r'[0-9]{1,18}')
+_CHUNK_SIZE = pattern(rb'([0-9a-fA-F]{1,15})[ \t]*(?:;[^\r\n]*)?\r?\n')
 _DEFECTS = (
     FirstHeaderLineIsContinuationDefect,
     InvalidHeaderDefect,

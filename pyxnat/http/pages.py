@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ..patterns import pattern
+
 __all__ = [
     'MOST_OF_A_PAGE',
     'PAGE_BYTES',
@@ -25,13 +27,13 @@ PAGE_BYTES = frozenset(b'<\x00\xef\xff\xfe \t\r\n\x0b\x0c')
 _BLANKS = b' \t\r\n\x0b\x0c'
 _SKIPPED = ((b'<!--', b'-->'), (b'<?', b'?>'), (b'<!', b'>'))
 """Begin and end of comments, instructions and document types."""
-_TAG = re.compile(
+_TAG = pattern(
     rb'<(?:html|head|body|script|meta|title|style|link|base|noscript|frameset|iframe)[\s/>]',
     re.IGNORECASE,
 )
-_ROOT = re.compile(rb'<(?:\w+:)?html[\s/>]', re.IGNORECASE)
-_DOCTYPE = re.compile(rb'<!doctype\s+html\b', re.IGNORECASE)
-_LOGIN_FORM = re.compile(
+_ROOT = pattern(rb'<(?:\w+:)?html[\s/>]', re.IGNORECASE)
+_DOCTYPE = pattern(rb'<!doctype\s+html\b', re.IGNORECASE)
+_LOGIN_FORM = pattern(
     rb'<form\b.*?(?:\bj_username\b|<input\b[^>]*\btype\s*=\s*["\']?password)',
     re.IGNORECASE | re.DOTALL,
 )

@@ -17,17 +17,19 @@ from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 
+from ..patterns import pattern
+
 __all__ = ['EXPIRATION_COOKIE', 'Credentials', 'Session', 'Ticket', 'known_session']
 
 _SESSION_COOKIE = 'JSESSIONID'
 EXPIRATION_COOKIE = 'SESSION_EXPIRATION_TIME'
 """Cookie that XNAT sets with each response."""
-_VALUE = re.compile(r'[!-:<-~]+')
+_VALUE = pattern(r'[!-:<-~]+')
 """Value of a cookie that can be sent back: visible ASCII without a semicolon.
 
 A value in quotes may hold an escaped line break, with which no request can be sent.
 """
-_ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
+_ALIAS = pattern(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 
 
 class Credentials(NamedTuple):

@@ -25,6 +25,7 @@ from .. import errors
 from ..cache import Cache, is_write
 from ..files.disk import http_time
 from ..model.uris import as_sent
+from ..patterns import pattern
 from ..version import __version__
 from .body import Body, Payload
 from .connection import (
@@ -67,9 +68,9 @@ _RENEWALS = 3
 
 _LOGIN_SERVICE = '/data/services/auth'
 _SESSION = '/data/JSESSION'
-_ELSEWHERE = re.compile(r'(^|/)(\.|%2e){1,2}(/|\Z)', re.IGNORECASE)
+_ELSEWHERE = pattern(r'(^|/)(\.|%2e){1,2}(/|\Z)', re.IGNORECASE)
 """A segment ``.`` or ``..`` of a path, also if encoded."""
-_SECONDS = re.compile(r'[0-9]{1,9}')
+_SECONDS = pattern(r'[0-9]{1,9}')
 _SECRET_HEADERS = frozenset({'authorization', 'cookie'})
 
 

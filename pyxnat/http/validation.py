@@ -8,11 +8,11 @@ portals answer with the others.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from .. import errors
+from ..patterns import pattern
 from .pages import PAGE_BYTES, is_page_name, is_page_type
 
 __all__ = [
@@ -86,7 +86,7 @@ ANY = Kind(frozenset(range(100, 600)), 'always', is_page=True)
 PART = Kind(frozenset({200, 206}), 'always', 'file', is_page=True)
 """The rest of a file, which the caller compares with its begin."""
 
-_FORMAT = re.compile(r'(?:^|&)format=([^&]*)')
+_FORMAT = pattern(r'(?:^|&)format=([^&]*)')
 _FORMATS = {
     'json': 'json',
     'csv': 'csv',
@@ -96,7 +96,7 @@ _FORMATS = {
     'tar.gz': 'tar',
     'tgz': 'tar',
 }
-_WITH_ID = re.compile(r'/(?:subjects|experiments|assessors)/[^/]+/?\Z')
+_WITH_ID = pattern(r'/(?:subjects|experiments|assessors)/[^/]+/?\Z')
 """Paths of elements that get an accession ID, which the response to their PUT names."""
 _MAY_BE_EMPTY = '/data/user/cache'
 """Files of a user outside of projects, for whose table XNAT 1.8.11 sends an empty body."""
@@ -120,7 +120,7 @@ _DECLARED: dict[str, bytes | tuple[bytes, ...]] = {
 _STORED = frozenset({'id', 'text'})
 """Contents of responses to writes."""
 _ID_BYTES = frozenset(b'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789{')
-_NO_TEXT = re.compile(rb'[\x00-\x08\x0e-\x1f\x7f]')
+_NO_TEXT = pattern(rb'[\x00-\x08\x0e-\x1f\x7f]')
 _WORDS = {'json': 'a JSON table of XNAT', 'xml': 'an XML document'}
 
 

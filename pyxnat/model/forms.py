@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import ProgrammingError
+from ..patterns import pattern
 from .near import did_you_mean
 
 __all__ = [
@@ -47,7 +48,7 @@ _GRIDS = frozenset({'datagrid', 'editgrid', 'datamap', 'tree', 'address'})
 """Types whose components are not fields of the form; XNAT cannot search them."""
 _TRUE = frozenset({'true', '1', 'yes'})
 _FALSE = frozenset({'false', '0', 'no'})
-_NUMBER = re.compile(r'[+-]?([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)([eE][+-]?[0-9]{1,3})?')
+_NUMBER = pattern(r'[+-]?([0-9]+|[0-9]*\.[0-9]+|[0-9]+\.)([eE][+-]?[0-9]{1,3})?')
 
 
 class FormField(NamedTuple):

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from ..errors import ProgrammingError
+from ..patterns import pattern
 from .levels import LEVELS
 from .near import did_you_mean, near, one_of
 from .schemas import Field, Registry, canonical
@@ -42,12 +43,12 @@ __all__ = [
 ]
 
 _XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
-_NAMED = re.compile(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*?))\](?=/|$)')
-_ONE_NAME = re.compile(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*))\](?=/|$)')
-_TYPE = re.compile(r'\[@xsi:type=([^\]]+)\]')
-_FULL = re.compile(r'([A-Za-z_][\w.-]*:[\w-]+)/(.+)', re.DOTALL)
-_LINES = re.compile(r'\n*[^\n]+|\n+')
-_ENTITIES = re.compile(r'[&<>\]]')
+_NAMED = pattern(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*?))\](?=/|$)')
+_ONE_NAME = pattern(r'\[@?name\s*=\s*(?:\'([^\']*)\'|"([^"]*)"|(.*))\](?=/|$)')
+_TYPE = pattern(r'\[@xsi:type=([^\]]+)\]')
+_FULL = pattern(r'([A-Za-z_][\w.-]*:[\w-]+)/(.+)', re.DOTALL)
+_LINES = pattern(r'\n*[^\n]+|\n+')
+_ENTITIES = pattern(r'[&<>\]]')
 _SCHEMAS = Path(__file__).parents[1] / 'server' / 'schemas'
 CORE = frozenset(
     {'ID', 'label', 'project', *(row.parent_field for row in LEVELS if row.parent_field)}
@@ -186,8 +187,8 @@ def find_setting(registry: Registry, kind: str, where: str, name: str, value: An
     """
     check_single(name, value)
     path = _path(registry, kind, where, name)
-    pattern = _ONE_NAME if path.count('[name') + path.count('[@name') == 1 else _NAMED
-    plain = canonical(pattern.sub('', path))
+    names = _ONE_NAME if path.count('[name') + path.count('[@name') == 1 else _NAMED
+    plain = canonical(names.sub('', path))
     field = registry.field(kind, plain)
     if field is None or not field.kind:
         raise _unknown(registry, kind, where, name, plain)
@@ -200,8 +201,7 @@ def find_setting(registry: Registry, kind: str, where: str, name: str, value: An
             f'{name!r} is a field of a nested element', remedy='Set it on that element.'
         )
     picks = tuple(
-        next(part for part in found if part) if any(found) else ''
-        for found in pattern.findall(path)
+        next(part for part in found if part) if any(found) else '' for found in names.findall(path)
     )
     return Setting(name, field, picks, _checked(field, name, as_text(value)))
 

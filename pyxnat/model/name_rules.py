@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from ..patterns import pattern
+
 __all__ = ['FILE', 'LABEL', 'PROJECT', 'RECONSTRUCTION', 'RESOURCE', 'NameRule']
 
 
@@ -24,17 +26,17 @@ class NameRule(NamedTuple):
     """Reserved names, in upper case; rejected in any case."""
 
 
-_WORD = re.compile(r'[A-Za-z0-9_-]')
-_IN_A_PATH = re.compile(r'[^%;/\\\x00]')
+_WORD = pattern(r'[A-Za-z0-9_-]')
+_IN_A_PATH = pattern(r'[^%;/\\\x00]')
 _WORDS = 'letters from a to z, digits, "_" and "-"'
 _ANY = 'anything but % ; / \\ and NUL'
 LABEL = NameRule(_WORD, _WORDS, 255, frozenset({'NULL'}))
 RESOURCE = NameRule(
-    re.compile(r'[A-Za-z0-9_.~-]'),
+    pattern(r'[A-Za-z0-9_.~-]'),
     'letters from a to z, digits and _ . ~ - (others are stored encoded)',
     65,
     frozenset({'NULL'}),
 )
 PROJECT = NameRule(_WORD, _WORDS, 200, frozenset({'NULL'}))
 RECONSTRUCTION = NameRule(_IN_A_PATH, _ANY, 255, frozenset({'NULL'}))
-FILE = NameRule(re.compile(r'[^%;\\\x00]'), 'anything but % ; \\ and NUL', 0)
+FILE = NameRule(pattern(r'[^%;\\\x00]'), 'anything but % ; \\ and NUL', 0)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from ..errors import MissingColumn, UnexpectedAnswer
+from ..patterns import pattern
 
 __all__ = ['ListedRow', 'number_in', 'size_of']
 
-_DIGITS = re.compile(r'[0-9]{1,18}')
+_DIGITS = pattern(r'[0-9]{1,18}')
 
 
 class ListedRow(dict[str, str]):

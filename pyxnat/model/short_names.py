@@ -5,11 +5,11 @@ The names are those of XNAT's XMLPathShortcuts. They are case-sensitive, unlike 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from ..errors import ProgrammingError, UnexpectedAnswer
+from ..patterns import pattern
 from .levels import LEVELS, level
 from .short_name_tables import ShortName
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 
-_PREDICATES = re.compile(r'\[[^\]]*\]')
+_PREDICATES = pattern(r'\[[^\]]*\]')
 
 READ_ONLY = frozenset(
     {

@@ -19,6 +19,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import six
 
 from ..errors import ConfigurationError
+from ..patterns import pattern
 from .rows import ListedRow
 
 __all__ = [
@@ -46,13 +47,13 @@ __all__ = [
 ENTRY = '/data'
 """Entry point of the REST application since XNAT 1.5; ``/REST`` is its older name."""
 
-_ENTRIES = re.compile(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
+_ENTRIES = pattern(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
 
 
-_FILE = re.compile(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
+_FILE = pattern(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
 _PLAIN = "/-._~!$&'()*+,=:@"
 """Characters, apart from letters and digits, that a path may hold unencoded."""
-_ALL_PLAIN = re.compile(f'[A-Za-z0-9{re.escape(_PLAIN)}]*')
+_ALL_PLAIN = pattern(f'[A-Za-z0-9{re.escape(_PLAIN)}]*')
 _without_slashes = methodcaller('strip', '/')
 _ERRORS = 'surrogateescape'
 """Error handler that keeps bytes that are not UTF-8, as Python does for file names."""

@@ -30,6 +30,7 @@ import six
 
 from ..errors import ProgrammingError
 from ..model.forms import PREFIX, is_form_name
+from ..patterns import pattern
 from .criteria_text import parse_text
 from .operators import OPERATORS, Operator, find_operator, find_rewritten
 
@@ -44,15 +45,13 @@ __all__ = [
     'spell',
 ]
 
-_FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
-_VARIABLE = re.compile(r'fields/field\[@?name\s*=(.*)\]/field', re.DOTALL)
-_PLAIN_NAME = re.compile(r'\w([\w .,:-]*\w)?')
-_DISPLAY_FIELD = re.compile(
-    r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL
-)
+_FIELD = pattern(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
+_VARIABLE = pattern(r'fields/field\[@?name\s*=(.*)\]/field', re.DOTALL)
+_PLAIN_NAME = pattern(r'\w([\w .,:-]*\w)?')
+_DISPLAY_FIELD = pattern(r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL)
 _BLANK = ' \t\r\n'
-_HARMLESS = re.compile(r'[A-Za-z0-9 _.;]*')
-_SQL = re.compile(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
+_HARMLESS = pattern(r'[A-Za-z0-9 _.;]*')
+_SQL = pattern(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
 
 
 class Field(NamedTuple):
@@ -128,12 +127,12 @@ class Field(NamedTuple):
 
 _TYPES = {'demographics': 'xnat:demographicData', 'metadata': 'xnat:subjectMetadata'}
 """Element of a subject whose type is abstract -> the concrete type to name in its path."""
-_NO_TEXT = re.compile(
+_NO_TEXT = pattern(
     r'AGE|GEN_AGE|DOB|EDUC|SES|DATE|\w+_DATE|LAST_MODIFIED|LAUNCH_TIME|\w+_COUNT|SCAN_COUNT_\w+=.*|'
     r'CNT_\w+=.*'
 )
 """Display fields of XNAT's own documents that hold numbers, dates or times."""
-_NO_TEXT_AT = re.compile(
+_NO_TEXT_AT = pattern(
     r'age|yob|dob|date|time|insert_date|last_modified|launch_time|startTime|frames'
 )
 """Last steps of schema paths that hold numbers, dates or times."""

@@ -17,21 +17,21 @@ after a single constraint; otherwise it must be the joiner of the whole expressi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn
 
 from ..errors import ProgrammingError
+from ..patterns import pattern
 from .operators import LONG_OPERATORS, find_operator
 
 __all__ = ['parse_text']
 
 _JOINERS = ('AND', 'OR')
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""\s*(?:(?P<quoted>'(?:[^']|'')*'|"(?:[^"]|"")*")(?=[\s),]|$)|(?P<mark>[()])|(?P<word>\S+))"""
 )
-_LIST_ITEM = re.compile(r"""\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|([^,'")][^,)]*))\s*""")
+_LIST_ITEM = pattern(r"""\s*(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|([^,'")][^,)]*))\s*""")
 _REMEDY = (
     "Write it as: xnat:mrSessionData/AGE > 80 AND (xnat:subjectData/GENDER = 'female' OR …), with "
     'white space around operators.'

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ..errors import DataError, ProgrammingError
 from ..files.disk import safe_name
 from ..model.levels import LEVELS, depth, level, level_names, parts_of_session
+from ..patterns import pattern
 
 __all__ = [
     'COLUMNS',
@@ -51,7 +52,7 @@ COLUMNS = {'type': 'scan/type', 'date': 'experiment/date'}
 
 _OF_FILES = {'path', 'name', 'n'}
 
-_SLASH = re.compile(r'/(?![^{}]*\})')
+_SLASH = pattern(r'/(?![^{}]*\})')
 """A slash outside braces."""
 
 _Segment = list[tuple[str, str]]

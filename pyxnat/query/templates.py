@@ -6,19 +6,19 @@ then only those are keys, and the other values stay as they are.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import six
 
 from ..errors import ProgrammingError
+from ..patterns import pattern
 from .criteria_text import parse_text
 
 __all__ = ['add_keys', 'fill_keys', 'keys']
 
-_KEY = re.compile(r'%\(([^()]*)\)s')
-_NAME = re.compile(r'[^()%]+')
+_KEY = pattern(r'%\(([^()]*)\)s')
+_NAME = pattern(r'[^()%]+')
 
 
 def add_keys(criteria: Any) -> list[Any]:

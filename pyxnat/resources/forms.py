@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ from ..model.forms import (
 )
 from ..model.item_xml import bundled, is_picked
 from ..model.levels import LEVELS, Level, level
+from ..patterns import pattern
 from ..query.paths import Path
 from ..query.plan import level_of_type
 from ..tables.table import Row
@@ -42,7 +42,7 @@ __all__ = [
     'write_forms',
 ]
 
-_BY_UUID = re.compile(r'form:[0-9a-f]{8}-[0-9a-f-]{27}/')
+_BY_UUID = pattern(r'form:[0-9a-f]{8}-[0-9a-f-]{27}/')
 _JSON = {'Content-Type': 'application/json'}
 
 LEVELS_WITH_FORMS = ('projects', 'subjects', 'experiments', 'scans', 'assessors')

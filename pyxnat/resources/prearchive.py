@@ -11,7 +11,6 @@ and ``restlet.services`` (1.7, 1.8).
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -22,6 +21,7 @@ from .. import errors
 from ..files.disk import safe_name
 from ..model import uris
 from ..model.wildcards import ANY, is_wildcard, matches
+from ..patterns import pattern
 from ..tables.json_stream import parse_result_set
 from ..tables.table import Row
 from .host import Host
@@ -60,8 +60,8 @@ _LONGEST_PAUSE_S = 5.0
 _REMEDY = 'Example: /prearchive/projects/P/20240131_120000123/S01_MR.'
 
 
-_ARCHIVED = re.compile(r'/(?:archive/)?(?:projects/[^/]+/)?(?:subjects/[^/]+/)?experiments/[^/?#]+')
-_WAITING = re.compile(r'/prearchive/projects/[^/]+/[^/]+/[^/?#]+')
+_ARCHIVED = pattern(r'/(?:archive/)?(?:projects/[^/]+/)?(?:subjects/[^/]+/)?experiments/[^/?#]+')
+_WAITING = pattern(r'/prearchive/projects/[^/]+/[^/]+/[^/?#]+')
 
 
 def path_of_session(line: str) -> str:

@@ -15,6 +15,7 @@ from ..model import uris
 from ..model.forms import display_field, find_field
 from ..model.kinds import TEXT, Kind, kinds_of_search
 from ..model.near import near, one_of
+from ..patterns import pattern
 from ..query import search_xml
 from ..query.criteria import Constraint, Field, Group, Saved, parse_where
 from ..query.search_xml import Bundle
@@ -32,7 +33,7 @@ _URI = f'{uris.ENTRY}/search'
 _LONGEST_KEY = 63
 """Characters of a key in XNAT's database; a longer one becomes ``df_alias_N``."""
 _SUBJECT = 'xnat:subjectData'
-_NO_EXPERIMENT = re.compile(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
+_NO_EXPERIMENT = pattern(r'xnat:(subjectData|projectData|reconstructedImageData)|.*[sS]canData')
 """Types above and below experiments; names of scan types follow a convention."""
 _ID_FIELDS = {
     _SUBJECT: 'SUBJECT_ID',

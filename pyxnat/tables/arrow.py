@@ -8,7 +8,6 @@ cell is null, in columns of text, too. A number with the fraction 0 is whole.
 from __future__ import annotations
 
 import os
-import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, islice
@@ -17,6 +16,7 @@ from typing import Any
 
 from ..errors import DataError, ProgrammingError
 from ..model.kinds import TEXT, Kind
+from ..patterns import pattern
 from .csv_stream import Row, cell_text, unfinished
 
 __all__ = ['Typed', 'write_parquet']
@@ -36,8 +36,8 @@ _TYPES = {
 }
 """Kind -> name of its Arrow type; any other is a string."""
 _ZEROS = {
-    'integer': re.compile(r'\A(-?[0-9]+)[.]0+\Z'),
-    'date': re.compile(r'\A([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]00:00:00([.]0+)?\Z'),
+    'integer': pattern(r'\A(-?[0-9]+)[.]0+\Z'),
+    'date': pattern(r'\A([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]00:00:00([.]0+)?\Z'),
 }
 """Kind -> texts that are of the kind without their zeros: ``42.0``, a day at 0:00."""
 _SOME_DAY = '1970-01-01 '

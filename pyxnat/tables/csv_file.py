@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError
+from ..patterns import pattern
 from .csv_stream import Row
 
 __all__ = ['NumberedRow', 'read_csv_file']
@@ -27,7 +28,7 @@ _BOMS = {  # that of UTF-32 begins with that of UTF-16
     codecs.BOM_UTF16_LE: 'utf-16',
     codecs.BOM_UTF16_BE: 'utf-16',
 }
-_SEP_LINE = re.compile(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)
+_SEP_LINE = pattern(r'"?sep=([,;\t|])"?(?:\r\n|\r|\n)', re.IGNORECASE)
 """First line with which Excel tells the delimiter."""
 _LONGEST_CELL = 2**31 - 1
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, TypeVar
@@ -20,6 +19,7 @@ import six
 
 from ..errors import DataError, UnexpectedAnswer
 from ..model.rows import ListedRow
+from ..patterns import pattern
 from .csv_stream import Row, texts
 
 __all__ = ['ResultSet', 'iter_result_set', 'parse_json', 'parse_result_set']
@@ -32,7 +32,7 @@ _LONGEST_TOKEN = 16
 """An error within this many characters of the end may come from a cut: ``-Infinity``, a pair of
 ``\\uXXXX``.
 """
-_BLANKS = re.compile(r'[ \t\n\r]*')
+_BLANKS = pattern(r'[ \t\n\r]*')
 _BEGIN = 60
 _REMEDY = 'Check that the URL is that of an XNAT server.'
 _NOTHING = (

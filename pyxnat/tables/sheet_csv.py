@@ -13,15 +13,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from ..patterns import pattern
 from .csv_file import read_csv_file
 from .sheet_rows import HIDDEN, SheetRow
 
 __all__ = ['read_csv_sheet', 'write_csv_sheet']
 
-_FORMULA = re.compile(r"'*[=+\-@\t\r]", re.DOTALL)
+_FORMULA = pattern(r"'*[=+\-@\t\r]", re.DOTALL)
 """Beginning of a text that is taken for a formula, or was with apostrophes."""
-_NUMBER = re.compile(r'[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?')
-_ESCAPED = re.compile(r"'+[=+\-@\t\r]", re.DOTALL)
+_NUMBER = pattern(r'[+-]?[0-9]+([.,][0-9]+)?([eE][+-]?[0-9]+)?')
+_ESCAPED = pattern(r"'+[=+\-@\t\r]", re.DOTALL)
 
 
 def write_csv_sheet(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime
 import io
-import re
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
+from ..patterns import pattern
 from .sheet_rows import HIDDEN, KEY, SheetRow
 
 __all__ = ['read_xlsx_sheet', 'write_xlsx_sheet']
@@ -18,7 +18,7 @@ __all__ = ['read_xlsx_sheet', 'write_xlsx_sheet']
 _LONGEST = 32767
 """Characters that a cell can have."""
 _TEXT = '@'
-_CODE = re.compile(r'_x([0-9A-Fa-f]{4})_')
+_CODE = pattern(r'_x([0-9A-Fa-f]{4})_')
 _WIDEST = 60
 
 

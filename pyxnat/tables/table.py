@@ -18,6 +18,7 @@ from typing import Any, Union, overload
 from ..errors import printable
 from ..model.kinds import Kind
 from ..model.wildcards import matches
+from ..patterns import pattern
 from .arrow import Typed, write_parquet
 from .csv_stream import (
     CsvDest,
@@ -52,9 +53,9 @@ _MOST_COLUMNS = 20
 _WIDEST = 40
 """Limits of a displayed table: rows, columns, characters of a cell."""
 _TOGETHER = 1000
-_NUMBER = re.compile(r'-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?')
+_NUMBER = pattern(r'-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,2})?')
 """A numeric cell; excludes labels such as ``007`` and numbers beyond the precision of a float."""
-_DATE = re.compile(r'[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)?')
+_DATE = pattern(r'[0-9]{4}-[0-9]{2}-[0-9]{2}( [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?)?')
 
 _Kinds = Union[Mapping[str, Kind], Callable[[], Mapping[str, Kind]]]
 

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / 'pyxnat'
 
 CLIENT: list[dict[str, str]] = [
-    {'errors': 'the error classes', 'version': 'the version'},
+    {'patterns': 'regular expressions', 'version': 'the version'},
+    {'errors': 'the error classes'},
     {'model': 'facts about XNAT: levels, fields, names, URIs, documents'},
     {'tables': 'tables of rows, CSV, JSON', 'files': 'the local disk, zip archives'},
     {'query': 'paths, criteria, search documents, plans', 'cache': 'stored answers and files'},
@@ -60,7 +61,7 @@ SERVER: list[dict[str, str]] = [
 GATE = ('pyxnat.http.folder', 'pyxnat.server.local')
 """The one module of the client that imports the server, in a function, and the module imported."""
 
-SHARED = {'errors', 'version', 'model', 'query'}
+SHARED = {'patterns', 'errors', 'version', 'model', 'query'}
 """Parts of the client that the server may import."""
 
 LIBRARIES = {

@@ -8,7 +8,6 @@ line that do not exist are missing. The last line of a file counts.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from ... import errors
 from ...files.disk import digest_of, fcntl, publish
+from ...patterns import pattern
 
 __all__ = ['LOCK', 'MANIFEST', 'Manifest', 'Verification', 'lock_folder', 'verify']
 
@@ -26,7 +26,7 @@ MANIFEST = 'MD5SUMS'
 LOCK = '.MD5SUMS.lock'
 """Name of the file that is locked while the manifest is written."""
 
-_LINE = re.compile(r'([0-9a-f]{32}) [ *](.+)')
+_LINE = pattern(r'([0-9a-f]{32}) [ *](.+)')
 
 
 @contextmanager

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import struct
 import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
+from ...patterns import pattern
 
 __all__ = ['DIRECTORY', 'Header', 'NotDicom', 'need_pydicom', 'read_header']
 
-_UID = re.compile(r'[0-9.]{1,64}')
+_UID = pattern(r'[0-9.]{1,64}')
 _TAGS = {
     'SOPClassUID': 0x00080016,
     'SOPInstanceUID': 0x00080018,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...errors import ProgrammingError
+from ...patterns import pattern
 from ...tables.sheet import KEY, Sheet, SheetRow
 
 __all__ = [
@@ -220,8 +221,8 @@ def _compare_cell(
     return Cell(name, exported, present, value, status)
 
 
-_DAY = re.compile(r'(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?')
-_LOCAL_DAY = re.compile(
+_DAY = pattern(r'(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?')
+_LOCAL_DAY = pattern(
     r'(\d{1,4})[./ -](\d{1,2})[./ -](\d{1,4})(?: [\d:., ]+(?:[AP]M)?)?', re.IGNORECASE
 )
 """A day, with or without a time, in the notation of some country."""

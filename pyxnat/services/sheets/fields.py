@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from ...model.forms import as_cell
 from ...model.item_xml import CORE, is_picked
 from ...model.levels import Level
 from ...model.schemas import Field
+from ...patterns import pattern
 from ...query.plan import columns_of, levels_of
 from ...resources.base import class_of
 from ...resources.forms import LEVELS_WITH_FORMS, FormColumn, form_columns, project_of
@@ -26,9 +26,9 @@ LEVELS = LEVELS_WITH_FORMS
 """Levels whose elements can be rows of a spreadsheet: those with fields that people edit."""
 _OWNER = 'experiment/ID'
 _BELOW_SESSIONS = ('scans', 'assessors')
-_NUMBER = re.compile(r'[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?')
-_WHOLE = re.compile(r'[+-]?[0-9]+')
-_ISO_DAY = re.compile(r'\d{4}-\d\d-\d\d.*')
+_NUMBER = pattern(r'[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?')
+_WHOLE = pattern(r'[+-]?[0-9]+')
+_ISO_DAY = pattern(r'\d{4}-\d\d-\d\d.*')
 _TRUTH = {'1': True, 'true': True, '0': False, 'false': False}
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .... import errors
+from ....patterns import pattern
 from ..arrangement import Grouping
 from ..members import Member
 from .names import labels_of, session_text
@@ -18,8 +19,8 @@ from .tables import Dataset, People
 
 __all__ = ['BidsGrouping']
 
-_SUBJECT = re.compile(r'(?:^|/)sub-([0-9A-Za-z+]+)(?=[_/.])')
-_SESSION = re.compile(r'[/_]ses-([0-9A-Za-z+]+)(?=[_/.])')
+_SUBJECT = pattern(r'(?:^|/)sub-([0-9A-Za-z+]+)(?=[_/.])')
+_SESSION = pattern(r'[/_]ses-([0-9A-Za-z+]+)(?=[_/.])')
 _SHOWN = 5
 
 

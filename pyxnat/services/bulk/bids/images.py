@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ....files.disk import safe_name
+from ....patterns import pattern
 from ..wanted import RemoteFile
 from .mapping import Mapped, Rules, Scan
 from .names import ECHOES, Name
@@ -17,8 +18,8 @@ __all__ = ['Image', 'Left', 'Placed', 'extension_of', 'images_of', 'place_images
 _IMAGES = ('.nii.gz', '.nii')
 _SIDECARS = ('.json', '.bval', '.bvec')
 _DICOM = ('DICOM', 'DCM', 'SECONDARY')
-_ECHO = re.compile(r'_e(\d+)(?=_|$)')
-_PART = re.compile(r'_(ph|real|imaginary)(?=_|$)')
+_ECHO = pattern(r'_e(\d+)(?=_|$)')
+_PART = pattern(r'_(ph|real|imaginary)(?=_|$)')
 _PARTS = {'ph': 'phase', 'real': 'real', 'imaginary': 'imag'}
 
 

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .... import errors
+from ....patterns import pattern
 from .names import DATATYPES, ENTITIES, SUFFIXES, plain
 
 __all__ = ['DEFAULT', 'Mapped', 'Rules', 'Scan', 'read_rules']
@@ -34,7 +35,7 @@ __all__ = ['DEFAULT', 'Mapped', 'Rules', 'Scan', 'read_rules']
 _CONDITIONS = ('scan', 'type', 'description', 'quality', 'session')
 _RULE_KEYS = (*_CONDITIONS, 'suffix', 'datatype', 'entities', 'skip')
 _FILE_KEYS = ('rules', 'resources', 'participants', 'sessions', 'defaults')
-_FILLED = re.compile(r'\{(type|description|scan)\}')
+_FILLED = pattern(r'\{(type|description|scan)\}')
 _OWN_ENTITIES = ('sub', 'ses')
 
 DEFAULT: dict[str, Any] = {
