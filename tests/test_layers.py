@@ -24,7 +24,7 @@ EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy', 'P
 """Libraries of the extras ``server`` and ``demo``."""
 OPTIONAL = {
     'tables': {'openpyxl', 'pandas', 'pyarrow'},
-    'http': {'tqdm'},
+    'http': {'netrc', 'tqdm', 'urllib'},
     'services': {'concurrent', 'dask', 'matplotlib', 'networkx', 'pydicom', 'sqlite3'},
     'apps': {'click', 'fsspec', 'keyring', 'rich'},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import uuid
+import secrets
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -185,7 +185,7 @@ class Form(Payload):
     """
 
     def __init__(self, inner: Payload, name: str) -> None:
-        self._boundary = uuid.uuid4().hex
+        self._boundary = secrets.token_hex(16)
         about = (
             f'--{self._boundary}\r\nContent-Disposition: form-data; name="file"; '
             f'filename="{name}"\r\n'

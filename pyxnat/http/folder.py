@@ -16,7 +16,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
-from urllib.request import url2pathname
 
 import httplib2
 
@@ -133,6 +132,8 @@ class Folder:
     def __init__(self, server: str, as_owner: bool) -> None:
         self.server = server
         self.as_owner = as_owner
+        from urllib.request import url2pathname  # slow, and only a folder needs it
+
         self.path = Path(url2pathname(urlsplit(server).path)).resolve()
         self._place: Any = None
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import netrc
 import os
 import re
 import stat
@@ -255,6 +254,8 @@ def _from_netrc(given: _Given) -> _Given:
     path = Path(os.environ.get('NETRC', Path.home() / '.netrc'))
     if not given.server or not path.is_file():
         return _Given()
+    import netrc  # few programs need it
+
     try:
         entry = netrc.netrc(str(path)).authenticators(
             urlsplit(normalise_server(given.server)).hostname or ''

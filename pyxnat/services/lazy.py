@@ -1,11 +1,32 @@
-"""Services that are loaded on first access."""
+"""Services and functions that are loaded when they are used first."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-__all__ = ['forget', 'service']
+__all__ = ['forget', 'function', 'service']
+
+
+def function(path: str) -> Callable[..., Any]:
+    """Return a function, or a class, that is imported when it is called first.
+
+    Parameters
+    ----------
+    path : str
+        Module below ``pyxnat``, and function: ``services.bulk.insert.insert``.
+    """
+    module, _, name = path.rpartition('.')
+
+    def call(*values: Any, **options: Any) -> Any:
+        return _load(module, name)(*values, **options)
+
+    return call
+
+
+def _load(module: str, name: str) -> Any:
+    return getattr(import_module(f'..{module}', __package__), name)
 
 
 def service(path: str, host: str = '') -> Any:
@@ -42,7 +63,7 @@ class _Service:
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return self
-        cls = getattr(import_module(f'..{self._module}', __package__), self._class)
+        cls = _load(self._module, self._class)
         made = cls(getattr(instance, self._host) if self._host else instance)
         # all threads get the service of the first
         return instance.__dict__.setdefault(self._name, made)

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ... import errors
 from ...query.layouts import LAYOUT
 from ...resources import Element
 from ...resources.base import class_of
 from ...resources.host import Host
+from ..lazy import function
 from . import bids
 from .arrangement import Arrangement
 from .download import download, rehearse
-from .engines import map_on
-from .insert import insert
 from .listed import fetch_listed
 from .manifest import Verification, verify
-from .mapping import Mapped, map_elements
 from .members import Source
-from .partitions import Connect, Partition, Recipe, partitions
 from .report import Report
-from .upload import upload
+
+if TYPE_CHECKING:
+    from .engines import map_on
+    from .insert import insert
+    from .mapping import Mapped, map_elements
+    from .partitions import Connect, Partition, Recipe, partitions
+    from .upload import upload
+else:  # a program that downloads needs none of them
+    insert = function('services.bulk.insert.insert')
+    upload = function('services.bulk.upload.upload')
+    map_elements = function('services.bulk.mapping.map_elements')
+    map_on = function('services.bulk.engines.map_on')
+    partitions = function('services.bulk.partitions.partitions')
+    Partition = function('services.bulk.partitions.Partition')
+    Recipe = function('services.bulk.partitions.Recipe')
 
 __all__ = ['Bulk']
 
