@@ -124,6 +124,16 @@ def test_a_download_copies_from_the_mount(on_hub: Any, data: Path, tmp_path: Pat
     assert set(FILES.values()) <= set(contents)
 
 
+def test_an_offline_download_copies_what_is_mounted(
+    on_hub: Any, data: Path, tmp_path: Path
+) -> None:
+    project = on_hub('xnat:projectData', 'HERE')
+    project.host.bulk.rehearse(project)  # no file is in the cache
+    project.host.cache.mode = 'offline'
+    report = project.download(tmp_path / 'out').check()
+    assert {Path(tmp_path / 'out', place).read_bytes() for place in report.ok} == {*FILES.values()}
+
+
 def damage(place: Path, kind: str) -> None:
     """Make a mounted file one that must not be read."""
     content = place.read_bytes()

@@ -95,3 +95,14 @@ def test_what_is_missing_offline_is_named_with_the_remedy(
         xnat.select(f'/projects/{P}{SELECTIONS["session"]}').download(tmp_path / 'none')
     with pytest.raises(errors.OfflineError, match='jobs=4'):
         xnat.select(f'/projects/{P}{SELECTIONS["session"]}/scans').download(tmp_path / 'zip')
+
+
+def test_listed_files_come_from_the_cache_offline(xnat: Any, P: str, tmp_path: Path) -> None:
+    kept, *others = xnat.select(f'/projects/{P}{SELECTIONS["scan"]}//files')
+    kept.get()
+    xnat.cache.mode = 'offline'
+    assert xnat.bulk.fetch({'kept': kept}, tmp_path, beside=others).check().ok == ['kept']
+    assert (tmp_path / 'kept').stat().st_size == int(kept.row['Size'])
+    places = {f'place-{number}': file for number, file in enumerate(others)}
+    with pytest.raises(errors.OfflineError, match=r'place-0.*interface\.prefetch'):
+        xnat.bulk.fetch({'kept': kept, **places}, tmp_path)

@@ -7,7 +7,7 @@ import stat
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +22,6 @@ from ...http.progress import progress_bar
 from ...model import uris
 from ...query.layouts import LAYOUT, Layout, check_places
 from ...query.paths import read
-from ...resources import Element
 from ...resources.host import Host
 from ..isolation import some_names
 from ..offline import CachedFiles, check_cached
@@ -107,20 +106,8 @@ def download(
         if is_only_run:
             downloader.remove_temporaries(missing, began)
             sidecar.remove_temporaries(began)
-        is_offline = interface.cache.is_offline
-        if is_offline:
-            check_cached(
-                [file.place for file in missing if downloader.in_cache(file) is None],
-                selection.url if isinstance(selection, Element) else repr(selection),
-            )
         with progress_bar(sum(file.size or 0 for file in missing), 'B', progress) as bar:
-            downloader.run(
-                missing,
-                lambda remaining: downloader.requests_for(
-                    remaining, everything, scope_of(files, limit)
-                ),
-                bar,
-            )
+            downloader.run(missing, everything, scope_of(files, limit), bar)
         plan.complete(folder, downloader.report)
     return downloader.report.finish()
 
@@ -348,7 +335,8 @@ class Downloader(WorkerPool):
     def run(
         self,
         missing: list[RemoteFile],
-        plan: Callable[[list[RemoteFile]], list[Single | Zipped]],
+        listed: Sequence[RemoteFile],
+        scope: Scope,
         bar: Any,
     ) -> None:
         """Fetch missing files, and write the manifest.
@@ -357,43 +345,58 @@ class Downloader(WorkerPool):
 
         Parameters
         ----------
-        missing : list of RemoteFile
-            Files to fetch.
-        plan : callable
-            Returns the requests for files.
+        missing, listed, scope
+            As in `plan_pieces`.
         bar : object
             Progress bar.
+
+        Raises
+        ------
+        OfflineError
+            The cache is offline, and some files are not on this machine.
         """
         self._bar = bar
+        pieces = self._pieces(missing, listed, scope)
         try:
-            while missing:
+            while pieces:
                 self._retries = []
-                self.each(self._fetch, plan(missing))
-                if len(self._retries) == len(missing):
-                    plan = _singly
+                self.each(self._fetch, pieces)
+                brought_none = len(self._retries) == len(missing)
                 missing = self._retries
+                pieces = (
+                    [Single(file) for file in missing]
+                    if brought_none
+                    else self._pieces(missing, listed, scope)
+                )
         except BaseException:
             with suppress(OSError):  # the disk may be full
                 self._manifest.rewrite({**self._verified, **self._just_published()})
             raise
         self._manifest.rewrite(self._verified)
 
-    def requests_for(
+    def _pieces(
         self, missing: list[RemoteFile], listed: Sequence[RemoteFile], scope: Scope
     ) -> list[Single | Zipped]:
-        """Return the pieces of a download; files on the mount or in the cache are single ones.
+        """Return the pieces of a download; each file of this machine is a single one.
 
-        Parameters
-        ----------
-        missing, listed, scope
-            As in `plan_pieces`.
+        Raises
+        ------
+        OfflineError
+            The cache is offline, and some files are not on this machine.
         """
-        if self._host.cache.is_offline:
-            return _singly(missing)
-        local = {file.uri for file in missing if self.on_mount(file) is not None}
-        remote = [file for file in missing if file.uri not in local]
-        pieces = plan_pieces(remote, listed, scope, self._jobs)
-        return [*_singly(file for file in missing if file.uri in local), *pieces]
+        local: list[Single | Zipped] = []
+        remote = []
+        for file in missing:
+            source = self._find_local(file)
+            if source is None:
+                remote.append(file)
+            else:
+                local.append(Single(file, source))
+        if remote and self._host.cache.is_offline:
+            check_cached(
+                [file.place for file in remote], self._host.connection.server + remote[0].uri
+            )
+        return [*local, *plan_pieces(remote, listed, scope, self._jobs)]
 
     def _just_published(self) -> dict[str, str]:
         """Return place -> MD5 of files completed during the interruption."""
@@ -410,20 +413,13 @@ class Downloader(WorkerPool):
             self._retries += self._fetch_zip(piece)
             return
         try:
-            self._fetch_single(piece.file)
+            self._fetch_single(piece.file, piece.source)
         except (errors.DatabaseError, OSError) as error:
             self.add_failure(piece.file.place, error)
 
-    def _fetch_single(self, file: RemoteFile) -> None:
+    def _fetch_single(self, file: RemoteFile, source: Path | None) -> None:
         target = self._prepare_place(file)
-        mounted = self.on_mount(file)
-        if mounted is not None:
-            self._copy_local(file, mounted, target)
-            return
-        if self._host.cache.is_offline:
-            source = self.in_cache(file)
-            check_cached([] if source else [file.place], self._host.connection.server + file.uri)
-            assert source is not None
+        if source is not None:
             self._copy_local(file, source, target)
             return
 
@@ -433,14 +429,13 @@ class Downloader(WorkerPool):
         fetch(self._host.connection.transport, file.uri, opened, Expected(file.size, file.md5))
         self._record(file, target)
 
-    def in_cache(self, file: RemoteFile) -> Path | None:
-        """Return the path of a file in the cache, None if it is not there."""
-        return self._cached.find(file.uri, file.md5)
-
-    def on_mount(self, file: RemoteFile) -> Path | None:
-        """Return the path of a file on the mount, None if it is not there."""
+    def _find_local(self, file: RemoteFile) -> Path | None:
+        """Return the path of a file on the mount or, offline, in the cache; None if in neither."""
         mount = self._host.transfer.mount
-        return mount.find(file.above, file.label, file.path, file.size) if mount else None
+        found = mount.find(file.above, file.label, file.path, file.size) if mount else None
+        if found is None and self._host.cache.is_offline:
+            found = self._cached.find(file.uri, file.md5)
+        return found
 
     def _copy_local(self, file: RemoteFile, source: Path, target: Path) -> None:
         with (
@@ -567,7 +562,3 @@ class _Watched(Incoming):
 
 class _WrongContent(Exception):
     """A file in a zip differs from the listing in size or digest."""
-
-
-def _singly(files: Iterable[RemoteFile]) -> list[Single | Zipped]:
-    return [Single(file) for file in files]

@@ -12,7 +12,6 @@ from ...model.rows import size_of
 from ...query.paths import uri_of
 from ...resources.host import Host
 from .download import Downloader
-from .pieces import plan_pieces
 from .report import Report
 from .wanted import RemoteFile, Scope
 
@@ -50,7 +49,7 @@ def fetch_listed(
     listed = [*wanted, *(_remote_file(file, '') for file in beside)]
     downloader = Downloader(interface, target, Report('downloaded', f'to {target}'), jobs)
     with progress_bar(sum(file.size or 0 for file in wanted), 'B', False) as bar:
-        downloader.run(wanted, lambda remaining: plan_pieces(remaining, listed, _WHOLE, jobs), bar)
+        downloader.run(wanted, listed, _WHOLE, bar)
     return downloader.report.finish()
 
 

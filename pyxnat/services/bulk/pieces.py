@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from ...files.zips import inner_path
 from ...model import uris
+from ...patterns import pattern
 from .wanted import RemoteFile, Scope
 
 __all__ = ['BIG', 'FEW', 'MOST_ZIPPED', 'Finder', 'Single', 'Zipped', 'plan_pieces']
@@ -28,13 +30,15 @@ MOST_ZIPPED = 64 * 2**20
 _LEAST_ZIPPED = 16 * 2**20
 _MOST_IDS = 50
 
-_SCAN_ENTRY = re.compile(r'(?:^|/)scans/([^/]+)/resources/([^/]+)/files/(.+)', re.DOTALL)
+_SCAN_ENTRY = pattern(r'(?:^|/)scans/([^/]+)/resources/([^/]+)/files/(.+)', re.DOTALL)
 
 
 class Single(NamedTuple):
-    """Request for a single file."""
+    """Request for a single file, or its copy from this machine."""
 
     file: RemoteFile
+    source: Path | None = None
+    """Its path on this machine; `None` if it is fetched from the server."""
 
     @property
     def size(self) -> int:

@@ -17,7 +17,6 @@ from ...query.layouts import LAYOUT, Layout, check_places
 from ...resources.host import Host
 from ..bulk.download import Downloader
 from ..bulk.manifest import LOCK, MANIFEST, Manifest
-from ..bulk.pieces import plan_pieces
 from ..bulk.report import Report
 from ..bulk.sidecar import SIDECAR
 from ..bulk.wanted import RemoteFile, Scope, files_below, list_files
@@ -236,7 +235,7 @@ class Lock:
             )
         folder.mkdir(parents=True, exist_ok=True)
         if missing and xnat is not None:
-            self._fetch(xnat, missing, Downloader(xnat, folder, report, jobs), progress, jobs)
+            self._fetch(xnat, missing, Downloader(xnat, folder, report, jobs), progress)
         return report.finish()
 
     def _fetch(
@@ -245,7 +244,6 @@ class Lock:
         missing: list[FileLine],
         downloader: Downloader,
         progress: bool | None,
-        jobs: int,
     ) -> None:
         listed = list(list_files(files_below(selected(self.header, host)), Layout(LAYOUT)))
         by_path = {file.place: file for file in listed}
@@ -268,7 +266,7 @@ class Lock:
             else:
                 todo.append(there._replace(place=_place(line), other=_place(line)))
         with progress_bar(sum(file.size or 0 for file in todo), 'B', progress) as bar:
-            downloader.run(todo, lambda rest: plan_pieces(rest, listed, _PARTS, jobs), bar)
+            downloader.run(todo, listed, _PARTS, bar)
 
     def update(self, xnat: Host) -> LockDiff:
         """Rewrite the lock file from the present listings; return the differences.
