@@ -37,6 +37,7 @@ __all__ = [
     'publish',
     'remove_older',
     'safe_name',
+    'temporaries_in',
 ]
 
 CHUNK = 256 * 1024
@@ -55,7 +56,7 @@ _NAME_BYTES = 200
 temporary files.
 """
 
-_UNSAFE = pattern(
+_UNSAFE = re.compile(
     r'[\x00-\x1f\x7f/\\]|\A%\Z|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))'
     + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else '')
 )
@@ -101,6 +102,16 @@ def remove_older(path: Path, before: float) -> None:
     with suppress(FileNotFoundError):
         if path.stat().st_mtime < before:
             path.unlink()
+
+
+def temporaries_in(folder: Path) -> list[Path]:
+    """Return the temporary files of `publish` in a folder; none if it cannot be read."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in entries]
+    except OSError:
+        return []
+    return [folder / name for name in names if name.startswith('.') and name.endswith(PART)]
 
 
 @contextmanager

@@ -29,7 +29,7 @@ _VALUE = pattern(r'[!-:<-~]+')
 
 A value in quotes may hold an escaped line break, with which no request can be sent.
 """
-_ALIAS = pattern(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
+_ALIAS = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}', re.IGNORECASE)
 
 
 class Credentials(NamedTuple):

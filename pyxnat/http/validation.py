@@ -8,6 +8,7 @@ portals answer with the others.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -86,7 +87,7 @@ ANY = Kind(frozenset(range(100, 600)), 'always', is_page=True)
 PART = Kind(frozenset({200, 206}), 'always', 'file', is_page=True)
 """The rest of a file, which the caller compares with its begin."""
 
-_FORMAT = pattern(r'(?:^|&)format=([^&]*)')
+_FORMAT = re.compile(r'(?:^|&)format=([^&]*)')
 _FORMATS = {
     'json': 'json',
     'csv': 'csv',
@@ -96,7 +97,7 @@ _FORMATS = {
     'tar.gz': 'tar',
     'tgz': 'tar',
 }
-_WITH_ID = pattern(r'/(?:subjects|experiments|assessors)/[^/]+/?\Z')
+_WITH_ID = re.compile(r'/(?:subjects|experiments|assessors)/[^/]+/?\Z')
 """Paths of elements that get an accession ID, which the response to their PUT names."""
 _MAY_BE_EMPTY = '/data/user/cache'
 """Files of a user outside of projects, for whose table XNAT 1.8.11 sends an empty body."""

@@ -387,7 +387,7 @@ def is_picked(name: str) -> bool:
 
     An example is ``fields/field[name=smoker]/field``.
     """
-    return _ONE_NAME.search(name) is not None
+    return '[' in name and _ONE_NAME.search(name) is not None
 
 
 def write_inner(registry: Registry, kind: str, identity: str, settings: Iterable[Setting]) -> Node:

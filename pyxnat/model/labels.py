@@ -8,8 +8,9 @@ that no path can hold.
 
 from __future__ import annotations
 
+import re
+
 from ..errors import ProgrammingError
-from ..patterns import pattern
 from .levels import LEVELS, level
 from .name_rules import NameRule
 
@@ -44,7 +45,7 @@ _REFUSED = {
 _STEPS = frozenset({'', '.', '..'})
 CHECKED = frozenset(row.plural for row in LEVELS if row.is_item)
 """Levels whose names are checked before they are sent; resources and files check their own."""
-_UNQUOTED = pattern(r'[A-Za-z0-9._~-]+')
+_UNQUOTED = re.compile(r'[A-Za-z0-9._~-]+')
 
 
 def needs_id(plural: str, name: str) -> bool:

@@ -26,7 +26,7 @@ class NameRule(NamedTuple):
     """Reserved names, in upper case; rejected in any case."""
 
 
-_WORD = pattern(r'[A-Za-z0-9_-]')
+_WORD = re.compile(r'[A-Za-z0-9_-]')
 _IN_A_PATH = pattern(r'[^%;/\\\x00]')
 _WORDS = 'letters from a to z, digits, "_" and "-"'
 _ANY = 'anything but % ; / \\ and NUL'

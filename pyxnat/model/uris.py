@@ -53,7 +53,9 @@ _ENTRIES = pattern(r'^(/(data|REST)(/archive)?|/archive)(?=/|$)')
 _FILE = pattern(r'^(.*?/resources/[^/]+/files/)(.+)$', re.DOTALL)
 _PLAIN = "/-._~!$&'()*+,=:@"
 """Characters, apart from letters and digits, that a path may hold unencoded."""
-_ALL_PLAIN = pattern(f'[A-Za-z0-9{re.escape(_PLAIN)}]*')
+_LABEL = re.compile(r'[A-Za-z0-9._-]+')
+_ENCODED_TWICE = pattern('%25(?=[0-9A-Fa-f]{2})')
+_ALL_PLAIN = re.compile(f'[A-Za-z0-9{re.escape(_PLAIN)}]*')
 _without_slashes = methodcaller('strip', '/')
 _ERRORS = 'surrogateescape'
 """Error handler that keeps bytes that are not UTF-8, as Python does for file names."""
@@ -178,7 +180,9 @@ def as_sent(uri: str) -> str:
     if _is_decoded(path):
         encoded = _quote(path, safe='/', errors=_ERRORS)
     else:
-        encoded = re.sub('%25(?=[0-9A-Fa-f]{2})', '%', _quote(path, safe=_PLAIN, errors=_ERRORS))
+        encoded = _quote(path, safe=_PLAIN, errors=_ERRORS)
+        if '%25' in encoded:
+            encoded = _ENCODED_TWICE.sub('%', encoded)
     return f'{found[1]}{encoded}{mark}{query}'
 
 
@@ -192,7 +196,7 @@ def is_label(name: str) -> bool:
 
     Other names it stores percent-encoded, as they were sent.
     """
-    return bool(re.fullmatch(r'[A-Za-z0-9._-]+', name))
+    return _LABEL.fullmatch(name) is not None
 
 
 def is_plain(path: str) -> bool:

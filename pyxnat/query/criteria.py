@@ -45,10 +45,12 @@ __all__ = [
     'spell',
 ]
 
-_FIELD = pattern(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
+_FIELD = re.compile(r'(?:([A-Za-z_][\w-]*:[A-Za-z_]\w*)(?:[/.]|$))?(.*)', re.DOTALL)
 _VARIABLE = pattern(r'fields/field\[@?name\s*=(.*)\]/field', re.DOTALL)
 _PLAIN_NAME = pattern(r'\w([\w .,:-]*\w)?')
-_DISPLAY_FIELD = pattern(r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL)
+_DISPLAY_FIELD = re.compile(
+    r'[A-Z][A-Z0-9_]*(:[A-Z0-9]+_CUSTOM-FORM_[A-Z0-9_-]+)?(=.*)?', re.DOTALL
+)
 _BLANK = ' \t\r\n'
 _HARMLESS = pattern(r'[A-Za-z0-9 _.;]*')
 _SQL = pattern(r'(SELECT|INSERT|UPDATE|DELETE|DROP|ALTER|CREATE) ')
@@ -139,7 +141,8 @@ _NO_TEXT_AT = pattern(
 
 
 def _typed(datatype: str, name: str) -> str:
-    variable = _VARIABLE.fullmatch(name) if datatype == 'xnat:subjectData' else None
+    is_field = datatype == 'xnat:subjectData' and name.startswith('fields/')
+    variable = _VARIABLE.fullmatch(name) if is_field else None
     if variable is not None and variable.group(1).strip(_BLANK) != variable.group(1):
         raise ProgrammingError(
             f'{variable.group(1)!r} cannot be a criterion: XNAT ignores blanks around the name',

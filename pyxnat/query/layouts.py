@@ -52,6 +52,7 @@ COLUMNS = {'type': 'scan/type', 'date': 'experiment/date'}
 
 _OF_FILES = {'path', 'name', 'n'}
 
+_NUMBER = pattern(r'n(:0?\d)?')
 _SLASH = pattern(r'/(?![^{}]*\})')
 """A slash outside braces."""
 
@@ -211,7 +212,7 @@ def _value(field: str, values: Mapping[str, str]) -> str:
 
 def _name(field: str) -> str:
     """Return the name of a field, without the number of digits of ``n``."""
-    return 'n' if re.fullmatch(r'n(:0?\d)?', field) else field
+    return 'n' if _NUMBER.fullmatch(field) else field
 
 
 def _is_field(field: str) -> bool:

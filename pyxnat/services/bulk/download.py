@@ -15,7 +15,17 @@ from typing import IO, TYPE_CHECKING, Any
 
 from ... import errors
 from ...cache import Incoming
-from ...files.disk import CHUNK, PART, alike, digest_of, http_time, names_on, publish, remove_older
+from ...files.disk import (
+    CHUNK,
+    PART,
+    alike,
+    digest_of,
+    http_time,
+    names_on,
+    publish,
+    remove_older,
+    temporaries_in,
+)
 from ...files.unzip_stream import Unzipping, unzip
 from ...http.download import Expected, fetch
 from ...http.progress import progress_bar
@@ -325,7 +335,7 @@ class Downloader(WorkerPool):
             folder, _, name = file.place.rpartition('/')
             names.setdefault(folder, []).append(name)
         for folder in names:
-            temporaries = list((self._folder / folder).glob(f'.*{PART}'))
+            temporaries = temporaries_in(self._folder / folder)
             prefixes = {f'.{name[:50]}' for name in names[folder]} if temporaries else set()
             for temporary in temporaries:
                 if temporary.name.removesuffix(PART).rpartition('.')[0] in prefixes:

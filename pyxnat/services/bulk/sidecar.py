@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import errors
-from ...files.disk import PART, publish, remove_older, safe_name
+from ...files.disk import publish, remove_older, safe_name, temporaries_in
 from ...model.copies import Item, read_item
 from ...query.paths import read
 from .manifest import Manifest
@@ -174,7 +174,7 @@ class Sidecar:
     def remove_temporaries(self, before: float) -> None:
         """Remove temporary files that a killed run left: those of before a time."""
         for folder in (self.path, self.path / 'documents'):
-            for temporary in folder.glob(f'.*{PART}'):
+            for temporary in temporaries_in(folder):
                 remove_older(temporary, before)
 
     def _read(self, name: str, kind: Any) -> list[Any]:
