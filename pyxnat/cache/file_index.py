@@ -198,5 +198,5 @@ def _read(path: Path) -> FileRecord | None:
     except (OSError, ValueError, TypeError, RecursionError):
         return None
     *texts, size = (*record[:2], *record[3:], record.size)
-    is_sound = all(isinstance(text, str) for text in texts) and type(size) is int and size >= 0
+    is_sound = {*map(type, texts)} == {str} and type(size) is int and size >= 0
     return record if is_sound else None

@@ -323,7 +323,8 @@ class Http(httplib2.Http):
         scheme, _, rest = uri.partition('://')
         authority, slash, target = rest.partition('/')
         conn = self.connections.get(f'{scheme}:{authority}')
-        if conn is None or not (slash and _is_plain(target)) or not headers.keys() >= _HEADERS:
+        is_plain = slash and target.isascii() and target.isprintable() and '#' not in target
+        if conn is None or not is_plain or ' ' in target or not headers.keys() >= _HEADERS:
             found: tuple[httplib2.Response, bytes] = super().request(
                 uri, method, body, headers, connection_type=connection_type
             )
@@ -339,29 +340,19 @@ class Http(httplib2.Http):
         headers: dict[str, str],
     ) -> tuple[httplib2.Response, bytes]:
         with self._sending:
-            return self._exchange(conn, request_uri, method, body, headers)
-
-    def _exchange(
-        self,
-        conn: http.client.HTTPConnection,
-        request_uri: str,
-        method: str,
-        body: Payload,
-        headers: dict[str, str],
-    ) -> tuple[httplib2.Response, bytes]:
-        was_open = self._ready(conn, body.may_repeat(method))
-        with suppress(BrokenPipeError, ConnectionResetError):
-            # A server may refuse an upload before it has read all of it; then its response can
-            # be read. If there is none, reading it raises.
-            conn.request(method, request_uri, body.open(), headers)
-        conn.response_class = Response
-        raw = conn.getresponse()
-        self.last_used = time.monotonic()
-        if was_open:
-            self._kept.add(conn)
-        response = httplib2.Response(raw)
-        self.raw = raw
-        return response, b''
+            was_open = self._ready(conn, body.may_repeat(method))
+            with suppress(BrokenPipeError, ConnectionResetError):
+                # A server may refuse an upload before it has read all of it; then its response can
+                # be read. If there is none, reading it raises.
+                conn.request(method, request_uri, body.open(), headers)
+            conn.response_class = Response
+            raw = conn.getresponse()
+            self.last_used = time.monotonic()
+            if was_open:
+                self._kept.add(conn)
+            response = httplib2.Response(raw)
+            self.raw = raw
+            return response, b''
 
     def _ready(self, conn: http.client.HTTPConnection, repeatable: bool) -> bool:
         """Open the connection if it is not; return whether it was."""
@@ -383,11 +374,6 @@ class Http(httplib2.Http):
             conn.connect()
         conn.sock.settimeout(self.timeouts.read_s)
         return was_open
-
-
-def _is_plain(target: str) -> bool:
-    """Return whether a path with its query can be sent as it is."""
-    return target.isascii() and target.isprintable() and ' ' not in target and '#' not in target
 
 
 def _is_stale(sock: socket.socket, wait_s: float) -> bool:

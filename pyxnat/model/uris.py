@@ -220,6 +220,8 @@ def is_reachable(path: str) -> bool:
     >>> is_reachable('50%.txt'), is_reachable('a%20b.txt'), is_reachable('a;b.txt')
     (False, False, False)
     """
+    if is_plain(path):
+        return True
     sent = as_sent(f'/data/projects/P/resources/1/files/{quote_path(path)}')
     is_changed = '%' in path and re.search('%(25|20|2B)', sent, re.IGNORECASE) is not None
     return not (is_changed or why_unreachable(path.replace('%', '')))

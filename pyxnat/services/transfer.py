@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import errors
 from ..cache import FileRecord
 from ..files import zips
+from ..files.archives import unpackable
 from ..files.disk import copy_file, digest_of, http_time, md5_of, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
@@ -33,16 +34,10 @@ from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
 from .isolation import Divided, not_stored, some_names
-from .lazy import function
 from .mount import Mount
 from .offline import CachedFiles, check_cached
 from .placed import Placed
 from .zipped_file import fetch_from_zip, is_in_zips_alone
-
-if TYPE_CHECKING:
-    from ..files.archives import unpackable
-else:  # few programs send archives
-    unpackable = function('files.archives.unpackable')
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
 
