@@ -50,6 +50,8 @@ def _remote(folder: Path) -> Interface:
         return connection
     if folder not in _REMOTES:
         about = State(folder / 'mirror').about
+        if 'server' not in about:
+            raise errors.ConfigurationError('it has no server: open Mirror(folder, remote=…) once')
         _REMOTES[folder] = Interface(about['server'], about['login'] or None)
     return _REMOTES[folder]
 

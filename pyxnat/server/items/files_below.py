@@ -5,7 +5,7 @@ For the owner's programs: no rights are checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -13,13 +13,13 @@ from sqlalchemy import Connection, select
 from ...model import uris
 from ...model.levels import level
 from ..archive import Archive
-from ..db.rows import item_row
+from ..db.rows import children_of, item_row, resources_of
 from ..db.store import file, item, resource
 from ..errors import NotFound
 from ..storage.file_area import UNFETCHED
 from .find_files import Held
 
-__all__ = ['FileBelow', 'fetch_missing', 'files_below']
+__all__ = ['FileBelow', 'fetch_missing', 'fetch_missing_below', 'files_below']
 
 
 class FileBelow(NamedTuple):
@@ -101,27 +101,61 @@ def fetch_missing(archive: Archive, held: Iterable[Held]) -> None:
         Nothing fetches files here.
     """
     missing = [one for one in held if one.file.mtime_ns == UNFETCHED and not one.path.is_file()]
+    _fetch(archive, [(one.place.row, one.resource, one.file) for one in missing])
+
+
+def fetch_missing_below(archive: Archive, row: Any) -> None:
+    """Fetch the files of an item and its children that are listed without content.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    row : Any
+        Row of the item.
+
+    Raises
+    ------
+    NotFound
+        Nothing fetches files here.
+    """
+    with archive.store.read() as connection:
+        missing = [
+            (holder, kept, one)
+            for holder in (row, *children_of(connection, row.pk))
+            for kept in resources_of(connection, holder.pk)
+            for one in connection.execute(
+                select(file).where(file.c.resource == kept.pk, file.c.mtime_ns == UNFETCHED)
+            )
+        ]
+    _fetch(archive, missing)
+
+
+def _fetch(archive: Archive, missing: Sequence[tuple[Any, Any, Any]]) -> None:
+    """Fetch files; each with the rows of its item and resource."""
     if not missing:
         return
-    if archive.fetch is None:
-        raise NotFound(
-            f'{missing[0].file.path} was not fetched: the owner of the mirror can pull it.'
-        )
     with archive.store.read() as connection:
         files = [
-            (_place_of(connection, one), one.resource.label, one.file.path, one.file.digest)
-            for one in missing
+            (_place_of(connection, row, kept.side), kept.label, one.path, one.digest)
+            for row, kept, one in missing
         ]
+    if archive.fetch is None:
+        row, kept, one = missing[0]
+        project = row.id if row.level == 'project' else row.project
+        raise NotFound(
+            f'{one.path} is listed in this mirror, and was not fetched; its owner can pull it: '
+            f"mirror.pull('/projects/{project}', files={kept.label!r})."
+        )
     archive.fetch(files)
 
 
-def _place_of(connection: Connection, held: Held) -> str:
+def _place_of(connection: Connection, holder: Any, side: str | None) -> str:
     """Return the URI of the resources of an item, by IDs, as in `files_below`."""
-    row = held.place.row
-    side = [held.resource.side or 'out'] if level(row.level).has_sides else []
-    steps = [*side, 'resources']
+    row = holder
+    steps = [*([side or 'out'] if level(row.level).has_sides else []), 'resources']
     while row is not None and row.level != 'project':
         steps = [level(row.level).plural, uris.quote(row.id), *steps]
         row = item_row(connection, row.parent)
-    project = held.place.row.id if held.place.row.level == 'project' else held.place.row.project
+    project = holder.id if holder.level == 'project' else holder.project
     return uris.join(uris.ENTRY, 'projects', uris.quote(project), *steps)

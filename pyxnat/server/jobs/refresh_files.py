@@ -17,7 +17,7 @@ from ..errors import BadRequest
 from ..items.find_files import resources_at, split
 from ..items.locate import find, need_on
 from ..items.uris import ItemPath, archived_parts, parse
-from ..storage.file_area import check_path, md5_of
+from ..storage.file_area import UNFETCHED, check_path, md5_of
 from . import change_feed
 
 __all__ = ['OPTIONS', 'refresh']
@@ -144,7 +144,9 @@ def _refresh(context: Context, kept: _Kept, asked: set[str]) -> None:
         gone = [
             row.pk
             for path, row in known.items()
-            if 'delete' in asked and not archive.files.file_path(kept.folder, path).is_file()
+            if 'delete' in asked
+            and row.mtime_ns != UNFETCHED
+            and not archive.files.file_path(kept.folder, path).is_file()
         ]
         for pk in gone:
             connection.execute(file.delete().where(file.c.pk == pk))

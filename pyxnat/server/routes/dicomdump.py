@@ -18,6 +18,7 @@ from ..errors import BadRequest, NotFound
 from ..http.request import Call
 from ..http.responses import table_response
 from ..http.router import Route, guarded
+from ..items.files_below import fetch_missing
 from ..items.find_files import files_of
 from ..items.uris import ItemPath, archived_parts, parse
 from ..prearchive.sessions import images_of, scans_of
@@ -80,7 +81,9 @@ def _archived(call: Call, connection: Connection, source: str) -> Iterator[Path]
     if names[-1] == 'files':
         held = [one for one in held if one.file.path == path.last.id]
     held.sort(key=lambda one: _FIRST.get(one.resource.label or '', 2))
-    yield from (item.path for item in held)
+    for one in held:
+        fetch_missing(call.archive, [one])
+        yield one.path
 
 
 def _path_of(parts: list[str]) -> ItemPath | None:

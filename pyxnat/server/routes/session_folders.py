@@ -20,6 +20,7 @@ from ..http.request import Call
 from ..http.responses import send, table_response
 from ..http.router import Route, guarded
 from ..items.catalogues import catalogue
+from ..items.files_below import fetch_missing_below
 from ..items.find_files import paths_of
 from ..items.locate import find
 from ..items.represent import Representer
@@ -41,6 +42,7 @@ def _folder(call: Call, path: ItemPath) -> Response:
         row = find(connection, call.caller, path.steps).row
         if row.level != 'experiment':
             raise BadRequest('Only experiments of subjects have a folder of their own.')
+        fetch_missing_below(call.archive, row)
         folder = call.archive.files.item_folder(connection, row)
         if not folder.is_dir():
             raise NotFound(f'{row.label} has no folder.')
@@ -146,9 +148,9 @@ def _xar(call: Call, connection: Connection, row: Any, folder: Path) -> Response
 def _dicomdir(call: Call, path: ItemPath) -> Response:
     """Return the DICOMDIR of a scan's images, as in a DICOM file-set."""
     with call.archive.store.read() as connection:
-        paths = list(
-            paths_of(call.archive, connection, find(connection, call.caller, path.steps).row)
-        )
+        row = find(connection, call.caller, path.steps).row
+        fetch_missing_below(call.archive, row)
+        paths = list(paths_of(call.archive, connection, row))
     try:
         from pydicom.errors import InvalidDicomError
         from pydicom.fileset import FileSet

@@ -12,6 +12,7 @@ from typing import Any
 from ..db.rows import item_row
 from ..db.store import Connection, fields_of
 from ..http.request import Call
+from ..items.files_below import fetch_missing_below
 from ..items.rows import put_fields
 from ..items.scan_types import first_images, fix_scan_types
 from ..jobs.pipeline_engine import Pipelines
@@ -77,6 +78,7 @@ def _headers(call: Call, session: Any) -> Iterator[tuple[int, Mapping[str, str]]
 
 
 def _images(call: Call, session: Any) -> list[tuple[Any, list[Path]]]:
+    fetch_missing_below(call.archive, session)
     with call.archive.store.read() as connection:
         return list(first_images(call.archive, connection, session))
 

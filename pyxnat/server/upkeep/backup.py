@@ -25,13 +25,15 @@ from ..db.schema import task
 from ..db.store import connect_to_write
 from ..private_files import create_file, make_folder, open_private, tighten
 from ..storage.file_area import FileArea
-from .inventory import DATABASE, opened, stored_files
+from .inventory import DATABASE, is_unfetched, opened, stored_files
 
 __all__ = ['CannotBackUp', 'backup']
 
 _MODES = {'.gz': 'gz', '.tgz': 'gz', '.xz': 'xz', '.bz2': 'bz2'}
-_OTHERS = ('inbox', 'history', 'recovered', 'cache')
+_OTHERS = ('inbox', 'history', 'recovered', 'cache', 'mirror/schemas', 'mirror/conflicts')
 """Folders of files without rows."""
+_STATE = 'mirror/state.sqlite'
+"""Database of a mirror, if the archive is one."""
 TRIES, WAIT_S = 50, 0.1
 """How often, and how many seconds apart, work that follows a commit is waited for."""
 
@@ -103,6 +105,7 @@ class _Snapshot:
         self.linked: dict[str, _Link] = {}
         """By path relative to the archive."""
         self.database = links / DATABASE
+        self.state = links / 'state.sqlite'
 
     def link_all(self, engine: Engine) -> None:
         """Link the files of all rows that are there, without a lock."""
@@ -126,6 +129,7 @@ class _Snapshot:
                             '--check, then --repair.'
                         )
                     self._copy_database()
+                    self._copy_state()
                     return
             time.sleep(WAIT_S)
         raise CannotBackUp('Folders wait to be moved: start the server once, which does it.')
@@ -134,6 +138,7 @@ class _Snapshot:
         return {
             self._area.relative(one.path): one.row.size
             for one in stored_files(connection, self._area)
+            if not is_unfetched(one)
         }
 
     def _compare(self, wanted: dict[str, int]) -> list[str]:
@@ -188,6 +193,19 @@ class _Snapshot:
             copy.execute("DELETE FROM setting WHERE name LIKE 'open %'")
             copy.commit()
 
+    def _copy_state(self) -> None:
+        """Copy the state of a mirror. It may be older than the archive: a pull compares both."""
+        source_path = self._area.folder / _STATE
+        if not source_path.is_file():
+            return
+        create_file(self.state)
+        with (
+            closing(sqlite3.connect(source_path)) as source,
+            closing(sqlite3.connect(self.state)) as copy,
+        ):
+            source.backup(copy)
+            copy.execute('PRAGMA journal_mode = DELETE')
+
 
 def _pack(snapshot: _Snapshot, folder: Path, target: Path, compression: str) -> None:
     with open_private(target, 'xb') as stream:
@@ -195,6 +213,8 @@ def _pack(snapshot: _Snapshot, folder: Path, target: Path, compression: str) -> 
             fileobj=stream, mode=f'w:{compression}', format=tarfile.PAX_FORMAT
         ) as tar:
             tar.add(snapshot.database, DATABASE)
+            if snapshot.state.is_file():
+                tar.add(snapshot.state, _STATE)
             for name, link in sorted(snapshot.linked.items()):
                 tar.add(link.place, name)
             for path in _others(folder):

@@ -21,7 +21,7 @@ from ..db.migrations import VERSION
 from ..db.schema import task
 from ..db.store import connect_to_write
 from ..storage.file_area import FileArea, md5_of
-from .inventory import DATABASE, Stored, opened, stored_files
+from .inventory import DATABASE, Stored, is_unfetched, opened, stored_files
 from .references import dangling, twins
 
 __all__ = ['Finding', 'Report', 'check', 'is_served', 'scan']
@@ -214,6 +214,8 @@ def _of_file(one: Stored, name: str, deep: bool) -> Iterator[Finding]:
     row = one.row
     try:
         size = one.path.stat().st_size if one.path.is_file() else None
+        if size is None and is_unfetched(one):
+            return
         if size is None:
             detail = f'its row has {row.size} bytes, MD5 {row.digest}'
             yield _finding('missing file', name, detail, one.table, row)

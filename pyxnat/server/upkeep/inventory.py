@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine, Table, select
 from ..db.migrations import VERSION, migrate, version_of
 from ..db.store import arrival, arrival_file, arrival_scan, file, item, open_engine, resource
 from ..prearchive.sessions import images_of
-from ..storage.file_area import FileArea
+from ..storage.file_area import UNFETCHED, FileArea
 
-__all__ = ['DATABASE', 'Stored', 'opened', 'stored_files']
+__all__ = ['DATABASE', 'Stored', 'is_unfetched', 'opened', 'stored_files']
 
 DATABASE = 'archive.sqlite'
 
@@ -56,6 +56,11 @@ def opened(folder: Path) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def is_unfetched(one: Stored) -> bool:
+    """Whether a file of a mirror is listed without content."""
+    return one.table is file and one.row.mtime_ns == UNFETCHED
 
 
 def stored_files(connection: Connection, area: FileArea) -> Iterator[Stored]:

@@ -13,6 +13,7 @@ from ..http.request import Call
 from ..http.responses import send
 from ..http.router import Access, Route, guarded
 from ..items.chosen_parts import ORDER, entries_of, parts_of, sessions_of, write_catalogue
+from ..items.files_below import fetch_missing
 from ..items.find_files import files_in
 from ..items.zip_tar import pack_named
 from ..jobs.refresh_files import OPTIONS, refresh
@@ -103,6 +104,9 @@ def _zip(call: Call, name: str) -> Response:
     with call.archive.store.read() as connection:
         found = reversed([*parts_of(call, connection, download.asked)])
         parts = sorted(found, key=lambda part: ORDER.index(part.group))
+        fetch_missing(
+            call.archive, (one for part in parts for one in files_in(connection, part.kept))
+        )
         entries = list(entries_of(connection, parts, 'simplified' in download.options))
     return send(pack_named(name, entries))
 
