@@ -11,8 +11,12 @@ import pytest
 import pyxnat
 from pyxnat.model.levels import chains
 
-figures = pytest.importorskip('matplotlib.figure')
-pytest.importorskip('networkx')
+
+@pytest.fixture(scope='module', autouse=True)
+def figures() -> Any:
+    """Return matplotlib's module; each process of tests would import it with this file."""
+    pytest.importorskip('networkx')
+    return pytest.importorskip('matplotlib.figure')
 
 
 @pytest.fixture
@@ -55,7 +59,9 @@ def test_the_summary_counts_each_type(xnat: pyxnat.Interface, study: Any) -> Non
     assert sum(int(row['count']) for row in xnat.inspect.summary().where(level='scans')) >= 2
 
 
-def test_the_architecture_shows_the_existing_levels(xnat: pyxnat.Interface, study: Any) -> None:
+def test_the_architecture_shows_the_existing_levels(
+    xnat: pyxnat.Interface, study: Any, figures: Any
+) -> None:
     figure = xnat.draw.architecture(project=study.id())
     assert isinstance(figure, figures.Figure)
     assert {
@@ -110,7 +116,7 @@ def test_a_picture_is_saved(
     assert target.read_bytes().startswith(begin)
 
 
-def test_a_picture_can_be_drawn_into_given_axes(xnat: pyxnat.Interface) -> None:
+def test_a_picture_can_be_drawn_into_given_axes(xnat: pyxnat.Interface, figures: Any) -> None:
     figure = figures.Figure()
     first, second = figure.subplots(1, 2)
     assert xnat.draw.architecture(with_count=False, ax=second) is figure

@@ -306,7 +306,7 @@ def _project_statement(way: str) -> Any:
     found = {
         'id': item.c.id == text,
         'case': func.lower(item.c.id) == func.lower(text),
-        'alias': has_alias([text]),
+        'alias': has_alias([func.lower(text)]),
     }
     return select(item).where(item.c.level == 'project', found[way])
 
@@ -333,17 +333,17 @@ def find_project(connection: Connection, text: str) -> Any:
     return None
 
 
-def has_alias(names: Sequence[Any]) -> ColumnElement[bool]:
+def has_alias(names: Any) -> ColumnElement[bool]:
     """Return the condition that a project has one of some aliases.
 
-    Case is ignored.
+    Case is ignored: the names are in lower case.
     """
     each = func.json_each(item.c.fields).table_valued('key', 'value', name='each_alias')
     known = each.c.key.like('aliases/alias[%') & each.c.key.like('%/alias')
     return (
         select(each.c.value)
         .select_from(each)
-        .where(known, func.lower(each.c.value).in_([func.lower(name) for name in names]))
+        .where(known, func.lower(each.c.value).in_(names))
         .exists()
     )
 

@@ -35,6 +35,20 @@ _LABEL = re.compile(r'[A-Za-z0-9_-]+')
 _MAX_PROJECT = 249  # characters of the ID: XNAT accepts 200 and refuses 250
 _INSERT = item.insert().returning(item)
 _RETIRED = select(retired.c.id).where(retired.c.id == bindparam('id'))
+_NAMES: Any = bindparam('names', expanding=True)
+_NAMED = select(item.c.id).where(
+    item.c.level == 'project',
+    item.c.pk != bindparam('own'),
+    or_(
+        func.lower(item.c.id).in_(_NAMES),
+        has_alias(_NAMES),
+        *(
+            func.lower(func.json_extract(item.c.fields, f'$."{key}"')).in_(_NAMES)
+            for key in ('secondary_ID', 'name')
+        ),
+    ),
+)
+"""Other projects with one of some names, in lower case, as ID, title or alias."""
 ACCESS = ('private', 'protected', 'public')
 
 
@@ -184,19 +198,7 @@ class Writer(Sharing):
             if key in ('secondary_ID', 'name') or canonical(key) == 'aliases/alias/alias'
         ]
         wanted = {text.lower()} | {value.lower() for value in named if value}
-        columns = [
-            func.lower(func.json_extract(item.c.fields, f'$."{key}"'))
-            for key in ('secondary_ID', 'name')
-        ]
-        clash = or_(
-            func.lower(item.c.id).in_(wanted),
-            has_alias(sorted(wanted)),
-            *(column.in_(wanted) for column in columns),
-        )
-        query = select(item.c.id).where(item.c.level == 'project', clash)
-        if pk is not None:
-            query = query.where(item.c.pk != pk)
-        found = self.connection.scalar(query)
+        found = self.connection.scalar(_NAMED, {'names': sorted(wanted), 'own': pk or 0})
         if found is not None:
             raise Conflict(f'The ID, running title, title or alias is in use by project {found}.')
 
