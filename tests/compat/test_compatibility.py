@@ -34,6 +34,7 @@ def test_an_old_module_name_is_the_new_module(old: str, new: str) -> None:
     assert module.__name__ == f'pyxnat.{new}'
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     'statement',
     [

@@ -100,6 +100,7 @@ def numbers(path: Path) -> dict[str, int]:
         return dict(connection.execute('SELECT name, seq FROM sqlite_sequence'))
 
 
+@pytest.mark.sample(2)
 def test_an_archive_of_each_earlier_version_is_migrated(old: Path, new: dict[str, Any]) -> None:
     wanted, before = expected(old), numbers(old / 'archive.sqlite')
     migrate(old / 'archive.sqlite')
