@@ -105,13 +105,14 @@ class NewItems(Writer):
     def _check_free(self, project: str, items: Sequence[NewItem]) -> None:
         """Check that no other item has an ID or label of the items."""
         for where in dict.fromkeys(one.where for one in items):
-            if not level(where).can_move:  # the ID of a scan is unique in its session
+            facts = level(where)
+            if not (facts.has_label or facts.can_move):  # the ID of a scan is unique in its session
                 continue
             some = [one for one in items if one.where == where]
             values = {
                 'project': project,
                 'ids': [one.id for one in some],
-                'labels': [one.name for one in some if level(where).has_label],
+                'labels': [one.name for one in some if facts.has_label],
             }
             found = self.connection.scalar(_clash(where), values)
             if found is not None:

@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, event, select
 
 import pyxnat
+from pyxnat import errors
 from pyxnat.apps.sync.sides import Side, always_fresh
 from pyxnat.server import Server, serve
 from pyxnat.server.db.store import item
@@ -70,15 +71,15 @@ def counted(xnat: pyxnat.Interface) -> Iterator[Counter[str]]:
     """Count requests, and write transactions of the archives of this process."""
     found: Counter[str] = Counter()
 
-    def count(*arguments: Any) -> None:
-        found['transactions'] += arguments[2] == 'BEGIN IMMEDIATE'
+    def count(_connection: Any) -> None:  # what only reads is rolled back
+        found['transactions'] += 1
 
-    event.listen(Engine, 'before_cursor_execute', count)
+    event.listen(Engine, 'commit', count)
     try:
         with xnat.trace() as trace:
             yield found
     finally:
-        event.remove(Engine, 'before_cursor_execute', count)
+        event.remove(Engine, 'commit', count)
     found['requests'] = len(trace)
 
 
@@ -113,8 +114,48 @@ def test_a_new_subject_costs_one_request_and_one_transaction(
         assert 2 <= cost['B']['transactions'] - cost['A']['transactions'] <= 4
         with counted(xnat) as again:
             mirror.pull('/projects/B', files='none').check()
-        assert again == {'requests': 2, 'transactions': 0}
+        assert again == {'requests': 2}
         assert mirror.status(ask_remote=False).ahead == []
+
+
+SPACE = 'xmlns:xnat="http://nrg.wustl.edu/xnat"'
+SUBJECT = f'<xnat:Subject {SPACE}/>'.encode()
+SESSION = f'<xnat:MRSession {SPACE}/>'.encode()
+WRONG = f'<xnat:Subject {SPACE}><xnat:unknown>1</xnat:unknown></xnat:Subject>'.encode()
+REFUSED = {
+    'ID of a subject': [('s', '', 'subject', 'S1', 'NEW', SUBJECT, {})],
+    'label of a subject': [('s', '', 'subject', 'S2', 'S', SUBJECT, {})],
+    'no field': [('s', '', 'subject', 'S2', 'NEW', WRONG, {})],
+    'ID of a session': [
+        ('s', '', 'subject', 'S2', 'NEW', SUBJECT, {}),
+        ('e', 's', 'experiment', 'E1', 'NEW', SESSION, {}),
+    ],
+    'label of a session': [
+        ('s', '', 'subject', 'S2', 'NEW', SUBJECT, {}),
+        ('e', 's', 'experiment', 'E2', 'E', SESSION, {}),
+    ],
+}
+
+
+def test_nothing_is_created_if_one_item_is_refused(tmp_path: Path) -> None:
+    with pyxnat.open(tmp_path / 'archive', create=True) as xnat:
+        xnat.put('/data/projects/P').raise_for_status()
+        folder = xnat.connection.transport.folder
+        assert folder is not None
+        items: list[tuple[Any, ...]] = [
+            ('s', '', 'subject', 'S1', 'S', SUBJECT, {'form': {'a': 1}}),
+            ('e', 's', 'experiment', 'E1', 'E', SESSION, {}),
+        ]
+        folder.create_items('P', items)
+        before = documents(xnat, 'P')
+        assert list(before)[1:] == ['subjects/S1', 'experiments/E1']
+        assert before['subjects/S1']['@form form'] == '{"a": 1}'
+        for name, refused in REFUSED.items():
+            with pytest.raises(errors.DatabaseError):
+                folder.create_items('P', refused)
+            assert documents(xnat, 'P') == before, name
+        with pytest.raises(errors.NotFoundError):
+            folder.create_items('Q', items)
 
 
 PULL = textwrap.dedent("""
