@@ -84,6 +84,7 @@ class _Walker(Protocol):
         columns: tuple[Column, ...] = (),
         *,
         ahead: str = 'some',
+        meanwhile: Callable[[], object] | None = None,
     ) -> Iterator[tuple[Found, Any]]: ...
     def rows(
         self, routes: tuple[Path, ...], conditions: Any, columns: tuple[Column, ...]

@@ -71,6 +71,7 @@ class Walker:
         columns: tuple[Column, ...] = (),
         *,
         ahead: str = 'some',
+        meanwhile: Callable[[], object] | None = None,
     ) -> Iterator[tuple[Found, Entry | None]]:
         """Yield the elements of paths in order, with the time of request.
 
@@ -85,13 +86,15 @@ class Walker:
             listings.
         ahead : {'none', 'some', 'all'}
             How far to prefetch: not at all, further with each element taken, or everything.
+        meanwhile : callable, optional
+            Called while other threads prefetch everything, if they do.
 
         Yields
         ------
         tuple of Found and Entry
             The element, and the time before its listing was requested, as the cache records it.
         """
-        with closing(self._walks(routes, conditions, columns, ahead)) as walks:
+        with closing(self._walks(routes, conditions, columns, ahead, meanwhile)) as walks:
             for walk, stages in walks:
                 is_empty = True
                 for chunk in walk.run(stages, _server()):
@@ -156,6 +159,7 @@ class Walker:
         conditions: tuple[Condition, ...],
         columns: tuple[Column, ...],
         ahead: str,
+        meanwhile: Callable[[], object] | None = None,
     ) -> Generator[tuple[_Walk, tuple[Stage, ...]], None, None]:
         """Yield the walk of each path, with its stages."""
         ids = self._ids(conditions)
@@ -165,6 +169,8 @@ class Walker:
         ) as listings:
             if ahead == 'all' and self.jobs > 1 and len(plans) > 1:
                 listings.prefetch(uri for stages in plans for uri in plan.first_requests(stages))
+                if meanwhile is not None:
+                    meanwhile()
             for stages in plans:
                 yield _Walk(self._host, listings, ahead), stages
 

@@ -166,6 +166,23 @@ def test_a_session_with_scans_takes_four_listings_a_document_and_a_zip(
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
 
+def test_the_document_is_fetched_beside_the_first_listings(session: Any, tmp_path: Path) -> None:
+    with session.host.trace() as trace:
+        session.download(tmp_path)
+    uris = [call.uri for call in trace]
+    document = next(place for place, uri in enumerate(uris) if 'format=xml' in uri)
+    assert document < next(place for place, uri in enumerate(uris) if '/subjects?' in uri)
+
+
+def test_an_error_of_the_document_is_in_the_report(session: Any, tmp_path: Path) -> None:
+    missing = session.parent().experiment('X')
+    with session.host.trace() as trace:
+        report = missing.download(tmp_path / 'down')
+    assert [failure.what for failure in report.failed] == [missing.uri]
+    assert isinstance(report.failed[0].error, errors.NotFoundError)
+    assert len([call for call in trace if 'format=xml' in call.uri]) == 1
+
+
 def test_sessions_of_a_project_are_listed_once_with_labels_of_their_subjects(
     session: Any, xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:

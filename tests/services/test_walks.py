@@ -7,15 +7,15 @@ import pytest
 from tests.support.trace_calls import WALKS, Walk, trace_all
 
 MOST: dict[str, tuple[int, int]] = {
-    'select(path).get()': (295, 1),
+    'select(path).get()': (286, 1),
     'where': (465, 2),
     'attrs.get': (210, 1),
-    'attrs.set': (320, 2),
-    'file.get': (295, 2),
-    'file.get again': (145, 1),
-    'file.put': (430, 3),
+    'attrs.set': (318, 2),
+    'file.get': (291, 2),
+    'file.get again': (143, 1),
+    'file.put': (421, 3),
     'create': (320, 2),
-    'download': (3000, 6),
+    'download': (2880, 6),
     'search': (205, 1),
     'table': (315, 1),
 }

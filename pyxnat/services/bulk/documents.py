@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from ... import errors
@@ -12,13 +13,39 @@ from ...resources import Element
 from .sidecar import Sidecar, StoredDocument
 from .workers import WorkerPool
 
-__all__ = ['fetch_documents']
+__all__ = ['fetch_document', 'fetch_documents']
 
 _DEEPEST = depth('experiments')
 
 
+def fetch_document(selection: Any) -> dict[str, bytes | errors.DatabaseError]:
+    """Fetch the document of a selected element for `fetch_documents`.
+
+    At most one request.
+
+    Parameters
+    ----------
+    selection : Element or Collection
+        Parent of the downloaded files.
+
+    Returns
+    -------
+    dict
+        URI of the element -> its document, or the error; empty for others.
+    """
+    if not (isinstance(selection, Element) and selection.level.is_item):
+        return {}
+    try:
+        return {selection.uri: selection.get()}
+    except errors.DatabaseError as error:
+        return {selection.uri: error}
+
+
 def fetch_documents(
-    selection: Any, sidecar: Sidecar, pool: WorkerPool
+    selection: Any,
+    sidecar: Sidecar,
+    pool: WorkerPool,
+    known: Mapping[str, bytes | errors.DatabaseError] = MappingProxyType({}),
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Store the documents of a selection, with all items below.
 
@@ -34,13 +61,15 @@ def fetch_documents(
         Where to store them.
     pool : WorkerPool
         Threads, and the report.
+    known : mapping, optional
+        Result of `fetch_document`.
 
     Returns
     -------
     dict
         Level and accession ID -> the labels of that item, and of the subject above, by level.
     """
-    fetcher = _Fetcher(sidecar, pool)
+    fetcher = _Fetcher(sidecar, pool, known)
     row = selection.level
     if isinstance(selection, Element):
         elements = [selection] if row.is_item else []
@@ -63,16 +92,24 @@ def _with_subjects(elements: list[Any]) -> Iterator[Any]:
 class _Fetcher:
     """Fetches documents, and keeps the labels of all items that they have."""
 
-    def __init__(self, sidecar: Sidecar, pool: WorkerPool) -> None:
+    def __init__(
+        self,
+        sidecar: Sidecar,
+        pool: WorkerPool,
+        known: Mapping[str, bytes | errors.DatabaseError],
+    ) -> None:
         self._sidecar = sidecar
         self._pool = pool
+        self._known = known
         self.documents: list[StoredDocument] = []
         self.labels: dict[tuple[str, str], dict[str, str]] = {}
 
     def fetch(self, element: Any) -> None:
         """Fetch and store the document of an element."""
         try:
-            content = element.get()
+            content = self._known[element.uri] if element.uri in self._known else element.get()
+            if isinstance(content, errors.DatabaseError):
+                raise content
             item = read_item(content, element.level.plural)
             access = element.accessibility() if item.level == 'projects' else ''
         except errors.DatabaseError as error:

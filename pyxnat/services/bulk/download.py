@@ -36,7 +36,7 @@ from ...resources.host import Host
 from ..isolation import some_names
 from ..offline import CachedFiles, check_cached
 from .arrangement import Arrangement
-from .documents import fetch_documents
+from .documents import fetch_document, fetch_documents
 from .manifest import MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
@@ -94,7 +94,10 @@ def download(
     )
     files = plan.files(selection)
     limit = Only(selection.level.plural, frozenset(only)) if only else None
-    everything = list(list_files(files, plan.layout, limit))
+    known: dict[str, bytes | errors.DatabaseError] = {}
+    everything = list(
+        list_files(files, plan.layout, limit, lambda: known.update(fetch_document(selection)))
+    )
     listed = plan.arrange(everything, folder)
     if limit and not everything:
         raise errors.NotFoundError(
@@ -110,7 +113,7 @@ def download(
         sidecar = Sidecar(folder)
         if existing != 'replace':
             _check_sources(folder, listed, sidecar.files())
-        labels = fetch_documents(selection, sidecar, downloader)
+        labels = fetch_documents(selection, sidecar, downloader, known)
         sidecar.write_files(_notes(listed, labels))
         missing = downloader.find_missing(listed, existing)
         if is_only_run:

@@ -164,7 +164,12 @@ class Only(NamedTuple):
         return bool(self.names & {*names, row.get('xsiType')})
 
 
-def list_files(files: Any, layout: Layout, only: Only | None = None) -> Iterator[RemoteFile]:
+def list_files(
+    files: Any,
+    layout: Layout,
+    only: Only | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> Iterator[RemoteFile]:
     """Yield the files of a collection with their places.
 
     Requests: those of iterating over it, and those for labels that no listing has (`_Names`).
@@ -177,11 +182,15 @@ def list_files(files: Any, layout: Layout, only: Only | None = None) -> Iterator
         Layout of the download folder.
     only : Only, optional
         Limit of the elements above.
+    meanwhile : callable, optional
+        Called while other threads fetch the listings, if they do.
     """
     names = _Names(files, layout, only)
     resources: dict[str, _Resource] = {}
     numbers = _Numbers('n' in layout.fields)
-    walked = files.host.walker.walk(files.routes, files.conditions, names.columns, ahead='all')
+    walked = files.host.walker.walk(
+        files.routes, files.conditions, names.columns, ahead='all', meanwhile=meanwhile
+    )
     founds = (file for file, _ in walked if only is None or only.has(file))
     for file, number in numbers.of(founds):
         row, path = file.row, file.row['path']
