@@ -369,6 +369,29 @@ class Folder:
         with self._opened() as archive:
             archive.create_items(project, items)
 
+    def document(self, where: str, project: str, accession: str) -> bytes:
+        """Return the document of a project or subject, with all items below it. No request.
+
+        Parameters
+        ----------
+        where : str
+            Its level.
+        project : str
+            ID of the project.
+        accession : str
+            ID of the item.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        NotFoundError
+            The project has no such item.
+        """
+        with self._opened() as archive:
+            found: bytes = archive.document(where, project, accession)
+            return found
+
     def unit_marks(self, project: str, subject: str = '') -> list[Any]:
         """Return a project and its subjects, with marks of their last changes. No request.
 

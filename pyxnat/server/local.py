@@ -24,6 +24,7 @@ from .items.files_below import FileBelow, files_below
 from .items.item_changes import levels_with_shared_ids
 from .items.locate import find_project
 from .items.new_items import NewItem, NewItems
+from .items.represent import Representer
 from .items.units import UnitMark, unit_marks
 from .items.writer import Writer
 from .jobs import change_feed
@@ -232,6 +233,27 @@ class LocalArchive:
             if row is not None and row.id == holder:
                 writer.free_label(row, project)
             return '' if row is None else f'{level(row.level).plural}/{row.id}'
+
+    def document(self, where: str, project: str, accession: str) -> bytes:
+        """Return the document of a project or subject, with all items below it.
+
+        Parameters
+        ----------
+        where : str
+            Its level.
+        project : str
+            ID of the project.
+        accession : str
+            ID of the item.
+        """
+        archive, owner = self._archive, self._need_owner()
+        with archive.store.read() as connection:
+            row = taken(connection, (where,), accession)
+            if row is None or row.project != project:
+                message = f'{project} has no {where} {accession}'
+                raise from_status(NotFound.status, message, method='GET')
+            writer = Representer(connection, archive.model, owner, lambda *_: '', '')
+            return writer.xml(row, conceal=True)
 
     def unit_marks(self, project: str, subject: str = '') -> list[UnitMark]:
         """Return a project and its subjects, with marks of their last changes.

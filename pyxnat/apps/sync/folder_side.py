@@ -72,6 +72,13 @@ class FolderSide(Side):
             found[unit.key] = unit, mark
         return found
 
+    def document(self, unit: Unit) -> bytes:
+        """Return the document of a unit. No request, unless a server has the folder."""
+        if self._archive.is_served:
+            return super().document(unit)
+        plural, _, name = unit.key.partition('/')
+        return self._archive.document(level(plural).singular, unit.project, name)
+
     def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
         """Return the files of a unit, by key. No request, unless a server has the folder.
 

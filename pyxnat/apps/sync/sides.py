@@ -131,11 +131,13 @@ class Side:
                 shared[unit.key] = row['project']
         return found, shared
 
+    def document(self, unit: Unit) -> bytes:
+        """Return the document of a unit, with all items below it. One request."""
+        return self.interface.connection.request(f'{uri_of_unit(unit)}?format=xml')
+
     def parts(self, unit: Unit) -> dict[str, Part]:
         """Return the items of a unit. One request."""
-        uri = uri_of_unit(unit)
-        document = self.interface.connection.request(f'{uri}?format=xml')
-        found = parts_of(document, unit.key.partition('/')[0], unit.project)
+        found = parts_of(self.document(unit), unit.key.partition('/')[0], unit.project)
         if self.projects is None:
             return found
         return {key: part.limited(self.projects) for key, part in found.items()}
