@@ -404,7 +404,7 @@ class Mirror:
                 wanted = Files.of('all')
                 rows = side.files(unit, wanted)
                 yield from _changed(files, {name: row.values(by) for name, row in rows.items()})
-        yield from (key for key in known if key not in here)
+        yield from (key for key in known if key not in here and self._state.base(key, 'item'))
 
     def conflicts(self) -> list[Conflict]:
         """Return the items and files that both sides changed. No request."""

@@ -221,7 +221,7 @@ class Pusher:
     def _check_deletions(self, known: Mapping[str, Unit], here: _Marked, project: str) -> None:
         """Raise an error if so many subjects are missing that they were hardly deleted."""
         subjects = [key for key in known if key.startswith('subjects/')]
-        gone = [key for key in subjects if key not in here]
+        gone = [key for key in subjects if key not in here and self._state.base(key, 'item')]
         if self._delete and len(gone) > max(1, int(self._max_delete * len(subjects))):
             raise errors.DataError(
                 f'{len(gone)} of {len(subjects)} subjects of {project} are missing in the folder',

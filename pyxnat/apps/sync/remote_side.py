@@ -135,16 +135,27 @@ class RemoteSide(Side):
         self.interface.connection.request(uri, 'PUT')
 
     def unshare(self, key: str, above: str, project: str) -> None:
-        """End the share of an item, and those of the items below it. One request.
+        """End the share of an item, and those of the items below it. Two requests.
 
         Parameters
         ----------
         key, above : str
             Keys of the item, and of the one above it.
         project : str
-            ID of the project, which must not own it: XNAT would delete it.
+            ID of the project.
+
+        Raises
+        ------
+        NotSupportedError
+            The project owns the item by now: XNAT would delete it.
         """
-        self.interface.connection.request(_uri_of_share(key, above, project), 'DELETE')
+        uri = _uri_of_share(key, above, project)
+        [owner, *_] = self._rows(uris.parent(uri))
+        if owner['ID'] == project:
+            raise errors.NotSupportedError(
+                f'{project} owns it by now, and XNAT would delete it', uri=uri, remedy='Pull first.'
+            )
+        self.interface.connection.request(uri, 'DELETE')
 
     def _move(self, part: Part, place: Part, owner: str) -> str:
         """Move a session to another subject; return its URI there."""

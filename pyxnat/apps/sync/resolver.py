@@ -136,8 +136,11 @@ class Resolver:
         unit = self._state.unit_of(part.key)
         if take == 'both':
             self._rename(part, name, label)
-        elif unit is None:
+        elif unit is None and name == LABEL:
             self._side.delete(part.id_uri)
+        elif unit is None:
+            others = {other: text for other, text in part.values.items() if other != name}
+            self._side.put_shares(part, others)
         else:  # the next pull takes the server's label
             self._state.rebase_field(part.key, name, label)
             self._state.unmark([unit.key])

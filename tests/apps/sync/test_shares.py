@@ -10,6 +10,7 @@ import pytest
 import pyxnat
 from pyxnat import errors
 
+from .test_losses import between
 from .test_pull import MR, pulled
 from .test_push import equal, pushed
 
@@ -182,3 +183,34 @@ def test_a_label_that_another_item_of_the_project_has_fails_alone(
     assert [type(one.error) for one in report.failed] == [errors.DuplicateError]
     assert there.subject('S').attrs.get('group') == 'mine'
     assert [row[1] for row in shared(xnat, other)[0]['subjects']] == ['TAKEN']
+
+
+@pytest.mark.sample(2)
+def test_a_share_is_not_ended_in_a_project_that_owns_the_item_by_now(
+    both: pyxnat.Mirror, here: Any, there: Any, other: str, monkeypatch: Any
+) -> None:
+    identity = session(here).id()
+    session(there).share(other)
+    pulled(both)
+    session(here).unshare(other)
+    between(monkeypatch, 'unshare', lambda: session(there).share(other, primary=True))
+    report = both.push(delete=True)
+    assert 'owns it by now' in str(report.failed[0].error)
+    assert there.host.select(f'/experiments/{identity}').exists()
+
+
+@pytest.mark.parametrize('take', ['both', 'remote'])
+@pytest.mark.sample(2)
+def test_a_new_item_whose_label_in_another_project_is_taken_is_kept(
+    take: Any, both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
+) -> None:
+    xnat.select.project(other).subject('TAKEN').create()
+    here.subject('NEW').create().share(other, 'TAKEN')
+    [conflict] = both.pull().conflicts
+    assert conflict.ours == {f'@share {other}': 'TAKEN'}
+    both.resolve(conflict, take)
+    pulled(both)
+    pushed(both)
+    assert equal(both, xnat, there.id()) and there.subject('NEW').exists()
+    labels = [row[1] for row in shared(xnat, other)[0]['subjects']]
+    assert sorted(labels) == (['TAKEN', 'TAKEN_local'] if take == 'both' else ['TAKEN'])
