@@ -324,7 +324,7 @@ def test_lines_come_back_and_differences_are_complete(
 )
 def test_what_is_no_lock_file_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / 'x').write_bytes(content)
-    with pytest.raises(errors.DataError, match='lock file.*Write it anew'):
+    with pytest.raises(errors.DataError, match='lock file.*Write it again'):
         pyxnat.Lock(tmp_path / 'x')
 
 
