@@ -33,7 +33,7 @@ with pyxnat.Interface(server, user, word) as xnat, pyxnat.Mirror(folder, remote=
 
 
 @pytest.mark.parametrize('first', ['copy', 'original'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(3)
 def test_copies_of_a_folder_lose_and_double_nothing(
     first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, tmp_path: Path
 ) -> None:

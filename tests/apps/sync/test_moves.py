@@ -211,7 +211,7 @@ def test_a_session_is_deleted_that_moved_to_a_subject_that_neither_side_has(
 @pytest.mark.parametrize('who', ['new', 'renamed'])
 @pytest.mark.parametrize('take', ['both', 'remote'])
 @pytest.mark.parametrize('level', ['subject', 'session'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(7)
 def test_a_label_that_is_of_another_item_there_is_a_conflict(
     level: str,
     take: str,
@@ -255,7 +255,7 @@ def test_a_label_that_is_of_another_item_there_is_a_conflict(
 
 @pytest.mark.parametrize('count', [2, 3])
 @pytest.mark.parametrize('kind', ['subjects', 'sessions', 'sessions of others'])
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 def test_labels_that_change_places_in_the_folder_take_one_push(
     kind: str,
     count: int,
@@ -343,7 +343,7 @@ def test_an_id_of_another_item_is_refused(mirror: pyxnat.Mirror, here: Any) -> N
 
 
 @pytest.mark.parametrize('side', ['here', 'there'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_new_items_are_put_below_the_right_one_whatever_has_its_label_now(
     side: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:

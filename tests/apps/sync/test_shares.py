@@ -54,7 +54,7 @@ def shared(side: pyxnat.Interface, project: str) -> Any:
     return rows, [sorted(one.get('label')) for one in found]
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('first', ['owner', 'other'])
 def test_shares_are_pulled_where_both_projects_are_mirrored(
     first: str, xnat: pyxnat.Interface, there: Any, P: str, other: str, tmp_path: Path
@@ -108,7 +108,7 @@ def test_shares_of_the_folder_are_sent_changed_and_ended(
     assert equal(both, xnat, there.id())
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(5)
 def test_a_share_that_the_server_made_meanwhile_outlives_that_of_its_subject(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -122,7 +122,7 @@ def test_a_share_that_the_server_made_meanwhile_outlives_that_of_its_subject(
     assert equal(both, xnat, there.id())
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(5)
 def test_shares_of_both_sides_merge_by_project(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, P: str, other: str
 ) -> None:
@@ -143,7 +143,7 @@ def test_shares_of_both_sides_merge_by_project(
     assert ('E', 'MINE') in [('E', label) for _, label in shared(xnat, other)[0]['experiments']]
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_shares_into_projects_that_the_folder_does_not_have_are_left_alone(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -159,6 +159,7 @@ def test_shares_into_projects_that_the_folder_does_not_have_are_left_alone(
     assert mirror.status(ask_remote=False).ahead == [f'projects/{other}']
 
 
+@pytest.mark.sample(3)
 def test_a_share_is_not_ended_where_that_would_delete_sessions(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -172,7 +173,7 @@ def test_a_share_is_not_ended_where_that_would_delete_sessions(
     assert own.exists() and other in there.subject('S').shares().get()
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(3)
 def test_a_label_that_another_item_of_the_project_has_fails_alone(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -185,7 +186,7 @@ def test_a_label_that_another_item_of_the_project_has_fails_alone(
     assert [row[1] for row in shared(xnat, other)[0]['subjects']] == ['TAKEN']
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_share_is_not_ended_in_a_project_that_owns_the_item_by_now(
     both: pyxnat.Mirror, here: Any, there: Any, other: str, monkeypatch: Any
 ) -> None:
@@ -200,7 +201,7 @@ def test_a_share_is_not_ended_in_a_project_that_owns_the_item_by_now(
 
 
 @pytest.mark.parametrize('take', ['both', 'remote'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(6)
 def test_a_new_item_whose_label_in_another_project_is_taken_is_kept(
     take: Any, both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
