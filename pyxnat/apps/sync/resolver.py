@@ -15,7 +15,7 @@ from ...resources.base import class_of
 from .decisions import LABEL_TAKEN
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
-from .parts import LABEL, SHARE, Part
+from .parts import LABEL, PARENT, SHARE, Part
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -94,9 +94,19 @@ class Resolver:
             return
         if conflict.kind == 'item' and not is_deleted and take != 'both':
             self._give_id(conflict)
+        if conflict.kind == 'item' and take == 'remote' and not conflict.ours:
+            self._take_above(conflict)
         base = {'remote': conflict.ours, 'local': conflict.theirs}.get(take)
         self._state.rebase(conflict.unit, conflict.kind, conflict.key, base or None)
         version_path(self._folder, conflict.key).unlink(missing_ok=True)
+
+    def _take_above(self, conflict: Conflict) -> None:
+        """Take the items above one that is taken, too, as far as the folder deleted them."""
+        base = self._state.base(conflict.unit, 'item')
+        key = conflict.theirs.get(PARENT, '')
+        while key in base and self._side.part_of(key) is None:
+            self._state.rebase(conflict.unit, 'item', key, None)
+            key = base[key].get(PARENT, '')
 
     def _resolve_deleted(self, conflict: Conflict, take: Take) -> None:
         """End the conflict of a subject that the server deleted and the folder changed."""

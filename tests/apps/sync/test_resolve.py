@@ -129,6 +129,30 @@ def test_of_a_deletion_and_a_change_the_change_is_kept(
     assert session(there).scan('1').attrs.get('note') == 'kept'
 
 
+@pytest.mark.parametrize('deleted', ['subject', 'experiment'])
+@pytest.mark.parametrize('changed', ['experiment', 'scan', 'assessor'])
+@pytest.mark.sample(2)
+def test_the_servers_version_comes_back_with_the_items_above_it(
+    deleted: str,
+    changed: str,
+    mirror: pyxnat.Mirror,
+    xnat: pyxnat.Interface,
+    here: Any,
+    there: Any,
+) -> None:
+    find, field = NOTES[changed]
+    NOTES[deleted][0](here).delete()
+    find(there).attrs.set(field, 'kept')
+    mirror.pull()
+    mirror.resolve(mirror.conflicts(), 'remote')
+    mirror.pull()
+    assert find(here).attrs.get(field) == 'kept'
+    mirror.resolve(mirror.conflicts(), 'remote')  # of files that were deleted, too
+    pulled(mirror)
+    mirror.push(delete=True)
+    assert equal(mirror, xnat, there.id())
+
+
 def test_a_project_is_not_kept_twice(
     mirror: pyxnat.Mirror,
     here: Any,
