@@ -213,9 +213,11 @@ def with_own_labels(
 
 
 def without_temporary_labels(
-    parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
+    parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]], ours: Mapping[str, Part]
 ) -> dict[str, Part]:
     """Return the items of the server with the labels that they had before a push took them.
+
+    Not of one whose label a pull took in the folder, too: it would never get one again.
 
     Parameters
     ----------
@@ -223,11 +225,14 @@ def without_temporary_labels(
         Items of the server.
     base : mapping
         Fields that both sides had.
+    ours : mapping
+        Items of the folder.
     """
     found = dict(parts)
     for key, part in parts.items():
         before = base.get(key, {}).get(LABEL)
-        if before is not None and part.label == temporary_label(part.id):
+        is_taken_here = key in ours and ours[key].label == part.id
+        if before is not None and part.label == temporary_label(part.id) and not is_taken_here:
             uri = uris.join(part.uri.rpartition('/')[0], uris.quote(before))
             values = {**part.values, LABEL: before}
             found[key] = part._replace(label=before, uri=uri, values=values)

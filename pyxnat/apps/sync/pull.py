@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,6 +77,8 @@ class UnitPull:
         Folder ``mirror``.
     files : Files
         Which files are wanted.
+    coming : container of str
+        Keys of units that the same pull brings: sessions that have moved to one are left to it.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class UnitPull:
         state: State,
         mirror: Path,
         files: Files,
+        coming: Container[str],
     ) -> None:
         self._folder = folder
         self._projects = remote.projects
@@ -93,6 +96,7 @@ class UnitPull:
         self._moves = Moves(remote, folder, state, self._is_mirrored)
         self._mirror = mirror
         self._files = files
+        self._coming = coming
         self.failed: list[tuple[str, errors.Error]] = []
         self.conflicts: list[Conflict] = []
         self._held: set[str] = set()
@@ -148,7 +152,7 @@ class UnitPull:
         return changed
 
     def _is_mirrored(self, unit: Unit) -> bool:
-        return unit.key in self._state.units(unit.project)
+        return unit.key in self._coming or unit.key in self._state.units(unit.project)
 
     def _put_empty_resources(self, fetched: Fetched, present: frozenset[str]) -> None:
         """Create the resources that have no files."""
@@ -203,8 +207,8 @@ class UnitPull:
         ours = {**ours}
         self._moves.complete(fetched.unit.key, base, theirs, ours)
         base = self._known(base)
+        theirs = without_temporary_labels(theirs, base, ours)
         ours = with_own_labels(ours, base)
-        theirs = without_temporary_labels(theirs, base)
         above = {key: part.parent for key, part in {**ours, **theirs}.items()}
         decisions = decide(base, _values(ours), _values(theirs), above)
         self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))

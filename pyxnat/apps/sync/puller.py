@@ -80,6 +80,7 @@ class Puller:
         self._state = state
         self._mirror = mirror
         self._report = report
+        self._coming: frozenset[str] = frozenset()
 
     def run(self, todo: list[tuple[Unit, str]], here: Here, files: Files, jobs: int) -> None:
         """Pull units.
@@ -97,6 +98,7 @@ class Puller:
         """
         stage = self._mirror / 'stage'
         shutil.rmtree(stage, ignore_errors=True)  # of a pull that was killed
+        self._coming = frozenset(unit.key for unit, _ in todo)
         bar = progress_bar(len(todo), ' subjects', name='pull')
         with ThreadPoolExecutor(jobs, 'pyxnat-pull') as pool, bar as shown:
             try:
@@ -181,7 +183,7 @@ class Puller:
             Downloads of its files.
         """
         key = fetched.unit.key
-        pull = UnitPull(self._remote, self._folder, self._state, self._mirror, files)
+        pull = UnitPull(self._remote, self._folder, self._state, self._mirror, files, self._coming)
         try:
             changed = pull.run(fetched, here.unit_of(fetched.unit), download)
         finally:

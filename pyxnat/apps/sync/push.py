@@ -254,8 +254,8 @@ class UnitPush:
         parents = {name: part.parent for name, part in theirs.items()}
         self._moves.complete(key, base, ours, theirs)
         base = {name: known_shares(values, self._projects) for name, values in base.items()}
+        theirs = without_temporary_labels(theirs, base, ours)
         ours = with_own_labels(ours, base)
-        theirs = without_temporary_labels(theirs, base)
         if not self._delete:
             ours = with_ended_shares(ours, base, theirs)
         for name, part in theirs.items():

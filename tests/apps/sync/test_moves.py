@@ -307,17 +307,21 @@ def test_a_new_session_goes_to_its_subject_whatever_label_that_has_at_the_server
     assert there.subject('RENAMED').experiment('NEW').scan('1').exists()
 
 
-def test_a_session_moves_to_its_subject_although_another_one_has_its_label(
+def test_a_session_stays_until_its_new_subject_can_have_its_label(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
     there.subject('T').create()
     move(there, 'E', 'T')
+    there.subject('S').attrs.set('group', 'changed')
     here.subject('S').attrs.set('label', 'T')
+    here.subject('T').experiment('E').attrs.set(f'{MR}/note', 'mine')
     mirror.pull()
-    session = here.experiment(there.experiment('E').id())
-    assert session.parent().id() == there.subject('T').id()
-    mirror.push()
-    assert there.subject('T').experiment('E').exists()
+    assert here.subject('T').experiment('E').exists()
+    mirror.resolve(mirror.conflicts(), 'both')
+    pulled(mirror)
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    assert there.subject('T').experiment('E').attrs.get(f'{MR}/note') == 'mine'
 
 
 def test_a_session_that_moved_in_the_folder_keeps_its_id_alone(
