@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, or_, select
+from sqlalchemy import Connection, bindparam, select
 
 from ...model.levels import listed_levels
 from ..archive import Archive
@@ -56,8 +56,7 @@ def levels_with_shared_ids(where: str) -> tuple[str, ...]:
 def _with_label(where: str) -> Any:
     """Return the query for other items with a label; building takes longer than running it."""
     return select(item.c.pk).where(
-        or_(*(item.c.level == one for one in levels_with_shared_ids(where))),
-        labelled(bindparam('project'), bindparam('label')),
+        labelled(levels_with_shared_ids(where), bindparam('project'), bindparam('label')),
         item.c.pk != bindparam('own'),
     )
 

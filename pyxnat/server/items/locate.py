@@ -10,12 +10,12 @@ by ID only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, func, or_, select, union_all
 
 from ...model.levels import level, listed_levels
 from ..db.access import Caller, readable, rights
@@ -69,18 +69,29 @@ def in_project(project: Any) -> ColumnElement[bool]:
     )
 
 
-def labelled(project: Any, label: Any) -> ColumnElement[bool]:
-    """Return the condition that an item has a label in a project.
+def labelled(levels: Iterable[str], project: Any, label: Any) -> ColumnElement[bool]:
+    """Return the condition that an item of some levels has a label in a project.
+
+    SQLite finds such items by indices only if no other condition of the query names the level.
 
     Parameters
     ----------
+    levels : iterable of str
+        The levels.
     project : Any
         ID of the project.
     label : Any
         The label.
     """
-    shared = select(share.c.item).where(share.c.project == project, share.c.label == label)
-    return or_(and_(item.c.project == project, item.c.label == label), item.c.pk.in_(shared))
+    one = alias(item, 'labelled')
+    of_levels = or_(*(one.c.level == name for name in levels))
+    own = select(one.c.pk).where(of_levels, one.c.project == project, one.c.label == label)
+    shared = (
+        select(one.c.pk)
+        .join(share, share.c.item == one.c.pk)
+        .where(share.c.project == project, share.c.label == label, of_levels)
+    )
+    return item.c.pk.in_(union_all(own, shared))
 
 
 def find(
@@ -265,12 +276,13 @@ def _statement(plural: str, above: str, way: str, admin: bool) -> Any:
     text: Any = bindparam('text')
     project: Any = bindparam('project')
     pk: Any = bindparam('pk')
-    query = select(item).where(_is_at(plural, above), {
-        'site ID': item.c.id == text,
-        'id': and_(item.c.id == text, in_project(project)),
-        'label': labelled(project, text),
-        'child ID': and_(item.c.id == text, item.c.parent == pk),
-        'child label': and_(item.c.label == text, item.c.parent == pk),
+    is_at = _is_at(plural, above)
+    query = select(item).where({
+        'site ID': and_(is_at, item.c.id == text),
+        'id': and_(is_at, item.c.id == text, in_project(project)),
+        'label': labelled(_levels(plural, above), project, text),
+        'child ID': and_(is_at, item.c.id == text, item.c.parent == pk),
+        'child label': and_(is_at, item.c.label == text, item.c.parent == pk),
     }[way])  # fmt: skip
     caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
     if not level(plural).is_part:

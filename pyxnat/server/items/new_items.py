@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, CompoundSelect, bindparam, select, union_all
 
 from ...model.levels import level
 from ..db.store import item, mark, now, share
@@ -120,14 +120,14 @@ class NewItems(Writer):
 
 
 @lru_cache
-def _clash(where: str) -> Select[Any]:
+def _clash(where: str) -> CompoundSelect[Any]:
     """Return the query for items of a level with one of some IDs, or of some labels."""
     project: BindParameter[str] = bindparam('project')
     labels: BindParameter[str] = bindparam('labels', expanding=True)
-    shared = select(share.c.item).where(share.c.project == project, share.c.label.in_(labels))
-    clash = or_(
-        item.c.id.in_(bindparam('ids', expanding=True)),
-        and_(item.c.project == project, item.c.label.in_(labels)),
-        item.c.pk.in_(shared),
-    )
-    return select(item.c.id).where(item.c.level.in_(levels_with_shared_ids(where)), clash).limit(1)
+    of_levels = select(item.c.id).where(item.c.level.in_(levels_with_shared_ids(where)))
+    shared = of_levels.join(share, share.c.item == item.c.pk).where(share.c.project == project)
+    return union_all(
+        of_levels.where(item.c.id.in_(bindparam('ids', expanding=True))),
+        of_levels.where(item.c.project == project, item.c.label.in_(labels)),
+        shared.where(share.c.label.in_(labels)),
+    ).limit(1)

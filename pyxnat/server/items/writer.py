@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, select
+from sqlalchemy import and_, bindparam, func, or_, select
 
 from ...model.levels import level
 from ...model.name_rules import LABEL
@@ -108,8 +108,7 @@ def _visible(where: str, admin: bool) -> Any:
     """Return the query of `Writer.bearing`; building takes longer than running it."""
     caller = Caller(bindparam('caller'), admin)  # type: ignore[arg-type]
     return select(item).where(
-        or_(*(item.c.level == one for one in levels_with_shared_ids(where))),
-        labelled(bindparam('project'), bindparam('label')),
+        labelled(levels_with_shared_ids(where), bindparam('project'), bindparam('label')),
         readable(caller, item),
     )
 
@@ -564,14 +563,13 @@ class Writer(Sharing):
         """
         if owner == self.connection.scalar(select(item.c.id).where(item.c.pk == row.parent)):
             return {}
-        named = or_(item.c.id == owner, labelled(row.project, owner))
-        query = (
-            select(item)
-            .where(item.c.level == 'subject', named, readable(self.caller, item))
-            .order_by(item.c.id != owner)
-        )
-        found = self.connection.execute(query).first()
-        if found is None:
+        has_id = and_(item.c.level == 'subject', item.c.id == owner)
+        for named in (has_id, labelled(['subject'], row.project, owner)):
+            query = select(item).where(named, readable(self.caller, item))
+            found = self.connection.execute(query).first()
+            if found is not None:
+                break
+        else:
             project = self.connection.execute(
                 select(item).where(item.c.level == 'project', item.c.id == row.project)
             ).one()

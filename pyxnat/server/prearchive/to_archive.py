@@ -190,7 +190,7 @@ def _target(connection: Connection, row: Any, policy: Policy) -> _Target:
     known = select(item).where(item.c.level == 'subject', in_project(project))
     named = (
         (item.c.id == wanted)
-        | labelled(project, subject_label)
+        | labelled(['subject'], project, subject_label)
         | (func.lower(item.c.label) == subject_label.lower())
     )
     subject = (
@@ -200,9 +200,9 @@ def _target(connection: Connection, row: Any, policy: Policy) -> _Target:
         if project and subject_label
         else None
     )
+    has_id = (item.c.id == label) & (item.c.project == project)
     query = select(item).where(
-        item.c.level == 'experiment',
-        (item.c.id == label) & (item.c.project == project) | labelled(project, label),
+        has_id & (item.c.level == 'experiment') | labelled(['experiment'], project, label)
     )
     return _Target(
         project,
