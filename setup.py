@@ -22,7 +22,7 @@ ENGINES = ['distributed>=2024.1', 'submitit>=1.5']
 CLI = ['click>=8.1', 'rich>=13.0', *PROGRESS, *XLSX, *DICOM]
 SAMPLES = ['nibabel>=5.2', 'numpy>=1.24', 'pillow>=10.1']
 DEMO = [*SERVER, *SAMPLES, *CLI, 'ipython>=8.10']
-PYTEST = ['pytest>=8.0']
+PYTEST = ['pytest>=8.2']
 DOCS = ['Sphinx>=7.4', 'pydata-sphinx-theme>=0.16', *SERVER, *CLI, *FSSPEC, *PYTEST]
 TEST = [
     *PYTEST,
