@@ -16,7 +16,7 @@ from .decisions import decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide
 from .mirror_lock import locked
-from .parts import known_shares
+from .parts import known_base
 from .project_pull import ProjectPull, PullOptions, units_here
 from .puller import PullReport
 from .push import PushPlan
@@ -393,10 +393,7 @@ class Mirror:
             if key not in known:
                 yield key
             elif known[key].here != mark:
-                base = {
-                    name: known_shares(values, projects)
-                    for name, values in self._state.base(key, 'item').items()
-                }
+                base = known_base(self._state.base(key, 'item'), projects)
                 ours = {name: part.values for name, part in side.parts(unit).items()}
                 yield from _changed(base, ours)
                 files = self._state.base(key, 'file')

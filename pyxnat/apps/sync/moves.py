@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ...model import uris
 from ...model.levels import level
 from .decisions import Values
 from .folder_side import FolderSide
 from .parts import PARENT, Part
-from .sides import Side
+from .sides import Side, uri_of_unit
 from .state import State, Unit
 
 __all__ = ['Moves', 'adopted', 'is_below', 'return_sessions']
@@ -128,14 +127,9 @@ class Moves:
         return found
 
 
-def _uri(unit: Unit) -> str:
-    places = ('projects', unit.project, 'subjects', unit.id)
-    return uris.join(uris.ENTRY, *map(uris.quote, places))
-
-
 def _files_of(key: str, state: State, unit: Unit, other: Unit) -> dict[str, dict[str, str]]:
     """Return the base of the files of a session of a unit, by their keys in another unit."""
-    start, after = (f'{_uri(one)}/{key}/' for one in (unit, other))
+    start, after = (f'{uri_of_unit(one)}/{key}/' for one in (unit, other))
     return {
         after + name.removeprefix(start): values
         for name, values in state.base(unit.key, 'file').items()

@@ -22,12 +22,14 @@ __all__ = [
     'SHARE',
     'Part',
     'Resource',
+    'known_base',
     'known_shares',
     'parts_of',
     'resources_of',
     'shares_of',
     'temporary_label',
     'uri_of_key',
+    'uri_of_project',
     'with_own_labels',
     'without_temporary_labels',
 ]
@@ -121,7 +123,7 @@ def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
         ID of the project.
     """
     root = read_item(document, plural)
-    start = uris.ENTRY if plural == 'projects' else _at(project)
+    start = uris.ENTRY if plural == 'projects' else uri_of_project(project)
     return {part.key: part for part in _parts(root, None, project, start)}
 
 
@@ -142,7 +144,7 @@ def resources_of(parts: Mapping[str, Part], part: Part, project: str) -> Iterato
     while one is not None and one.level != 'projects':
         steps = [one.level, uris.quote(one.id), *steps]
         one = parts.get(one.parent)
-    home = uris.join(_at(project), *steps)
+    home = uris.join(uri_of_project(project), *steps)
     for found in part.item.resources:
         side = level(found.level).side or ('out' if level(part.level).has_sides else '')
         notes = {name: text for name, text in found.notes.items() if name != 'description'}
@@ -172,6 +174,21 @@ def known_shares(values: Mapping[str, str], projects: Container[str]) -> dict[st
         for name, text in values.items()
         if not name.startswith(SHARE) or name.removeprefix(SHARE) in projects
     }
+
+
+def known_base(
+    base: Mapping[str, Mapping[str, str]], projects: Container[str]
+) -> dict[str, dict[str, str]]:
+    """Return a base without shares into other projects.
+
+    Parameters
+    ----------
+    base : mapping
+        Fields of items that both sides had.
+    projects : container of str
+        Projects whose shares are kept.
+    """
+    return {key: known_shares(values, projects) for key, values in base.items()}
 
 
 def temporary_label(name: str) -> str:
@@ -262,5 +279,6 @@ def _parts(item: Item, above: Part | None, project: str, start: str) -> Iterator
         yield from _parts(below, part, project, uris.join(home, uris.quote(item.id)))
 
 
-def _at(project: str) -> str:
+def uri_of_project(project: str) -> str:
+    """Return the URI of a project."""
     return uris.join(uris.ENTRY, 'projects', uris.quote(project))

@@ -13,7 +13,7 @@ from .feed import Feed, read_feed
 from .file_rows import Files
 from .folder_side import FolderSide
 from .moves import return_sessions
-from .parts import known_shares
+from .parts import known_base
 from .puller import Here, Puller, PullReport
 from .selection import Selection
 from .sides import Side
@@ -199,8 +199,7 @@ class ProjectPull:
         """Whether a unit of the folder has its base, and no other file."""
         ours = {key: part.values for key, part in self._folder.parts(unit).items()}
         projects = self._folder.all_projects()
-        items = self._state.base(unit.key, 'item')
-        items = {key: known_shares(values, projects) for key, values in items.items()}
+        items = known_base(self._state.base(unit.key, 'item'), projects)
         files = self._folder.files(unit, Files.of('all'))
         base = self._state.base(unit.key, 'file')
         return ours == items and all(

@@ -18,7 +18,7 @@ from .parts import (
     LABEL,
     SHARE,
     Part,
-    known_shares,
+    known_base,
     resources_of,
     shares_of,
     with_own_labels,
@@ -243,7 +243,7 @@ class UnitPull:
         """Return a base without shares into projects that the folder does not have any more."""
         if self._projects is None:
             return {**base}
-        return {key: known_shares(values, self._projects) for key, values in base.items()}
+        return {**known_base(base, self._projects)}
 
     def _create_all(
         self,
@@ -311,8 +311,6 @@ class UnitPull:
         scans: Mapping[str, Part],
     ) -> None:
         here, there = ours.get(key), theirs[key]
-        if there.parent in dict(self.failed):
-            raise errors.NotFoundError('the item above could not be written')
         values: Values = there.values
         if here is not None and here.values != base.get(key, here.values):
             values = merged(base[key], here.values, there.values) or values

@@ -28,6 +28,7 @@ from .parts import (
     PARENT,
     SHARE,
     Part,
+    known_base,
     known_shares,
     temporary_label,
     uri_of_key,
@@ -253,7 +254,7 @@ class UnitPush:
         base: dict[str, Values] = {**self._state.base(key, 'item')}
         parents = {name: part.parent for name, part in theirs.items()}
         self._moves.complete(key, base, ours, theirs)
-        base = {name: known_shares(values, self._projects) for name, values in base.items()}
+        base = {**known_base(base, self._projects)}
         theirs = without_temporary_labels(theirs, base, ours)
         ours = with_own_labels(ours, base)
         if not self._delete:

@@ -15,7 +15,7 @@ from ...resources.base import class_of
 from .decisions import LABEL_TAKEN
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
-from .parts import LABEL, PARENT, SHARE, Part
+from .parts import LABEL, PARENT, SHARE, Part, uri_of_project
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -159,8 +159,8 @@ class Resolver:
         """Give an item another label in its own project, or in one that shares it."""
         own = uris.segments(part.uri)[1]
         project = own if name == LABEL else name.removeprefix(SHARE)
-        place = part.uri.rpartition('/')[0].removeprefix(_at(own))
-        fresh = self._free_name(f'{_at(project)}{place}', part.level, label)
+        place = part.uri.rpartition('/')[0].removeprefix(uri_of_project(own))
+        fresh = self._free_name(f'{uri_of_project(project)}{place}', part.level, label)
         if name != LABEL:
             self._side.put_shares(part, {**part.values, name: fresh})
             return
@@ -243,10 +243,6 @@ class Resolver:
         twin = self._twin(conflict)
         if twin is not None:
             self._side.change_id(twin.id, conflict.key.rpartition('/')[2])
-
-
-def _at(project: str) -> str:
-    return uris.join(uris.ENTRY, 'projects', uris.quote(project))
 
 
 def _changed_since(conflict: Conflict) -> errors.DataError:

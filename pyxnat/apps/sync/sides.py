@@ -15,7 +15,7 @@ from ...resources.base import class_of
 from ...tables.json_stream import parse_result_set
 from ...tables.table import Row
 from .file_rows import FileRow, Files, file_row
-from .parts import FORM, Part, parts_of
+from .parts import FORM, Part, parts_of, uri_of_project
 from .state import Unit
 
 __all__ = ['XML', 'Side', 'always_fresh', 'forms_of', 'names_session', 'uri_of_unit']
@@ -113,7 +113,7 @@ class Side:
         tuple of dict
             The units with their marks, as `units`; key of each other subject to its project.
         """
-        at = uris.join(uris.ENTRY, 'projects', uris.quote(project))
+        at = uri_of_project(project)
         only = {'ID': subject} if subject else {}
         found: dict[str, tuple[Unit, str]] = {}
         shared: dict[str, str] = {}
@@ -240,7 +240,7 @@ class Side:
 def uri_of_unit(unit: Unit) -> str:
     """Return the URI of a unit, by IDs."""
     plural, _, name = unit.key.partition('/')
-    start = uris.join(uris.ENTRY, 'projects', uris.quote(unit.project))
+    start = uri_of_project(unit.project)
     return start if plural == 'projects' else uris.join(start, plural, uris.quote(name))
 
 
