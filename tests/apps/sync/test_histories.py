@@ -22,6 +22,8 @@ SEEDS = range(1000 if DEEP else 2)
 STEPS = 25 if DEEP else 8
 KILLED = 5
 """Of so many histories, one is with processes that are killed."""
+MOMENTS = 8.5
+"""They are killed after 1 to 2 ** MOMENTS events, of 30 to 300 that a pull or push has."""
 
 Fields = dict[tuple[str, str], str]
 """Key of an item or file and name of a field -> text."""
@@ -188,7 +190,12 @@ class Watch:
 
 @pytest.mark.parametrize('seed', SEEDS)
 def test_both_sides_are_equal_in_the_end(
-    seed: int, server: Any, xnat: pyxnat.Interface, project: Any, tmp_path: Path
+    seed: int,
+    server: Any,
+    xnat: pyxnat.Interface,
+    project: Any,
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     dice, name = random.Random(seed), project.id()
     xnat.put(f'/data/projects/{name}_2').raise_for_status()
@@ -198,17 +205,17 @@ def test_both_sides_are_equal_in_the_end(
         for project_id in (name, f'{name}_2'):
             mirror.pull(f'/projects/{project_id}').check()
         people = [Person('there', xnat, name, dice), Person('here', mirror.local, name, dice)]
-        watch = Watch(mirror.local, xnat, name)
+        watch, kills = Watch(mirror.local, xnat, name), list[bool]()
         for step in range(STEPS):
             kind = dice.random()
             delete = dice.random() < 0.5
             if is_killed and (kind > 0.85 or step == STEPS // 2):
                 what = dice.choice(['pull', 'push', 'delete'])
-                moment = str(dice.randrange(60))
+                moment = str(int(2 ** dice.uniform(0, MOMENTS)))
                 place = str(tmp_path / 'study')
                 watch.check(
                     'here' if what == 'pull' else 'there',
-                    lambda: killed(place, *login, what, moment),  # noqa: B023 - called at once
+                    lambda: kills.append(killed(place, *login, what, moment)),  # noqa: B023
                 )
             elif kind < 0.7:
                 dice.choice(people).change()
@@ -218,13 +225,14 @@ def test_both_sides_are_equal_in_the_end(
                 watch.check('there', lambda: mirror.push(delete=delete, max_delete=1))  # noqa: B023
             else:
                 decide(mirror, dice, watch)
+        record_property('kills', sum(kills))
         settle(mirror, dice, watch)
         assert content(mirror.local, name) == content(xnat, name)
         assert mirror.conflicts() == []
 
 
-def killed(*arguments: str) -> None:
-    """Pull or push in a process that is killed, unless it ends before."""
+def killed(*arguments: str) -> bool:
+    """Pull or push in a process that is killed, unless it ends before; return whether it was."""
     done = subprocess.run(
         [sys.executable, '-c', PROGRAM, *arguments],
         cwd=ROOT,
@@ -233,6 +241,7 @@ def killed(*arguments: str) -> None:
         timeout=120,
     )
     assert done.returncode in (0, -9), done.stderr.decode()
+    return done.returncode == -9
 
 
 def decide(mirror: pyxnat.Mirror, dice: random.Random, watch: Watch) -> None:
