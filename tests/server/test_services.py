@@ -324,15 +324,15 @@ def test_6_4_move_files(admin: Client, E: str) -> None:
 
 
 def test_6_4_move_a_whole_resource(admin: Client, E: str) -> None:
-    home = cached(admin, 'a.txt', 'd/b.txt')
+    home, other = cached(admin, 'a.txt', 'd/b.txt'), cached(admin)
     assert (
         admin.post(f'/data/services/move-files?src={home}&dest=/archive{E}/resources/NEW').status
         == 200
     )
     assert admin.get(f'/data{E}/resources/NEW/files/d/b.txt').body == b'd/b.txt'
-    assert home.rpartition('/')[2] not in {
-        row['Resource'] for row in admin.get('/data/user/cache/resources').rows
-    }
+    left = {row['Resource'] for row in admin.get('/data/user/cache/resources').rows}
+    assert home.rpartition('/')[2] not in left
+    assert other.rpartition('/')[2] in left
 
 
 def test_6_4_moved_files_replace_others_only_with_overwrite(admin: Client, E: str) -> None:

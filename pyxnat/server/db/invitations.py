@@ -116,7 +116,7 @@ def need_invitation(connection: Connection, caller: Caller, name: str) -> tuple[
     """Return an invitation, and whether the caller may accept it.
 
     Who has its secret and its address may; others may only read and withdraw it: owners of the
-    project, and a user whose address it is known to be.
+    project, and a user who has confirmed that address.
 
     Parameters
     ----------

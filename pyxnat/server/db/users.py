@@ -168,7 +168,7 @@ def address_holders(connection: Connection, address: str) -> Sequence[Any]:
 
 
 def is_address_of(row: Any) -> bool:
-    """Whether the address of a user is known to be that user's."""
+    """Whether a user has confirmed the address, and may log in."""
     return bool(row.enabled and row.verified and row.email_verified)
 
 
