@@ -206,10 +206,10 @@ class Owners:
             lookup.refetched[name] = now
         return is_unchanged
 
-    def _rows(self, project: str, query: dict[str, str]) -> list[Row]:
-        """Fetch experiments of a project, without the cache."""
+    def _rows(self, project: str, query: dict[str, str], plural: str = 'experiments') -> list[Row]:
+        """Fetch experiments or subjects of a project, without the cache."""
         uri = uris.with_query(
-            uris.join(uris.ENTRY, 'projects', uris.quote(project), 'experiments'),
+            uris.join(uris.ENTRY, 'projects', uris.quote(project), plural),
             {**query, 'format': 'json'},
         )
         return parse_result_set(
@@ -324,7 +324,7 @@ class Owners:
         row = self._find_current(
             lambda moment: self.session(project, session, moment), is_right, now, since
         )
-        if row is None or is_right(row):
+        if row is None or is_right(row) or self._is_subject(project, subject, row):
             self._store_identity(element, 'experiments', row, self._lookups[project, 'sessions'])
             return row is not None
         owner = f'{row.get("subject_label")} ({row.get("subject_ID")})'
@@ -335,6 +335,16 @@ class Owners:
             element,
             message,
             f'/projects/{project}/subjects/{row.get("subject_label")}/experiments/{session}',
+        )
+
+    def _is_subject(self, project: str, subject: str, row: Row) -> bool:
+        """Whether the subject of a session has a label in a project. One request.
+
+        Rows of sessions have the label in the subject's own project; it may be shared with another.
+        """
+        query = {'ID': row.get('subject_ID', ''), 'columns': 'ID,label'}
+        return query['ID'] != '' and any(
+            one.get('label') == subject for one in self._rows(project, query, 'subjects')
         )
 
     def _check_assessor(self, element: Element, now: float) -> None:

@@ -162,6 +162,15 @@ def test_nothing_is_changed_below_a_wrong_session(xnat, filled, other):
     assert state(filled) == before
 
 
+def test_a_session_below_a_shared_subject_is_written_to_by_the_label_there(xnat, filled, other):
+    filled.subject('S1').share(other, 'S_THERE')
+    own = xnat.select.project(other).subject('S_THERE').experiment('OWN')
+    own.create()
+    xnat.owners.invalidate()
+    own.attrs.set('note', 'mine')
+    assert own.attrs.get('note') == 'mine'
+
+
 @pytest.mark.parametrize('by', ['created', 'known', 'named'])
 def test_an_item_that_others_moved_is_left_alone(xnat, filled, server, other, by):
     """The owner is requested, whatever an earlier response says."""

@@ -20,12 +20,12 @@ def units_named(state: State, known: Mapping[str, Unit], feed: Feed) -> set[str]
     state : State
         State of the mirror.
     known : mapping
-        Its units of the project.
+        Its units that are of interest.
     feed : Feed
         The feed of the project.
     """
     named = {f'{plural}/{name}' for name in feed.changed for plural in ('projects', 'subjects')}
-    return (named & known.keys()) | state.units_of(feed.changed)
+    return (named | state.units_of(feed.changed)) & known.keys()
 
 
 def units_behind(remote: Side, state: State, project: str) -> list[str]:
@@ -48,26 +48,30 @@ def units_behind(remote: Side, state: State, project: str) -> list[str]:
     known = state.units(project)
     marks = {key: mark for key, (_, mark) in remote.units(project).items()}
     behind = {key for key, unit in known.items() if unit.there != marks.get(key)}
-    for key in _named(remote, state, known, marks.values()) - behind:
-        if _has_other_files(remote, known[key], state.base(key, 'file')):
+    everywhere = state.units()
+    for key in _named(remote, state, project, marks.values()) - behind:
+        if _has_other_files(remote, state, everywhere[key]):
             behind.add(key)
-    return [key for key in dict.fromkeys([*marks, *known]) if key in behind]
+    return [key for key in dict.fromkeys([*marks, *known, *sorted(behind)]) if key in behind]
 
 
-def _named(remote: Side, state: State, known: Mapping[str, Unit], marks: Iterable[str]) -> set[str]:
-    """Return the units with operations since the pull, of those with files. One request."""
-    with_files = {key for key, unit in known.items() if unit.files != 'none'}
-    project = next((unit.project for unit in known.values()), '')
+def _named(remote: Side, state: State, project: str, marks: Iterable[str]) -> set[str]:
+    """Return the units with operations since the pull, of those with files. One request.
+
+    Units of other projects, too, if they have sessions of this one.
+    """
+    with_files = {key: unit for key, unit in state.units().items() if unit.files != 'none'}
     before = state.feed(project)
     if before is None or not with_files:
         return set()
     feed = read_feed(remote.interface, project, before, marks)
-    return units_named(state, known, feed) & with_files
+    return units_named(state, with_files, feed)
 
 
-def _has_other_files(remote: Side, unit: Unit, base: Mapping[str, Mapping[str, str]]) -> bool:
+def _has_other_files(remote: Side, state: State, unit: Unit) -> bool:
     """Whether the server has another content of a file that was pulled."""
-    listed = remote.files(unit, Files.of('all'))
+    base = state.base(unit.key, 'file')
+    listed = remote.files(unit, Files.of('all'), state.base(unit.key, 'item'))
     return any(
         key not in listed or listed[key].values(next(iter(values))) != values
         for key, values in base.items()

@@ -12,6 +12,7 @@ from ...model import uris
 from ...model.levels import level
 from ...query.paths import uri_of
 from ...tables.table import Row
+from .parts import uri_below_session
 
 __all__ = ['FileRow', 'Files', 'file_row', 'version_path']
 
@@ -53,7 +54,8 @@ class FileRow(NamedTuple):
     """A file of a unit."""
 
     key: str
-    """Its URI with IDs and with the label of its resource: the same on both sides."""
+    """Its URI with IDs, the project of its unit and the label of its resource: the same on both
+    sides."""
     element: Any
     row: Row
 
@@ -69,9 +71,12 @@ class FileRow(NamedTuple):
 
     @property
     def place(self) -> tuple[str, str]:
-        """URI of the resources of its item, by IDs, and label of its resource."""
+        """URI of the resources of its item, by IDs, and label of its resource.
+
+        Below a session it names no project: the sides may have the session in different ones.
+        """
         home, _, rest = self.key.partition('/resources/')
-        return f'{home}/resources', unquote(rest.partition('/')[0])
+        return uri_below_session(f'{home}/resources'), unquote(rest.partition('/')[0])
 
     @property
     def path(self) -> str:

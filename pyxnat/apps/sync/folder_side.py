@@ -20,7 +20,7 @@ from ...model.rows import size_of
 from ...model.xml import parse_xml
 from ...resources.base import class_of
 from .file_rows import FileRow, Files
-from .parts import LABEL, PARENT, Part, Resource, shares_of
+from .parts import LABEL, PARENT, Part, Resource, shares_of, uri_below_session
 from .sides import XML, Side, forms_of, names_session, uri_of_unit
 from .state import Unit
 
@@ -79,7 +79,9 @@ class FolderSide(Side):
         plural, _, name = unit.key.partition('/')
         return self._archive.document(level(plural).singular, unit.project, name)
 
-    def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
+    def files(
+        self, unit: Unit, wanted: Files, things: Mapping[str, Mapping[str, str]] | None = None
+    ) -> dict[str, FileRow]:
         """Return the files of a unit, by key. No request, unless a server has the folder.
 
         Parameters
@@ -88,17 +90,28 @@ class FolderSide(Side):
             The unit.
         wanted : Files
             Which of them.
+        things : mapping, optional
+            Values of its items, if the caller has them.
         """
         if self._archive.is_served:
-            return super().files(unit, wanted)
+            things = things or {key: part.values for key, part in self.parts(unit).items()}
+            return super().files(unit, wanted, things)
         subject = '' if unit.id == unit.project else unit.id
         found: dict[str, FileRow] = {}
         for place, label, path, row in self._archive.files_below(unit.project, subject):
             if wanted.has(row):
                 key = uris.join(place, uris.quote(label), 'files', uris.quote_path(path))
-                element = class_of('files').element_at(key, self.interface, {**row, 'path': path})
+                uri = uri_below_session(key)
+                element = class_of('files').element_at(uri, self.interface, {**row, 'path': path})
                 found[key] = FileRow(key, element, element.row)
         return found
+
+    def delete_subject(self, unit: Unit) -> None:
+        """Delete a subject; sessions of other projects first, with which XNAT refuses it."""
+        for part in self.parts(unit).values():
+            if part.level == 'experiments' and part.project != unit.project:
+                self.delete(part.id_uri)
+        self.delete(uri_of_unit(unit))
 
     def put(self, part: Part, scans: Iterable[str] = ()) -> None:
         """Give an item the fields of a part; create it with its ID if it is missing.

@@ -75,8 +75,8 @@ class Moves:
     ) -> None:
         """Add what other units have of the sessions of the leading side; remove the rest.
 
-        Requests: one for each session that the leading side lacks, or the other; two for one that
-        has moved.
+        Requests: two for each session that the leading side lacks, or the other; three for one
+        that has moved.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Moves:
                 self._borrow(key, unit, base, other)
             elif key in base or self._state.unit_of(key) is not None:
                 home = self._leading.home(key)
-                if home is not None and self._is_mirrored(home):
+                if home is not None and home.key != unit and self._is_mirrored(home):
                     self._leave(key, base, other)
 
     def _borrow(self, key: str, unit: str, base: dict[str, Values], other: dict[str, Part]) -> None:
@@ -141,7 +141,7 @@ def return_sessions(folder: Side, state: State, unit: Unit) -> None:
     """Give the base of sessions to the units that have them in the folder.
 
     Of a subject that is deleted at the server, to which sessions had moved there alone: they are
-    then compared, and deleted, where they are. One request for each session.
+    then compared, and deleted, where they are. Two requests for each session.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def return_sessions(folder: Side, state: State, unit: Unit) -> None:
     unit : Unit
         The subject.
     """
-    base, known = state.base(unit.key, 'item'), state.units(unit.project)
+    base, known = state.base(unit.key, 'item'), state.units()
     for key in filter(_is_session, base):
         home = folder.home(key)
         if home is None or home.key == unit.key or home.key not in known:
@@ -211,5 +211,5 @@ def adopted(
     return ours
 
 
-def _name_of(part: Part) -> tuple[str, str, str]:
-    return part.level, part.label, part.parent
+def _name_of(part: Part) -> tuple[str, str, str, str]:
+    return part.level, part.project, part.label, part.parent

@@ -19,24 +19,31 @@ __all__ = [
     'FORM',
     'LABEL',
     'PARENT',
+    'PROJECT',
     'SHARE',
     'Part',
     'Resource',
     'known_base',
     'known_shares',
+    'of_other_projects',
+    'owner_of',
     'parts_of',
     'resources_of',
     'shares_of',
     'temporary_label',
+    'uri_below_session',
     'uri_of_key',
     'uri_of_project',
     'with_own_labels',
     'without_temporary_labels',
 ]
 
-LABEL, PARENT, FORM, SHARE = '@label', '@parent', '@form ', '@share '
-"""Names of values of a part: label, key of the item above, the begin of fields of custom forms,
-whose values are JSON, and that of shares, with the ID of a project: the label there."""
+LABEL, PARENT, PROJECT = '@label', '@parent', '@project'
+"""Names of values of a part: label, key of the item above, and project of a session or assessor,
+which may be another one than that of its subject."""
+FORM, SHARE = '@form ', '@share '
+"""Begins of names of values: fields of custom forms, whose values are JSON, and shares, with the ID
+of a project: the label there."""
 
 
 class Resource(NamedTuple):
@@ -61,10 +68,10 @@ class Part(NamedTuple):
     """URI below the project, for a PUT of its document: its label below IDs, since the labels of
     the items above may be of other ones on the other side."""
     values: dict[str, str]
-    """Path of each field to its text, with `LABEL` and `PARENT`."""
+    """Path of each field to its text, with `LABEL`, `PARENT` and `PROJECT`."""
     item: Item
     elsewhere: frozenset[str] = frozenset()
-    """Projects into which it is shared, and whose shares are not among the values."""
+    """Projects whose shares of it are not among the values, or whose items below are left out."""
 
     def limited(self, projects: Container[str]) -> Part:
         """Return the part without its shares into other projects than some."""
@@ -73,6 +80,16 @@ class Part(NamedTuple):
             return self
         others = frozenset(shares_of(self.values).keys() - shares_of(values).keys())
         return self._replace(values=values, elsewhere=others)
+
+    @property
+    def project(self) -> str:
+        """ID of the project that owns it."""
+        return uris.segments(self.uri)[1]
+
+    def in_project(self, project: str) -> Part:
+        """Return the part at its place in another project."""
+        rest = self.uri.removeprefix(uri_of_project(self.project))
+        return self._replace(uri=f'{uri_of_project(project)}{rest}')
 
     @property
     def id_uri(self) -> str:
@@ -87,7 +104,7 @@ class Part(NamedTuple):
         return self.values.get(PARENT, '')
 
 
-def uri_of_key(key: str, parents: Mapping[str, str]) -> str:
+def uri_of_key(key: str, parents: Mapping[str, str], project: str) -> str:
     """Return the URI of an item, by IDs from the project down.
 
     Parameters
@@ -96,22 +113,24 @@ def uri_of_key(key: str, parents: Mapping[str, str]) -> str:
         Key of the item.
     parents : mapping
         Key of each item to that of the item above it.
+    project : str
+        ID of the project that owns it.
 
     Examples
     --------
     >>> uri_of_key('experiments/E/scans/1', {'experiments/E/scans/1': 'experiments/E',
-    ...     'experiments/E': 'subjects/S', 'subjects/S': 'projects/P'})
+    ...     'experiments/E': 'subjects/S', 'subjects/S': 'projects/P'}, 'P')
     '/data/projects/P/subjects/S/experiments/E/scans/1'
     """
     names: list[str] = []
-    while key:
+    while key and not key.startswith('projects/'):
         names[:0] = map(uris.quote, key.split('/')[-2:])
         key = parents.get(key, '')
-    return uris.join(uris.ENTRY, *names)
+    return uris.join(uri_of_project(project), *names)
 
 
 def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
-    """Return the items of a document that a project owns, outer ones first.
+    """Return the items of a document, outer ones first; none if a project does not own the root.
 
     Parameters
     ----------
@@ -123,11 +142,12 @@ def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
         ID of the project.
     """
     root = read_item(document, plural)
-    start = uris.ENTRY if plural == 'projects' else uri_of_project(project)
-    return {part.key: part for part in _parts(root, None, project, start)}
+    if root.project != project:
+        return {}
+    return {part.key: part for part in _parts(root, None, project, ())}
 
 
-def resources_of(parts: Mapping[str, Part], part: Part, project: str) -> Iterator[Resource]:
+def resources_of(parts: Mapping[str, Part], part: Part) -> Iterator[Resource]:
     """Yield the resources of an item that have a label.
 
     Parameters
@@ -136,15 +156,13 @@ def resources_of(parts: Mapping[str, Part], part: Part, project: str) -> Iterato
         All items of the unit.
     part : Part
         The item.
-    project : str
-        ID of the project.
     """
     steps: list[str] = []
     one: Part | None = part
     while one is not None and one.level != 'projects':
         steps = [one.level, uris.quote(one.id), *steps]
         one = parts.get(one.parent)
-    home = uris.join(uri_of_project(project), *steps)
+    home = uri_below_session(uris.join(uri_of_project(part.project), *steps))
     for found in part.item.resources:
         side = level(found.level).side or ('out' if level(part.level).has_sides else '')
         notes = {name: text for name, text in found.notes.items() if name != 'description'}
@@ -179,16 +197,70 @@ def known_shares(values: Mapping[str, str], projects: Container[str]) -> dict[st
 def known_base(
     base: Mapping[str, Mapping[str, str]], projects: Container[str]
 ) -> dict[str, dict[str, str]]:
-    """Return a base without shares into other projects.
+    """Return a base without the items of other projects, and shares into them.
 
     Parameters
     ----------
     base : mapping
         Fields of items that both sides had.
     projects : container of str
-        Projects whose shares are kept.
+        Projects whose items and shares are kept.
     """
-    return {key: known_shares(values, projects) for key, values in base.items()}
+    others = {
+        key for key, values in base.items() if PROJECT in values and values[PROJECT] not in projects
+    }
+    return {
+        key: known_shares(values, projects)
+        for key, values in base.items()
+        if '/'.join(key.split('/')[:2]) not in others
+    }
+
+
+def owner_of(values: Mapping[str, str], project: str) -> str:
+    """Return the ID of the project that owns an item.
+
+    Parameters
+    ----------
+    values : mapping
+        Values of a part.
+    project : str
+        ID of the project of its subject.
+    """
+    return values.get(PROJECT, project)
+
+
+def of_other_projects(things: Mapping[str, Mapping[str, str]], project: str) -> list[str]:
+    """Return the keys of items that belong to another project than the item above them.
+
+    Parameters
+    ----------
+    things : mapping
+        Values of all items of a unit.
+    project : str
+        ID of the project of the unit.
+    """
+    return [
+        key
+        for key, values in things.items()
+        if PROJECT in values
+        and values[PROJECT] != owner_of(things.get(values.get(PARENT, ''), {}), project)
+    ]
+
+
+def uri_below_session(uri: str) -> str:
+    """Return the URI of something below a session that holds whatever its project and subject.
+
+    Examples
+    --------
+    >>> uri_below_session('/data/projects/P/subjects/S/experiments/E/resources')
+    '/data/experiments/E/resources'
+    >>> uri_below_session('/data/projects/P/subjects/S/resources')
+    '/data/projects/P/subjects/S/resources'
+    """
+    steps = uris.segments(uri)
+    if steps[0] != 'projects' or steps[4:5] != ['experiments']:
+        return uri
+    return uris.join(uris.ENTRY, *uri.split('/')[6:])
 
 
 def temporary_label(name: str) -> str:
@@ -256,27 +328,31 @@ def without_temporary_labels(
     return found
 
 
-def _parts(item: Item, above: Part | None, project: str, start: str) -> Iterator[Part]:
+def _parts(item: Item, above: Part | None, project: str, steps: tuple[str, ...]) -> Iterator[Part]:
     row = level(item.level)
-    if row.has_label and item.project != project:
-        return  # shared into the project: another one owns it
     name = item.label if row.has_label else item.id
     own = f'{item.level}/{item.id}'
     key = own if above is None or not row.is_part else f'{above.key}/{own}'
     values = {path: text for path, text in values_of_item(item).items() if text}
     if item.level != 'projects':
         values |= {LABEL: name, PARENT: above.key if above is not None else f'projects/{project}'}
+    if row.has_label and item.level != 'subjects':
+        project = item.project or project
+        values[PROJECT] = project
     forms = json.loads(item.custom_fields or '{}')
     values |= {
         f'{FORM}{field}': json.dumps(value, sort_keys=True) for field, value in forms.items()
     }
     if row.has_label:  # scans are shared with their session
         values |= {f'{SHARE}{other}': text for other, text in item.own_shares.items()}
-    home = uris.join(start, item.level)
-    part = Part(key, item.level, item.id, name, uris.join(home, uris.quote(name)), values, item)
+    home = uri_of_project(project)
+    if item.level != 'projects':
+        home = uris.join(home, *steps, item.level, uris.quote(name))
+    part = Part(key, item.level, item.id, name, home, values, item)
     yield part
+    inner = () if item.level == 'projects' else (*steps, item.level, uris.quote(item.id))
     for below in item.below:
-        yield from _parts(below, part, project, uris.join(home, uris.quote(item.id)))
+        yield from _parts(below, part, project, inner)
 
 
 def uri_of_project(project: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ class ProjectPull:
         known = self._state.units(selected.project)
         gone = [unit for key, unit in known.items() if key not in there]
         _check_deletions(gone, known, selected.project, options.max_delete)
-        overwritten = self._overwritten(selected, there, known, options)
+        overwritten = self._overwritten(selected, there, options)
         if options.dry_run:
             todo = self._todo(selected, there, known, overwritten)
             self._report.ok += [unit.key for unit, _ in todo]
@@ -88,14 +88,29 @@ class ProjectPull:
         todo = self._todo(selected, there, left, overwritten)
         puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
         puller.run(todo, Here(here, known), selected.files, options.jobs)
-        self._pull_waiting(selected.project, puller, options)
+        waiting = {unit.key: unit for unit in self._state.waiting(selected.project)}
+        self._pull_others({**waiting, **overwritten}, selected.project, puller, options)
         self._note_shared(selected.project, shared)
 
     # -- shares
 
-    def _pull_waiting(self, project: str, puller: Puller, options: PullOptions) -> None:
-        """Pull the units of other projects that waited for this one, to be shared into it."""
-        for unit in self._state.waiting(project):
+    def _pull_others(
+        self,
+        units: Mapping[str, Unit],
+        project: str,
+        puller: Puller,
+        options: PullOptions,
+    ) -> None:
+        """Pull units of other projects.
+
+        Those that waited for this one, to be shared into it or to get its sessions, and those with
+        sessions of this one whose files were overwritten.
+        """
+        now = self._state.units()
+        for unit in units.values():
+            is_there = unit.key in now and now[unit.key].project == unit.project
+            if unit.project == project or not is_there:
+                continue
             here = units_here(self._folder, unit.project)
             puller.run([(unit, unit.there)], Here(here, here), Files.of(unit.files), options.jobs)
 
@@ -114,7 +129,7 @@ class ProjectPull:
         selected: Selection,
         there: Mapping[str, tuple[Unit, str]],
         known: Mapping[str, Unit],
-        overwritten: set[str],
+        overwritten: Container[str],
     ) -> list[tuple[Unit, str]]:
         """Return the units to fetch, with their marks; the others are skipped."""
         chosen = selected.subjects(self._remote.interface)
@@ -137,24 +152,27 @@ class ProjectPull:
         self,
         selected: Selection,
         there: Mapping[str, tuple[Unit, str]],
-        known: Mapping[str, Unit],
         options: PullOptions,
-    ) -> set[str]:
-        """Return the units with files that may have been overwritten. One request."""
+    ) -> dict[str, Unit]:
+        """Return the units with files that may have been overwritten. One request.
+
+        Also those of other projects that have sessions of this one.
+        """
         if selected.files.is_none:
-            return set()
+            return {}
         if options.check == 'files':
-            return set(there)
+            return {key: unit for key, (unit, _) in there.items()}
         before = self._state.feed(selected.project)
         marks = (mark for _, mark in there.values())
         feed = read_feed(self._remote.interface, selected.project, before, marks)
         if feed.refusal:
             self._report.add_note(_refusal(selected.project, feed))
-            return set()
+            return {}
+        known = self._state.units()
         changed = units_named(self._state, known, feed)
         if not options.dry_run:
             self._state.put_feed(selected.project, feed.ended(), changed)
-        return changed
+        return {key: known[key] for key in changed}
 
     # -- subjects that came from another project, or went there
 
@@ -190,8 +208,7 @@ class ProjectPull:
             return
         return_sessions(self._folder, self._state, unit)
         if now is not None:
-            subject = self._folder.interface.select.project(unit.project).subject(unit.id)
-            subject.delete()
+            self._folder.delete_subject(unit)
         self._state.bury(unit)
         self._report.deleted.append(unit.key)
 

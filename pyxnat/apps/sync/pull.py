@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ... import errors
-from ...model import uris
 from ...model.levels import level
 from .decisions import LABEL_TAKEN, Decision, Values, decide, merged
 from .file_pull import Download, FilePull
@@ -16,9 +15,11 @@ from .folder_side import FolderSide
 from .moves import Moves, adopted
 from .parts import (
     LABEL,
+    PROJECT,
     SHARE,
     Part,
     known_base,
+    owner_of,
     resources_of,
     shares_of,
     with_own_labels,
@@ -56,8 +57,9 @@ def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
     files : Files
         Which files are wanted.
     """
-    listed = {} if files.is_none else remote.files(unit, Files.of('all'))
     parts = remote.parts(unit)
+    things = {key: part.values for key, part in parts.items()}
+    listed = {} if files.is_none else remote.files(unit, Files.of('all'), things)
     own = {key: file for key, file in listed.items() if file.holder in parts}  # the rest is shared
     return Fetched(unit, mark, parts, own, remote.accessibility(unit))
 
@@ -152,7 +154,7 @@ class UnitPull:
         return changed
 
     def _is_mirrored(self, unit: Unit) -> bool:
-        return unit.key in self._coming or unit.key in self._state.units(unit.project)
+        return unit.key in self._coming or unit.key in self._state.units()
 
     def _put_empty_resources(self, fetched: Fetched, present: frozenset[str]) -> None:
         """Create the resources that have no files."""
@@ -160,7 +162,7 @@ class UnitPull:
         for part in fetched.parts.values():
             if part.key not in present:
                 continue
-            for resource in resources_of(fetched.parts, part, fetched.unit.project):
+            for resource in resources_of(fetched.parts, part):
                 if (resource.place, resource.label) not in filled:
                     self._isolated(part.key, self._folder.put_resource, resource)
 
@@ -254,21 +256,23 @@ class UnitPull:
     ) -> set[str]:
         """Create a subject that the folder does not have, with all below it; return the keys.
 
-        None if the folder refuses one of the items: then they are put one by one.
+        Without the items of other projects. None if the folder refuses one of the items: then they
+        are put one by one.
         """
         is_new = all(one.action == 'take' and one.key in theirs for one in decisions)
         if ours or not is_new or unit.key not in theirs or unit.id == unit.project:
             return set()
-        shared = [part for part in theirs.values() if shares_of(part.values)]
+        own = {key: part for key, part in theirs.items() if part.project == unit.project}
+        shared = [part for part in own.values() if shares_of(part.values)]
         if not all(self._make_room(unit, part, part.values) for part in shared):
             return set()
         try:
-            self._folder.create(theirs.values(), unit.project)
+            self._folder.create(own.values(), unit.project)
         except errors.DatabaseError:
             return set()
         for part in shared:
             self._isolated(part.key, self._folder.put_shares, part, part.values)
-        return set(theirs)
+        return set(own)
 
     def _make_room(self, unit: Unit, part: Part, values: Values) -> bool:
         """Take the labels of a part from items that have others at the server.
@@ -277,7 +281,8 @@ class UnitPull:
         """
         if not level(part.level).has_label:
             return True
-        labels = {unit.project: values.get(LABEL, part.label), **shares_of(values)}
+        owner = owner_of(values, unit.project)
+        labels = {owner: values.get(LABEL, part.label), **shares_of(values)}
         holders = {
             project: self._folder.holder(part, project, label) for project, label in labels.items()
         }
@@ -298,8 +303,9 @@ class UnitPull:
         unit = self._state.unit_of(key)
         if unit is None:
             return False
-        name = LABEL if unit.project == project else f'{SHARE}{project}'
-        return self._state.base(unit.key, 'item')[key].get(name) == label
+        base = self._state.base(unit.key, 'item')[key]
+        name = LABEL if owner_of(base, unit.project) == project else f'{SHARE}{project}'
+        return base.get(name) == label
 
     def _put(
         self,
@@ -317,6 +323,11 @@ class UnitPull:
         if not self._make_room(unit, there, values):
             self._held.add(key)
             return
+        is_moved = False
+        if here is not None and owner_of(values, '') != owner_of(here.values, ''):
+            is_moved = self._folder.own(key, here.parent, values[PROJECT], values[LABEL])
+            here = here.in_project(values[PROJECT])
+            there = there.in_project(values[PROJECT])
         if here is None or values == there.values:
             self._folder.put(there, [scan.id for scan in scans.values()])
             for scan in scans.values():
@@ -325,7 +336,7 @@ class UnitPull:
             self._folder.merge(here, there, values)
         before = {} if here is None else here.values
         self._folder.put_forms(key, before, values)
-        if shares_of(values) != shares_of(before):
+        if is_moved or shares_of(values) != shares_of(before):
             self._folder.put_shares(there, values)
 
     def _isolated(self, key: str, function: object, *arguments: object) -> bool:
@@ -363,7 +374,7 @@ def _scans_of(key: str, theirs: Mapping[str, Part], taken: set[str]) -> dict[str
 def _name_in(project: str, key: str, folder: FolderSide) -> str:
     """Return the name of the value of an item that is its label in a project."""
     part = folder.part_of(key)
-    is_own = part is None or uris.segments(part.uri)[1] == project
+    is_own = part is None or part.project == project
     return LABEL if is_own else f'{SHARE}{project}'
 
 

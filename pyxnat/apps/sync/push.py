@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from ... import errors
 from ...files.disk import publish
-from ...model import uris
 from .decisions import (
     CREATED_TWICE,
     LABEL_TAKEN,
@@ -150,14 +149,29 @@ def item_steps(
         for key in labels_first(labels)
     ]
     tops = [step for step in new if step.key == unit]  # a session may move there
-    steps = [*tops, *changes, *(one for one in new if one not in tops)]
+    first, last = _deletions(unit, actions, ours, theirs)
+    return [*first, *tops, *changes, *(one for one in new if one not in tops), *last]
+
+
+def _deletions(
+    unit: str, actions: Mapping[str, str], ours: Mapping[str, Part], theirs: Mapping[str, Part]
+) -> tuple[list[Step], list[Step]]:
+    """Return the deletions before other steps, and those after them.
+
+    Before them those of sessions below a subject of another project, with which XNAT refuses to
+    delete the subject, and which it would delete with the share of the subject.
+    """
+    first, last = list[Step](), list[Step]()
     parents = {key: part.parent for key, part in theirs.items()}
     for key, part in theirs.items():
-        is_top = part.parent in ours or part.parent not in theirs
+        above = theirs.get(part.parent)
+        is_other = above is not None and above.project != part.project
         below = [name for name in theirs if is_below(name, key, parents)]
-        if is_top and all(name not in ours and actions.get(name) == 'keep' for name in below):
-            steps.append(Step(unit, 'delete', key))  # the parts below go with it
-    return steps
+        if (above is None or part.parent in ours or is_other) and all(
+            name not in ours and actions.get(name) == 'keep' for name in below
+        ):  # the parts below go with it
+            (first if is_other else last).append(Step(unit, 'delete', key))
+    return first, last
 
 
 def labels_first(labels: Mapping[str, tuple[str, str]]) -> list[str]:
@@ -224,6 +238,8 @@ class UnitPush:
         self.done: list[Step] = []
         self.failed: list[tuple[str, errors.Error]] = []
         self.races: list[Conflict] = []
+        self._present: dict[str, Values] = {}
+        """Items of the server, also those that were sent."""
         self._moves = Moves(folder, remote, state, lambda unit: True)
         self._projects = remote.projects or frozenset()
 
@@ -261,11 +277,10 @@ class UnitPush:
             ours = with_ended_shares(ours, base, theirs)
         for name, part in theirs.items():
             parents[name] = part.parent
-            if part.level == 'experiments':
-                parents[part.parent] = f'projects/{uris.segments(part.uri)[1]}'
         above = {name: part.parent for name, part in {**ours, **theirs}.items()}
         mine = {name: part.values for name, part in ours.items()}
-        decisions = decide(base, mine, {name: part.values for name, part in theirs.items()}, above)
+        self._present = {name: part.values for name, part in theirs.items()}
+        decisions = decide(base, mine, self._present, above)
         steps = item_steps(key, decisions, base, ours, theirs)
         kept = self._holders_with_changes(key, there, steps) | (parents.keys() - theirs.keys())
         steps = [
@@ -281,7 +296,7 @@ class UnitPush:
         if there is None or not self._delete or all(step.action != 'delete' for step in steps):
             return set()
         base = self._state.base(key, 'file')
-        files = self._remote.files(there, Files.of('all'))
+        files = self._remote.files(there, Files.of('all'), self._present)
         return {
             file.holder
             for name, file in files.items()
@@ -301,6 +316,7 @@ class UnitPush:
         for step in compared.steps:
             try:
                 self._send_item(step, compared, ids)
+                self._note_present(step, compared.ours, ids)
                 is_done = step.action == 'delete' or self._send_shares(step, compared, ids, shares)
             except errors.DatabaseError as error:
                 self.failed.append((step.key, error))
@@ -308,6 +324,14 @@ class UnitPush:
                 self.done += [step] if is_done else []
         self.failed += shares.failed
         return ids
+
+    def _note_present(self, step: Step, ours: Mapping[str, Part], ids: Mapping[str, str]) -> None:
+        """Record what the server has after a step."""
+        self._present.pop(step.key, None)
+        if step.action != 'delete':
+            values = ours[step.key].values
+            above = {PARENT: renamed(values[PARENT], ids)} if PARENT in values else {}
+            self._present[renamed(step.key, ids)] = {**values, **above}
 
     @staticmethod
     def _send_shares(
@@ -324,7 +348,8 @@ class UnitPush:
     def _send_item(self, step: Step, compared: Compared, ids: dict[str, str]) -> None:
         unit = renamed(step.unit, ids)
         if step.action == 'delete':
-            self._remote.delete(uri_of_key(step.key, compared.parents))
+            project = compared.theirs[step.key].project
+            self._remote.delete(uri_of_key(step.key, compared.parents, project))
             self._state.rebase(unit, 'item', step.key, None)
             return
         part = compared.ours[step.key]
@@ -332,8 +357,9 @@ class UnitPush:
             raise errors.NotFoundError('the item above could not be created')
         owner = renamed(part.parent, ids)
         if step.action == 'change':
-            uri = uri_of_key(step.key, compared.parents)
-            place = compared.theirs[step.key]._replace(uri=uri)
+            place = compared.theirs[step.key]
+            uri = uri_of_key(step.key, compared.parents, place.project)
+            place = place._replace(uri=uri)
             arguments = part, place, compared.base[step.key], owner.rpartition('/')[2]
             try:
                 self._remote.change(*arguments)
@@ -344,7 +370,6 @@ class UnitPush:
                 self._remote.change(*arguments)
             if PARENT in step.fields:
                 compared.parents[step.key] = owner
-                compared.parents[owner] = f'projects/{uris.segments(part.uri)[1]}'
             return
         twin = self._remote.namesake(part)
         if twin is not None and not self._makes_room(twin, part.label):
@@ -362,7 +387,7 @@ class UnitPush:
 
     def _add_race(self, unit: str, part: Part, twin: Part, owner: str) -> None:
         """Record that the server has another item of the label of a new one."""
-        is_own = uris.segments(twin.uri)[1] == uris.segments(part.uri)[1]
+        is_own = twin.project == part.project
         if is_own and twin.parent == owner:
             if part.level == 'subjects':
                 return  # a pull compares them
@@ -448,7 +473,8 @@ class UnitPush:
             Files that the mirror has; others of the folder are new.
         """
         ours = self._folder.files(unit, Files.of('all'))
-        theirs = self._remote.files(unit, Files.of('all')) if ours or not wanted.is_none else {}
+        is_any = bool(ours) or not wanted.is_none
+        theirs = self._remote.files(unit, Files.of('all'), self._present) if is_any else {}
         base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
         by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
         mine = {key: file.values(by) for key, file in ours.items()}

@@ -10,8 +10,8 @@ from ...model.copies import copy_document, keep_fields, read_item
 from ...model.levels import level
 from ...resources.base import class_of
 from .file_rows import FileRow, file_row
-from .parts import FORM, LABEL, PARENT, SHARE, Part, parts_of
-from .sides import XML, Side, names_session
+from .parts import FORM, LABEL, PARENT, PROJECT, SHARE, Part, parts_of
+from .sides import XML, Side, names_session, uri_of_share
 
 __all__ = ['RemoteSide']
 
@@ -90,8 +90,13 @@ class RemoteSide(Side):
             path for path, text in now.items() if text not in (base.get(path), there.get(path))
         }
         gone = [path for path in base if path in there and path not in now]
+        if PROJECT in paths:
+            label = part.label if LABEL in paths else place.label
+            if self.own(place.key, place.parent, part.project, label):
+                paths.discard(LABEL)
+            place = place.in_project(part.project)
         uri = self._move(part, place, owner) if PARENT in paths else place.uri
-        if fields := paths - {LABEL, PARENT}:
+        if fields := paths - {LABEL, PARENT, PROJECT}:
             above = place.parent.rpartition('/')[2] if names_session(part) else ''
             document = copy_document(part.item, session=above, scans=())
             kept = fields | {f'/{level(part.level).parent_field}'}
@@ -104,6 +109,20 @@ class RemoteSide(Side):
         if LABEL in paths:
             element.attrs.set('label', part.label)
         self.put_forms(place.key, before, part.values)
+
+    def owns_sessions(self, key: str, project: str) -> bool:
+        """Whether a project has sessions of its own below a subject. One request.
+
+        Parameters
+        ----------
+        key : str
+            Key of the subject, which may be that of another project.
+        project : str
+            ID of the project.
+        """
+        uri = uris.join(uris.ENTRY, *map(uris.quote, key.split('/')))
+        document = self.interface.connection.request(f'{uri}?format=xml')
+        return any(item.project == project for item in read_item(document, 'subjects').below)
 
     def rename(self, part: Part, label: str) -> None:
         """Give an item of the server another label. One request.
@@ -131,7 +150,7 @@ class RemoteSide(Side):
             Label there; empty for none.
         """
         query = {'label': label, 'format': 'json'} if label else {'format': 'json'}
-        uri = uris.with_query(_uri_of_share(key, above, project), query)
+        uri = uris.with_query(uri_of_share(key, above, project), query)
         self.interface.connection.request(uri, 'PUT')
 
     def unshare(self, key: str, above: str, project: str) -> None:
@@ -149,7 +168,7 @@ class RemoteSide(Side):
         NotSupportedError
             The project owns the item by now: XNAT would delete it.
         """
-        uri = _uri_of_share(key, above, project)
+        uri = uri_of_share(key, above, project)
         [owner, *_] = self._rows(uris.parent(uri))
         if owner['ID'] == project:
             raise errors.NotSupportedError(
@@ -191,13 +210,6 @@ class RemoteSide(Side):
     def delete(self, uri: str) -> None:
         """Delete an item. One request."""
         self.interface.connection.request(uri, 'DELETE')
-
-
-def _uri_of_share(key: str, above: str, project: str) -> str:
-    """Return the URI of a share: XNAT shares an assessor only below its session."""
-    place = f'{above}/{key}' if key.startswith('assessors/') else key
-    places = [*place.split('/'), 'projects', project]
-    return uris.join(uris.ENTRY, *map(uris.quote, places))
 
 
 def _plain(values: Mapping[str, str]) -> dict[str, str]:

@@ -114,7 +114,7 @@ class Resolver:
         if take == 'local':
             self._state.forget(unit.key)  # it is new, and will be created again
             return
-        self._local.select.project(unit.project).subject(unit.id).delete()
+        self._side.delete_subject(unit)
         self._state.bury(unit)
 
     def _unit(self, conflict: Conflict) -> Unit:
@@ -157,7 +157,7 @@ class Resolver:
 
     def _rename(self, part: Part, name: str, label: str) -> None:
         """Give an item another label in its own project, or in one that shares it."""
-        own = uris.segments(part.uri)[1]
+        own = part.project
         project = own if name == LABEL else name.removeprefix(SHARE)
         place = part.uri.rpartition('/')[0].removeprefix(uri_of_project(own))
         fresh = self._free_name(f'{uri_of_project(project)}{place}', part.level, label)

@@ -97,6 +97,9 @@ class SharePush:
 
     def _send(self, key: str, place: str, above: str, project: str, wanted: str | None) -> None:
         present = self._there.setdefault(key, {}).get(project)
+        if project == self._ours[key].project:
+            self._there[key].pop(project, None)  # it owns the item by now, and shares it no more
+            return
         if present == wanted:
             return
         below = self._end(key, above, project) if present is not None else {}
@@ -113,13 +116,12 @@ class SharePush:
         Those that the folder has ended, too, are left out. The others leave the base first, so a
         push after an interruption makes them again.
         """
-        own = [item for item in self._theirs[key].item.below if item.project == project]
-        if key.startswith('subjects/') and own:
+        if key.startswith('subjects/') and self._remote.owns_sessions(key, project):
             raise errors.NotSupportedError(
                 f'{project} has sessions of its own of this subject, which XNAT would delete with '
                 'the share',
                 uri=self._theirs[key].uri,
-                remedy='Move or delete these sessions first, at the server.',
+                remedy='Move or delete these sessions first.',
             )
         parents = {name: part.values.get(PARENT, '') for name, part in self._theirs.items()}
         ended = {

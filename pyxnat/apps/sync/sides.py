@@ -15,10 +15,27 @@ from ...resources.base import class_of
 from ...tables.json_stream import parse_result_set
 from ...tables.table import Row
 from .file_rows import FileRow, Files, file_row
-from .parts import FORM, Part, parts_of, uri_of_project
+from .parts import (
+    FORM,
+    PARENT,
+    Part,
+    of_other_projects,
+    parts_of,
+    uri_below_session,
+    uri_of_key,
+    uri_of_project,
+)
 from .state import Unit
 
-__all__ = ['XML', 'Side', 'always_fresh', 'forms_of', 'names_session', 'uri_of_unit']
+__all__ = [
+    'XML',
+    'Side',
+    'always_fresh',
+    'forms_of',
+    'names_session',
+    'uri_of_share',
+    'uri_of_unit',
+]
 
 XML = {'content-type': 'text/xml'}
 """Headers of a request with a document."""
@@ -51,7 +68,8 @@ class Side:
     Attributes
     ----------
     projects : container of str or None
-        Projects that both sides have: its items have the shares into these alone. None for all.
+        Projects that both sides have: units have the items of these alone, and shares into these.
+        None for all.
     """
 
     def __init__(self, interface: Interface) -> None:
@@ -70,7 +88,7 @@ class Side:
         overwrite : bool
             Whether to replace a file of the same name.
         """
-        target = class_of('file')(file.key, self.interface)
+        target = class_of('file')(uri_below_session(file.key), self.interface)
         with open(path, 'rb') as content:
             target.put(content, overwrite=overwrite, **file.notes)
 
@@ -140,7 +158,18 @@ class Side:
         found = parts_of(self.document(unit), unit.key.partition('/')[0], unit.project)
         if self.projects is None:
             return found
-        return {key: part.limited(self.projects) for key, part in found.items()}
+        kept = {
+            key: part.limited(self.projects)
+            for key, part in found.items()
+            if part.project in self.projects
+        }
+        others = {part.project for part in found.values()} - {
+            part.project for part in kept.values()
+        }
+        if others and unit.key in kept:
+            top = kept[unit.key]
+            kept[unit.key] = top._replace(elsewhere=top.elsewhere | others)
+        return kept
 
     def project_of(self, unit: Unit) -> str | None:
         """Return the project of a subject; None if there is no such subject. One request."""
@@ -168,18 +197,48 @@ class Side:
             session.share(project, primary=True)
         subject.share(project, primary=True)
 
+    def own(self, key: str, above: str, project: str, label: str) -> bool:
+        """Make a project the owner of a session or assessor. Two requests.
+
+        Parameters
+        ----------
+        key, above : str
+            Keys of the item, and of the one above it.
+        project : str
+            ID of the project.
+        label : str
+            Its label there.
+
+        Returns
+        -------
+        bool
+            Whether it was that of another one; not if it went with its session.
+        """
+        uri = uri_of_share(key, above, project)
+        [owner, *_] = self._rows(uris.parent(uri))
+        if owner['ID'] == project:
+            return False
+        query = {'primary': 'true', 'label': label, 'format': 'json'}
+        self.interface.connection.request(uris.with_query(uri, query), 'PUT')
+        return True
+
     def home(self, key: str) -> Unit | None:
-        """Return the subject of a session; None if there is no such session. One request."""
+        """Return the subject of a session; None if there is no such session. Two requests."""
         uri = uris.join(uris.ENTRY, 'experiments', uris.quote(key.rpartition('/')[2]))
         try:
             document = self.interface.connection.request(f'{uri}?format=xml')
         except (errors.NotFoundError, errors.PermissionDenied):
             return None
         item = read_item(document, 'experiments')
-        return Unit(f'subjects/{item.parent}', item.project, item.parent, '')
+        unit = Unit(f'subjects/{item.parent}', item.project, item.parent, '')
+        return unit._replace(project=self.project_of(unit) or item.project)
 
-    def files(self, unit: Unit, wanted: Files) -> dict[str, FileRow]:
-        """Return the files of a unit, by key. The requests of a selection of its files.
+    def files(
+        self, unit: Unit, wanted: Files, things: Mapping[str, Mapping[str, str]] | None = None
+    ) -> dict[str, FileRow]:
+        """Return the files of a unit, by key. The requests of selections of its files.
+
+        One selection, and one for each session or assessor that belongs to another project.
 
         Parameters
         ----------
@@ -187,12 +246,22 @@ class Side:
             The unit.
         wanted : Files
             Which of them.
+        things : mapping, optional
+            Values of its items; by default, sessions of other projects are left out.
         """
         if wanted.is_none:
             return {}
+        home = uri_of_unit(unit)
         below = '/resources/*/files' if unit.key.startswith('projects/') else '//files'
-        path = uri_of_unit(unit).removeprefix(uris.ENTRY) + below
-        found = (file_row(file) for file in self.interface.select(path))
+        found = [file_row(file) for file in self.interface.select(_path(home) + below)]
+        others = of_other_projects(things or {}, unit.project)
+        parents = {key: values.get(PARENT, '') for key, values in (things or {}).items()}
+        for key in others:
+            place = uri_below_session(uri_of_key(key, parents, unit.project))
+            found += [
+                row._replace(key=home + row.key.removeprefix(uris.ENTRY))
+                for row in map(file_row, self.interface.select(f'{_path(place)}//files'))
+            ]
         return {file.key: file for file in found if wanted.has(file.row)}
 
     def put_forms(self, key: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
@@ -232,9 +301,30 @@ class Side:
         label : str
             Label of the resource.
         """
-        path = f'{place.removeprefix(uris.ENTRY)}/*/files'
-        found = (file_row(file) for file in self.interface.select(path))
-        return {file.key: file for file in found if file.place == (place, label)}
+        listed = uri_below_session(place)
+        found = map(file_row, self.interface.select(f'{_path(listed)}/*/files'))
+        rows = [row._replace(key=place + row.key.removeprefix(listed)) for row in found]
+        start = uris.join(place, uris.quote(label), 'files/')
+        return {row.key: row for row in rows if row.key.startswith(start)}
+
+
+def uri_of_share(key: str, above: str, project: str) -> str:
+    """Return the URI of a share: XNAT shares an assessor only below its session.
+
+    Parameters
+    ----------
+    key, above : str
+        Keys of the item, and of the one above it.
+    project : str
+        ID of the project.
+    """
+    place = f'{above}/{key}' if key.startswith('assessors/') else key
+    places = [*place.split('/'), 'projects', project]
+    return uris.join(uris.ENTRY, *map(uris.quote, places))
+
+
+def _path(uri: str) -> str:
+    return uri.removeprefix(uris.ENTRY)
 
 
 def uri_of_unit(unit: Unit) -> str:

@@ -43,12 +43,11 @@ def content(xnat: pyxnat.Interface, project: str) -> Any:
     side, found = Side(xnat), {}
     with always_fresh(xnat):
         for unit, _ in side.units(project).values():
+            items = {key: part.values for key, part in side.parts(unit).items()}
+            files = side.files(unit, Files.of('all'), items)
             found[unit.key] = (
-                {key: part.values for key, part in side.parts(unit).items()},
-                {
-                    key: (file.values('digest'), file.notes)
-                    for key, file in side.files(unit, Files.of('all')).items()
-                },
+                items,
+                {key: (file.values('digest'), file.notes) for key, file in files.items()},
             )
     return found
 
