@@ -198,10 +198,11 @@ class Mirror:
 
         Notes
         -----
-        Requests: two listings with the marks of last change, and one for the operations that the
-        server recorded since the last pull, as XNAT marks no file that was overwritten by one of
-        the same size; for each changed subject its document and the listings of its files, and one
-        for each changed file. An interrupted pull is finished by the next one.
+        Requests: two listings with the marks of last change, one of sessions, which tells those
+        whose subjects are elsewhere, and one for the operations that the server recorded since the
+        last pull, as XNAT marks no file that was overwritten by one of the same size; for each
+        changed subject its document and the listings of its files, and one for each changed file.
+        An interrupted pull is finished by the next one.
         """
         if check not in ('marks', 'files'):
             raise errors.ProgrammingError(f'check={check!r} is neither marks nor files')

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+import itertools
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ from .sides import Side
 from .state import Conflict, State, Unit
 
 __all__ = ['ProjectPull', 'PullOptions', 'units_here']
+
+_NAMED = 10
+"""So many labels has a note, and so many subjects are asked for their projects."""
 
 
 class PullOptions(NamedTuple):
@@ -91,6 +95,7 @@ class ProjectPull:
         waiting = {unit.key: unit for unit in self._state.waiting(selected.project)}
         self._pull_others({**waiting, **overwritten}, selected.project, puller, options)
         self._note_shared(selected.project, shared)
+        self._note_sessions(selected.project, there)
 
     # -- shares
 
@@ -123,6 +128,32 @@ class ProjectPull:
                 f'{len(lacking)} subjects of other projects ({owners}) are shared into {project}: '
                 'pull these projects, too'
             )
+
+    def _note_sessions(self, project: str, there: Container[str]) -> None:
+        """Name the sessions of a project whose subjects are in no pulled project.
+
+        One request, and one for each of the first such subjects.
+        """
+        known = self._state.units()
+        lacking: dict[str, list[str]] = {}
+        for label, subject in self._remote.sessions(project):
+            if subject not in known and subject not in there:
+                lacking.setdefault(subject, []).append(label)
+        labels = sorted(label for some in lacking.values() for label in some)
+        if labels:
+            named = ', '.join(labels[:_NAMED]) + (', …' if len(labels) > _NAMED else '')
+            self._report.add_note(
+                f'{len(labels)} sessions in {project} ({named}) were not pulled, as their subjects '
+                f'are in other projects{self._owners(lacking)}: pull these projects, too'
+            )
+
+    def _owners(self, subjects: Iterable[str]) -> str:
+        """Return the projects of some subjects, in brackets, as far as they can be read."""
+        some = itertools.islice(subjects, _NAMED)
+        units = (Unit(key, '', key.partition('/')[2], '') for key in some)
+        owners = filter(None, dict.fromkeys(map(self._remote.project_of, units)))
+        text = ', '.join(sorted(owners))
+        return f' ({text})' if text else ''
 
     def _todo(
         self,

@@ -211,8 +211,7 @@ class UnitPull:
         base = self._known(base)
         theirs = without_temporary_labels(theirs, base, ours)
         ours = with_own_labels(ours, base)
-        above = {key: part.parent for key, part in {**ours, **theirs}.items()}
-        decisions = decide(base, _values(ours), _values(theirs), above)
+        decisions = _decide(base, ours, theirs, fetched.unit.project)
         self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))
         gone = [one.key for one in decisions if one.action == 'take' and one.key not in theirs]
         changed = False
@@ -358,6 +357,28 @@ class UnitPull:
             if one.is_conflict:
                 values = dict(ours.get(one.key, {})), dict(theirs.get(one.key, {}))
                 self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
+
+
+def _decide(
+    base: Mapping[str, Values], ours: Mapping[str, Part], theirs: Mapping[str, Part], project: str
+) -> list[Decision]:
+    """Compare the items of a unit.
+
+    The share of a subject counts as above the sessions that its project has there: a new one is a
+    conflict if the folder ended the share.
+    """
+    above = {key: part.parent for key, part in {**ours, **theirs}.items()}
+    versions = {**base}, _values(ours), _values(theirs)
+    shares = set()
+    for key, part in {**ours, **theirs}.items():
+        if part.level == 'experiments' and part.project != project:
+            field = f'{SHARE}{part.project}'
+            above[key] = share = f'{part.parent} {field}'
+            shares.add(share)
+            for version in versions:
+                if field in version.get(part.parent, {}):
+                    version[share] = {}
+    return [one for one in decide(*versions, above) if one.key not in shares]
 
 
 def _scans_of(key: str, theirs: Mapping[str, Part], taken: set[str]) -> dict[str, Part]:

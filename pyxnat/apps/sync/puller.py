@@ -190,7 +190,8 @@ class Puller:
             download.remove()
         for place, error in pull.failed:
             self._report.add_failure(place, error)
-        self._report.conflicts += pull.conflicts
+        others = [one for one in self._report.conflicts if one.unit != key]
+        self._report.conflicts = others + pull.conflicts  # two projects may name one unit
         if changed:
             self._report.add_success(key, download.bytes)
         else:

@@ -15,7 +15,7 @@ from ...resources.base import class_of
 from .decisions import LABEL_TAKEN
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
-from .parts import LABEL, PARENT, SHARE, Part, uri_of_project
+from .parts import LABEL, PARENT, PROJECT, SHARE, Part, uri_of_project
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -101,12 +101,18 @@ class Resolver:
         version_path(self._folder, conflict.key).unlink(missing_ok=True)
 
     def _take_above(self, conflict: Conflict) -> None:
-        """Take the items above one that is taken, too, as far as the folder deleted them."""
+        """Take the items above one that is taken, too, as far as the folder deleted them.
+
+        So is the share of a subject with the project of a session below it.
+        """
         base = self._state.base(conflict.unit, 'item')
         key = conflict.theirs.get(PARENT, '')
         while key in base and self._side.part_of(key) is None:
             self._state.rebase(conflict.unit, 'item', key, None)
             key = base[key].get(PARENT, '')
+        project = conflict.theirs.get(PROJECT)
+        if key.startswith('subjects/') and project not in (None, self._unit(conflict).project):
+            self._state.rebase_field(key, f'{SHARE}{project}', None)
 
     def _resolve_deleted(self, conflict: Conflict, take: Take) -> None:
         """End the conflict of a subject that the server deleted and the folder changed."""

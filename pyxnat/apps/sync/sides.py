@@ -149,6 +149,17 @@ class Side:
                 shared[unit.key] = row['project']
         return found, shared
 
+    def sessions(self, project: str) -> Iterator[tuple[str, str]]:
+        """Yield label and key of the subject of each session that a project owns or shares.
+
+        One request.
+        """
+        uri = uris.join(uri_of_project(project), 'experiments')
+        query = {'columns': 'ID,label,subject_ID', 'format': 'json'}
+        for row in self.interface.connection.iter_rows(f'{uri}?{urlencode(query, safe=",")}'):
+            if row.get('subject_ID'):  # not an assessor
+                yield row.get('label') or row['ID'], f'subjects/{row["subject_ID"]}'
+
     def document(self, unit: Unit) -> bytes:
         """Return the document of a unit, with all items below it. One request."""
         return self.interface.connection.request(f'{uri_of_unit(unit)}?format=xml')

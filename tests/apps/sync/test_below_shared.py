@@ -70,3 +70,187 @@ def test_changes_of_fields_and_files_are_sent_and_pulled(
         assert both.status().behind
         pulled(both)
     assert equal(both, xnat, P) and own(xnat, other).attrs.get('note') == 'changed'
+
+
+def test_sessions_whose_subjects_are_elsewhere_are_named(
+    xnat: pyxnat.Interface, there: Any, P: str, other: str, tmp_path: Path
+) -> None:
+    xnat.put(f'/data/projects/{P}_3').raise_for_status()
+    there.subject('S').experiment('E').share(f'{P}_3', 'E_ALONE')
+    with pyxnat.Mirror(tmp_path / 'copy', remote=xnat) as mirror:
+        _, note = pulled(mirror, f'/projects/{other}').notes
+        assert note.startswith(f'1 sessions in {other} (OWN) were not pulled') and f'({P})' in note
+        [note] = pulled(mirror, f'/projects/{P}_3').notes
+        assert '(E_ALONE) were not pulled' in note and f'({P})' in note
+        pulled(mirror, f'/projects/{P}')
+        assert pulled(mirror).notes == []
+        for project in (P, other, f'{P}_3'):
+            assert equal(mirror, xnat, project)
+
+
+def test_a_mirror_of_the_subject_alone_leaves_them_alone(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, P: str, other: str
+) -> None:
+    pulled(mirror)
+    assert here.subject('S').experiments().get('label') == ['E']
+    here.subject('S').attrs.set('group', 'mine')
+    assert pushed(mirror, delete=True) == ['change']
+    assert own(xnat, other).exists()
+    here.subject('S').delete()
+    report = mirror.push(delete=True, max_delete=1)
+    assert 'belongs to project' in str(report.failed[0].error) and own(xnat, other).exists()
+
+
+def test_one_that_the_folder_created_renamed_and_deleted(
+    both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    new = both.local.select.project(other).subject('S_IN_Q').experiment('NEW')
+    new.create(experiments=MR, **{f'{MR}/note': 'new'})
+    new.scan('1').create(type='T1').resource('NIFTI').file('n.nii').put(b'n')
+    assert pushed(both) == ['create', 'create', 'send']
+    assert equal(both, xnat, P) and own(xnat, other).exists()
+    there = xnat.select.project(other).subject('S_IN_Q').experiment('NEW')
+    assert there.attrs.get('project') == other and there.attrs.get('note') == 'new'
+    both.local.select.project(other).subject('S_IN_Q').experiment('NEW').attrs.set('label', 'N2')
+    own(both.local, other).delete()
+    assert pushed(both) == ['change'] and own(xnat, other).exists()
+    assert pushed(both, delete=True) == ['delete']
+    assert equal(both, xnat, P)
+    assert sorted(xnat.select.project(other).experiments().get('label')) == ['N2']
+
+
+def test_those_of_the_server_that_were_renamed_and_deleted(
+    both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    subject = xnat.select.project(other).subject('S_IN_Q')
+    own(xnat, other).attrs.set('label', 'RENAMED')
+    subject.experiment('OWN').create(experiments=MR)
+    pulled(both)
+    assert equal(both, xnat, P)
+    subject.experiment('RENAMED').delete()
+    pulled(both)
+    assert equal(both, xnat, P)
+    assert both.local.select.project(other).experiments().get('label') == ['OWN']
+
+
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_a_subject_is_deleted_after_them(
+    side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    leading = both.local if side == 'here' else xnat
+    own(leading, other).delete()
+    leading.select.project(P).subject('S').delete()
+    if side == 'here':
+        assert pushed(both, delete=True, max_delete=1) == ['delete', 'delete']
+    else:
+        pulled(both, max_delete=1)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+    assert xnat.select.project(other).experiments().get() == []
+
+
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_the_share_of_their_subject_ends_with_them(
+    side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    leading = both.local if side == 'here' else xnat
+    leading.select.project(P).subject('S').unshare(other)
+    assert leading.select.project(other).experiments().get() == []
+    if side == 'here':
+        assert pushed(both) == []
+        assert pushed(both, delete=True) == ['delete', 'change']
+    else:
+        pulled(both)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+
+
+@pytest.mark.parametrize('take', ['local', 'remote', 'both'])
+@pytest.mark.parametrize('ended', ['here', 'there'])
+def test_one_that_was_changed_where_the_other_side_ended_the_share_is_a_conflict(
+    ended: str, take: Any, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    sides = {'here': both.local, 'there': xnat}
+    own(sides['there' if ended == 'here' else 'here'], other).attrs.set(f'{MR}/note', 'changed')
+    sides[ended].select.project(P).subject('S').unshare(other)
+    report = both.pull()
+    assert [one.key.partition('/')[0] for one in report.conflicts][:1] == ['experiments']
+    for _ in range(3):
+        both.resolve(both.conflicts(), take)
+        both.pull()
+        both.push(delete=True)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+    is_kept = take == 'both' or (take == 'local') == (ended == 'there')
+    labels = xnat.select.project(other).experiments().get('label')
+    assert labels == (['OWN'] if is_kept else [])
+
+
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_moves_between_subjects_and_projects(
+    side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    leading = both.local if side == 'here' else xnat
+    identity = own(leading, other).id()
+    steps = [
+        lambda: leading.select.project(other).subject('T').create(),
+        lambda: move(leading, other, 'T', 'OWN'),
+        lambda: move(leading, other, 'S_IN_Q', 'OWN'),
+        lambda: own(leading, other).share(P, primary=True),
+        lambda: leading.select(f'/experiments/{identity}').share(other, 'OWN', primary=True),
+    ]
+    for step in steps:
+        step()
+        if side == 'here':
+            pushed(both)
+        else:
+            pulled(both)
+        assert equal(both, xnat, P) and equal(both, xnat, other)
+        assert sorted(xnat.select(f'/experiments/{identity}//files').get()) == ['a.nii', 'r.txt']
+
+
+def move(side: pyxnat.Interface, project: str, subject: str, session: str) -> None:
+    uri = f'/data/projects/{project}/subjects/{subject}/experiments/{session}?xsiType={MR}'
+    side.put(uri).raise_for_status()
+
+
+def test_a_conflict_of_one_is_resolved(
+    both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    for side, text in ((both.local, 'mine'), (xnat, 'theirs')):
+        own(side, other).attrs.set(f'{MR}/note', text)
+        own(side, other).resource('R').file('r.txt').put(text.encode(), overwrite=True)
+    assert len(both.pull().conflicts) == 2
+    both.resolve(both.conflicts(), 'both')
+    pulled(both)
+    pushed(both)
+    assert equal(both, xnat, P)
+    labels = xnat.select.project(other).experiments().get('label')
+    assert sorted(labels) == ['OWN', 'OWN_local']
+    assert own(xnat, other).resource('R').files().get() == ['r.txt', 'r_local.txt']
+
+
+def test_a_file_of_one_that_was_replaced_by_one_of_the_same_size_is_found(
+    both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    own(xnat, other).resource('R').file('r.txt').put(b'R', overwrite=True)
+    [behind] = both.status().behind
+    assert behind.startswith('subjects/')
+    assert pulled(both).ok == [behind]
+    assert equal(both, xnat, P)
+
+
+@pytest.mark.parametrize('take', ['local', 'remote'])
+def test_a_new_one_there_is_a_conflict_where_the_folder_ended_the_share(
+    take: Any, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    both.local.select.project(P).subject('S').unshare(other)
+    new = xnat.select.project(other).subject('S_IN_Q').experiment('NEW')
+    new.create(experiments=MR).scan('1').create(type='T1')
+    report = both.push(delete=True)
+    assert 'sessions of its own' in str(report.failed[0].error) and new.exists()
+    for _ in range(2):
+        both.pull()
+        both.resolve(both.conflicts(), take)
+        both.pull()
+        both.push(delete=True)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+    labels = xnat.select.project(other).experiments().get('label')
+    assert labels == (['NEW'] if take == 'remote' else [])

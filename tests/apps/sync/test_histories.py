@@ -56,6 +56,7 @@ class Person:
     ) -> None:
         self.name = name
         self.project = side.select.project(project)
+        self.other = side.select.project(f'{project}_2')
         self.dice = dice
         self.count = 0
 
@@ -65,7 +66,7 @@ class Person:
             lambda subject, text: subject.attrs.set('src', text),
             lambda subject, text: subject.create() if not subject.exists() else None,
             *(self.session, self.session, self.file, self.file, self.remove),
-            *(self.rename, self.move, self.share, self.share),
+            *(self.rename, self.move, self.share, self.share, self.below, self.below, self.below),
         ]
         subject = self.project.subject(f'S{self.dice.randrange(3)}')
         self.count += 1
@@ -75,7 +76,8 @@ class Person:
         act = self.dice.choice(work)
         if act in work[:2] and not subject.exists():
             subject.create()
-        with suppress(errors.DuplicateError):  # the label is taken
+        with suppress(errors.DuplicateError, errors.PermissionDenied):
+            # the label is taken; the subject has sessions of the other project
             act(subject, text)
 
     def session(self, subject: Any, text: str) -> None:
@@ -122,6 +124,42 @@ class Person:
             )
             subject.host.put(f'{uri}?xsiType={MR}').raise_for_status()
 
+    def below(self, subject: Any, text: str) -> None:
+        """Create or change a session of the other project, mostly below a shared subject."""
+        sessions = [one for one in self.other.experiments() if self.owner(one) == self.other.id()]
+        if self.dice.random() < 0.2:
+            subject = self.other.subject('T').create()
+        if not subject.exists():
+            return
+        if self.other.id() not in [subject.parent().id(), *subject.shares().get()]:
+            subject.share(self.other.id(), f'S{self.dice.randrange(3)}')
+        place = f'/projects/{self.other.id()}/subjects/{subject.id()}/experiments'
+        if len(sessions) < 2 and self.dice.random() < 0.6:
+            label = f'F{self.dice.randrange(3)}'
+            if label not in [one.label() for one in sessions]:
+                new = subject.host.select(f'{place}/{label}')
+                new.create(experiments=MR, **{f'{MR}/note': text})
+        elif sessions:
+            session = self.dice.choice(sessions)
+            work: list[Callable[[], object]] = [
+                lambda: session.attrs.set(f'{MR}/note', text),
+                lambda: session.attrs.set('label', f'F{self.dice.randrange(3)}'),
+                lambda: session.resource('R').file('b.txt').put(text.encode(), overwrite=True),
+                lambda: subject.host.put(f'/data{place}/{session.label()}?xsiType={MR}'),
+                lambda: session.share(self.project.id(), primary=True),
+                session.delete,
+            ]
+            self.dice.choice(work)()
+
+    @staticmethod
+    def owner(session: Any) -> str:
+        """Return the project that owns a session: listings show the one that was asked."""
+        rows = session.host.connection.rows(
+            f'/data/experiments/{session.id()}/projects?format=json'
+        )
+        owner: str = rows[0]['ID']
+        return owner
+
     def share(self, subject: Any, text: str) -> None:
         items = [*self.project.subjects(), *self.project.experiments()]
         if items:
@@ -143,7 +181,9 @@ class Watch:
 
     def fields(self, side: str) -> Fields:
         found: Fields = {}
-        for items, files in content(self.sides[side], self.project).values():
+        units = {**content(self.sides[side], self.project)}
+        units |= content(self.sides[side], f'{self.project}_2')
+        for items, files in units.values():
             for key, values in items.items():
                 found |= {(key, name): text for name, text in values.items()}
             for key, (values, _) in files.items():
@@ -227,7 +267,8 @@ def test_both_sides_are_equal_in_the_end(
                 decide(mirror, dice, watch)
         record_property('kills', sum(kills))
         settle(mirror, dice, watch)
-        assert content(mirror.local, name) == content(xnat, name)
+        for project_id in (name, f'{name}_2'):
+            assert content(mirror.local, project_id) == content(xnat, project_id)
         assert mirror.conflicts() == []
 
 

@@ -66,13 +66,15 @@ def test_shares_are_pulled_where_both_projects_are_mirrored(
         if first == 'other':
             assert report.notes == [
                 f'1 subjects of other projects ({P}) are shared into {other}: pull these projects, '
-                'too'
+                'too',
+                f'1 sessions in {other} (E) were not pulled, as their subjects are in other '
+                f'projects ({P}): pull these projects, too',
             ]
         pulled(mirror, f'/projects/{other if first == "owner" else P}')
         assert pulled(mirror).notes == [], 'it is there now'
         with xnat.trace() as trace:
             pulled(mirror)
-        assert len(trace) == 6, 'three for each project'
+        assert len(trace) == 8, 'four for each project'
         for project in (P, other):
             assert shared(mirror.local, project) == shared(xnat, project)
             assert equal(mirror, xnat, project)
