@@ -12,6 +12,8 @@ import pyxnat
 from .test_pull import MR, pulled
 from .test_push import equal, pushed
 
+pytestmark = pytest.mark.sample(11)
+
 
 @pytest.fixture
 def other(xnat: pyxnat.Interface, there: Any) -> str:
@@ -55,6 +57,7 @@ def test_such_sessions_are_pulled_where_both_projects_are_mirrored(
         assert (report.ok, report.notes) == ([], [])
 
 
+@pytest.mark.sample(1)
 @pytest.mark.parametrize('side', ['here', 'there'])
 def test_changes_of_fields_and_files_are_sent_and_pulled(
     side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
