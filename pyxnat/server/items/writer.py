@@ -377,14 +377,14 @@ class Writer(Sharing):
         return self.create('subject', label, project, project.id, Document('xnat:subjectData'))
 
     def find_or_create_subject(self, name: str, project: Any) -> Any:
-        """Return the subject of a new session without one in its path.
+        """Return the subject of a new session whose path has none in the project.
 
         A new subject is created if there is none with the ID.
 
         Parameters
         ----------
         name : str
-            ID of the subject in the document.
+            ID of the subject in the path or document.
         project : Any
             Row of the project.
 

@@ -312,7 +312,8 @@ def _create(
 def _parent(writer: Writer, place: Place, path: ItemPath, document: Document) -> Any:
     """Return the parent of an item: that of its path or document.
 
-    The subject of a session is created if missing.
+    The subject of a session is created if missing: also one of another project that does not share
+    it is found by its ID.
     """
     if path.last.level.plural != 'experiments' or place.project is None:
         return place.row
@@ -320,7 +321,7 @@ def _parent(writer: Writer, place: Place, path: ItemPath, document: Document) ->
         return place.rows['subject']
     project = place.rows['project']
     if path.names[-2] == 'subjects':
-        return writer.new_subject(path.steps[1].id or '', project)
+        return writer.find_or_create_subject(path.steps[1].id or '', project)
     return writer.find_or_create_subject(document.core.get('subject_ID', ''), project)
 
 
