@@ -32,7 +32,6 @@ from .http.tracing import Trace
 from .http.transport import Transport
 from .model import uris
 from .resources.owners import Owners
-from .services.arrow import ArrowTables
 from .services.bulk import Bulk
 from .services.lazy import forget, service
 from .services.search import SearchEngine
@@ -43,6 +42,7 @@ from .tables.table import Row
 
 if TYPE_CHECKING:
     from .services.arrays import ArrayData
+    from .services.arrow import ArrowTables
     from .services.draw import Draw
     from .services.inspector import Inspector
     from .services.lock import Locks
@@ -157,6 +157,7 @@ class Interface(Classic):
     # services that few programs use are loaded on first access
     inspect: Inspector = service('services.inspector.Inspector')
     array: ArrayData = service('services.arrays.ArrayData')
+    arrow: ArrowTables = service('services.arrow.ArrowTables')
     draw: Draw = service('services.draw.Draw')
     locks: Locks = service('services.lock.Locks')
     sheets: Sheets = service('services.sheets.Sheets')
@@ -247,7 +248,6 @@ class Interface(Classic):
         self.owners = Owners(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
-        self.arrow = ArrowTables(self)
         self.walker = Walker(self, jobs if self._exec_is_own else 1)
         self._finalizer = weakref.finalize(self, _close_collected, self._transport)
 

@@ -23,8 +23,10 @@ RUN_TIME = {'httplib2', 'lxml', 'six'}
 EXTRAS = {'werkzeug', 'cheroot', 'sqlalchemy', 'pydicom', 'nibabel', 'numpy', 'PIL'}
 """Libraries of the extras ``server`` and ``demo``."""
 OPTIONAL = {
+    'model': {'difflib'},
     'tables': {'openpyxl', 'pandas', 'pyarrow'},
-    'http': {'netrc', 'tqdm', 'urllib'},
+    'http': {'getpass', 'netrc', 'tqdm', 'urllib'},
+    'resources': {'getpass'},
     'services': {'concurrent', 'dask', 'matplotlib', 'networkx', 'pydicom', 'sqlite3'},
     'apps': {'click', 'fsspec', 'keyring', 'rich'},
 }

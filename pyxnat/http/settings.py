@@ -6,7 +6,6 @@ Each missing item is taken from the next source: arguments, environment, ``~/.ne
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import re
@@ -310,7 +309,11 @@ def _prompt(given: _Given, anonymous: bool, allowed: bool) -> tuple[_Given, bool
         )
     server = given.server or input('Server: ')
     user = given.user if anonymous else given.user or input('User: ')
-    password = given.password if anonymous or given.password is not None else getpass.getpass()
+    password = given.password
+    if password is None and not anonymous:
+        from getpass import getpass
+
+        password = getpass()
     return _Given(server, user, password), True
 
 

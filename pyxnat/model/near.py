@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from itertools import islice
 
 __all__ = ['did_you_mean', 'near', 'one_of']
@@ -31,6 +30,8 @@ def near(name: str, known: Iterable[str], most: int = 3) -> list[str]:
     >>> near('AG99', ['AG09', 'AG90', 'XY01'])
     ['AG90', 'AG09']
     """
+    from difflib import get_close_matches  # slow to import, and only for errors
+
     spelled: dict[str, str] = {}
     for other in islice(known, _MOST_COMPARED):
         spelled.setdefault(other.lower(), other)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import getpass
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -127,10 +126,12 @@ class Provenance:
 
 def _here_and_now() -> dict[str, str]:
     """Return the default values of a step: time, user and computer."""
+    from getpass import getuser
+
     system = os.uname() if hasattr(os, 'uname') else None
     return {
         'timestamp': datetime.datetime.now().replace(microsecond=0).isoformat(),
-        'user': getpass.getuser(),
+        'user': getuser(),
         'machine': system.machine
         if system
         else os.environ.get('PROCESSOR_ARCHITECTURE', 'unknown'),

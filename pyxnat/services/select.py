@@ -15,11 +15,14 @@ from ..query import paths
 from ..query.paths import Step
 from ..resources.base import as_name, class_of
 from ..resources.host import Host
-from ..resources.prearchive import select_prearchive
+from .lazy import function
 from .search import Search
 
 if TYPE_CHECKING:
     from ..resources import Experiment, Experiments, Project, Projects, Subject, Subjects
+    from ..resources.prearchive import select_prearchive
+else:
+    select_prearchive = function('resources.prearchive.select_prearchive')
 
 __all__ = ['Select', 'compute']
 

@@ -18,7 +18,6 @@ from typing import Any, NamedTuple
 from .. import errors
 from ..cache import FileRecord
 from ..files import zips
-from ..files.archives import unpackable
 from ..files.disk import copy_file, digest_of, http_time, md5_of, publish, safe_name
 from ..http.body import Payload
 from ..http.download import Expected, fetch
@@ -34,12 +33,15 @@ from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
 from .isolation import Divided, not_stored, some_names
+from .lazy import function
 from .mount import Mount
 from .offline import CachedFiles, check_cached
 from .placed import Placed
 from .zipped_file import fetch_from_zip, is_in_zips_alone
 
 __all__ = ['Sent', 'Transfer', 'duplicates_in']
+
+_unpackable = function('files.archives.unpackable')
 
 
 class Sent(NamedTuple):
@@ -245,8 +247,7 @@ class Transfer:
         PermissionDenied
             If the server accepted the file and stored nothing.
         """
-        sent = self.send(file, source, about, types)
-        self._verify(file, sent)
+        self._verify(file, self.send(file, source, about, types))
 
     def send(
         self,
@@ -365,7 +366,7 @@ class Transfer:
             If the listing lacks a member or has another size.
         """
         uri = self._host.connection.server + resource.uri
-        with unpackable(path) as archive:
+        with _unpackable(path) as archive:
             check_names(list(archive.sizes), uri)
 
             def wrong() -> list[str]:
