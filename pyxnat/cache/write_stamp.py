@@ -18,6 +18,7 @@ __all__ = ['Stamp']
 log = logging.getLogger('pyxnat.cache')
 
 _BYTES = 16
+_EXISTING = os.O_WRONLY | getattr(os, 'O_BINARY', 0) | getattr(os, 'O_NOFOLLOW', 0)
 _WRITTEN: dict[str, float] = {}
 """Server -> monotonic time of this process's last write to it."""
 
@@ -63,11 +64,28 @@ class Stamp:
         """
         _WRITTEN[self._server] = time.monotonic()
         try:
-            with publish(self.path, mode=0o600, private=True) as file:
-                file.write(os.urandom(_BYTES))
+            if not self._overwrite():
+                with publish(self.path, mode=0o600, private=True) as file:
+                    file.write(os.urandom(_BYTES))
         except OSError as error:
             self._unwritten += 1
             self._touch(error)
+
+    def _overwrite(self) -> bool:
+        """Change the marker in its file; return whether there is one that can be written.
+
+        A new file in its place would take ten times as long. Others may read a mixture of old and
+        new bytes, which equals no marker of a stored response.
+        """
+        try:
+            file = os.open(self.path, _EXISTING)
+        except OSError:
+            return False
+        try:
+            os.write(file, os.urandom(_BYTES))
+        finally:
+            os.close(file)
+        return True
 
     @contextmanager
     def changing(self) -> Iterator[None]:
