@@ -213,7 +213,7 @@ class FaultProxy(Listening):
             client, method, uri, headers, body, lambda: self._forwarded(method, uri, headers, body)
         )
         if fault is not None:
-            fault(exchange)
+            fault(exchange._replace(forward=lambda: _last(exchange.forward())))
             return False
         client.sendall(exchange.forward())
         return True
@@ -243,3 +243,9 @@ class FaultProxy(Listening):
             '\r\n'.join([*head, f'Content-Length: {length or 0}', '', '']).encode('latin-1')
             + content
         )
+
+
+def _last(answer: bytes) -> bytes:
+    """Let a response say that its connection ends, or the next request could meet its end."""
+    first, _, rest = answer.partition(b'\r\n')
+    return first + b'\r\nConnection: close\r\n' + rest
