@@ -3,12 +3,16 @@ one response or the response to another request."""
 
 from __future__ import annotations
 
+import io
 import socket
 import time
 from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import pyxnat
 from pyxnat import errors
@@ -266,3 +270,70 @@ def test_a_head_that_comes_slowly_but_in_time_is_read(tmp_path: Path) -> None:
 
     with RawServer(send) as server:
         assert connect(server, tmp_path)._get_json('/data/projects') == [{'ID': 'RIGHT'}]
+
+
+class Received:
+    """A socket that has received bytes."""
+
+    def __init__(self, received: bytes) -> None:
+        self._received = received
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(io.BytesIO(self._received))  # type: ignore[arg-type]
+
+
+def facts_of(kind: type[HTTPResponse], received: bytes, method: str) -> object:
+    """Return all that the head of a response says, and a body without chunks; or the class of the
+    error."""
+    response = kind(Received(received), method=method)  # type: ignore[arg-type]
+    try:
+        response.begin()
+    except HTTPException as error:
+        return type(error) if kind is HTTPResponse else HTTPException
+    return (
+        (response.status, response.code, response.reason, response.version),
+        (response.headers.items(), response.headers.get_all('set-cookie')),
+        (response.chunked, response.length, response.will_close),
+        b'' if response.chunked else response.read(),
+    )
+
+
+STATUS_LINES = """\
+HTTP/1.1 200 OK
+HTTP/1.1 200
+HTTP/1.1 404 Not  Found\x20
+HTTP/1.1 204\x20
+HTTP/1.1 304 Not Modified
+HTTP/1.1 503 Caf\xe9
+HTTP/1.1 999 X
+HTTP/1.0 200 OK
+HTTP/1.2 200 OK"""
+HEADER_LINES = """\
+Content-Length: 4
+content-length:2\x20
+Transfer-Encoding: Chunked
+Connection: Close
+Connection: keep-alive
+Set-Cookie: a=b; Path=/
+Set-Cookie:\tc="d:e"\x20\x20
+X:
+X: \x0b \x85 y
+ continued
+no header
+a b: c
+X : y"""
+
+
+@given(
+    st.sampled_from(STATUS_LINES.split('\n')),
+    st.lists(st.sampled_from(HEADER_LINES.split('\n')), max_size=5),
+    st.sampled_from(['GET', 'HEAD']),
+)
+def test_a_plain_head_says_what_http_client_reads(
+    status: str, headers: list[str], method: str
+) -> None:
+    head = '\r\n'.join([status, *headers, '', '']).encode('iso-8859-1')
+    received = head + b'ok  '
+    ours = facts_of(framing.Response, received, method)
+    if ours is not HTTPException:  # its own rules are stricter
+        assert ours == facts_of(HTTPResponse, received, method)
