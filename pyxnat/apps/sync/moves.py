@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from ...model.levels import level
 from .decisions import Values
 from .folder_side import FolderSide
-from .parts import PARENT, Part
+from .parts import PARENT, PROJECT, Part
 from .sides import Side, uri_of_unit
 from .state import State, Unit
 
@@ -75,6 +75,8 @@ class Moves:
     ) -> None:
         """Add what other units have of the sessions of the leading side; remove the rest.
 
+        So are sessions of projects that cannot be read any more: nobody knows if they were deleted.
+
         Requests: two for each session that the leading side lacks, or the other; three for one
         that has moved.
 
@@ -92,10 +94,17 @@ class Moves:
                 continue
             if key in leading:
                 self._borrow(key, unit, base, other)
+            elif not self._is_readable(base.get(key) or other[key].values):
+                self._leave(key, base, other)
             elif key in base or self._state.unit_of(key) is not None:
                 home = self._leading.home(key)
                 if home is not None and home.key != unit and self._is_mirrored(home):
                     self._leave(key, base, other)
+
+    def _is_readable(self, values: Values) -> bool:
+        """Whether the project of an item can be read, as far as both are known."""
+        readable = self._leading.readable
+        return readable is None or PROJECT not in values or values[PROJECT] in readable
 
     def _borrow(self, key: str, unit: str, base: dict[str, Values], other: dict[str, Part]) -> None:
         owner = None if key in base else self._state.unit_of(key)

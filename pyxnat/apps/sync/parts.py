@@ -35,6 +35,7 @@ __all__ = [
     'uri_of_key',
     'uri_of_project',
     'with_own_labels',
+    'with_unreadable_shares',
     'without_temporary_labels',
 ]
 
@@ -298,6 +299,29 @@ def with_own_labels(
         }
         if taken:
             found[key] = part._replace(values={**part.values, **taken})
+    return found
+
+
+def with_unreadable_shares(
+    parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]], readable: Container[str]
+) -> dict[str, Part]:
+    """Return the items of the server with the shares that were pulled before a right was lost.
+
+    Parameters
+    ----------
+    parts : mapping
+        Items of the server.
+    base : mapping
+        Fields that both sides had.
+    readable : container of str
+        Projects that the login can read.
+    """
+    found = dict(parts)
+    for key, part in parts.items():
+        before = shares_of(base.get(key, {}))
+        hidden = {f'{SHARE}{name}': text for name, text in before.items() if name not in readable}
+        if hidden:
+            found[key] = part._replace(values={**part.values, **hidden})
     return found
 
 

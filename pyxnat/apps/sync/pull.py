@@ -23,6 +23,7 @@ from .parts import (
     resources_of,
     shares_of,
     with_own_labels,
+    with_unreadable_shares,
     without_temporary_labels,
 )
 from .sides import Side
@@ -93,6 +94,7 @@ class UnitPull:
         coming: Container[str],
     ) -> None:
         self._folder = folder
+        self._remote = remote
         self._projects = remote.projects
         self._state = state
         self._moves = Moves(remote, folder, state, self._is_mirrored)
@@ -210,6 +212,8 @@ class UnitPull:
         self._moves.complete(fetched.unit.key, base, theirs, ours)
         base = self._known(base)
         theirs = without_temporary_labels(theirs, base, ours)
+        if self._remote.readable is not None:
+            theirs = with_unreadable_shares(theirs, base, self._remote.readable)
         ours = with_own_labels(ours, base)
         decisions = _decide(base, ours, theirs, fetched.unit.project)
         self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))

@@ -70,11 +70,14 @@ class Side:
     projects : container of str or None
         Projects that both sides have: units have the items of these alone, and shares into these.
         None for all.
+    readable : container of str or None
+        Projects that the login could read at the last listing; None before.
     """
 
     def __init__(self, interface: Interface) -> None:
         self.interface = interface
         self.projects: Container[str] | None = None
+        self.readable: Container[str] | None = None
 
     def put_file(self, file: FileRow, path: str, overwrite: bool = True) -> None:
         """Store a file of the other side. One request, and two more.
@@ -136,7 +139,9 @@ class Side:
         found: dict[str, tuple[Unit, str]] = {}
         shared: dict[str, str] = {}
         if not subject:
-            for row in self._rows(uris.join(uris.ENTRY, 'projects'), columns=f'ID,{_PROJECT_MARK}'):
+            rows = self._rows(uris.join(uris.ENTRY, 'projects'), columns=f'ID,{_PROJECT_MARK}')
+            self.readable = frozenset(row['ID'] for row in rows)
+            for row in rows:
                 if row['ID'] == project:
                     unit = Unit(f'projects/{project}', project, project, project)
                     found[unit.key] = unit, _mark(row)

@@ -257,3 +257,28 @@ def test_a_new_one_there_is_a_conflict_where_the_folder_ended_the_share(
     assert equal(both, xnat, P) and equal(both, xnat, other)
     labels = xnat.select.project(other).experiments().get('label')
     assert labels == (['NEW'] if take == 'remote' else [])
+
+
+def test_one_of_a_project_that_cannot_be_read_any_more_is_kept(
+    server: Any, xnat: pyxnat.Interface, there: Any, P: str, other: str, tmp_path: Path
+) -> None:
+    server.add_user('reader', 'secret')
+    for project in (P, other):
+        xnat.put(f'/data/projects/{project}/accessibility/private').raise_for_status()
+        xnat.select.project(project).add_user('reader', 'collaborator')
+    with (
+        pyxnat.Interface(server.url, 'reader', 'secret') as reader,
+        pyxnat.Mirror(tmp_path / 'copy', remote=reader) as mirror,
+    ):
+        for project in (P, other):
+            pulled(mirror, f'/projects/{project}')
+        xnat.select.project(other).remove_user('reader')
+        there.subject('S').attrs.set('group', 'moves the mark')
+        assert pulled(mirror, f'/projects/{P}').deleted == []
+        assert own(mirror.local, other).resources().files().get() == ['r.txt']
+        assert mirror.status(ask_remote=False) == ([], [], [])
+        xnat.select.project(other).add_user('reader', 'collaborator')
+        own(xnat, other).attrs.set(f'{MR}/note', 'changed')
+        pulled(mirror)
+        assert own(mirror.local, other).attrs.get('note') == 'changed'
+        assert equal(mirror, xnat, P)
