@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ...errors import DataError
 from .feed import Feed
+from .parts import PROJECT
 
 __all__ = ['Conflict', 'State', 'Unit']
 
@@ -282,7 +283,7 @@ class State:
                 )
 
     def move(self, unit: Unit, project: str) -> None:
-        """Record that a subject has moved to another project.
+        """Record that a subject has moved to another project, with its sessions.
 
         Parameters
         ----------
@@ -292,11 +293,19 @@ class State:
             ID of the project that has it now.
         """
         start, after = f'/data/projects/{unit.project}/', f'/data/projects/{project}/'
+        moved = [
+            (json.dumps({**fields, PROJECT: project}), unit.key, key)
+            for key, fields in self.base(unit.key, 'item').items()
+            if fields.get(PROJECT) == unit.project
+        ]
         with self._connected() as connection:
             connection.execute('UPDATE unit SET project = ? WHERE key = ?', (project, unit.key))
             connection.execute(
                 "UPDATE thing SET key = ? || substr(key, ?) WHERE unit = ? AND kind = 'file'",
                 (after, len(start) + 1, unit.key),
+            )
+            connection.executemany(
+                "UPDATE thing SET fields = ? WHERE unit = ? AND kind = 'item' AND key = ?", moved
             )
 
     def forget(self, unit: str) -> None:

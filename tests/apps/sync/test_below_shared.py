@@ -282,3 +282,37 @@ def test_one_of_a_project_that_cannot_be_read_any_more_is_kept(
         pulled(mirror)
         assert own(mirror.local, other).attrs.get('note') == 'changed'
         assert equal(mirror, xnat, P)
+
+
+def test_lazy_files_of_one_are_fetched(
+    xnat: pyxnat.Interface, P: str, other: str, tmp_path: Path
+) -> None:
+    with pyxnat.Mirror(tmp_path / 'copy', remote=xnat) as mirror:
+        for project in (P, other):
+            pulled(mirror, f'/projects/{project}', files='lazy')
+        for file in (
+            own(mirror.local, other).resource('R').file('r.txt'),
+            own(mirror.local, other).scan('1').resource('NIFTI').file('a.nii'),
+        ):
+            with xnat.trace() as trace:
+                assert Path(file.get()).read_bytes() == file.label()[:1].encode()
+            assert len(trace) > 0
+        assert equal(mirror, xnat, P)
+
+
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_the_project_takes_over_the_subject(
+    side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+) -> None:
+    leading = both.local if side == 'here' else xnat
+    subject = leading.select.project(P).subject('S')
+    for session in subject.experiments():
+        session.share(other, primary=True)
+    subject.share(other, primary=True)
+    if side == 'here':
+        both.push().check()
+    else:
+        pulled(both, max_delete=1)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+    project = xnat.select.project(other)
+    assert sorted(project.subject('S').experiments().get('label')) == ['E', 'OWN']
