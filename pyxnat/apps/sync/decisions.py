@@ -13,6 +13,7 @@ __all__ = [
     'CREATED_TWICE',
     'GONE_HERE',
     'LABEL_TAKEN',
+    'SHARE_NEEDED',
     'Decision',
     'Values',
     'decide',
@@ -27,6 +28,7 @@ CREATED_TWICE = 'created on both sides'
 LABEL_TAKEN = 'its label is that of another item there'
 _GONE_THERE = 'deleted there, changed here'
 GONE_HERE = 'deleted here, changed there'
+SHARE_NEEDED = 'its share ended here, and that project has sessions of it there'
 
 
 class Decision(NamedTuple):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ... import errors
 from ...model.levels import level
-from .decisions import LABEL_TAKEN, Decision, Values, decide, merged
+from .decisions import LABEL_TAKEN, SHARE_NEEDED, Decision, Values, decide, merged
 from .file_pull import Download, FilePull
 from .file_rows import FileRow, Files
 from .folder_side import FolderSide
@@ -216,7 +216,7 @@ class UnitPull:
             theirs = with_unreadable_shares(theirs, base, self._remote.readable)
         ours = with_own_labels(ours, base)
         decisions = _decide(base, ours, theirs, fetched.unit.project)
-        self._add_conflicts(fetched.unit, decisions, _values(ours), _values(theirs))
+        self._add_conflicts(fetched.unit, decisions, base, ours, theirs)
         gone = [one.key for one in decisions if one.action == 'take' and one.key not in theirs]
         changed = False
         for key in gone:  # first: another item may have its label now
@@ -354,12 +354,16 @@ class UnitPull:
         self,
         unit: Unit,
         decisions: list[Decision],
-        ours: Mapping[str, Values],
-        theirs: Mapping[str, Values],
+        base: Mapping[str, Values],
+        ours: Mapping[str, Part],
+        theirs: Mapping[str, Part],
     ) -> None:
+        here, there = _values(ours), _values(theirs)
         for one in decisions:
             if one.is_conflict:
-                values = dict(ours.get(one.key, {})), dict(theirs.get(one.key, {}))
+                values = dict(here.get(one.key, {})), dict(there.get(one.key, {}))
+                if one.reason == SHARE_NEEDED:
+                    values = {}, _needed_shares(one.key, base, ours, theirs)
                 self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
 
 
@@ -368,21 +372,41 @@ def _decide(
 ) -> list[Decision]:
     """Compare the items of a unit.
 
-    The share of a subject counts as above the sessions that its project has there: a new one is a
-    conflict if the folder ended the share.
+    The share of a subject counts as above the sessions of its project that the folder does not
+    have: they are conflicts if the folder ended the share. If it has them, the subject is one.
     """
     above = {key: part.parent for key, part in {**ours, **theirs}.items()}
     versions = {**base}, _values(ours), _values(theirs)
     shares = set()
-    for key, part in {**ours, **theirs}.items():
-        if part.level == 'experiments' and part.project != project:
+    for key, part in theirs.items():
+        if key not in ours and part.level == 'experiments' and part.project != project:
             field = f'{SHARE}{part.project}'
             above[key] = share = f'{part.parent} {field}'
             shares.add(share)
             for version in versions:
                 if field in version.get(part.parent, {}):
                     version[share] = {}
-    return [one for one in decide(*versions, above) if one.key not in shares]
+    return [
+        Decision(one.key, 'conflict', SHARE_NEEDED)
+        if not one.is_conflict and _needed_shares(one.key, base, ours, theirs)
+        else one
+        for one in decide(*versions, above)
+        if one.key not in shares
+    ]
+
+
+def _needed_shares(
+    key: str, base: Mapping[str, Values], ours: Mapping[str, Part], theirs: Mapping[str, Part]
+) -> dict[str, str]:
+    """Return the shares of a subject that ended here, while sessions that both have need them."""
+    if key not in ours or key not in theirs:
+        return {}
+    projects = {
+        part.project for name, part in theirs.items() if part.parent == key and name in ours
+    }
+    ended = shares_of(base.get(key, {})).keys() - shares_of(ours[key].values).keys()
+    there = shares_of(theirs[key].values)
+    return {f'{SHARE}{name}': there[name] for name in ended & projects & there.keys()}
 
 
 def _scans_of(key: str, theirs: Mapping[str, Part], taken: set[str]) -> dict[str, Part]:

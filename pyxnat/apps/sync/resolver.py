@@ -12,7 +12,7 @@ from ...interface import Interface
 from ...model import uris
 from ...model.levels import level
 from ...resources.base import class_of
-from .decisions import LABEL_TAKEN
+from .decisions import LABEL_TAKEN, SHARE_NEEDED
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
 from .parts import LABEL, PARENT, PROJECT, SHARE, Part, uri_of_project
@@ -83,6 +83,9 @@ class Resolver:
     def _resolve(self, conflict: Conflict, take: Take) -> None:
         if conflict.reason == LABEL_TAKEN:
             self._resolve_label(conflict, take)
+            return
+        if conflict.reason == SHARE_NEEDED:
+            self._resolve_share(conflict, take)
             return
         is_deleted = not (conflict.ours and conflict.theirs)
         if take == 'both' and is_deleted:
@@ -172,6 +175,23 @@ class Resolver:
             return
         element = class_of(level(part.level).singular)(part.id_uri, self._local)
         element.attrs.set('label', fresh)
+
+    def _resolve_share(self, conflict: Conflict, take: Take) -> None:
+        """End the conflict of a subject whose shares ended here: they are pulled again.
+
+        Raises
+        ------
+        DataError
+            They should end.
+        """
+        if take == 'local':
+            raise errors.DataError(
+                f'{conflict.key}: its share is needed by sessions of that project',
+                remedy='Delete these sessions or move them to another subject, and push.',
+            )
+        for name in conflict.theirs:
+            self._state.rebase_field(conflict.key, name, None)
+        self._state.end_conflicts(conflict.key, SHARE_NEEDED)
 
     # -- both versions
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import pyxnat
+from pyxnat import errors
 
 from .test_pull import MR, pulled
 from .test_push import equal, pushed
@@ -316,3 +317,22 @@ def test_the_project_takes_over_the_subject(
     assert equal(both, xnat, P) and equal(both, xnat, other)
     project = xnat.select.project(other)
     assert sorted(project.subject('S').experiments().get('label')) == ['E', 'OWN']
+
+
+def test_a_share_that_ended_here_is_needed_where_a_session_was_handed_over(
+    both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
+) -> None:
+    own(xnat, other).delete()
+    pulled(both)
+    here.subject('S').unshare(other)
+    there.subject('S').experiment('E').share(other, primary=True)
+    [conflict] = both.pull().conflicts
+    assert 'share ended here' in conflict.reason
+    assert 'sessions of its own' in str(both.push(delete=True).failed[0].error)
+    with pytest.raises(errors.DataError, match='is needed'):
+        both.resolve(conflict, 'local')
+    both.resolve(conflict, 'both')
+    pulled(both)
+    assert equal(both, xnat, there.id()) and equal(both, xnat, other)
+    assert xnat.select.project(other).experiments().get('label') == ['E']
+    assert 'S_IN_Q' in xnat.select.project(other).subjects().get('label')
