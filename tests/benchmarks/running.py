@@ -311,7 +311,9 @@ class Runner:
             'XNAT_NO_UPDATE_CHECK': '1',
             'HOME': str(self.folder),
         }
-        environment.pop('PYTHONPATH', None)
+        # installed packages have byte code; that of this one may be older than its source
+        for variable in ('PYTHONPATH', 'PYTHONDONTWRITEBYTECODE'):
+            environment.pop(variable, None)
         if client == OURS:
             environment['PYTHONPATH'] = str(ROOT)
             time.sleep(max(0.0, self._ended.get(cache, 0.0) + STALE_S - time.monotonic()))
