@@ -28,7 +28,7 @@ CREATED_TWICE = 'created on both sides'
 LABEL_TAKEN = 'its label is that of another item there'
 _GONE_THERE = 'deleted there, changed here'
 GONE_HERE = 'deleted here, changed there'
-SHARE_NEEDED = 'its share ended here, and that project has sessions of it there'
+SHARE_NEEDED = 'its share ended or was renamed here, and sessions need it there'
 
 
 class Decision(NamedTuple):

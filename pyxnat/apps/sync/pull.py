@@ -363,7 +363,8 @@ class UnitPull:
             if one.is_conflict:
                 values = dict(here.get(one.key, {})), dict(there.get(one.key, {}))
                 if one.reason == SHARE_NEEDED:
-                    values = {}, _needed_shares(one.key, base, ours, theirs)
+                    shares = _needed_shares(one.key, base, ours, theirs)
+                    values = {name: values[0][name] for name in shares if name in values[0]}, shares
                 self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
 
 
@@ -398,15 +399,21 @@ def _decide(
 def _needed_shares(
     key: str, base: Mapping[str, Values], ours: Mapping[str, Part], theirs: Mapping[str, Part]
 ) -> dict[str, str]:
-    """Return the shares of a subject that ended here, while sessions that both have need them."""
+    """Return the shares of a subject that sessions of both sides need, and that were changed here.
+
+    XNAT can neither end such a share nor change its label.
+    """
     if key not in ours or key not in theirs:
         return {}
     projects = {
         part.project for name, part in theirs.items() if part.parent == key and name in ours
     }
-    ended = shares_of(base.get(key, {})).keys() - shares_of(ours[key].values).keys()
-    there = shares_of(theirs[key].values)
-    return {f'{SHARE}{name}': there[name] for name in ended & projects & there.keys()}
+    before, here = shares_of(base.get(key, {})), shares_of(ours[key].values)
+    return {
+        f'{SHARE}{name}': label
+        for name, label in shares_of(theirs[key].values).items()
+        if name in projects and name in before and here.get(name) not in (before[name], label)
+    }
 
 
 def _scans_of(key: str, theirs: Mapping[str, Part], taken: set[str]) -> dict[str, Part]:

@@ -177,12 +177,12 @@ class Resolver:
         element.attrs.set('label', fresh)
 
     def _resolve_share(self, conflict: Conflict, take: Take) -> None:
-        """End the conflict of a subject whose shares ended here: they are pulled again.
+        """End the conflict of a subject whose shares were changed here: they are pulled again.
 
         Raises
         ------
         DataError
-            They should end.
+            They should stay as they are here.
         """
         if take == 'local':
             raise errors.DataError(
@@ -190,7 +190,7 @@ class Resolver:
                 remedy='Delete these sessions or move them to another subject, and push.',
             )
         for name in conflict.theirs:
-            self._state.rebase_field(conflict.key, name, None)
+            self._state.rebase_field(conflict.key, name, conflict.ours.get(name))
         self._state.end_conflicts(conflict.key, SHARE_NEEDED)
 
     # -- both versions

@@ -319,15 +319,18 @@ def test_the_project_takes_over_the_subject(
     assert sorted(project.subject('S').experiments().get('label')) == ['E', 'OWN']
 
 
-def test_a_share_that_ended_here_is_needed_where_a_session_was_handed_over(
-    both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
+@pytest.mark.parametrize('change', ['ended', 'renamed'])
+def test_a_share_that_was_changed_here_is_needed_where_a_session_was_handed_over(
+    change: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
     own(xnat, other).delete()
     pulled(both)
     here.subject('S').unshare(other)
+    if change == 'renamed':
+        here.subject('S').share(other, 'RENAMED')
     there.subject('S').experiment('E').share(other, primary=True)
     [conflict] = both.pull().conflicts
-    assert 'share ended here' in conflict.reason
+    assert 'sessions need it' in conflict.reason
     assert 'sessions of its own' in str(both.push(delete=True).failed[0].error)
     with pytest.raises(errors.DataError, match='is needed'):
         both.resolve(conflict, 'local')
@@ -335,4 +338,4 @@ def test_a_share_that_ended_here_is_needed_where_a_session_was_handed_over(
     pulled(both)
     assert equal(both, xnat, there.id()) and equal(both, xnat, other)
     assert xnat.select.project(other).experiments().get('label') == ['E']
-    assert 'S_IN_Q' in xnat.select.project(other).subjects().get('label')
+    assert 'S_IN_Q' in both.local.select.project(other).subjects().get('label')
