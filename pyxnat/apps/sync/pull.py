@@ -380,13 +380,16 @@ def _decide(
     versions = {**base}, _values(ours), _values(theirs)
     shares = set()
     for key, part in theirs.items():
-        if key not in ours and part.level == 'experiments' and part.project != project:
-            field = f'{SHARE}{part.project}'
-            above[key] = share = f'{part.parent} {field}'
-            shares.add(share)
-            for version in versions:
-                if field in version.get(part.parent, {}):
-                    version[share] = {}
+        field, subject = f'{SHARE}{part.project}', part.parent
+        if key in ours or part.level != 'experiments' or part.project == project:
+            continue
+        if subject not in ours or field not in theirs[subject].values:
+            continue  # not shared, or the subject itself is compared with them
+        above[key] = share = f'{subject} {field}'
+        shares.add(share)
+        for version in versions:
+            if field in version.get(subject, {}):
+                version[share] = {}
     return [
         Decision(one.key, 'conflict', SHARE_NEEDED)
         if not one.is_conflict and _needed_shares(one.key, base, ours, theirs)
