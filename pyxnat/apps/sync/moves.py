@@ -75,7 +75,8 @@ class Moves:
     ) -> None:
         """Add what other units have of the sessions of the leading side; remove the rest.
 
-        So are sessions of projects that cannot be read any more: nobody knows if they were deleted.
+        Sessions of projects that cannot be read any more are removed, too: nobody knows whether
+        they were deleted.
 
         Requests: two for each session that the leading side lacks, or the other; three for one
         that has moved.
