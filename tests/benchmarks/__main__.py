@@ -85,7 +85,7 @@ def main() -> int:
     parser.add_argument('--tiny', action='store_true', help='on a tiny archive')
     parser.add_argument('--json', type=Path)
     chosen = parser.parse_args()
-    who = clients(tuple(chosen.clients.split(',')))
+    who = clients(tuple(chosen.clients.split(',')), alone=not chosen.tiny)
     tasks = [task for task in TASKS if not chosen.tasks or task.name in chosen.tasks.split(',')]
     rows = []
     for row in bench(

@@ -23,7 +23,7 @@ from .tasks import Outcome, Task
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(__file__).with_name('peers')
-OLD = ROOT / '.bench' / 'pyxnat-1.6.4'
+ENVIRONMENTS = ROOT / '.bench'
 PASSWORD = 'benchmark'
 PATIENCE_S = 12
 """Longest waiting time for a client: if its requests, one after the other, would wait longer for
@@ -41,52 +41,51 @@ class Client(NamedTuple):
     name: str
     program: str
     python: str = sys.executable
+    installed: tuple[str, ...] = ()
+    """Arguments of pip for an environment of its own; empty for one with the others."""
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this library."""
+        return self.program == OURS.program
 
 
-OURS = Client('pyxnat 2', 'ours.py')
-
-
+OURS = Client('pyxnat 2', 'ours.py', installed=('httplib2', 'lxml', 'six'))
 CURL = Client('curl', 'curl.py')
-PARALLEL = (OURS, CURL)
+PARALLEL = (OURS.name, CURL.name)
 CLIENTS = (
     OURS,
-    Client('pyxnat 1.6.4', 'old.py'),
+    Client('pyxnat 1.6.4', 'old.py', installed=('--no-binary', 'pyxnat', 'pyxnat==1.6.4')),
     Client('xnatpy 0.8.1', 'xnatpy.py'),
     Client('xnatctl 0.6.0', 'ctl.py'),
     CURL,
 )
 
 
-def clients(names: tuple[str, ...] = ('',)) -> list[Client]:
+def clients(names: tuple[str, ...] = ('',), *, alone: bool = True) -> list[Client]:
     """Return the clients whose names begin with one of these.
 
-    pyxnat 1.6.4 is installed from its source into an environment of its own if it is missing.
+    This library and pyxnat 1.6.4 have environments of their own, which are made if they are
+    missing: Python starts more slowly in one with many packages. Without `alone` this library
+    shares that of the others.
     """
     chosen = [client for client in CLIENTS if client.name.startswith(names)]
     return [
-        client._replace(python=old_python()) if client.program == 'old.py' else client
+        client._replace(python=_python_of(client))
+        if client.installed and (alone or not client.is_ours)
+        else client
         for client in chosen
     ]
 
 
-def old_python() -> str:
-    """Return the interpreter of the environment that has pyxnat 1.6.4."""
-    executable = OLD / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
+def _python_of(client: Client) -> str:
+    """Return the interpreter of a client's own environment."""
+    folder = ENVIRONMENTS / client.name.replace(' ', '-')
+    executable = folder / ('Scripts' if os.name == 'nt' else 'bin') / 'python'
     if not executable.exists():
-        subprocess.run([sys.executable, '-m', 'venv', str(OLD)], check=True)
-        subprocess.run(
-            [
-                str(executable),
-                '-m',
-                'pip',
-                'install',
-                '--quiet',
-                '--no-binary',
-                'pyxnat',
-                'pyxnat==1.6.4',
-            ],
-            check=True,
-        )
+        subprocess.run([sys.executable, '-m', 'venv', str(folder)], check=True)
+        install = [str(executable), '-m', 'pip', 'install', '--quiet', *client.installed]
+        subprocess.run(install, check=True)
     return str(executable)
 
 
@@ -211,8 +210,9 @@ class Runner:
         They take turns, so that all run under the same load.
         """
         for task in tasks:
-            if OURS in who and task.is_far and task.name not in ('connect', *self._first):
-                self._first[task.name] = self._learn(task)
+            for client in who:
+                if client.is_ours and task.is_far and task.name not in ('connect', *self._first):
+                    self._first[task.name] = self._learn(task, client)
         pairs = [(task, client) for task in tasks for client in who]
         reckoned = {
             pair: row for pair in pairs if (row := self._reckoned(*pair, delay_ms)) is not None
@@ -239,19 +239,19 @@ class Runner:
         For clients with parallel requests it cannot be computed.
         """
         near = self._near.get((task.name, client.name))
-        if near is None or client in PARALLEL or near.requests * delay_ms / 1000 <= PATIENCE_S:
+        if near is None or client.name in PARALLEL or near.requests * delay_ms / 1000 <= PATIENCE_S:
             return None
         return near._replace(
             delay_ms=delay_ms, seconds=near.requests * delay_ms / 1000, is_reckoned=True
         )
 
-    def _learn(self, task: Task) -> int:
+    def _learn(self, task: Task, client: Client) -> int:
         """Return the requests of the first use.
 
         Facts about either address of the archive are then in the cache folder.
         """
-        self._round(task, OURS, 0, self.server[0])
-        row = self._round(task, OURS, 0, self.proxy.url)
+        self._round(task, client, 0, self.server[0])
+        row = self._round(task, client, 0, self.proxy.url)
         return row.requests if row else 0
 
     def _best(self, rows: list[Row], client: Client, delay_ms: int) -> Row:
@@ -260,7 +260,7 @@ class Runner:
         counted = best if delay_ms else rows[0]
         return counted._replace(
             first_requests=self._first.get(best.task, counted.requests)
-            if client == OURS
+            if client.is_ours
             else counted.requests,
             found=min(row.found for row in rows),
             wrong=max(row.wrong for row in rows),
@@ -314,7 +314,7 @@ class Runner:
         # installed packages have byte code; that of this one may be older than its source
         for variable in ('PYTHONPATH', 'PYTHONDONTWRITEBYTECODE'):
             environment.pop(variable, None)
-        if client == OURS:
+        if client.is_ours:
             environment['PYTHONPATH'] = str(ROOT)
             time.sleep(max(0.0, self._ended.get(cache, 0.0) + STALE_S - time.monotonic()))
         words = [
