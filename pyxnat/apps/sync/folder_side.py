@@ -166,11 +166,9 @@ class FolderSide(Side):
             The fields; each is that of one of them.
         """
         of_theirs = {path for path, text in values.items() if theirs.values.get(path) == text}
-        place = (
-            ours
-            if all(values.get(name) == ours.values.get(name) for name in (LABEL, PARENT))
-            else theirs
-        )
+        place = ours if values.get(PARENT) == ours.values.get(PARENT) else theirs
+        if LABEL in values:
+            place = place.with_label(values[LABEL])
         self._put(place._replace(item=theirs.item), keep_fields(_document(theirs), of_theirs))
         rest = keep_fields(_document(ours), set(values) - of_theirs)
         self.interface.connection.request(place.uri, 'PUT', rest, XML)

@@ -92,6 +92,10 @@ class Part(NamedTuple):
         rest = self.uri.removeprefix(uri_of_project(self.project))
         return self._replace(uri=f'{uri_of_project(project)}{rest}')
 
+    def with_label(self, label: str) -> Part:
+        """Return the part at the place of another label."""
+        return self._replace(uri=uris.join(uris.parent(self.uri), uris.quote(label)))
+
     @property
     def id_uri(self) -> str:
         """URI by IDs, which holds after a rename; of a subject or anything below."""

@@ -74,6 +74,27 @@ def test_a_move_and_changes_of_the_other_side_merge(
     assert Path(file.get()).read_bytes() == b'mine'
 
 
+@pytest.mark.parametrize('first', ['pull', 'push'])
+@pytest.mark.parametrize('moved', ['here', 'there'])
+def test_a_move_and_a_new_label_of_the_other_side_merge(
+    moved: str, first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    identity = there.subject('S').experiment('E').id()
+    one, other = (here, there) if moved == 'here' else (there, here)
+    move(one, 'E', 'T')
+    one.subject('T').experiment('E').attrs.set(f'{MR}/note', 'of the one that moved')
+    other.subject('S').experiment('E').attrs.set('label', 'E_NEW')
+    if first == 'push':
+        pushed(mirror)
+    pulled(mirror)
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    session = there.subject('T').experiment('E_NEW')
+    assert session.id() == identity and session.attrs.get('note') == 'of the one that moved'
+
+
 @pytest.mark.parametrize('take', ['local', 'remote'])
 @pytest.mark.sample(2)
 def test_moves_of_both_sides_are_a_conflict(
