@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ... import errors
 from .feed import Feed, read_feed
 from .file_rows import Files
 from .sides import Side
@@ -71,7 +72,10 @@ def _named(remote: Side, state: State, project: str, marks: Iterable[str]) -> se
 def _has_other_files(remote: Side, state: State, unit: Unit) -> bool:
     """Whether the server has another content of a file that was pulled."""
     base = state.base(unit.key, 'file')
-    listed = remote.files(unit, Files.of('all'), state.base(unit.key, 'item'))
+    try:
+        listed = remote.files(unit, Files.of('all'), state.base(unit.key, 'item'))
+    except errors.NotFoundError:  # of a session that is listed by its ID, and was deleted
+        return True
     return any(
         key not in listed or listed[key].values(next(iter(values))) != values
         for key, values in base.items()

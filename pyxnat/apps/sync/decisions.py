@@ -36,6 +36,7 @@ class Decision(NamedTuple):
 
     ``same``: nothing, both sides are equal. ``take``: ours becomes theirs. ``keep``: only ours was
     changed. ``merge``: both were changed, in different fields. ``conflict``: neither is touched.
+    ``hold``: as the item above, which is a conflict.
     """
 
     key: str
@@ -79,6 +80,12 @@ def decide(
             continue
         if upper.key not in ours and (upper.action != 'take' or upper.key not in theirs):
             found[key] = Decision(key, 'conflict', GONE_HERE)
+    for key in keys:
+        upper = found.get(parents.get(key, ''))
+        if upper is None or key not in ours or key in theirs or upper.key in theirs:
+            continue
+        if found[key].action == 'take' and upper.action in ('conflict', 'hold'):
+            found[key] = Decision(key, 'hold')
     return list(found.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -117,6 +117,7 @@ class FilePull:
         base: Mapping[str, Values],
         listed: Mapping[str, FileRow],
         present: frozenset[str],
+        kept: Container[str],
         has_left: Callable[[str], bool],
     ) -> FilesPulled:
         """Pull the files of a unit.
@@ -131,6 +132,8 @@ class FilePull:
             All files at the server.
         present : frozenset of str
             Keys of the items that the folder has.
+        kept : container of str
+            Those of them whose files stay as they are.
         has_left : callable
             Whether another unit compares the file with a key.
         """
@@ -138,6 +141,7 @@ class FilePull:
         held = self._folder.files(unit, Files.of('all')) if present else {}
         others = {key for key, file in {**held, **listed}.items() if not self._files.has(file.row)}
         others |= {key for key in {**held, **listed, **base} if has_left(key)}
+        others |= {key for key, file in held.items() if file.holder in kept}
         ours = {key: file for key, file in held.items() if key not in others}
         theirs = {key: file for key, file in listed.items() if key not in others}
         here = {key: file.values(by) for key, file in ours.items()}

@@ -8,7 +8,7 @@ keeps accession IDs: ``subjects/XNAT_S00001``, ``experiments/XNAT_E00001``,
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ...model import uris
@@ -34,6 +34,7 @@ __all__ = [
     'uri_below_session',
     'uri_of_key',
     'uri_of_project',
+    'with_needed_shares',
     'with_own_labels',
     'with_unreadable_shares',
     'without_temporary_labels',
@@ -303,6 +304,31 @@ def with_own_labels(
         }
         if taken:
             found[key] = part._replace(values={**part.values, **taken})
+    return found
+
+
+def with_needed_shares(
+    parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]], kept: Iterable[Part]
+) -> dict[str, Part]:
+    """Return the items of the server with shares that ended there, and that the folder needs.
+
+    Parameters
+    ----------
+    parts : mapping
+        Items of the server.
+    base : mapping
+        Fields that both sides had.
+    kept : iterable of Part
+        Items that the server deleted, and the folder keeps: their subjects stay shared into their
+        projects.
+    """
+    found = dict(parts)
+    for part in kept:
+        share, above = f'{SHARE}{part.project}', found.get(part.parent)
+        before = base.get(part.parent, {})
+        if above is not None and share in before and share not in above.values:
+            values = {**above.values, share: before[share]}
+            found[part.parent] = above._replace(values=values)
     return found
 
 

@@ -22,6 +22,7 @@ from .parts import (
     owner_of,
     resources_of,
     shares_of,
+    with_needed_shares,
     with_own_labels,
     with_unreadable_shares,
     without_temporary_labels,
@@ -105,6 +106,8 @@ class UnitPull:
         self.conflicts: list[Conflict] = []
         self._held: set[str] = set()
         """Items that cannot be put, as another one has their label."""
+        self._kept: set[str] = set()
+        """Items that the server deleted, and the folder keeps for a conflict."""
 
     def run(self, fetched: Fetched, here: Unit | None, download: Download) -> bool:
         """Pull a unit; return whether anything was changed in the folder.
@@ -139,6 +142,7 @@ class UnitPull:
                 base,
                 fetched.files,
                 present,
+                self._kept,
                 lambda key: key in held or self._moves.has_left(key),
             )
             bases['file'] = pulled.base
@@ -215,12 +219,24 @@ class UnitPull:
         if self._remote.readable is not None:
             theirs = with_unreadable_shares(theirs, base, self._remote.readable)
         ours = with_own_labels(ours, base)
-        decisions = _decide(base, ours, theirs, fetched.unit.project)
+        project, changed_files = fetched.unit.project, dict[str, str]()
+        decisions = _decide(base, ours, theirs, project)
+        if any(_is_gone(one, ours, theirs) for one in decisions):
+            changed_files = self._changed_files(fetched.unit, ours)
+            decisions = _decide(base, ours, theirs, project, changed_files)
+        self._kept = {
+            one.key
+            for one in decisions
+            if one.action in ('conflict', 'hold') and one.key in ours and one.key not in theirs
+        }
+        if self._kept:
+            theirs = with_needed_shares(theirs, base, [ours[key] for key in self._kept])
+            decisions = _decide(base, ours, theirs, project, changed_files)
         self._add_conflicts(fetched.unit, decisions, base, ours, theirs)
-        gone = [one.key for one in decisions if one.action == 'take' and one.key not in theirs]
+        gone = [one.key for one in decisions if _is_gone(one, ours, theirs)]
         changed = False
         for key in gone:  # first: another item may have its label now
-            if key in ours and ours[key].parent not in gone:
+            if ours[key].parent not in gone:
                 self._isolated(key, self._folder.delete, ours[key].id_uri)
                 changed = True
         done = self._create_all(fetched.unit, decisions, ours, theirs)
@@ -243,6 +259,15 @@ class UnitPull:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
                 _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
         return {**self._moves.left, **base}, changed
+
+    def _changed_files(self, unit: Unit, ours: Mapping[str, Part]) -> dict[str, str]:
+        """Return the files that the folder has changed since the last pull, with their items."""
+        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+        return {
+            key: file.holder
+            for key, file in self._folder.files(unit, Files.of('all'), _values(ours)).items()
+            if key not in base or file.values(next(iter(base[key]))) != base[key]
+        }
 
     def _known(self, base: Mapping[str, Values]) -> dict[str, Values]:
         """Return a base without shares into projects that the folder does not have any more."""
@@ -368,17 +393,29 @@ class UnitPull:
                 self.conflicts.append(Conflict(one.key, 'item', unit.key, one.reason, *values))
 
 
+def _is_gone(one: Decision, ours: Mapping[str, Part], theirs: Mapping[str, Part]) -> bool:
+    """Whether the folder deletes an item that the server deleted."""
+    return one.action == 'take' and one.key in ours and one.key not in theirs
+
+
 def _decide(
-    base: Mapping[str, Values], ours: Mapping[str, Part], theirs: Mapping[str, Part], project: str
+    base: Mapping[str, Values],
+    ours: Mapping[str, Part],
+    theirs: Mapping[str, Part],
+    project: str,
+    changed_files: Mapping[str, str] | None = None,
 ) -> list[Decision]:
     """Compare the items of a unit.
 
     The share of a subject counts as above the sessions of its project that the folder does not
     have: they are conflicts if the folder ended the share. If it has them, the subject is one.
+    Files that the folder changed count as new things below their items.
     """
-    above = {key: part.parent for key, part in {**ours, **theirs}.items()}
-    versions = {**base}, _values(ours), _values(theirs)
-    shares = set()
+    files = changed_files or {}
+    above = {key: part.parent for key, part in {**ours, **theirs}.items()} | {**files}
+    here: dict[str, Values] = {**_values(ours), **{key: {} for key in files}}
+    versions = {**base}, here, _values(theirs)
+    others = {*files}
     for key, part in theirs.items():
         field, subject = f'{SHARE}{part.project}', part.parent
         if key in ours or part.level != 'experiments' or part.project == project:
@@ -386,7 +423,7 @@ def _decide(
         if subject not in ours or field not in theirs[subject].values:
             continue  # not shared, or the subject itself is compared with them
         above[key] = share = f'{subject} {field}'
-        shares.add(share)
+        others.add(share)
         for version in versions:
             if field in version.get(subject, {}):
                 version[share] = {}
@@ -395,7 +432,7 @@ def _decide(
         if not one.is_conflict and _needed_shares(one.key, base, ours, theirs)
         else one
         for one in decide(*versions, above)
-        if one.key not in shares
+        if one.key not in others
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -15,6 +15,7 @@ from ...resources.base import class_of
 from .decisions import LABEL_TAKEN, SHARE_NEEDED
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
+from .moves import is_below
 from .parts import LABEL, PARENT, PROJECT, SHARE, Part, uri_of_project
 from .sides import always_fresh
 from .state import Conflict, State, Unit
@@ -95,9 +96,12 @@ class Resolver:
         if conflict.key == conflict.unit and not conflict.theirs:
             self._resolve_deleted(conflict, take)
             return
+        if conflict.kind == 'item' and not conflict.theirs:
+            self._resolve_gone(conflict, take)
+            return
         if conflict.kind == 'item' and not is_deleted and take != 'both':
             self._give_id(conflict)
-        if conflict.kind == 'item' and take == 'remote' and not conflict.ours:
+        if take == 'remote' and not conflict.ours:
             self._take_above(conflict)
         base = {'remote': conflict.ours, 'local': conflict.theirs}.get(take)
         self._state.rebase(conflict.unit, conflict.kind, conflict.key, base or None)
@@ -106,14 +110,20 @@ class Resolver:
     def _take_above(self, conflict: Conflict) -> None:
         """Take the items above one that is taken, too, as far as the folder deleted them.
 
-        So is the share of a subject with the project of a session below it.
+        So is all that is below an item, and the share of a subject with the project of a session.
         """
         base = self._state.base(conflict.unit, 'item')
-        key = conflict.theirs.get(PARENT, '')
-        while key in base and self._side.part_of(key) is None:
+        if conflict.kind == 'item':
+            key = conflict.theirs.get(PARENT, '')
+            self._forget_below(conflict, base)
+        else:
+            element = class_of('file')(conflict.key, self._local)
+            key = FileRow(conflict.key, element, {}).holder
+        project = conflict.theirs.get(PROJECT)
+        while key in base and not self._is_here(key):
+            project = base[key].get(PROJECT, project)
             self._state.rebase(conflict.unit, 'item', key, None)
             key = base[key].get(PARENT, '')
-        project = conflict.theirs.get(PROJECT)
         if key.startswith('subjects/') and project not in (None, self._unit(conflict).project):
             self._state.rebase_field(key, f'{SHARE}{project}', None)
 
@@ -125,6 +135,54 @@ class Resolver:
             return
         self._side.delete_subject(unit)
         self._state.bury(unit)
+
+    def _is_here(self, key: str) -> bool:
+        """Whether the folder has an item."""
+        session, _, scan = key.partition('/scans/')
+        part = self._side.part_of(session)
+        scans = () if part is None else [one.id for one in part.item.below if one.level == 'scans']
+        return scan in scans if scan else part is not None
+
+    def _forget_below(self, conflict: Conflict, base: Mapping[str, Mapping[str, str]]) -> None:
+        """Remove all that is below an item from the base: it is new on the side that has it."""
+        parents = {key: one.get(PARENT, '') for key, one in base.items()}
+        place = f'/{uris.quote_path(conflict.key)}/'
+        for key in base:
+            if is_below(key, conflict.key, parents):
+                self._state.rebase(conflict.unit, 'item', key, None)
+        for key in self._state.base(conflict.unit, 'file'):
+            if place in key:
+                self._state.rebase(conflict.unit, 'file', key, None)
+
+    def _resolve_gone(self, conflict: Conflict, take: Take) -> None:
+        """End the conflict of an item below a subject that the server deleted.
+
+        All that is below it goes with it: it is new for the next push, or deleted by the next pull.
+        """
+        base = self._state.base(conflict.unit, 'item')
+        if take == 'local':
+            self._forget_below(conflict, base)
+            self._state.rebase(conflict.unit, 'item', conflict.key, None)
+            subject, project = conflict.ours.get(PARENT, ''), conflict.ours.get(PROJECT)
+            if subject.startswith('subjects/') and project != self._unit(conflict).project:
+                self._state.rebase_field(subject, f'{SHARE}{project}', None)
+            return
+        names = (name for one in self._state.base(conflict.unit, 'file').values() for name in one)
+        by = next(names, 'digest')
+        unit = self._unit(conflict)
+        if conflict.key.startswith('experiments/'):  # it may have moved in the folder
+            unit = self._side.home('/'.join(conflict.key.split('/')[:2])) or unit
+        ours = {key: part.values for key, part in self._side.parts(unit).items()}
+        parents = {key: one.get(PARENT, '') for key, one in ours.items()}
+        place = f'/{uris.quote_path(conflict.key)}/'
+        for key in ours:
+            if is_below(key, conflict.key, parents):
+                self._state.rebase(conflict.unit, 'item', key, ours[key])
+        self._state.rebase(conflict.unit, 'item', conflict.key, conflict.ours)
+        for key, file in self._side.files(unit, Files.of('all'), ours).items():
+            if place in key:
+                self._state.rebase(conflict.unit, 'file', key, file.values(by))
+                version_path(self._folder, key).unlink(missing_ok=True)
 
     def _unit(self, conflict: Conflict) -> Unit:
         return self._state.units()[conflict.unit]

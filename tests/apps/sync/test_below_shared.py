@@ -168,15 +168,31 @@ def test_the_share_of_their_subject_ends_with_them(
 
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
+@pytest.mark.parametrize('what', ['field', 'file', 'new file'])
 @pytest.mark.parametrize('ended', ['here', 'there'])
 def test_one_that_was_changed_where_the_other_side_ended_the_share_is_a_conflict(
-    ended: str, take: Any, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
+    ended: str,
+    what: str,
+    take: Any,
+    both: pyxnat.Mirror,
+    xnat: pyxnat.Interface,
+    P: str,
+    other: str,
 ) -> None:
     sides = {'here': both.local, 'there': xnat}
-    own(sides['there' if ended == 'here' else 'here'], other).attrs.set(f'{MR}/note', 'changed')
+    session = own(sides['there' if ended == 'here' else 'here'], other)
+    if what == 'field':
+        session.attrs.set(f'{MR}/note', 'changed')
+    else:
+        file = session.resource('R').file('r.txt' if what == 'file' else 'new.txt')
+        file.put(b'changed', overwrite=True)
     sides[ended].select.project(P).subject('S').unshare(other)
+    assert both.status().ahead and both.status().behind
     report = both.pull()
-    assert [one.key.partition('/')[0] for one in report.conflicts][:1] == ['experiments']
+    assert both.local.select(f'/experiments/{session.id()}').exists() == (ended == 'there')
+    if what == 'field' or ended == 'there':
+        assert [one.key.partition('/')[0] for one in report.conflicts][:1] == ['experiments']
+    assert report.conflicts
     for _ in range(3):
         both.resolve(both.conflicts(), take)
         both.pull()

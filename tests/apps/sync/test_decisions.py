@@ -36,6 +36,7 @@ def applied(
 @given(THINGS, THINGS, THINGS)
 @example({'p': {}, 'p/x': {}}, {'p': {}, 'p/x': {'a': '1'}}, {})
 @example({'p': {}}, {}, {'p': {}, 'p/x': {}})
+@example({'p': {}, 'p/x': {}}, {'p': {}, 'p/x': {}, 'p/y': {}}, {})
 def test_no_change_is_lost_without_a_conflict(
     base: dict[str, dict[str, str]],
     ours: dict[str, dict[str, str]],
@@ -43,7 +44,8 @@ def test_no_change_is_lost_without_a_conflict(
 ) -> None:
     base, ours, theirs = closed(base), closed(ours), closed(theirs)
     after = applied(base, ours, theirs)
-    conflicts = {one.key for one in decide(base, ours, theirs, ABOVE) if one.action == 'conflict'}
+    decisions = decide(base, ours, theirs, ABOVE)
+    conflicts = {one.key for one in decisions if one.action in ('conflict', 'hold')}
     for key in {*base, *ours, *theirs} - conflicts:
         before, here, there, now = (one.get(key) for one in (base, ours, theirs, after))
         assert now in (here, there) or (here != before != there), 'made up'
@@ -57,6 +59,8 @@ def test_no_change_is_lost_without_a_conflict(
                 assert len(values) < 3, 'both changed the field, and it is no conflict'
     for key in conflicts:
         assert after.get(key) == ours.get(key), 'a conflict touches nothing'
+    for one in decisions:
+        assert one.action != 'hold' or ABOVE[one.key] in conflicts, 'held for nothing'
     assert closed(after) == after, 'an item lost its parent'
 
 
