@@ -518,6 +518,10 @@ class UnitPush:
         if theirs is not None and step.action == 'remove':
             theirs.element.delete()  # it alone, not all names that begin so
         elif ours is not None:
+            if ours.holder not in self._present:
+                raise errors.NotFoundError(
+                    'the server has deleted its item', uri=ours.key, remedy='Pull, and resolve it.'
+                )
             self._remote.put_file(ours, ours.element.get(), overwrite=theirs is not None)
 
 

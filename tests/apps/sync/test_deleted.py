@@ -72,6 +72,21 @@ def test_what_the_server_deleted_stays_whole_until_it_is_decided(
         assert names_below(now) == before
 
 
+@pytest.mark.parametrize('deleted', LEVELS)
+def test_a_new_file_of_an_item_that_the_server_deleted_is_not_sent(
+    deleted: str, mirror: pyxnat.Mirror, here: Any, there: Any
+) -> None:
+    session = here.subject('S').experiment('E')
+    LEVELS[deleted](there.subject('S').experiment('E')).delete()
+    CHANGES['new file'](session)
+    before = names_below(session)
+    [failed] = mirror.push(delete=True).failed
+    assert 'the server has deleted its item' in str(failed.error)
+    assert not LEVELS[deleted](there.subject('S').experiment('E')).exists()
+    assert names_below(session) == before
+    assert mirror.pull().conflicts
+
+
 @pytest.mark.parametrize('change', CHANGES)
 @pytest.mark.parametrize('deleted', LEVELS)
 def test_what_the_folder_deleted_comes_back_whole_if_the_server_is_right(
