@@ -106,6 +106,8 @@ class UnitPull:
         self.conflicts: list[Conflict] = []
         self._held: set[str] = set()
         """Items that cannot be put, as another one has their label."""
+        self._before: dict[str, Part] = {}
+        """Items of the folder before the pull."""
         self._kept: set[str] = set()
         """Items that the server deleted, and the folder keeps for a conflict."""
 
@@ -218,6 +220,7 @@ class UnitPull:
         theirs = without_temporary_labels(theirs, base, ours)
         if self._remote.readable is not None:
             theirs = with_unreadable_shares(theirs, base, self._remote.readable)
+        self._before = ours
         ours = with_own_labels(ours, base)
         project, changed_files = fetched.unit.project, dict[str, str]()
         decisions = _decide(base, ours, theirs, project)
@@ -232,6 +235,7 @@ class UnitPull:
         if self._kept:
             theirs = with_needed_shares(theirs, base, [ours[key] for key in self._kept])
             decisions = _decide(base, ours, theirs, project, changed_files)
+        decisions = [self._with_label(one, ours, theirs) for one in decisions]
         self._add_conflicts(fetched.unit, decisions, base, ours, theirs)
         gone = [one.key for one in decisions if _is_gone(one, ours, theirs)]
         changed = False
@@ -259,6 +263,17 @@ class UnitPull:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
                 _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
         return {**self._moves.left, **base}, changed
+
+    def _with_label(
+        self, one: Decision, ours: Mapping[str, Part], theirs: Mapping[str, Part]
+    ) -> Decision:
+        """Return the decision with which an item also gets a label back that another one took."""
+        actions = {'same': 'take', 'keep': 'merge'}
+        if one.action not in actions or one.key not in ours or one.key not in theirs:
+            return one
+        if ours[one.key].values == self._before[one.key].values:
+            return one
+        return Decision(one.key, actions[one.action])
 
     def _changed_files(self, unit: Unit, ours: Mapping[str, Part]) -> dict[str, str]:
         """Return the files that the folder has changed since the last pull, with their items."""
@@ -362,7 +377,7 @@ class UnitPull:
                 self._folder.put_forms(scan.key, {}, scan.values)
         else:
             self._folder.merge(here, there, values)
-        before = {} if here is None else here.values
+        before = {} if here is None else self._before[key].values
         self._folder.put_forms(key, before, values)
         if is_moved or shares_of(values) != shares_of(before):
             self._folder.put_shares(there, values)

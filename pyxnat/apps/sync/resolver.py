@@ -16,7 +16,7 @@ from .decisions import LABEL_TAKEN, SHARE_NEEDED
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
 from .moves import is_below
-from .parts import LABEL, PARENT, PROJECT, SHARE, Part, uri_of_project
+from .parts import LABEL, PARENT, PROJECT, SHARE, Part, uri_of_project, with_own_labels
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -279,7 +279,8 @@ class Resolver:
 
     def _keep_item(self, conflict: Conflict) -> None:
         """Copy the fields of an item that both sides have to a new one."""
-        part = self._side.parts(self._unit(conflict)).get(conflict.key)
+        parts = self._side.parts(self._unit(conflict))
+        part = with_own_labels(parts, self._state.base(conflict.unit, 'item')).get(conflict.key)
         if part is None or part.values != conflict.ours:
             raise _changed_since(conflict)
         if part.level == 'projects':
@@ -290,7 +291,8 @@ class Resolver:
 
     def _free_label(self, part: Part) -> str:
         """Return a label that no item of the folder has."""
-        return self._free_name(part.uri.rpartition('/')[0], part.level, part.label)
+        label = part.values.get(LABEL, part.label)
+        return self._free_name(part.uri.rpartition('/')[0], part.level, label)
 
     def _free_name(self, above: str, plural: str, label: str) -> str:
         kind = class_of(level(plural).singular)

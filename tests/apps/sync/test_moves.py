@@ -139,6 +139,28 @@ def test_labels_are_free_when_they_are_given(
     assert there.subject('S').attrs.get('group') == 'another'
 
 
+@pytest.mark.parametrize('take', ['local', 'remote', 'both'])
+def test_an_item_whose_label_was_taken_gets_its_new_one_however_its_conflict_ends(
+    take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    identity = there.subject('S').id()
+    there.subject('S').attrs.set('label', 'S9')
+    there.subject('T').attrs.set('label', 'S')
+    here.subject('T').attrs.set('src', 'mine')
+    pushed(mirror)  # brings T with its label, before S has its own
+    assert here.subject(identity).label() == identity
+    here.subject(identity).attrs.set('group', 'mine')
+    there.subject('S9').attrs.set('group', 'theirs')
+    assert [one.key for one in mirror.pull().conflicts] == [f'subjects/{identity}']
+    mirror.resolve(mirror.conflicts(), take)
+    pulled(mirror)
+    assert here.subject(identity).label() == 'S9'
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+
+
 @pytest.mark.parametrize('level', ['subject', 'session'])
 @pytest.mark.sample(2)
 def test_an_item_that_is_deleted_and_put_back_keeps_its_id(
