@@ -278,17 +278,21 @@ def test_sharing_by_a_field(admin: Client) -> None:
 
 
 def test_a_session_is_created_below_a_subject_of_another_project(admin: Client) -> None:
-    subject = admin.put('/data/projects/J/subjects/S').text
+    for project in ('FOREIGN_I', 'FOREIGN_J'):
+        admin.ok('PUT', f'/data/projects/{project}')
+    subject = admin.put('/data/projects/FOREIGN_J/subjects/S').text
     new = '?xsiType=xnat:mrSessionData'
-    by_id = admin.ok('PUT', f'/data/projects/I/subjects/{subject}/experiments/BY_ID{new}')
-    assert admin.get('/data/projects/I/subjects?columns=ID').rows == [], 'found, not created'
-    admin.ok('PUT', f'/data/subjects/{subject}/projects/I?label=S_IN_I')
-    shared = admin.ok('PUT', f'/data/projects/I/subjects/S_IN_I/experiments/SHARED{new}')
+    by_id = admin.ok('PUT', f'/data/projects/FOREIGN_I/subjects/{subject}/experiments/BY_ID{new}')
+    assert admin.get('/data/projects/FOREIGN_I/subjects?columns=ID').rows == [], (
+        'found, not created'
+    )
+    admin.ok('PUT', f'/data/subjects/{subject}/projects/FOREIGN_I?label=S_IN_I')
+    shared = admin.ok('PUT', f'/data/projects/FOREIGN_I/subjects/S_IN_I/experiments/SHARED{new}')
     for session in (by_id, shared):
         found = fields(admin, f'/data/experiments/{session}')
-        assert (found['project'], found['subject_ID']) == ('I', subject)
-    admin.ok('PUT', f'/data/projects/I/subjects/S/experiments/BY_LABEL{new}')
-    labels = admin.get('/data/projects/I/subjects?columns=label').rows
+        assert (found['project'], found['subject_ID']) == ('FOREIGN_I', subject)
+    admin.ok('PUT', f'/data/projects/FOREIGN_I/subjects/S/experiments/BY_LABEL{new}')
+    labels = admin.get('/data/projects/FOREIGN_I/subjects?columns=label').rows
     assert sorted(row['label'] for row in labels) == ['S', 'S_IN_I'], 'a label is of the project'
 
 

@@ -7,17 +7,17 @@ import pytest
 from tests.support.trace_calls import WALKS, Walk, trace_all
 
 MOST: dict[str, tuple[int, int]] = {
-    'select(path).get()': (286, 1),
-    'where': (465, 2),
-    'attrs.get': (210, 1),
-    'attrs.set': (318, 2),
-    'file.get': (291, 2),
-    'file.get again': (143, 1),
-    'file.put': (421, 3),
-    'create': (320, 2),
-    'download': (2880, 6),
-    'search': (205, 1),
-    'table': (315, 1),
+    'select(path).get()': (287, 1),
+    'where': (467, 2),
+    'attrs.get': (211, 1),
+    'attrs.set': (320, 2),
+    'file.get': (293, 2),
+    'file.get again': (144, 1),
+    'file.put': (424, 3),
+    'create': (322, 2),
+    'download': (2886, 6),
+    'search': (206, 1),
+    'table': (316, 1),
 }
 """Call -> highest number of function calls, and number of requests."""
 

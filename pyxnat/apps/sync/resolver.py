@@ -82,6 +82,9 @@ class Resolver:
             raise changed[0]
 
     def _resolve(self, conflict: Conflict, take: Take) -> None:
+        if conflict.key.startswith('experiments/'):  # it may have moved in the folder
+            home = self._side.home('/'.join(conflict.key.split('/')[:2]))
+            self._state.recompare(conflict.unit if home is None else home.key)
         if conflict.reason == LABEL_TAKEN:
             self._resolve_label(conflict, take)
             return

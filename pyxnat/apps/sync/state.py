@@ -308,6 +308,11 @@ class State:
                 "UPDATE thing SET fields = ? WHERE unit = ? AND kind = 'item' AND key = ?", moved
             )
 
+    def recompare(self, unit: str) -> None:
+        """Let the next push compare a unit, whatever its mark in the folder."""
+        with self._connected() as connection:
+            connection.execute("UPDATE unit SET here = '' WHERE key = ?", (unit,))
+
     def forget(self, unit: str) -> None:
         """Remove a unit with its base: for the next pull or push it is new."""
         with self._connected() as connection:

@@ -139,6 +139,24 @@ def test_labels_are_free_when_they_are_given(
     assert there.subject('S').attrs.get('group') == 'another'
 
 
+@pytest.mark.parametrize('take', ['local', 'remote'])
+def test_a_conflict_of_a_session_that_was_moved_at_the_server_is_resolved(
+    take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    here.subject('S').experiment('E').attrs.set(f'{MR}/note', 'here')
+    there.subject('S').experiment('E').attrs.set(f'{MR}/note', 'there')
+    move(there, 'E', 'T')
+    assert mirror.pull().conflicts
+    mirror.resolve(mirror.conflicts(), take)
+    pulled(mirror)
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    subject, note = ('S', 'here') if take == 'local' else ('T', 'there')
+    assert there.subject(subject).experiment('E').attrs.get('note') == note
+
+
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 def test_an_item_whose_label_was_taken_gets_its_new_one_however_its_conflict_ends(
     take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
