@@ -82,8 +82,8 @@ class Resolver:
             raise changed[0]
 
     def _resolve(self, conflict: Conflict, take: Take) -> None:
-        if conflict.key.startswith('experiments/'):  # it may have moved in the folder
-            home = self._side.home('/'.join(conflict.key.split('/')[:2]))
+        if conflict.key.startswith('experiments/'):
+            home = self._home(conflict)
             self._state.recompare(conflict.unit if home is None else home.key)
         if conflict.reason == LABEL_TAKEN:
             self._resolve_label(conflict, take)
@@ -149,12 +149,11 @@ class Resolver:
     def _forget_below(self, conflict: Conflict, base: Mapping[str, Mapping[str, str]]) -> None:
         """Remove all that is below an item from the base: it is new on the side that has it."""
         parents = {key: one.get(PARENT, '') for key, one in base.items()}
-        place = f'/{uris.quote_path(conflict.key)}/'
         for key in base:
             if is_below(key, conflict.key, parents):
                 self._state.rebase(conflict.unit, 'item', key, None)
         for key in self._state.base(conflict.unit, 'file'):
-            if place in key:
+            if _has_file(conflict, key):
                 self._state.rebase(conflict.unit, 'file', key, None)
 
     def _resolve_gone(self, conflict: Conflict, take: Take) -> None:
@@ -172,20 +171,22 @@ class Resolver:
             return
         names = (name for one in self._state.base(conflict.unit, 'file').values() for name in one)
         by = next(names, 'digest')
-        unit = self._unit(conflict)
-        if conflict.key.startswith('experiments/'):  # it may have moved in the folder
-            unit = self._side.home('/'.join(conflict.key.split('/')[:2])) or unit
+        unit = self._home(conflict) or self._unit(conflict)
         ours = {key: part.values for key, part in self._side.parts(unit).items()}
         parents = {key: one.get(PARENT, '') for key, one in ours.items()}
-        place = f'/{uris.quote_path(conflict.key)}/'
         for key in ours:
             if is_below(key, conflict.key, parents):
                 self._state.rebase(conflict.unit, 'item', key, ours[key])
         self._state.rebase(conflict.unit, 'item', conflict.key, conflict.ours)
         for key, file in self._side.files(unit, Files.of('all'), ours).items():
-            if place in key:
+            if _has_file(conflict, key):
                 self._state.rebase(conflict.unit, 'file', key, file.values(by))
                 version_path(self._folder, key).unlink(missing_ok=True)
+
+    def _home(self, conflict: Conflict) -> Unit | None:
+        """Return the unit that has the session of an item now: it may have moved in the folder."""
+        session = '/'.join(conflict.key.split('/')[:2])
+        return self._side.home(session) if session.startswith('experiments/') else None
 
     def _unit(self, conflict: Conflict) -> Unit:
         return self._state.units()[conflict.unit]
@@ -332,6 +333,11 @@ class Resolver:
         twin = self._twin(conflict)
         if twin is not None:
             self._side.change_id(twin.id, conflict.key.rpartition('/')[2])
+
+
+def _has_file(conflict: Conflict, key: str) -> bool:
+    """Whether a file belongs to an item in conflict, or to one below it."""
+    return f'/{uris.quote_path(conflict.key)}/' in key
 
 
 def _changed_since(conflict: Conflict) -> errors.DataError:

@@ -107,8 +107,8 @@ class State:
     def _name(self, inode: str) -> None:
         """Give the mirror an ID of its own, and a copy of it another one.
 
-        A copy is told by the number of its file, which a renamed folder keeps. That of the disk is
-        left out: it may change when a machine starts.
+        The number of its file shows a copy, as a renamed folder keeps it. That of the disk is left
+        out: it may change when a machine starts.
         """
         if self.about.get('inode', inode) != inode:
             self.about['copy_of'] = self.about.pop('id')
