@@ -48,6 +48,8 @@ _FILES = pattern(r'(?:^|/)resources/[^/]+/files/(.+)$', re.DOTALL)
 _UTF8 = 0x800
 _FIRST, _LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 59)
 """Dates of the format."""
+_SAMPLE = 1 << 12
+"""Bytes from the middle of a file that tell whether it can be compressed."""
 
 _Date = tuple[int, int, int, int, int, int]
 _DAMAGED = (
@@ -99,7 +101,7 @@ def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]
     members : iterable of (str, Path)
         Name in the zip and path of each file.
     compression : int
-        Deflate level; 0 stores the files uncompressed.
+        Deflate level; 0 stores the files uncompressed. Files that do not shrink are stored, too.
     """
     packed = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
     try:
@@ -107,13 +109,24 @@ def pack(members: Iterable[tuple[str, Path]], compression: int = 1) -> IO[bytes]
             for name, path in members:
                 with path.open('rb') as file:
                     known = os.fstat(file.fileno())
-                    date = date_of(known.st_mtime)
-                    write_member(archive, name, date, known.st_size, file, compression)
+                    date, size = date_of(known.st_mtime), known.st_size
+                    level = compression if compression and _shrinks(file, size) else 0
+                    write_member(archive, name, date, size, file, level)
     except BaseException:
         packed.close()
         raise
     packed.seek(0)
     return packed
+
+
+def _shrinks(file: IO[bytes], size: int) -> bool:
+    """Return whether compression takes more than a tenth off the middle of a file."""
+    if size <= _SAMPLE:
+        return True
+    file.seek((size - _SAMPLE) // 2)
+    sample = file.read(_SAMPLE)
+    file.seek(0)
+    return len(zlib.compress(sample, 1)) < 0.9 * len(sample)
 
 
 def write_member(
