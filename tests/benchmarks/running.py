@@ -207,7 +207,8 @@ class Runner:
     ) -> Iterator[Row]:
         """Return a row for each task and each client that can do it.
 
-        They take turns, so that all run under the same load.
+        They take turns, so that all run under the same load; in each task and round another one
+        begins.
         """
         for task in tasks:
             for client in who:
@@ -222,12 +223,16 @@ class Runner:
         }
         for number in range(rounds + (delay_ms == 0)):
             direct = delay_ms == 0 and number > 0
-            for task, client in found:
-                row = self._round(
-                    task, client, delay_ms, self.server[0] if direct else self.proxy.url
-                )
-                if row is not None:
-                    found[task, client].append(row)
+            for turn, task in enumerate(tasks, start=number):
+                first = turn % len(who)
+                for client in (*who[first:], *who[:first]):
+                    if (task, client) not in found:
+                        continue
+                    row = self._round(
+                        task, client, delay_ms, self.server[0] if direct else self.proxy.url
+                    )
+                    if row is not None:
+                        found[task, client].append(row)
         best = {pair: self._best(rows, pair[1], delay_ms) for pair, rows in found.items() if rows}
         if not delay_ms:
             self._near = {(row.task, row.client): row for row in best.values()}
@@ -276,6 +281,8 @@ class Runner:
         try:
             if task.before and self._run(task.before, task, client, url, 0, place) is None:
                 return None
+            if hasattr(os, 'sync'):
+                os.sync()  # what others wrote would be written to the disk during this one's time
             said = self._run(task.name, task, client, url, delay_ms, place)
             if said is None:
                 return None
