@@ -355,3 +355,22 @@ def test_a_share_that_was_changed_here_is_needed_where_a_session_was_handed_over
     assert equal(both, xnat, there.id()) and equal(both, xnat, other)
     assert xnat.select.project(other).experiments().get('label') == ['E']
     assert 'S_IN_Q' in both.local.select.project(other).subjects().get('label')
+
+
+@pytest.mark.sample(1)
+def test_one_below_a_subject_that_the_folder_deleted_is_a_conflict(
+    both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str, there: Any
+) -> None:
+    there.subject('T').create().share(other, 'T_IN_Q')
+    pulled(both)
+    both.local.select.project(P).subject('T').delete()
+    new = xnat.select.project(other).subject('T_IN_Q').experiment('NEW')
+    new.create(experiments=MR, **{f'{MR}/note': 'there'})
+    [conflict] = both.pull(max_delete=1).conflicts
+    assert conflict.key == f'experiments/{new.id()}'
+    both.resolve(conflict, 'remote')
+    pulled(both)
+    pushed(both)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+    found = both.local.select.project(other).subject('T_IN_Q').experiment('NEW')
+    assert found.attrs.get('note') == 'there'

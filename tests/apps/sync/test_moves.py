@@ -157,6 +157,29 @@ def test_a_conflict_of_a_session_that_was_moved_at_the_server_is_resolved(
     assert there.subject(subject).experiment('E').attrs.get('note') == note
 
 
+@pytest.mark.parametrize('take', ['local', 'remote'])
+def test_a_decision_on_a_session_that_was_moved_in_the_folder_is_carried_out(
+    take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    session = here.subject('S').experiment('E')
+    session.attrs.set(f'{MR}/note', 'here')
+    move(here, 'E', 'T')
+    there.subject('S').experiment('E').attrs.set(f'{MR}/note', 'there')
+    there.subject('T').attrs.set('group', 'there')
+    assert mirror.pull().conflicts
+    assert mirror.push().conflicts
+    mirror.resolve(mirror.conflicts(), take)
+    if take == 'remote':
+        pulled(mirror)
+    pushed(mirror)
+    assert equal(mirror, xnat, there.id())
+    assert mirror.status() == ([], [], [])
+    subject, note = ('T', 'here') if take == 'local' else ('S', 'there')
+    assert there.subject(subject).experiment('E').attrs.get('note') == note
+
+
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 def test_an_item_whose_label_was_taken_gets_its_new_one_however_its_conflict_ends(
     take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
