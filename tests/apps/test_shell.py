@@ -296,6 +296,13 @@ def test_cp_copies_between_profiles(
         assert run('cp', f'here:{study.id()}/S', 'there:Q/S/E').status == 2
 
 
+@pytest.mark.parametrize('dest', ['S/E/1/NEW', 'NEW/NEW/2/NIFTI'])
+def test_cp_copies_a_resource(run: Run, study: Any, other: Any, dest: str) -> None:
+    copy = ('cp', f'{study.id()}/S/E/1/NIFTI', f'{other.id()}/{dest}')
+    assert [run(*copy).status for _ in range(2)] == [0, 0]
+    assert run('ls', '-q', copy[2]).out == run('ls', '-q', copy[1]).out != ''
+
+
 @pytest.mark.parametrize('source', ['', '/S*', '/S/E*'])
 def test_cp_copies_a_project_or_parts_of_it_by_subject(
     source: str, run: Run, study: Any, tmp_path: Path

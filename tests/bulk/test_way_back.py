@@ -119,6 +119,47 @@ def test_a_part_of_a_session_is_uploaded_into_another(
     assert len(places(copy)) == 1
 
 
+RESOURCES = {
+    'project': lambda project: project.resource('R'),
+    'subject': lambda project: project.subject('S').resource('R'),
+    'session': lambda project: project.subject('S').experiment('PET').resource('NOTES'),
+    'scan': lambda project: project.subject('S').experiment('PET').scan('1').resource('DICOM'),
+    'output': lambda project: (
+        project.subject('S').experiment('PET').assessor('QC').out_resource('OUT')
+    ),
+}
+
+
+@pytest.mark.parametrize('holder', RESOURCES)
+def test_a_downloaded_resource_is_uploaded_to_a_resource(
+    project: Any, session: Any, goal: Any, folder: Path, tmp_path: Path, holder: str
+) -> None:
+    original, copy = RESOURCES[holder](project), RESOURCES[holder](goal)
+    original.file('below/x.txt').put(b'x', content='TEXT')
+    if holder == 'output':
+        session.download(tmp_path / 'session').check()
+        goal.subject('S').experiment('PET').upload(tmp_path / 'session').check()
+        copy.delete()
+    original.download(folder).check()
+    copy.upload(folder).check()
+    names = ['path', 'file_content', 'digest']
+    sent, there = (sorted(one.files().table(names).items()) for one in (original, copy))
+    assert there == sent
+    assert copy.upload(folder).check().ok == []
+
+
+def test_the_folder_of_a_resource_in_the_download_of_a_project_is_that_resource(
+    project: Any, session: Any, goal: Any, folder: Path
+) -> None:
+    project.download(folder).check()
+    for part, copy in (
+        (next(folder.rglob('a.dcm')).parent, goal.resource('OTHER')),
+        (next(folder.rglob('n.txt')).parent, goal.subject('T').resource('OTHER')),
+    ):
+        copy.upload(part).check()
+        assert copy.files().get() == [path.name for path in part.iterdir()]
+
+
 def test_fields_that_exist_with_other_values_stay_without_overwrite(
     session: Any, goal: Any, folder: Path
 ) -> None:

@@ -80,7 +80,12 @@ class Restorer:
         self._others = {name for note in sidecar.others() for name in _names(note.above)}
 
     def run(self) -> None:
-        """Restore all items; each of those below the target in a thread."""
+        """Restore all items; each of those below the target in a thread.
+
+        At a resource there are none: neither it nor its files have documents.
+        """
+        if not self._target.level.is_item:
+            return
         root, there = self._root(), self._present(self._target)
         if root is not None and not self._restore(root, self._target, there):
             return
