@@ -23,7 +23,7 @@ from .push import PushPlan
 from .pusher import Pusher
 from .resolver import Resolver, Take, remove_versions
 from .schemas import pull_schemas
-from .selection import selection, stored_selections
+from .selection import selected_projects, selection, stored_selections
 from .sides import Side, always_fresh
 from .state import Conflict, State, Unit
 
@@ -159,6 +159,8 @@ class Mirror:
         Subjects and sessions with scans, assessors and reconstructions, their fields, and files of
         resources. An item or file that was changed on both sides is a conflict, unless different
         fields were changed, which are merged; neither side is touched. Changes of the folder stay.
+        Subjects that other projects share into the pulled one, or that have sessions of it, are
+        pulled with these projects' fields, as far as the login can read them.
 
         Parameters
         ----------
@@ -202,6 +204,7 @@ class Mirror:
         whose subjects are elsewhere, and one for the operations that the server recorded since the
         last pull, as XNAT marks no file that was overwritten by one of the same size; for each
         changed subject its document and the listings of its files, and one for each changed file.
+        For each other project that owns shared subjects, two listings and one for its operations.
         An interrupted pull is finished by the next one.
         """
         if check not in ('marks', 'files'):
@@ -219,6 +222,7 @@ class Mirror:
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
             for selected in found:
                 pull.run(selected, options)
+            pull.run_shared(options, is_all=path is None)
             if report.failed:
                 self._state.tell(schemas='')  # a failed item may be of a type that is new there
             remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
@@ -286,11 +290,11 @@ class Mirror:
 
         Notes
         -----
-        Requests: two listings with the marks; for each changed subject its document and listings of
-        its files, before and after; one for each item or file that is sent, and one to look before
-        a new item and before a file is replaced. They are sent one at a time: XNAT loses fields of
-        parallel writes to one item. After a crash, the next push compares first, so nothing is sent
-        twice.
+        Requests: two listings with the marks for each project that the folder changed; for each
+        changed subject its document and listings of its files, before and after; one for each item
+        or file that is sent, and one to look before a new item and before a file is replaced. They
+        are sent one at a time: XNAT loses fields of parallel writes to one item. After a crash, the
+        next push compares first, so nothing is sent twice.
         """
         if plan is not None:
             delete, max_delete = plan.delete, 1
@@ -384,7 +388,11 @@ class Mirror:
                 here = units_here(FolderSide(self.local), project)
                 ahead += self._ahead(self._state.units(project), here)
                 if ask_remote:
-                    behind += units_behind(Side(self.remote), self._state, project)
+                    try:
+                        behind += units_behind(Side(self.remote), self._state, project)
+                    except (errors.NotFoundError, errors.PermissionDenied):
+                        if project in selected_projects(self._state):
+                            raise
         return Status(ahead, behind, self._state.conflicts())
 
     def _ahead(self, known: dict[str, Unit], here: dict[str, tuple[Unit, str]]) -> Iterator[str]:
@@ -407,6 +415,13 @@ class Mirror:
     def conflicts(self) -> list[Conflict]:
         """Return the items and files that both sides changed. No request."""
         return self._state.conflicts()
+
+    def deleted(self) -> dict[str, str]:
+        """Return the label of each subject that the server deleted, by its key. No request.
+
+        Those that the server has again, and that were pulled, are not among them.
+        """
+        return self._state.tombstones()
 
 
 def _changed(base: dict[str, dict[str, str]], ours: dict[str, dict[str, str]]) -> Iterator[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,13 +16,11 @@ from .moves import return_sessions
 from .parts import known_base
 from .puller import Here, Puller, PullReport
 from .selection import Selection
+from .shared_subjects import SharedSubjects
 from .sides import Side
 from .state import Conflict, State, Unit
 
 __all__ = ['ProjectPull', 'PullOptions', 'units_here']
-
-_NAMED = 10
-"""So many labels has a note, and so many subjects are asked for their projects."""
 
 
 class PullOptions(NamedTuple):
@@ -58,6 +55,7 @@ class ProjectPull:
         self._state = state
         self._mirror = mirror
         self._report = report
+        self._shared = SharedSubjects(self._remote, state)
 
     def run(self, selected: Selection, options: PullOptions) -> None:
         """Pull a selection.
@@ -69,33 +67,77 @@ class ProjectPull:
         options : PullOptions
             How to pull.
         """
-        self._remote.projects = self._folder.all_projects() | {selected.project}
         there, shared = self._remote.listing(selected.project)
+        chosen = selected.subjects(self._remote.interface)
+        self._shared.add(selected, chosen, shared, self._pull(selected, there, chosen, options))
+
+    def run_shared(self, options: PullOptions, *, is_all: bool) -> None:
+        """Pull the subjects of other projects that are shared into the pulled ones.
+
+        Also those that have sessions of them. Three requests for each of these projects.
+
+        Parameters
+        ----------
+        options : PullOptions
+            How to pull.
+        is_all : bool
+            Whether all selections of the mirror were pulled.
+        """
+        for project in self._shared.projects(is_all=is_all):
+            selected = self._shared.selection(project)
+            if not selected.each:
+                continue
+            there: dict[str, tuple[Unit, str]] = {}
+            reason = f'{project} does not list them'
+            if project:
+                try:
+                    there, _ = self._remote.listing(project)
+                except (errors.NotFoundError, errors.PermissionDenied) as error:
+                    reason = f'{project} cannot be read ({error.message})'
+                    if self._state.units(project):
+                        self._report.add_note(f'{reason}: what was pulled of it stays as it was')
+            if note := self._shared.note(project, there, reason):
+                self._report.add_note(note)
+            if there:
+                self._pull(selected, there, selected.each, options)
+
+    def _pull(
+        self,
+        selected: Selection,
+        there: Mapping[str, tuple[Unit, str]],
+        chosen: Container[str] | None,
+        options: PullOptions,
+    ) -> Iterable[str]:
+        """Pull what a listing has of a selection; return the keys of its units."""
+        project = selected.project
+        self._remote.projects = self._folder.all_projects() | {project}
         if not options.dry_run:
             self._move_in(there)
-        known = self._state.units(selected.project)
+        known = self._state.units(project)
+        wanted = _wanted(selected, there, known, chosen)
         gone = [unit for key, unit in known.items() if key not in there]
-        _check_deletions(gone, known, selected.project, options.max_delete)
+        _check_deletions(gone, known, project, options.max_delete)
         overwritten = self._overwritten(selected, there, options)
         if options.dry_run:
-            todo = self._todo(selected, there, known, overwritten)
+            todo = self._todo(selected, wanted, known, overwritten)
             self._report.ok += [unit.key for unit, _ in todo]
             self._report.deleted += [unit.key for unit in gone]
-            return
-        here = units_here(self._folder, selected.project)
-        self._state.select(selected.path, selected.options)
+            return wanted
+        here = units_here(self._folder, project)
+        if selected.each is None:
+            self._state.select(selected.path, selected.options)
         for unit in gone:  # first: another subject may have the label now
-            project = self._remote.project_of(unit)
-            if project in (None, unit.project) or not self._move(unit, str(project)):
+            now = self._remote.project_of(unit)
+            if now in (None, project) or not self._move(unit, str(now)):
                 self._bury(unit, here)
-        left = self._state.units(selected.project) if gone else known
-        todo = self._todo(selected, there, left, overwritten)
+        left = self._state.units(project) if gone else known
+        todo = self._todo(selected, wanted, left, overwritten)
         puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
-        puller.run(todo, Here(here, known), selected.files, options.jobs)
-        waiting = {unit.key: unit for unit in self._state.waiting(selected.project)}
-        self._pull_others({**waiting, **overwritten}, selected.project, puller, options)
-        self._note_shared(selected.project, shared)
-        self._note_sessions(selected.project, there)
+        for files, some in selected.by_files(todo):
+            puller.run(some, Here(here, known), files, options.jobs)
+        waiting = {unit.key: unit for unit in self._state.waiting(project)}
+        self._pull_others({**waiting, **overwritten}, project, puller, options)
+        return wanted
 
     # -- shares
 
@@ -106,72 +148,33 @@ class ProjectPull:
         puller: Puller,
         options: PullOptions,
     ) -> None:
-        """Pull units of other projects.
+        """Pull units of other projects that waited for this one, or have overwritten files of it.
 
-        Those that waited for this one, to be shared into it or to get its sessions, and those with
-        sessions of this one whose files were overwritten.
+        They waited to be shared into it, or to get its sessions.
         """
         now = self._state.units()
+        groups: dict[tuple[str, str], list[tuple[Unit, str]]] = {}
         for unit in units.values():
             is_there = unit.key in now and now[unit.key].project == unit.project
-            if unit.project == project or not is_there:
-                continue
-            here = units_here(self._folder, unit.project)
-            puller.run([(unit, unit.there)], Here(here, here), Files.of(unit.files), options.jobs)
-
-    def _note_shared(self, project: str, shared: Mapping[str, str]) -> None:
-        known = self._state.units()
-        lacking = {key: owner for key, owner in shared.items() if key not in known}
-        if lacking:
-            owners = ', '.join(sorted(set(lacking.values())))
-            self._report.add_note(
-                f'{len(lacking)} subjects of other projects ({owners}) are shared into {project}: '
-                'pull these projects, too'
-            )
-
-    def _note_sessions(self, project: str, there: Container[str]) -> None:
-        """Name the sessions of a project whose subjects are in no pulled project.
-
-        One request, and one for each of the first such subjects.
-        """
-        known = self._state.units()
-        lacking: dict[str, list[str]] = {}
-        for label, subject in self._remote.sessions(project):
-            if subject not in known and subject not in there:
-                lacking.setdefault(subject, []).append(label)
-        labels = sorted(label for some in lacking.values() for label in some)
-        if labels:
-            named = ', '.join(labels[:_NAMED]) + (', …' if len(labels) > _NAMED else '')
-            self._report.add_note(
-                f'{len(labels)} sessions in {project} ({named}) were not pulled, as their subjects '
-                f'are in other projects{self._owners(lacking)}: pull these projects, too'
-            )
-
-    def _owners(self, subjects: Iterable[str]) -> str:
-        """Return the projects of some subjects, in brackets, as far as they can be read."""
-        some = itertools.islice(subjects, _NAMED)
-        units = (Unit(key, '', key.partition('/')[2], '') for key in some)
-        owners = filter(None, dict.fromkeys(map(self._remote.project_of, units)))
-        text = ', '.join(sorted(owners))
-        return f' ({text})' if text else ''
+            if unit.project != project and is_there:
+                groups.setdefault((unit.project, unit.files), []).append((unit, unit.there))
+        for (owner, files), some in groups.items():
+            here = units_here(self._folder, owner)
+            puller.run(some, Here(here, here), Files.of(files), options.jobs)
 
     def _todo(
         self,
         selected: Selection,
-        there: Mapping[str, tuple[Unit, str]],
+        wanted: Mapping[str, tuple[Unit, str]],
         known: Mapping[str, Unit],
         overwritten: Container[str],
     ) -> list[tuple[Unit, str]]:
         """Return the units to fetch, with their marks; the others are skipped."""
-        chosen = selected.subjects(self._remote.interface)
         todo = []
-        for key, (unit, mark) in there.items():
+        for key, (unit, mark) in wanted.items():
             before = known.get(key)
-            is_subject = unit.id != unit.project
-            if before is None and is_subject and chosen is not None and unit.id not in chosen:
-                continue
             is_same = before is not None and before.there == mark != '' and key not in overwritten
-            if is_same and before is not None and before.files == selected.files.text:
+            if is_same and before is not None and before.files == selected.files_of(unit.id).text:
                 self._report.add_skipped(key)
             else:
                 todo.append((unit, mark))
@@ -270,6 +273,22 @@ def units_here(folder: FolderSide, project: str) -> dict[str, tuple[Unit, str]]:
         return folder.units(project)
     except errors.NotFoundError:
         return {}
+
+
+def _wanted(
+    selected: Selection,
+    there: Mapping[str, tuple[Unit, str]],
+    known: Container[str],
+    chosen: Container[str] | None,
+) -> dict[str, tuple[Unit, str]]:
+    """Return the units of a selection: those of it, and those pulled before."""
+    if selected.each is not None:
+        return {key: found for key, found in there.items() if found[0].id in selected.each}
+    return {
+        key: (unit, mark)
+        for key, (unit, mark) in there.items()
+        if chosen is None or unit.id in chosen or key in known or unit.id == unit.project
+    }
 
 
 def _refusal(project: str, feed: Feed) -> str:

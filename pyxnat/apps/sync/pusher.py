@@ -196,7 +196,16 @@ class Pusher:
         """Yield the units that the folder changed, of the projects that it mirrors."""
         for project in dict.fromkeys(unit.project for unit in self._state.units().values()):
             known, everywhere = self._state.units(project), self._state.units()
-            there, here = self._remote.units(project), self._folder.units(project)
+            here = self._folder.units(project)
+            if {key: unit.here for key, unit in known.items()} == {
+                key: mark for key, (_, mark) in here.items()
+            }:
+                continue
+            try:
+                there = self._remote.units(project)
+            except (errors.NotFoundError, errors.PermissionDenied) as error:
+                self._failed[f'projects/{project}'] = error
+                continue
             self._check_deletions(known, here, project)
             self._put_back(known, here, there)
             labels = {unit.label for key, (unit, _) in there.items() if key not in here}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ... import errors
@@ -12,8 +12,9 @@ from ...query.paths import Path as SelectPath
 from ...query.paths import read
 from ...resources.base import Element
 from .file_rows import Files
+from .state import State, Unit
 
-__all__ = ['Selection', 'selection', 'stored_selections']
+__all__ = ['Selection', 'selected_projects', 'selection', 'stored_selections']
 
 
 class Selection(NamedTuple):
@@ -24,14 +25,33 @@ class Selection(NamedTuple):
     where: Any
     files: Files
     is_whole: bool
+    each: Mapping[str, Files] | None = None
+    """IDs of the units that are pulled because another project shows them, and the files of each;
+    None for a selection of a user."""
 
     @property
     def options(self) -> dict[str, Any]:
         """Values that are stored for later pulls."""
         return {'where': self.where, 'files': self.files.text}
 
+    def files_of(self, name: str) -> Files:
+        """Return the files of the unit with an ID."""
+        return self.files if self.each is None else self.each[name]
+
+    def by_files(
+        self, units: Iterable[tuple[Unit, str]]
+    ) -> list[tuple[Files, list[tuple[Unit, str]]]]:
+        """Return units in groups that have the same files, in the order of the first of each."""
+        groups: dict[str, tuple[Files, list[tuple[Unit, str]]]] = {}
+        for unit, mark in units:
+            files = self.files_of(unit.id)
+            groups.setdefault(files.text, (files, []))[1].append((unit, mark))
+        return list(groups.values())
+
     def subjects(self, remote: Interface) -> set[str] | None:
         """Return the IDs of the selected subjects; None for all. The requests of a selection."""
+        if self.each is not None:
+            return set(self.each)
         if self.is_whole and self.where is None:
             return None
         path = f'{self.path}/subjects' if self.is_whole else self.path
@@ -41,6 +61,11 @@ class Selection(NamedTuple):
         elif self.where is not None:
             found = found.where(self.where)
         return {subject.id() for subject in found}
+
+
+def selected_projects(state: State) -> set[str]:
+    """Return the projects of the selections of a mirror."""
+    return {read(path)[0].name for path in state.selections()}
 
 
 def selection(path: str, where: Any, files: Any) -> Selection:

@@ -154,16 +154,27 @@ class Side:
                 shared[unit.key] = row['project']
         return found, shared
 
-    def sessions(self, project: str) -> Iterator[tuple[str, str]]:
-        """Yield label and key of the subject of each session that a project owns or shares.
+    def subjects_of_sessions(self, project: str) -> dict[str, str]:
+        """Return the subjects of the sessions that a project owns or shares. One request.
 
-        One request.
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+
+        Returns
+        -------
+        dict
+            Key of each subject -> its project, which XNAT lists for each session (measured on
+            1.8.11; the project of the session itself is the one that was asked).
         """
         uri = uris.join(uri_of_project(project), 'experiments')
-        query = {'columns': 'ID,label,subject_ID', 'format': 'json'}
-        for row in self.interface.connection.iter_rows(f'{uri}?{urlencode(query, safe=",")}'):
-            if row.get('subject_ID'):  # not an assessor
-                yield row.get('label') or row['ID'], f'subjects/{row["subject_ID"]}'
+        query = {'columns': 'ID,subject_ID,subject_project', 'format': 'json'}
+        return {
+            f'subjects/{row["subject_ID"]}': row.get('subject_project', '')
+            for row in self.interface.connection.iter_rows(f'{uri}?{urlencode(query, safe=",")}')
+            if row.get('subject_ID')  # not an assessor
+        }
 
     def document(self, unit: Unit) -> bytes:
         """Return the document of a unit, with all items below it. One request."""

@@ -76,22 +76,6 @@ def test_changes_of_fields_and_files_are_sent_and_pulled(
     assert equal(both, xnat, P) and own(xnat, other).attrs.get('note') == 'changed'
 
 
-def test_sessions_whose_subjects_are_elsewhere_are_named(
-    xnat: pyxnat.Interface, there: Any, P: str, other: str, tmp_path: Path
-) -> None:
-    xnat.put(f'/data/projects/{P}_3').raise_for_status()
-    there.subject('S').experiment('E').share(f'{P}_3', 'E_ALONE')
-    with pyxnat.Mirror(tmp_path / 'copy', remote=xnat) as mirror:
-        _, note = pulled(mirror, f'/projects/{other}').notes
-        assert note.startswith(f'1 sessions in {other} (OWN) were not pulled') and f'({P})' in note
-        [note] = pulled(mirror, f'/projects/{P}_3').notes
-        assert '(E_ALONE) were not pulled' in note and f'({P})' in note
-        pulled(mirror, f'/projects/{P}')
-        assert pulled(mirror).notes == []
-        for project in (P, other, f'{P}_3'):
-            assert equal(mirror, xnat, project)
-
-
 def test_a_mirror_of_the_subject_alone_leaves_them_alone(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, P: str, other: str
 ) -> None:

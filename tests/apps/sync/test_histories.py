@@ -22,6 +22,9 @@ SEEDS = range(1000 if DEEP else 2)
 STEPS = 25 if DEEP else 8
 KILLED = 5
 """Of so many histories, one is with processes that are killed."""
+PARTLY = 3
+"""Of so many histories, one begins with a mirror of the second project alone, which has only the
+shared subjects of the first."""
 MOMENTS = 8.5
 """They are killed after 1 to 2 ** MOMENTS events, of 30 to 300 that a pull or push has."""
 
@@ -242,11 +245,18 @@ def test_both_sides_are_equal_in_the_end(
     login = (server.url, server.user, server.password)
     is_killed = seed % KILLED == 0
     with pyxnat.Mirror(tmp_path / 'study', remote=xnat) as mirror:
-        for project_id in (name, f'{name}_2'):
+        is_partly = seed % PARTLY == 1
+        if is_partly:
+            project.subject('S0').create().share(f'{name}_2')
+            project.subject('S1').create()
+        for project_id in (name, f'{name}_2')[is_partly:]:
             mirror.pull(f'/projects/{project_id}').check()
         people = [Person('there', xnat, name, dice), Person('here', mirror.local, name, dice)]
         watch, kills = Watch(mirror.local, xnat, name), list[bool]()
+        watch.agree({side: watch.fields(side) for side in watch.sides})
         for step in range(STEPS):
+            if is_partly and step == STEPS // 2:
+                watch.check('here', lambda: mirror.pull(f'/projects/{name}', max_delete=1))
             kind = dice.random()
             delete = dice.random() < 0.5
             if is_killed and (kind > 0.85 or step == STEPS // 2):

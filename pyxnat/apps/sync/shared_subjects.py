@@ -1,0 +1,124 @@
+"""Subjects that pulled projects show, and that other projects own."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping
+
+from .file_rows import Files
+from .selection import Selection, selected_projects
+from .sides import Side
+from .state import State
+
+__all__ = ['SharedSubjects']
+
+_NONE = Files.of('none')
+
+
+class SharedSubjects:
+    """Subjects of other projects that are shared into pulled ones, or have sessions of them.
+
+    A pull brings these subjects, too. Of their projects it brings nothing else but the fields.
+
+    Parameters
+    ----------
+    remote : Side
+        The server.
+    state : State
+        State of the mirror.
+    """
+
+    def __init__(self, remote: Side, state: State) -> None:
+        self._remote = remote
+        self._state = state
+        self._needed: dict[str, dict[str, Selection]] = {}
+        self._pulled: set[str] = set()
+
+    def add(
+        self,
+        selected: Selection,
+        chosen: Container[str] | None,
+        shared: Mapping[str, str],
+        pulled: Iterable[str],
+    ) -> None:
+        """Add the subjects that a selection needs. One request, if it is a whole project.
+
+        Parameters
+        ----------
+        selected : Selection
+            The selection.
+        chosen : container of str or None
+            IDs of its subjects; None for all.
+        shared : mapping
+            Key of each subject that is shared into the project -> its project.
+        pulled : iterable of str
+            Keys of the units of the project itself, which are pulled with it.
+        """
+        self._pulled.update(pulled)
+        found = {
+            key: owner
+            for key, owner in shared.items()
+            if chosen is None or key.partition('/')[2] in chosen
+        }
+        if chosen is None:
+            found |= self._remote.subjects_of_sessions(selected.project)
+        for key, owner in found.items():
+            if owner != selected.project:
+                self._needed.setdefault(owner, {}).setdefault(key, selected)
+
+    def projects(self, *, is_all: bool) -> list[str]:
+        """Return the projects of such subjects.
+
+        Parameters
+        ----------
+        is_all : bool
+            Whether all that the mirror has is pulled: then also the projects of subjects that were
+            shared in an earlier pull.
+        """
+        before = {unit.project for unit in self._state.units().values()} if is_all else set()
+        return sorted(self._needed.keys() | (before - selected_projects(self._state)))
+
+    def selection(self, project: str) -> Selection:
+        """Return what to pull of a project: its fields, and subjects, those known included.
+
+        If it has a selection of its own, only subjects that this did not bring.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        """
+        known = self._state.units(project)
+        wanted = {key: one.files for key, one in self._needed.get(project, {}).items()}
+        if project in selected_projects(self._state):
+            wanted = {key: files for key, files in wanted.items() if key not in known}
+        else:
+            before = {key: Files.of(unit.files) for key, unit in known.items()}
+            wanted = {**before, **wanted, f'projects/{project}': _NONE}
+        each = {
+            key.partition('/')[2]: files for key, files in wanted.items() if key not in self._pulled
+        }
+        files = next((some for some in each.values() if not some.is_none), _NONE)
+        return Selection(project, '', None, files, is_whole=False, each=each)
+
+    def note(self, project: str, there: Container[str], reason: str) -> str:
+        """Return the note for subjects that cannot be pulled; empty if there are none.
+
+        Parameters
+        ----------
+        project : str
+            ID of their project; empty if it is not known.
+        there : container of str
+            Keys of the subjects that can be.
+        reason : str
+            Why the others cannot.
+        """
+        known = self._state.units()
+        needed = self._needed.get(project, {})
+        lacking = [key for key in needed if key not in known and key not in there]
+        if not lacking:
+            return ''
+        projects = ', '.join(sorted({needed[key].project for key in lacking}))
+        return (
+            f'{len(lacking)} subjects of {project or "an unknown project"}, which are shared into '
+            f'{projects} or have sessions of it, were not pulled: {reason}'
+        )
