@@ -12,7 +12,8 @@ from hypothesis import Phase, given, settings
 import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
-from pyxnat.apps.copying.state import CopiedId, CopyState, Unit
+from pyxnat.apps.copying.state import CopiedId, CopyState, Unit, open_state
+from pyxnat.services.bulk.upload import Uploader
 from tests.conftest import DEEP
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
 
@@ -119,12 +120,44 @@ def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) ->
     report = copy_items(study, target, state=folder)
     assert (len(report.ok), len(report.failed)) == (2, 1)
     assert 'S2' in str(report.failed[0]) or 'XNAT_S' in report.failed[0].what
-    assert len(list((folder / 'stage').iterdir())) == 1
+    assert list((folder / 'stage').iterdir()) == []
     assert path.scan('1').resource('NIFTI').file('a.nii').get_copy() is not None
     report = copy_items(study, target, state=folder, overwrite=True).check()
     assert (len(report.ok), len(report.skipped)) == (1, 2)
     copied = path.scan('1').resource('NIFTI').file('a.nii').get(tmp_path / 'copied')
     assert Path(copied).read_bytes() == Path(second.get(tmp_path / 'source')).read_bytes()
+
+
+def _interrupt(error: BaseException) -> Any:
+    def dying(self: Any, *args: Any) -> None:
+        raise error
+
+    return dying
+
+
+@pytest.mark.parametrize('jobs', [1, 3])
+@pytest.mark.parametrize(
+    'gone',
+    [
+        lambda subject: subject.experiment('S2_MR').scan('1').resource('NIFTI').file('a.nii'),
+        lambda subject: subject.experiment('S2_MR').scan('1').resource('NIFTI'),
+        lambda subject: subject.experiment('S2_MR').scan('1'),
+        lambda subject: subject.experiment('S2_MR'),
+        lambda subject: subject,
+    ],
+)
+def test_what_the_source_deletes_after_an_interruption_does_not_arrive(
+    study: Any, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: Any, jobs: int
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        target.create()
+        patch.setattr(Uploader, 'run', _interrupt(KeyboardInterrupt()))
+        copy_items(study.subjects('S2'), target, state=tmp_path / 'state', jobs=jobs)
+    assert list((tmp_path / 'state' / 'stage').rglob('a.nii'))
+    gone(study.subject('S2')).delete()
+    copy_items(study.subjects('S2'), target, state=tmp_path / 'state').check()
+    assert not list((tmp_path / 'state' / 'stage').rglob('a.nii'))
+    assert target.host.select(f'/projects/{target.path_name}//files').get() == []
 
 
 @pytest.mark.parametrize('is_whole', [True, False])
@@ -183,6 +216,17 @@ def test_parts_of_a_project_are_copied_into_an_existing_one(
         assert files.get() == ['a.nii']
     assert len(report.ok) == len(labels)
     assert copy_items(select(study), target).check().files == 0
+
+
+def test_failed_subjects_leave_no_files_in_the_state(
+    study: Any, target: Any, tmp_path: Path
+) -> None:
+    target.create()
+    for label in ('S1', 'S2', 'S3'):
+        target.subject(label).create(gender='male')
+    report = copy_items(study, target, state=tmp_path / 'state', jobs=2)
+    assert len(report.failed) == 3
+    assert list((tmp_path / 'state' / 'stage').iterdir()) == []
 
 
 def test_a_dry_run_sends_nothing(study: Any, target: Any, tmp_path: Path) -> None:
@@ -246,7 +290,7 @@ def test_a_damaged_state_is_an_error_with_a_remedy(
 
 @pytest.mark.parametrize('cut', range(0, 40, 3))
 def test_a_half_written_line_of_the_state_is_cut_off(tmp_path: Path, cut: int) -> None:
-    state = CopyState(tmp_path, {'source': 'a'})
+    state = CopyState(tmp_path)
     for number in range(3):
         row = CopiedId('subjects', 'ä', f'XNAT_S{number}', f'Y_S{number}')
         state.add(Unit(f'/u{number}', 'mark'), [row])
@@ -255,17 +299,35 @@ def test_a_half_written_line_of_the_state_is_cut_off(tmp_path: Path, cut: int) -
         content = (tmp_path / name).read_bytes()
         sizes[name] = len(content)
         (tmp_path / name).write_bytes(content[: len(content) - cut])
-    again = CopyState(tmp_path, {'source': 'a'})
+    again = CopyState(tmp_path)
     assert again.is_done(Unit('/u2', 'mark')) == (cut == 0)
     assert again.is_done(Unit('/u0', 'mark'))
     again.add(Unit('/u2', 'mark'), [CopiedId('subjects', 'ä', 'XNAT_S2', 'Y_S2')])
     again.add(Unit('/u1', 'mark'), [CopiedId('subjects', 'ä', 'XNAT_S1', 'Y_S1')])
-    assert CopyState(tmp_path, {'source': 'a'}).ids == state.ids
+    assert CopyState(tmp_path).ids == state.ids
     assert (tmp_path / 'ids.tsv').stat().st_size == sizes['ids.tsv']
 
 
+def test_one_run_at_a_time_has_the_state(study: Any, target: Any, tmp_path: Path) -> None:
+    places: dict[str, str] = {}
+    with open_state(tmp_path / 'other', places):
+        copy_items(study, target, state=tmp_path / 'state', dry_run=True)
+        with (
+            pytest.raises(errors.BusyError, match='another run'),
+            open_state(tmp_path / 'other', places),
+        ):
+            pass
+    with open_state(tmp_path / 'other', places):
+        pass
+    places = json.loads((tmp_path / 'state' / 'copy.json').read_text())
+    with open_state(tmp_path / 'state', places), pytest.raises(errors.BusyError):
+        copy_items(study, target, state=tmp_path / 'state')
+    assert not target.exists()
+    assert len(copy_items(study, target, state=tmp_path / 'state').check().ok) == 3
+
+
 def test_each_unit_adds_its_lines_alone_to_the_state(tmp_path: Path) -> None:
-    state = CopyState(tmp_path, {'source': 'a'})
+    state = CopyState(tmp_path)
     grown = []
     for number in range(30):
         state.add(

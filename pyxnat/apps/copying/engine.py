@@ -23,7 +23,8 @@ from ...resources.collection import Collection
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.isolation import is_fatal
-from .state import CopiedId, CopyState, Unit
+from .stage import refresh
+from .state import CopiedId, CopyState, Unit, open_state
 
 __all__ = ['CopyReport', 'copy_items']
 
@@ -113,6 +114,8 @@ def copy_items(
         The target project does not exist, and `source` is no project.
     DataError
         The folder `state` belongs to another copy.
+    BusyError
+        Another run has the folder `state`.
 
     Notes
     -----
@@ -121,8 +124,10 @@ def copy_items(
     """
     _check_places(source, target)
     report = CopyReport()
-    with _state_folder(state) as folder:
-        known = CopyState(folder, _places(source, target))
+    with (
+        _state_folder(state) as folder,
+        open_state(folder, _places(source, target)) as known,
+    ):
         parts = list(_parts(source, target.host))
         there = _subjects_there(target, known)
         todo = []
@@ -135,8 +140,12 @@ def copy_items(
             for part in todo:
                 report.add_success(part.unit.uri)
         else:
+            project = _project_part(source)
+            known.remove_other_stages(part.unit for part in (project, *todo) if part)
             with progress_bar(len(todo), ' items', progress) as bar:
-                _copy_all(_Copier(target, known, report, overwrite), source, todo, jobs, bar)
+                _copy_all(
+                    _Copier(target, known, report, overwrite), source, project, todo, jobs, bar
+                )
         report.ids = {key: row.dest for key, row in known.ids.items()}
     report.finish()
     return report
@@ -208,6 +217,13 @@ def _parts(source: Any, dest: Interface) -> Iterator[_Part]:
     yield from map(_marked, elements)
 
 
+def _project_part(source: Any) -> _Part | None:
+    """Return the fields and the resources of a project; `None` for another source."""
+    if source.level.plural != 'projects':
+        return None
+    return _Part(source.resources(), Unit(source.uri, source.attrs.get(_PROJECT_MARK)))
+
+
 def _marks(source: Collection[Any]) -> Collection[Any]:
     return source.with_columns('last_modified') if source.level.plural == 'subjects' else source
 
@@ -230,9 +246,17 @@ def _check_types(sessions: Iterable[Any], dest: Interface) -> None:
         )
 
 
-def _copy_all(copier: _Copier, source: Any, parts: list[_Part], jobs: int, bar: Any) -> None:
-    if source.level.plural == 'projects':
-        copier.copy_project(source)
+def _copy_all(
+    copier: _Copier,
+    source: Any,
+    project: _Part | None,
+    parts: list[_Part],
+    jobs: int,
+    bar: Any,
+) -> None:
+    if project is not None:
+        if not copier.copy_project(source, project) and not copier.target.exists():
+            return  # the first subject would create it, without its access
     elif not copier.target.exists():
         raise errors.NotFoundError(
             f'no project {copier.target.path_name!r} to copy to',
@@ -260,11 +284,24 @@ class _Copier:
         self._report = report
         self._overwrite = overwrite
 
-    def copy_project(self, source: Any) -> None:
-        """Copy the fields and the resources of a project; create it if it is missing."""
-        part = _Part(source.resources(), Unit(source.uri, source.attrs.get(_PROJECT_MARK)))
-        if not (self._state.is_done(part.unit) and self.target.exists()):
-            self._isolated(part, lambda: self._copy_project(source, part))
+    def copy_project(self, source: Any, part: _Part) -> bool:
+        """Copy the fields and the resources of a project; create it if it is missing.
+
+        Parameters
+        ----------
+        source : Project
+            The project.
+        part : _Part
+            Its resources.
+
+        Returns
+        -------
+        bool
+            Whether they are there.
+        """
+        if self._state.is_done(part.unit) and self.target.exists():
+            return True
+        return self._isolated(part, lambda: self._copy_project(source, part))
 
     def _copy_project(self, source: Any, part: _Part) -> None:
         stage = self._download(part, 1)
@@ -290,13 +327,17 @@ class _Copier:
         """
         self._isolated(part, lambda: self._copy(part, jobs))
 
-    def _isolated(self, part: _Part, work: Callable[[], object]) -> None:
+    def _isolated(self, part: _Part, work: Callable[[], object]) -> bool:
+        """Do the work for a unit; return False if it failed. Its files are removed then."""
         try:
             work()
         except (errors.Error, OSError) as error:
             if is_fatal(error):
                 raise
             self._report.add_failure(part.unit.uri, error)
+            self._state.remove_stage(part.unit)
+            return False
+        return True
 
     def _copy(self, part: _Part, jobs: int) -> None:
         is_session = part.element.level.plural == 'experiments'
@@ -308,7 +349,7 @@ class _Copier:
 
     def _download(self, part: _Part, jobs: int) -> Path:
         stage = self._state.stage(part.unit)
-        part.element.download(stage, jobs=jobs, progress=False).check()
+        refresh(part.element, stage, jobs=jobs, progress=False).check()
         return stage
 
     def _upload(self, target: Any, stage: Path, jobs: int) -> None:

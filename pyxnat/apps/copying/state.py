@@ -6,6 +6,7 @@
     units.jsonl    a line for each unit that was copied and compared; the last line counts
     ids.tsv        level, label, ID at the source, ID at the destination; the last line counts
     stage/         documents and files of units that are being copied
+    lock.sqlite    lock of the run that has the folder
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import os
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import DataError
 from ...files.disk import publish, safe_name
+from ...files.folder_lock import locked
 
-__all__ = ['CopiedId', 'CopyState', 'Unit']
+__all__ = ['CopiedId', 'CopyState', 'Unit', 'open_state']
 
 _REMEDY = 'Give another folder as state, or remove this one to copy all again.'
 
@@ -45,8 +48,9 @@ class CopiedId(NamedTuple):
     dest: str
 
 
-class CopyState:
-    """State of one copy in a folder.
+@contextmanager
+def open_state(folder: Path, places: dict[str, str]) -> Iterator[CopyState]:
+    """Have the state of one copy in a folder for one run.
 
     Parameters
     ----------
@@ -59,20 +63,37 @@ class CopyState:
     ------
     DataError
         The folder belongs to another copy, or is damaged.
+    BusyError
+        Another run has it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    head = folder / 'copy.json'
+    if not head.exists() and not any(folder.iterdir()):
+        with publish(head) as file:
+            file.write(json.dumps(places, indent=1, sort_keys=True).encode())
+    if _read_json(head) != places:
+        raise DataError(f'{folder} is no state of this copy', remedy=_REMEDY)
+    with locked(folder, f'another run has the state {folder}'):
+        yield CopyState(folder)
+
+
+class CopyState:
+    """State of one copy in a folder, which `open_state` has checked.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    DataError
+        It is damaged.
     """
 
-    def __init__(self, folder: Path, places: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        folder.mkdir(parents=True, exist_ok=True)
-        head = folder / 'copy.json'
-        if head.exists() or any(folder.iterdir()):
-            known = _read_json(head)
-            if known != places:
-                raise DataError(f'{folder} is no state of this copy', remedy=_REMEDY)
-        else:
-            with publish(head) as file:
-                file.write(json.dumps(places, indent=1, sort_keys=True).encode())
         self._units = {unit.uri: unit for unit in self._read_units()}
         self.ids: dict[tuple[str, str], CopiedId] = {
             (row.level, row.source): row for row in self._read_ids()
@@ -84,9 +105,20 @@ class CopyState:
 
     def stage(self, unit: Unit) -> Path:
         """Return the folder for the files of a unit; created if missing."""
-        place = self._folder / 'stage' / safe_name(unit.uri.replace('/', '+'))
+        place = self._stages / _stage_name(unit)
         place.mkdir(parents=True, exist_ok=True)
         return place
+
+    def remove_stage(self, unit: Unit) -> None:
+        """Remove the files of a unit."""
+        shutil.rmtree(self._stages / _stage_name(unit), ignore_errors=True)
+
+    def remove_other_stages(self, units: Iterable[Unit]) -> None:
+        """Remove the files of all units but some, which an interrupted run may have left."""
+        kept = {_stage_name(unit) for unit in units}
+        for stage in self._stages.iterdir() if self._stages.exists() else ():
+            if stage.name not in kept:
+                shutil.rmtree(stage)
 
     def add(self, unit: Unit, ids: Iterable[CopiedId]) -> None:
         """Record a unit as copied, and remove its staged files.
@@ -105,7 +137,11 @@ class CopyState:
             self.ids |= {(row.level, row.source): row for row in rows}
             _append(self._units_path, [json.dumps(unit._asdict())])
             self._units[unit.uri] = unit
-        shutil.rmtree(self.stage(unit))
+        self.remove_stage(unit)
+
+    @property
+    def _stages(self) -> Path:
+        return self._folder / 'stage'
 
     @property
     def _ids_path(self) -> Path:
@@ -129,6 +165,10 @@ class CopyState:
             return [CopiedId(*line.split('\t')) for line in _read_lines(self._ids_path)[1:]]
         except TypeError as error:
             raise DataError(f'{self._ids_path} is damaged', remedy=_REMEDY) from error
+
+
+def _stage_name(unit: Unit) -> str:
+    return safe_name(unit.uri.replace('/', '+'))
 
 
 def _append(place: Path, lines: list[str]) -> None:

@@ -10,12 +10,13 @@ import click
 
 from ....errors import InvalidArgument
 from ...copying import copy_items
+from ...copying.stage import refresh
 from ..exit_codes import Exit
 from ..options import dry_run_option, planned
 from ..places import is_collection, place_of
 from ..session import Shell
 from ..state import staging_folder
-from .transfer import file_rows, local_files, plan_to_apply, summary, write_plan
+from .transfer import file_rows, plan_to_apply, summary, write_plan
 
 __all__ = ['VERBS', 'cp', 'mv', 'rm', 'vars_']
 
@@ -194,15 +195,9 @@ def _copy(shell: Shell, original: Any, target: Any, folder: Path, overwrite: boo
     if original.level.singular == 'file':
         target.put(original.get(folder / 'file'), overwrite=overwrite)
         return Exit.DONE
-    fetched = original.download(folder, jobs=shell.jobs)
-    status = summary(shell, fetched)
+    status = summary(shell, refresh(original, folder, jobs=shell.jobs))
     if status != Exit.DONE:
         return status
-    current = {folder / place for place in (*fetched.ok, *fetched.skipped)}
-    for name, path in local_files(str(folder)):
-        if path not in current:  # of an earlier run; gone from the source since
-            path.unlink()
-            shell.output.note(f'note: {name} is gone from the source')
     return summary(shell, target.upload(folder, overwrite=overwrite, jobs=shell.jobs))
 
 
