@@ -11,6 +11,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,8 +59,20 @@ SERVER: list[dict[str, str]] = [
 ]
 """The same for ``pyxnat.server``."""
 
-GATE = ('pyxnat.http.folder', 'pyxnat.server.local')
-"""The one module of the client that imports the server, in a function, and the module imported."""
+GATES = {
+    ('pyxnat.http.folder', 'pyxnat.server.local'),
+    ('pyxnat.http.folder', 'pyxnat.apps.sync.lazy'),
+}
+"""Imports of a higher layer, in functions: the module that imports, and the module imported.
+
+An archive in a folder is opened by the server, and the files of a mirror are fetched by the mirror.
+"""
+
+IMPORTERS = {'import_module': '', '__import__': '', 'function': 'pyxnat.', 'service': 'pyxnat.'}
+"""Function whose first argument names a module -> where the name begins.
+
+Those of ``services/lazy.py`` get a name in the module, below ``pyxnat``.
+"""
 
 SHARED = {'patterns', 'errors', 'version', 'model', 'query'}
 """Parts of the client that the server may import."""
@@ -104,11 +117,12 @@ LIBRARIES = {
 
 
 class Import(NamedTuple):
-    """One import statement's target."""
+    """The target of an import statement, or of a call that imports a module by its name."""
 
     module: str
     line: int
     in_function: bool
+    by_name: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,17 +160,64 @@ class Module:
                 targets = sorted(self._targets(child, known))
                 yield from (Import(target, child.lineno, inside) for target in targets)
             else:
+                if isinstance(child, ast.Call) and (target := self._named(child)):
+                    yield Import(target, child.lineno, inside, by_name=True)
                 yield from self._imports(child, known, inside or isinstance(child, function))
+
+    def computed(self) -> Iterator[int]:
+        """Yield the lines of imports whose name is neither a text nor a constant of the module."""
+        for node in self.nodes:
+            if (
+                isinstance(node, ast.Call)
+                and _called(node) in ('import_module', '__import__')
+                and not self._named(node)
+            ):
+                yield node.lineno
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        """The constants of the module that are texts."""
+        return {
+            target.id: node.value.value
+            for node in self.tree.body
+            if isinstance(node, ast.Assign | ast.AnnAssign)
+            and isinstance(node.value, ast.Constant)
+            and isinstance(node.value.value, str)
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+            if isinstance(target, ast.Name)
+        }
+
+    @property
+    def _package(self) -> str:
+        return self.name if self.path.name == '__init__.py' else self.name.rpartition('.')[0]
+
+    def _named(self, call: ast.Call) -> str:
+        """Return the module that a call imports by its name; empty for any other call."""
+        function = _called(call)
+        if function not in IMPORTERS or not call.args:
+            return ''
+        argument = call.args[0]
+        if isinstance(argument, ast.Name):
+            name = self._texts.get(argument.id, '')
+        else:
+            name = str(argument.value) if isinstance(argument, ast.Constant) else ''
+        if name and IMPORTERS[function]:
+            name = IMPORTERS[function] + name.rpartition('.')[0]
+        return resolve_name(name, self._package) if name else ''
 
     def _targets(self, node: ast.ImportFrom, known: frozenset[str]) -> set[str]:
         """Name the modules of a ``from`` statement; an imported name may be a module itself."""
-        is_package = self.path.name == '__init__.py'
-        package = self.name if is_package else self.name.rpartition('.')[0]
+        package = self._package
         above = package.rsplit('.', node.level - 1)[0] if node.level else ''
         base = '.'.join(filter(None, (above, node.module)))
         full = [f'{base}.{alias.name}' for alias in node.names]
         found = {name if name in known else base for name in full}
         return found - {package} if node.level and node.module is None else found
+
+
+def _called(call: ast.Call) -> str:
+    """Return the name of the function that is called, without the object before it."""
+    return ast.unparse(call.func).rpartition('.')[2]
 
 
 def part_of(name: str) -> str:
@@ -238,7 +299,7 @@ def forbidden(modules: list[Module], known: frozenset[str]) -> list[str]:
             library = library_of(target.module)
             if (
                 target.module.split('.')[0] == 'pyxnat'
-                and (module.name, target.module) != GATE
+                and (module.name, target.module) not in GATES
                 and not is_allowed(module.part, part_of(target.module))
             ):
                 found.append(place)
