@@ -20,6 +20,7 @@ from pyxnat.compat import xpass
 from pyxnat.core import OLD_NAMES
 from pyxnat.services import arrays
 from pyxnat.tables import JsonTable, csv_to_json
+from tests.support.unreadable import make_unreadable
 
 ROOT = Path(__file__).parents[2]
 
@@ -566,6 +567,45 @@ def test_classes_of_old_modules_can_be_created(xnat: pyxnat.Interface, P: str) -
     assert pathutil.ensure_dir_exists(ROOT) and str(ROOT / 'README.rst') in pathutil.find_files(
         ROOT
     )
+
+
+@pytest.mark.parametrize('depth', range(3))
+@pytest.mark.parametrize('kind', ['none', 'above', 'itself', 'two that lead to each other'])
+def test_files_of_linked_folders_are_found_once(tmp_path: Path, depth: int, kind: str) -> None:
+    from pyxnat.core.pathutil import find_files
+
+    root, other = tmp_path / 'root', tmp_path / 'other'
+    deep = root.joinpath(*'abc'[:depth])
+    for folder in (deep, other):
+        folder.mkdir(parents=True)
+        (folder / 'file').touch()
+    (root / 'linked').symlink_to(other)
+    (root / 'broken').symlink_to(tmp_path / 'missing')
+    target = {'above': root, 'itself': deep, 'two that lead to each other': other}.get(kind)
+    if target is not None:
+        (deep / 'back').symlink_to(target)
+    if kind.startswith('two'):
+        (other / 'back').symlink_to(deep)
+    found = find_files(root)
+    expected = {deep / 'file', root / 'linked/file', root / 'broken'}
+    if kind.startswith('two'):  # each is the first on its own way
+        expected.add(deep / 'back/file')
+    if kind.startswith('two') and depth:
+        expected.add(root / 'linked/back/file')
+    assert sorted(found) == sorted(map(str, expected))
+
+
+@pytest.mark.parametrize('kind', ['missing', 'file', 'unreadable', 'one below'])
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, kind: str) -> None:
+    from pyxnat.core.pathutil import find_files
+
+    place = tmp_path / 'folder' / 'below' if kind == 'one below' else tmp_path / 'folder'
+    if kind == 'file':
+        place.touch()
+    elif kind != 'missing':
+        make_unreadable(place)
+    with pytest.raises(OSError, match='folder'):
+        find_files(tmp_path / 'folder')
 
 
 def test_graphs_of_the_old_help(xnat: pyxnat.Interface, P: str) -> None:

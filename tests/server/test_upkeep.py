@@ -18,6 +18,7 @@ from pyxnat.server import serve
 from pyxnat.server.__main__ import main
 from pyxnat.server.upkeep.checking import check
 from tests.support.dicoms import members, zipped
+from tests.support.unreadable import make_unreadable
 from tests.support.waiting import wait_until
 
 from .conftest import Client
@@ -136,6 +137,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str, bool]] = {
         True,
     ),
     'upload left': (write('staging/abc', b'x'), 'unfinished upload', True),
+    'folder unreadable': (
+        lambda folder: make_unreadable(folder / 'archive/P/arc001/deep'),
+        'unreadable folder',
+        False,
+    ),
+    'folder of the prearchive unreadable': (
+        lambda folder: make_unreadable(folder / 'prearchive/P/deep'),
+        'unreadable folder',
+        False,
+    ),
     'pages lost': (zeros, 'damaged database', False),
 }
 
@@ -283,6 +294,17 @@ def test_a_backup_replaces_no_file_and_needs_all_files(
     assert f'like {FILE}' in capsys.readouterr().err
     assert not list(tmp_path.glob('c.tar*'))
     assert not list((folder / 'staging').iterdir())
+
+
+@pytest.mark.parametrize('name', ['inbox', 'history/P', 'recovered', 'cache/users/1'])
+def test_a_backup_leaves_no_unreadable_folder_out(
+    folder: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_unreadable(folder / name / 'deep')
+    assert main([str(folder), '--backup', str(tmp_path / 'b.tar')]) == 1
+    error = capsys.readouterr().err
+    assert f'{folder / name}/deep/' in error and 'cannot be read: ' in error
+    assert not list(tmp_path.glob('b.tar*'))
 
 
 class Writer(threading.Thread):

@@ -25,7 +25,7 @@ from ..db.schema import task
 from ..db.store import connect_to_write
 from ..private_files import create_file, make_folder, open_private, tighten
 from ..storage.file_area import FileArea
-from .inventory import DATABASE, is_unfetched, opened, stored_files
+from .inventory import DATABASE, files_below, is_unfetched, opened, stored_files
 
 __all__ = ['CannotBackUp', 'backup']
 
@@ -39,7 +39,7 @@ TRIES, WAIT_S = 50, 0.1
 
 
 class CannotBackUp(RuntimeError):
-    """Rows and files of the archive do not agree."""
+    """Rows and files of the archive do not agree, or a folder cannot be read."""
 
 
 class _Link(NamedTuple):
@@ -68,7 +68,7 @@ def backup(folder: Path, target: Path) -> int:
     FileExistsError
         If the tar file exists.
     CannotBackUp
-        If files are missing.
+        If files are missing, or a folder cannot be read.
     """
     if target.exists():
         raise FileExistsError(f'{target} exists already; name another file.')
@@ -226,6 +226,8 @@ def _pack(snapshot: _Snapshot, folder: Path, target: Path, compression: str) -> 
 def _others(folder: Path) -> Iterator[Path]:
     """Yield the files that have no rows."""
     for name in _OTHERS:
-        for path in sorted((folder / name).rglob('*')):
-            if path.is_file():
-                yield path
+        yield from (path for path in files_below(folder / name, _refuse) if path.is_file())
+
+
+def _refuse(error: OSError) -> None:
+    raise CannotBackUp(f'{error.filename} cannot be read: {error.strerror}') from error

@@ -6,7 +6,6 @@ are looked at again with the write lock of the database.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,7 +20,7 @@ from ..db.migrations import VERSION
 from ..db.schema import task
 from ..db.store import connect_to_write
 from ..storage.file_area import FileArea, md5_of
-from .inventory import DATABASE, Stored, is_unfetched, opened, stored_files
+from .inventory import DATABASE, Stored, files_below, is_unfetched, opened, stored_files
 from .references import dangling, twins
 
 __all__ = ['Finding', 'Report', 'check', 'is_served', 'scan']
@@ -184,23 +183,21 @@ def _of_files(
             continue
         expected.add(name)
         yield from _of_file(one, name, deep)
-    for path in _present(area, places):
+    unread: list[OSError] = []
+    for path in _present(area, places, unread):
         if area.relative(path) not in expected:
             yield Finding('file without a row', area.relative(path), _bytes(path))
+    for error in unread:
+        yield Finding('unreadable folder', area.relative(Path(error.filename)), str(error.strerror))
 
 
-def _present(area: FileArea, places: set[str] | None) -> Iterator[Path]:
-    """Yield the files that are there."""
+def _present(area: FileArea, places: set[str] | None, unread: list[OSError]) -> Iterator[Path]:
+    """Yield the files that are there, and add the errors of folders that cannot be read."""
     if places is None:
-        yield from _below(area.root)
-        yield from _below(area.prearchive)
+        yield from files_below(area.root, unread.append)
+        yield from files_below(area.prearchive, unread.append)
         return
     yield from (path for path in (area.folder / name for name in places) if path.is_file())
-
-
-def _below(root: Path) -> Iterator[Path]:
-    for above, _, names in os.walk(root):
-        yield from (Path(above, name) for name in sorted(names))
 
 
 def _bytes(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from ..db.store import arrival, arrival_file, arrival_scan, file, item, open_eng
 from ..prearchive.sessions import images_of
 from ..storage.file_area import UNFETCHED, FileArea
 
-__all__ = ['DATABASE', 'Stored', 'is_unfetched', 'opened', 'stored_files']
+__all__ = ['DATABASE', 'Stored', 'files_below', 'is_unfetched', 'opened', 'stored_files']
 
 DATABASE = 'archive.sqlite'
 
@@ -56,6 +57,26 @@ def opened(folder: Path) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def files_below(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
+    """Yield the files below a folder, by name within each folder; none if it is missing.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    on_error : callable
+        Called with the error of each folder that cannot be read, which is its ``filename``.
+    """
+
+    def report(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):  # that folder is gone since
+            on_error(error)
+
+    for above, folders, names in os.walk(folder, onerror=report):
+        folders.sort()
+        yield from (Path(above, name) for name in sorted(names))
 
 
 def is_unfetched(one: Stored) -> bool:
