@@ -11,6 +11,7 @@ from typing import IO, Any, NamedTuple
 
 import six
 
+from ..errors import InvalidArgument
 from ..files.disk import CHUNK
 from ..http.body import Body
 
@@ -96,7 +97,10 @@ def _head(part: Part, boundary: str) -> bytes:
     lines += [f'Content-Type: {part.content_type}'] if part.content_type else []
     lines += [f'{name}: {value}' for name, value in part.headers.items()]
     if any('\r' in line or '\n' in line for line in lines):
-        raise ValueError(f'a line break in a header of part {part.name!r}')
+        raise InvalidArgument(
+            f'a line break in a header of part {part.name!r}',
+            remedy='Remove it from the headers and the content type of the part.',
+        )
     return '\r\n'.join([*lines, '', '']).encode()
 
 

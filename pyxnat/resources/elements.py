@@ -299,7 +299,7 @@ class ProjectElement(Element, FromSheet, Launchable):
 
         Raises
         ------
-        ValueError
+        InvalidArgument
             The project has no such protocol.
         """
         document = self.get()

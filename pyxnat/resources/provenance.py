@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lxml import etree
 
-from ..errors import NotSupportedError
+from ..errors import InvalidArgument, NotSupportedError
 from ..model.xml import Node, parse_xml
 
 if TYPE_CHECKING:
@@ -163,9 +163,9 @@ def _write_step(holder: Node, step: Mapping[str, Any]) -> None:
     known = [*_FIELDS, *(name for name in _PARENT_ATTRIBUTES if name not in _FIELDS)]
     unknown = sorted(set(step) - set(known))
     if unknown or not step.get('program'):
-        raise ValueError(
-            f'a step needs a program; unknown keys: {", ".join(unknown) or "none"}. Known keys: '
-            f'{", ".join(known)}'
+        raise InvalidArgument(
+            f'a step needs a program; unknown keys: {", ".join(unknown) or "none"}',
+            remedy=f'Give the key program. Known keys: {", ".join(known)}.',
         )
     node = etree.SubElement(holder, f'{{{_PROV}}}processStep')
     for name in _FIELDS:

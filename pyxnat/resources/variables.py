@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from lxml import etree
 
+from ..errors import InvalidArgument
 from ..model.xml import Node, parse_xml
 
 __all__ = ['Definitions', 'add_definitions', 'read_definitions']
@@ -57,7 +58,7 @@ def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
 
     Raises
     ------
-    ValueError
+    InvalidArgument
         The project has no such protocol.
     """
     root = parse_xml(document)
@@ -67,8 +68,10 @@ def add_definitions(document: bytes, wanted: Definitions) -> bytes | None:
     changed = False
     for name, groups in wanted.items():
         if name not in protocols:
-            raise ValueError(
-                f'the project has no protocol {name!r}; there are: {", ".join(protocols) or "none"}'
+            known = ', '.join(protocols) or 'none'
+            raise InvalidArgument(
+                f'the project has no protocol {name!r}; there are: {known}',
+                remedy='They exist after the first use of the web page for custom variables.',
             )
         for group, fields in groups.items():
             changed = _add_fields(protocols[name], group, fields) or changed

@@ -336,6 +336,12 @@ def test_a_transaction_sends_all_or_nothing(system: XnatFileSystem, session: Any
     assert system.ls(folder, detail=False) == [f'{folder}/{name}' for name in ('a', 'b', 'deep')]
 
 
+@pytest.mark.parametrize('mode', ['ab', 'r+b', 'wb+'])
+def test_a_file_is_not_changed_in_place(system: XnatFileSystem, mode: str) -> None:
+    with pytest.raises(pyxnat.errors.InvalidArgument, match=f'mode {mode!r}'.replace('+', r'\+')):
+        system.open('P/S/E/1/NIFTI/x', mode, block_size=None)
+
+
 class TestSafety:
     @pytest.mark.parametrize('path', ['', '/S', '/S/E', '/S/E/1', '/S/E/QC'])
     def test_elements_are_not_deleted(

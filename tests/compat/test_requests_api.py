@@ -309,9 +309,15 @@ def test_a_pipe_can_be_a_file_of_a_form(echo: Echoed) -> None:
     assert b'onetwo' in echo[1][0]['body']
 
 
-def test_a_line_break_in_a_header_of_a_part_is_refused() -> None:
-    with pytest.raises(ValueError, match='line break'):
-        Multipart([Part('f', 'n', b'', 'text/plain\r\nX: y')])
+@pytest.mark.parametrize('end', ['\r\n', '\n', '\r'])
+def test_a_line_break_in_a_header_of_a_part_is_refused(end: str) -> None:
+    for part in (
+        Part('f', 'n', b'', f'text/plain{end}X: y'),
+        Part('f', 'n', b'', headers={'X': f'1{end}Y: 2'}),
+    ):
+        with pytest.raises(errors.InvalidArgument, match='line break') as refused:
+            Multipart([part])
+        assert refused.value.remedy
 
 
 def test_an_unknown_option_is_an_error(echo: Echoed) -> None:

@@ -156,8 +156,10 @@ def test_provenance(scan):
             'second',
             'third',
         ]
-        with pytest.raises(ValueError, match='program'):
-            element.provenance.set({'machine': 'x'})
+        for step in ({'machine': 'x'}, {'program': ''}, {'program': 'p', 'made_up': 1}):
+            with pytest.raises(errors.InvalidArgument, match='needs a program') as refused:
+                element.provenance.set(step)
+            assert 'program_version' in refused.value.remedy
     assessor, reconstruction = session.assessor('A1'), session.reconstruction('R1')
     assessor.provenance.set({'program': 'alone'}, overwrite=True)
     assert [step['program'] for step in assessor.provenance.get()] == ['alone']
@@ -220,8 +222,10 @@ def test_an_xml_document_creates_a_new_element(xnat, project, tmp_path):
 
 
 def test_definitions_of_custom_variables(xnat, project, tmp_path):
-    with pytest.raises(ValueError, match='no protocol'):
-        project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean'}}})
+    for name in ('Subjects', 'subjects', ''):
+        with pytest.raises(errors.InvalidArgument, match=f'no protocol {name!r}') as refused:
+            project.add_custom_variables({name: {'habits': {'smoker': 'boolean'}}})
+        assert 'web page' in refused.value.remedy
     protocol = (
         '<xnat:studyProtocol xsi:type="xnat:datatypeProtocol" ID="X_subjectData" name="Subjects" '
         'data-type="xnat:subjectData"/></xnat:Project>'

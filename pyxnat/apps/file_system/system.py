@@ -14,6 +14,7 @@ from typing import Any
 from fsspec import AbstractFileSystem
 from fsspec.callbacks import DEFAULT_CALLBACK
 
+from ...errors import InvalidArgument
 from ...http.validation import PART
 from ...interface import Interface
 from .addresses import PROTOCOL, Address
@@ -316,8 +317,8 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         answer = self.interface.connection.transport.request(
             'GET', file.uri, headers={'Range': wanted}, kind=PART
         )
-        told = str(answer.headers.get('content-range', '')).replace(' ', '=', 1)
-        is_part = answer.status == 206 and told == f'{wanted}/{file.size()}'
+        content_range = str(answer.headers.get('content-range', '')).replace(' ', '=', 1)
+        is_part = answer.status == 206 and content_range == f'{wanted}/{file.size()}'
         return answer.body if is_part and len(answer.body) == last - first else None
 
     def cat(
@@ -413,7 +414,7 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         recursive : bool
             Whether to take all files below folders.
         callback : fsspec.Callback
-            Told of each file when it is complete.
+            Called for each file when it is complete.
         maxdepth : int, optional
             How many levels to go down.
         **options
@@ -449,7 +450,7 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         lpath : str or file
             Local path, or an open binary file.
         callback : fsspec.Callback
-            Told the size when the file is complete.
+            Called with the size when the file is complete.
         outfile : file, optional
             An open binary file, in place of `lpath`.
         todo : list, optional
@@ -497,7 +498,10 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
                 raise FileExistsError(path)
             file = self._tree.file(self._names(path))
             return XnatUpload(file, mode == 'xb', autocommit, options)
-        raise ValueError(f'mode {mode!r} is not supported: files are read or written as a whole')
+        raise InvalidArgument(
+            f'mode {mode!r} is not supported: files are read or written as a whole',
+            remedy="Give 'rb', 'wb' or 'xb'.",
+        )
 
     def pipe_file(self, path: str, value: bytes, mode: str = 'overwrite', **options: Any) -> None:
         """Write a file, and verify it.
