@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
+import inspect
 import logging
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 import pytest
 from werkzeug.test import Client as Wsgi
@@ -63,6 +67,37 @@ LEAKS = [
 
 def test_every_row_says_who_decides() -> None:
     assert undecided(ROUTES) == []
+
+
+def functions_of_guards() -> Iterator[tuple[str, str, str]]:
+    """Yield guard, module or class, and name of each function that a guard's docstring names."""
+    (cls,) = ast.parse(inspect.getsource(Guard)).body
+    assert isinstance(cls, ast.ClassDef)
+    guard, above = '', ''
+    for node in cls.body:
+        if isinstance(node, ast.Assign):
+            guard, above = ast.unparse(node.targets[0]), ''
+        elif isinstance(node, ast.Expr):
+            for path in re.findall('`([a-z_.A-Z]+)`', ast.literal_eval(node.value)):
+                above = path.rpartition('.')[0] or above
+                yield guard, above, path.rpartition('.')[2]
+
+
+@pytest.mark.parametrize(('guard', 'above', 'name'), [*functions_of_guards()])
+def test_a_guard_names_functions_of_the_module_that_decides(
+    guard: str, above: str, name: str
+) -> None:
+    module, _, cls = above.rpartition('.')
+    if not cls.istitle():
+        module, cls = above, ''
+    found = importlib.import_module(f'pyxnat.server.{module}')
+    assert callable(getattr(getattr(found, cls) if cls else found, name))
+    assert f'record(Guard.{guard})' in inspect.getsource(found)
+
+
+def test_every_guard_names_a_function() -> None:
+    named = {guard for guard, _, _ in functions_of_guards()}
+    assert named == {guard.name for guard in Guard} - {'NOTHING'}
 
 
 @pytest.mark.parametrize('row', LEAKS, ids=lambda row: row.doc)

@@ -21,7 +21,7 @@ class Guard(Flag):
     NOTHING = 0
     """No object of a user or a project: the access in the row is all there is to decide."""
     ITEM = auto()
-    """Projects, items, and all that follows their rights: `rights`, `readable`, `visible`."""
+    """Projects, items, and all that follows them: `db.access.rights`, `readable`, `visible`."""
     SEARCH = auto()
     """Saved searches: `search.saved_searches.may_read`, `need_change`."""
     RESULT = auto()
@@ -29,7 +29,7 @@ class Guard(Flag):
     TOKEN = auto()
     """Alias tokens: `db.tokens.tokens_of`, `need_token`, `need_issue`."""
     WORKFLOW = auto()
-    """Workflows: `jobs.workflow_log.seen_by`, `need_change`."""
+    """Workflows: `db.workflow_access.seen_by`, `need_log`."""
     WAITING = auto()
     """Sessions in the prearchive: `prearchive.waiting.need_waiting`."""
     CONFIG = auto()
@@ -49,7 +49,7 @@ class Guard(Flag):
     DOWNLOAD = auto()
     """Prepared downloads: `xapi.downloads.find_download`."""
     PROGRESS = auto()
-    """Progress logs of a login session: `jobs.progress.Progress.log_of`."""
+    """Progress logs of a login session: `jobs.progress.Progress.tell`, `of`, `forget`."""
 
 
 class Record:

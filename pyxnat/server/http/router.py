@@ -2,11 +2,12 @@
 
 A route is one row. Its pattern is a path of these segments:
 
-``projects``     the word itself; ``{project}``     one segment, passed to the handler by that name;
-``{name?}``     an optional segment, empty if missing; only optional segments or a rest can follow;
-``{name!}``     one segment, passed without decoding it; ``{path*}``     the rest of the path, of
-any length, also empty; only as the last segment. ``{*}`` is a     rest that is not passed to the
-handler.
+- ``projects``: the word itself
+- ``{project}``: one segment, passed to the handler by that name
+- ``{name?}``: an optional segment, empty if missing; only optional segments or a rest can follow
+- ``{name!}``: one segment, passed without decoding
+- ``{path*}``: the rest of the path, of any length, also empty; only as the last segment
+- ``{*}``: a rest that is not passed to the handler
 
 A pattern that begins with ``…/`` stands below every place of its level: ``…/scans/{scan}`` is
 ``/data/experiments/{experiment}/scans/{scan}`` and the same below subjects of projects.
