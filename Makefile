@@ -17,7 +17,7 @@ help:
 	@echo "make deep   the same tests at their full size"
 	@echo "make bench  speed, memory and requests, beside curl and other clients"
 	@echo "make lint   ruff and mypy"
-	@echo "make stubs  write the type stubs of the generated classes anew"
+	@echo "make stubs  write the type stubs of the generated classes"
 	@echo "make docs   build the documentation into docs/_build/html"
 
 $(BIN)/python:
