@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pyxnat.apps.copying import copy_items
 from pyxnat.apps.copying.state import CopiedId, CopyState, Unit, open_state
 from pyxnat.services.bulk.upload import Uploader
 from tests.conftest import DEEP
+from tests.support.faults import FaultProxy, reset, reset_after
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
 
 
@@ -216,6 +218,65 @@ def test_parts_of_a_project_are_copied_into_an_existing_one(
         assert files.get() == ['a.nii']
     assert len(report.ok) == len(labels)
     assert copy_items(select(study), target).check().files == 0
+
+
+@pytest.mark.parametrize('reaches', [True, False])
+@pytest.mark.parametrize('first', [0, 1])
+@pytest.mark.parametrize('access', ['private', 'protected', 'public'])
+def test_a_new_project_has_the_access_of_the_original_whenever_it_is_interrupted(
+    study: Any,
+    target: Any,
+    other_server: Any,
+    tmp_path: Path,
+    access: str,
+    first: int,
+    reaches: bool,
+) -> None:
+    study.set_accessibility(access)
+    folder = tmp_path / 'state'
+    with FaultProxy(target.host.connection.server) as proxy:
+        proxy.applies = lambda method, uri: (
+            method == 'PUT' and len([one for one in proxy.seen if one[:3] == 'PUT']) > first
+        )
+        proxy.faults = [reset_after if reaches else reset] * 200
+        login = (other_server.user, other_server.password)
+        with pyxnat.Interface(proxy.url, *login, tmp_path / 'proxied', retries=0) as interface:
+            copy = interface.select.project(target.path_name)
+            with suppress(errors.Error):
+                copy_items(study, copy, state=folder)
+            assert len(proxy.faults) < 200
+            assert not target.exists() or target.accessibility() == access
+            proxy.faults = []
+            copy_items(study, copy, state=folder).check()
+    assert target.accessibility() == access
+    assert len(target.subjects().get()) == 3
+
+
+@pytest.mark.parametrize('access', ['private', 'protected', 'public'])
+def test_no_subject_creates_a_project_that_could_not_be_created(
+    study: Any, target: Any, access: str
+) -> None:
+    study.set_accessibility(access)
+    study.attrs.set('name', f'Study of {study.id()}')
+    target.host.select.project(f'{target.path_name}2').create(name=f'Study of {study.id()}')
+    report = copy_items(study, target)
+    assert [failure.what for failure in report.failed] == [study.uri]
+    assert (report.ok, target.exists()) == ([], False)
+
+
+@pytest.mark.parametrize('access', ['private', 'protected', 'public'])
+@pytest.mark.parametrize('there', ['private', 'protected', 'public'])
+def test_a_project_that_exists_keeps_its_access_and_a_note_names_a_wider_one(
+    study: Any, target: Any, access: str, there: str
+) -> None:
+    study.set_accessibility(access)
+    target.create().set_accessibility(there)
+    report = copy_items(study, target).check()
+    assert target.accessibility() == there
+    is_wider = ('private', 'protected', 'public').index(there) > (
+        ('private', 'protected', 'public').index(access)
+    )
+    assert report.notes == ([f'{target.uri} is {there}, {study.uri} is {access}'] * is_wider)
 
 
 def test_failed_subjects_leave_no_files_in_the_state(

@@ -32,6 +32,8 @@ _LEVELS = ('projects', 'subjects', 'experiments')
 _WITH_ID = ('subjects', 'experiments', 'assessors')
 _PROJECT_MARK = 'xnat:projectData/meta/last_modified'
 """Moves with the fields and resources of a project, not with its subjects (measured on 1.8.11)."""
+_ACCESS = ('private', 'protected', 'public')
+"""Access of other users to a project, least first."""
 _SHOWN = 5
 
 
@@ -313,6 +315,11 @@ class _Copier:
         sidecar.write_documents([document])
         sidecar.write_files([])
         self._upload(self.target, stage, 1)
+        access = self.target.accessibility()
+        if access in _ACCESS[_ACCESS.index(document.accessibility) + 1 :]:
+            self._report.add_note(
+                f'{self.target.uri} is {access}, {source.uri} is {document.accessibility}'
+            )
         self._state.add(part.unit, ())
 
     def copy(self, part: _Part, jobs: int) -> None:

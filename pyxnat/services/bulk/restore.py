@@ -245,7 +245,10 @@ class Restorer:
             elif not written:
                 scans = [below.id for below in item.below if self._is_wanted(below)]
                 document = copy_document(item, session=owner, name=element.path_name, scans=scans)
-                element.create_with_parents({}, {}, document)
+                # With the request that creates it: a project is never seen by more persons.
+                is_project = item.level == 'projects' and bool(self._access)
+                access = {'accessibility': self._access} if is_project else {}
+                element.create_with_parents({}, access, document)
             if there is None:
                 self._pool.report.add_created(element.uri)
             self._write_custom_fields(item, element, there, owner)
@@ -312,10 +315,6 @@ class Restorer:
 
     def _share(self, item: Item, element: Any, there: Item | None) -> None:
         """Share an item of a project as it was shared; note the projects that do not exist."""
-        if item.level == 'projects':
-            if self._access and there is None:
-                element.set_accessibility(self._access)
-            return
         if self._target.level.plural != 'projects' or not level(item.level).has_label:
             return
         for project, label in item.shares.items():
