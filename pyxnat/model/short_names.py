@@ -275,10 +275,14 @@ def list_of_names(names: Iterable[str]) -> list[str]:
     Raises
     ------
     ProgrammingError
-        `names` is a single string, which would be split into letters.
+        `names` is a single string, which would be split into letters, or not a list of texts.
     """
     if isinstance(names, str):
         raise ProgrammingError(
             f'{names!r} is one name, not a list of names', remedy=f'Pass [{names!r}].'
         )
-    return list(names)
+    found = list(names) if isinstance(names, Iterable) else [names]
+    wrong = [name for name in found if not isinstance(name, str)]
+    if wrong:
+        raise ProgrammingError(f'{wrong[0]!r} is not a name', remedy='Pass a list of texts.')
+    return found

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 from .. import errors
 from ..model.item_xml import is_picked
+from ..model.kinds import Kind
 from ..model.levels import Level
 from ..model.short_names import list_of_names
 from ..query import paths
@@ -245,6 +246,15 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
         """Return the given column names, or the default ones. No request."""
         return list_of_names(columns) or list(self._columns or _defaults(self.level))
 
+    def column_kinds(self, columns: Iterable[str] = ()) -> dict[str, Kind]:
+        """Return name -> kind of the values of columns, for Arrow.
+
+        No request, except one for the custom forms if a column is a field of one, and they were not
+        fetched within the last minute.
+        """
+        names = self.table_columns(columns)
+        return kinds_of(self.routes, names, self._forms(names))
+
     def table(self, columns: Iterable[str] = ()) -> JsonTable:
         """Return a table with one row per element, in the order of iteration.
 
@@ -293,8 +303,7 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
             sessions.table(columns).to_pandas()
         """
         names = self.table_columns(columns)
-        rows = self.rows(names)
-        return JsonTable(rows, names, lambda: kinds_of(self.routes, names, self._forms(names)))
+        return JsonTable(self.rows(names), names, lambda: self.column_kinds(names))
 
     def mget(self, columns: Iterable[str]) -> list[list[Any]]:
         """Return several fields of each element, in the order given.

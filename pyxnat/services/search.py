@@ -94,7 +94,7 @@ class SearchEngine:
     def typed_rows(
         self, root: str, columns: Iterable[str], criteria: Group | Saved | None
     ) -> tuple[list[str], dict[str, Kind], Iterator[Row]]:
-        """Run a search, and return names of its columns, their kinds, and its rows. One request.
+        """Run a search. One request.
 
         Parameters
         ----------
@@ -104,20 +104,27 @@ class SearchEngine:
             Fields.
         criteria : Group, Saved or None
             As in `table`.
+
+        Returns
+        -------
+        tuple of list, dict and iterator
+            Name of the column of each field: fields that are the same to XNAT have one column. Its
+            kind by name. The rows.
         """
-        wanted = list(dict.fromkeys([Field.parse(column, root) for column in columns]))
+        given = [Field.parse(column, root) for column in columns]
+        wanted = list(dict.fromkeys(given))
         fields = self.known_fields(wanted)
         result = self._post(Bundle(root, fields, self.resolved(criteria)))
         rows = iter(result if result.is_long else list(result))
         first = list(islice(rows, 1))
         with self._naming_near_fields(fields):
-            keys = keys_of(_columns(result), fields, root, first[0] if first else {})
-        names = [
-            str(field) if field.is_of_form else key for field, key in zip(wanted, keys, strict=True)
-        ]
-        pairs = list(zip(names, keys, strict=True))
+            found = keys_of(_columns(result), fields, root, first[0] if first else {})
+        key_of = dict(zip(wanted, found, strict=True))
+        names = [str(field) if field.is_of_form else key_of[field] for field in given]
+        keys = {name: key_of[field] for name, field in zip(names, given, strict=True)}
         of_columns = kinds_of_search(_columns(result))
-        kinds = {name: of_columns.get(key, TEXT) for name, key in pairs}
+        kinds = {name: of_columns.get(key, TEXT) for name, key in keys.items()}
+        pairs = list(keys.items())
         return names, kinds, ({name: row[key] for name, key in pairs} for row in chain(first, rows))
 
     def _post(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,9 @@ def connections(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, 
             project = xnat.select.project('P').create()
             for label, (gender, group) in PEOPLE[name].items():
                 project.subject(label).create(gender=gender, group=group)
-            project.subject('S1').experiment('S1_MR').create(experiments='xnat:mrSessionData')
+            project.subject('S1').experiment('S1_MR').create(
+                experiments='xnat:mrSessionData', date='2020-01-02'
+            )
         yield found
         for xnat in found.values():
             xnat.disconnect()
@@ -141,6 +144,92 @@ def test_criteria_in_common_words_choose_at_each_site(
     )
 
 
+SAME = {
+    'sex': {'female': 'F', 'male': 'M'},
+    'gender': {},
+    'also': {},
+    'xnat:subjectData/demographics/gender': {},
+    'arm': {'AD': 'case', 'MCI': 'case', 'patient': 'case'},
+    'group': {},
+}
+"""Column -> common values of the site's own ones. The first four are one field, as the last two."""
+
+
+@given(names=st.lists(st.sampled_from(sorted(SAME)), min_size=1, max_size=6))
+def test_several_columns_of_a_table_can_be_one_field(
+    connections: dict[str, pyxnat.Interface], names: list[str]
+) -> None:
+    fields = {name: {**FIELDS[name], 'also': 'gender'} for name in connections}
+    found = pyxnat.Sites(connections, fields=fields).select('/projects/P/subjects').table(names)
+    assert found.check().headers() == ['site', *dict.fromkeys(names)]
+    for site, people in PEOPLE.items():
+        expected = [
+            {name: SAME[name].get(own, own) for name, own in zip(names, cells, strict=True)}
+            for person in people.values()
+            for cells in [[person[name in ('arm', 'group')] for name in names]]
+        ]
+        assert sorted(found.of(site).data, key=str) == sorted(expected, key=str)
+
+
+@pytest.mark.parametrize('count', [1, 2, 3, 5])
+def test_several_columns_of_a_search_can_be_one_field(
+    connections: dict[str, pyxnat.Interface], count: int
+) -> None:
+    mr, date = 'xnat:mrSessionData', {'search': 'xnat:mrSessionData/DATE', 'column': 'date'}
+    sites = pyxnat.Sites(connections, fields={name: {'day': date} for name in connections})
+    names = ['day', f'{mr}/date', f'{mr}/DATE', 'DATE', f'{mr}/LABEL'][-count:]
+    found = sites.search(mr, names).check()
+    assert found.headers() == ['site', *names]
+    assert found.items() == [(site, *['2020-01-02'] * (count - 1), 'S1_MR') for site in PEOPLE]
+
+
+@pytest.mark.parametrize(
+    ('ask_for', 'kinds'),
+    [
+        (
+            lambda sites: sites.select('//experiments').table(
+                ['label', 'date', 'insert_date', 'when', 'none']
+            ),
+            'string string date dateTime date string',
+        ),
+        (
+            lambda sites: sites.search(
+                'xnat:mrSessionData', ['xnat:mrSessionData/LABEL', 'DATE', 'when', 'none']
+            ),
+            'string string date date string',
+        ),
+        (
+            lambda sites: sites.select('/projects/P/subjects').table(['yob', 'sex', 'other']),
+            'string integer string string',
+        ),
+    ],
+)
+def test_columns_have_the_types_on_which_the_sites_agree(
+    connections: dict[str, pyxnat.Interface], ask_for: Any, kinds: str
+) -> None:
+    pyarrow = pytest.importorskip('pyarrow')
+    when = {'search': 'xnat:mrSessionData/DATE', 'column': 'date'}
+    fields = {
+        'east': {'sex': SEX, 'when': when, 'none': None, 'other': 'yob'},
+        'west': {'sex': SEX, 'when': when, 'none': None, 'other': 'group'},
+    }
+    found = ask_for(pyxnat.Sites(connections, fields=fields)).check()
+    types = {
+        'string': pyarrow.string(),
+        'date': pyarrow.date32(),
+        'dateTime': pyarrow.timestamp('us'),
+        'integer': pyarrow.int64(),
+    }
+    expected = dict(zip(found.headers(), kinds.split(), strict=True))
+    for one in (found, pickle.loads(pickle.dumps(found)), found.where(site='*')):
+        schema = one.to_arrow().schema
+        assert {name: schema.field(name).type for name in schema.names} == {
+            name: types[kind] for name, kind in expected.items()
+        }
+    east = found.of('east').to_arrow().schema
+    assert 'other' not in expected or east.field('other').type == pyarrow.int64()
+
+
 def test_elements_know_their_site(sites: Sites, connections: Any) -> None:
     found = [(subject.host, subject.label()) for subject in sites.select('/projects/P/subjects')]
     assert sorted(label for host, label in found if host is connections['west']) == ['S1', 'S4']
@@ -165,6 +254,56 @@ def test_small_numbers_are_hidden(sites: Sites) -> None:
     assert counts.bounds() == (3, 5)
     assert str(counts) == 'east: 3\nwest: fewer than 3'
     assert sites.count(level='experiment').bounds() == (2, 2)
+
+
+@pytest.fixture(scope='module')
+def sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    """Return a site with two subjects, all of which three projects have."""
+    with serve(tmp_path_factory.mktemp('sharing')) as server:
+        xnat = pyxnat.Interface(server.url, server.user, server.password)
+        owner, *others = [xnat.select.project(name).create() for name in 'PQR']
+        for name in ('S1', 'S2'):
+            subject = owner.subject(name).create()
+            session = subject.experiment(f'{name}_MR').create(experiments='xnat:mrSessionData')
+            for scan in '12':
+                session.scan(scan).create().resource('D').file('f').put(b'f')
+            assessor = session.assessor(f'{name}_QC').create(
+                assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+            )
+            for other in others:
+                for item in (subject, session, assessor):
+                    item.share(other.id(), f'{other.id()}_{item.label()}')
+        yield Sites(a=xnat)
+        xnat.disconnect()
+
+
+@pytest.mark.parametrize(
+    ('path', 'number'),
+    [
+        ('/projects/*/subjects', 2),
+        ('/projects/*/subjects/*/experiments', 2),
+        ('/projects/*/experiments', 2),
+        ('//assessors', 2),
+        ('//scans', 4),
+        ('/projects/*/experiments/*/scans', 4),
+        ('//scans/*/resources', 4),
+        ('//files', 4),
+        ('/projects', 3),
+    ],
+)
+def test_what_several_projects_share_is_counted_once(
+    sharing: Sites, path: str, number: int
+) -> None:
+    selection = sharing.select(path)
+    assert dict(selection.count().check()) == {'a': number}
+    assert dict(selection.count(at_least=number + 1)) == {'a': None}
+
+
+@pytest.mark.parametrize('level', ['subject', 'experiment', 'assessor'])
+def test_all_elements_of_a_level_are_counted_by_one_request(sharing: Sites, level: Any) -> None:
+    with sharing['a'].trace() as trace:
+        assert dict(sharing.count(level=level).check()) == {'a': 2}
+    assert trace.requests == 1, trace
 
 
 @given(st.lists(st.integers(0, 20), max_size=5), st.integers(0, 10))
@@ -210,6 +349,8 @@ class TestFailures:
             found.check()
         with pytest.raises(errors.Error):
             found.of('bad')
+        with pytest.raises(KeyError, match="no site 'wset'; there are: east, west, bad"):
+            found.of('wset')
         assert len(found.of('west')) == 2
 
     def test_counts_and_searches_name_the_site(self, failing: Sites) -> None:
@@ -298,9 +439,9 @@ def test_values_of_a_site_come_back_as_the_common_one(
         field, operator, asked = words.criteria(('x', '=', common))
         assert (field, operator) == ('f', '=')
         assert ([asked] if isinstance(asked, str) else asked) == texts
-        assert all(words.row(['x'], [text]) == {'x': common} for text in texts)
+        assert all(words.row(['x'], {'f': text}, 'search') == {'x': common} for text in texts)
     for text in set(others) - set(own):
-        assert words.row(['x'], [text]) == {'x': text}
+        assert words.row(['x'], {'f': text}, 'search') == {'x': text}
 
 
 @pytest.mark.parametrize(
@@ -336,7 +477,17 @@ def test_wrong_criteria_are_refused_before_any_request(
         (lambda xnat: Sites(a=xnat).select('xnat:subjectData'), 'not a collection'),
         (lambda xnat: Sites(a=xnat).search('xnat:subjectData', []), 'no columns'),
         (lambda xnat: Sites(a=xnat).count(at_least=-1), 'at_least'),
+        (lambda xnat: Sites(a=xnat).count(level='scan'), 'level='),
+        (lambda xnat: Sites(a=xnat).select('/projects').count(at_least='5'), 'at_least'),
         (lambda xnat: Sites(a=xnat).select('/projects').table('label'), 'not a list'),
+        (lambda xnat: Sites(a=xnat).select('/projects').table(None), 'None is not a name'),
+        (lambda xnat: Sites(a=xnat).select('/projects').table(['ID', 1]), '1 is not a name'),
+        (lambda xnat: Sites([xnat]), 'a name for each site'),
+        (lambda xnat: Sites(a=xnat, fields=3), 'a name for each site'),
+        (lambda xnat: Sites(a=xnat, fields={'a': 3}), 'no map of names'),
+        (lambda xnat: Sites(a=xnat, timeout='x'), 'timeout='),
+        (lambda xnat: Sites(a=xnat, timeout=0), 'timeout='),
+        (lambda xnat: Sites(a=xnat).copy('/projects/P', 'a', 'b', 'P'), 'b is no site'),
     ],
 )
 def test_wrong_arguments_are_named(connections: Any, make: Any, error: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ...errors import OperationalError, ProgrammingError
+from ...model.kinds import TEXT, Kind
 from ...tables.table import JsonTable, Row
 from .together import Failures
 
-__all__ = ['SITE', 'Counts', 'SiteTable', 'check']
+__all__ = ['SITE', 'Counts', 'Kinds', 'SiteTable', 'check', 'check_at_least']
+
+Kinds = Callable[[], Mapping[str, Kind]]
+"""Function that returns the kinds of the columns of a site."""
 
 SITE = 'site'
 """Column with the name of the site."""
@@ -43,6 +47,10 @@ class SiteTable(JsonTable):
         Names of the columns, without ``site``.
     failures : dict
         Errors of the other sites.
+    kinds : mapping of str to callable
+        Name of a site -> function that returns the kinds of its columns, for Arrow; called when
+        they are needed. A column has a kind if it is the same at all sites that have it; else it
+        is text.
 
     Attributes
     ----------
@@ -51,14 +59,21 @@ class SiteTable(JsonTable):
     """
 
     def __init__(
-        self, rows: Mapping[str, list[Row]], columns: Iterable[str], failures: Failures
+        self,
+        rows: Mapping[str, list[Row]],
+        columns: Iterable[str],
+        failures: Failures,
+        kinds: Mapping[str, Kinds],
     ) -> None:
+        columns = list(columns)
+        self._heads = {name: JsonTable((), columns, kinds[name]) for name in rows}
+        """Name of a site -> a table with its columns and their kinds, without rows."""
         super().__init__(
             ({SITE: name, **row} for name, of_site in rows.items() for row in of_site),
             (SITE, *columns),
+            lambda: _common_kinds([head.kinds for head in self._heads.values()]),
         )
         self.failures = failures
-        self._asked = len(rows) + len(failures)
 
     def check(self) -> SiteTable:
         """Return the table.
@@ -68,7 +83,7 @@ class SiteTable(JsonTable):
         OperationalError
             A site failed; the message names all that did, with their reasons.
         """
-        check(self.failures, self._asked)
+        check(self.failures, len(self._heads) + len(self.failures))
         return self
 
     def of(self, site: str) -> JsonTable:
@@ -86,9 +101,14 @@ class SiteTable(JsonTable):
         ------
         Exception
             The site's error, if it failed.
+        KeyError
+            There is no such site.
         """
         if site in self.failures:
             raise self.failures[site]
+        if site not in self._heads:
+            names = ', '.join([*self._heads, *self.failures])
+            raise KeyError(f'no site {site!r}; there are: {names}')
         return JsonTable(
             (
                 {key: cell for key, cell in row.items() if key != SITE}
@@ -96,7 +116,29 @@ class SiteTable(JsonTable):
                 if row[SITE] == site
             ),
             [name for name in self.order_by if name != SITE],
+            self._heads[site].kinds,
         )
+
+
+def _common_kinds(kinds: Iterable[Mapping[str, Kind]]) -> dict[str, Kind]:
+    """Return the kinds on which all mappings agree; others are text.
+
+    >>> number = Kind('integer')
+    >>> _common_kinds([{'a': number, 'b': number}, {'a': number, 'b': Kind('date')}, {}])
+    {'a': Kind(name='integer', is_list=False), 'b': Kind(name='string', is_list=False)}
+    """
+    found: dict[str, Kind] = {}
+    for name, kind in (pair for some in kinds for pair in some.items()):
+        other = found.setdefault(name, kind)
+        if kind != other:
+            found[name] = TEXT._replace(is_list=kind.is_list or other.is_list)
+    return found
+
+
+def check_at_least(number: int) -> None:
+    """Raise ProgrammingError if a number is no threshold of `Counts`."""
+    if not isinstance(number, int) or number < 0:
+        raise ProgrammingError(f'at_least={number!r}', remedy='Give 0 or a whole number.')
 
 
 class Counts(Mapping[str, 'int | None']):
@@ -129,8 +171,7 @@ class Counts(Mapping[str, 'int | None']):
     """
 
     def __init__(self, numbers: Mapping[str, int], failures: Failures, at_least: int = 0) -> None:
-        if not isinstance(at_least, int) or at_least < 0:
-            raise ProgrammingError(f'at_least={at_least!r}', remedy='Give 0 or a whole number.')
+        check_at_least(at_least)
         self._shown = {
             name: number if number >= at_least else None for name, number in numbers.items()
         }

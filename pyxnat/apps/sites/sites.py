@@ -8,19 +8,30 @@ from typing import Any, Literal
 
 from ...errors import DataError, NotSupportedError, ProgrammingError
 from ...interface import Interface
+from ...model.kinds import Kind
+from ...model.levels import level as level_row
 from ...model.short_names import list_of_names
+from ...model.uris import ENTRY
 from ...query.criteria import parse_where
+from ...query.paths import Step
 from ...resources.base import Element
 from ...resources.collection import Collection
+from ...services.arrays import listing
 from ...tables.table import Row
 from ..copying import CopyReport, copy_items
-from .results import SITE, Counts, SiteTable, check
+from .results import SITE, Counts, Kinds, SiteTable, check, check_at_least
 from .together import Failures, ask, listed
 from .vocabulary import Vocabulary
 
-__all__ = ['Kind', 'Sites', 'SitesSelection', 'columns_of']
+__all__ = ['Level', 'Sites', 'SitesSelection', 'columns_of']
 
-Kind = Literal['subject', 'experiment', 'assessor']
+Level = Literal['subject', 'experiment', 'assessor']
+_LISTINGS = {
+    'subject': f'{ENTRY}/subjects?columns=ID',
+    'experiment': listing('xnat:subjectAssessorData', ['ID']),
+    'assessor': listing('xnat:imageAssessorData', ['ID']),
+}
+"""Listing of all elements of a level, each once; XNAT lists assessors with the experiments."""
 
 
 class Sites(Mapping[str, Interface]):
@@ -38,8 +49,8 @@ class Sites(Mapping[str, Interface]):
         Name of a site -> its fields and values for common names
         (:class:`pyxnat.apps.sites.Vocabulary`).
     timeout : float, optional
-        Seconds to wait for the next rows of a site, after which it fails. Default: only the
-        timeouts of its Interface.
+        Seconds to wait for the next rows of a site, after which it fails; more than 0. Default:
+        only the timeouts of its Interface.
     **named : Interface
         More sites, by name.
 
@@ -53,8 +64,8 @@ class Sites(Mapping[str, Interface]):
     Raises
     ------
     ProgrammingError
-        There is no site, a name has two sites, a value is no Interface, or `fields` has a name that
-        is no site.
+        There is no site, a name has two sites, a value is no Interface, `fields` has a name that
+        is no site, or `timeout` is no number of seconds.
 
     Examples
     --------
@@ -78,8 +89,14 @@ class Sites(Mapping[str, Interface]):
         timeout: float | None = None,
         **named: Interface,
     ) -> None:
-        self._interfaces = {**(sites or {}), **named}
-        if not self._interfaces or len(self._interfaces) != len(sites or {}) + len(named):
+        given, fields = sites or {}, fields or {}
+        if not isinstance(given, Mapping) or not isinstance(fields, Mapping):
+            raise ProgrammingError(
+                'sites and fields have a name for each site',
+                remedy="Such as Sites({'a': one}, fields={'a': {'sex': 'gender'}}).",
+            )
+        self._interfaces = {**given, **named}
+        if not self._interfaces or len(self._interfaces) != len(given) + len(named):
             raise ProgrammingError(
                 'Sites needs one connection for each name', remedy='Such as Sites(a=one, b=other).'
             )
@@ -88,14 +105,20 @@ class Sites(Mapping[str, Interface]):
                 raise ProgrammingError(
                     f'site {name!r} is a {type(interface).__name__}', remedy='Give an Interface.'
                 )
-        unknown = set(fields or {}) - set(self._interfaces)
+        self._check_names('fields', fields)
+        is_seconds = isinstance(timeout, (int, float)) and timeout > 0
+        if timeout is not None and not is_seconds:
+            raise ProgrammingError(f'timeout={timeout!r}', remedy='Give a number of seconds.')
+        self.timeout = timeout
+        self.words = {name: Vocabulary(fields.get(name)) for name in self._interfaces}
+
+    def _check_names(self, what: str, names: Iterable[str]) -> None:
+        unknown = [str(name) for name in names if name not in self._interfaces]
         if unknown:
             raise ProgrammingError(
-                f'fields: {", ".join(sorted(unknown))} is no site',
+                f'{what}: {", ".join(sorted(unknown))} is no site',
                 remedy=f'There are: {", ".join(self._interfaces)}.',
             )
-        self.timeout = timeout
-        self.words = {name: Vocabulary((fields or {}).get(name)) for name in self._interfaces}
 
     def __getitem__(self, name: str) -> Interface:
         return self._interfaces[name]
@@ -153,19 +176,29 @@ class Sites(Mapping[str, Interface]):
         if not names:
             raise ProgrammingError('no columns', remedy='Name fields that the sites have.')
 
+        kinds: dict[str, Kinds] = {}
+
         def rows(name: str, own_criteria: Any) -> Iterator[Row]:
-            words = self.words[name]
-            found = self[name].select(row, words.fields(names, 'search')).rows(own_criteria)
-            return (words.row(names, each.values()) for each in found)
+            words, engine = self.words[name], self[name].search
+            fields = words.fields(names, 'search')
+            parsed = None if own_criteria is None else parse_where(own_criteria, default=row)
+            keys, of_keys, found = engine.typed_rows(row, engine.fields(row, fields), parsed)
+            column_of = dict(zip(fields, keys, strict=True))
+            of_fields = {field: of_keys[key] for field, key in column_of.items()}
+            kinds[name] = partial(words.kinds, names, of_fields, 'search')
+            return (
+                words.row(names, {field: each[key] for field, key in column_of.items()}, 'search')
+                for each in found
+            )
 
         failures: Failures = {}
         own = self.criteria_of(criteria, failures, row)
         found = listed(
             {name: partial(rows, name, own[name]) for name in own}, failures, self.timeout
         )
-        return SiteTable(found, names, failures)
+        return SiteTable(found, names, failures, kinds)
 
-    def count(self, criteria: Any = None, at_least: int = 0, *, level: Kind = 'subject') -> Counts:
+    def count(self, criteria: Any = None, at_least: int = 0, *, level: Level = 'subject') -> Counts:
         """Count the elements that satisfy criteria; only their IDs are fetched.
 
         Parameters
@@ -179,14 +212,24 @@ class Sites(Mapping[str, Interface]):
         level : {'subject', 'experiment', 'assessor'}
             Level of the elements.
 
+        Raises
+        ------
+        ProgrammingError
+            The criteria, `at_least` or `level` are not valid.
+
         Notes
         -----
         One request for each site, and one for each nested list of criteria.
         """
+        check_at_least(at_least)
+        if level not in _LISTINGS:
+            raise ProgrammingError(
+                f'level={level!r}', remedy=f'Give one of: {", ".join(_LISTINGS)}.'
+            )
 
         def ids(name: str, own_criteria: Any) -> Iterable[str]:
             if own_criteria is None:
-                return (found['ID'] for found in self[name].select(f'/{level}s').rows(['ID']))
+                return {found['ID'] for found in self[name].connection.rows(_LISTINGS[level])}
             return self[name].search.ids(parse_where(own_criteria), level)
 
         failures: Failures = {}
@@ -210,7 +253,13 @@ class Sites(Mapping[str, Interface]):
         **options
             ``state``, ``overwrite``, ``again``, ``jobs`` and ``dry_run`` of
             :func:`pyxnat.apps.copying.copy_items`.
+
+        Raises
+        ------
+        ProgrammingError
+            There is no such site.
         """
+        self._check_names('copy', (source, dest))
         target = self[dest].select.project(project)
         return copy_items(self[source].select(path), target, **options)
 
@@ -284,7 +333,7 @@ class SitesSelection:
         lines = (f'{name}: {one!r}' for name, one in self.collections.items())
         return f'<SitesSelection {", ".join(lines)}>'
 
-    def where(self, criteria: Any, *, level: Kind = 'subject') -> SitesSelection:
+    def where(self, criteria: Any, *, level: Level = 'subject') -> SitesSelection:
         """Return the elements that satisfy criteria. No request.
 
         Parameters
@@ -328,7 +377,8 @@ class SitesSelection:
         names = columns_of(columns)
         failures = dict(self.failures)
         found = listed(self._questions(names), failures, self._sites.timeout)
-        return SiteTable(found, names, failures)
+        kinds = {name: partial(self._kinds, name, names) for name in found}
+        return SiteTable(found, names, failures, kinds)
 
     def rows(self, columns: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of `table` as they come; memory holds only a few hundred.
@@ -362,15 +412,26 @@ class SitesSelection:
     def count(self, at_least: int = 0) -> Counts:
         """Count the elements, with the requests of iterating.
 
+        One that several projects share counts once, so the number may be less than that of the rows
+        of `table`.
+
         Parameters
         ----------
         at_least : int
             Smallest number that is shown, as in `Sites.count`.
+
+        Raises
+        ------
+        ProgrammingError
+            `at_least` is not valid.
         """
+        check_at_least(at_least)
         failures = dict(self.failures)
-        questions = {name: one.__iter__ for name, one in self.collections.items()}
+        questions = {
+            name: partial(map, _steps_from_id, one) for name, one in self.collections.items()
+        }
         found = listed(questions, failures, self._sites.timeout)
-        return Counts({name: len(each) for name, each in found.items()}, failures, at_least)
+        return Counts({name: len({*each}) for name, each in found.items()}, failures, at_least)
 
     def _questions(self, names: list[str]) -> dict[str, Callable[[], Iterable[Row]]]:
         return {name: partial(self._rows, name, names) for name in self.collections}
@@ -378,7 +439,25 @@ class SitesSelection:
     def _rows(self, name: str, names: list[str]) -> Iterator[Row]:
         words = self._sites.words[name]
         found = self.collections[name].rows(words.fields(names, 'column'))
-        return (words.row(names, each.values()) for each in found)
+        return (words.row(names, each, 'column') for each in found)
+
+    def _kinds(self, name: str, names: list[str]) -> dict[str, Kind]:
+        words = self._sites.words[name]
+        kinds = self.collections[name].column_kinds(words.fields(names, 'column'))
+        return words.kinds(names, kinds, 'column')
+
+
+def _steps_from_id(element: Element) -> tuple[Step, ...]:
+    """Return the end of an element's path from the last accession ID in it, else the whole path.
+
+    It is the same for each project that shares the element, or an element above it. No request.
+    """
+    rows = {**element.above, element.level.plural: element.row}
+    for number in reversed(range(len(element.steps))):
+        step = element.steps[number]
+        if level_row(step.level).has_label and rows.get(step.level, {}).get('ID') == step.name:
+            return element.steps[number:]
+    return element.steps
 
 
 def columns_of(names: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ...errors import NotSupportedError, ProgrammingError
+from ...model.kinds import TEXT, Kind
 from ...query.criteria_text import parse_text
 from ...query.operators import find_operator
 from ...tables.table import Row
@@ -87,11 +88,14 @@ class Vocabulary:
     [('xnat:subjectData/GENDER', '=', 'female'), 'AND']
     >>> words.fields(['label', 'sex', 'age'], 'column')
     ['label', 'xnat:subjectData/GENDER']
-    >>> words.row(['label', 'sex', 'age'], ['S1', 'female'])
+    >>> cells = {'label': 'S1', 'xnat:subjectData/GENDER': 'female'}
+    >>> words.row(['label', 'sex', 'age'], cells, 'column')
     {'label': 'S1', 'sex': 'F', 'age': ''}
     """
 
     def __init__(self, entries: Mapping[str, Any] | None = None) -> None:
+        if entries is not None and not isinstance(entries, Mapping):
+            raise ProgrammingError(f'{entries!r} is no map of names', remedy=_REMEDY)
         self._entries = {
             name: None if entry is None else _Entry.parse(name, entry)
             for name, entry in (entries or {}).items()
@@ -102,7 +106,7 @@ class Vocabulary:
         return self._entries.get(name, name) is not None
 
     def fields(self, names: Iterable[str], use: Use) -> list[str]:
-        """Return the site's fields for common names; those that it does not have are left out.
+        """Return the site's fields for common names, each once, without those it does not have.
 
         Parameters
         ----------
@@ -116,7 +120,7 @@ class Vocabulary:
         NotSupportedError
             The site has none of them.
         """
-        fields = [self._field(name, use) for name in names if self.has(name)]
+        fields = list(dict.fromkeys(self._field(name, use) for name in names if self.has(name)))
         if not fields:
             raise NotSupportedError(
                 'the site has none of these fields', remedy='Leave the site out, or ask for more.'
@@ -127,23 +131,49 @@ class Vocabulary:
         entry = self._entries.get(name)
         return entry.fields[use] if entry is not None else name
 
-    def row(self, names: Iterable[str], cells: Iterable[Any]) -> Row:
+    def row(self, names: Iterable[str], cells: Mapping[str, Any], use: Use) -> Row:
         """Return a row of the site under the common names, with common values.
 
         Parameters
         ----------
         names : iterable of str
             Common names of the columns.
-        cells : iterable
-            A cell for each name that the site has, in this order.
+        cells : mapping
+            The site's field -> its cell.
+        use : {'search', 'column'}
+            Use of the fields.
 
         Returns
         -------
         dict
             Empty text for names that the site does not have; values without an entry unchanged.
         """
-        rest = iter(cells)
-        return {name: self._common(name, next(rest)) if self.has(name) else '' for name in names}
+        return {
+            name: self._common(name, cells[self._field(name, use)]) if self.has(name) else ''
+            for name in names
+        }
+
+    def kinds(self, names: Iterable[str], kinds: Mapping[str, Kind], use: Use) -> dict[str, Kind]:
+        """Return the kinds of the columns of `row`; those that the site does not have are left out.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Common names of the columns.
+        kinds : mapping
+            The site's field -> kind of its values.
+        use : {'search', 'column'}
+            Use of the fields.
+        """
+        found = {name: kinds[self._field(name, use)] for name in names if self.has(name)}
+        return {
+            name: TEXT._replace(is_list=kind.is_list) if self._is_translated(name) else kind
+            for name, kind in found.items()
+        }
+
+    def _is_translated(self, name: str) -> bool:
+        entry = self._entries.get(name)
+        return entry is not None and bool(entry.to_site)
 
     def _common(self, name: str, cell: Any) -> Any:
         entry = self._entries.get(name)
