@@ -32,6 +32,7 @@ from .http.tracing import Trace
 from .http.transport import Transport
 from .model import uris
 from .resources.owners import Owners
+from .resources.sides import Sides
 from .services.bulk import Bulk
 from .services.lazy import forget, service
 from .services.search import SearchEngine
@@ -105,6 +106,8 @@ class Interface(Classic):
         Requests to the server; used by elements and services.
     owners : Owners
         Lookups of the owners of sessions, assessors and reconstructions before writes.
+    sides : Sides
+        Lookups of the labels of inputs and outputs before writes.
     cache : Cache
         Cached responses and files; its mode, expiration and size.
     select : Select
@@ -246,6 +249,7 @@ class Interface(Classic):
         self.select = Select(self)
         self.search = SearchEngine(self)
         self.owners = Owners(self)
+        self.sides = Sides(self)
         self.transfer = Transfer(self)
         self.bulk = Bulk(self)
         self.walker = Walker(self, jobs if self._exec_is_own else 1)

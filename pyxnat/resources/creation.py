@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, NamedTuple
@@ -97,11 +98,27 @@ class _New(NamedTuple):
 
     def put(self) -> bytes:
         """Send the element; its parent exists."""
+        if self.element.level.side == 'in':
+            return self._leave_to_first_file()
         if self.document is not None:
             return self.element.put_document(self.document, self.query)
         uri = uris.with_query(self.element.uri, self.query)
         response: bytes = self.element.connection.request(uri, 'PUT')
         return response
+
+    def _leave_to_first_file(self) -> bytes:
+        """Create nothing: for an input without a file XNAT would create an output."""
+        parent = self.element.parent_on_path()
+        if parent is None or not parent.exists():
+            raise errors.NotFoundError(
+                'it has no element above', uri=self.element.url, method='PUT', remedy='Create it.'
+            )
+        warnings.warn(
+            f'in_resource({self.element.path_name!r}) does not exist yet: XNAT creates it with its '
+            'first file, so put() one',
+            stacklevel=7,
+        )
+        return b''
 
     def put_below(
         self, parent: Writable, types: Mapping[str, str], above: Mapping[str, Any]

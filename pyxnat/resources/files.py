@@ -14,7 +14,7 @@ from .. import errors
 from ..files import zips
 from ..files.local import entries
 from ..model import uris
-from ..model.levels import LEVELS
+from ..model.levels import LEVELS, level
 from ..model.rows import size_of
 from ..query.paths import is_as_routed, uri_of
 from ..query.row_owner import own_rows
@@ -89,8 +89,23 @@ class ResourceElement(Element):
         """
         return not uris.is_label(self.path_name)
 
-    def check_label(self) -> None:
-        """Raise DataError if XNAT would have to create an invalid label."""
+    def check_label(self, fresh: bool = False) -> None:
+        """Raise an error if XNAT would store it under another label, or in another place.
+
+        Below an assessor or reconstruction up to one request a minute, unless its row is known.
+
+        Parameters
+        ----------
+        fresh : bool
+            Look in any case.
+
+        Raises
+        ------
+        DataError
+            The label is invalid.
+        DuplicateError
+            An input has the label of an output, or an output that of an input.
+        """
         never = self.path_name.upper() in self.level.name_rule.never
         if (self._is_odd or never or len(self.path_name) > _LONGEST_LABEL) and not self.exists():
             message = (
@@ -101,6 +116,8 @@ class ResourceElement(Element):
             raise errors.DataError(
                 message, uri=self.connection.server + uris.parent(super().uri), remedy=remedy
             )
+        if level(self.steps[-2].level).has_sides:
+            self.host.sides.check(self, fresh)
 
     def create_with_parents(
         self,

@@ -391,6 +391,7 @@ class Transfer:
 
     def _raise_if_wrong(self, resource: Any, wrong: list[str]) -> None:
         if wrong:
+            resource.check_label(fresh=True)
             problem = f'{some_names(wrong)} is not on the server as it is here'
             raise errors.TransferError(
                 problem, uri=self._host.connection.server + resource.uri, remedy='Send it again.'
@@ -702,11 +703,6 @@ class Transfer:
             return not strict
         return md5_of(request.content.open_pieces()) == digest
 
-    def _stored_size(self, file: Any) -> int | None:
-        """Return the bytes of the stored file, or `None` if there is none."""
-        row = self._listed(file.parent()).get(file.path_name)
-        return number_in(row, 'Size') if row else None
-
     def _verify(self, file: Any, sent: Sent) -> None:
         """Verify an upload by a listing, once per project and level.
 
@@ -716,7 +712,9 @@ class Transfer:
         proof = self._proof(file)
         if proof in self.proved and sent.is_plain:
             return
-        if self._stored_size(file) != sent.size:
+        row = self._listed(file.parent()).get(file.path_name)
+        if not row or number_in(row, 'Size') != sent.size:
+            file.parent().check_label(fresh=True)
             raise errors.PermissionDenied(
                 'the server took the file and stored nothing',
                 uri=self._host.connection.server + file.uri,

@@ -13,7 +13,7 @@ MOST: dict[str, tuple[int, int]] = {
     'attrs.set': (320, 2),
     'file.get': (293, 2),
     'file.get again': (144, 1),
-    'file.put': (424, 3),
+    'file.put': (425, 3),
     'create': (322, 2),
     'download': (2886, 6),
     'search': (206, 1),
