@@ -60,10 +60,8 @@ def fetch(remote: Side, unit: Unit, mark: str, files: Files) -> Fetched:
         Which files are wanted.
     """
     parts = remote.parts(unit)
-    things = {key: part.values for key, part in parts.items()}
-    listed = {} if files.is_none else remote.files(unit, Files.of('all'), things)
-    own = {key: file for key, file in listed.items() if file.holder in parts}  # the rest is shared
-    return Fetched(unit, mark, parts, own, remote.accessibility(unit))
+    listed = {} if files.is_none else remote.files_of(unit, parts)
+    return Fetched(unit, mark, parts, listed, remote.accessibility(unit))
 
 
 class UnitPull:

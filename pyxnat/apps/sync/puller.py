@@ -6,6 +6,7 @@ import shutil
 from collections import deque
 from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 from ... import errors
@@ -40,6 +41,24 @@ class PullReport(Report):
         super().__init__(doing)
         self.deleted: list[str] = []
         self.conflicts: list[Conflict] = []
+
+    @contextmanager
+    def isolated(self, key: str) -> Iterator[None]:
+        """Add an error that the block raises to the failures.
+
+        Those of the connection or the login are raised: all that follows would fail, too.
+
+        Parameters
+        ----------
+        key : str
+            Key of the unit.
+        """
+        try:
+            yield
+        except errors.DatabaseError as error:
+            if isinstance(error, (errors.NetworkError, errors.AuthenticationError)):
+                raise
+            self.add_failure(key, error)
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -114,13 +133,8 @@ class Puller:
     def _apply_fetched(
         self, unit: Unit, future: Future[tuple[Fetched, Download]], here: Here, files: Files
     ) -> None:
-        try:
+        with self._report.isolated(unit.key):
             fetched, download = future.result()
-        except errors.DatabaseError as error:
-            if isinstance(error, (errors.NetworkError, errors.AuthenticationError)):
-                raise
-            self._report.add_failure(unit.key, error)
-        else:
             self.apply(fetched, here, files, download)
 
     def _fetched(

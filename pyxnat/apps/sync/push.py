@@ -266,6 +266,7 @@ class UnitPush:
         """
         key = (here or there or Unit('', '', '', '')).key
         theirs = {} if there is None else self._remote.parts(there)
+        listed = dict(theirs)
         ours = {} if here is None else adopted(self._folder, self._state, here, key, theirs)
         base: dict[str, Values] = {**self._state.base(key, 'item')}
         parents = {name: part.parent for name, part in theirs.items()}
@@ -282,7 +283,9 @@ class UnitPush:
         self._present = {name: part.values for name, part in theirs.items()}
         decisions = decide(base, mine, self._present, above)
         steps = item_steps(key, decisions, base, ours, theirs)
-        kept = self._holders_with_changes(key, there, steps) | (parents.keys() - theirs.keys())
+        kept = self._holders_with_changes(key, there, listed, steps) | (
+            parents.keys() - theirs.keys()
+        )
         steps = [
             step
             for step in steps
@@ -291,12 +294,14 @@ class UnitPush:
         ]
         return Compared(key, steps, ours, theirs, base, parents)
 
-    def _holders_with_changes(self, key: str, there: Unit | None, steps: list[Step]) -> set[str]:
+    def _holders_with_changes(
+        self, key: str, there: Unit | None, theirs: Mapping[str, Part], steps: list[Step]
+    ) -> set[str]:
         """Return the items whose files the server has changed; asked only before a deletion."""
         if there is None or not self._delete or all(step.action != 'delete' for step in steps):
             return set()
         base = self._state.base(key, 'file')
-        files = self._remote.files(there, Files.of('all'), self._present)
+        files = self._remote.files_of(there, theirs)
         return {
             file.holder
             for name, file in files.items()

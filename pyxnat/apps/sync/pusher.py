@@ -34,6 +34,11 @@ class _Both(NamedTuple):
     """At the server, and in the folder."""
     files: Files
 
+    @property
+    def key(self) -> str:
+        """Key of the unit."""
+        return next(unit.key for unit in (self.here, self.there) if unit is not None)
+
 
 class Pusher:
     """Sends the changes of a folder.
@@ -101,7 +106,8 @@ class Pusher:
                 self._run(both, puller, report)
                 shown.update(1)
             for unit in self._left.values():
-                self._record(unit, Files.of(unit.files), puller)
+                with report.isolated(unit.key):
+                    self._record(unit, Files.of(unit.files), puller)
         report.failed += recorded.failed
         for key, error in self._failed.items():
             report.add_failure(key, error)
@@ -140,6 +146,15 @@ class Pusher:
 
     def _run(self, both: _Both, puller: Puller, report: PullReport) -> None:
         push = self._push()
+        with report.isolated(both.key):
+            self._send(both, push, puller)
+        self._state.add_conflicts(push.races)
+        self._left |= {owner.key: owner for owner in push.moved_from}
+        report.ok += [str(step) for step in push.done]
+        for key, error in push.failed:
+            report.add_failure(key, error)
+
+    def _send(self, both: _Both, push: UnitPush, puller: Puller) -> None:
         compared = push.items(both.here, both.there)
         ids = push.send_items(compared)
         unit = both.here or both.there
@@ -159,11 +174,6 @@ class Pusher:
                     self._record(unit, both.files, puller)
         elif unit is not None and push.done:
             self._state.bury(unit)
-        self._state.add_conflicts(push.races)
-        self._left |= {owner.key: owner for owner in push.moved_from}
-        report.ok += [str(step) for step in push.done]
-        for key, error in push.failed:
-            report.add_failure(key, error)
 
     @staticmethod
     def _send_files(unit: Unit, files: Files, push: UnitPush) -> bool:

@@ -21,6 +21,7 @@ from .parts import (
     Part,
     of_other_projects,
     parts_of,
+    resources_of,
     uri_below_session,
     uri_of_key,
     uri_of_project,
@@ -291,6 +292,36 @@ class Side:
             ]
         return {file.key: file for file in found if wanted.has(file.row)}
 
+    def files_of(self, unit: Unit, parts: Mapping[str, Part]) -> dict[str, FileRow]:
+        """Return the files of the items of a unit, by key. The requests of `files`, or more.
+
+        A selection leaves out what the server refuses to list, as if there were no files. So each
+        resource of the items without listed files is listed by itself: one request more.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        parts : mapping
+            Its items.
+
+        Raises
+        ------
+        NotFoundError, PermissionDenied
+            The server does not list the files of an item.
+        """
+        things = {key: part.values for key, part in parts.items()}
+        listed = self.files(unit, Files.of('all'), things)
+        found = {key: file for key, file in listed.items() if file.holder in parts}
+        filled = {file.place for file in found.values()}
+        home = uri_of_unit(unit)
+        for resource in (one for part in parts.values() for one in resources_of(parts, part)):
+            if (resource.place, resource.label) not in filled:
+                for key, file in self.resource_files(resource.place, resource.label).items():
+                    own = key if key.startswith(home) else home + key.removeprefix(uris.ENTRY)
+                    found[own] = file._replace(key=own)
+        return found
+
     def put_forms(self, key: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
         """Give an item the values of custom forms. A request, and one for each that ended.
 
@@ -319,7 +350,7 @@ class Side:
         return found.decode('utf-8', 'replace').strip()
 
     def resource_files(self, place: str, label: str) -> dict[str, FileRow]:
-        """Return the files of one resource, by key. The requests of a selection of its files.
+        """Return the files of one resource, by key. One request.
 
         Parameters
         ----------
@@ -327,12 +358,18 @@ class Side:
             URI of the resources of an item, as `FileRow.place`.
         label : str
             Label of the resource.
+
+        Raises
+        ------
+        NotFoundError, PermissionDenied
+            The server does not list them.
         """
         listed = uri_below_session(place)
-        found = map(file_row, self.interface.select(f'{_path(listed)}/*/files'))
-        rows = [row._replace(key=place + row.key.removeprefix(listed)) for row in found]
-        start = uris.join(place, uris.quote(label), 'files/')
-        return {row.key: row for row in rows if row.key.startswith(start)}
+        found = self.interface.select(f'{_path(listed)}/{uris.quote(label)}/files')
+        rows = [
+            row._replace(key=place + row.key.removeprefix(listed)) for row in map(file_row, found)
+        ]
+        return {row.key: row for row in rows}
 
 
 def uri_of_share(key: str, above: str, project: str) -> str:
