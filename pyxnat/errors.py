@@ -50,7 +50,9 @@ from typing import Any, NamedTuple
 from .patterns import pattern
 
 __all__ = [
+    'HIDDEN',
     'MESSAGE_LENGTH',
+    'REFUSED',
     'STATUS_TABLE',
     'AuthenticationError',
     'BusyError',
@@ -324,6 +326,12 @@ class WrongTypeError(ProgrammingError, TypeError):
 
 class NotSupportedError(DatabaseError):
     """Function that the server, or its version, does not have."""
+
+
+HIDDEN = (NotFoundError, PermissionDenied)
+"""Errors for an object that does not exist, or that the login cannot see."""
+REFUSED = (DataError, ProgrammingError, InternalError, NotSupportedError, UnexpectedAnswer)
+"""Errors for a request that the server does not carry out; those of network and login are none."""
 
 
 class StatusRow(NamedTuple):

@@ -234,7 +234,7 @@ class Connection:
                         'subjects?columns=ID&format=json',
                     )
                 )
-            except (errors.NotFoundError, errors.PermissionDenied):
+            except errors.HIDDEN:
                 continue
             raise error
         return _NO_ROWS

@@ -223,7 +223,7 @@ class Element(Named, Uploadable):
         """
         try:
             return self.summary()
-        except (errors.NotFoundError, errors.PermissionDenied, errors.NetworkError) as error:
+        except (*errors.HIDDEN, errors.NetworkError) as error:
             log.info('no summary of %s: %s', self.url, error)
             return repr(self)
 
@@ -280,7 +280,7 @@ class Element(Named, Uploadable):
         """
         try:
             self.refetch_row() if consistent else self.fetch_row()
-        except (errors.NotFoundError, errors.PermissionDenied):
+        except errors.HIDDEN:
             return False
         except errors.InternalError:
             above = self.parent_on_path()

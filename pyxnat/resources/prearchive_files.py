@@ -24,8 +24,6 @@ __all__ = [
     'PrearchiveScan',
 ]
 
-_HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
-
 
 class PrearchiveElement(Named):
     """A session of the prearchive, or an item below it.
@@ -88,7 +86,7 @@ class PrearchiveElement(Named):
         """Whether the prearchive lists it for this login. One request."""
         try:
             self.fetch_row()
-        except _HIDDEN:
+        except errors.HIDDEN:
             return False
         return True
 

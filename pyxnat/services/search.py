@@ -177,7 +177,7 @@ class SearchEngine:
             rows = self._host.connection.rows(
                 f'{_URI}/{uris.quote(str(identity))}/{uris.quote(key)}'
             )
-        except (errors.DatabaseError, errors.NotFoundError):
+        except (*errors.REFUSED, *errors.HIDDEN):
             return None
         values = [
             {name.lower(): value for name, value in row.items()}.get('values') for row in rows

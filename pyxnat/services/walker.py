@@ -27,14 +27,6 @@ __all__ = ['Condition', 'Walker']
 
 log = logging.getLogger('pyxnat.services.walker')
 
-_HIDDEN = (errors.NotFoundError, errors.PermissionDenied)
-_REFUSED = (
-    errors.DataError,
-    errors.ProgrammingError,
-    errors.InternalError,
-    errors.NotSupportedError,
-    errors.UnexpectedAnswer,
-)
 _BATCH_AFTER = 4
 """Elements taken one by one before the rest are requested in batches."""
 
@@ -492,11 +484,11 @@ class _Walk:
                 below if all(isinstance(table, list) for table in tables) else islice(below, 1)
             )
             return chain(first, below)
-        except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
+        except (*errors.REFUSED, *errors.HIDDEN, errors.OfflineError) as error:
             if len(stage.steps) != 1:
                 log.info('walking %s: the server refused the short cut (%s)', at.uri, error)
                 return self._run_all(plan.plan_below(at.uri, stage), [at])
-            if at.guessed and isinstance(error, _HIDDEN):
+            if at.guessed and isinstance(error, errors.HIDDEN):
                 log.info('skipped, not visible: %s', error)
                 return []
             raise
@@ -511,7 +503,7 @@ class _Walk:
     ) -> Iterable[Found]:
         try:
             below = stage.batch_rows(founds, [listing.rows() for listing in listings])
-        except (*_REFUSED, *_HIDDEN, errors.OfflineError) as error:
+        except (*errors.REFUSED, *errors.HIDDEN, errors.OfflineError) as error:
             log.info('falling back to single requests: the server refused a batch (%s)', error)
             return self._run_all(stage.fallback(), founds)
         return self._with_unbatched(stage, founds, below)
@@ -565,7 +557,7 @@ class _SubjectRows(Generic[_T]):
     def _read(self, listings: Sequence[PendingListing]) -> dict[str, _T]:
         try:
             tables = [listing.rows() for listing in listings]
-        except _HIDDEN as error:
+        except errors.HIDDEN as error:
             log.info('skipped, not visible: %s', error)
             return {}
         return {identity: self.keep(row) for identity, row in self._stage.subjects(tables)}

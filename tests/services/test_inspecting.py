@@ -229,6 +229,40 @@ def test_all_schemas_of_xnat_are_read(documents: dict[str, bytes], tmp_path: Pat
         assert interface.inspect.schemas.look_for('stepId', 'arc:project')
 
 
+@pytest.mark.parametrize('which', ['', '/birn/birnprov'])
+@pytest.mark.parametrize(
+    ('reply', 'error'),
+    [
+        *((Reply(status), None) for status in (400, 403, 404, 500)),
+        (Reply(body=b'<html><body>'), None),
+        (Reply(silent=True), pyxnat.errors.NetworkError),
+        (Reply(503), pyxnat.errors.BusyError),
+    ],
+    ids=['400', '403', '404', '500', 'page', 'silent', '503'],
+)
+def test_schemas_are_hidden_only_if_the_server_refuses_them(
+    documents: dict[str, bytes], which: str, reply: Reply, error: type[Exception] | None
+) -> None:
+    names = ['xnat', 'birn/birnprov']
+    is_broken = True
+
+    def answer(request: Request) -> Reply:
+        name = request.uri.partition('?')[0].partition('schemas')[2].removesuffix('.xsd')
+        if is_broken and name == which:
+            return reply
+        return Reply(body=documents[name.strip('/')] if name else json.dumps(names).encode())
+
+    with ScriptedServer(answer) as server:
+        schemas = pyxnat.Interface(server.url, 'me', 'x', retries=0).manage.schemas
+        if error is None:
+            assert schemas.served() is None is schemas.served()
+            return
+        with pytest.raises(error):
+            schemas.served()
+        is_broken = False
+        assert schemas.served() is not None
+
+
 def test_a_server_before_1_7_returns_schemas_only_by_name(
     xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:

@@ -389,16 +389,49 @@ def test_values_of_a_field_take_two_requests_if_searches_can_be_cached(xnat, coh
         assert {'1.5', '3.0'} <= set(xnat.inspect.field_values('xnat:mrSessionData/fieldStrength'))
     assert [record.method for record in trace] == ['POST', 'GET']
 
-    def answer(request):
-        refused = request.method == 'GET'
-        return Reply(
-            404 if refused else 200,
-            answer_to_a_search(3, 'age'),
-            {'Set-Cookie': 'JSESSIONID=A; Path=/'},
-        )
 
-    with ScriptedServer(answer) as server:
-        assert len(pyxnat.Interface(server.url, 'me', 'secret').inspect.field_values(AGE)) == 3
+LISTED = {'Set-Cookie': 'JSESSIONID=A; Path=/'}
+
+
+def server_without_values(reply):
+    """Return a server that caches searches, and answers otherwise in place of their values."""
+    found = answer_to_a_search(3, 'age').replace(b'{"title"', b'{"ID": "cached_1", "title"')
+    return ScriptedServer(
+        lambda request: reply if 'cached_1' in request.uri else Reply(200, found, LISTED)
+    )
+
+
+@pytest.mark.parametrize(
+    'reply',
+    [
+        *(Reply(status, headers=LISTED) for status in (400, 403, 404, 405, 500)),
+        Reply(200, b'<html><body>Values</body></html>', LISTED),
+        Reply(200, b'{"ResultSet": {"Result": [{"other": "1"}]}}', LISTED),
+    ],
+    ids=lambda reply: f'{reply.status}-{len(reply.body)}',
+)
+def test_values_that_are_refused_come_from_the_search_itself(reply):
+    with server_without_values(reply) as server:
+        values = pyxnat.Interface(server.url, 'me', 'secret').inspect.field_values(AGE)
+        assert len(values) == 3 and server.count('POST') == 2 and server.count('GET') > 0
+
+
+@pytest.mark.parametrize(
+    ('reply', 'error'),
+    [
+        (Reply(silent=True), errors.NetworkError),
+        (Reply(200, b'{"ResultSet"', LISTED, length=200, close=True), errors.NetworkError),
+        (Reply(401), errors.AuthenticationError),
+        (Reply(503, headers=LISTED), errors.BusyError),
+    ],
+    ids=['silent', 'cut', '401', '503'],
+)
+def test_a_failure_of_network_or_login_is_no_refusal_of_values(reply, error):
+    with server_without_values(reply) as server:
+        interface = pyxnat.Interface(server.url, 'me', 'secret', retries=0)
+        with pytest.raises(error):
+            interface.inspect.field_values(AGE)
+        assert server.count('POST') == 1 or error is errors.AuthenticationError
 
 
 def test_an_unknown_type_or_field_is_an_error(xnat, cohort):

@@ -127,13 +127,16 @@ class Schemas:
     def served(self) -> Registry | None:
         """Return the types and fields of the server, `None` if it hides them.
 
-        One request for the list and one per document, once per Interface.
+        `None` offline, too, if they are not in the cache. One request for the list and one per
+        document, once per Interface.
         """
         if self._served is None:
             try:
                 names = self.available()
                 self._served = (Registry([self._fetch(name) for name in names]),)
-            except (errors.DatabaseError, ValueError):  # this login may not read them
+            except errors.OfflineError:  # they are not in the cache
+                return None
+            except (*errors.REFUSED, *errors.HIDDEN, ValueError):
                 self._served = (None,)
         return self._served[0]
 
