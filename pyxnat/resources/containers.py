@@ -16,7 +16,7 @@ from typing import Any, cast
 from .. import errors
 from ..errors import DataError, NetworkTimeout, NotFoundError, NotSupportedError
 from ..model import uris
-from ..tables.json_stream import parse_json
+from ..tables.json_stream import parse_item, parse_json
 from .base import Element
 from .host import Host
 from .hosted import Hosted
@@ -171,9 +171,7 @@ class ContainerRun(Hosted):
     def _fields(self) -> dict[str, Any]:
         uri = uris.with_query(self.uri, {'format': 'json'})
         body = self.connection.request(uri, expiration=0)
-        items = parse_json(body, dict, self.connection.server + uri).get('items') or [{}]
-        fields: dict[str, Any] = items[0].get('data_fields', {})
-        return fields
+        return parse_item(body, self.connection.server + uri)
 
     def status(self) -> str:
         """Return the status. One request.

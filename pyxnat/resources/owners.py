@@ -24,7 +24,7 @@ from .. import errors
 from ..cache import Moment, age_s
 from ..model import labels, uris
 from ..query.paths import read
-from ..tables.json_stream import parse_json, parse_result_set
+from ..tables.json_stream import parse_item, parse_result_set
 from ..tables.table import Row
 from .host import Host
 
@@ -390,8 +390,8 @@ class Owners:
             )
         except errors.NotFoundError:
             return
-        item = parse_json(body, dict, self.host.connection.server + element.uri)
-        owner = _field(item, 'image_session_ID')
+        fields = parse_item(body, self.host.connection.server + element.uri)
+        owner = str(fields.get('image_session_ID', ''))
         if owner and owner != self._session_id(element, now):
             message = (
                 f'reconstruction {element.path_name} belongs to session {owner}: its ID is unique '
@@ -489,11 +489,3 @@ def _is_certain(element: Element, level: str) -> bool:
         return element.listed is not None and age_s(element.listed.received, Moment.now()) < FRESH_S
     name = next(step.name for step in element.steps if step.level == level)
     return element.above.get(level, {}).get('ID') == name
-
-
-def _field(item: Any, name: str) -> str:
-    """Return a field of an item in XNAT's JSON, or the empty text."""
-    try:
-        return str(item['items'][0]['data_fields'].get(name, ''))
-    except (KeyError, IndexError, TypeError, AttributeError):
-        return ''

@@ -22,7 +22,7 @@ from ..model.rows import ListedRow
 from ..patterns import pattern
 from .csv_stream import Row, texts
 
-__all__ = ['ResultSet', 'iter_result_set', 'parse_json', 'parse_result_set']
+__all__ = ['ResultSet', 'iter_result_set', 'parse_item', 'parse_json', 'parse_result_set']
 
 _J = TypeVar('_J', dict[str, Any], list[Any])
 
@@ -91,6 +91,29 @@ def parse_json(body: bytes | str, wanted: type[_J], uri: str | None = None) -> _
             f'a JSON {wanted.__name__} was due: {body[:_BEGIN]!r}', uri=uri, remedy=_REMEDY
         )
     return value
+
+
+def parse_item(body: bytes | str, uri: str | None = None) -> dict[str, Any]:
+    """Return the fields of an item from its JSON document.
+
+    Parameters
+    ----------
+    body : bytes or str
+        The document: ``{"items": [{"data_fields": {…}, …}]}``.
+    uri : str, optional
+        Its URI, for error texts.
+
+    Raises
+    ------
+    UnexpectedAnswer
+        The document is not JSON, or not that of an item.
+    """
+    match parse_json(body, dict, uri):
+        case {'items': [{'data_fields': dict(fields)}, *_]}:
+            return fields
+    raise UnexpectedAnswer(
+        f'the fields of an item were due: {body[:_BEGIN]!r}', uri=uri, remedy=_REMEDY
+    )
 
 
 def iter_result_set(

@@ -6,6 +6,7 @@ import pytest
 
 from pyxnat import Interface, errors
 from pyxnat.server import serve
+from tests.support.faults import FaultProxy, says
 
 QC = {'assessors': 'xnat:qcManualAssessorData', 'xnat:qcManualAssessorData/pass': '1'}
 
@@ -238,6 +239,35 @@ def test_a_reconstruction_of_another_session_is_not_moved_by_default(xnat, fille
     )
     second.create(type='third')  # it has been moved
     assert second.attrs.get('type') == 'third'
+
+
+@pytest.mark.parametrize(
+    'body',
+    [
+        b'{}',
+        b'[]',
+        b'null',
+        b'{"items": []}',
+        b'{"items": [null]}',
+        b'{"items": {"0": {"data_fields": {}}}}',
+        b'{"items": [{"children": []}]}',
+        b'{"items": [{"data_fields": []}]}',
+        b'{"ResultSet": {"Result": []}}',
+    ],
+)
+def test_nothing_is_written_if_the_owner_of_a_reconstruction_stays_unknown(
+    server, filled, body, tmp_path
+):
+    with (
+        FaultProxy(server.url) as proxy,
+        Interface(proxy.url, server.user, server.password, tmp_path, retries=0) as interface,
+    ):
+        session = interface.select.project(filled.id()).subject('S2').experiment('E2')
+        proxy.applies = lambda method, uri: 'reconstructions/' in uri
+        proxy.faults.append(says(200, body, 'Content-Type: application/json'))
+        with pytest.raises(errors.UnexpectedAnswer, match='/reconstructions/'):
+            session.reconstruction(f'{filled.id()}_R').create(type='second')
+        assert proxy.faults == [] == proxy.writes
 
 
 @pytest.mark.parametrize('level', ['subject', 'experiment'])
