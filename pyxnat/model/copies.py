@@ -35,6 +35,8 @@ _XSI_TYPE = '{http://www.w3.org/2001/XMLSchema-instance}type'
 _MARKS = (_XSI_TYPE, '{http://www.w3.org/2001/XMLSchema-instance}schemaLocation')
 _PATHS = {row.plural: tuple(row.path_in_parent.split('/')) for row in LEVELS if row.path_in_parent}
 """Level -> the node that holds its items in a document, and the node of each."""
+_WITH_PROJECT = ('subjects', 'experiments')
+"""Levels whose items belong to a project; assessors follow their session."""
 _NESTED = {node: plural for plural, (_, node) in _PATHS.items()}
 _LISTS = frozenset(holder for holder, _ in _PATHS.values())
 _OWNER_IDS = tuple(dict.fromkeys(row.parent_field for row in LEVELS if row.parent_field))
@@ -90,6 +92,13 @@ class Item(NamedTuple):
     def label_in(self, project: str) -> str:
         """Return its label in a project that owns it or shares it."""
         return self.label if project == self.project else self.shares.get(project, self.label)
+
+    def is_in(self, project: str) -> bool:
+        """Whether a project owns or shares it, or the item that it is a part of.
+
+        The document of a subject also has sessions that other projects own.
+        """
+        return self.level not in _WITH_PROJECT or project in (self.project, *self.shares)
 
     @property
     def shares(self) -> dict[str, str]:

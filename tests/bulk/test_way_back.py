@@ -357,6 +357,81 @@ def test_shared_items_are_shared_again_or_noted(
     assert bool(reports[-1].notes) is not owner_first
 
 
+@pytest.mark.parametrize('label', ['S', 'GUEST'])
+@pytest.mark.parametrize('session_label', ['PET', 'GUEST_PET'])
+def test_items_that_are_shared_there_already_are_found(
+    xnat: pyxnat.Interface,
+    dest: pyxnat.Interface,
+    project: Any,
+    session: Any,
+    folder: Path,
+    label: str,
+    session_label: str,
+) -> None:
+    guest = xnat.select.project(f'{project.id()}_SH').create()
+    copy = dest.select.project(guest.id()).create()  # so that the first upload shares into it
+    session.parent().share(guest.id(), label)
+    session.share(guest.id(), session_label)
+    for name in (project.id(), guest.id(), guest.id()):
+        xnat.select.project(name).download(folder / name).check()
+        dest.select.project(name).upload(folder / name).check()
+    assert (copy.subjects().get('label'), copy.experiments().get('label')) == (
+        [label],
+        [session_label],
+    )
+
+
+def test_an_item_that_became_the_projects_own_is_completed(
+    xnat: pyxnat.Interface, dest: pyxnat.Interface, project: Any, session: Any, folder: Path
+) -> None:
+    guest = xnat.select.project(f'{project.id()}_SH').create()
+    session.parent().share(guest.id(), 'GUEST')
+    session.share(guest.id(), 'GUEST_PET')
+    guest.download(folder).check()
+    copy = dest.select.project(guest.id())
+    for _ in range(2):
+        copy.upload(folder).check()
+        scan = copy.subject('GUEST').experiment('GUEST_PET').scan('1')
+        assert scan.attrs.get('type') == session.scan('1').attrs.get('type')
+        scan.delete()
+
+
+@pytest.mark.parametrize('name', ['gender', 'yob', 'group'])
+@pytest.mark.parametrize('owner', ['own', 'shared'])
+def test_nothing_is_stored_below_a_subject_with_other_values(
+    xnat: pyxnat.Interface,
+    dest: pyxnat.Interface,
+    project: Any,
+    session: Any,
+    folder: Path,
+    owner: str,
+    name: str,
+) -> None:
+    values = {'gender': ('female', 'male'), 'yob': ('1950', '1930'), 'group': ('a', 'b')}[name]
+    session.parent().attrs.set(name, values[0])
+    other = dest.select.project(project.id()).create()
+    person = other.subject('S').create(**{name: values[1]})
+    target = other
+    if owner == 'shared':
+        guest = xnat.select.project(f'{project.id()}_SH').create()
+        session.parent().share(guest.id(), 'S')
+        guest.subject('S').experiment('OWN').create(experiments='xnat:mrSessionData')
+        target = dest.select.project(guest.id())
+        guest.download(folder).check()
+    else:
+        project.download(folder).check()
+    report = target.upload(folder)
+    assert {type(failure.error) for failure in report.failed} == {errors.DuplicateError}
+    assert person.experiments().get() == []
+    assert person.attrs.get(name) == values[1]
+    if owner == 'own':
+        target.upload(folder, overwrite=True).check()
+        assert person.attrs.get(name) == values[0]
+        assert person.experiments().get('label') == ['PET']
+    else:
+        assert target.subjects().get() == target.experiments().get() == []
+
+
 def test_a_project_of_n_subjects_takes_a_document_for_each(
     xnat: pyxnat.Interface, project: Any, folder: Path
 ) -> None:

@@ -95,7 +95,7 @@ class Restorer:
         is_written = root is not None and there is None
         # The document of a project has no subjects.
         is_known = self._target.level.plural != 'projects' or there is None
-        of_there = _by_label(there)
+        of_there = self._by_label(there)
 
         def restore(pair: tuple[Item, Any]) -> None:
             item, element = pair
@@ -160,6 +160,17 @@ class Restorer:
     def _child(self, element: Any, item: Item) -> Any:
         return getattr(element, level(item.level).singular)(self._label(item))
 
+    def _by_label(self, there: Item | None) -> dict[tuple[str, str], Item]:
+        """Return the items below one at the destination, by their labels in its project."""
+        first = self._target.steps[0]
+        if there is None or first.level != 'projects':
+            return {(below.level, below.label): below for below in (there.below if there else ())}
+        return {
+            (below.level, below.label_in(first.name)): below
+            for below in there.below
+            if below.is_in(first.name)
+        }
+
     def _label(self, item: Item) -> str:
         """Return the label of an item in the project that it was downloaded from."""
         return item.label_in(self._project)
@@ -171,10 +182,7 @@ class Restorer:
         download folder is uploaded, its items are those with files there, and those without any
         file below an element that is there as a whole.
         """
-        if item.level in ('subjects', 'experiments') and self._project not in (
-            item.project,
-            *item.shares,
-        ):
+        if not item.is_in(self._project):
             return False
         name = self._name(item)
         if name in self._seen or item.level == 'projects':
@@ -218,13 +226,13 @@ class Restorer:
         written : bool
             Whether the document of the session above had it.
         """
-        if self._is_of_others(item) and self._share_from_owner(item, element, there):
-            if item.level != 'subjects':
-                return
-        elif not self._restore(item, element, there, owner, written):
+        shared = self._restore_shared(item, element, there) if self._is_of_others(item) else None
+        if shared is not None and item.level != 'subjects':
+            return
+        if not (self._restore(item, element, there, owner, written) if shared is None else shared):
             return
         identity = there.id if there else str(element.row.get('ID', ''))
-        of_there = _by_label(there)
+        of_there = self._by_label(there)
         for below in item.below:
             if self._is_wanted(below):
                 self._restore_all(
@@ -263,18 +271,19 @@ class Restorer:
     def _complete(self, item: Item, element: Any, there: Item, owner: str) -> None:
         """Write the fields that an existing item lacks.
 
-        If fields have other values and are not overwritten, that is a failure, and none is written;
-        the items below can be restored all the same.
+        If fields have other values and are not overwritten, that is a failure, and none is written.
+        The items below can be restored all the same, but not those of a subject: it may be another
+        person.
         """
-        wanted = values_of(copy_document(item, scans=(), name=there.id))
-        missing, other = differences(wanted, values_of(copy_document(there, scans=())))
+        missing, other = _fields(item, there)
         if other and not self._overwrite:
-            problem = (
-                f'{", ".join(other[:_SHOWN])} exists with another value, and was left as it is'
-            )
             error = errors.DuplicateError(
-                problem, uri=element.uri, remedy='Replace it with overwrite=True.'
+                f'{", ".join(other[:_SHOWN])} exists with another value, and was left as it is',
+                uri=element.uri,
+                remedy='Replace it with overwrite=True.',
             )
+            if item.level == 'subjects':
+                raise error
             self._pool.add_failure(element.uri, error)
         elif missing or other:
             document = copy_document(item, session=owner, scans=(), name=there.id)
@@ -335,33 +344,56 @@ class Restorer:
             and item.project != self._project
         )
 
-    def _share_from_owner(self, item: Item, element: Any, there: Item | None) -> bool:
-        """Share an item from the project that owns it; return whether it exists there.
+    def _restore_shared(self, item: Item, element: Any, there: Item | None) -> bool | None:
+        """Share an item from the project that owns it.
 
-        If it does not, it becomes the target's own, and a note says so.
+        Returns
+        -------
+        bool or None
+            Whether those below it can be restored; `None` if that project does not have it: then
+            it becomes the target's own.
         """
-        if there is not None:
-            return True
         original = getattr(self._host.select.project(item.project), level(item.level).singular)(
             item.label
         )
         try:
-            if self._is_project(item.project) and original.exists():
+            if there is not None and there.project == self._target.path_name:
+                return None
+            if there is None and not (self._is_project(item.project) and original.exists()):
+                self._pool.report.add_note(
+                    f'{element.uri} was shared from {item.project}, where it is not: it was '
+                    f'created in {self._target.path_name}'
+                )
+                return None
+            self._check_same(item, there or self._present(original), original)
+            if there is None:
                 original.share(self._target.path_name, self._label(item))
-                return True
         except errors.DatabaseError as error:
             self._pool.add_failure(element.uri, error)
-            return True
-        self._pool.report.add_note(
-            f'{element.uri} was shared from {item.project}, where it is not: it was created in '
-            f'{self._target.path_name}'
-        )
-        return False
+            self.failed[element.uri] = error
+            return False
+        return True
+
+    def _check_same(self, item: Item, owned: Item | None, original: Any) -> None:
+        """Raise DuplicateError if another project has other values in the fields of an item."""
+        other = _fields(item, owned)[1] if owned is not None else []
+        if other:
+            raise errors.DuplicateError(
+                f'{", ".join(other[:_SHOWN])} has another value there',
+                uri=original.uri,
+                remedy=f'Correct it in {item.project}, which owns it.',
+            )
 
     def _is_project(self, name: str) -> bool:
         if name not in self._projects:
             self._projects[name] = bool(self._host.select.project(name).exists())
         return self._projects[name]
+
+
+def _fields(item: Item, there: Item) -> tuple[list[str], list[str]]:
+    """Return the fields that an item lacks at the destination, and those with other values."""
+    wanted = values_of(copy_document(item, scans=(), name=there.id))
+    return differences(wanted, values_of(copy_document(there, scans=())))
 
 
 def _names(above: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
@@ -372,7 +404,3 @@ def _names(above: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
         if name and row.layout_doc:
             in_session = 'experiments' in row.parents
             yield (row.plural, session, name) if in_session else (row.plural, name)
-
-
-def _by_label(item: Item | None) -> dict[tuple[str, str], Item]:
-    return {(below.level, below.label): below for below in (item.below if item else ())}
