@@ -179,12 +179,13 @@ class Folder:
     def put_exact(self, uri: str, document: bytes) -> None:
         """Give an item exactly the fields of a document, and create it if it is missing.
 
-        XNAT itself merges documents: no request can take a custom variable away.
+        XNAT itself merges documents: no request can take a custom variable away. The label of the
+        document may have any characters, and replaces the one before.
 
         Parameters
         ----------
         uri : str
-            URI of the item, by labels.
+            URI of the item, by IDs.
         document : bytes
             Its document, without the items below it.
 

@@ -15,6 +15,8 @@ __all__ = ['EXACT', 'FILES', 'Context', 'OwnFiles']
 EXACT = 'pyxnat.exact'
 """Key of the WSGI environment of a request whose document replaces all fields of its item.
 
+Its label, too, which may have any characters: XNAT gives such labels to items that it has.
+
 For mirrors, in their own process: no request over a network can set it, because keys made of
 headers begin with ``HTTP_``.
 """

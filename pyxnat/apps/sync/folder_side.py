@@ -20,11 +20,22 @@ from ...model.rows import size_of
 from ...model.xml import parse_xml
 from ...resources.base import class_of
 from .file_rows import FileRow, Files
-from .parts import LABEL, PARENT, Part, Resource, shares_of, uri_below_session
+from .parts import (
+    LABEL,
+    PARENT,
+    Part,
+    Resource,
+    shares_of,
+    temporary_label,
+    uri_below_session,
+)
 from .sides import XML, Side, forms_of, names_session, uri_of_unit
 from .state import Unit
 
 __all__ = ['FolderSide']
+
+_LABEL = '/@label'
+"""Path of the label in a document."""
 
 
 class FolderSide(Side):
@@ -167,9 +178,8 @@ class FolderSide(Side):
         """
         of_theirs = {path for path, text in values.items() if theirs.values.get(path) == text}
         place = ours if values.get(PARENT) == ours.values.get(PARENT) else theirs
-        if LABEL in values:
-            place = place.with_label(values[LABEL])
-        self._put(place._replace(item=theirs.item), keep_fields(_document(theirs), of_theirs))
+        document = _document(theirs._replace(label=values.get(LABEL, theirs.label)))
+        self._put(place, keep_fields(document, of_theirs | {_LABEL}))
         rest = keep_fields(_document(ours), set(values) - of_theirs)
         self.interface.connection.request(place.uri, 'PUT', rest, XML)
 
@@ -321,8 +331,14 @@ class FolderSide(Side):
         """
         owner = part.parent.rpartition('/')[2] if names_session(part) else ''
         document = copy_document(part.item, session=owner, name=name, scans=())
-        uri = f'{part.uri.rpartition("/")[0]}/{uris.quote(name)}'
-        self.interface.connection.request(uri, 'PUT', document, XML)
+        if not level(part.level).has_label:
+            uri = f'{part.uri.rpartition("/")[0]}/{uris.quote(name)}'
+            self.interface.connection.request(uri, 'PUT', document, XML)
+            return
+        root = parse_xml(document)
+        root.set('label', name)
+        place = f'{part.uri.rpartition("/")[0]}/{temporary_label(part.id)}'
+        self._put(part._replace(uri=place), etree.tostring(root))
 
     def change_id(self, before: str, after: str) -> None:
         """Give an item the accession ID that it has at the server.
@@ -337,8 +353,10 @@ class FolderSide(Side):
 
 
 def _document(part: Part, scans: Iterable[str] = ()) -> bytes:
-    """Return the document of a part with the ID that it has at the remote."""
+    """Return the document of a part with the ID and label that it has at the remote."""
     owner = part.parent.rpartition('/')[2] if level(part.level).parent_field else ''
     root = parse_xml(copy_document(part.item, session=owner, scans=scans))
     root.set('ID', part.id)
+    if level(part.level).has_label:
+        root.set('label', part.label)
     return etree.tostring(root, xml_declaration=True, encoding='UTF-8')

@@ -67,8 +67,8 @@ class Part(NamedTuple):
     id: str
     label: str
     uri: str
-    """URI below the project, for a PUT of its document: its label below IDs, since the labels of
-    the items above may be of other ones on the other side."""
+    """URI below the project, by IDs: a label may be that of another item on the other side, and
+    XNAT finds none by a label of other characters than those of new ones."""
     values: dict[str, str]
     """Path of each field to its text, with `LABEL`, `PARENT` and `PROJECT`."""
     item: Item
@@ -92,10 +92,6 @@ class Part(NamedTuple):
         """Return the part at its place in another project."""
         rest = self.uri.removeprefix(uri_of_project(self.project))
         return self._replace(uri=f'{uri_of_project(project)}{rest}')
-
-    def with_label(self, label: str) -> Part:
-        """Return the part at the place of another label."""
-        return self._replace(uri=uris.join(uris.parent(self.uri), uris.quote(label)))
 
     @property
     def id_uri(self) -> str:
@@ -376,9 +372,7 @@ def without_temporary_labels(
         before = base.get(key, {}).get(LABEL)
         is_taken_here = key in ours and ours[key].label == part.id
         if before is not None and part.label == temporary_label(part.id) and not is_taken_here:
-            uri = uris.join(part.uri.rpartition('/')[0], uris.quote(before))
-            values = {**part.values, LABEL: before}
-            found[key] = part._replace(label=before, uri=uri, values=values)
+            found[key] = part._replace(label=before, values={**part.values, LABEL: before})
     return found
 
 
@@ -399,12 +393,10 @@ def _parts(item: Item, above: Part | None, project: str, steps: tuple[str, ...])
     }
     if row.has_label:  # scans are shared with their session
         values |= {f'{SHARE}{other}': text for other, text in item.own_shares.items()}
-    home = uri_of_project(project)
-    if item.level != 'projects':
-        home = uris.join(home, *steps, item.level, uris.quote(name))
+    inner = () if item.level == 'projects' else (*steps, item.level, uris.quote(item.id))
+    home = uris.join(uri_of_project(project), *inner)
     part = Part(key, item.level, item.id, name, home, values, item)
     yield part
-    inner = () if item.level == 'projects' else (*steps, item.level, uris.quote(item.id))
     for below in item.below:
         yield from _parts(below, part, project, inner)
 

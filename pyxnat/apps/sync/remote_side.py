@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from ... import errors
 from ...model import uris
 from ...model.copies import copy_document, keep_fields, read_item
+from ...model.labels import check_label, needs_id, why_not_new
 from ...model.levels import level
 from ...resources.base import class_of
 from .file_rows import FileRow, file_row
-from .parts import FORM, LABEL, PARENT, PROJECT, SHARE, Part, parts_of
+from .parts import (
+    FORM,
+    LABEL,
+    PARENT,
+    PROJECT,
+    SHARE,
+    Part,
+    parts_of,
+    temporary_label,
+    uri_of_project,
+)
 from .sides import XML, Side, names_session, uri_of_share
 
 __all__ = ['RemoteSide']
@@ -26,6 +37,14 @@ class RemoteSide(Side):
     def create(self, part: Part, owner: str) -> str:
         """Create an item; return its accession ID, or the ID of a scan. One request.
 
+        One more for a label that only a rename gives; if that fails, the item has a temporary one
+        until the next push.
+
+        Raises
+        ------
+        ProgrammingError
+            No request gives an item its label.
+
         Parameters
         ----------
         part : Part
@@ -34,9 +53,17 @@ class RemoteSide(Side):
             ID of the item above at the server.
         """
         document = copy_document(part.item, session=owner if names_session(part) else '', scans=())
-        answer = self.interface.connection.request(part.uri, 'PUT', document, XML)
+        is_refused = level(part.level).has_label and why_not_new(part.level, part.label)
+        label = part.label
+        if is_refused:
+            check_label(level(part.level).singular, label, part.uri)
+            label = temporary_label(part.id)
+        uri = uris.join(part.uri.rpartition('/')[0], uris.quote(label))
+        answer = self.interface.connection.request(uri, 'PUT', document, XML)
         found = answer.decode('utf-8', 'replace').strip().rpartition('/')[2]
         name = found if level(part.level).has_label and found else part.id
+        if is_refused:
+            self.rename(part._replace(key=f'{part.level}/{name}'), part.label)
         above = f'experiments/{owner}/' if level(part.level).is_part else ''
         self.put_forms(f'{above}{part.level}/{name}', {}, part.values)
         return name
@@ -44,7 +71,8 @@ class RemoteSide(Side):
     def namesake(self, part: Part) -> Part | None:
         """Return the item that has the label of a new one in its project, which may share it.
 
-        A PUT would change that item, or move it. One request.
+        A PUT would change that item, or move it. One request; a listing more for a label by which
+        XNAT finds none.
 
         Parameters
         ----------
@@ -53,9 +81,14 @@ class RemoteSide(Side):
         """
         if not level(part.level).has_label:
             return None
-        project = '/'.join(part.uri.split('/')[:4])
         top = 'subjects' if part.level == 'subjects' else 'experiments'
-        uri = uris.join(project, top, uris.quote(part.label))
+        place, name = uris.join(uri_of_project(part.project), top), part.label
+        if needs_id(part.level, name):
+            rows = self._rows(place, columns='ID,label')
+            name = next((row['ID'] for row in rows if row['label'] == name), '')
+            if not name:
+                return None
+        uri = uris.join(place, uris.quote(name))
         try:
             document = self.interface.connection.request(f'{uri}?format=xml')
         except errors.NotFoundError:
@@ -124,19 +157,6 @@ class RemoteSide(Side):
         document = self.interface.connection.request(f'{uri}?format=xml')
         return any(item.project == project for item in read_item(document, 'subjects').below)
 
-    def rename(self, part: Part, label: str) -> None:
-        """Give an item of the server another label. One request.
-
-        Parameters
-        ----------
-        part : Part
-            The item.
-        label : str
-            The label.
-        """
-        uri = uris.with_query(part.id_uri, {'label': label})
-        self.interface.connection.request(uri, 'PUT')
-
     def share(self, key: str, above: str, project: str, label: str) -> None:
         """Share an item into a project. One request.
 
@@ -184,9 +204,9 @@ class RemoteSide(Side):
                 uri=place.uri,
                 remedy='Move it at the server, then pull.',
             )
-        project = '/'.join(place.uri.split('/')[:4])
-        uri = uris.join(project, 'subjects', uris.quote(owner), 'experiments')
-        uri = f'{uri}/{uris.quote(place.label)}'
+        name = place.id if needs_id(place.level, place.label) else place.label
+        home = uris.join(uri_of_project(place.project), 'subjects', uris.quote(owner))
+        uri = uris.join(home, place.level, uris.quote(name))
         document = keep_fields(copy_document(place.item, scans=()), ())
         self.interface.connection.request(uri, 'PUT', document, XML)
         return uri

@@ -16,7 +16,7 @@ from .decisions import LABEL_TAKEN, SHARE_NEEDED
 from .file_rows import FileRow, Files, version_path
 from .folder_side import FolderSide
 from .moves import is_below
-from .parts import LABEL, PARENT, PROJECT, SHARE, Part, uri_of_project, with_own_labels
+from .parts import LABEL, PARENT, PROJECT, SHARE, Part, with_own_labels
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -228,15 +228,12 @@ class Resolver:
 
     def _rename(self, part: Part, name: str, label: str) -> None:
         """Give an item another label in its own project, or in one that shares it."""
-        own = part.project
-        project = own if name == LABEL else name.removeprefix(SHARE)
-        place = part.uri.rpartition('/')[0].removeprefix(uri_of_project(own))
-        fresh = self._free_name(f'{uri_of_project(project)}{place}', part.level, label)
+        project = part.project if name == LABEL else name.removeprefix(SHARE)
+        fresh = free_name(label, lambda name: bool(self._side.holder(part, project, name)))
         if name != LABEL:
             self._side.put_shares(part, {**part.values, name: fresh})
             return
-        element = class_of(level(part.level).singular)(part.id_uri, self._local)
-        element.attrs.set('label', fresh)
+        self._side.rename(part, fresh)
 
     def _resolve_share(self, conflict: Conflict, take: Take) -> None:
         """End the conflict of a subject whose shares were changed here: they are pulled again.
@@ -266,8 +263,7 @@ class Resolver:
         if twin is None:
             self._keep_item(conflict)
             return 'remote'
-        element = class_of(level(twin.level).singular)(twin.uri, self._local)
-        element.attrs.set('label', self._free_label(twin))
+        self._side.rename(twin, self._free_label(twin))
         return 'both'
 
     def _keep_file(self, conflict: Conflict) -> None:
@@ -294,14 +290,13 @@ class Resolver:
         self._side.copy(part, self._free_label(part))
 
     def _free_label(self, part: Part) -> str:
-        """Return a label that no item of the folder has."""
-        label = part.values.get(LABEL, part.label)
-        return self._free_name(part.uri.rpartition('/')[0], part.level, label)
-
-    def _free_name(self, above: str, plural: str, label: str) -> str:
-        kind = class_of(level(plural).singular)
+        """Return a label that no item of its project has, or an ID that no scan has."""
+        if level(part.level).has_label:
+            label = part.values.get(LABEL, part.label)
+            return free_name(label, lambda name: bool(self._side.holder(part, part.project, name)))
+        above, kind = part.uri.rpartition('/')[0], class_of(level(part.level).singular)
         return free_name(
-            label, lambda name: kind(f'{above}/{uris.quote(name)}', self._local).exists()
+            part.id, lambda name: kind(f'{above}/{uris.quote(name)}', self._local).exists()
         )
 
     # -- items that were created on both sides

@@ -208,6 +208,19 @@ class Side:
             return None
         return read_item(document, 'subjects').project
 
+    def rename(self, part: Part, label: str) -> None:
+        """Give an item another label, of any characters. One request.
+
+        Parameters
+        ----------
+        part : Part
+            The item.
+        label : str
+            The label.
+        """
+        uri = uris.with_query(part.id_uri, {'label': label})
+        self.interface.connection.request(uri, 'PUT')
+
     def move_subject(self, unit: Unit, project: str) -> None:
         """Move a subject to another project. A listing, and two requests for each item.
 

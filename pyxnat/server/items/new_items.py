@@ -64,7 +64,8 @@ class NewItems(Writer):
         Conflict
             If an ID or label is in use.
         ExpectationFailed
-            If a type is missing, or a label or ID has invalid characters.
+            If a type is missing, or an ID has invalid characters. A label may have any, as an
+            item of XNAT can be renamed to it.
         BadRequest
             For invalid values.
         """
@@ -79,7 +80,6 @@ class NewItems(Writer):
         document = parse_item(self.model, one.document)
         has_label = level(one.where).has_label
         if has_label:
-            check_label(one.name)
             check_label(one.id, 'ID')
         else:
             self.check_part_name(one.where, one.name)

@@ -236,7 +236,8 @@ class Writer(Sharing):
             self._check_part_is_free(where, text, parent)
             row = self._insert(where, xsi_type, text, None, project, parent.pk, document)
         else:
-            check_label(text)
+            if not document.exact:
+                check_label(text)
             self._check_label_is_free(where, project, text)
             if where == 'subject' and any(level == 'experiment' for level, _ in document.children):
                 raise BadRequest(

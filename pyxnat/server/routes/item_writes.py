@@ -345,7 +345,7 @@ def _change(
         level(row.level).has_label
         and wanted
         and wanted != row.label
-        and not (document.from_xml and row.level == 'subject')
+        and not (document.from_xml and (row.level == 'subject' or document.exact))
     ):
         if document.from_xml:
             raise BadRequest(

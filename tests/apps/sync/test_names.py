@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 import pyxnat
+from pyxnat.apps.sync.resolver import free_name
+from pyxnat.model import uris
 
 from .test_pull import MR, content, pulled
 
@@ -99,7 +101,7 @@ def test_a_deletion_outside_of_the_wanted_files_is_remembered(
 
 
 def rename(item: Any, label: str) -> None:
-    item.attrs.set('label', label)
+    item.connection.request(uris.with_query(item.uri, {'label': label}), 'PUT')
 
 
 @pytest.mark.sample(3)
@@ -134,3 +136,115 @@ def test_labels_that_change_places_take_one_pull(
     assert content(mirror.local, project.id()) == content(xnat, project.id())
     assert mirror.status() == ([], [], [])
     assert len(set(ids)) == count
+
+
+LABELS = ['sub-01.a', 'a b', 'Ünï', 'a#1, [2]']
+STRANGE = [*LABELS, 'a%20b', 'a/b;c', "it's"]
+
+
+def item_at(xnat: pyxnat.Interface, project: str, kind: str) -> Any:
+    """Return the subject S, its session E or the assessor A, by their IDs."""
+    subject = xnat.select.project(project).subject('S')
+    session = subject.experiment('E')
+    if kind == 'subjects':
+        return xnat.select(f'/subjects/{subject.id()}')
+    home = f'/experiments/{session.id()}'
+    return xnat.select(
+        home if kind == 'experiments' else f'{home}/assessors/{session.assessor("A").id()}'
+    )
+
+
+def filled(project: Any) -> None:
+    """Create a subject with a session, an assessor and files."""
+    session = project.subject('S').experiment('E')
+    session.create(experiments=MR)
+    session.assessor('A').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '0'}
+    )
+    for item in (project.subject('S'), session):
+        item.resource('R').file('a.txt').put(b'a')
+
+
+def is_equal(mirror: pyxnat.Mirror, xnat: pyxnat.Interface, name: str) -> bool:
+    assert content(mirror.local, name) == content(xnat, name)
+    assert mirror.status() == ([], [], [])
+    return True
+
+
+@pytest.mark.sample(3)
+@pytest.mark.parametrize('label', STRANGE)
+@pytest.mark.parametrize('kind', ['subjects', 'experiments', 'assessors'])
+def test_labels_that_a_rename_gives_are_pulled_and_pushed(
+    mirror: pyxnat.Mirror,
+    xnat: pyxnat.Interface,
+    project: Any,
+    kind: str,
+    label: str,
+    tmp_path: Path,
+) -> None:
+    filled(project)
+    name = project.id()
+    pulled(mirror, f'/projects/{name}')
+    item, mine = item_at(xnat, name, kind), item_at(mirror.local, name, kind)
+    rename(item, label)
+    field = 'group' if kind == 'subjects' else 'xnat:experimentData/note'
+    mine.attrs.set(field, 'mine')
+    pulled(mirror)
+    assert mirror.push().failed == [] and item.attrs.get(field) == 'mine'
+    assert is_equal(mirror, xnat, name)
+    item.attrs.set(field, 'theirs')
+    pulled(mirror)
+    assert is_equal(mirror, xnat, name)
+    rename(mine, 'mine.2')
+    assert mirror.push().failed == []
+    assert is_equal(mirror, xnat, name)
+    assert xnat.select(item.uri.removeprefix('/data')).label() == 'mine.2'
+    with pyxnat.Mirror(tmp_path / 'other', remote=xnat) as fresh:
+        pulled(fresh, f'/projects/{name}')
+        assert is_equal(fresh, xnat, name)
+
+
+@pytest.mark.sample(3)
+@pytest.mark.parametrize('label', LABELS)
+def test_new_items_get_labels_that_only_a_rename_gives(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, project: Any, label: str
+) -> None:
+    project.subject('OLD').create()
+    name = project.id()
+    pulled(mirror, f'/projects/{name}')
+    filled(mirror.local.select.project(name))
+    mine = [item_at(mirror.local, name, kind) for kind in ('assessors', 'experiments', 'subjects')]
+    for number, item in enumerate(mine):
+        rename(item, f'{label}{number}')
+    assert mirror.push().failed == []
+    assert {one.label() for one in project.subjects()} == {'OLD', f'{label}2'}
+    assert is_equal(mirror, xnat, name)
+    assert mirror.push().ok == []
+
+
+@pytest.mark.sample(3)
+@pytest.mark.parametrize('label', LABELS[:3])
+@pytest.mark.parametrize('kind', ['subjects', 'experiments', 'assessors'])
+def test_both_versions_of_an_item_with_any_label_are_kept(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, project: Any, kind: str, label: str
+) -> None:
+    filled(project)
+    name = project.id()
+    item = item_at(xnat, name, kind)
+    rename(item, label)
+    pulled(mirror, f'/projects/{name}')
+    field = 'group' if kind == 'subjects' else 'xnat:experimentData/note'
+    item.attrs.set(field, 'theirs')
+    mirror.local.select(item.uri.removeprefix('/data')).attrs.set(field, 'mine')
+    mirror.pull()
+    mirror.resolve(mirror.conflicts(), 'both')
+    pulled(mirror)
+    assert mirror.push().failed == []
+    assert is_equal(mirror, xnat, name)
+    found = {
+        values['@label']: values['/@group' if kind == 'subjects' else '/note']
+        for items, _ in content(xnat, name).values()
+        for key, values in items.items()
+        if key.startswith(f'{kind}/') and key.count('/') == 1
+    }
+    assert found == {label: 'theirs', free_name(label, lambda name: False): 'mine'}
