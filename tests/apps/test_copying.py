@@ -101,6 +101,43 @@ def test_a_changed_subject_alone_is_copied_again(
     assert other.requests < 20, other
 
 
+SESSIONS = {
+    'all': lambda study, other: study.experiments(),
+    'some': lambda study, other: study.subjects().experiments('S2*'),
+    'one': lambda study, other: study.subject('S2').experiment('S2_MR'),
+    'shared': lambda study, other: other,
+}
+
+
+@pytest.mark.parametrize('selection', SESSIONS)
+@pytest.mark.parametrize('change', ['none', 'file', 'field', 'assessor', 'deleted there'])
+@pytest.mark.sample(2)
+def test_a_changed_session_alone_is_copied_again(
+    study: Any, target: Any, tmp_path: Path, selection: str, change: str
+) -> None:
+    other = study.host.select.project(f'{study.id()}_SHARING').create()
+    session = study.subject('S2').experiment('S2_MR')
+    for name in ('S1', 'S2'):
+        study.subject(name).experiment(f'{name}_MR').share(other.id())
+    study.subject('S1').experiment('S1_PET').create(experiments='xnat:petSessionData')
+    target.create()
+    source = SESSIONS[selection](study, other)
+    first = copy_items(source, target, state=tmp_path / 'state').check()
+    if change == 'file':
+        session.scan('1').resource('NIFTI').file('b.nii').put(b'new')
+    elif change == 'field':
+        session.scan('1').attrs.set('note', 'new')
+    elif change == 'assessor':
+        session.assessor('S2_QC').delete()
+    elif change == 'deleted there':
+        target.subject('S2').experiment('S2_MR').delete()
+    report = copy_items(source, target, state=tmp_path / 'state').check()
+    expected = [] if change == 'none' else [session.id()]
+    assert [uri.rpartition('/')[2] for uri in report.ok] in (expected, ['S2_MR'] * len(expected))
+    assert len(report.ok + report.skipped) == len(first.ok)
+    assert target.subject('S2').experiment('S2_MR').scan('1').exists()
+
+
 def test_a_second_run_asks_for_the_listings_alone(
     study: Any, target: Any, tmp_path: Path, xnat: pyxnat.Interface
 ) -> None:

@@ -23,6 +23,7 @@ from ...resources.collection import Collection
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.isolation import is_fatal
+from .marks import elements_with_marks, mark_of
 from .stage import refresh
 from .state import CopiedId, CopyState, Unit, open_state
 
@@ -30,8 +31,6 @@ __all__ = ['CopyReport', 'copy_items']
 
 _LEVELS = ('projects', 'subjects', 'experiments')
 _WITH_ID = ('subjects', 'experiments', 'assessors')
-_PROJECT_MARK = 'xnat:projectData/meta/last_modified'
-"""Moves with the fields and resources of a project, not with its subjects (measured on 1.8.11)."""
 _ACCESS = ('private', 'protected', 'public')
 """Access of other users to a project, least first."""
 _SHOWN = 5
@@ -88,14 +87,14 @@ def copy_items(
         must exist.
     state : path, optional
         Folder that keeps the state, so that a run after an interruption does the rest, and a later
-        one copies only the subjects that have changed. Needs room for the files of `jobs` subjects.
-        Default: a temporary folder.
+        one copies only the subjects or sessions that have changed. Needs room for the files of
+        `jobs` of them. Default: a temporary folder.
     overwrite : bool
         Whether to replace fields and files that differ at the destination; otherwise they are
         failures.
     again : bool
-        Whether to copy subjects that have not changed since the last run, too. XNAT marks no
-        change of a file that keeps its size.
+        Whether to copy what has not changed since the last run, too. XNAT marks no change of a file
+        that keeps its size.
     jobs : int
         Number of subjects or sessions in parallel; of requests, if there is only one.
     dry_run : bool
@@ -131,10 +130,11 @@ def copy_items(
         open_state(folder, _places(source, target)) as known,
     ):
         parts = list(_parts(source, target.host))
-        there = _subjects_there(target, known)
+        there = _ids_there(target, known, {part.element.level.plural for part in parts})
         todo = []
         for part in parts:
-            if again or not (known.is_done(part.unit) and part.element.id() in there):
+            key = (part.element.level.plural, part.element.id())
+            if again or not (known.is_done(part.unit) and key in there):
                 todo.append(part)
             else:
                 report.add_skipped(part.unit.uri)
@@ -153,17 +153,22 @@ def copy_items(
     return report
 
 
-def _subjects_there(target: Any, known: CopyState) -> set[str]:
-    """Return the source IDs of the copied subjects that the destination still has."""
-    if not known.ids:
-        return set()
-    try:
-        present = {row['ID'] for row in target.subjects().rows(['ID'])}
-    except errors.NotFoundError:
-        present = set()
-    return {
-        row.source for row in known.ids.values() if row.level == 'subjects' and row.dest in present
-    }
+def _ids_there(target: Any, known: CopyState, levels: Iterable[str]) -> set[tuple[str, str]]:
+    """Return level and source ID of the copied items that the destination still has.
+
+    One request for each level of which some were copied.
+    """
+    found: set[tuple[str, str]] = set()
+    for plural in levels:
+        copied = {row.dest: key for key, row in known.ids.items() if row.level == plural}
+        try:
+            present = (
+                {row['ID'] for row in getattr(target, plural)().rows(['ID'])} if copied else {}
+            )
+        except errors.NotFoundError:
+            present = {}
+        found |= {key for dest, key in copied.items() if dest in present}
+    return found
 
 
 def _check_places(source: Any, target: Any) -> None:
@@ -206,16 +211,18 @@ def _parts(source: Any, dest: Interface) -> Iterator[_Part]:
     if source.level.plural == 'projects':
         sessions = list(source.experiments().with_columns('subject_ID'))
         _check_types(sessions, dest)
-        subjects = list(source.subjects().with_columns('last_modified'))
+        subjects = elements_with_marks(source.subjects())
         yield from map(_marked, subjects)
-        there = {subject.id() for subject in subjects}
-        for session in sessions:
-            if session.attrs.get('subject_ID') not in there:  # shared without its subject
-                yield _Part(session, Unit(session.uri, ''))
+        there = {subject.id() for subject, _ in subjects}
+        alone = {one.id() for one in sessions if one.attrs.get('subject_ID') not in there}
+        if alone:  # shared without their subjects
+            marked = elements_with_marks(source.experiments())
+            yield from (_marked(pair) for pair in marked if pair[0].id() in alone)
         return
-    elements = [source] if isinstance(source, Element) else list(_marks(source))
-    sessions = elements if source.level.plural == 'experiments' else []
-    _check_types(sessions, dest)
+    is_one = isinstance(source, Element)
+    elements = [(source, mark_of(source))] if is_one else elements_with_marks(source)
+    if source.level.plural == 'experiments':
+        _check_types((session for session, _ in elements), dest)
     yield from map(_marked, elements)
 
 
@@ -223,19 +230,13 @@ def _project_part(source: Any) -> _Part | None:
     """Return the fields and the resources of a project; `None` for another source."""
     if source.level.plural != 'projects':
         return None
-    return _Part(source.resources(), Unit(source.uri, source.attrs.get(_PROJECT_MARK)))
+    return _Part(source.resources(), Unit(source.uri, mark_of(source)))
 
 
-def _marks(source: Collection[Any]) -> Collection[Any]:
-    return source.with_columns('last_modified') if source.level.plural == 'subjects' else source
-
-
-def _marked(element: Any) -> _Part:
-    """Return an element with its mark. Only that of a subject moves with every change below."""
-    is_subject = element.level.plural == 'subjects'
-    return _Part(
-        element, Unit(element.uri, element.attrs.get('last_modified') if is_subject else '')
-    )
+def _marked(pair: tuple[Any, str]) -> _Part:
+    """Return an element and its mark as a part."""
+    element, mark = pair
+    return _Part(element, Unit(element.uri, mark))
 
 
 def _check_types(sessions: Iterable[Any], dest: Interface) -> None:
