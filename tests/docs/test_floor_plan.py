@@ -35,3 +35,36 @@ GUIDES = DESIGN + (ROOT / 'CONTRIBUTING.rst').read_text(encoding='utf-8')
 def test_a_file_that_the_design_or_contributing_names_exists(name: str) -> None:
     at = [folder / name for folder in FOLDERS] + [*ROOT.glob(f'pyxnat/**/{name}')]
     assert any(path.exists() for path in at)
+
+
+RECIPES = (ROOT / 'CONTRIBUTING.rst').read_text(encoding='utf-8')
+
+
+def shown() -> list[tuple[str, str]]:
+    """Return file and text of each piece of code that a recipe shows as if it were new.
+
+    Pieces are separated by empty lines; empty lines within the file are not compared.
+    """
+    found = []
+    path = ''
+    for line in RECIPES.splitlines():
+        if match := re.fullmatch(r' {4}# (\w[\w/.]+\.py)', line):
+            path = match[1]
+            found.append((path, ''))
+        elif path and line.startswith('   +'):
+            found[-1] = (path, f'{found[-1][1]}{line[4:].rstrip()}\n'.replace('\n\n', '\n'))
+        elif found and found[-1][1]:
+            found.append((path, ''))
+        if line and not line.startswith(' '):
+            path = ''
+    return [(path, text) for path, text in found if text]
+
+
+@pytest.mark.parametrize(('path', 'text'), shown())
+def test_code_that_a_recipe_shows_as_existing_is_there(path: str, text: str) -> None:
+    source = re.sub(r'\n\n+', '\n', (ROOT / path).read_text(encoding='utf-8'))
+    assert text in source
+
+
+def test_recipes_with_existing_code_are_found() -> None:
+    assert len({path for path, _ in shown()}) >= 5
