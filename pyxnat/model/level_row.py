@@ -130,11 +130,6 @@ class Level:
         return bool(self.base)
 
     @property
-    def has_files(self) -> bool:
-        """Whether its elements have resources."""
-        return bool(self.resources)
-
-    @property
     def has_sides(self) -> bool:
         """Whether its resources are inputs or outputs."""
         return len(self.resources) > 1

@@ -26,7 +26,6 @@ __all__ = [
     'chains',
     'children',
     'depth',
-    'is_route',
     'level',
     'level_names',
     'levels_inside',
@@ -393,8 +392,3 @@ def chains() -> tuple[Chain, ...]:
         found.extend(longer)
         pending.extend(longer)
     return tuple(found)
-
-
-def is_route(chain: Chain) -> bool:
-    """Whether XNAT has a listing for this chain of levels."""
-    return chain in chains()

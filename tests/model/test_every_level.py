@@ -31,7 +31,7 @@ ITEMS = [row for row in LEVELS if row.is_item]
 each_row = pytest.mark.parametrize('row', LEVELS, ids=lambda row: row.plural)
 each_item = pytest.mark.parametrize('row', ITEMS, ids=lambda row: row.plural)
 each_holder = pytest.mark.parametrize(
-    'row', [row for row in ITEMS if row.has_files], ids=lambda row: row.plural
+    'row', [row for row in ITEMS if row.resources], ids=lambda row: row.plural
 )
 
 
