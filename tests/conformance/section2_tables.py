@@ -606,55 +606,64 @@ filtered(
 NAMES = {
     'subject': (
         'subjects?',
-        'project label ID group src pi_firstname pi_lastname dob yob age gender handedness ses '
-        'education educationDesc race ethnicity '
-        'weight height gestational_age post_menstrual_age birth_weight insert_date insert_user '
-        'last_modified',
+        """
+        project label ID group src pi_firstname pi_lastname dob yob age gender handedness
+        ses education educationDesc race ethnicity weight height gestational_age
+        post_menstrual_age birth_weight insert_date insert_user last_modified
+        """,
     ),
     'experiment (any)': (
         'experiments?',
-        'ID visit_id visit protocol date time note pi_firstname pi_lastname validation_method '
-        'validation_status validation_date '
-        'validation_notes project label subject_ID subject_label subject_project insert_date '
-        'insert_user last_modified xsiType',
+        """
+        ID visit_id visit protocol date time note pi_firstname pi_lastname validation_method
+        validation_status validation_date validation_notes project label subject_ID
+        subject_label subject_project insert_date insert_user last_modified xsiType
+        """,
     ),
     'image session': (
         'experiments?',
-        'scanner operator dcmAccessionNumber dcmPatientId dcmPatientName session_type modality UID '
-        'studyInstanceUID',
+        """
+        scanner operator dcmAccessionNumber dcmPatientId dcmPatientName session_type
+        modality UID studyInstanceUID
+        """,
     ),
     'MR session': (
         'experiments?xsiType=xnat:mrSessionData&',
-        'coil fieldStrength marker stabilization',
+        """
+        coil fieldStrength marker stabilization
+        """,
     ),
     'PET session': (
         'experiments?xsiType=xnat:petSessionData&',
-        'studyType patientID patientName stabilization scan_start_time injection_start_time '
-        'tracer_name '
-        'tracer_startTime tracer_dose tracer_sa tracer_totalmass tracer_intermediate '
-        'tracer_isotope tracer_transmissions '
-        'tracer_transmissions_start',
+        """
+        studyType patientID patientName stabilization scan_start_time injection_start_time
+        tracer_name tracer_startTime tracer_dose tracer_sa tracer_totalmass
+        tracer_intermediate tracer_isotope tracer_transmissions tracer_transmissions_start
+        """,
     ),
     'scan': (
         'subjects/S1/experiments/M1/scans?',
-        'ID type UID note quality condition series_description documentation scanner modality '
-        'frames '
-        'validation_method validation_status validation_date validation_notes scanTime coil '
-        'fieldStrength marker stabilization orientation '
-        'originalFileName systemType fileType transaxialFOV acqType facility numPlanes numFrames '
-        'numGates planeSeparation binSize dataType '
-        'xnat_imagescandata_id insert_date insert_user last_modified xsiType',
+        """
+        ID type UID note quality condition series_description documentation scanner modality
+        frames validation_method validation_status validation_date validation_notes scanTime
+        coil fieldStrength marker stabilization orientation originalFileName systemType
+        fileType transaxialFOV acqType facility numPlanes numFrames numGates planeSeparation
+        binSize dataType xnat_imagescandata_id insert_date insert_user last_modified xsiType
+        """,
     ),
     'reconstruction': (
         'subjects/S1/experiments/M1/reconstructions?',
-        'ID type baseScanType xnat_reconstructedimagedata_id xsiType insert_date insert_user '
-        'last_modified',
+        """
+        ID type baseScanType xnat_reconstructedimagedata_id xsiType insert_date insert_user
+        last_modified
+        """,
     ),
     'assessor': (
         'subjects/S1/experiments/M1/assessors?',
-        'ID visit_id visit protocol date time note validation_status project label session_ID '
-        'session_label '
-        'session_project insert_date insert_user last_modified xsiType',
+        """
+        ID visit_id visit protocol date time note validation_status project label session_ID
+        session_label session_project insert_date insert_user last_modified xsiType
+        """,
     ),
 }
 NAMES_OF_PROJECTS = 'ID secondary_ID name description keywords alias pi_firstname pi_lastname note'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from pyxnat.query import operators
@@ -13,6 +15,19 @@ from pyxnat.server.search.criteria import _OPERATORS as COMPARISONS
 FIELD = 'xnat:mrSessionData/LABEL'
 VALUES = {'null': None, 'list': ['a', 'b'], 'range': ['a', 'b']}
 each_operator = pytest.mark.parametrize('operator', OPERATORS.values(), ids=list(OPERATORS))
+
+
+PAGE = Path(__file__).parents[2] / 'docs' / 'searching.rst'
+_, _, _SECTION = PAGE.read_text(encoding='utf-8').partition('* - operator\n')
+TABLE, _, SPELLINGS = _SECTION.partition('Other spellings: ')
+ALIASES = SPELLINGS.partition('\n\n')[0]
+
+
+@each_operator
+def test_the_page_names_every_operator_and_spelling(operator: Operator) -> None:
+    cells = [line for line in TABLE.splitlines() if line.startswith('   * - ')]
+    assert any(f'``{operator.name}``' in cell for cell in cells)
+    assert [alias for alias in operator.aliases if f'``{alias}``' not in ALIASES] == []
 
 
 def as_text(spelling: str, operator: Operator) -> str:
