@@ -468,7 +468,7 @@ class _Walk:
     def _finish(self, batch: _Batch) -> Iterable[Found]:
         """Return the elements below a batch.
 
-        Those of a single listing or of a long one are created as they are taken.
+        The rows of one listing, or of a listing on disk, become elements only when they are taken.
         """
         stage, founds, listings, _ = batch
         if len(founds) > 1:

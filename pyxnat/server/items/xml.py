@@ -212,17 +212,28 @@ class _Writer:
             for one in self._source.resources(row, side):
                 self._resource(_append_element(node, found), one, row)
         if found.path == 'sharing/share':
-            for one in self._source.shares(row):
-                self._share(_append_element(node, found), one, row)
+            for shared in self._source.shares(row):
+                self._share(_append_element(node, found), shared, row)
 
-    def _share(self, node: Node, one: Any, row: Any) -> None:
+    def _share(self, node: Node, shared: Any, row: Any) -> None:
+        """Write a share of an item into its node: project, label there, number.
+
+        Parameters
+        ----------
+        node : Node
+            Node of the share.
+        shared : Any
+            Row of the share.
+        row : Any
+            Row of the item.
+        """
         for name in ('label', 'project'):
-            if getattr(one, name):
-                node.set(name, getattr(one, name))
+            if getattr(shared, name):
+                node.set(name, getattr(shared, name))
         if row.level == 'subject':
             node.set('subject_ID', row.id)
         if not self._conceal:
-            _conceal(node, f'{SHARE_TYPES[row.level].replace(":", "_")}_id', one.pk)
+            _conceal(node, f'{SHARE_TYPES[row.level].replace(":", "_")}_id', shared.pk)
 
     def _resource(self, node: Node, one: Any, holder: Any) -> None:
         node.set(XSI_TYPE, 'xnat:resourceCatalog')
