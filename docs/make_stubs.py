@@ -181,8 +181,9 @@ def _element(row: Level) -> str:
 def _collection(row: Level) -> str:
     cls: type[Any] = getattr(resources, row.collection_class)
     accessors = (
-        _accessor(cls, below.plural, "id_filter: str = '*'", below.collection_class)
+        _accessor(cls, name, argument, below.collection_class)
         for below in children(row.plural)
+        for name, argument in ((below.singular, 'ID: str'), (below.plural, "id_filter: str = '*'"))
     )
     return _class(
         row, row.collection_class, [_COLLECTION.format(element=row.element_class), *accessors]

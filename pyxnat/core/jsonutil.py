@@ -26,76 +26,76 @@ def _table(rows: _Rows) -> JsonTable:
     return JsonTable([dict(row) for row in given])
 
 
-def join_tables(join_column: str, rows: _Rows, *others: _Rows) -> list[dict[str, str]]:
+def join_tables(join_column: str, jdata: _Rows, *others: _Rows) -> list[dict[str, str]]:
     """Return rows joined with those of other tables that have the same value of a column.
 
     Parameters
     ----------
     join_column : str
         Name of the column.
-    rows, *others : list of dict
+    jdata, *others : list of dict
         The tables.
     """
-    return _table(rows).join(join_column, *map(_table, others)).data
+    return _table(jdata).join(join_column, *map(_table, others)).data
 
 
-def get_column(rows: _Rows, column: str, val_pattern: str = '*') -> list[str]:
+def get_column(jdata: _Rows, col: str, val_pattern: str = '*') -> list[str]:
     """Return the values of a column.
 
     Parameters
     ----------
-    rows : list of dict
+    jdata : list of dict
         Rows; those without the column are passed over.
-    column : str
+    col : str
         Name of the column.
     val_pattern : str
         Pattern of the values.
     """
-    having = [row for row in _table(rows) if column in row]
-    values: list[str] = _table(having).get(column, val_pattern, always_list=True) if having else []
+    having = [row for row in _table(jdata) if col in row]
+    values: list[str] = _table(having).get(col, val_pattern, always_list=True) if having else []
     return values
 
 
-def get_where(rows: _Rows, *values: str, **columns: str) -> list[dict[str, str]]:
+def get_where(jdata: _Rows, *values: str, **columns: str) -> list[dict[str, str]]:
     """Return the rows that have all given values.
 
     Parameters
     ----------
-    rows : list of dict
+    jdata : list of dict
         Rows.
     *values, **columns : str
         As for `JsonTable.where`.
     """
-    return _table(rows).where(*values, **columns).data
+    return _table(jdata).where(*values, **columns).data
 
 
-def get_where_not(rows: _Rows, *values: str, **columns: str) -> list[dict[str, str]]:
+def get_where_not(jdata: _Rows, *values: str, **columns: str) -> list[dict[str, str]]:
     """Return the rows that have none of the given values.
 
     Parameters
     ----------
-    rows : list of dict
+    jdata : list of dict
         Rows.
     *values, **columns : str
         As for `JsonTable.where_not`.
     """
-    return _table(rows).where_not(*values, **columns).data
+    return _table(jdata).where_not(*values, **columns).data
 
 
-def get_headers(rows: _Rows) -> list[str]:
+def get_headers(jdata: _Rows) -> list[str]:
     """Return the names of the columns."""
-    return _table(rows).headers()
+    return _table(jdata).headers()
 
 
-def get_selection(rows: _Rows, columns: Iterable[str]) -> list[dict[str, Any]]:
+def get_selection(jdata: _Rows, columns: Iterable[str]) -> list[dict[str, Any]]:
     """Return the rows with some of their columns.
 
     Parameters
     ----------
-    rows : list of dict
+    jdata : list of dict
         Rows.
     columns : iterable of str
         Names of the columns.
     """
     wanted = set(columns)
-    return [{name: row[name] for name in row if name in wanted} for row in _table(rows)]
+    return [{name: row[name] for name in row if name in wanted} for row in _table(jdata)]

@@ -122,13 +122,13 @@ def uri_segment(uri: str, start: int | None = None, end: int | None = None) -> s
     return '/' + '/'.join(uri.split('/')[start:end])
 
 
-def make_uri(names: Mapping[str, str]) -> str:
+def make_uri(_dict: Mapping[str, str]) -> str:
     """Return the path of an element from its names by level, from the project down.
 
     >>> make_uri({'subjects': 'S', 'projects': 'P'})
     '/projects/P/subjects/S'
     """
-    return ''.join(f'/{row.plural}/{names[row.plural]}' for row in LEVELS if row.plural in names)
+    return ''.join(f'/{row.plural}/{_dict[row.plural]}' for row in LEVELS if row.plural in _dict)
 
 
 def extract_uri(uri: str) -> tuple[str, str, str] | None:

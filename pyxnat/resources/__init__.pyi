@@ -337,11 +337,20 @@ class Projects(Collection[Project]):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def subject(self, ID: str) -> Subjects:
+        """Return the subjects with this ID or label, as a lazy collection."""
+
     def subjects(self, id_filter: str = '*') -> Subjects:
         """Return the subjects below, as a lazy collection."""
 
+    def experiment(self, ID: str) -> Experiments:
+        """Return the experiments with this ID or label, as a lazy collection."""
+
     def experiments(self, id_filter: str = '*') -> Experiments:
         """Return the experiments below, as a lazy collection."""
+
+    def resource(self, ID: str) -> Resources:
+        """Return the resources with this ID or label, as a lazy collection."""
 
     def resources(self, id_filter: str = '*') -> Resources:
         """Return the resources below, as a lazy collection."""
@@ -384,8 +393,14 @@ class Subjects(SharedCollection):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def experiment(self, ID: str) -> Experiments:
+        """Return the experiments with this ID or label, as a lazy collection."""
+
     def experiments(self, id_filter: str = '*') -> Experiments:
         """Return the experiments below, as a lazy collection."""
+
+    def resource(self, ID: str) -> Resources:
+        """Return the resources with this ID or label, as a lazy collection."""
 
     def resources(self, id_filter: str = '*') -> Resources:
         """Return the resources below, as a lazy collection."""
@@ -428,14 +443,26 @@ class Experiments(SharedCollection):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def scan(self, ID: str) -> Scans:
+        """Return the scans with this ID or label, as a lazy collection."""
+
     def scans(self, id_filter: str = '*') -> Scans:
         """Return the scans below, as a lazy collection."""
+
+    def assessor(self, ID: str) -> Assessors:
+        """Return the assessors with this ID or label, as a lazy collection."""
 
     def assessors(self, id_filter: str = '*') -> Assessors:
         """Return the assessors below, as a lazy collection."""
 
+    def reconstruction(self, ID: str) -> Reconstructions:
+        """Return the reconstructions with this ID or label, as a lazy collection."""
+
     def reconstructions(self, id_filter: str = '*') -> Reconstructions:
         """Return the reconstructions below, as a lazy collection."""
+
+    def resource(self, ID: str) -> Resources:
+        """Return the resources with this ID or label, as a lazy collection."""
 
     def resources(self, id_filter: str = '*') -> Resources:
         """Return the resources below, as a lazy collection."""
@@ -478,6 +505,9 @@ class Scans(DownloadableCollection):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def resource(self, ID: str) -> Resources:
+        """Return the resources with this ID or label, as a lazy collection."""
+
     def resources(self, id_filter: str = '*') -> Resources:
         """Return the resources below, as a lazy collection."""
 
@@ -519,11 +549,20 @@ class Assessors(AssessorCollection):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def resource(self, ID: str) -> Resources:
+        """Return the resources with this ID or label, as a lazy collection."""
+
     def resources(self, id_filter: str = '*') -> Resources:
         """Return the resources below, as a lazy collection."""
 
+    def in_resource(self, ID: str) -> In_Resources:
+        """Return the in resources with this ID or label, as a lazy collection."""
+
     def in_resources(self, id_filter: str = '*') -> In_Resources:
         """Return the in resources below, as a lazy collection."""
+
+    def out_resource(self, ID: str) -> Out_Resources:
+        """Return the out resources with this ID or label, as a lazy collection."""
 
     def out_resources(self, id_filter: str = '*') -> Out_Resources:
         """Return the out resources below, as a lazy collection."""
@@ -566,11 +605,20 @@ class Reconstructions(DownloadableCollection):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def resource(self, ID: str) -> Resources:
+        """Return the resources with this ID or label, as a lazy collection."""
+
     def resources(self, id_filter: str = '*') -> Resources:
         """Return the resources below, as a lazy collection."""
 
+    def in_resource(self, ID: str) -> In_Resources:
+        """Return the in resources with this ID or label, as a lazy collection."""
+
     def in_resources(self, id_filter: str = '*') -> In_Resources:
         """Return the in resources below, as a lazy collection."""
+
+    def out_resource(self, ID: str) -> Out_Resources:
+        """Return the out resources with this ID or label, as a lazy collection."""
 
     def out_resources(self, id_filter: str = '*') -> Out_Resources:
         """Return the out resources below, as a lazy collection."""
@@ -613,6 +661,9 @@ class Resources(Collection[Resource]):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def file(self, ID: str) -> Files:
+        """Return the files with this path, as a lazy collection."""
+
     def files(self, id_filter: str = '*') -> Files:
         """Return the files below, as a lazy collection."""
 
@@ -654,6 +705,9 @@ class In_Resources(Collection[In_Resource]):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def file(self, ID: str) -> Files:
+        """Return the files with this path, as a lazy collection."""
+
     def files(self, id_filter: str = '*') -> Files:
         """Return the files below, as a lazy collection."""
 
@@ -695,6 +749,9 @@ class Out_Resources(Collection[Out_Resource]):
         *,
         level: Literal['subject', 'experiment', 'assessor'] = 'subject',
     ) -> Self: ...
+    def file(self, ID: str) -> Files:
+        """Return the files with this path, as a lazy collection."""
+
     def files(self, id_filter: str = '*') -> Files:
         """Return the files below, as a lazy collection."""
 

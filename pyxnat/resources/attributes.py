@@ -143,12 +143,12 @@ class Attributes:
         """
         self.mset({path: value}, **query)
 
-    def mset(self, values: Mapping[str, Any], **query: Any) -> None:
+    def mset(self, dict_attrs: Mapping[str, Any], **query: Any) -> None:
         """Set several fields in one request; two more for fields of custom forms.
 
         Parameters
         ----------
-        values : mapping
+        dict_attrs : mapping
             Values by name, as for `set`.
         **query
             Further query parameters, such as ``event_reason``.
@@ -160,7 +160,7 @@ class Attributes:
             not change.
         """
         element = self._element
-        forms, values = split_forms(element, values)
+        forms, values = split_forms(element, dict_attrs)
         element.check_owner()
         if values and element.level.singular in LEVELS_WITH_NAMES:
             write_fields(element, values, query)

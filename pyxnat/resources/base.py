@@ -617,14 +617,14 @@ class Element(Named, Uploadable):
         )
         return f'<p>{html.escape(repr(self))}</p>{html_table([known])}'
 
-    def xpath(self, expression: str) -> list[Any]:
+    def xpath(self, xpath: str) -> list[Any]:
         """Evaluate an XPath expression on the XML document. One request.
 
         The prefixes are those of the document: ``//xnat:scan``.
         """
         root = parse_xml(self.get())
         found: Any = root.xpath(
-            expression, namespaces={prefix: uri for prefix, uri in root.nsmap.items() if prefix}
+            xpath, namespaces={prefix: uri for prefix, uri in root.nsmap.items() if prefix}
         )
         return list(found) if isinstance(found, list) else [found]
 

@@ -385,8 +385,8 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
         """Return the further columns that listings can have."""
         return own_documents(self._columns, self.level)
 
-    def _children(self, row: Level, id_filter: Any) -> Any:
-        step = Step(row.plural, as_name(row, id_filter), False)
+    def _children(self, row: Level, name: Any, is_literal: bool = False) -> Any:
+        step = Step(row.plural, as_name(row, name), is_literal)
         return class_of(row.plural)(
             [(*path, step) for path in self.routes], self.host, self.conditions
         )

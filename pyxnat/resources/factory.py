@@ -46,9 +46,8 @@ def _make_class(name: str, base: type[Any], row: Level, doc: str) -> type[Any]:
         'level': row,
     }
     for below in children(row.plural):
-        accessors = [_collection_accessor(below, name)]
-        if not issubclass(base, Collection):
-            accessors.append(_element_accessor(below, name))
+        by_name = _named_accessor if issubclass(base, Collection) else _element_accessor
+        accessors = _collection_accessor(below, name), by_name(below, name)
         attributes.update({accessor.__name__: accessor for accessor in accessors})
     return type(name, (base,), attributes)
 
@@ -91,6 +90,28 @@ def _element_accessor(row: Level, owner: str) -> Callable[..., Any]:
         Returns
         -------
         {row.element_class}
+        """
+    return _rename(accessor, row.singular, owner, doc)
+
+
+def _named_accessor(row: Level, owner: str) -> Callable[..., Any]:
+    def accessor(self: Any, ID: str) -> Any:  # noqa: N803 - XNAT's word
+        return self._children(row, ID, is_literal=True)
+
+    name = 'path' if row.is_file else 'ID or label'
+    doc = f"""Return the {_words(row.plural)} with this {name}, as a lazy collection.
+
+        It has one for each element of this collection that has such a {_words(row.singular)}.
+        No request until the collection is iterated.
+
+        Parameters
+        ----------
+        ID : str
+            {_sentence(name)}{' below the resource' if row.is_file else ''}.
+
+        Returns
+        -------
+        {row.collection_class}
         """
     return _rename(accessor, row.singular, owner, doc)
 

@@ -152,7 +152,7 @@ class Pipeline(Hosted):
             raise
         return details
 
-    def run(self, experiment: Any, params: Mapping[str, Any] | None = None) -> None:
+    def run(self, experiment_id: Any, params: Mapping[str, Any] | None = None) -> None:
         """Start the pipeline on an experiment. Four requests.
 
         The first three look up the alias, the type that the pipeline accepts and the experiment:
@@ -160,7 +160,7 @@ class Pipeline(Hosted):
 
         Parameters
         ----------
-        experiment : Experiment or str
+        experiment_id : Experiment or str
             The experiment, its accession ID, or its label in the project.
         params : dict, optional
             Parameters that replace the project's own; a list is a parameter with several values.
@@ -179,9 +179,9 @@ class Pipeline(Hosted):
         `status` tells whether the run started.
         """
         aliases = self._pipelines.aliases()
-        alias, target = self._alias(aliases), self._experiment(experiment)
+        alias, target = self._alias(aliases), self._experiment(experiment_id)
         self._check_type(target, aliases)
-        name = experiment if isinstance(experiment, str) else target.id()
+        name = experiment_id if isinstance(experiment_id, str) else target.id()
         uri = uris.join(
             self._pipelines.project.uri,
             'pipelines',
@@ -237,12 +237,12 @@ class Pipeline(Hosted):
             remedy='Choose another pipeline or experiment.',
         )
 
-    def status(self, experiment: Any) -> Row | None:
+    def status(self, experiment_id: Any) -> Row | None:
         """Return the latest run on an experiment; None if there is none.
 
         Parameters
         ----------
-        experiment : Experiment or str
+        experiment_id : Experiment or str
             The experiment, its accession ID, or its label in the project.
 
         Returns
@@ -259,7 +259,7 @@ class Pipeline(Hosted):
         -----
         One request; up to three more if there are no runs by this name.
         """
-        return next(iter(self.runs(experiment)), None)
+        return next(iter(self.runs(experiment_id)), None)
 
     def runs(self, experiment: Any) -> list[Row]:
         """Return the runs on an experiment, the latest first.

@@ -62,13 +62,15 @@ class Provenance:
         ]
 
     def set(
-        self, steps: Mapping[str, Any] | Sequence[Mapping[str, Any]], overwrite: bool = False
+        self,
+        process_steps: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+        overwrite: bool = False,
     ) -> None:
         """Add processing steps. Two requests.
 
         Parameters
         ----------
-        steps : dict or list of dict
+        process_steps : dict or list of dict
             Each has ``program`` and optionally ``program_version``, ``program_arguments``,
             ``timestamp``, ``user``, ``machine``, ``platform``, ``platform_version``, ``compiler``,
             ``compiler_version``. Defaults for time, user, machine and platform: now and this
@@ -87,7 +89,7 @@ class Provenance:
         if overwrite:
             for old in list(holder):
                 holder.remove(old)
-        for step in [steps] if isinstance(steps, Mapping) else steps:
+        for step in [process_steps] if isinstance(process_steps, Mapping) else process_steps:
             _write_step(holder, {**_here_and_now(), **step})
         self._element.put_document(etree.tostring(root), {'allowDataDeletion': overwrite})
         if overwrite:

@@ -27,21 +27,21 @@ class LabelledAttributes(Attributes):
 
     _element: SharedElement
 
-    def mset(self, values: Mapping[str, Any], **query: Any) -> None:
+    def mset(self, dict_attrs: Mapping[str, Any], **query: Any) -> None:
         """Set several fields in one request; a new label in one of its own, after the others.
 
         Parameters
         ----------
-        values : mapping
+        dict_attrs : mapping
             Values by short name or full path, as for `set`. ``label`` is as in
             `SharedElement.rename`, with its requests.
         **query
             Further query parameters, such as ``event_reason``.
         """
-        others = {name: value for name, value in values.items() if not is_label(name)}
-        if others or not values:
+        others = {name: value for name, value in dict_attrs.items() if not is_label(name)}
+        if others or not dict_attrs:
             super().mset(others, **query)
-        for label in {str(values[name] or '') for name in values if is_label(name)}:
+        for label in {str(dict_attrs[name] or '') for name in dict_attrs if is_label(name)}:
             if label != self._element.path_name:
                 self._element.rename(label, **query)
 

@@ -139,23 +139,23 @@ class Draw:
                     counts[(plural, row['type'])] += number_in(row, 'count')
         return self._picture(counts or {(plural,): 0}, ax, save)
 
-    def field_values(self, field: str, *, ax: Any = None, save: Any = None) -> Any:
+    def field_values(self, field_name: str, *, ax: Any = None, save: Any = None) -> Any:
         """Draw the values of a field, with their counts.
 
         One request, whose response has a row for each item of the type.
 
         Parameters
         ----------
-        field : str
+        field_name : str
             Such as ``xnat:subjectData/GENDER``.
         ax : matplotlib.axes.Axes, optional
             Axes to draw into. Default: those of a new figure.
         save : path, optional
             File to write: PNG, PDF or SVG, by its suffix.
         """
-        table = self._host.search.table(Field.parse(field).datatype, [field], None)
-        counts = Counter((field, value) for row in table for value in row.values() if value)
-        return self._picture(dict(sorted(counts.items())) or {(field,): 0}, ax, save)
+        table = self._host.search.table(Field.parse(field_name).datatype, [field_name], None)
+        counts = Counter((field_name, value) for row in table for value in row.values() if value)
+        return self._picture(dict(sorted(counts.items())) or {(field_name,): 0}, ax, save)
 
     def _picture(
         self, counts: Mapping[_Branch, int], ax: Any, save: str | os.PathLike[str] | None

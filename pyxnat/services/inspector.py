@@ -117,7 +117,7 @@ class Inspector:
         names = dict.fromkeys(row['ELEMENT_NAME'] for row in rows)
         return [name for name in names if matches(pattern, name)]
 
-    def field_values(self, field: str) -> list[str]:
+    def field_values(self, field_name: str) -> list[str]:
         """Return the distinct values of a field, sorted; numbers by size.
 
         Two requests: the server caches a search for the field and lists the distinct values of the
@@ -126,13 +126,13 @@ class Inspector:
 
         Parameters
         ----------
-        field : str
+        field_name : str
             Such as ``xnat:subjectData/HANDEDNESS``.
         """
-        parsed = Field.parse(field)
+        parsed = Field.parse(field_name)
         values = self._host.search.distinct(parsed)
         if values is None:
-            table = self._host.search.table(parsed.datatype, [field], None)
+            table = self._host.search.table(parsed.datatype, [field_name], None)
             values = [value for row in table for value in row.values() if value]
         return sorted(set(values), key=_by_size)
 
@@ -426,16 +426,16 @@ class SchemaInspector:
         registry = self._registry()
         return Types(registry, sorted(name for name in registry.names() if matches(pattern, name)))
 
-    def look_for(self, element: str, datatype: str = ANY) -> list[str]:
+    def look_for(self, element_name: str, datatype_name: str = ANY) -> list[str]:
         """Return the paths of the fields with a name.
 
         ``attrs.get`` and ``attrs.set`` take these paths.
 
         Parameters
         ----------
-        element : str
+        element_name : str
             Last part of the path, ignoring case, or a pattern: ``age``, ``*date*``.
-        datatype : str
+        datatype_name : str
             A type or pattern of types. Default: all types that have documents of their own.
 
         Examples
@@ -449,9 +449,9 @@ class SchemaInspector:
         types = [
             row.name
             for row in registry
-            if matches(datatype, row.name) and (row.root or datatype != ANY)
+            if matches(datatype_name, row.name) and (row.root or datatype_name != ANY)
         ]
-        pattern = element.lower()
+        pattern = element_name.lower()
         return [
             f'{name}/{field.path}'
             for name in sorted(types)

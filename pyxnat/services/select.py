@@ -47,12 +47,12 @@ class Select:
     def __repr__(self) -> str:
         return f'<Select on {self._host.connection.server}>'
 
-    def __call__(self, path: str, columns: Sequence[str] = ()) -> Any:
+    def __call__(self, datatype_or_path: str, columns: Sequence[str] = ()) -> Any:
         """Select an element or a collection by path, or a search by data type.
 
         Parameters
         ----------
-        path : str
+        datatype_or_path : str
             A path such as ``/projects/P/subjects/*//files`` (:mod:`pyxnat.query.paths` has the
             grammar); ``/prearchive/projects/P`` (:mod:`pyxnat.resources.prearchive`); or a type
             such as ``xnat:mrSessionData``.
@@ -75,12 +75,12 @@ class Select:
         >>> select('/projects/P/subject/S01')
         <Subject Object> S01
         """
-        if not isinstance(path, (str, bytes)):
+        if not isinstance(datatype_or_path, (str, bytes)):
             raise ProgrammingError(
-                f'a path or a data type is text, not {type(path).__name__}',
+                f'a path or a data type is text, not {type(datatype_or_path).__name__}',
                 remedy="Select such as '/projects/P/subjects'.",
             )
-        path = six.ensure_text(path)
+        path = six.ensure_text(datatype_or_path)
         if path.rstrip('/') in ('', uris.ENTRY, '/REST'):
             return self
         if path.strip('/') == 'tags':

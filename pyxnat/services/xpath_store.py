@@ -133,12 +133,12 @@ class XpathStore:
             )
         return XpathStore(self._host, {subject_id: self._roots[subject_id]})
 
-    def __call__(self, expression: str) -> list[Any]:
+    def __call__(self, xpath: str) -> list[Any]:
         """Evaluate an XPath on each document, and join the results.
 
         Parameters
         ----------
-        expression : str
+        xpath : str
             XPath with the prefixes of the documents.
 
         Returns
@@ -160,10 +160,10 @@ class XpathStore:
         }
         for root in self._roots.values():
             try:
-                result: Any = root.xpath(expression, namespaces=prefixes)
+                result: Any = root.xpath(xpath, namespaces=prefixes)
             except etree.XPathError as error:
                 remedy = f'The prefixes of the documents are: {", ".join(sorted(prefixes))}.'
-                raise errors.ProgrammingError(f'{expression!r}: {error}', remedy=remedy) from error
+                raise errors.ProgrammingError(f'{xpath!r}: {error}', remedy=remedy) from error
             results += result if isinstance(result, list) else [result]
         return results
 

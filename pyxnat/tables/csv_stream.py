@@ -97,9 +97,9 @@ def _next(reader: Any) -> list[str] | None:
     return cells
 
 
-def csv_to_json(text: str | bytes) -> list[Row]:
+def csv_to_json(csv_str: str | bytes) -> list[Row]:
     """Return the rows of a CSV table."""
-    return list(parse_csv(io.StringIO(six.ensure_text(text), newline='')))
+    return list(parse_csv(io.StringIO(six.ensure_text(csv_str), newline='')))
 
 
 def iter_csv(source: CsvSource) -> Iterator[Row]:

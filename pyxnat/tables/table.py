@@ -65,7 +65,7 @@ class JsonTable:
 
     Parameters
     ----------
-    data : list of dict
+    jdata : list of dict
         The rows.
     order_by : sequence of str, optional
         Columns to put first; the others follow in the order of the rows.
@@ -81,11 +81,11 @@ class JsonTable:
 
     def __init__(
         self,
-        data: Iterable[Row],
+        jdata: Iterable[Row],
         order_by: Iterable[str] = (),
         kinds: _Kinds | None = None,
     ) -> None:
-        self.data: list[Row] = list(data)
+        self.data: list[Row] = list(jdata)
         self._kinds: _Kinds = kinds or {}
         alike = len({*map(len, self.data)}) <= 1
         there = dict.fromkeys(chain.from_iterable(self.data[:1] if alike else self.data))
@@ -106,16 +106,16 @@ class JsonTable:
         """Return the names of the columns."""
         return list(self.order_by)
 
-    def has_header(self, header: str) -> bool:
+    def has_header(self, name: str) -> bool:
         """Whether there is such a column; names are case-sensitive."""
-        return header in self.order_by
+        return name in self.order_by
 
-    def get(self, column: str, val_pattern: str = '*', always_list: bool = False) -> Any:
+    def get(self, col: str, val_pattern: str = '*', always_list: bool = False) -> Any:
         """Return the values of a column.
 
         Parameters
         ----------
-        column : str
+        col : str
             Name of the column.
         val_pattern : str
             Keep only values that match this pattern (``*``, ``?``).
@@ -128,10 +128,10 @@ class JsonTable:
         KeyError
             There is no such column.
         """
-        self._need([column])
+        self._need([col])
         values = [
             value
-            for value in (row.get(column, '') for row in self.data)
+            for value in (row.get(col, '') for row in self.data)
             if val_pattern == '*' or matches(val_pattern, str(value))
         ]
         return values[0] if len(self.data) == len(values) == 1 and not always_list else values

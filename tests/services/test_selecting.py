@@ -50,6 +50,33 @@ def files_by_walking(xnat, project):
     )
 
 
+@pytest.mark.parametrize(
+    ('singular', 'names', 'above'),
+    [
+        ('subject', ['A1', 'A3', 'G1', 'NOPE'], ['/projects/*', '/projects/ST*']),
+        ('experiment', ['A1_MR', 'A3_MR'], ['/projects/*', '/projects/STUDY/subjects/*']),
+        ('scan', ['1', '2', '9'], ['/projects/STUDY/subjects/A*/experiments/*']),
+        ('resource', ['NIFTI', 'NOPE'], ['/projects/STUDY/subjects/*/experiments/*/scans/*']),
+        ('file', ['read/me.txt', 'me.txt'], ['/projects/STUDY/experiments/*/resources/*']),
+    ],
+)
+def test_a_collection_has_the_children_of_one_name(xnat, study, singular, names, above):
+    for path in above:
+        selection = xnat.select(path)
+        for name in names:
+            named = getattr(selection, singular)(name)
+            every = [getattr(element, singular)(name) for element in selection]
+            assert type(named) is type(getattr(selection, f'{singular}s')())
+            assert len(list(named)) == len([one for one in every if one.exists()])
+
+
+def test_the_children_of_one_name_have_children(xnat, study):
+    scans = xnat.select.project('STUDY').subjects('A*').experiments('*').scans()
+    files = scans.resource('NIFTI').files()
+    assert files.get() and sorted(files.get()) == files_by_walking(xnat, 'STUDY')
+    assert xnat.select.projects('ST*').subject('A1').experiment('A1_MR').scan('2').get() == ['2']
+
+
 def test_equal_spellings_give_equal_objects(xnat, study):
     spellings = [
         '/projects/STUDY/subjects',

@@ -65,18 +65,18 @@ class Manager:
     def __repr__(self) -> str:
         return f'<Manager of {self._host.connection.server}>'
 
-    def register_callback(self, callback: Callback) -> None:
+    def register_callback(self, func: Callback) -> None:
         """Call a function for each element that a collection yields.
 
         It is called with the collection and the element, and replaces an earlier callback. An
         exception that it raises ends the iteration.
         """
-        self.callback = callback
+        self.callback = func
 
     def unregister_callback(self) -> None:
         """Remove the callback."""
         self.callback = None
 
-    def project(self, ID: str) -> Any:  # noqa: N803 - XNAT's word
+    def project(self, project_id: str) -> Any:
         """Return a project by its ID. No request."""
-        return self._host.select.project(ID)
+        return self._host.select.project(project_id)

@@ -233,7 +233,7 @@ class SearchManager:
         )
 
     @staticmethod
-    def eval_rpn_exp(rpn_exp: str) -> list[Any]:
+    def eval_rpn_exp(rpnexp: str) -> list[Any]:
         """Parse criteria written as text into a list of tuples. No request.
 
         :mod:`pyxnat.query.criteria_text` has the grammar.
@@ -241,7 +241,7 @@ class SearchManager:
         >>> SearchManager.eval_rpn_exp('xnat:mrSessionData/AGE > 80 AND')
         [('xnat:mrSessionData/AGE', '>', '80')]
         """
-        return parse_text(rpn_exp)
+        return parse_text(rpnexp)
 
     # -- on the server
 

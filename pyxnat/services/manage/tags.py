@@ -99,9 +99,9 @@ class Tag:
         """
         self.reference_many([uri])
 
-    def reference_many(self, references: Iterable[str]) -> None:
+    def reference_many(self, uris: Iterable[str]) -> None:
         """Add elements by their URIs; requests as `reference`."""
-        self._write(dict.fromkeys([*self.references().get('uri'), *references]))
+        self._write(dict.fromkeys([*self.references().get('uri'), *uris]))
 
     def dereference(self, uri: str) -> None:
         """Remove an element by its URI. Two requests.
@@ -110,9 +110,9 @@ class Tag:
         """
         self.dereference_many([uri])
 
-    def dereference_many(self, references: Iterable[str]) -> None:
+    def dereference_many(self, uris: Iterable[str]) -> None:
         """Remove elements by their URIs; otherwise as `dereference`."""
-        removed = set(references)
+        removed = set(uris)
         self._write(uri for uri in self.references().get('uri') if uri not in removed)
 
     def delete(self) -> None:
