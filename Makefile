@@ -1,8 +1,9 @@
-# On a fresh machine: Python 3.10 or newer, make and git. Everything is installed into .venv in this folder.
+# On a fresh machine: Python 3.10 or newer, make and git. Everything is installed into .venv here.
 PYTHON ?= python3
 VENV = .venv
 BIN = $(VENV)/bin
-# A file of tests runs in one process, with its archives; the files are dealt out as listed, the dearest early.
+# A file of tests runs in one process, with its archives; the files are dealt out as listed, the
+# dearest early.
 # One process more than two processors: tests also wait, for timeouts and other processes.
 WORKERS ?= 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder

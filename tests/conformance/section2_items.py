@@ -846,7 +846,8 @@ def items_in_json(case: Case) -> None:
     subject = case.admin.ok('PUT', f'{case.s}?gender=female')
     session = case.admin.ok(
         'PUT',
-        f'{case.e}?xnat:mrSessionData/scanner/model=X&fieldStrength=3.0&date=2023-02-19&modality=MR',
+        f'{case.e}?xnat:mrSessionData/scanner/model=X&fieldStrength=3.0&date=2023-02-19'
+        '&modality=MR',
     )
     case.admin.ok('PUT', f'{case.n}?frames=176')
     case.admin.ok('PUT', f'{case.n}/resources/R/files/f?inbody=true&tags=a&format=NIFTI', b'12345')

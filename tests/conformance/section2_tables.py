@@ -852,7 +852,8 @@ columns(
 )
 columns(
     '2.6/7', 'SM', 'of one type that belongs to subjects',
-    f'xnat:mrsessiondata/id,xnat:mrsessiondata/subject_id,subject_label,subject_ID,{EXPERIMENT},URI',
+    'xnat:mrsessiondata/id,xnat:mrsessiondata/subject_id,subject_label,subject_ID,'
+    f'{EXPERIMENT},URI',
     '/data/experiments?xsiType=xnat:mrSessionData', title='Matching experiments',
 )  # fmt: skip
 columns(

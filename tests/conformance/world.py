@@ -296,7 +296,8 @@ def seed(admin: Client) -> dict[str, str]:
     admin.ok('PUT', f'{session}/reconstructions/R1?type=bias')
     ids['A1'] = admin.ok(
         'PUT',
-        f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData&xnat:qcManualAssessorData/pass=1',
+        f'{session}/assessors/A1?xsiType=xnat:qcManualAssessorData'
+        '&xnat:qcManualAssessorData/pass=1',
     )
     for holder in (
         f'{session}/scans/1',

@@ -41,7 +41,8 @@ def moved(
     outcomes: list[Outcome],
 ) -> Iterator[tuple[str, set[tuple[str, str, str]], set[tuple[str, str, str]]]]:
     """Yield each change with the marks that changed: recorded, here."""
-    change, known = 'setup', ({}, {})  # type: tuple[str, tuple[dict[tuple[str, str, str], str], dict[tuple[str, str, str], str]]]
+    change = 'setup'
+    known: tuple[dict[tuple[str, str, str], str], dict[tuple[str, str, str], str]] = ({}, {})
     seen: tuple[set[tuple[str, str, str]], set[tuple[str, str, str]]] = (set(), set())
     for outcome in outcomes:
         if 'CHANGE' in outcome.exchange.place:

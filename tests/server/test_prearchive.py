@@ -463,7 +463,8 @@ def test_after_a_crash_files_and_rows_agree(tmp_path: Path) -> None:
         client = Client(server, 'admin', 'p')
         client.ok('PUT', '/data/projects/P')
         uri = upload(client, 'P')
-        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]  # the end of a killed process
+        # as a killed process leaves it
+        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]
     home = tmp_path / uri[1:].replace('prearchive/projects', 'prearchive')
     (home / 'SCANS/1/DICOM/5641').unlink()
     (home / 'SCANS/2/DICOM/stray').write_bytes(b'no row')
@@ -548,7 +549,8 @@ def test_an_interrupted_build_is_repeated_at_the_next_start(tmp_path: Path) -> N
         uri = upload(client, 'P')
         with server.archive.store.write() as connection:
             claim(connection, _pk(server, uri), 'BUILDING')
-        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]  # the end of a killed process
+        # as a killed process leaves it
+        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]
     with serve(tmp_path, password='p') as server:
         client = Client(server, 'admin', 'p')
         assert client.get(f'/data{uri}?format=json').rows[0]['status'] == 'RECEIVING'

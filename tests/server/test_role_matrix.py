@@ -361,7 +361,8 @@ def build(by: dict[str, Wsgi], world: World) -> None:
         put(subject)
         put(f'{subject}/experiments/marked{name}session?xsiType={M}&{M}/note=marked{name}note')
         put(
-            f'{subject}/experiments/marked{name}session/scans/1?xsiType=xnat:mrScanData&type=marked{name}scan'
+            f'{subject}/experiments/marked{name}session/scans/1?xsiType=xnat:mrScanData'
+            f'&type=marked{name}scan'
         )
         put(
             f'{subject}/experiments/marked{name}session/resources/R/files/marked.txt?inbody=true',

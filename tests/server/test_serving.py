@@ -152,7 +152,8 @@ def test_after_a_crash_files_and_rows_agree(tmp_path: Path) -> None:
         client.ok('PUT', '/data/projects/P')
         for name in ('kept', 'lost', 'changed'):
             client.ok('PUT', f'/data/projects/P/resources/R/files/{name}?inbody=true', b'body')
-        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]  # the end of a killed process
+        # as a killed process leaves it
+        server.archive.close = lambda: server.archive.store.close()  # type: ignore[method-assign]
     folder = tmp_path / 'archive/P/resources/R'
     (folder / 'lost').unlink()
     (folder / 'changed').write_bytes(b'other body')

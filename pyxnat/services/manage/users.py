@@ -80,8 +80,9 @@ class Users:
         """
         uri = f'{uris.ENTRY}/user/cache/resources'
         body = self._host.connection.request(f'{uri}?format=json')
-        # Some versions send an empty body in place of an empty list.
-        rows = parse_result_set(body, self._host.connection.server + uri) if body.strip() else []
+        if not body.strip():  # as some versions send in place of an empty list
+            return []
+        rows = parse_result_set(body, self._host.connection.server + uri)
         return [row['Resource'] for row in rows]
 
     def _rows(self) -> list[Row]:
