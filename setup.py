@@ -93,7 +93,7 @@ setup(
     entry_points={
         'console_scripts': [
             'pyxnat=pyxnat.apps.shell:main',
-            'sessionmirror=pyxnat.apps.mirror:main',
+            'sessionmirror=pyxnat.apps.session_mirror:main',
         ],
         'pytest11': ['pytest_pyxnat=pyxnat.apps.pytest_plugin'],
         'fsspec.specs': ['xnat=pyxnat.apps.file_system.XnatFileSystem'],

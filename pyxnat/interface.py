@@ -34,7 +34,7 @@ from .model import uris
 from .resources.owners import Owners
 from .resources.sides import Sides
 from .services.bulk import Bulk
-from .services.lazy import forget, service
+from .services.deferred import forget, service
 from .services.search import SearchEngine
 from .services.select import Select
 from .services.transfer import Transfer

@@ -40,7 +40,7 @@ LATE = ('pyxnat.server', 'pyxnat.interface')
 COMPUTED = {
     'pyxnat': 'its public names, and the modules that 1.x had there',
     'pyxnat.core': 'the modules of 1.x',
-    'pyxnat.services.lazy': 'for others, whose calls are read',
+    'pyxnat.services.deferred': 'for others, whose calls are read',
     'pyxnat.services.bulk.bids': 'modules of its own folder',
     'pyxnat.apps.shell.command_line': 'modules of its own folder',
     'pyxnat.apps.shell.verbs.local': 'the programs of server and demo',

@@ -24,7 +24,7 @@ from .containers import LaunchableAll
 from .forms import FormColumn, form_columns, own_documents, project_of, rows_with_forms
 from .host import Host
 from .hosted import Hosted
-from .lazy import LazyCollection
+from .iteration import LazyCollection
 from .spreadsheets import ToSheet
 from .typed import ToArrow, kinds_of
 from .writing import read_instances

@@ -13,7 +13,7 @@ from ..model.wildcards import ANY, matches
 from ..tables.table import Row
 from .host import Host
 from .hosted import Hosted, Named
-from .lazy import LazyCollection
+from .iteration import LazyCollection
 
 __all__ = [
     'PrearchiveCollection',

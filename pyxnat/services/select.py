@@ -15,7 +15,7 @@ from ..query import paths
 from ..query.paths import Step
 from ..resources.base import as_name, class_of
 from ..resources.host import Host
-from .lazy import function
+from .deferred import function
 from .search import Search
 
 if TYPE_CHECKING:

@@ -32,8 +32,8 @@ from ..query.row_owner import may_be_of_others, own_rows
 from ..resources import Element
 from ..resources.host import Host
 from ..tables.table import Row
+from .deferred import function
 from .isolation import Divided, not_stored, some_names
-from .lazy import function
 from .mount import Mount
 from .offline import CachedFiles, check_cached
 from .placed import Placed

@@ -15,7 +15,7 @@ import pytest
 
 import pyxnat
 from pyxnat import resources
-from pyxnat.apps.mirror import mirror_session
+from pyxnat.apps.session_mirror import mirror_session
 from pyxnat.model.levels import LEVELS, Chain, Level, chains, children, level, parts_of_session
 from pyxnat.model.short_names import full_paths, types_with
 from pyxnat.query.layouts import FIELDS, default_for

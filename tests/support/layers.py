@@ -71,7 +71,7 @@ An archive in a folder is opened by the server, and the files of a mirror are fe
 IMPORTERS = {'import_module': '', '__import__': '', 'function': 'pyxnat.', 'service': 'pyxnat.'}
 """Function whose first argument names a module -> where the name begins.
 
-Those of ``services/lazy.py`` get a name in the module, below ``pyxnat``.
+Those of ``services/deferred.py`` get a name in the module, below ``pyxnat``.
 """
 
 SHARED = {'patterns', 'errors', 'version', 'model', 'query'}

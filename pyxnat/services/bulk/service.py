@@ -11,7 +11,7 @@ from ...query.layouts import LAYOUT
 from ...resources import Element
 from ...resources.base import class_of
 from ...resources.host import Host
-from ..lazy import function
+from ..deferred import function
 from . import bids
 from .arrangement import Arrangement
 from .download import download, rehearse

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ...resources.host import Host
-from ..lazy import service
+from ..deferred import service
 
 if TYPE_CHECKING:
     from .forms import Forms

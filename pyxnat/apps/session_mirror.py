@@ -28,7 +28,7 @@ from ..model.copies import copy_document, read_item
 
 __all__ = ['Copied', 'create_parser', 'main', 'mirror_session']
 
-log = logging.getLogger('pyxnat.apps.mirror')
+log = logging.getLogger('pyxnat.apps.session_mirror')
 
 
 @dataclass

@@ -11,7 +11,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.apps.mirror import create_parser, main, mirror_session
+from pyxnat.apps.session_mirror import create_parser, main, mirror_session
 from pyxnat.server import serve
 
 FILES = {'a/b c#.dcm': b'x' * 1000, 'ü+&.dcm': b'y', 'big.dcm': b'z' * 700_000}

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import pyxnat
-from pyxnat.services.lazy import service
+from pyxnat.services.deferred import service
 from pyxnat.services.manage import Manager
 from tests.conftest import ROOT
 
