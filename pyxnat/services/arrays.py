@@ -93,10 +93,11 @@ class ArrayData:
         experiment_type : str
             Data type; types that extend it are included.
         columns : iterable of str, optional
-            Columns in addition to ID, project, xsiType, URI and the ID of the subject. The header
-            of the latter is ``subject_ID`` for the default type, else it begins with the type:
-            ``xnat:mrsessiondata/subject_id``. Short names can be in any case, and are headers as
-            they are given.
+            Columns in addition to ID, project, URI and the ID of the subject. The header of the
+            latter is ``subject_ID`` for the default type, else it begins with the type:
+            ``xnat:mrsessiondata/subject_id``. XNAT adds ``xsiType`` for the default type and for
+            ``xnat:imageSessionData``. Short names can be in any case, and are headers as they are
+            given.
         constraints : dict, optional
             Further columns, with the value or pattern that each must have. The client compares
             them with the text that XNAT sends.
@@ -111,7 +112,7 @@ class ArrayData:
         ProgrammingError
             If XNAT does not know one of `columns`.
         """
-        first = ['ID', 'project', _subject_column(experiment_type), 'xsiType']
+        first = ['ID', 'project', _subject_column(experiment_type)]
         return self._table(
             experiment_type,
             first,
@@ -179,7 +180,7 @@ class ArrayData:
         experiment_type, columns, constraints : optional
             As in `experiments`.
         """
-        first = ['ID', 'project', _subject_column(experiment_type), 'xsiType', f'{scan_type}/ID']
+        first = ['ID', 'project', _subject_column(experiment_type), f'{scan_type}/ID']
         table = self._table(
             experiment_type,
             first,
@@ -307,7 +308,7 @@ class ArrayData:
         asked = list_of_names(columns or ())
         uri = listing(
             experiment_type,
-            [*first, *map(_spelling, [*asked, *(constraints or {})])],
+            [*first, *map(_spelling, [*(constraints or {}), *asked])],
             project_id=project_id,
             subject_id=subject_id,
             subject_label=subject_label,

@@ -33,6 +33,28 @@ def test_an_unknown_column_of_an_array_is_an_error(xnat: pyxnat.Interface, P: st
         xnat.array.experiments(project_id=P, columns=['nope'])
 
 
+@pytest.mark.parametrize('constraints', [{}, {'label': 'E'}])
+@pytest.mark.parametrize('columns', [[], ['label'], ['label', 'date'], ['date', 'label', 'note']])
+@pytest.mark.parametrize('name', ['experiments', 'mrsessions', 'scans', 'mrscans'])
+def test_columns_of_an_array_are_in_the_order_in_which_1_6_requested_them(
+    xnat: pyxnat.Interface, project: Any, name: str, columns: list[str], constraints: dict[str, str]
+) -> None:
+    session = project.subject('S').experiment('E').create(date='2020-01-11', note='n')
+    session.scan('1').create()
+    kind, scan = {
+        'experiments': ('xnat:subjectAssessorData', []),
+        'mrsessions': ('xnat:mrSessionData', []),
+        'scans': ('xnat:imageSessionData', ['xnat:imageScanData/ID']),
+        'mrscans': ('xnat:mrSessionData', ['xnat:mrScanData/ID']),
+    }[name]
+    asked = ['ID', 'project', f'{kind}/subject_id', *scan, *constraints, *columns]
+    uri = f'/data/experiments?xsiType={kind}&project={project.id()}&columns={",".join(asked)}'
+    old = xnat.get(uri).json()
+    table = getattr(xnat.array, name)(project.id(), columns=columns, constraints=constraints)
+    (row,) = old['ResultSet']['Result']
+    assert table.headers() == list(row) and table.items() == [tuple(row.values())]
+
+
 @pytest.mark.parametrize(
     'kind', ['xnat:ctSessionData', 'xnat:petSessionData', 'xnat:mrSessionData']
 )
