@@ -355,10 +355,34 @@ def test_a_state_folder_belongs_to_one_copy(study: Any, target: Any, tmp_path: P
     copy_items(study, target, state=tmp_path / 'state', dry_run=True)
     for source, dest in (
         (study.subjects(), target),
+        (study.subjects('S1'), target),
         (study, target.host.select.project('OTHER')),
     ):
         with pytest.raises(errors.DataError, match='no state of this copy'):
             copy_items(source, dest, state=tmp_path / 'state')
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        lambda selection, chosen: selection,
+        lambda selection, chosen: chosen('S2'),
+        lambda selection, chosen: chosen('S1').where('xnat:subjectData/GENDER = male'),
+    ],
+)
+def test_a_state_folder_belongs_to_one_selection(
+    study: Any, target: Any, tmp_path: Path, other: Any
+) -> None:
+    selection = study.subjects()
+
+    def chosen(label: str) -> Any:
+        return selection.where([('xnat:subjectData/SUBJECT_LABEL', '=', label)])
+
+    target.create()
+    copy_items(chosen('S1'), target, state=tmp_path / 'state').check()
+    assert copy_items(chosen('S1'), target, state=tmp_path / 'state').check().ok == []
+    with pytest.raises(errors.DataError, match='no state of this copy'):
+        copy_items(other(selection, chosen), target, state=tmp_path / 'state')
 
 
 @pytest.mark.parametrize(

@@ -323,6 +323,22 @@ def test_cp_copies_a_project_or_parts_of_it_by_subject(
     assert run('cp', f'{study.id()}/S', f'{project}/S', '--state', 'x').status == 2
 
 
+def test_equal_paths_of_two_servers_are_two_copies(
+    run: Run, study: Any, other: Any, tmp_path_factory: Any
+) -> None:
+    with pyxnat.server.serve(tmp_path_factory.mktemp('third')) as third:
+        arguments = ('login', third.url, '--user', third.user, '--name', 'third')
+        run(*arguments, '--secret-file', '-', stdin=third.password)
+        with pyxnat.Interface(third.url, third.user, third.password) as far:
+            far.select.project(study.id()).create().subject('T2').create()
+        other.subject('T').create(group='others')
+        here, there, dest = f'here:{study.id()}/T*', f'third:{study.id()}/T*', f'here:{other.id()}'
+        assert run('cp', here, dest).status == Exit.SOME_FAILED
+        assert run('cp', there, dest).status == 0
+        assert run('cp', here, dest, '--overwrite').status == 0
+    assert other.subject('T').attrs.get('group') == 'patients' and other.subject('T2').exists()
+
+
 # -- lists of IDs ----------------------------------------------------------------------------------
 
 
@@ -700,6 +716,77 @@ def test_a_plan_is_refused_if_something_changed(
     found = run('--yes', verb, '--apply', plan)
     assert found.status == Exit.CONFLICT and 'since the plan was written' in found.err
     assert resource.files().get() == before and not (tmp_path / 'images').exists()
+
+
+PLANNED: dict[str, list[str]] = {
+    'rm a subject': ['rm', '{P}/S'],
+    'rm a project': ['rm', '{P}'],
+    'cp a session': ['cp', '{P}/S/E', '{P}_B/S/COPY'],
+    'cp a subject': ['cp', '{P}/S', '{P}_B/COPY'],
+    'cp to a subject': ['cp', '{P}/T', '{P}/S'],
+    'cp a project': ['cp', '{P}', '{P}_C', '--state', '{here}/state'],
+    'cp subjects': ['cp', '{P}/*', '{P}_B'],
+    'cp sessions': ['cp', '{P}/*/*', '{P}_B'],
+    'put to a subject': ['put', '{here}/S', '{P}/S'],
+    'put to a project': ['put', '{here}/P', '{P}'],
+}
+"""Use -> arguments with a plan, of which the session S/E and all below it are part."""
+
+CHANGES: dict[str, Callable[[Any], object]] = {
+    'a field': lambda session: session.attrs.set('note', 'new'),
+    'a field of a scan': lambda session: session.scan('1').attrs.set('note', 'new'),
+    'a new scan': lambda session: session.scan('NEW').create(),
+    'a new assessor': lambda session: session.assessor('NEW').create(
+        assessors='xnat:qcManualAssessorData', **{'xnat:qcManualAssessorData/pass': '1'}
+    ),
+    'a new resource': lambda session: session.resource('NEW').create(),
+    'a deleted scan': lambda session: session.scan('1').delete(),
+}
+"""Changes of a session that change none of the listed files, except the last."""
+
+
+@pytest.mark.parametrize('change', [None, *CHANGES])
+@pytest.mark.parametrize('use', PLANNED)
+@pytest.mark.sample(4)
+def test_a_plan_knows_the_items_as_well_as_the_files(
+    use: str, change: str | None, run: Run, study: Any, other: Any, tmp_path: Path
+) -> None:
+    if use.startswith('put'):
+        for name, path in (('P', study.id()), ('S', f'{study.id()}/S')):
+            assert run('get', path, str(tmp_path / name)).status == 0
+    names = {'P': study.id(), 'here': str(tmp_path)}
+    arguments = [word.format(**names) for word in PLANNED[use]]
+    plan, select = str(tmp_path / 'plan'), study.host.select
+    assert run(*arguments, '--plan', plan).status == 0
+    if change is not None:
+        CHANGES[change](study.subject('S').experiment('E'))
+    before = [list(map(str, select(f'{one.uri}//scans'))) for one in (study, other)]
+    done = run('--yes', arguments[0], '--apply', plan)
+    assert done.status == (Exit.CONFLICT if change else Exit.DONE), done
+    if change:
+        assert 'since the plan was written' in done.err
+        assert before == [list(map(str, select(f'{one.uri}//scans'))) for one in (study, other)]
+
+
+@pytest.mark.parametrize('changed', ['documents/S.xml', 'files.jsonl'])
+def test_a_plan_knows_the_notes_of_a_download(
+    changed: str, run: Run, study: Any, tmp_path: Path
+) -> None:
+    folder, plan = tmp_path / 'down', str(tmp_path / 'plan')
+    assert run('get', f'{study.id()}/S', str(folder)).status == 0
+    assert run('put', str(folder), f'{study.id()}/S', '--plan', plan).status == 0
+    path = next(folder.glob('.xnat/documents/*')) if '/' in changed else folder / '.xnat' / changed
+    path.write_bytes(path.read_bytes() + b'\n')
+    assert run('put', '--apply', plan).status == Exit.CONFLICT
+
+
+def test_a_planned_copy_of_a_project_keeps_its_state(run: Run, study: Any, tmp_path: Path) -> None:
+    plan, copy = str(tmp_path / 'plan'), ('cp', study.id(), f'{study.id()}_PLANNED')
+    state = ('--state', str(tmp_path / 'state'))
+    assert run(*copy, *state, '--plan', plan).status == 0 and not (tmp_path / 'state').exists()
+    assert run('cp', '--apply', plan).status == 0
+    assert (tmp_path / 'state' / 'ids.tsv').exists()
+    assert '0 copied, 2 skipped' in run(*copy, *state).err
 
 
 @pytest.mark.parametrize('content', ['', '{}', '[]', 'x', '{"plan": 1}\n{"path": "a"}', '1\n2'])

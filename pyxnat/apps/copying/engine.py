@@ -25,7 +25,7 @@ from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.isolation import is_fatal
 from .marks import elements_with_marks, mark_of
 from .stage import refresh
-from .state import CopiedId, CopyState, Unit, open_state
+from .state import CopiedId, CopyState, Unit, identity_of, open_state
 
 __all__ = ['CopyReport', 'copy_items']
 
@@ -191,7 +191,7 @@ def _check_places(source: Any, target: Any) -> None:
 def _places(source: Any, target: Any) -> dict[str, str]:
     return {
         'source server': source.connection.server,
-        'source': source.uri if isinstance(source, Element) else repr(source),
+        'source': identity_of(source),
         'destination server': target.connection.server,
         'destination': target.uri,
     }

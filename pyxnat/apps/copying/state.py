@@ -18,13 +18,16 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ...errors import DataError
 from ...files.disk import publish, safe_name
 from ...files.folder_lock import locked
+from ...query.paths import spell
+from ...resources.base import Element
+from ...resources.collection import Collection
 
-__all__ = ['CopiedId', 'CopyState', 'Unit', 'open_state']
+__all__ = ['CopiedId', 'CopyState', 'Unit', 'identity_of', 'open_state']
 
 _REMEDY = 'Give another folder as state, or remove this one to copy all again.'
 
@@ -46,6 +49,17 @@ class CopiedId(NamedTuple):
     label: str
     source: str
     dest: str
+
+
+def identity_of(source: Element | Collection[Any]) -> str:
+    """Return a text that tells the source of a copy from others of its server. No request.
+
+    It is the URI of an element; the paths and criteria of a collection.
+    """
+    if isinstance(source, Element):
+        return source.uri
+    conditions = (f'{where.level}: {where.criteria!r}' for where in source.conditions)
+    return ' '.join([*map(spell, source.routes), *conditions])
 
 
 @contextmanager

@@ -11,12 +11,13 @@ import click
 from ....errors import InvalidArgument
 from ...copying import copy_items
 from ...copying.stage import refresh
+from ...copying.state import identity_of
 from ..exit_codes import Exit
 from ..options import dry_run_option, planned
 from ..places import is_collection, place_of
 from ..session import Shell
 from ..state import staging_folder
-from .transfer import file_rows, plan_to_apply, summary, write_plan
+from .transfer import file_rows, item_rows, plan_to_apply, summary, write_plan
 
 __all__ = ['VERBS', 'cp', 'mv', 'rm', 'vars_']
 
@@ -45,7 +46,7 @@ def rm(
         shell.output.note('Nothing matches.')
         return int(Exit.DONE)
     if plan or known is not None:
-        rows = [_state(target) for target in targets]
+        rows = [row for target in targets for row in _state(target)]
         if known is None:
             write_plan(shell, str(plan), 'rm', {'paths': paths}, rows)
             return int(Exit.DONE)
@@ -64,11 +65,18 @@ def rm(
     return int(Exit.DONE)
 
 
-def _state(target: Any) -> dict[str, Any]:
-    """Return place and ID of an element, and number and size of the files below it."""
-    files = [] if target.level.singular == 'file' else file_rows(target)
+def _state(target: Any) -> list[dict[str, Any]]:
+    """Return a row with ID, mark, and number and size of files of an element; those of `item_rows`.
+
+    A file has its digest in place of the mark.
+    """
+    files = file_rows(target)
+    if target.level.is_file:
+        return files
     size = sum(row['size'] for row in files)
-    return {'path': place_of(target), 'ID': target.id(), 'files': len(files), 'size': size}
+    row = {'path': place_of(target), 'ID': target.id(), 'files': len(files), 'size': size}
+    own, *below = item_rows(target) or [{}]
+    return [{**row, **own}, *below]
 
 
 @click.command('mv')
@@ -130,40 +138,45 @@ def cp(
     known = plan_to_apply(shell, apply, 'cp')
     if known is not None:
         source, dest = known.arguments['source'], known.arguments['dest']
-        overwrite = known.arguments['overwrite']
+        overwrite, state = known.arguments['overwrite'], known.arguments['state']
     if not source or not dest:
         raise InvalidArgument('A path is missing', remedy='Example: pyxnat cp P/S01 Q/S01')
     original, target = shell.existing(source), shell.select(dest)
-    if _is_by_subject(original, target) and not (plan or apply):
+    is_by_subject = _is_by_subject(original, target)
+    if not is_by_subject:
+        _check_pair(original, target, state)
+    if plan or known is not None:
+        rows = [*_side('from', original), *_side('to', target)]
+        if known is None:
+            given = {'source': source, 'dest': dest, 'overwrite': overwrite, 'state': state}
+            write_plan(shell, str(plan), 'cp', given, rows)
+            return int(Exit.DONE)
+        known.check(rows)
+    if is_by_subject:
         return _copy_by_subject(shell, original, target, state, overwrite, dry_run)
+    if dry_run:
+        shell.output.rows(file_rows(original), ['path', 'size'])
+        shell.output.note('Nothing was transferred.')
+        return int(Exit.DONE)
+    folder = staging_folder(original.url, target.url)
+    status = _copy(shell, original, target, folder, overwrite)
+    if status == Exit.DONE:
+        shutil.rmtree(folder)
+    return int(status)
+
+
+def _check_pair(original: Any, target: Any, state: str | None) -> None:
+    """Check that one element can be copied to another."""
     if is_collection(original) or is_collection(target):
         raise InvalidArgument(
             'cp copies one element, or subjects or sessions to a project',
             remedy="Example: pyxnat cp 'lab:P/S*' lab:Q",
         )
     if state:
-        raise InvalidArgument('--state belongs to a project', remedy='Leave it out.')
+        raise InvalidArgument('--state belongs to copies to a project', remedy='Leave it out.')
     if original.level.singular != target.level.singular:
-        raise InvalidArgument(
-            f'{source!r} is a {original.level.singular}, {dest!r} a {target.level.singular}',
-            remedy='Give the full new path.',
-        )
-    if dry_run:
-        shell.output.rows(file_rows(original), ['path', 'size'])
-        shell.output.note('Nothing was transferred.')
-        return int(Exit.DONE)
-    if plan or known is not None:
-        rows = [*_side('from', original), *_side('to', target)]
-        if known is None:
-            arguments = {'source': source, 'dest': dest, 'overwrite': overwrite}
-            write_plan(shell, str(plan), 'cp', arguments, rows)
-            return int(Exit.DONE)
-        known.check(rows)
-    folder = staging_folder(original.url, target.url)
-    status = _copy(shell, original, target, folder, overwrite)
-    if status == Exit.DONE:
-        shutil.rmtree(folder)
-    return int(status)
+        places = [f'{place_of(one)!r} is a {one.level.singular}' for one in (original, target)]
+        raise InvalidArgument(', '.join(places), remedy='Give the full new path.')
 
 
 def _is_by_subject(original: Any, target: Any) -> bool:
@@ -177,7 +190,7 @@ def _copy_by_subject(
     shell: Shell, original: Any, target: Any, state: str | None, overwrite: bool, dry_run: bool
 ) -> int:
     """Copy a project or several of its items, with a state that a later run goes on from."""
-    source = repr(original) if is_collection(original) else original.url
+    source = f'{original.connection.server}{identity_of(original)}'
     folder = Path(state) if state else staging_folder(source, target.url)
     report = copy_items(
         original, target, state=folder, overwrite=overwrite, jobs=shell.jobs, dry_run=dry_run
@@ -201,11 +214,14 @@ def _copy(shell: Shell, original: Any, target: Any, folder: Path, overwrite: boo
     return summary(shell, target.upload(folder, overwrite=overwrite, jobs=shell.jobs))
 
 
-def _side(name: str, element: Any) -> list[dict[str, Any]]:
-    """Return the server of an element and the files below it; each path begins with a name."""
-    rows = file_rows(element) if element.exists() else []
+def _side(name: str, found: Any) -> list[dict[str, Any]]:
+    """Return the server of elements, their marks and the files; each path begins with a name."""
+    is_there = is_collection(found) or found.exists()
+    elements = list(found) if is_collection(found) else [found] if is_there else []
+    rows = item_rows(found) if is_there else []
+    rows += [row for element in elements for row in file_rows(element)]
     return [
-        {'path': name, 'server': element.host.connection.server},
+        {'path': name, 'server': found.host.connection.server},
         *({**row, 'path': f'{name} {row["path"]}'} for row in rows),
     ]
 

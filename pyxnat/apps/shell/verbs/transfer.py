@@ -12,6 +12,8 @@ import click
 
 from ....errors import InvalidArgument
 from ....files.disk import digest_of
+from ....services.bulk.sidecar import Sidecar
+from ...copying.marks import elements_with_marks, mark_of
 from ..batch import Batch
 from ..exit_codes import Exit
 from ..filters import Filter, Rule, read_rules
@@ -26,6 +28,7 @@ __all__ = [
     'VERBS',
     'file_rows',
     'get',
+    'item_rows',
     'local_files',
     'plan_to_apply',
     'put',
@@ -296,7 +299,7 @@ def put(
         _show(shell, [{'path': name, 'size': file.stat().st_size} for name, file in files.items()])
         return int(Exit.DONE)
     if plan or known:
-        rows = _both_sides(target, files)
+        rows = _both_sides(sources, target, files)
         if known is None:
             arguments = {
                 'words': [*(str(Path(source).resolve()) for source in sources), path],
@@ -353,13 +356,15 @@ def _put(
     return int(summary(shell, report))
 
 
-def _both_sides(target: Any, files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Return the local files to send, and the files that the target has."""
+def _both_sides(sources: list[str], target: Any, files: dict[str, Path]) -> list[dict[str, Any]]:
+    """Return the local files to send, with the notes of their download, and what the target has."""
+    sidecars = filter(None, (Sidecar.of(Path(source)) for source in sources))
+    notes = {str(path): path for one in sidecars for path in one.path.rglob('*') if path.is_file()}
     rows: list[dict[str, Any]] = [
         {'path': f'local {name}', 'size': found.stat().st_size, 'md5': digest_of(found)}
-        for name, found in sorted(files.items())
+        for name, found in sorted({**files, **notes}.items())
     ]
-    return [*rows, *(file_rows(target) if target.exists() else ())]
+    return [*rows, *([*item_rows(target), *file_rows(target)] if target.exists() else ())]
 
 
 def file_rows(element: Any) -> list[dict[str, Any]]:
@@ -368,6 +373,29 @@ def file_rows(element: Any) -> list[dict[str, Any]]:
     select = element.host.select
     files = [element] if is_file else select(f'{element.uri.removeprefix("/data")}//files')
     return list(map(_file_row, files))
+
+
+def item_rows(found: Any) -> list[dict[str, Any]]:
+    """Return place and mark of an item, or of each of a selection; none for resources and files.
+
+    XNAT moves the mark with each change of the item or below it. That of a project is followed by
+    those of its subjects and sessions.
+
+    Parameters
+    ----------
+    found : Element or Collection
+        Items that exist.
+    """
+    if not found.level.is_item:
+        return []
+    if is_collection(found):
+        marked = elements_with_marks(found)
+    else:
+        marked = [(found, mark_of(found))]
+        if found.level.singular == 'project':
+            marked += elements_with_marks(found.subjects())
+            marked += elements_with_marks(found.experiments())
+    return [{'path': place_of(element), 'modified': mark} for element, mark in marked]
 
 
 def _file_row(file: Any) -> dict[str, Any]:
