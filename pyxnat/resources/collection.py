@@ -31,6 +31,9 @@ from .writing import read_instances
 
 __all__ = ['Collection']
 
+_NO_NAME = ''
+"""Pattern that no name matches."""
+
 
 class _Where:
     """A condition on a collection: criteria, and the level they apply to."""
@@ -75,6 +78,8 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
     """
 
     level: ClassVar[Level]
+    _chosen: tuple[E, ...] | None = None
+    """Its elements, if they are fixed."""
 
     def __init__(
         self,
@@ -165,7 +170,23 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
             return False
         return any(element.id() == identity for element in self)
 
+    def _of(self, elements: Iterable[E]) -> Collection[E]:
+        """Return a collection of some of its elements. No request, nor for iterating.
+
+        Conditions, columns and levels below are requested for each of them.
+        """
+        fixed = tuple(elements)
+        none = [
+            (*path[:-1], path[-1]._replace(name=_NO_NAME, literal=False)) for path in self.routes
+        ]
+        chosen = type(self)([element.steps for element in fixed] or none, self.host)
+        chosen._chosen = fixed
+        return chosen
+
     def _fetch(self, ahead: str) -> Iterator[E]:
+        if self._chosen is not None:
+            yield from self._chosen
+            return
         wanted = columns_of(self.routes, self._listed()) if self._listed() else ()
         for found, listed in self.host.walker.walk(
             self.routes, self.conditions, wanted, ahead=ahead

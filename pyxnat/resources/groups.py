@@ -29,8 +29,8 @@ __all__ = [
 class SharedCollection(Collection[Any]):
     """Subjects, experiments or assessors."""
 
-    def sharing(self, projects: str | Iterable[str] = ()) -> list[Any]:
-        """Return the elements shared by all given projects.
+    def sharing(self, projects: str | Iterable[str] = ()) -> Collection[Any]:
+        """Return a collection of the elements shared by all given projects.
 
         Without projects: the elements shared by any project other than their own. One request per
         element, after those of iterating.
@@ -41,7 +41,7 @@ class SharedCollection(Collection[Any]):
             shares = set(element.shares().get())
             if wanted <= shares if wanted else len(shares) > 1:
                 found.append(element)
-        return found
+        return self._of(found)
 
     def share(self, project: str) -> None:
         """Share each element into another project, with its present label.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 
 from pyxnat import errors
@@ -188,12 +190,31 @@ def test_deleting_below_a_project_it_is_shared_into_unshares_it(project, other):
 def test_collections_can_be_shared(project, other):
     for name in ('S1', 'S2'):
         project.subject(name).create()
-    assert project.subjects().sharing() == []
+    assert list(project.subjects().sharing()) == []
     project.subjects('S1').share(other._urn)
     assert [subject.label() for subject in project.subjects().sharing([other._urn])] == ['S1']
     assert [subject.label() for subject in project.subjects().sharing()] == ['S1']
     project.subjects('S1').unshare(other._urn)
-    assert project.subjects().sharing(other._urn) == []
+    assert list(project.subjects().sharing(other._urn)) == []
+
+
+@pytest.mark.parametrize('chosen', [(), ('S1',), ('S1', 'S3')])
+def test_shared_elements_are_a_collection(xnat, project, other, chosen):
+    for name in ('S1', 'S2', 'S3'):
+        project.subject(name).create(gender='male' if name == 'S1' else 'female')
+        project.subject(name).experiment(f'E{name}').create()
+    for name in chosen:
+        project.subject(name).share(other._urn)
+    shared = project.subjects().sharing([other._urn])
+    with xnat.trace() as trace:
+        assert sorted(shared.get('label')) == list(chosen) and len(shared) == len(chosen)
+        assert bool(shared) == bool(chosen)
+    assert not trace.requests
+    assert sorted(shared.experiments().get('label')) == [f'E{name}' for name in chosen]
+    assert sorted(shared.table(['label']).get('label', always_list=True)) == list(chosen)
+    male = shared.where([('xnat:subjectData/GENDER_TEXT', '=', 'M'), 'AND'])
+    assert male.get('label') == list(chosen[:1])
+    assert sorted(pickle.loads(pickle.dumps(shared)).get('label')) == list(chosen)
 
 
 def test_renaming_keeps_the_files(project, tmp_path):
