@@ -174,7 +174,8 @@ class Mirror:
             is read), labels of resources, or a function that is called with each row of
             the listing.
         max_delete : float
-            Largest share of the subjects of a project that may have been deleted at the server.
+            Largest share of the subjects of a project that may have been deleted at the server, and
+            of its sessions or assessors of one data type; one of these may always.
         jobs : int
             Number of parallel downloads.
         dry_run : bool
@@ -205,6 +206,7 @@ class Mirror:
         last pull, as XNAT marks no file that was overwritten by one of the same size; for each
         changed subject its document and the listings of its files, and one for each changed file.
         For each other project that owns shared subjects, two listings and one for its operations.
+        For what is missing, one or two, and a listing of its data type.
         An interrupted pull is finished by the next one.
         """
         if check not in ('marks', 'files'):

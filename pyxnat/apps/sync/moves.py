@@ -7,7 +7,9 @@ that has it on the leading side: the server for a pull, the folder for a push.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
+from ... import errors
 from ...model.levels import level
 from .decisions import Values
 from .folder_side import FolderSide
@@ -63,7 +65,9 @@ class Moves:
         self.lent: dict[str, Unit] = {}
         """Session -> unit whose base has it."""
         self.left: dict[str, Values] = {}
-        """Base of the items that another unit compares."""
+        """Base of the items that another unit compares, or none."""
+        self.hidden: list[str] = []
+        """Sessions that the leading side does not show in a unit that is compared, and has."""
         self._left: list[str] = []
 
     def complete(
@@ -76,7 +80,8 @@ class Moves:
         """Add what other units have of the sessions of the leading side; remove the rest.
 
         Sessions of projects that cannot be read any more are removed, too: nobody knows whether
-        they were deleted.
+        they were deleted. So are those that the leading side has, where no unit is compared, or
+        does not let the login read (`hidden`).
 
         Requests: two for each session that the leading side lacks, or the other; three for one
         that has moved.
@@ -96,11 +101,21 @@ class Moves:
             if key in leading:
                 self._borrow(key, unit, base, other)
             elif not self._is_readable(base.get(key) or other[key].values):
-                self._leave(key, base, other)
+                self.leave(key, base, other)
             elif key in base or self._state.unit_of(key) is not None:
-                home = self._leading.home(key)
-                if home is not None and home.key != unit and self._is_mirrored(home):
-                    self._leave(key, base, other)
+                self._follow(key, unit, base, other)
+
+    def _follow(self, key: str, unit: str, base: dict[str, Values], other: dict[str, Part]) -> None:
+        """Leave a session that the leading side has not deleted."""
+        try:
+            home = self._leading.home(key)
+        except errors.PermissionDenied:
+            self.hide(key, base, other)
+            return
+        if home is not None and home.key != unit and self._is_mirrored(home):
+            self.leave(key, base, other)
+        elif home is not None:
+            self.hide(key, base, other)
 
     def _is_readable(self, values: Values) -> bool:
         """Whether the project of an item can be read, as far as both are known."""
@@ -113,13 +128,38 @@ class Moves:
             lent = self._state.base(owner.key, 'item')
             base.update({name: lent[name] for name in _below(key, lent)})
             self.lent[key] = owner
-        home = self._other.home(key) if key in base and key not in other else None
+        home = None
+        if key in base and key not in other:
+            with suppress(errors.PermissionDenied):  # it is not compared
+                home = self._other.home(key)
         if home is not None and home.key != unit:
             parts = self._other.parts(home)
             values = {name: part.values for name, part in parts.items()}
             other.update({name: parts[name] for name in _below(key, values)})
 
-    def _leave(self, key: str, base: dict[str, Values], other: dict[str, Part]) -> None:
+    def hide(self, key: str, base: dict[str, Values], other: dict[str, Part]) -> None:
+        """Leave a session or assessor, and record it.
+
+        Parameters
+        ----------
+        key : str
+            Its key.
+        base, other : dict
+            As in `leave`.
+        """
+        self.hidden.append(key)
+        self.leave(key, base, other)
+
+    def leave(self, key: str, base: dict[str, Values], other: dict[str, Part]) -> None:
+        """Remove an item, and all below it, from the comparison of a unit.
+
+        Parameters
+        ----------
+        key : str
+            Its key.
+        base, other : dict
+            Fields that both sides had, and the items of the other side.
+        """
         self._left.append(key)
         self.left |= {name: base.pop(name) for name in _below(key, base)}
         for name in _below(key, {name: part.values for name, part in other.items()}):

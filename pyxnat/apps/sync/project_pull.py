@@ -12,6 +12,7 @@ from .behind import units_named
 from .feed import Feed, read_feed
 from .file_rows import Files
 from .folder_side import FolderSide
+from .missing import largest_deletion
 from .moves import return_sessions
 from .parts import known_base
 from .puller import Here, Puller, PullReport
@@ -118,21 +119,30 @@ class ProjectPull:
         gone = [unit for key, unit in known.items() if key not in there]
         _check_deletions(gone, known, project, options.max_delete)
         overwritten = self._overwritten(selected, there, options)
+        found = [(unit, self._found_again(unit)) for unit in gone]
         if options.dry_run:
             todo = self._todo(selected, wanted, known, overwritten)
             self._report.ok += [unit.key for unit, _ in todo]
-            self._report.deleted += [unit.key for unit in gone]
+            self._report.deleted += [unit.key for unit, now in found if now is None]
             return wanted
         here = units_here(self._folder, project)
         if selected.each is None:
             self._state.select(selected.path, selected.options)
-        for unit in gone:  # first: another subject may have the label now
-            now = self._remote.project_of(unit)
-            if now in (None, project) or not self._move(unit, str(now)):
+        for unit, now in found:  # first: another subject may have the label now
+            if now is None:
                 self._bury(unit, here)
+            elif now in ('', project) or not self._move(unit, now):
+                self._report.add_hidden([unit.key])
         left = self._state.units(project) if gone else known
         todo = self._todo(selected, wanted, left, overwritten)
-        puller = Puller(self._remote, self._folder, self._state, self._mirror, self._report)
+        puller = Puller(
+            self._remote,
+            self._folder,
+            self._state,
+            self._mirror,
+            self._report,
+            options.max_delete,
+        )
         for files, some in selected.by_files(todo):
             puller.run(some, Here(here, known), files, options.jobs)
         waiting = {unit.key: unit for unit in self._state.waiting(project)}
@@ -232,6 +242,16 @@ class ProjectPull:
 
     # -- deleted subjects
 
+    def _found_again(self, unit: Unit) -> str | None:
+        """Return the project of a subject that is not listed; None if it was deleted.
+
+        Empty if the login may not read it. One request.
+        """
+        try:
+            return self._remote.project_of(unit)
+        except errors.PermissionDenied:
+            return ''
+
     def _bury(self, unit: Unit, here: Mapping[str, tuple[Unit, str]]) -> None:
         """Delete a subject that the server deleted, unless it was changed here."""
         now = here.get(unit.key)
@@ -303,7 +323,7 @@ def _check_deletions(
 ) -> None:
     """Raise an error if so many subjects are missing that they were hardly deleted."""
     subjects = sum(1 for key in known if key.startswith('subjects/'))
-    most = max(1, int(max_delete * subjects))
+    most = largest_deletion(max_delete, subjects)
     if len(gone) > most or (gone and len(gone) == subjects and max_delete < 1):
         raise errors.DataError(
             f'{len(gone)} of {subjects} subjects of {project} are missing at the server',

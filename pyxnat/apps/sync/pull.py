@@ -12,6 +12,7 @@ from .decisions import LABEL_TAKEN, SHARE_NEEDED, Decision, Values, decide, merg
 from .file_pull import Download, FilePull
 from .file_rows import FileRow, Files
 from .folder_side import FolderSide
+from .missing import Missing
 from .moves import Moves, adopted
 from .parts import (
     LABEL,
@@ -81,6 +82,19 @@ class UnitPull:
         Which files are wanted.
     coming : container of str
         Keys of units that the same pull brings: sessions that have moved to one are left to it.
+    missing : Missing
+        Guard of what the server does not show any more.
+
+    Attributes
+    ----------
+    failed : list of tuple
+        Key of each item or file that could not be pulled, with its error.
+    conflicts : list of Conflict
+        Items and files that both sides changed.
+    deleted : list of str
+        Keys of the sessions and assessors that were deleted in the folder.
+    hidden : list of str
+        Keys of those that the server has, and does not show here; they were kept.
     """
 
     def __init__(
@@ -91,6 +105,7 @@ class UnitPull:
         mirror: Path,
         files: Files,
         coming: Container[str],
+        missing: Missing,
     ) -> None:
         self._folder = folder
         self._remote = remote
@@ -100,14 +115,20 @@ class UnitPull:
         self._mirror = mirror
         self._files = files
         self._coming = coming
+        self._missing = missing
         self.failed: list[tuple[str, errors.Error]] = []
         self.conflicts: list[Conflict] = []
+        self.deleted: list[str] = []
         self._held: set[str] = set()
         """Items that cannot be put, as another one has their label."""
         self._before: dict[str, Part] = {}
         """Items of the folder before the pull."""
         self._kept: set[str] = set()
         """Items that the server deleted, and the folder keeps for a conflict."""
+
+    @property
+    def hidden(self) -> list[str]:
+        return self._moves.hidden
 
     def run(self, fetched: Fetched, here: Unit | None, download: Download) -> bool:
         """Pull a unit; return whether anything was changed in the folder.
@@ -150,7 +171,7 @@ class UnitPull:
             self.failed += pulled.failed
             changed = changed or pulled.changed
             self._put_empty_resources(fetched, present)
-        is_whole = not (self.failed or self.conflicts)
+        is_whole = not (self.failed or self.conflicts or self.hidden)
         found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
         mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
         there = fetched.mark if is_whole else ''
@@ -214,6 +235,7 @@ class UnitPull:
         theirs = fetched.parts
         ours = {**ours}
         self._moves.complete(fetched.unit.key, base, theirs, ours)
+        self._guard(fetched.unit, base, theirs, ours)
         base = self._known(base)
         theirs = without_temporary_labels(theirs, base, ours)
         if self._remote.readable is not None:
@@ -239,8 +261,9 @@ class UnitPull:
         changed = False
         for key in gone:  # first: another item may have its label now
             if ours[key].parent not in gone:
-                self._isolated(key, self._folder.delete, ours[key].id_uri)
                 changed = True
+                if self._isolated(key, self._folder.delete, ours[key].id_uri):
+                    self.deleted += [key] if level(ours[key].level).has_label else []
         done = self._create_all(fetched.unit, decisions, ours, theirs)
         changed = changed or bool(done)
         taken = {one.key for one in decisions if one.action == 'take' and one.key not in ours}
@@ -261,6 +284,34 @@ class UnitPull:
             if one.action in ('same', 'take', 'merge') and one.key not in failed:
                 _rebase(base, one.key, theirs[one.key].values if one.key in theirs else None)
         return {**self._moves.left, **base}, changed
+
+    def _guard(
+        self,
+        unit: Unit,
+        base: dict[str, Values],
+        theirs: Mapping[str, Part],
+        ours: dict[str, Part],
+    ) -> None:
+        """Leave sessions and assessors as they are that the server has hardly deleted."""
+        for key in [key for key in base if key in ours and key not in theirs]:
+            part = ours.get(key)
+            if part is None or not level(part.level).has_label or part.level == 'subjects':
+                continue
+            if part.parent in ours and part.parent not in theirs:
+                continue  # it goes with its session
+            project = owner_of(base[key], unit.project)
+            if part.level == 'assessors' and self._is_hidden(key, project):
+                self._moves.hide(key, base, ours)
+            elif error := self._missing.refusal(key, project):
+                self.failed.append((key, error))
+                self._moves.leave(key, base, ours)
+
+    def _is_hidden(self, key: str, project: str) -> bool:
+        """Whether the server has an assessor that is not in the document of its session."""
+        try:
+            return self._remote.has(key) or self._missing.is_listed(key, project)
+        except errors.PermissionDenied:
+            return True
 
     def _with_label(
         self, one: Decision, ours: Mapping[str, Part], theirs: Mapping[str, Part]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import deque
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +16,7 @@ from ...services.bulk.report import Report
 from .file_pull import Download
 from .file_rows import Files
 from .folder_side import FolderSide
+from .missing import Missing
 from .pull import Fetched, UnitPull, fetch
 from .sides import Side
 from .state import Conflict, State, Unit
@@ -32,7 +33,7 @@ class PullReport(Report):
     Attributes
     ----------
     deleted : list of str
-        Units that the remote deleted.
+        Subjects, sessions and assessors that the remote deleted.
     conflicts : list of Conflict
         Items and files that both sides changed.
     """
@@ -59,6 +60,20 @@ class PullReport(Report):
             if isinstance(error, (errors.NetworkError, errors.AuthenticationError)):
                 raise
             self.add_failure(key, error)
+
+    def add_hidden(self, keys: Iterable[str]) -> None:
+        """Add a note for each item that the server has, and does not list where it was.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Keys of the items.
+        """
+        for key in keys:
+            self.add_note(
+                f'{key} stays as it was: it was not deleted at the server, but is not listed where '
+                'it was, as the login may not read it, or as it is where the mirror has nothing'
+            )
 
     def __str__(self) -> str:
         text = super().__str__()
@@ -89,10 +104,30 @@ class Here:
 
 
 class Puller:
-    """Pulls units: fetches them in threads, and writes them to the folder one by one."""
+    """Pulls units: fetches them in threads, and writes them to the folder one by one.
+
+    Parameters
+    ----------
+    remote, folder : Side
+        Both sides.
+    state : State
+        State of the mirror.
+    mirror : Path
+        Folder ``mirror``.
+    report : PullReport
+        Report that it adds to.
+    max_delete : float
+        Largest share of the sessions or assessors of a type that may have been deleted.
+    """
 
     def __init__(
-        self, remote: Side, folder: FolderSide, state: State, mirror: Path, report: PullReport
+        self,
+        remote: Side,
+        folder: FolderSide,
+        state: State,
+        mirror: Path,
+        report: PullReport,
+        max_delete: float,
     ) -> None:
         self._remote = remote
         self._folder = folder
@@ -100,6 +135,7 @@ class Puller:
         self._mirror = mirror
         self._report = report
         self._coming: frozenset[str] = frozenset()
+        self._missing = Missing(remote, folder, state, max_delete)
 
     def run(self, todo: list[tuple[Unit, str]], here: Here, files: Files, jobs: int) -> None:
         """Pull units.
@@ -197,13 +233,23 @@ class Puller:
             Downloads of its files.
         """
         key = fetched.unit.key
-        pull = UnitPull(self._remote, self._folder, self._state, self._mirror, files, self._coming)
+        pull = UnitPull(
+            self._remote,
+            self._folder,
+            self._state,
+            self._mirror,
+            files,
+            self._coming,
+            self._missing,
+        )
         try:
             changed = pull.run(fetched, here.unit_of(fetched.unit), download)
         finally:
             download.remove()
         for place, error in pull.failed:
             self._report.add_failure(place, error)
+        self._report.deleted += pull.deleted
+        self._report.add_hidden(pull.hidden)
         others = [one for one in self._report.conflicts if one.unit != key]
         self._report.conflicts = others + pull.conflicts  # two projects may name one unit
         if changed:

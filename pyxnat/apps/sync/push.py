@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -401,8 +402,9 @@ class UnitPush:
             return
         above = twin.key if part.level == 'subjects' else twin.parent
         if part.level == 'assessors':
-            home = self._remote.home(above)
-            above = above if home is None else home.key
+            with suppress(errors.PermissionDenied):
+                home = self._remote.home(above)
+                above = above if home is None else home.key
         values = {LABEL: part.label}, dict(twin.values)
         self.races.append(Conflict(part.key, 'item', above, LABEL_TAKEN, *values))
 

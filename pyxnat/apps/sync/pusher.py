@@ -98,7 +98,7 @@ class Pusher:
         self._begin()
         report = PullReport('pushed')
         recorded = PullReport()
-        puller = Puller(self._remote, self._folder, self._state, mirror, recorded)
+        puller = Puller(self._remote, self._folder, self._state, mirror, recorded, self._max_delete)
         with progress_bar(None, ' subjects', name='push') as shown:
             for unit, project in self._moved_subjects():
                 self._move(unit, project, report)
@@ -109,6 +109,9 @@ class Pusher:
                 with report.isolated(unit.key):
                     self._record(unit, Files.of(unit.files), puller)
         report.failed += recorded.failed
+        report.deleted += recorded.deleted
+        for note in recorded.notes:
+            report.add_note(note)
         for key, error in self._failed.items():
             report.add_failure(key, error)
         report.conflicts += self._state.conflicts()

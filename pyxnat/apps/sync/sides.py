@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlencode
 
 from ... import errors
@@ -200,11 +200,17 @@ class Side:
         return kept
 
     def project_of(self, unit: Unit) -> str | None:
-        """Return the project of a subject; None if there is no such subject. One request."""
+        """Return the project of a subject; None if there is no such subject. One request.
+
+        Raises
+        ------
+        PermissionDenied
+            The login may not read it.
+        """
         uri = uris.join(uris.ENTRY, 'subjects', uris.quote(unit.id))
         try:
             document = self.interface.connection.request(f'{uri}?format=xml')
-        except (errors.NotFoundError, errors.PermissionDenied):
+        except errors.NotFoundError:
             return None
         return read_item(document, 'subjects').project
 
@@ -264,15 +270,57 @@ class Side:
         return True
 
     def home(self, key: str) -> Unit | None:
-        """Return the subject of a session; None if there is no such session. Two requests."""
-        uri = uris.join(uris.ENTRY, 'experiments', uris.quote(key.rpartition('/')[2]))
-        try:
-            document = self.interface.connection.request(f'{uri}?format=xml')
-        except (errors.NotFoundError, errors.PermissionDenied):
+        """Return the subject of a session; None if there is no such session. Two requests.
+
+        Raises
+        ------
+        PermissionDenied
+            The login may not read the session.
+        """
+        document = self._experiment(key)
+        if document is None:
             return None
         item = read_item(document, 'experiments')
         unit = Unit(f'subjects/{item.parent}', item.project, item.parent, '')
-        return unit._replace(project=self.project_of(unit) or item.project)
+        with suppress(errors.PermissionDenied):
+            unit = unit._replace(project=self.project_of(unit) or item.project)
+        return unit
+
+    def has(self, key: str) -> bool:
+        """Return whether there is a session or assessor. One request.
+
+        Raises
+        ------
+        PermissionDenied
+            The login may not read it.
+        """
+        return self._experiment(key) is not None
+
+    def _experiment(self, key: str) -> bytes | None:
+        uri = uris.join(uris.ENTRY, 'experiments', uris.quote(key.rpartition('/')[2]))
+        try:
+            return self.interface.connection.request(f'{uri}?format=xml')
+        except errors.NotFoundError:
+            return None
+
+    def datatype(self, key: str) -> str:
+        """Return the data type of a session or assessor. One request."""
+        uri = uris.join(uris.ENTRY, 'experiments', uris.quote(key.rpartition('/')[2]))
+        return str(class_of('experiment')(uri, self.interface).datatype())
+
+    def experiments(self, project: str, datatype: str) -> frozenset[str]:
+        """Return the IDs of the sessions or assessors of a type. One request.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project that has them or shares them.
+        datatype : str
+            Their data type.
+        """
+        uri = uris.join(uri_of_project(project), 'experiments')
+        query = urlencode({'xsiType': datatype, 'columns': 'ID', 'format': 'json'}, safe=':')
+        return frozenset(row['ID'] for row in self.interface.connection.iter_rows(f'{uri}?{query}'))
 
     def files(
         self, unit: Unit, wanted: Files, things: Mapping[str, Mapping[str, str]] | None = None

@@ -386,6 +386,19 @@ class State:
         with self._connected() as connection:
             return {unit for name in ids for (unit,) in connection.execute(query, (name,))}
 
+    def experiments(self, project: str) -> set[str]:
+        """Return the IDs of the sessions and assessors of a project that have a base."""
+        query = (
+            "SELECT key, fields FROM thing WHERE kind = 'item' AND key NOT GLOB '*/*/*' "
+            "AND (key GLOB 'experiments/*' OR key GLOB 'assessors/*')"
+        )
+        with self._connected() as connection:
+            return {
+                key.partition('/')[2]
+                for key, fields in connection.execute(query)
+                if json.loads(fields).get(PROJECT) == project
+            }
+
     def tombstones(self) -> dict[str, str]:
         """Return the label of each unit that the remote deleted, by key."""
         with self._connected() as connection:
