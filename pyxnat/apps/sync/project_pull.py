@@ -256,7 +256,8 @@ class ProjectPull:
         """Delete a subject that the server deleted, unless it was changed here."""
         now = here.get(unit.key)
         if now is not None and now[1] != unit.here and not self._has_base(unit):
-            conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', {}, {})
+            ours = self._folder.parts(unit)[unit.key].values
+            conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', ours, {})
             self._state.put(unit, {}, [conflict])
             self._report.conflicts.append(conflict)
             return

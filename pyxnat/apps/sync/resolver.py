@@ -93,7 +93,7 @@ class Resolver:
             return
         is_deleted = not (conflict.ours and conflict.theirs)
         if take == 'both' and is_deleted:
-            take = 'local' if conflict.ours else 'remote'
+            take = 'remote' if conflict.theirs else 'local'
         if take == 'both':
             take = self._keep_both(conflict)
         if conflict.key == conflict.unit and not conflict.theirs:

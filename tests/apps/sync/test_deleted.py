@@ -43,7 +43,7 @@ def names_below(session: Any) -> set[str]:
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('change', CHANGES)
-@pytest.mark.parametrize('deleted', LEVELS)
+@pytest.mark.parametrize('deleted', [*LEVELS, 'subject'])
 def test_what_the_server_deleted_stays_whole_until_it_is_decided(
     deleted: str,
     change: str,
@@ -54,11 +54,12 @@ def test_what_the_server_deleted_stays_whole_until_it_is_decided(
     there: Any,
 ) -> None:
     session = here.subject('S').experiment('E')
-    LEVELS[deleted](there.subject('S').experiment('E')).delete()
+    find = LEVELS.get(deleted, lambda session: session.parent())
+    find(there.subject('S').experiment('E')).delete()
     CHANGES[change](session)
     before = names_below(session)
-    report = mirror.pull()
-    assert [one.key for one in report.conflicts if one.kind == 'item']
+    report = mirror.pull(max_delete=1)
+    assert [one.ours['@label'] for one in report.conflicts if one.kind == 'item']
     assert names_below(session) == before
     mirror.resolve(mirror.conflicts(), take)
     assert mirror.conflicts() == []
@@ -67,7 +68,7 @@ def test_what_the_server_deleted_stays_whole_until_it_is_decided(
     assert equal(mirror, xnat, there.id())
     now = here.subject('S').experiment('E')
     if take == 'remote':
-        assert not LEVELS[deleted](now).exists()
+        assert not find(now).exists()
     else:
         assert names_below(now) == before
 
