@@ -89,6 +89,11 @@ class Item(NamedTuple):
         for item in self.below:
             yield from item.all()
 
+    @property
+    def datatype(self) -> str:
+        """Type of an item nested in another one; that of its level for a root."""
+        return self.node.get(_XSI_TYPE) or level_row(self.level).datatype
+
     def label_in(self, project: str) -> str:
         """Return its label in a project that owns it or shares it."""
         return self.label if project == self.project else self.shares.get(project, self.label)

@@ -336,16 +336,6 @@ def test_a_dry_run_sends_nothing(study: Any, target: Any, tmp_path: Path) -> Non
     assert len(copy_items(study, target, state=tmp_path / 'state').check().ok) == 3
 
 
-def test_missing_types_are_named_before_anything_is_sent(
-    study: Any, target: Any, other_server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = [name for name in target.host.inspect.datatypes() if name != 'xnat:mrSessionData']
-    monkeypatch.setattr(target.host.inspect, 'datatypes', lambda *names: known)
-    with pytest.raises(errors.NotSupportedError, match='types xnat:mrSessionData'):
-        copy_items(study, target)
-    assert not target.exists()
-
-
 def test_a_missing_project_is_named(study: Any, target: Any) -> None:
     with pytest.raises(errors.NotFoundError, match='no project'):
         copy_items(study.subjects(), target)

@@ -149,6 +149,12 @@ def test_all_schemas_of_the_server_are_added_at_once(xnat: pyxnat.Interface) -> 
     assert 'xnat' in available and xnat.manage.schemas.add() == available == xnat.manage.schemas()
 
 
+def test_data_types_are_listed_though_no_search_has_them(xnat: pyxnat.Interface) -> None:
+    names, searchable = xnat.manage.schemas.datatypes(), xnat.inspect.datatypes()
+    assert 'xnat:mrSessionData' in names and 'xnat:mrSessionData' in searchable
+    assert 'xnat:usSessionData' in names and 'xnat:usSessionData' not in searchable
+
+
 def test_a_missing_schema_is_an_error_and_changes_nothing(xnat: pyxnat.Interface) -> None:
     xnat.manage.schemas.add('xnat')
     with pytest.raises(pyxnat.errors.NotFoundError):

@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from ...http.progress import progress_bar
-from ...interface import Interface
 from ...model.copies import Item, copy_document, differences, read_item, values_of
 from ...resources.base import Element
 from ...resources.collection import Collection
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.isolation import is_fatal
+from .known_types import KnownTypes, types_below
 from .marks import elements_with_marks, mark_of
 from .stage import refresh
 from .state import CopiedId, CopyState, Unit, identity_of, open_state
@@ -110,7 +110,8 @@ def copy_items(
     Raises
     ------
     NotSupportedError
-        The destination does not have a data type of the sessions; nothing is sent.
+        The destination does not have a data type of the sessions; nothing is sent. If it lacks one
+        of a scan or an assessor, that is a failure of the unit, of which nothing is sent.
     NotFoundError
         The target project does not exist, and `source` is no project.
     DataError
@@ -129,7 +130,8 @@ def copy_items(
         _state_folder(state) as folder,
         open_state(folder, _places(source, target)) as known,
     ):
-        parts = list(_parts(source, target.host))
+        types = KnownTypes(target.host)
+        parts = list(_parts(source, types))
         there = _ids_there(target, known, {part.element.level.plural for part in parts})
         todo = []
         for part in parts:
@@ -146,7 +148,12 @@ def copy_items(
             known.remove_other_stages(part.unit for part in (project, *todo) if part)
             with progress_bar(len(todo), ' items', progress) as bar:
                 _copy_all(
-                    _Copier(target, known, report, overwrite), source, project, todo, jobs, bar
+                    _Copier(target, known, types, report, overwrite),
+                    source,
+                    project,
+                    todo,
+                    jobs,
+                    bar,
                 )
         report.ids = {key: row.dest for key, row in known.ids.items()}
     report.finish()
@@ -206,11 +213,11 @@ def _state_folder(state: str | os.PathLike[str] | None) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _parts(source: Any, dest: Interface) -> Iterator[_Part]:
+def _parts(source: Any, types: KnownTypes) -> Iterator[_Part]:
     """Yield the units of a source, after a check of the types of its sessions."""
     if source.level.plural == 'projects':
         sessions = list(source.experiments().with_columns('subject_ID'))
-        _check_types(sessions, dest)
+        types.check(session.datatype() for session in sessions)
         subjects = elements_with_marks(source.subjects())
         yield from map(_marked, subjects)
         there = {subject.id() for subject, _ in subjects}
@@ -221,8 +228,9 @@ def _parts(source: Any, dest: Interface) -> Iterator[_Part]:
         return
     is_one = isinstance(source, Element)
     elements = [(source, mark_of(source))] if is_one else elements_with_marks(source)
-    if source.level.plural == 'experiments':
-        _check_types((session for session, _ in elements), dest)
+    is_session = source.level.plural == 'experiments'
+    sessions = [one for one, _ in elements] if is_session else source.experiments()
+    types.check(session.datatype() for session in sessions)
     yield from map(_marked, elements)
 
 
@@ -237,16 +245,6 @@ def _marked(pair: tuple[Any, str]) -> _Part:
     """Return an element and its mark as a part."""
     element, mark = pair
     return _Part(element, Unit(element.uri, mark))
-
-
-def _check_types(sessions: Iterable[Any], dest: Interface) -> None:
-    wanted = {session.datatype() for session in sessions}
-    missing = sorted(wanted - set(dest.inspect.datatypes())) if wanted else []
-    if missing:
-        raise errors.NotSupportedError(
-            f'{dest.connection.server} does not have the types {", ".join(missing)}',
-            remedy='Install the plugins of the source there, or leave these sessions out.',
-        )
 
 
 def _copy_all(
@@ -281,9 +279,17 @@ def _copy_all(
 class _Copier:
     """Copies units to one project."""
 
-    def __init__(self, target: Any, state: CopyState, report: CopyReport, overwrite: bool) -> None:
+    def __init__(
+        self,
+        target: Any,
+        state: CopyState,
+        types: KnownTypes,
+        report: CopyReport,
+        overwrite: bool,
+    ) -> None:
         self.target = target
         self._state = state
+        self._types = types
         self._report = report
         self._overwrite = overwrite
 
@@ -349,8 +355,10 @@ class _Copier:
 
     def _copy(self, part: _Part, jobs: int) -> None:
         is_session = part.element.level.plural == 'experiments'
-        target = self._subject_of(part.element) if is_session else self.target
         stage = self._download(part, jobs)
+        for _, item in Sidecar(stage).documents():
+            self._types.check(types_below(item))
+        target = self._subject_of(part.element) if is_session else self.target
         self._upload(target, stage, jobs)
         self._state.add(part.unit, self._compared(stage))
         self._report.add_success(part.unit.uri)

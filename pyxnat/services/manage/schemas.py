@@ -51,14 +51,29 @@ class Schemas:
         NotSupportedError
             If the server is older than XNAT 1.7, which cannot list them.
         """
+        return self._listed(_XAPI, 'schemas', "Add them by name: add('xnat').")
+
+    def datatypes(self) -> list[str]:
+        """Return the names of all data types of the server. One request.
+
+        `interface.inspect.datatypes` has those alone that this login can search.
+
+        Raises
+        ------
+        NotSupportedError
+            If the server is older than XNAT 1.7, which cannot list them.
+        """
+        remedy = 'Ask for those that can be searched: inspect.datatypes().'
+        return self._listed(f'{_XAPI}/datatypes', 'data types', remedy)
+
+    def _listed(self, uri: str, words: str, remedy: str) -> list[str]:
         try:
-            return [str(name) for name in json.loads(self._host.connection.request(_XAPI))]
+            return [str(name) for name in json.loads(self._host.connection.request(uri))]
         except (errors.NotFoundError, errors.UnexpectedAnswer, ValueError) as error:
-            uri = self._host.connection.server + _XAPI
             raise errors.NotSupportedError(
-                'the server does not list its schemas',
-                uri=uri,
-                remedy="Add them by name: add('xnat').",
+                f'the server does not list its {words}',
+                uri=self._host.connection.server + uri,
+                remedy=remedy,
             ) from error
 
     def add(self, url: str | None = None) -> list[str]:
