@@ -19,7 +19,6 @@ from copy import copy
 from itertools import islice
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
-from weakref import WeakSet
 
 from .. import errors
 from ..cache import Cache, is_write
@@ -44,6 +43,7 @@ from .progress import name_of, progress_bar
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
 from .session import EXPIRATION_COOKIE, Session, Ticket
+from .thread_connections import ThreadConnections
 from .tracing import Record, Trace
 from .validation import ANY, KINDS, PART, Fault, Kind, find_fault, is_plainly_right, kind_of
 
@@ -138,7 +138,7 @@ class Transport:
         self.timeouts = timeouts or Timeouts()
         self.retries = retries
         self.headers: dict[str, str] = {'user-agent': f'pyxnat/{__version__}'}
-        self._connections = _Connections()
+        self._connections = ThreadConnections()
         self._connection_type = connection_type(
             self.server.partition(':')[0], proxy_for(self.server, proxy)
         )
@@ -154,7 +154,7 @@ class Transport:
         It is for a response that is read while the same thread sends other requests.
         """
         other = copy(self)
-        other._connections = _Connections()
+        other._connections = ThreadConnections()
         return other
 
     def request(
@@ -390,7 +390,7 @@ class Transport:
         return stream
 
     def _send(self, call: _Call, session_headers: dict[str, str], record: Record) -> Stream:
-        http = self._connections.mine(self)
+        http = self._connections.mine(self._connect)
         started = time.monotonic()
         http.timeouts = call.timeouts
         url, headers, connection = (
@@ -421,6 +421,23 @@ class Transport:
         stream = Stream(call.method, url, response, http.raw, record)
         stream.fault = self._fault_of(call, stream)
         return stream
+
+    def _connect(self) -> Http | FolderHttp:
+        """Return a new connection, which is opened by its first request."""
+        if self.folder is not None:
+            return FolderHttp(self.folder, self.timeouts)
+        ca_certs = os.path.expanduser(self.verify) if isinstance(self.verify, str) else None
+        http = Http(
+            self.timeouts,
+            disable_ssl_certificate_validation=self.verify is False,
+            proxy_info=None,
+            ca_certs=ca_certs,
+        )
+        if self.cert is not None:
+            certificate, key = self.cert
+            # httplib2 shows it to servers of this name and port alone
+            http.add_certificate(key, certificate, urlsplit(self.server).netloc)
+        return http
 
     def _fault_of(self, call: _Call, stream: Stream) -> Fault | None:
         """Return why a response does not fit its request; reads the begin of its body."""
@@ -622,93 +639,6 @@ def _not_the_login(call: _Call, stream: Stream, login: str) -> errors.Authentica
         status=stream.status,
         remedy='Log in again; a token may have expired.',
     )
-
-
-class _Aborted(Exception):
-    """The thread was aborted and sends no more requests."""
-
-
-class _Connections:
-    """Connection per thread, kept alive.
-
-    A new thread takes over the connection of one that has ended. A forked child starts without
-    connections.
-    """
-
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._of: dict[threading.Thread, Http | FolderHttp] = {}
-        self._broken: WeakSet[threading.Thread] = WeakSet()
-
-    def mine(self, transport: Transport) -> Http | FolderHttp:
-        """Return the connection of the calling thread."""
-        if self._pid != os.getpid():
-            self.__init__()  # type: ignore[misc]
-        mine = threading.current_thread()
-        if mine in self._broken:
-            raise _Aborted
-        http = self._of.get(mine)
-        if http is None:
-            with self._lock:
-                http = self._of[mine] = (self._inherited() if self._of else None) or self._new(
-                    transport
-                )
-        return http
-
-    def _inherited(self) -> Http | FolderHttp | None:
-        """Return the connection of a thread that has ended, if one is free.
-
-        A connection with an unread body is left out: another thread may be reading it.
-        """
-        for thread in list(self._of):
-            if thread.is_alive():
-                continue
-            http = self._of.pop(thread)
-            if http.raw is None or http.raw.isclosed():
-                return http
-        return None
-
-    @staticmethod
-    def _new(transport: Transport) -> Http | FolderHttp:
-        if transport.folder is not None:
-            return FolderHttp(transport.folder, transport.timeouts)
-        verify = transport.verify
-        ca_certs = os.path.expanduser(verify) if isinstance(verify, str) else None
-        http = Http(
-            transport.timeouts,
-            disable_ssl_certificate_validation=verify is False,
-            proxy_info=None,
-            ca_certs=ca_certs,
-        )
-        if transport.cert is not None:
-            certificate, key = transport.cert
-            # httplib2 shows it to servers of this name and port alone
-            http.add_certificate(key, certificate, urlsplit(transport.server).netloc)
-        return http
-
-    def has_mine(self) -> bool:
-        """Whether the calling thread has a connection."""
-        return threading.current_thread() in self._of
-
-    def drop(self) -> None:
-        """Close the connection of the calling thread."""
-        http = self._of.get(threading.current_thread())
-        if http is not None:
-            http.close()
-
-    def abort(self, threads: Iterable[threading.Thread]) -> None:
-        """Close the connections of threads, and refuse them new ones."""
-        for thread in threads:
-            self._broken.add(thread)
-            http = self._of.get(thread)
-            if http is not None:
-                http.abort()
-
-    def close(self) -> None:
-        """Close the connections of all threads; those in use after their present response."""
-        for http in list(self._of.values()):
-            http.close_idle()
 
 
 def _seconds(retry_after: str | None) -> float | None:

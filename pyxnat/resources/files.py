@@ -195,7 +195,7 @@ class ResourceElement(Element):
         Two requests: the listing and the zip, since XNAT leaves files that are missing on its disk
         out of the zip. Two more if the resource is addressed by its number, or is empty.
         """
-        return self.host.transfer.download_resource(self, Path(dest_dir).expanduser(), extract)
+        return self.host.transfer.zips.of_resource(self, Path(dest_dir).expanduser(), extract)
 
     def put(
         self, sources: Any, overwrite: bool = False, extract: bool = True, **params: Any

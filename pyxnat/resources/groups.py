@@ -231,9 +231,7 @@ class DownloadableCollection(Collection[Any]):
         quoted = ','.join(map(uris.quote, which))
         child = getattr(session, self.level.singular)('ALL')
         uri = uris.join(uris.parent(child.uri), quoted, 'files')
-        return self.host.transfer.download_level(
-            uri, target, extract, keep=not (extract and remove)
-        )
+        return self.host.transfer.zips.of_files(uri, target, extract, keep=not (extract and remove))
 
 
 def _types(text: str) -> list[str]:

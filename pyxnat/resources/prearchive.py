@@ -246,7 +246,7 @@ class PrearchiveSession(PrearchiveElement):
             Path of the zip ``<dest_dir>/<folder>.zip``, or of the unpacked files.
         """
         target = FilePath(dest_dir).expanduser() / f'{safe_name(self.path_name)}.zip'
-        return self.host.transfer.download_level(
+        return self.host.transfer.zips.of_files(
             self.uri, target, extract, keep=not extract, is_listed=False
         )
 
