@@ -8,7 +8,7 @@ from tests.support.trace_calls import WALKS, Walk, trace_all
 
 MOST: dict[str, tuple[int, int]] = {
     'select(path).get()': (287, 1),
-    'where': (467, 2),
+    'where': (468, 2),
     'attrs.get': (211, 1),
     'attrs.set': (320, 2),
     'file.get': (293, 2),
@@ -17,7 +17,7 @@ MOST: dict[str, tuple[int, int]] = {
     'create': (322, 2),
     'download': (2886, 6),
     'search': (206, 1),
-    'table': (316, 1),
+    'table': (319, 1),
 }
 """Call -> highest number of function calls, and number of requests."""
 
