@@ -109,10 +109,19 @@ def test_a_short_path_is_a_path_of_select(short: str, path: str) -> None:
     assert select_path(short) == path
 
 
-@pytest.mark.parametrize('known', [(), ('lab',)])
-def test_a_profile_before_a_path_counts_only_if_it_is_known(known: tuple[str, ...]) -> None:
-    place = Place.read('lab:P', known)
-    assert place == (Place('lab', '/projects/P') if known else Place('', '/projects/lab:P'))
+@pytest.mark.parametrize('path', ['', 'P', 'P/S/E/1/R/a:b.txt'])
+def test_text_before_the_first_colon_of_a_path_is_a_profile(path: str) -> None:
+    assert Place.read(f'lab:{path}') == Place('lab', select_path(path))
+    assert Place.read(path) == Place.read(f':{path}') == Place('', select_path(path))
+
+
+@pytest.mark.parametrize(
+    'verb', ['ls', 'show', 'du', 'get', 'cp', 'cp to', 'rm', 'mirror pull here']
+)
+def test_an_unknown_profile_is_named(verb: str, run: Run, study: Any) -> None:
+    words = [*verb.removesuffix(' to').split(), *([study.id()] if verb == 'cp to' else ())]
+    found = run(*words, 'nope:P', *(['x:y'] if verb == 'cp' else []))
+    assert found.status == Exit.LOGIN and "no profile 'nope' (known: here)" in found.err, found
 
 
 def test_the_place_of_an_element_selects_it_again(study: Any, xnat: pyxnat.Interface) -> None:

@@ -53,7 +53,7 @@ class Batch:
         self._base, self._dest = paths if len(paths) == 2 else ('', *(paths or ('.',)))
         self._options = options
         self._filter = chosen
-        place = Place.read(self._base, shell.profiles)
+        place = Place.read(self._base)
         self._interface = shell.connect(place.profile)
         self._path = place.path if self._base else '/projects/*'
         self._status_path = ids.path.with_name(f'{ids.path.stem}.status.csv')

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 __all__ = ['SHORT', 'Place', 'is_collection', 'joined', 'names_of', 'place_of', 'select_path']
@@ -28,23 +28,18 @@ class Place(NamedTuple):
     path: str
 
     @classmethod
-    def read(cls, text: str, profiles: Container[str] = ()) -> Place:
-        """Read a place.
+    def read(cls, text: str) -> Place:
+        """Read a place such as ``P/S/E``, ``/projects/P//files`` or ``lab:P/S``.
 
-        Parameters
-        ----------
-        text : str
-            Such as ``P/S/E``, ``/projects/P//files`` or ``lab:P/S``.
-        profiles : container of str
-            Names of the known profiles; other text before a colon belongs to the path.
+        Text before a colon is a profile, as no project has a colon in its ID.
 
         Examples
         --------
-        >>> Place.read('lab:P/S1', {'lab'})
+        >>> Place.read('lab:P/S1')
         Place(profile='lab', path='/projects/P/subjects/S1')
         """
         profile, colon, path = text.partition(':')
-        if colon and profile in profiles:
+        if colon and '/' not in profile:
             return cls(profile, select_path(path))
         return cls('', select_path(text))
 

@@ -62,7 +62,7 @@ class Shell:
         text : str
             The place (:mod:`.places`).
         """
-        place = Place.read(text, self.profiles)
+        place = Place.read(text)
         return self.connect(place.profile).select(place.path)
 
     def element(self, text: str) -> Any:

@@ -194,7 +194,7 @@ def fields(shell: Shell, path: str, names: bool) -> None:
     if names:
         shell.output.rows(({'field': name} for name in element.attrs()), ['field'])
         return
-    interface = shell.connect(Place.read(path, shell.profiles).profile)
+    interface = shell.connect(Place.read(path).profile)
     answer = interface.get(f'{element.uri}?format=json')
     answer.raise_for_status()
     [item] = answer.json()['items']
@@ -229,7 +229,7 @@ def du(shell: Shell, path: str, in_bytes: bool) -> None:
 
     The requests of a selection of files.
     """
-    place = Place.read(path, shell.profiles)
+    place = Place.read(path)
     select = shell.connect(place.profile).select
     found = select(place.path)
     depth = len(place.path.split('/')) // 2 + (0 if is_collection(found) else 1)

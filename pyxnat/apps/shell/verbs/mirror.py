@@ -64,7 +64,7 @@ def pull(
         raise NotFoundError(
             f'{folder} is no mirror yet', remedy='Name a project: pyxnat mirror pull FOLDER P'
         )
-    place = Place.read(path, shell.profiles)
+    place = Place.read(path)
     options: dict[str, Any] = {'max_delete': max_delete, 'jobs': shell.jobs, 'dry_run': dry_run}
     if path:
         labels = files if files in ('all', 'none') else files.split(',')

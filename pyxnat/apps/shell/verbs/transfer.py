@@ -158,7 +158,7 @@ def _get(shell: Shell, source: str, dest: str, options: dict[str, Any], chosen: 
     if not files:
         shell.output.note('No file matches the filters.')
         return Exit.DONE
-    interface = shell.connect(Place.read(source, shell.profiles).profile)
+    interface = shell.connect(Place.read(source).profile)
     return summary(shell, interface.bulk.download(files, dest, **options))
 
 
@@ -224,7 +224,7 @@ def _file_target(dest: str, name: str) -> Path:
 
 def _files_of(shell: Shell, source: str, chosen: Filter) -> Iterator[tuple[Any, str]]:
     """Yield the files below a place that pass the filter, each with its short path."""
-    place = Place.read(source, shell.profiles)
+    place = Place.read(source)
     interface = shell.connect(place.profile)
     found = interface.select(place.path)
     if found.level.singular == 'file':
