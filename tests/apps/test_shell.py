@@ -116,11 +116,11 @@ def test_text_before_the_first_colon_of_a_path_is_a_profile(path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    'verb', ['ls', 'show', 'du', 'get', 'cp', 'cp to', 'rm', 'mirror pull here']
+    'words', ['ls', 'show', 'du', 'get', 'cp', 'cp {P}', 'rm', 'mirror pull {here}/mirror']
 )
-def test_an_unknown_profile_is_named(verb: str, run: Run, study: Any) -> None:
-    words = [*verb.removesuffix(' to').split(), *([study.id()] if verb == 'cp to' else ())]
-    found = run(*words, 'nope:P', *(['x:y'] if verb == 'cp' else []))
+def test_an_unknown_profile_is_named(words: str, run: Run, study: Any, tmp_path: Path) -> None:
+    given = words.format(P=study.id(), here=tmp_path).split()
+    found = run(*given, 'nope:P', *(['Q'] if words == 'cp' else []))
     assert found.status == Exit.LOGIN and "no profile 'nope' (known: here)" in found.err, found
 
 
