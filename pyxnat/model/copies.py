@@ -64,6 +64,8 @@ class ResourceNote(NamedTuple):
     label: str
     notes: dict[str, str]
     """Its ``format``, ``content``, ``tags`` and ``description``, as far as they are set."""
+    files: int = 0
+    """Number of its files, as far as the document has it."""
 
 
 class Item(NamedTuple):
@@ -140,7 +142,10 @@ class Item(NamedTuple):
             for holder in _children(self.node, row.side)
             for node in _elements(holder)
         ]
-        return [ResourceNote(level, node.get('label', ''), _notes(node)) for level, node in found]
+        return [
+            ResourceNote(level, node.get('label', ''), _notes(node), _number_of_files(node))
+            for level, node in found
+        ]
 
 
 def read_item(document: bytes, level: str) -> Item:
@@ -394,6 +399,11 @@ def _notes(resource: Node) -> dict[str, str]:
     tags = [_text(tag) for holder in _children(resource, 'tags') for tag in _elements(holder)]
     notes = {name: resource.get(name, '') for name in _NOTES} | {'tags': ','.join(tags)}
     return {name: value for name, value in notes.items() if value}
+
+
+def _number_of_files(resource: Node) -> int:
+    count = resource.get('file_count', '')
+    return int(count) if count.isdecimal() else 0
 
 
 def _children(node: Node, name: str) -> list[Node]:

@@ -156,7 +156,7 @@ def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) ->
         target.create().subject('S2').experiment('S2_MR').create(experiments='xnat:mrSessionData')
     )
     path.scan('1').create(type='T1').resource('NIFTI').file('a.nii').put(b'of others')
-    report = copy_items(study, target, state=folder)
+    report = copy_items(study, target, state=folder, merge=True)
     assert (len(report.ok), len(report.failed)) == (2, 1)
     assert 'S2' in str(report.failed[0]) or 'XNAT_S' in report.failed[0].what
     assert list((folder / 'stage').iterdir()) == []
@@ -254,7 +254,7 @@ def test_parts_of_a_project_are_copied_into_an_existing_one(
         files = target.subject(label).experiment(f'{label}_MR').scan('1').resource('NIFTI').files()
         assert files.get() == ['a.nii']
     assert len(report.ok) == len(labels)
-    assert copy_items(select(study), target).check().files == 0
+    assert copy_items(select(study), target, merge=True).check().files == 0
 
 
 @pytest.mark.parametrize('reaches', [True, False])

@@ -343,8 +343,9 @@ def test_equal_paths_of_two_servers_are_two_copies(
         other.subject('T').create(group='others')
         here, there, dest = f'here:{study.id()}/T*', f'third:{study.id()}/T*', f'here:{other.id()}'
         assert run('cp', here, dest).status == Exit.SOME_FAILED
+        assert run('cp', here, dest, '--overwrite').status == Exit.SOME_FAILED
         assert run('cp', there, dest).status == 0
-        assert run('cp', here, dest, '--overwrite').status == 0
+        assert run('cp', here, dest, '--merge', '--overwrite').status == 0
     assert other.subject('T').attrs.get('group') == 'patients' and other.subject('T2').exists()
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +17,14 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from ...http.progress import progress_bar
-from ...model.copies import Item, copy_document, differences, read_item, values_of
+from ...model.copies import Item, read_item
 from ...resources.base import Element
 from ...resources.collection import Collection
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.isolation import is_fatal
+from .comparison import Pairs, check_same, extra
+from .destination import Destination
 from .known_types import KnownTypes, types_below
 from .marks import elements_with_marks, mark_of
 from .stage import refresh
@@ -31,6 +34,8 @@ __all__ = ['CopyReport', 'copy_items']
 
 _LEVELS = ('projects', 'subjects', 'experiments')
 _WITH_ID = ('subjects', 'experiments', 'assessors')
+_PERSON = ('subject_ID', 'subject_label')
+"""Columns of sessions that tell whose they are."""
 _ACCESS = ('private', 'protected', 'public')
 """Access of other users to a project, least first."""
 _SHOWN = 5
@@ -65,6 +70,7 @@ def copy_items(
     target: Any,
     *,
     state: str | os.PathLike[str] | None = None,
+    merge: bool = False,
     overwrite: bool = False,
     again: bool = False,
     jobs: int = 4,
@@ -89,9 +95,12 @@ def copy_items(
         Folder that keeps the state, so that a run after an interruption does the rest, and a later
         one copies only the subjects or sessions that have changed. Needs room for the files of
         `jobs` of them. Default: a temporary folder.
+    merge : bool
+        Whether a subject that the destination has already, under the same label, is the same
+        person. Otherwise it is a failure, unless an earlier run with the same `state` created it.
     overwrite : bool
-        Whether to replace fields and files that differ at the destination; otherwise they are
-        failures.
+        Whether to replace fields and files that differ at the destination, and to rename and move
+        copies as their originals were; otherwise these are failures.
     again : bool
         Whether to copy what has not changed since the last run, too. XNAT marks no change of a file
         that keeps its size.
@@ -132,14 +141,16 @@ def copy_items(
     ):
         types = KnownTypes(target.host)
         parts = list(_parts(source, types))
-        there = _ids_there(target, known, {part.element.level.plural for part in parts})
+        dest = Destination(target, known, report, merge=merge, overwrite=overwrite)
+        twice = _twice(parts, known)
         todo = []
         for part in parts:
-            key = (part.element.level.plural, part.element.id())
-            if again or not (known.is_done(part.unit) and key in there):
-                todo.append(part)
-            else:
+            if not again and known.is_done(part.unit) and _has_copy(part, dest, known):
                 report.add_skipped(part.unit.uri)
+            elif part.unit.uri in twice:
+                report.add_failure(part.unit.uri, twice[part.unit.uri])
+            else:
+                todo.append(part)
         if dry_run:
             for part in todo:
                 report.add_success(part.unit.uri)
@@ -147,35 +158,59 @@ def copy_items(
             project = _project_part(source)
             known.remove_other_stages(part.unit for part in (project, *todo) if part)
             with progress_bar(len(todo), ' items', progress) as bar:
-                _copy_all(
-                    _Copier(target, known, types, report, overwrite),
-                    source,
-                    project,
-                    todo,
-                    jobs,
-                    bar,
-                )
+                copier = _Copier(dest, known, types, report, overwrite)
+                _copy_all(copier, source, project, todo, jobs, bar)
         report.ids = {key: row.dest for key, row in known.ids.items()}
     report.finish()
     return report
 
 
-def _ids_there(target: Any, known: CopyState, levels: Iterable[str]) -> set[tuple[str, str]]:
-    """Return level and source ID of the copied items that the destination still has.
+def _has_copy(part: _Part, dest: Destination, known: CopyState) -> bool:
+    """Whether the destination has the copy of a unit."""
+    level = part.element.level.plural
+    row = known.ids.get((level, part.element.id()))
+    return row is not None and row.dest in dest.rows(level)
 
-    One request for each level of which some were copied.
+
+def _twice(parts: list[_Part], known: CopyState) -> dict[str, errors.DuplicateError]:
+    """Return the units that would get the label of another one, or of another one's subject.
+
+    A label belongs to the subject or session whose copy has it already, else to a subject of a
+    copied project; of several others none gets it.
+
+    Returns
+    -------
+    dict
+        URI of a unit -> the error.
     """
-    found: set[tuple[str, str]] = set()
-    for plural in levels:
-        copied = {row.dest: key for key, row in known.ids.items() if row.level == plural}
-        try:
-            present = (
-                {row['ID'] for row in getattr(target, plural)().rows(['ID'])} if copied else {}
-            )
-        except errors.NotFoundError:
-            present = {}
-        found |= {key for dest, key in copied.items() if dest in present}
+    bearers: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for part in parts:
+        for level, source, label, rank in _names(part):
+            is_copied = known.ids.get((level, source), ('', ''))[1] == label
+            ranks = bearers[level, label]
+            ranks[source] = max(ranks.get(source, 0), 2 if is_copied else rank)
+    found = {}
+    for part in parts:
+        for level, source, label, _ in _names(part):
+            ranks = bearers[level, label]
+            others = sorted(ranks.keys() - {source})
+            if others and max(ranks[other] for other in others) >= ranks[source]:
+                found[part.unit.uri] = errors.DuplicateError(
+                    f'{label} would be {level} {source} and {", ".join(others[:_SHOWN])}',
+                    uri=part.element.url,
+                    remedy='Copy them to different projects, or rename one of them.',
+                )
     return found
+
+
+def _names(part: _Part) -> Iterator[tuple[str, str, str, int]]:
+    """Yield level, ID, label and rank of a unit, and of the subject of a session."""
+    element = part.element
+    is_subject = element.level.plural == 'subjects'
+    yield element.level.plural, element.id(), element.label(), int(is_subject)
+    if not is_subject:
+        person, label = (element.attrs.get(name) for name in _PERSON)
+        yield 'subjects', person, label, 0
 
 
 def _check_places(source: Any, target: Any) -> None:
@@ -216,19 +251,20 @@ def _state_folder(state: str | os.PathLike[str] | None) -> Iterator[Path]:
 def _parts(source: Any, types: KnownTypes) -> Iterator[_Part]:
     """Yield the units of a source, after a check of the types of its sessions."""
     if source.level.plural == 'projects':
-        sessions = list(source.experiments().with_columns('subject_ID'))
+        sessions = list(source.experiments().with_columns(*_PERSON))
         types.check(session.datatype() for session in sessions)
         subjects = elements_with_marks(source.subjects())
         yield from map(_marked, subjects)
         there = {subject.id() for subject, _ in subjects}
         alone = {one.id() for one in sessions if one.attrs.get('subject_ID') not in there}
         if alone:  # shared without their subjects
-            marked = elements_with_marks(source.experiments())
+            marked = elements_with_marks(source.experiments().with_columns(*_PERSON))
             yield from (_marked(pair) for pair in marked if pair[0].id() in alone)
         return
-    is_one = isinstance(source, Element)
+    is_one, is_session = isinstance(source, Element), source.level.plural == 'experiments'
+    if is_session and not is_one:
+        source = source.with_columns(*_PERSON)
     elements = [(source, mark_of(source))] if is_one else elements_with_marks(source)
-    is_session = source.level.plural == 'experiments'
     sessions = [one for one, _ in elements] if is_session else source.experiments()
     types.check(session.datatype() for session in sessions)
     yield from map(_marked, elements)
@@ -281,13 +317,14 @@ class _Copier:
 
     def __init__(
         self,
-        target: Any,
+        dest: Destination,
         state: CopyState,
         types: KnownTypes,
         report: CopyReport,
         overwrite: bool,
     ) -> None:
-        self.target = target
+        self.target = dest.target
+        self._dest = dest
         self._state = state
         self._types = types
         self._report = report
@@ -354,14 +391,37 @@ class _Copier:
         return True
 
     def _copy(self, part: _Part, jobs: int) -> None:
-        is_session = part.element.level.plural == 'experiments'
+        element = part.element
+        item = read_item(element.get(), element.level.plural)
+        first = element.steps[0]
+        project = first.name if first.level == 'projects' else item.project
+        self._types.check(types_below(item, project))
+        if item.level == 'subjects':
+            target = self._place_subject(item, project)
+        elif item.project != project and (copy := self._dest.share_session(item, project)):
+            self._state.add(part.unit, self._compared(item, project, copy))
+            self._report.add_success(part.unit.uri)
+            return
+        else:
+            person = read_item(element.host.select.subject(item.parent).get(), 'subjects')
+            target = self._dest.place_subject(person, project)
+            self._dest.place_session(item, project, target)
         stage = self._download(part, jobs)
-        for _, item in Sidecar(stage).documents():
-            self._types.check(types_below(item))
-        target = self._subject_of(part.element) if is_session else self.target
         self._upload(target, stage, jobs)
-        self._state.add(part.unit, self._compared(stage))
+        ids = []
+        for document, sent in Sidecar(stage).documents():
+            copy = getattr(self.target, document.level.rstrip('s'))(sent.label_in(project))
+            ids += self._compared(sent, project, copy)
+        self._state.add(part.unit, ids)
         self._report.add_success(part.unit.uri)
+
+    def _place_subject(self, item: Item, project: str) -> Any:
+        """Prepare the destination for a subject and its sessions; return where to upload it."""
+        subject = self._dest.place_subject(item, project)
+        for session in item.below:
+            if session.is_in(project):
+                self._dest.place_session(session, project, subject)
+        return self.target
 
     def _download(self, part: _Part, jobs: int) -> Path:
         stage = self._state.stage(part.unit)
@@ -377,61 +437,15 @@ class _Copier:
         for note in sent.notes:
             self._report.add_note(note)
 
-    def _subject_of(self, session: Any) -> Any:
-        """Return the subject for a session; create it with its fields, without other sessions."""
-        owner = session.host.select.subject(session.attrs.get('subject_ID'))
-        item = read_item(owner.get(), 'subjects')
-        subject = self.target.subject(item.label)
-        if not subject.exists():
-            subject.create_with_parents({}, {}, copy_document(item))
-        return subject
-
-    def _compared(self, stage: Path) -> Iterator[CopiedId]:
-        """Yield the IDs of a unit, after its documents were compared with those sent."""
-        for document, item in Sidecar(stage).documents():
-            project = document.project or item.project
-            if item.level not in _LEVELS[1:]:
-                continue
-            label = item.label_in(project)
-            copied = getattr(self.target, document.level.rstrip('s'))(label)
-            there = read_item(copied.get(), item.level)
-            _compare(item, there, copied.url)
-            yield from _ids(item, there)
-
-
-def _compare(item: Item, there: Item, url: str) -> None:
-    """Raise IntegrityError if an item, or one below, lacks something at the destination."""
-    problems = [
-        f'{one.level}/{one.label}{problem}'
-        for one, copy in _pairs(item, there)
-        for problem in _problems(one, copy)
-    ]
-    if problems:
-        raise errors.IntegrityError(
-            f'the copy differs in {", ".join(problems[:_SHOWN])}',
-            uri=url,
-            remedy='Copy once more with overwrite=True.',
-        )
-
-
-def _problems(item: Item, copy: Item | None) -> list[str]:
-    """Return the fields that an item lacks at the destination, without the items below it."""
-    if copy is None:
-        return [' is missing']
-    wanted, present = (values_of(copy_document(one, scans=())) for one in (item, copy))
-    missing, other = differences(wanted, present)
-    return [f': {path}' for path in (*missing, *other)]
-
-
-def _pairs(item: Item, copy: Item | None) -> Iterator[tuple[Item, Item | None]]:
-    """Yield an item and those below it, each with its copy."""
-    yield item, copy
-    copies = {(one.level, one.label): one for one in copy.below} if copy is not None else {}
-    for below in item.below:
-        yield from _pairs(below, copies.get((below.level, below.label)))
-
-
-def _ids(item: Item, there: Item) -> Iterator[CopiedId]:
-    for one, copy in _pairs(item, there):
-        if one.level in _WITH_ID and copy is not None:
-            yield CopiedId(one.level, one.label, one.id, copy.id)
+    def _compared(self, item: Item, project: str, copy: Any) -> list[CopiedId]:
+        """Return the IDs of an item and those below it, after a comparison with their copies."""
+        there = read_item(copy.get(), item.level)
+        pairs = Pairs(project, self.target.path_name)
+        check_same(pairs, item, there, copy.url)
+        for note in extra(pairs, item, there):
+            self._report.add_note(note)
+        return [
+            CopiedId(one.level, one.label_in(project), one.id, other.id)
+            for one, other in pairs.of(item, there)
+            if one.level in _WITH_ID and other is not None
+        ]

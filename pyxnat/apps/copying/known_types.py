@@ -54,6 +54,14 @@ class KnownTypes:
             )
 
 
-def types_below(item: Item) -> set[str]:
-    """Return the types of all items nested in an item."""
-    return {one.datatype for below in item.below for one in below.all()}
+def types_below(item: Item, project: str) -> set[str]:
+    """Return the types of all items nested in an item.
+
+    Parameters
+    ----------
+    item : Item
+        A subject or session.
+    project : str
+        Sessions that it neither owns nor shares are left out.
+    """
+    return {one.datatype for below in item.below if below.is_in(project) for one in below.all()}

@@ -5,6 +5,8 @@
     copy.json      servers and places of the copy that the folder belongs to
     units.jsonl    a line for each unit that was copied and compared; the last line counts
     ids.tsv        level, label, ID at the source, ID at the destination; the last line counts
+    claims.tsv     ID at the source and label of each subject whose creation began; the last line
+                   counts
     stage/         documents and files of units that are being copied
     lock.sqlite    lock of the run that has the folder
 """
@@ -112,6 +114,7 @@ class CopyState:
         self.ids: dict[tuple[str, str], CopiedId] = {
             (row.level, row.source): row for row in self._read_ids()
         }
+        self._claims = dict(self._read_claims())
 
     def is_done(self, unit: Unit) -> bool:
         """Whether a unit was copied, and has the same mark since."""
@@ -144,14 +147,47 @@ class CopyState:
         ids : iterable of CopiedId
             Its items.
         """
+        self.add_ids(ids)
         with self._lock:
-            rows = [row for row in ids if self.ids.get((row.level, row.source)) != row]
-            head = [] if self.ids or _read_lines(self._ids_path) else [CopiedId(*CopiedId._fields)]
-            _append(self._ids_path, ['\t'.join(row) for row in head + rows])
-            self.ids |= {(row.level, row.source): row for row in rows}
             _append(self._units_path, [json.dumps(unit._asdict())])
             self._units[unit.uri] = unit
         self.remove_stage(unit)
+
+    def add_ids(self, ids: Iterable[CopiedId]) -> None:
+        """Record the IDs of items, also of a unit that is not complete."""
+        with self._lock:
+            rows = [row for row in ids if self.ids.get((row.level, row.source)) != row]
+            if not rows:
+                return
+            head = [] if self.ids or _read_lines(self._ids_path) else [CopiedId(*CopiedId._fields)]
+            _append(self._ids_path, ['\t'.join(row) for row in head + rows])
+            self.ids |= {(row.level, row.source): row for row in rows}
+
+    def claim(self, source: str, label: str) -> None:
+        """Record that a subject is about to be created; with an empty label, that it was not.
+
+        If the run ends before it has the response, the subject is known by its label.
+
+        Parameters
+        ----------
+        source : str
+            ID of the subject at the source.
+        label : str
+            Label at the destination, where no subject has it.
+        """
+        with self._lock:
+            _append(self._claims_path, [f'{source}\t{label}'])
+            self._claims[source] = label
+
+    def is_claimed(self, source: str, label: str) -> bool:
+        """Whether the creation of a subject began, with unknown end.
+
+        Parameters
+        ----------
+        source, label : str
+            As for `claim`.
+        """
+        return self._claims.get(source) == label
 
     @property
     def _stages(self) -> Path:
@@ -160,6 +196,10 @@ class CopyState:
     @property
     def _ids_path(self) -> Path:
         return self._folder / 'ids.tsv'
+
+    @property
+    def _claims_path(self) -> Path:
+        return self._folder / 'claims.tsv'
 
     @property
     def _units_path(self) -> Path:
@@ -173,6 +213,11 @@ class CopyState:
                 raise DataError(
                     f'{self._units_path}, line {number} is damaged', remedy=_REMEDY
                 ) from error
+
+    def _read_claims(self) -> Iterator[tuple[str, str]]:
+        for line in _read_lines(self._claims_path):
+            source, _, label = line.partition('\t')
+            yield source, label
 
     def _read_ids(self) -> list[CopiedId]:
         try:

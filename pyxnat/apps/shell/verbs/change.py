@@ -110,6 +110,7 @@ def mv(shell: Shell, path: str, label: str, dry_run: bool) -> None:
 @click.command('cp')
 @click.argument('source', default='')
 @click.argument('dest', default='')
+@click.option('--merge', is_flag=True, help='Subjects that DEST has already are the same persons.')
 @click.option('--overwrite', is_flag=True, help='Replace values and files that differ.')
 @click.option('--state', metavar='DIR', help='Keep the state of a copied project, for later runs.')
 @dry_run_option
@@ -119,6 +120,7 @@ def cp(
     shell: Shell,
     source: str,
     dest: str,
+    merge: bool,
     overwrite: bool,
     state: str | None,
     dry_run: bool,
@@ -132,13 +134,15 @@ def cp(
     this source and destination; if interrupted, the same command does the rest.
 
     A project is copied subject by subject, and so are subjects or sessions ('lab:P/S*') to a
-    project. With --state, a later run copies the subjects that have changed since, and DIR/ids.tsv
-    has the IDs on both servers.
+    project. Subjects that DEST has already under the same labels may be other persons: they are
+    failures without --merge. With --state, a later run copies the subjects that have changed since,
+    and DIR/ids.tsv has the IDs on both servers.
     """
     known = plan_to_apply(shell, apply, 'cp')
     if known is not None:
         source, dest = known.arguments['source'], known.arguments['dest']
-        overwrite, state = known.arguments['overwrite'], known.arguments['state']
+        merge, overwrite = known.arguments['merge'], known.arguments['overwrite']
+        state = known.arguments['state']
     if not source or not dest:
         raise InvalidArgument('A path is missing', remedy='Example: pyxnat cp P/S01 Q/S01')
     original, target = shell.existing(source), shell.select(dest)
@@ -148,12 +152,13 @@ def cp(
     if plan or known is not None:
         rows = [*_side('from', original), *_side('to', target)]
         if known is None:
-            given = {'source': source, 'dest': dest, 'overwrite': overwrite, 'state': state}
+            given = {'source': source, 'dest': dest, 'merge': merge}
+            given |= {'overwrite': overwrite, 'state': state}
             write_plan(shell, str(plan), 'cp', given, rows)
             return int(Exit.DONE)
         known.check(rows)
     if is_by_subject:
-        return _copy_by_subject(shell, original, target, state, overwrite, dry_run)
+        return _copy_by_subject(shell, original, target, state, merge, overwrite, dry_run)
     if dry_run:
         shell.output.rows(file_rows(original), ['path', 'size'])
         shell.output.note('Nothing was transferred.')
@@ -187,13 +192,25 @@ def _is_by_subject(original: Any, target: Any) -> bool:
 
 
 def _copy_by_subject(
-    shell: Shell, original: Any, target: Any, state: str | None, overwrite: bool, dry_run: bool
+    shell: Shell,
+    original: Any,
+    target: Any,
+    state: str | None,
+    merge: bool,
+    overwrite: bool,
+    dry_run: bool,
 ) -> int:
     """Copy a project or several of its items, with a state that a later run goes on from."""
     source = f'{original.connection.server}{identity_of(original)}'
     folder = Path(state) if state else staging_folder(source, target.url)
     report = copy_items(
-        original, target, state=folder, overwrite=overwrite, jobs=shell.jobs, dry_run=dry_run
+        original,
+        target,
+        state=folder,
+        merge=merge,
+        overwrite=overwrite,
+        jobs=shell.jobs,
+        dry_run=dry_run,
     )
     if dry_run:
         shell.output.rows(({'path': uri.removeprefix('/data')} for uri in report.ok), ['path'])
