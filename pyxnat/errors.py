@@ -107,9 +107,9 @@ _CONTROLS = pattern(
 
 
 def printable(text: str) -> str:
-    """Replace control characters of a server's text by their codes; lines and tabs stay.
+    """Replace control characters of a server's text by their codes.
 
-    A terminal would take them for commands.
+    Lines and tabs stay. A terminal would take them for commands.
 
     >>> printable(chr(27) + '[2Jred')[1:]
     'x1b[2Jred'
@@ -137,7 +137,10 @@ class Error(Exception):
     """
 
     def _render_traceback_(self) -> list[str]:
-        """Return the lines that IPython shows: the message, and the traceback if repeated."""
+        """Return the lines that IPython shows.
+
+        The message, and the traceback if repeated.
+        """
         if self.__dict__.get('_was_shown'):
             return ''.join(traceback.format_exception(self)).splitlines()
         self._was_shown = True
@@ -538,7 +541,10 @@ def server_message(body: bytes, reason: str = '') -> str:
 
 
 def _json_message(body: bytes) -> str:
-    """Return the ``message`` of a JSON object; empty if the body is none, or has none."""
+    """Return the ``message`` of a JSON object.
+
+    Empty if the body is none, or has none.
+    """
     if not body.lstrip().startswith(b'{'):
         return ''
     try:

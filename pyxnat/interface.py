@@ -435,10 +435,11 @@ class Interface(Classic):
         return self.connection.rows(uri)
 
     def without_secrets(self) -> Callable[[], Interface]:
-        """Return a function for another process that connects to the same server. No request.
+        """Return a function for another process that connects to the same server.
 
-        Its pickle has the name of the login, but neither password nor session. The Interface that
-        it returns finds its password in the environment or ``~/.netrc``, when it is needed.
+        No request. Its pickle has the name of the login, but neither password nor session. The
+        Interface that it returns finds its password in the environment or ``~/.netrc``, when it is
+        needed.
         """
         return partial(_restore, {**self._state(), 'share_session': False, 'proved': []})
 

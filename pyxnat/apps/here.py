@@ -96,12 +96,17 @@ def _element(xnat: Interface, kind: str, identity: str, folder: Path) -> Any:
 
 
 def _is_session(kind: str) -> bool:
-    """Whether a type is one of experiments; the plugin sends ``xnat:experimentData`` for all."""
+    """Whether a type is one of experiments.
+
+    The plugin sends ``xnat:experimentData`` for all.
+    """
     return bundled().is_a(kind, _EXPERIMENT)
 
 
 def _scan_on(folder: Path) -> str:
-    """Return the path of the scan that is mounted; its ID in the variables is no REST name.
+    """Return the path of the scan that is mounted.
+
+    Its ID in the variables is no REST name.
 
     Raises
     ------

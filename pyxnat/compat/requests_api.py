@@ -110,7 +110,9 @@ class _Request(NamedTuple):
     headers: dict[str, str]
 
     def redirected(self, status: int, target: str) -> _Request:
-        """Return the request after a redirect, which may turn it into a GET without a body.
+        """Return the request after a redirect.
+
+        It may be a GET without a body.
 
         Parameters
         ----------

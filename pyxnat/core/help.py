@@ -21,9 +21,10 @@ _ROOT_WEIGHT, _GROUP_WEIGHT, _LEAF_WEIGHT = 100.0, 70.0, 40.0
 
 
 class GraphData:
-    """Graphs of types, levels and values, as networkx has them. Needs the extra ``draw``.
+    """Graphs of types, levels and values, as networkx has them.
 
-    Each graph has ``weights``, a dict from node to size; directed ones have ``labels``, too.
+    Needs the extra ``draw``. Each graph has ``weights``, a dict from node to size; directed ones
+    have ``labels``, too.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ def _table(rows: _Rows) -> JsonTable:
 
 
 def join_tables(join_column: str, jdata: _Rows, *others: _Rows) -> list[dict[str, str]]:
-    """Return rows joined with those of other tables that have the same value of a column.
+    """Return rows joined with those of other tables by the value of a column.
 
     Parameters
     ----------

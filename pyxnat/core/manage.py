@@ -32,7 +32,9 @@ SchemaManager = Schemas
 
 
 def ProjectManager(project_id: str, interface: Any) -> Project:  # noqa: N802 - the name of 1.x
-    """Return a project, which has all methods of the manager of pyxnat 1.x. No request.
+    """Return a project, which has all methods of the manager of pyxnat 1.x.
+
+    No request.
 
     Parameters
     ----------

@@ -1,4 +1,7 @@
-"""Tables of levels of pyxnat 1.x, beside the names of :mod:`pyxnat.model.schemas`."""
+"""Tables of levels of pyxnat 1.x.
+
+The names of :mod:`pyxnat.model.schemas` are here, too.
+"""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ _SESSION_LENGTH = 9
 
 
 def translate_uri(uri: str) -> str:
-    """Replace ``in_resources`` by ``in/resources``, and its likes, in the last two segments.
+    """Replace ``in_resources`` by ``in/resources`` in the last two segments.
+
+    Likewise ``out_resources`` and files of them.
 
     >>> translate_uri('/data/experiments/E/assessors/A/out_resources')
     '/data/experiments/E/assessors/A/out/resources'

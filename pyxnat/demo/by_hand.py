@@ -1,6 +1,7 @@
-"""The demo's selection and search, written for the REST API, one request for each element.
+"""The demo's selection and search, written for the REST API.
 
-This is what scripts without a client do. The demo runs it to count and time its requests.
+One request for each element. This is what scripts without a client do. The demo runs it to count
+and time its requests.
 """
 
 from __future__ import annotations

@@ -107,10 +107,11 @@ def _head() -> tuple[Any, Any]:
 
 @lru_cache(maxsize=1)
 def _t1_head() -> Any:
-    """Return the head with the contrast of a T1-weighted image, made from the EPI volume.
+    """Return the head with the contrast of a T1-weighted image.
 
-    Within the brain the grey values are turned round: fluid is dark, white matter bright. Around it
-    are a dark skull and a bright scalp, two voxels each, so that a mask has something to remove.
+    It is made from the EPI volume. Within the brain the grey values are turned round: fluid is
+    dark, white matter bright. Around it are a dark skull and a bright scalp, two voxels each, so
+    that a mask has something to remove.
     """
     np = _extra('numpy')
     head = _scaled(_head()[0], 0.84).astype(float)
@@ -160,7 +161,10 @@ def _t1(image_class: str, session: Session) -> Any:
 
 
 def _epi(subject: Subject, session: Session) -> list[bytes]:
-    """Write a series of 20 volumes of three thick slices, with a gain and noise of its own."""
+    """Write a series of 20 volumes of three thick slices.
+
+    It has a gain and noise of its own.
+    """
     np, nibabel, rng = _extra('numpy'), _extra('nibabel'), _rng(session)
     series = nibabel.load(_shipped('functional.nii'))
     voxels = np.asarray(series.dataobj) * rng.uniform(0.8, 1.2)

@@ -164,7 +164,7 @@ class Story:
         return {**inherited, 'PYTHONPATH': path, **login}
 
     def _draw(self, interface: Interface) -> None:
-        """Draw the masks of the oldest, as the archive has them, and put the picture there."""
+        """Draw the masks of the oldest as the archive has them, and upload the picture."""
         project = interface.select.project(AGING.id)
         ages = sorted(
             (session.age, subject.label, session.label)
@@ -339,7 +339,10 @@ def _found(interface: Interface) -> list[dict[str, str]]:
 
 
 def _lend(interface: Interface, subject: Any, project: str) -> list[str]:
-    """Share a subject and its sessions, and end it; return the labels that the project showed."""
+    """Share a subject and its sessions; end the share.
+
+    Return the labels that the project showed.
+    """
     sessions = list(subject.experiments())
     for element in [subject, *sessions]:
         if project not in element.shares().get():

@@ -1,4 +1,4 @@
-"""Zip and tar archives of other programs, made ready for a server that unpacks them.
+"""Zip and tar archives of other programs, for a server that unpacks them.
 
 XNAT unpacks a zip with Java's `ZipInputStream` and a tar member by member: names are UTF-8, zips
 are read from their beginning, members are stored or deflated, a hard link becomes an empty file,
@@ -206,7 +206,10 @@ def _opened(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _ending_of_tar(path: Path) -> str:
-    """Return the ending that tells XNAT the compression of a tar; empty if it reads none."""
+    """Return the ending that tells XNAT the compression of a tar.
+
+    Empty if XNAT reads none.
+    """
     with path.open('rb') as file:
         begin = file.read(6)
     if begin.startswith(b'\x1f\x8b'):

@@ -31,7 +31,7 @@ class Entry(NamedTuple):
 
 
 def entries(folder: Path) -> Iterator[Entry]:
-    """Yield the files of a folder in order of their names, and all else that is no folder.
+    """Yield the files of a folder by name, and all else that is no folder.
 
     Links to files count as files. Links to folders are not followed, since they may lead round in
     a circle.

@@ -149,7 +149,7 @@ class Stream:
         return 'login' if has_login_form(self.begin(MOST_OF_A_PAGE)) else 'page'
 
     def begin(self, least: int = 1024) -> bytes:
-        """Return the begin of the body, decompressed, from at least `least` bytes as sent."""
+        """Return the decompressed begin of the body, from at least `least` bytes."""
         first = self.peek(least)
         if self.is_encoded:
             return decompress_begin(first, MOST_OF_A_PAGE) or first
@@ -270,7 +270,10 @@ class Http(httplib2.Http):
         self._is_outdated = False
 
     def close_idle(self) -> None:
-        """Close the connections, or, if another thread uses them, let its next request do so."""
+        """Close the connections.
+
+        If another thread uses them, its next request does so.
+        """
         if not self._sending.acquire(blocking=False):
             self._is_outdated = True
             return

@@ -1,4 +1,7 @@
-"""Wrong URLs of a server: a context path such as ``/xnat`` that is missing or superfluous."""
+"""Wrong URLs of a server.
+
+A context path such as ``/xnat`` that is missing or superfluous.
+"""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ class _Receiving:
     def _lacks(
         self, stream: Stream, part: _Part, broken: errors.NetworkError
     ) -> errors.NetworkError | None:
-        """Return the error for a part that is shorter than announced, or raise for a longer one."""
+        """Return the error for a part that is too short, or raise for one too long."""
         if self._file.size > part.end + 1:
             self.broken = broken
             raise broken  # the bytes so far are of no use: start again
@@ -283,10 +283,10 @@ class _Receiving:
 
 
 def _is_encoded(uri: str, stream: Stream, size: int | None) -> bool:
-    """Return whether a body is compressed for the transfer, and not as the file is stored.
+    """Return whether a body is compressed for the transfer only.
 
-    A file that is stored compressed has the size of the listing. Otherwise, a ``.gz`` file with the
-    coding gzip is taken as stored, unless it holds another gzip.
+    A file may be stored compressed. A file that is stored compressed has the size of the listing.
+    Otherwise, a ``.gz`` file with the coding gzip is taken as stored, unless it holds another gzip.
     """
     if not stream.is_encoded or (size is not None and size == stream.length):
         return False

@@ -371,7 +371,9 @@ class Folder:
             archive.create_items(project, items)
 
     def document(self, where: str, project: str, accession: str) -> bytes:
-        """Return the document of a project or subject, with all items below it. No request.
+        """Return the document of a project or subject, with all items below it.
+
+        No request.
 
         Parameters
         ----------
@@ -394,7 +396,9 @@ class Folder:
             return found
 
     def unit_marks(self, project: str, subject: str = '') -> list[Any]:
-        """Return a project and its subjects, with marks of their last changes. No request.
+        """Return a project and its subjects, with marks of their last changes.
+
+        No request.
 
         Parameters
         ----------

@@ -48,9 +48,10 @@ class FramingError(http.client.HTTPException):
 
 
 class _LineReader:
-    """File of a response that reads lines within a total time, and detects truncated ones.
+    """File of a response that reads lines in a total time.
 
-    http.client takes the end of the connection for the end of the headers.
+    It detects truncated ones. http.client takes the end of the connection for the end of the
+    headers.
 
     Parameters
     ----------
@@ -130,10 +131,11 @@ class Response(http.client.HTTPResponse):
         self._check_length()
 
     def _take_head(self, head: bytes) -> bool:
-        """Set the attributes that `begin` sets; return False for a head that is not plain.
+        """Set the attributes that `begin` sets.
 
-        Plain is a final status of HTTP/1.1, and a line for each header. http.client parses a head
-        as an e-mail, which is a tenth of the processor time of a small request.
+        Return False for a head that is not plain. Plain is a final status of HTTP/1.1, and a line
+        for each header. http.client parses a head as an e-mail, which is a tenth of the processor
+        time of a small request.
         """
         first, *lines = head.decode('iso-8859-1').split('\r\n')
         status = _STATUS_LINE.fullmatch(first)

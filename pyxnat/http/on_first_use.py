@@ -66,4 +66,7 @@ class _Deferred(ModuleType):
 
 
 class _Executed(_Deferred):
-    """A module while it is executed: what it lacks so far is missing for its own thread."""
+    """A module while it is executed.
+
+    What it lacks so far is missing for its own thread.
+    """

@@ -1,4 +1,7 @@
-"""Recognize web pages that are sent in place of data: login forms, portals, error pages."""
+"""Recognize web pages that are sent in place of data.
+
+Login forms, portals, error pages.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress bars of transfers, shown to a person if a transfer takes longer than a second.
+"""Progress bars of transfers that take longer than a second, for a person.
 
 Every transfer opens one; the outermost alone is shown. ``tqdm`` draws it (extra ``progress``), in
 a notebook as a widget.
@@ -49,9 +49,10 @@ def progress_bar(
     *,
     takes_parts: bool = False,
 ) -> AbstractContextManager[Any]:
-    """Return a progress bar with ``update(count)`` and ``count``, which may be hidden.
+    """Return a progress bar with ``update(count)`` and ``count``.
 
-    Bars within its block, also those of other threads of the transfer, are hidden.
+    It may be hidden. Bars within its block, also those of other threads of the transfer, are
+    hidden.
 
     Parameters
     ----------
@@ -81,7 +82,9 @@ def progress_bar(
 
 
 def name_of(uri: str) -> str:
-    """Return the name of a transfer for its bar: the last one of the path but ``files``.
+    """Return the name of a transfer for its bar.
+
+    The last one of the path but ``files``.
 
     >>> name_of('/data/experiments/E/resources/NIFTI/files?format=zip')
     'NIFTI'

@@ -115,7 +115,10 @@ def target_of(
 
 
 def _base_of(found: SplitResult, path: str) -> str:
-    """Return the URL of the server that has a path; empty if the target has another path."""
+    """Return the URL of the server that has a path.
+
+    Empty if the target has another path.
+    """
     path = path.partition('?')[0]
     if not path or not found.path.endswith(path):
         return ''

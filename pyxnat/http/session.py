@@ -176,7 +176,10 @@ class Session:
 
     @property
     def has_login(self) -> bool:
-        """Whether a login or the session of one was given: responses to a guest are wrong."""
+        """Whether a login or the session of one was given.
+
+        Responses to a guest are wrong.
+        """
         return bool(self.login or self._given)
 
     def ticket(self) -> Ticket:

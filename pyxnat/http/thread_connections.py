@@ -81,6 +81,9 @@ class ThreadConnections:
                 http.abort()
 
     def close(self) -> None:
-        """Close the connections of all threads; those in use after their present response."""
+        """Close the connections of all threads.
+
+        Those in use are closed after their present response.
+        """
         for http in list(self._of.values()):
             http.close_idle()

@@ -23,7 +23,7 @@ _NO_BODY = frozenset({204, 304})
 
 
 class LocalResponse:
-    """Response of an application, with the methods of an HTTPResponse that are used here.
+    """Response of an application, with the methods of HTTPResponse used here.
 
     Parameters
     ----------

@@ -212,7 +212,10 @@ def copy_document(
 
 
 def values_of_item(item: Item) -> dict[str, str]:
-    """Return the fields of an item as `values_of` those of its copy, without the items below."""
+    """Return the fields of an item as `values_of` those of its copy.
+
+    The items below are left out.
+    """
     found: dict[str, str] = {}
     _collect(_copy_element(item, '', '', ()), '', found)
     return found

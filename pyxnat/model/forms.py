@@ -1,8 +1,9 @@
-"""Custom forms: their fields, the names of these as columns, and values as JSON and as text.
+"""Custom forms.
 
-A form is a Form.io document. An item holds the values of all its forms in one JSON object, by the
-UUID of the form, then by the key of the field; fields in a container are one object deeper. XNAT
-checks no value against its form, so `FormField.value` does.
+Their fields, the names of these as columns, and values as JSON and as text. A form is a Form.io
+document. An item holds the values of all its forms in one JSON object, by the UUID of the form,
+then by the key of the field; fields in a container are one object deeper. XNAT checks no value
+against its form, so `FormField.value` does.
 """
 
 from __future__ import annotations
@@ -86,7 +87,9 @@ class FormField(NamedTuple):
         return self.type not in _GRIDS
 
     def value(self, given: Any) -> Any:
-        """Return a value as the JSON that web pages store for it; `None` for an empty one.
+        """Return a value as the JSON that web pages store for it.
+
+        `None` for an empty one.
 
         Parameters
         ----------
@@ -169,7 +172,10 @@ def form_fields(contents: Mapping[str, Any]) -> Iterator[FormField]:
 
 
 def _fields(components: Any, above: tuple[str, ...]) -> Iterator[FormField]:
-    """Yield the fields of components; panels, columns, tables and tabs only arrange theirs."""
+    """Yield the fields of components.
+
+    Panels, columns, tables and tabs only arrange theirs.
+    """
     if isinstance(components, list):
         for component in components:
             yield from _fields(component, above)
@@ -382,7 +388,9 @@ def with_value(values: Mapping[str, Any], path: Sequence[str], value: Any) -> di
 
 
 def as_cell(value: Any) -> str:
-    """Return a JSON value as text: a text as it is, nothing as the empty text, others as JSON.
+    """Return a JSON value as text.
+
+    A text as it is, nothing as the empty text, others as JSON.
 
     >>> as_cell('a'), as_cell(None), as_cell(True), as_cell([1, 'ü'])
     ('a', '', 'true', '[1, "ü"]')

@@ -1,4 +1,7 @@
-"""Row of the table of levels: all that the rest of the package asks about a level."""
+"""Row of the table of levels.
+
+All that the rest of the package asks about a level.
+"""
 
 from __future__ import annotations
 
@@ -126,7 +129,10 @@ class Level:
 
     @property
     def is_item(self) -> bool:
-        """Whether its elements have a data type and a document: all but resources and files."""
+        """Whether its elements have a data type and a document.
+
+        All but resources and files.
+        """
         return bool(self.base)
 
     @property

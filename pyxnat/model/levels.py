@@ -335,7 +335,9 @@ def listed_levels(name: str) -> tuple[Level, ...]:
 
 @cache
 def parts_of_session() -> tuple[Level, ...]:
-    """Return the levels inside a session, parts of it first: the order of XNAT's documents.
+    """Return the levels inside a session, parts of it first.
+
+    The order of XNAT's documents.
 
     >>> [row.plural for row in parts_of_session()]
     ['scans', 'reconstructions', 'assessors']
@@ -346,7 +348,7 @@ def parts_of_session() -> tuple[Level, ...]:
 
 @cache
 def levels_inside(name: str) -> tuple[Level, ...]:
-    """Return the levels whose elements stand in the document of an element, in its order.
+    """Return the levels that stand in the document of an element, in its order.
 
     >>> [row.plural for row in levels_inside('subject')]
     ['experiments']
@@ -358,9 +360,10 @@ def levels_inside(name: str) -> tuple[Level, ...]:
 
 @cache
 def base_levels() -> tuple[Level, ...]:
-    """Return the levels with documents, so that the first whose base fits a type is its level.
+    """Return the levels with documents.
 
-    An assessor is an experiment as well, so the narrower level comes first.
+    The first whose base fits a type is its level. An assessor is an experiment as well, so the
+    narrower level comes first.
     """
     return tuple(sorted(_ITEMS, key=lambda row: not row.listed_with))
 

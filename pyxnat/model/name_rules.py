@@ -1,6 +1,6 @@
-"""Rules for new names, referred to by the rows of :data:`pyxnat.model.levels.LEVELS`.
+"""Rules for new names.
 
-Measured with XNAT 1.8.11.
+The rows of :data:`pyxnat.model.levels.LEVELS` refer to them. Measured with XNAT 1.8.11.
 """
 
 from __future__ import annotations

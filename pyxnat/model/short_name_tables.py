@@ -1,7 +1,7 @@
-"""Tables of XNAT's short names of fields: name -> path in the type that declares it.
+"""Tables of XNAT's short names of fields.
 
-The names are those of XNAT's XMLPathShortcuts. The rows of :data:`pyxnat.model.levels.LEVELS` say
-which level has which tables.
+Name -> path in the type that declares it. The names are those of XNAT's XMLPathShortcuts. The rows
+of :data:`pyxnat.model.levels.LEVELS` say which level has which tables.
 """
 
 from __future__ import annotations

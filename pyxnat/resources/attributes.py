@@ -247,7 +247,10 @@ class Attributes:
 
 
 def _write_once(element: Writable, values: Mapping[str, Any]) -> None:
-    """Create a resource with these fields; XNAT changes none of an existing resource or file."""
+    """Create a resource with these fields.
+
+    XNAT changes none of an existing resource or file.
+    """
     singular = element.level.singular
     error = errors.ProgrammingError(
         f'XNAT does not change fields of an existing {singular}',

@@ -217,7 +217,7 @@ class Element(Named, Uploadable):
         return errors.printable(f'<{type(self).__name__} Object> {self.path_name}{shown}')
 
     def __str__(self) -> str:
-        """Return a summary in the format of pyxnat 1.x, or `repr` without access to its row.
+        """Return a summary as pyxnat 1.x does, or `repr` without access to its row.
 
         Requests as for `summary`.
         """

@@ -419,7 +419,7 @@ def _has_accession_id(element: Element) -> bool:
 
 
 def _is_same(one: Element | None, other: Element | None) -> bool:
-    """Whether two elements of one level are the same, by names and the elements above."""
+    """Whether two elements of a level are the same, by names and elements above."""
     if one is None or other is None or one == other:
         return one is other or one == other
     if _has_accession_id(one):

@@ -159,7 +159,10 @@ def _check_new(element: Writable, fields: Mapping[str, Any], move: bool) -> bool
 
 
 def _check_label(element: Writable, fields: Mapping[str, Any]) -> None:
-    """Reject a label that is not the name on the path: XNAT would write to the other element."""
+    """Reject a label that is not the name on the path.
+
+    XNAT would write to the other element.
+    """
     for field, label in fields.items():
         if element.level.has_label and is_label(field) and label not in (element.path_name, None):
             singular, name = element.level.singular, element.path_name

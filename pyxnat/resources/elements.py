@@ -68,7 +68,10 @@ class ProjectElement(Element, FromSheet, Launchable):
         self.connection.request(f'{self.uri}/{name}/{uris.quote(str(value))}', 'PUT')
 
     def summary(self) -> str:
-        """Return one line: name, access, contents, owners, date of creation. Two requests."""
+        """Return one line: name, access, contents, owners, date of creation.
+
+        Two requests.
+        """
         identity = self.id()
         fields = [f'xnat:projectData/{name}' for name in _PROJECT_FIELDS]
         criteria = parse([('xnat:projectData/ID', '=', identity), 'AND'])

@@ -153,7 +153,10 @@ class ResourceElement(Element):
         )
 
     def summary(self) -> str:
-        """Return one line: number, label, number of files and size. One request if not known."""
+        """Return one line: number, label, number of files and size.
+
+        One request if they are not known.
+        """
         if not {'xnat_abstractresource_id', 'label', 'file_count'} <= set(self.row):
             self.fetch_row()
         return repr(self)

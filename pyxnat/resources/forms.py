@@ -76,7 +76,7 @@ def documents_column(plural: str) -> str:
 
 
 def own_documents(names: Iterable[str], own: Level) -> list[str]:
-    """Return the columns that a listing can have, with one for all forms of its elements.
+    """Return the columns of a listing, with one for all forms of its elements.
 
     Parameters
     ----------
@@ -151,7 +151,10 @@ def form_columns(
 
 
 def _level_of(form: Form, levels: Sequence[str]) -> str:
-    """Return the level of the items that a form is for; empty if it is none of `levels`."""
+    """Return the level of the items that a form is for.
+
+    Empty if it is none of `levels`.
+    """
     known = bundled()
     if form.datatype not in known:
         return level_of_type(form.datatype, levels)
@@ -251,7 +254,9 @@ def _changed_forms(
 
 
 def forms_of(element: Writable, names: Iterable[str]) -> dict[str, FormColumn]:
-    """Return the fields of an element's forms among names. Requests as for `form_columns`.
+    """Return the fields of an element's forms among names.
+
+    Requests as for `form_columns`.
 
     Parameters
     ----------

@@ -219,7 +219,10 @@ class Pipeline(Hosted):
         return found
 
     def _check_type(self, experiment: Any, aliases: Mapping[str, str]) -> None:
-        """Raise an error if the pipeline does not accept an experiment's type. One request."""
+        """Raise an error if the pipeline does not accept an experiment's type.
+
+        One request.
+        """
         rows = self._pipelines.info(aliases.get(self._id, self._id))
         accepted = {row.get('Datatype', '') for row in rows} - {''}
         kind = experiment.datatype()

@@ -28,7 +28,9 @@ class LabelledAttributes(Attributes):
     _element: SharedElement
 
     def mset(self, dict_attrs: Mapping[str, Any], **query: Any) -> None:
-        """Set several fields in one request; a new label in one of its own, after the others.
+        """Set several fields in one request.
+
+        A new label in one of its own, after the others.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Labels on the two sides of an assessor or reconstruction, checked before a write.
+"""Labels on the sides of an assessor or reconstruction, checked before a write.
 
 A label exists once per assessor or reconstruction, over its inputs and its outputs. XNAT stores a
 file sent to ``in/resources/QC`` in the output ``QC`` if there is one, and replaces a file of the

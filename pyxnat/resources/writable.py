@@ -1,4 +1,4 @@
-"""An element as the modules that create it, and read and write its fields, see it."""
+"""An element as the modules that create it and use its fields see it."""
 
 from __future__ import annotations
 

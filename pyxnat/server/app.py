@@ -223,7 +223,10 @@ class App:
 
 @lru_cache(maxsize=2)
 def _router_of(routes: tuple[Route, ...]) -> Router:
-    """Return the router of a table; to build its tree takes longer than to open an archive."""
+    """Return the router of a table.
+
+    To build its tree takes longer than to open an archive.
+    """
     return Router(routes)
 
 

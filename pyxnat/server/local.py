@@ -114,7 +114,7 @@ class LocalArchive:
         label: str,
         files: Sequence[tuple[str, Path | None, int, str]],
     ) -> Iterable[bytes]:
-        """Answer a request of the owner to store or delete exactly some files of a resource.
+        """Answer an owner's request to store or delete exactly some files.
 
         Parameters
         ----------

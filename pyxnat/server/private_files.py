@@ -1,4 +1,4 @@
-"""Folders and files that only the user who runs the archive can read, whatever the umask.
+"""Folders and files that only the archive's user can read, whatever the umask.
 
 The mode is given when a file is created, since the umask belongs to the whole process. Windows has
 no such modes: there the rights of the folder above apply.
@@ -19,7 +19,10 @@ _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def make_folder(path: Path) -> None:
-    """Create a folder, and those above that are missing; one that exists is left as it is."""
+    """Create a folder, and those above that are missing.
+
+    One that exists is left as it is.
+    """
     if path.is_dir():
         return
     missing = [one for one in (path, *path.parents) if not one.is_dir()]

@@ -108,6 +108,6 @@ class ServedArchive(Archive):
 
 
 def _schemas_of_mirror(folder: Path) -> list[Path]:
-    """Return the folder with the schema documents of a mirror's server, if there are any."""
+    """Return the folder with the schemas of a mirror's server, if there are any."""
     schemas = folder / 'mirror' / 'schemas'
     return [schemas] if any(schemas.rglob('*.xsd')) else []

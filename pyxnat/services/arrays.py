@@ -235,7 +235,9 @@ class ArrayData:
         columns: Iterable[str] | None = None,
         constraints: Iterable[Any] | None = None,
     ) -> JsonTable:
-        """Search experiments with XNAT's search engine. One request, or two for each type.
+        """Search experiments with XNAT's search engine.
+
+        One request, or two for each type.
 
         Parameters
         ----------

@@ -30,7 +30,9 @@ def _load(module: str, name: str) -> Any:
 
 
 def service(path: str, host: str = '') -> Any:
-    """Return an attribute for a class: a service that is imported and made on first access.
+    """Return an attribute for a class: a service that is made on first access.
+
+    Its module is imported then.
 
     Parameters
     ----------

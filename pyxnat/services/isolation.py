@@ -1,7 +1,8 @@
-"""Isolation of refused files: a refused zip is divided until each reason has its own file.
+"""Isolation of refused files.
 
-A server or a gateway before it may refuse a zip for one of its files, or for its size. The zip is
-halved, down to single files, so that all others are stored.
+A refused zip is divided until each reason has its own file. A server or a gateway before it may
+refuse a zip for one of its files, or for its size. The zip is halved, down to single files, so that
+all others are stored.
 """
 
 from __future__ import annotations

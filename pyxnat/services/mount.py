@@ -1,7 +1,7 @@
-"""Files of the archive on a local folder, as XNAT mounts them for JupyterHub and containers.
+"""Files of the archive in a local folder, as XNAT mounts them.
 
-Below the mount are the folders of the archive, by project (seen in the source of XNAT's JupyterHub
-plugin, 1.3)::
+It does so for JupyterHub and containers. Below the mount are the folders of the archive, by project
+(seen in the source of XNAT's JupyterHub plugin, 1.3)::
 
     projects/P/experiments/SESSION/SCANS/1/DICOM/…
     projects/P/experiments/SESSION/RESOURCES/LABEL/…
@@ -43,7 +43,7 @@ class Mount:
     def find(
         self, above: Mapping[str, str], resource: str, path: str, size: int | None
     ) -> Path | None:
-        """Return the path of a file, None if it is not there with the size of the listing.
+        """Return the path of a file, None if it is not there with the listed size.
 
         A symbolic link that leads out of the mount is not followed. No request.
 
@@ -97,7 +97,10 @@ class Mount:
 
 
 def _folders(above: Mapping[str, str]) -> Iterator[str]:
-    """Yield the folders that may have the resources of an element, below that of its project."""
+    """Yield the folders that may have the resources of an element.
+
+    They are below that of its project.
+    """
     if above.get('experiment'):
         home = f'experiments/{above["experiment"]}'
         part = next(

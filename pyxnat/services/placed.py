@@ -1,4 +1,7 @@
-"""Local files that one Interface has downloaded, so that none replaces another by its name."""
+"""Local files that one Interface has downloaded.
+
+None replaces another of the same name.
+"""
 
 from __future__ import annotations
 

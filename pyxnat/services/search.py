@@ -138,7 +138,10 @@ class SearchEngine:
 
     @contextmanager
     def _naming_near_fields(self, fields: Iterable[Field]) -> Iterator[None]:
-        """Add fields of similar names to an error. One request for each type of the fields."""
+        """Add fields of similar names to an error.
+
+        One request for each type of the fields.
+        """
         try:
             yield
         except (errors.ProgrammingError, errors.InternalError) as error:
@@ -605,7 +608,9 @@ class Search:
         unfit: str = 'error',
         as_text: Iterable[str] = (),
     ) -> int:
-        """Write the rows that satisfy criteria, or all rows, to Parquet; return their number.
+        """Write the rows that satisfy criteria, or all rows, to Parquet.
+
+        Return their number.
 
         Parameters
         ----------

@@ -195,7 +195,10 @@ class Transfer:
             row = None  # it was removed meanwhile, and may have changed
 
     def _offline_copy(self, uri: str, file: Any) -> Path:
-        """Return the path of the copy in the cache; raise `OfflineError` if there is none."""
+        """Return the path of the copy in the cache.
+
+        Raise `OfflineError` if there is none.
+        """
         cached = CachedFiles(self._host.cache)
         found = cached.find(uri, '')
         if found is None:
@@ -573,7 +576,7 @@ def duplicates_in(body: bytes) -> list[str]:
 
 
 def _archive_name(name: str, ending: str = '.zip') -> str:
-    """Return a name for the upload of an archive that a URI can contain, with its ending."""
+    """Return a name for an uploaded archive that a URI can contain, with its ending."""
     is_usable = uris.is_carried(name) and not uris.why_unreachable(name)
     return name if is_usable and name.endswith(ending) else f'upload{ending}'
 
@@ -589,7 +592,10 @@ def _is_same(row: Row | None, path: Path, strict: bool = False) -> bool:
 
 
 def _has_content(file: Any, path: Path) -> bool:
-    """Return whether a local file has the digest of a file on the server. Up to one request."""
+    """Return whether a local file has the digest of a file on the server.
+
+    Up to one request.
+    """
     row = file.row if file.row.get('digest') else file.fetch_row()
     return bool(row.get('digest')) and _is_same(row, path)
 

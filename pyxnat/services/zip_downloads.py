@@ -88,7 +88,10 @@ class ZipDownloads:
     def _keep_resource(
         self, part: Path | None, target: Path, folder: Path | None, uri: str
     ) -> list[str]:
-        """Unpack a zip into a folder, or repack it to its target; return the unpacked files."""
+        """Unpack a zip into a folder, or repack it to its target.
+
+        Return the unpacked files.
+        """
         if folder is not None:
             return self._unpack(part, folder, zips.inner_path, uri) if part else []
         self._placed.check([target], uri, partial(zips.have_same_files, part))

@@ -1,4 +1,7 @@
-"""Download of a single file that no request can name: XNAT sends it in zips alone."""
+"""Download of a single file that no request can name.
+
+XNAT sends it in zips alone.
+"""
 
 from __future__ import annotations
 

@@ -126,7 +126,10 @@ def _decode(content: bytes, file: Path) -> str:
 
 
 def _records(text: str, delimiter: str, file: Path) -> list[_Record]:
-    """Return the records; without a delimiter, with the one that fits header and rows."""
+    """Return the records.
+
+    Without a delimiter, with the one that fits header and rows.
+    """
     if delimiter:
         return _split(text, delimiter, file)
     header = _first_line(text)

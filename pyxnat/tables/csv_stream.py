@@ -195,7 +195,10 @@ def open_dest(dest: CsvDest) -> Iterator[IO[str]]:
 
 @contextmanager
 def unfinished(target: Path) -> Iterator[Path]:
-    """Yield a path beside another, whose place the new file takes when the block succeeds."""
+    """Yield a path beside another.
+
+    The new file takes its place when the block succeeds.
+    """
     part = target.with_name(f'.{target.name}.{os.getpid()}.part')
     try:
         yield part

@@ -1,8 +1,9 @@
-"""Spreadsheets that go out and come back: rows of text, with the values that were exported.
+"""Spreadsheets that go out and come back.
 
-A row is known by its cell in the column ``URI``. The exported values stand in a hidden sheet of an
-XLSX file, and in the last column of a CSV file, in each row: so they come along when rows are
-sorted, removed or copied, and a file by the side cannot be lost.
+Rows of text, with the values that were exported. A row is known by its cell in the column ``URI``.
+The exported values stand in a hidden sheet of an XLSX file, and in the last column of a CSV file,
+in each row: so they come along when rows are sorted, removed or copied, and a file by the side
+cannot be lost.
 """
 
 from __future__ import annotations

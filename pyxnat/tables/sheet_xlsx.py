@@ -1,4 +1,7 @@
-"""Spreadsheets as XLSX. Every cell is a text, so that no program rewrites IDs and dates."""
+"""Spreadsheets as XLSX.
+
+Every cell is a text, so that no program rewrites IDs and dates.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""URLs ``xnat://HOST[:PORT][/CONTEXT]/P/S/E/SCAN/RESOURCE/path``. Nothing here makes a request.
+"""URLs ``xnat://HOST[:PORT][/CONTEXT]/P/S/E/SCAN/RESOURCE/path``.
 
-The path is that of a download with the default layout: names below the project, down to the path
-of a file in its resource. A REST path (``/data/projects/P/…``) stands for the same.
+Nothing here makes a request. The path is that of a download with the default layout: names below
+the project, down to the path of a file in its resource. A REST path (``/data/projects/P/…``) stands
+for the same.
 """
 
 from __future__ import annotations

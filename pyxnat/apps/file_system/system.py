@@ -41,7 +41,10 @@ _lock = threading.Lock()
 
 
 def _shared_interface(server: str | None, options: dict[str, Any]) -> Interface:
-    """Return the connection of a server and login, which all file systems of the process share."""
+    """Return the connection of a server and login.
+
+    All file systems of the process share it.
+    """
     key = (os.getpid(), server, *sorted((name, repr(value)) for name, value in options.items()))
     with _lock:
         if key not in _interfaces:
@@ -310,7 +313,10 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
             return local.read(max(last - first, 0))
 
     def _range(self, file: Any, first: int, last: int) -> bytes | None:
-        """Return a part of a file; `None` if the server sends no parts, or the file has changed."""
+        """Return a part of a file.
+
+        `None` if the server sends no parts, or the file has changed.
+        """
         if first >= last:
             return b''
         wanted = f'bytes={first}-{last - 1}'
@@ -405,7 +411,9 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
         maxdepth: int | None = None,
         **options: Any,
     ) -> None:
-        """Download files, several at a time; each is verified before it appears in its place.
+        """Download files, several at a time.
+
+        Each is verified before it appears in its place.
 
         Parameters
         ----------
@@ -688,7 +696,10 @@ def _folder_info(names: Names) -> dict[str, Any]:
 
 
 def _next_level(names: Names, files: dict[Names, Any]) -> list[dict[str, Any]]:
-    """Return the rows of the files and folders directly below names, or of the file itself."""
+    """Return the rows of the files and folders below names, or of the file itself.
+
+    Only those directly below.
+    """
     if names in files:
         return [_file_info(names, files[names])]
     found: dict[Names, dict[str, Any]] = {}

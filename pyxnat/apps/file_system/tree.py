@@ -93,7 +93,7 @@ class Tree:
         raise not_there(names)
 
     def _places(self, names: Names) -> Iterator[_Below]:
-        """Yield the elements and resources that may hold names, the nearest element first."""
+        """Yield the elements and resources that may hold names, the nearest first."""
         select = self._interface.select
         if not names:
             yield _Below((), select)
@@ -179,7 +179,10 @@ class Tree:
         return self._children_of(part).get(names[4])
 
     def _other_part(self, session: Any, name: str) -> Any:
-        """Return an assessor, reconstruction or resource of a session; `None` without one."""
+        """Return an assessor, reconstruction or resource of a session.
+
+        `None` without one.
+        """
         return self._children_of(session).get(name) if session.exists() else None
 
     def _children_of(self, element: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""The command ``pyxnat``: verbs on paths of an archive, like those of a file system.
+"""The command ``pyxnat``.
 
-It uses the public methods of :class:`pyxnat.Interface` only. ``pip install 'pyxnat[cli]'`` installs
-its libraries; without them `main` prints that line.
+Verbs on paths of an archive, like those of a file system. It uses the public methods of
+:class:`pyxnat.Interface` only. ``pip install 'pyxnat[cli]'`` installs its libraries; without them
+`main` prints that line.
 """
 
 from __future__ import annotations

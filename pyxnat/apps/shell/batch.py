@@ -80,7 +80,10 @@ class Batch:
         return self._finish(results, dry_run)
 
     def _known(self) -> dict[str, list[tuple[str, str]]]:
-        """Return project and URI of the sessions by ID and by label. The requests of a table."""
+        """Return project and URI of the sessions by ID and by label.
+
+        The requests of a table.
+        """
         known: dict[str, list[tuple[str, str]]] = {}
         for session in self._interface.select(f'{self._path}/subjects/*/experiments'):
             place = (session.steps[0].name, session.uri)

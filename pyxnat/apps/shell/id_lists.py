@@ -1,7 +1,7 @@
-"""Lists of IDs as web pages and spreadsheets export them, and the results written beside them.
+"""Lists of IDs as web pages and spreadsheets export them, and their results.
 
-A list has one ID or label a line, or is a table with a column of them. Nothing here makes a
-request.
+The results are written beside them. A list has one ID or label a line, or is a table with a column
+of them. Nothing here makes a request.
 """
 
 from __future__ import annotations

@@ -23,9 +23,10 @@ _SECRET = ('api', 'login', 'token')
 
 
 class RunLog(logging.Handler):
-    """The last records of a run: each request, each retry, each failure with its traceback.
+    """The last records of a run.
 
-    Warnings go to standard error as well, as they do without a log.
+    Each request, each retry, each failure with its traceback. Warnings go to standard error as
+    well, as they do without a log.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
-"""Output of the command: for people on a terminal, complete and plain for programs.
+"""Output of the command.
 
-Data go to standard output, all else to standard error. Control characters of a server's text are
-replaced by their codes.
+For people on a terminal, complete and plain for programs. Data go to standard output, all else to
+standard error. Control characters of a server's text are replaced by their codes.
 """
 
 from __future__ import annotations

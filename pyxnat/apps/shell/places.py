@@ -83,7 +83,10 @@ def names_of(element: Any) -> list[tuple[str, str]]:
 
 
 def place_of(element: Any) -> str:
-    """Return the place of an element, short if it can be: ``P/S1/E1/1/NIFTI/image.nii``."""
+    """Return the place of an element.
+
+    Short if it can be: ``P/S1/E1/1/NIFTI/image.nii``.
+    """
     return joined(names_of(element))
 
 

@@ -1,4 +1,4 @@
-"""Plans: the steps of a verb as JSON lines, to be looked at and then done exactly.
+"""Plans: the steps of a verb as JSON lines, to be read and then done exactly.
 
 The first line names the verb, the server and its arguments; each other line is one file or element
 with its present state. A plan is done only if the states are still the same.

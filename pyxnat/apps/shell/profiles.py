@@ -1,8 +1,8 @@
-"""Stored logins, by name: a file of mode 0600, and the system's keyring for secrets.
+"""Stored logins, by name.
 
-The file is ``$PYXNAT_PROFILES``, else ``pyxnat/profiles.json`` below ``$XDG_CONFIG_HOME`` or
-``~/.config``. A secret is in the keyring if the package `keyring` is installed and has a working
-backend, else in the file.
+A file of mode 0600, and the system's keyring for secrets. The file is ``$PYXNAT_PROFILES``, else
+``pyxnat/profiles.json`` below ``$XDG_CONFIG_HOME`` or ``~/.config``. A secret is in the keyring if
+the package `keyring` is installed and has a working backend, else in the file.
 """
 
 from __future__ import annotations

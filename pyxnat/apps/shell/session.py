@@ -55,7 +55,9 @@ class Shell:
         return open_profile(stored, **options)
 
     def select(self, text: str) -> Any:
-        """Return the element or collection of a place such as ``P/S/E`` or ``lab:P``. No request.
+        """Return the element or collection of a place such as ``P/S/E`` or ``lab:P``.
+
+        No request.
 
         Parameters
         ----------

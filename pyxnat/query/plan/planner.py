@@ -195,7 +195,7 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
 
 
 def _sessions(rest: Path, conditions: Conditions, columns: Columns) -> Stage | None:
-    """Return the stage that also finds the sessions of a project without a subject in it."""
+    """Return the stage that also finds sessions without their subject in a project."""
     return ListSessions(rest[:2], conditions, columns) if rest[0].passable else None
 
 

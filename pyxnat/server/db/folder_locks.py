@@ -1,7 +1,7 @@
-"""Locks on the folder of an archive: a server has it alone, local processes share it.
+"""Locks on the folder of an archive.
 
-They are SQLite's locks, on empty files of their own: alike on all systems, and released when a
-process ends, however it ends.
+A server has it alone, local processes share it. They are SQLite's locks, on empty files of their
+own: alike on all systems, and released when a process ends, however it ends.
 """
 
 from __future__ import annotations
@@ -133,7 +133,9 @@ def folder_lock(folder: Path) -> FolderLock:
 
 
 class Turns:
-    """Turns of the local processes that share an archive: one of them writes at a time.
+    """Turns of the local processes that share an archive.
+
+    One of them writes at a time.
 
     Parameters
     ----------

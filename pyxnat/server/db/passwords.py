@@ -1,4 +1,4 @@
-"""Passwords: their hashes, and comparisons that take the same time for every user."""
+"""Hashes of passwords, and comparisons that take the same time for every user."""
 
 from __future__ import annotations
 

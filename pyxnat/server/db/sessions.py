@@ -91,7 +91,7 @@ class Sessions:
         return hmac.new(self.secret, word.encode('utf-8'), hashlib.sha256).hexdigest()[:16]
 
     def was_issued(self, key: str) -> bool:
-        """Whether an ID is that of a session, perhaps of one that has ended, and not a guess."""
+        """Whether an ID is that of a session, perhaps an ended one, and not a guess."""
         word, mark = key[:16].lower(), key[16:].lower()
         return hmac.compare_digest(mark.encode('utf-8'), self._mark_of(word).encode('utf-8'))
 

@@ -149,7 +149,7 @@ class Model:
         return False
 
     def _is_kept_with_all(self, name: str, plain: str) -> bool:
-        """Whether a path is that of an item's type, or of a key that only the database has."""
+        """Whether a path is that of an item's type, or of a key of the database alone."""
         if plain == 'extension_item/element_name':
             where = self.level_of(name)
             return bool(where) and level(where).has_types

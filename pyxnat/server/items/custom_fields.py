@@ -69,7 +69,10 @@ def put_custom_fields(
 
 
 def stored_forms(values: Mapping[str, Any]) -> dict[str, str]:
-    """Return custom fields as they are stored among the fields of an item; empty for none."""
+    """Return custom fields as they are stored among the fields of an item.
+
+    Empty for none.
+    """
     return {_FIELD: json.dumps(_ordered(values), ensure_ascii=False)} if values else {}
 
 

@@ -1,4 +1,4 @@
-"""All files of a subject and the items below it, or of the resources of a project itself.
+"""All files of a subject and of items below, or of a project's own resources.
 
 For the owner's programs: no rights are checked.
 """

@@ -54,7 +54,10 @@ def levels_with_shared_ids(where: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=8)
 def _with_label(where: str) -> Any:
-    """Return the query for other items with a label; building takes longer than running it."""
+    """Return the query for other items with a label.
+
+    Building takes longer than running it.
+    """
     return select(item.c.pk).where(
         labelled(levels_with_shared_ids(where), bindparam('project'), bindparam('label')),
         item.c.pk != bindparam('own'),

@@ -423,7 +423,10 @@ def find_parts(
 
 @lru_cache(maxsize=32)
 def _parts_statement(plural: str, way: str, admin: bool) -> Any:
-    """Return the query for the parts of a session: all, those of a type, or those without one."""
+    """Return the query for the parts of a session.
+
+    All, those of a type, or those without one.
+    """
     is_part = level(plural).is_part
     kind = func.json_extract(item.c.fields, '$."type"') if is_part else item.c.xsi_type
     query = select(item).where(_is_at(plural, 'experiment'), item.c.parent == bindparam('pk'))

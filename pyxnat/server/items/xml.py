@@ -349,7 +349,7 @@ def _set_text(node: Node, value: str) -> None:
 
 @lru_cache(maxsize=1024)
 def _schema_order(registry: Registry, kind: str) -> tuple[dict[str, int], list[tuple[int, Field]]]:
-    """Return the place of each field of a type, and those that may hold items or resources."""
+    """Return the places of a type's fields, and those for items or resources."""
     fields = list(enumerate(registry.fields(kind)))
     return (
         {found.key: place for place, found in fields},

@@ -1,4 +1,7 @@
-"""Zip and tar archives for downloads: streamed, never in memory or on disk as a whole."""
+"""Zip and tar archives for downloads.
+
+Streamed, never in memory or on disk as a whole.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers: Python functions in the place of the images that XNAT's Container Service runs.
+"""Containers: Python functions in place of the images of the Container Service.
 
 XNAT's plug-in runs the command of a Docker image on an item, and records a workflow. This archive
 has no images: a wrapper (the plug-in's word for a command that fits an item) is a function, which

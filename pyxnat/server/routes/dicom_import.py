@@ -180,9 +180,10 @@ def _bodies(call: Call) -> Iterator[tuple[str, Staged]]:
 
 
 def _check_format(call: Call, order: _Order) -> None:
-    """Refuse a body without the type of an archive, as DICOM-zip does: measured on 1.8.11.
+    """Refuse a body without the type of an archive, as DICOM-zip does.
 
-    XNAT tells the format from a file name, which a body without a form has from its type alone.
+    Measured on 1.8.11. XNAT tells the format from a file name, which a body without a form has from
+    its type alone.
     """
     is_body = call.has_body and call.mimetype != 'multipart/form-data' and not call.get('src')
     if is_body and order.handler == 'DICOM-zip' and call.mimetype not in _ARCHIVE_TYPES:

@@ -423,7 +423,10 @@ def store_files(
 def _place(
     call: Call, connection: Connection, folder: Path, fresh: Mapping[str, tuple[Staged, int | None]]
 ) -> dict[str, int]:
-    """Move staged files to their places one by one; return their times of modification."""
+    """Move staged files to their places one by one.
+
+    Return their times of modification.
+    """
     area = call.archive.files
     area.check_room(folder, fresh)  # for all files, before the first is moved
     keeps = call.archive.preferences.flag('maintainFileHistory')
@@ -542,7 +545,10 @@ def delete_files(call: Call, path: ItemPath) -> Response:
 
 
 def _is_named(path: str, asked: str, own: OwnFiles | None) -> bool:
-    """Whether a deletion names a file: by its beginning, or exactly in the owner's program."""
+    """Whether a deletion names a file.
+
+    By the beginning of its path, or exactly in the owner's program.
+    """
     if own is None:
         return path.startswith(asked.removesuffix('*'))
     return any(path == name for name, *_ in own.files)

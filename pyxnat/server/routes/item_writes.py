@@ -1,4 +1,7 @@
-"""Create, change and delete items: projects, subjects, experiments, scans, assessors."""
+"""Create, change and delete items.
+
+Projects, subjects, experiments, scans, assessors.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ MANY = 50
 
 
 class Bundle:
-    """Folder below the staging folder with the files of an upload, as in their resource.
+    """Folder of an upload below the staging folder.
+
+    The files are as in their resource.
 
     Parameters
     ----------

@@ -73,9 +73,10 @@ class OnDisk:
             self._slots.release()
 
     def folders(self, paths: Iterable[Path]) -> None:
-        """Write the entries of folders, each once. Windows has no way to, and does so itself.
+        """Write the entries of folders, each once.
 
-        A folder that was removed in the meantime has none.
+        Windows has no way to, and does so itself. A folder that was removed in the meantime has
+        none.
         """
         if os.name == 'nt':
             return

@@ -87,7 +87,10 @@ def backup(folder: Path, target: Path) -> int:
 
 @contextmanager
 def _links(area: FileArea) -> Iterator[Path]:
-    """Create a folder for links, on the file system of the archive; removed at the end."""
+    """Create a folder for links, on the file system of the archive.
+
+    It is removed at the end.
+    """
     folder = area.staging / f'backup-{uuid.uuid4().hex}'
     make_folder(folder)
     try:
@@ -194,7 +197,10 @@ class _Snapshot:
             copy.commit()
 
     def _copy_state(self) -> None:
-        """Copy the state of a mirror. It may be older than the archive: a pull compares both."""
+        """Copy the state of a mirror.
+
+        It may be older than the archive: a pull compares both.
+        """
         source_path = self._area.folder / _STATE
         if not source_path.is_file():
             return

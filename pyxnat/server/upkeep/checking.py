@@ -112,7 +112,10 @@ def check(folder: Path, deep: bool = False) -> Report:
 
 
 def _locked_look(folder: Path, deep: bool, places: set[str]) -> list[Finding]:
-    """Look at some paths while no server moves files: with the write lock of the database."""
+    """Look at some paths while no server moves files.
+
+    The write lock of the database is held.
+    """
     area = FileArea(folder)
     for _ in range(TRIES):
         with (
@@ -192,7 +195,7 @@ def _of_files(
 
 
 def _present(area: FileArea, places: set[str] | None, unread: list[OSError]) -> Iterator[Path]:
-    """Yield the files that are there, and add the errors of folders that cannot be read."""
+    """Yield the files that are there; add the errors of folders that are unreadable."""
     if places is None:
         yield from files_below(area.root, unread.append)
         yield from files_below(area.prearchive, unread.append)

@@ -60,7 +60,9 @@ def opened(folder: Path) -> Iterator[Engine]:
 
 
 def files_below(folder: Path, on_error: Callable[[OSError], None]) -> Iterator[Path]:
-    """Yield the files below a folder, by name within each folder; none if it is missing.
+    """Yield the files below a folder, by name within each folder.
+
+    None if it is missing.
 
     Parameters
     ----------

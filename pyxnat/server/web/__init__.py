@@ -1,1 +1,4 @@
-"""Front of the HTTP server: heads, bodies, deadlines and worker threads, on cheroot."""
+"""Front of the HTTP server.
+
+Heads, bodies, deadlines and worker threads, on cheroot.
+"""

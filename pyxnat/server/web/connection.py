@@ -1,8 +1,9 @@
-"""One connection: its socket, bytes received but not used, and bytes not sent yet.
+"""One connection.
 
-The socket never blocks. The thread of the selector (:mod:`.front`) calls `Connection.advance` until
-a whole head is there; then a worker reads the body and writes the response, and only there may a
-read or write wait for the client, with a deadline.
+Its socket, bytes received but not used, and bytes not sent yet. The socket never blocks. The thread
+of the selector (:mod:`.front`) calls `Connection.advance` until a whole head is there; then a
+worker reads the body and writes the response, and only there may a read or write wait for the
+client, with a deadline.
 """
 
 from __future__ import annotations
@@ -159,7 +160,10 @@ class Connection:
         self.deadline = self.since + (self.limits.head_s if self._in else self.limits.idle_s)
 
     def _discard(self) -> int:
-        """Discard the rest of the request: closing at once could lose the client the response."""
+        """Discard the rest of the request.
+
+        Closing at once could lose the client the response.
+        """
         stop = self._left - TURN
         while self._left > max(stop, 0):
             piece = self.socket.recv(PIECE)
@@ -200,7 +204,10 @@ class Connection:
         self.socket.close()
 
     def abort(self) -> None:
-        """End both directions; a thread that waits for the client continues with an error."""
+        """End both directions.
+
+        A thread that waits for the client continues with an error.
+        """
         with suppress(OSError):  # it may not be connected any more
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)  # past TLS, which could wait
 

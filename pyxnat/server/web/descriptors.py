@@ -1,4 +1,7 @@
-"""File descriptors of this process: each connection takes one, and open files need others."""
+"""File descriptors of this process.
+
+Each connection takes one, and open files need others.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Thread of the selector: accepts connections, and gives those with a whole head to the workers."""
+"""Thread of the selector.
+
+Accepts connections, and gives those with a whole head to the workers.
+"""
 
 from __future__ import annotations
 

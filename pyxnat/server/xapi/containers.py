@@ -1,7 +1,8 @@
-"""Container Service: ``/xapi/commands``, ``/xapi/containers``, launches in projects.
+"""Container Service.
 
-Facts from the source of the plug-in, 3.7, and from the answers of a real 3.7.2 that xnatctl 0.6
-handles: a launch is queued before it is checked.
+``/xapi/commands``, ``/xapi/containers``, launches in projects. Facts from the source of the
+plug-in, 3.7, and from the answers of a real 3.7.2 that xnatctl 0.6 handles: a launch is queued
+before it is checked.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ _LEVELS = {'Project': 'projects', 'Subject': 'subjects'}
 
 
 def _engine(call: Call) -> Containers:
-    """Return the wrappers; without any, the routes are not there, as without the plug-in."""
+    """Return the wrappers.
+
+    Without any, the routes are not there, as without the plug-in.
+    """
     engine: Containers = call.archive.part(Containers)
     if not engine.is_installed:
         raise by_container(NotFound('There is no Container Service.'))
@@ -208,7 +212,10 @@ def _problem(
 
 
 def _target(call: Call, connection: Connection, wrapper: Wrapper, uri: str) -> Any:
-    """Return the row of the item: of an ID, or of a path such as ``/archive/experiments/E1``."""
+    """Return the row of an item by its ID or path.
+
+    Such as ``/archive/experiments/E1``.
+    """
     path = uri.removeprefix('/archive/').removeprefix('/data/')
     if '/' not in uri:
         path = f'{_LEVELS.get(wrapper.kind, "experiments")}/{quote(uri)}'
@@ -238,7 +245,10 @@ def _listing(call: Call, project: str = '') -> list[dict[str, Any]]:
 
 
 def _may_control(call: Call, connection: Connection, container: Container) -> bool:
-    """Whether the caller launched a container, owns its project, or is an administrator."""
+    """Whether the caller launched a container or owns its project.
+
+    True for administrators.
+    """
     return (
         call.caller.admin
         or container.login == call.caller.login

@@ -443,7 +443,10 @@ class Downloader(WorkerPool):
         self._record(file, target)
 
     def _find_local(self, file: RemoteFile) -> Path | None:
-        """Return the path of a file on the mount or, offline, in the cache; None if in neither."""
+        """Return the path of a file on the mount or, offline, in the cache.
+
+        None if in neither.
+        """
         mount = self._host.transfer.mount
         found = mount.find(file.above, file.label, file.path, file.size) if mount else None
         if found is None and self._host.cache.is_offline:

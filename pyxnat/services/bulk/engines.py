@@ -1,8 +1,9 @@
-"""Map a function over elements with any executor: a pool, a cluster, a batch system.
+"""Map a function over elements with any executor.
 
-Elements are sent in partitions, some ahead of the results, so that memory does not grow with their
-number. Only this process writes the log, as the results of a partition arrive; so each element has
-one line in it, even if an engine runs a partition twice because a worker died.
+A pool, a cluster, a batch system. Elements are sent in partitions, some ahead of the results, so
+that memory does not grow with their number. Only this process writes the log, as the results of a
+partition arrive; so each element has one line in it, even if an engine runs a partition twice
+because a worker died.
 """
 
 from __future__ import annotations
@@ -297,7 +298,10 @@ class _Run:
         self._mapped.add_part(batch.start, batch.part.packed, batch.uris, outcomes)
 
     def _lose(self, task: _Task, error: BaseException) -> int:
-        """Run the elements of a lost task again one by one, or report its only one as failed."""
+        """Run the elements of a lost task again one by one.
+
+        An only one is reported as failed.
+        """
         from concurrent.futures import BrokenExecutor
 
         self._lost += 1

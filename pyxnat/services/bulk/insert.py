@@ -298,7 +298,10 @@ def _known_columns(route: Path) -> dict[str, str]:
 def _with_known_names(
     cells: dict[str, Any], known: Mapping[str, str], number: str
 ) -> dict[str, Any]:
-    """Return the cells of a row with ``Label`` as ``label``, ``id`` as ``ID``, and so on."""
+    """Return the cells of a row with column names as XNAT spells them.
+
+    ``Label`` as ``label``, ``id`` as ``ID``, and so on.
+    """
     found: dict[str, Any] = {}
     for column, value in cells.items():
         name = known.get(column.lower(), column)

@@ -1,4 +1,4 @@
-"""Download of listed files to places of the caller's choice, without further listings."""
+"""Download of listed files to chosen places, without further listings."""
 
 from __future__ import annotations
 

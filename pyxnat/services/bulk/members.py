@@ -38,7 +38,7 @@ class Member(NamedTuple):
 
 
 def members_of(source: Source) -> tuple[list[Member], list[Entry]]:
-    """Return the files of a folder, manifest or mapping, and those that cannot be sent.
+    """Return the files of a folder, manifest or mapping, and the unsendable ones.
 
     Raises
     ------
@@ -86,7 +86,10 @@ def _is_own(entry: Entry) -> bool:
 
 
 def sidecar_of(source: Source) -> Sidecar | None:
-    """Return the notes of the download that a folder is, or is a part of; `None` without any."""
+    """Return the notes of the download that a folder is, or is a part of.
+
+    `None` without any.
+    """
     if not isinstance(source, (str, os.PathLike)):
         return None
     root = Path(source).expanduser()

@@ -63,9 +63,10 @@ def by_notes(
 
 
 def _path_of(note: FileNote, stored: Collection[str]) -> str:
-    """Return the path that a file gets: its own, decoded if XNAT takes no encoded one.
+    """Return the path that a file gets.
 
-    The encoded path stays if the resource has a file of the decoded one, too; it will be refused.
+    Its own, decoded if XNAT takes no encoded one. The encoded path stays if the resource has a file
+    of the decoded one, too; it will be refused.
     """
     meant = uris.meaning(note.path)
     is_free = f'{_spelled(note)}/{meant}' not in stored

@@ -111,7 +111,7 @@ class Bulk:
         beside: Iterable[Any] = (),
         jobs: int = 4,
     ) -> Report:
-        """Download listed files to places of the caller's choice, without further listings.
+        """Download listed files to chosen places, without further listings.
 
         Each has the size and digest of its listing, or is in ``failed``, by its place.
 
@@ -133,7 +133,7 @@ class Bulk:
         rehearse(self._host, self._selected(selection))
 
     def _selected(self, selection: Any) -> Any:
-        """Return one element or collection for a path, or for a list of elements and paths.
+        """Return one element or collection for a path, or a list of elements and paths.
 
         Raises
         ------

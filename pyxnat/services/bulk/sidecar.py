@@ -1,4 +1,6 @@
-"""Folder ``.xnat`` of a download: all that the files alone do not tell, for the way back.
+"""Folder ``.xnat`` of a download.
+
+All that the files alone do not tell, for the way back.
 
 ::
 

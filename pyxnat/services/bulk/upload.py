@@ -394,9 +394,9 @@ class Uploader(WorkerPool):
             return None
 
     def _type_of_scans(self, session: Any, existing: dict[str, str] | None) -> dict[str, str]:
-        """Return the type of new scans, which follows that of the others or of the session.
+        """Return the type of new scans.
 
-        A missing session is created.
+        It follows that of the others, or of the session. A missing session is created.
         """
         if existing is None:
             session.create_with_parents(self._types, {})

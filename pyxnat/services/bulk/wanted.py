@@ -83,7 +83,7 @@ def distinct_places(files: Sequence[RemoteFile]) -> list[RemoteFile]:
 
 
 def _holder(file: RemoteFile) -> tuple[str, str]:
-    """Return the element that has the resource of a file, and the label of the resource."""
+    """Return the element that has a file's resource, and the resource's label."""
     return uri_of(read(file.resource)[:-1]), file.label
 
 

@@ -1,1 +1,4 @@
-"""Imports of DICOM files in batches, with a journal from which a later run goes on."""
+"""Imports of DICOM files in batches.
+
+A later run goes on from the journal.
+"""

@@ -1,4 +1,7 @@
-"""Build, verify and archive the sessions of studies whose files the server has confirmed."""
+"""Build, verify and archive the sessions of completely sent studies.
+
+The server has confirmed their files.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +58,7 @@ class Finisher:
     # -- before anything is sent
 
     def present(self, project: str | None, studies: Iterable[str]) -> Iterator[ImportedStudy]:
-        """Yield the results of studies that the project has already, and that are not sent.
+        """Yield the results of studies that are not sent: the project has them.
 
         One request, and one for the files of each.
 
@@ -109,7 +112,7 @@ class Finisher:
         return self._journal.compare(study, _chained(names)).missing
 
     def finish(self, study: str) -> Iterator[ImportedStudy]:
-        """Archive the built sessions of a study as wanted, verify them, and yield the results."""
+        """Archive and verify the built sessions of a study; yield the results."""
         waiting = [place for place in self._journal.places(study) if not place.archived]
         results = [self._finish(study, place) for place in waiting]
         left = [result for result in results if result is not None]

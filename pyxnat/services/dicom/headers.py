@@ -90,7 +90,10 @@ def read_header(path: Path) -> Header:
 
 
 def _text(dataset: Any, tag: int) -> str:
-    """Return a UID as it is in the file; pydicom would warn of the many that break its rules."""
+    """Return a UID as it is in the file.
+
+    Many break the rules of pydicom, which would warn.
+    """
     value = dataset.get_item(tag).value if tag in dataset else b''
     text = value.decode('ascii', 'replace') if isinstance(value, bytes) else str(value or '')
     return text.strip('\0 ')

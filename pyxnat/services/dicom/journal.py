@@ -181,7 +181,10 @@ class Journal:
         )
 
     def _mark_doubles(self) -> None:
-        """Let only one of several files with one object be sent; the one that was sent stays."""
+        """Let only one of several files with one object be sent.
+
+        The one that was sent stays.
+        """
         with self._transaction() as connection:
             doubles = connection.execute(
                 'SELECT path, kept FROM (SELECT path, why_not, first_value(path) OVER ('

@@ -156,7 +156,10 @@ class BatchImport:
         self._bar.update(len(members))
 
     def _post(self, batch: Batch) -> list[str]:
-        """Send a batch, and again if it may not have arrived: its files replace themselves."""
+        """Send a batch, and again if it may not have arrived.
+
+        Its files replace themselves.
+        """
         members = self._journal.members(batch)
         with zips.pack((name_of(member.instance), member.path) for member in members) as body:
             self._bar.update(0)  # shows it before the first response

@@ -1,4 +1,4 @@
-"""Lock files: which items and files a data set has, in lines that a diff can show."""
+"""Lock files: the items and files of a data set, in lines that a diff can show."""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ class LockDiff:
         return not self.changes
 
     def of(self, kind: str) -> list[str]:
-        """Return the paths of one kind of difference: ``changed``, ``moved``, ``gone``, ``new``."""
+        """Return the paths of one kind of difference.
+
+        ``changed``, ``moved``, ``gone``, ``new``.
+        """
         return [change.path for change in self.changes if change.kind == kind]
 
     def __iter__(self) -> Iterator[Change]:

@@ -1,4 +1,4 @@
-"""Lock files: written from a selection, verified, fetched, compared, updated, exported."""
+"""Lock files: written, verified, fetched, compared, updated, exported."""
 
 from __future__ import annotations
 
@@ -327,7 +327,10 @@ def _place(line: FileLine) -> str:
 
 
 def _local(place: str, path: Path, line: FileLine | None, sizes: set[int | None]) -> FileLine:
-    """Return a local file as a line; its content is read only if the digest may matter."""
+    """Return a local file as a line.
+
+    Its content is read only if the digest may matter.
+    """
     size = path.stat().st_size
     is_read = size in sizes if line is None else size == line.size and bool(line.md5)
     return FileLine(place, size, digest_of(path) if is_read else '', '')

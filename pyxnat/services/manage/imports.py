@@ -238,7 +238,9 @@ def _files_of(source: Source) -> Iterator[tuple[str, Path]]:
 
 
 def _below(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the files of a folder; at the end, warn of links to folders and of empty files.
+    """Yield the files of a folder.
+
+    At the end, warn of links to folders and of empty files.
 
     Raises
     ------

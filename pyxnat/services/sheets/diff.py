@@ -1,6 +1,6 @@
-"""Three-way comparison of a spreadsheet: exported values, edited cells, present values.
+"""Three-way comparison of a spreadsheet.
 
-Nothing here makes a request.
+Exported values, edited cells, present values. Nothing here makes a request.
 """
 
 from __future__ import annotations

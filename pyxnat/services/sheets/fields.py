@@ -33,7 +33,7 @@ _TRUTH = {'1': True, 'true': True, '0': False, 'false': False}
 
 
 def key_columns(row: Level) -> list[str]:
-    """Return the columns that make the URI of an element, and those needed to write to it."""
+    """Return the columns that make an element's URI, and those needed to write."""
     typed = ['xsiType'] if 'xsiType' in row.columns else []
     places = {'experiments': ['project', 'subject_ID'], 'scans': [_OWNER], 'assessors': [_OWNER]}
     return ['ID', *places.get(row.plural, ()), *typed]

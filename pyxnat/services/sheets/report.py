@@ -39,7 +39,10 @@ class SheetResult(NamedTuple):
 
     @property
     def statuses(self) -> list[str]:
-        """One of `STATUSES` for each edited cell; one for a row that was refused as a whole."""
+        """One of `STATUSES` for each edited cell.
+
+        One for a row that was refused as a whole.
+        """
         if self.problem and not self.is_sent:
             return ['refused']
         sent = 'failed' if self.problem else 'changed' if self.is_sent else 'to change'
@@ -47,7 +50,10 @@ class SheetResult(NamedTuple):
 
     @property
     def status(self) -> str:
-        """The first of `STATUSES` that one of its cells has; ``unchanged`` without edited cells."""
+        """The first of `STATUSES` that one of its cells has.
+
+        ``unchanged`` without edited cells.
+        """
         return min(self.statuses, key=STATUSES.index, default='unchanged')
 
     @property

@@ -1,4 +1,4 @@
-"""Present values of the elements in a spreadsheet, and the requests that change them."""
+"""Present values of a spreadsheet's elements, and the requests that change them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,10 @@ class Present:
                 self._take(uri, cells)
 
     def _take(self, uri: str, cells: Row) -> None:
-        """Store the values in a row, and those of custom variables, which take one request."""
+        """Store the values in a row, and those of custom variables.
+
+        The latter take one request.
+        """
         columns = self.columns
         documents = {name: read_document(cells[name]) for name in columns.documents}
         own = [name for name in columns.picked if columns.is_editable(name, self.elements[uri])]
@@ -112,9 +115,10 @@ class Sending:
         self._problems: dict[str, str] = {}
 
     def send(self, jobs: int, progress: bool | None) -> None:
-        """Send the changes: one request per element, and two more if it has fields of forms.
+        """Send the changes.
 
-        Then the values are read back: the requests of `Present.fetch`.
+        One request per element, and two more if it has fields of forms. Then the values are read
+        back: the requests of `Present.fetch`.
 
         Parameters
         ----------

@@ -1,1 +1,4 @@
-"""The verbs, one module for each family; each has a table ``VERBS`` of its commands."""
+"""The verbs, one module for each family.
+
+Each has a table ``VERBS`` of its commands.
+"""

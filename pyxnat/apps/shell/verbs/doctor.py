@@ -25,9 +25,10 @@ _CLOCK_S = 300
 @click.command('doctor')
 @click.pass_obj
 def doctor(shell: Shell) -> int:
-    """Check the connection step by step: name, port, certificate, login, rights, version, clock.
+    """Check the connection step by step.
 
-    Steps after a failed one that needs them are left out. Six requests at most.
+    Name, port, certificate, login, rights, version, clock. Steps after a failed one that needs them
+    are left out. Six requests at most.
     """
     rows = []
     status = Exit.DONE

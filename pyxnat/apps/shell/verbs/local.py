@@ -40,7 +40,10 @@ def cache(shell: Shell, clear: bool, verify: bool, dry_run: bool) -> None:
 @click.command('serve', context_settings=_PASSED_ON)
 @click.argument('arguments', nargs=-1, type=click.UNPROCESSED)
 def serve(arguments: tuple[str, ...]) -> int:
-    """Serve an archive in a folder, as python -m pyxnat.server does: serve DIR [options]."""
+    """Serve an archive in a folder: serve DIR [options].
+
+    As python -m pyxnat.server does.
+    """
     return _main_of('pyxnat.server.__main__', 'server')(list(arguments))
 
 

@@ -72,7 +72,7 @@ def _columns(collection: Any, given: str) -> list[str]:
 
 
 def _rows(collection: Any, columns: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a listing in the order of their names, with the full path of files."""
+    """Yield the rows of a listing by name, with the full path of files."""
     if 'path' in columns:
         rows = [{**file.row, 'path': file.path_name} for file in collection]
     else:
@@ -186,9 +186,9 @@ def show(shell: Shell, path: str, xml: bool) -> None:
 @click.option('--names', is_flag=True, help='Names only, those without a value too.')
 @click.pass_obj
 def fields(shell: Shell, path: str, names: bool) -> None:
-    """List the fields of an element by full path, with their values. One or two requests.
+    """List the fields of an element by full path, with their values.
 
-    Fields of custom forms are named by form and key; they take one more.
+    One or two requests. Fields of custom forms are named by form and key; they take one more.
     """
     element = shell.element(path)
     if names:

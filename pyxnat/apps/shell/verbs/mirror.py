@@ -246,7 +246,10 @@ def _opened(shell: Shell, folder: str, profile: str | None = None) -> Iterator[M
 
 
 def _remote(shell: Shell, server: str, profile: str) -> Interface | None:
-    """Return the connection to the server of a mirror; None for the login of the environment."""
+    """Return the connection to the server of a mirror.
+
+    None for the login of the environment.
+    """
     if profile or shell.profile or shell.server or not server:
         return shell.connect(profile)
     names = [one.name for one in shell.profiles if one.server.rstrip('/') == server.rstrip('/')]

@@ -109,7 +109,10 @@ def run(
     wait: bool,
     dry_run: bool,
 ) -> None:
-    """Start PIPELINE of PROJECT on SESSION; without a pipeline, list those of the project."""
+    """Start PIPELINE of PROJECT on SESSION.
+
+    Without a pipeline, list those of the project.
+    """
     if container and not session:
         raise InvalidArgument(
             'A session is missing', remedy='pyxnat run PROJECT WRAPPER SESSION --container'

@@ -40,9 +40,10 @@ def search(
     delete: str | None,
     dry_run: bool,
 ) -> None:
-    """Search by CRITERIA, such as "xnat:subjectData/AGE > 60 AND xnat:subjectData/GENDER = 'f'".
+    """Search by CRITERIA.
 
-    One request; two without columns.
+    Such as "xnat:subjectData/AGE > 60 AND xnat:subjectData/GENDER = 'f'". One request; two without
+    columns.
     """
     interface = shell.connect()
     searches = interface.manage.search
@@ -116,7 +117,10 @@ def table(
 
 
 def _write_file(found: Any, names: list[str], output: str) -> int:
-    """Write a table to a file of the format of its name, and return the number of rows."""
+    """Write a table to a file; return the number of rows.
+
+    Its name decides on the format.
+    """
     suffix = output.rpartition('.')[2].lower()
     if suffix in ('csv', 'tsv'):
         return write_csv(output, found.rows(names), names, ',' if suffix == 'csv' else '\t')

@@ -88,7 +88,10 @@ def _show(shell: Shell, report: Any) -> None:
 
 
 def _cells(report: Any) -> Iterator[dict[str, str]]:
-    """Yield a row for each edited cell that the server has not, and for each refused row."""
+    """Yield a row for each edited cell that is not sent, and for each refused row.
+
+    A cell whose value the server has already is left out.
+    """
     for row in report.rows:
         about = {'row': row.place, 'label': row.label}
         if row.problem:

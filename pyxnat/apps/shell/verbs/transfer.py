@@ -99,11 +99,12 @@ def get(
     plan: str | None,
     apply: str | None,
 ) -> int:
-    """Download the files below PATHS into the last of them, a folder (default: the current one).
+    """Download the files below PATHS into the last of them, a folder.
 
-    Each file is compared with the listing before it appears. An interrupted download is completed
-    by the same command. With --from, PATHS are the folder alone, or a project and the folder, and
-    the result of each row is written beside the list.
+    Without a folder, into the current one. Each file is compared with the listing before it
+    appears. An interrupted download is completed by the same command. With --from, PATHS are the
+    folder alone, or a project and the folder, and the result of each row is written beside the
+    list.
     """
     shell: Shell = context.obj
     rules = context.meta.get('rules', [])
@@ -357,7 +358,7 @@ def _put(
 
 
 def _both_sides(sources: list[str], target: Any, files: dict[str, Path]) -> list[dict[str, Any]]:
-    """Return the local files to send, with the notes of their download, and what the target has."""
+    """Return the files to send, the notes of their download, and those of the target."""
     sidecars = filter(None, (Sidecar.of(Path(source)) for source in sources))
     notes = {str(path): path for one in sidecars for path in one.path.rglob('*') if path.is_file()}
     rows: list[dict[str, Any]] = [
@@ -368,7 +369,7 @@ def _both_sides(sources: list[str], target: Any, files: dict[str, Path]) -> list
 
 
 def file_rows(element: Any) -> list[dict[str, Any]]:
-    """Return place, size and digest of the files below an element, or of a file itself."""
+    """Return place, size and digest of the files below an element, or of a file."""
     is_file = element.level.singular == 'file'
     select = element.host.select
     files = [element] if is_file else select(f'{element.uri.removeprefix("/data")}//files')
@@ -376,10 +377,10 @@ def file_rows(element: Any) -> list[dict[str, Any]]:
 
 
 def item_rows(found: Any) -> list[dict[str, Any]]:
-    """Return place and mark of an item, or of each of a selection; none for resources and files.
+    """Return place and mark of an item, or of each of a selection.
 
-    XNAT moves the mark with each change of the item or below it. That of a project is followed by
-    those of its subjects and sessions.
+    None for resources and files. XNAT moves the mark with each change of the item or below it. That
+    of a project is followed by those of its subjects and sessions.
 
     Parameters
     ----------

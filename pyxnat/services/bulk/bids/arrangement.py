@@ -170,7 +170,7 @@ class BidsArrangement(Arrangement):
             report.add_note(f'{place} is no longer on the server, or in no rule')
 
     def _gone(self, folder: Path) -> list[str]:
-        """Return the files of earlier downloads of these sessions that this one does not have."""
+        """Return the files of earlier downloads of these sessions that this one lacks."""
         places = {place for placed in self._placed for _, place in placed.files()}
         return [
             place
@@ -181,7 +181,7 @@ class BidsArrangement(Arrangement):
         ]
 
     def _convert(self, folder: Path, report: Report) -> None:
-        """Convert the scans whose DICOM files are new, or whose images are missing or renamed."""
+        """Convert the scans with new DICOM files, or with missing or renamed images."""
         fetched, converted = set(report.ok), Converted(folder)
         for placed in self._placed:
             places = [place for _, place in placed.files()]
@@ -200,7 +200,10 @@ class BidsArrangement(Arrangement):
 
 
 def _session_of(above: Mapping[str, str]) -> tuple[str, ...]:
-    """Return project, subject and session of a file; a session without a subject is its own."""
+    """Return project, subject and session of a file.
+
+    A session without a subject is its own.
+    """
     session = above.get('experiment', '')
     return above.get('project', ''), above.get('subject') or session, session
 

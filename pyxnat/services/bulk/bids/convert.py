@@ -90,7 +90,10 @@ class Converter:
 
 
 def _publish(made: Sequence[Path], folder: Path, name: Name) -> list[str]:
-    """Move converted files to their places; images last, since they tell that all is there."""
+    """Move converted files to their places.
+
+    Images come last, since they tell that all is there.
+    """
     stems = {path: path.name[: -len(extension_of(path.name))] for path in made}
     more = variants(set(stems.values()), name.suffix)
     names = {
@@ -146,7 +149,7 @@ class Converted:
         return stem == name.stem and all((self._folder / place).is_file() for place in places)
 
     def put(self, source: str, name: Name, places: list[str]) -> None:
-        """Record a conversion, and remove the images of an earlier one that it does not replace.
+        """Record a conversion, and remove images of an earlier one that are left over.
 
         Parameters
         ----------

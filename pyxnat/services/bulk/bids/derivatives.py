@@ -1,4 +1,4 @@
-"""Derivatives of a BIDS data set, and the resources on the server that they belong to."""
+"""Derivatives of a BIDS data set, and the resources that they belong to."""
 
 from __future__ import annotations
 
@@ -94,7 +94,10 @@ class BidsGrouping(Grouping):
         return grouped
 
     def _people(self, project: Any) -> dict[tuple[str, str], Any]:
-        """Return pair of BIDS labels -> element; a subject has no session, the project neither."""
+        """Return pair of BIDS labels -> element.
+
+        A subject has no session, the project neither.
+        """
         name = project.id()
         rows = project.subjects().experiments().rows(['subject/label', 'label'])
         listed: list[tuple[str, ...]] = [(name, row['subject/label'], row['label']) for row in rows]

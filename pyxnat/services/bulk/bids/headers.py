@@ -16,7 +16,10 @@ _UNITS_S = {8: 1.0, 16: 1e-3, 24: 1e-6}
 
 
 def repetition_time(path: Path) -> float | None:
-    """Return the seconds between two volumes; None if the header has none or is no header."""
+    """Return the seconds between two volumes.
+
+    None if the header has none or is no header.
+    """
     with path.open('rb') as file:
         try:
             header = (gzip.GzipFile(fileobj=file) if path.name.endswith('.gz') else file).read(

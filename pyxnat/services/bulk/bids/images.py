@@ -87,13 +87,16 @@ class Placed(NamedTuple):
 
 
 def extension_of(path: str) -> str:
-    """Return the extension of an image or a side file, in small letters; empty for others."""
+    """Return the extension of an image or a side file, in small letters.
+
+    Empty for others.
+    """
     name = path.casefold()
     return next((ending for ending in (*_IMAGES, *_SIDECARS) if name.endswith(ending)), '')
 
 
 def variants(stems: Iterable[str], suffix: str) -> dict[str, dict[str, str]]:
-    """Return the entities ``echo`` and ``part`` of images of one scan, by their file names.
+    """Return the entities ``echo`` and ``part`` of a scan's images, by file name.
 
     They are read as dcm2niix writes them (``_e2``, ``_ph``), for suffixes that may have them.
 
@@ -204,7 +207,10 @@ def _named(
     mapped: Mapped,
     own: Mapping[str, str],
 ) -> tuple[list[Image], list[Left]]:
-    """Return the images with their names; those of diffusion need both tables of gradients."""
+    """Return the images with their names.
+
+    Those of diffusion need both tables of gradients.
+    """
     more = variants(groups, mapped.suffix)
     images, left = [], []
     for stem in sorted(groups):
@@ -220,7 +226,7 @@ def _named(
 
 
 def place_images(images: Iterable[Image]) -> tuple[list[Placed], list[Left]]:
-    """Return images with names that no two have, and those whose rule allows no other.
+    """Return images with unique names, and those whose rule allows no other.
 
     Images of a session with one name get the entity ``run``, from 1, in the order of the IDs of
     their scans (numbers as numbers), and of their files in a scan.

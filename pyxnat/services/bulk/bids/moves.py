@@ -1,4 +1,7 @@
-"""Files of an earlier download whose names have changed, such as a first run of two now."""
+"""Files of an earlier download whose names have changed.
+
+Such as a first run of two now.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +18,10 @@ __all__ = ['move_earlier']
 
 
 def move_earlier(folder: Path, listed: Iterable[RemoteFile]) -> None:
-    """Move the files that have another place now, with their lines in notes and manifest.
+    """Move the files that have another place now.
 
-    A side file that was written here follows its image. A process that dies in between leaves
-    files that the download fetches again.
+    Their lines in notes and manifest change, too. A side file that was written here follows its
+    image. A process that dies in between leaves files that the download fetches again.
 
     Parameters
     ----------

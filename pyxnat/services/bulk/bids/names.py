@@ -1,4 +1,7 @@
-"""Names of BIDS: labels, entities in their order, the datatype of a suffix. No I/O."""
+"""Names of BIDS: labels, entities in their order, the datatype of a suffix.
+
+No I/O.
+"""
 
 from __future__ import annotations
 
@@ -103,7 +106,9 @@ class Name(NamedTuple):
 
 
 def plain(text: str) -> str:
-    """Return the letters and digits of a text, which are all that a BIDS label may have.
+    """Return the letters and digits of a text.
+
+    A BIDS label may have no others.
 
     >>> plain('Müller_01-a')
     'Muller01a'

@@ -140,7 +140,7 @@ class Dataset:
         return self._folder / f'sub-{subject}' / f'sub-{subject}_sessions.tsv'
 
     def write_people(self, people: People) -> None:
-        """Write ``participants.tsv``, ``sessions.tsv`` of each subject, and their descriptions."""
+        """Write ``participants.tsv``, each ``sessions.tsv``, and their descriptions."""
         lines, columns = [], set()
         for subject, label in sorted(people.subjects.items(), key=lambda item: item[1]):
             if not (self._folder / f'sub-{label}').is_dir():
@@ -186,7 +186,9 @@ class Dataset:
             self._write(path, _json({**known, **there}))
 
     def write_description(self, server: str, images: Iterable[Placed]) -> None:
-        """Write the description, the README, and fields that BIDS requires; keep those there are.
+        """Write the description, the README, and fields that BIDS requires.
+
+        Keep those there are.
 
         Parameters
         ----------
@@ -245,7 +247,10 @@ class Dataset:
         ]
 
     def _write_table(self, path: Path, rows: list[_Row]) -> None:
-        """Write a table without the fields that are empty in all rows; labels are always there."""
+        """Write a table without the fields that are empty in all rows.
+
+        Labels are always there.
+        """
         names = list(dict.fromkeys(name for row in rows for name in row))
         filled = [name for name in names if name in _LABELS or any(row.get(name) for row in rows)]
         lines = [filled, *([_text(row.get(name, '')) for name in filled] for row in rows)]
