@@ -19,13 +19,15 @@ from urllib.parse import urlencode, urlsplit
 
 import httplib2
 
-from ..errors import ConfigurationError, from_status, server_message
+from ..errors import ConfigurationError, DatabaseError, Error, from_status, server_message
 from .body import Payload
 from .connection import Http, Timeouts
 from .wsgi import Application, LocalResponse, call
 
-__all__ = ['Folder', 'FolderHttp', 'create', 'is_folder']
+__all__ = ['ChangedMeanwhile', 'Folder', 'FolderHttp', 'create', 'is_folder']
 
+_CHANGED = 412
+"""Status of a write whose program has compared what others have changed since."""
 _MIRRORS = 'pyxnat.apps.sync.lazy'
 """Module of the programs above this layer that knows the servers of mirrors."""
 _LOCK = threading.RLock()
@@ -73,6 +75,10 @@ def create(path: Path, site: str) -> None:
         Site ID; accession IDs start with it.
     """
     _archives().create_folder(path, site)
+
+
+class ChangedMeanwhile(Error):
+    """Another program has changed what this one has compared; nothing was written."""
 
 
 class _Opened:
@@ -136,6 +142,7 @@ class Folder:
 
         self.path = Path(url2pathname(urlsplit(server).path)).resolve()
         self._place: Any = None
+        self._of_thread = threading.local()
 
     def place(self) -> Any:
         """Return the archive of this process, or the server that has the folder.
@@ -176,6 +183,41 @@ class Folder:
             )
         return login
 
+    @property
+    def compared(self) -> Any:
+        """Record of what the thread has compared; None outside of `comparing`."""
+        return getattr(self._of_thread, 'compared', None)
+
+    @contextmanager
+    def comparing(self) -> Iterator[None]:
+        """Write only while others leave what is compared as it is.
+
+        Each write of this thread, by this object or its Interface, is made only if no other program
+        has changed a unit that was read by `document` or `note_missing` in the block.
+
+        Raises
+        ------
+        ChangedMeanwhile
+            By the writes, if one has.
+        """
+        with self._opened() as archive:
+            self._of_thread.compared = archive.compared()
+            try:
+                yield
+            finally:
+                self._of_thread.compared = None
+
+    def note_missing(self, project: str, accession: str, label: str) -> None:
+        """Note in `comparing` that the folder lacks a subject.
+
+        Parameters
+        ----------
+        project, accession, label : str
+            ID of the project, ID and label of the subject.
+        """
+        with self._opened() as archive:
+            archive.note_missing(project, accession, label, self.compared)
+
     def put_exact(self, uri: str, document: bytes) -> None:
         """Give an item exactly the fields of a document, and create it if it is missing.
 
@@ -206,6 +248,7 @@ class Folder:
         label: str,
         files: Sequence[tuple[str, Path | None, int, str]],
         notes: Mapping[str, str],
+        compared: Mapping[str, str],
     ) -> None:
         """Store files in a resource, in one transaction, in place of those that it has.
 
@@ -222,19 +265,23 @@ class Folder:
             list the file without content; bytes; MD5, which the caller has checked.
         notes : mapping
             ``format``, ``content`` and ``tags`` of all of them.
+        compared : mapping
+            Path of each file that must be as it was compared: its digest, or size if it has none;
+            empty for no file.
 
         Raises
         ------
         ConfigurationError
             A server has the folder.
+        ChangedMeanwhile
+            One of the files is not as it was compared.
         DatabaseError
             The archive refuses the files.
         """
-        self._change_files(
-            'PUT', f'{uri}?{urlencode({**notes, "overwrite": "true"})}', label, files
-        )
+        uri = f'{uri}?{urlencode({**notes, "overwrite": "true"})}'
+        self._change_files('PUT', uri, label, files, compared)
 
-    def delete_files(self, uri: str, label: str, paths: Iterable[str]) -> None:
+    def delete_files(self, uri: str, label: str, compared: Mapping[str, str]) -> None:
         """Delete files of a resource, and no others whose names begin like theirs.
 
         Parameters
@@ -243,25 +290,33 @@ class Folder:
             URI of the item's resources.
         label : str
             Label of the resource.
-        paths : iterable of str
-            Paths in the resource.
+        compared : mapping
+            Path of each, and its digest, or size if it has none.
 
         Raises
         ------
         ConfigurationError
             A server has the folder.
+        ChangedMeanwhile
+            One of the files is not as it was compared.
         NotFoundError
             None of them exists.
         """
-        self._change_files('DELETE', uri, label, [(path, None, 0, '') for path in paths])
+        files = [(path, None, 0, '') for path in compared]
+        self._change_files('DELETE', uri, label, files, compared)
 
     def _change_files(
-        self, method: str, uri: str, label: str, files: Sequence[tuple[str, Path | None, int, str]]
+        self,
+        method: str,
+        uri: str,
+        label: str,
+        files: Sequence[tuple[str, Path | None, int, str]],
+        compared: Mapping[str, str],
     ) -> None:
         place, _, query = uri.partition('?')
         with self._opened() as archive:
             self._send(
-                lambda environ, start: archive.change_files(environ, start, label, files),
+                lambda environ, start: archive.change_files(environ, start, label, files, compared),
                 method,
                 f'{place}/_/files?{query}',
                 Payload(None),
@@ -392,8 +447,47 @@ class Folder:
             The project has no such item.
         """
         with self._opened() as archive:
-            found: bytes = archive.document(where, project, accession)
+            found: bytes = archive.document(where, project, accession, self.compared)
             return found
+
+    def item_marks(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return a mark of each of some items, which changes with the item and all below it.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Levels and IDs, such as ``subjects/XNAT_S00001`` or ``experiments/XNAT_E00001/scans/1``.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            found: dict[str, str] = archive.item_marks(keys)
+            return found
+
+    def delete_item(self, key: str, mark: str) -> None:
+        """Delete an item with all below it, of a subject also sessions of other projects.
+
+        Parameters
+        ----------
+        key : str
+            Levels and IDs, as for `item_marks`; nothing if there is no such item.
+        mark : str
+            Mark of the item when it was compared.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        ChangedMeanwhile
+            It has another mark now.
+        DatabaseError
+            The archive refuses it.
+        """
+        with self._opened() as archive:
+            archive.delete_item(key, mark)
 
     def unit_marks(self, project: str, subject: str = '') -> list[Any]:
         """Return a project and its subjects, with marks of their last changes.
@@ -459,7 +553,12 @@ class Folder:
             raise ConfigurationError(f'{self.path} is served: stop the server first')
         opened.enter()
         try:
-            yield opened.archive
+            with opened.archive.only_if(self.compared):
+                yield opened.archive
+        except DatabaseError as error:
+            if error.status == _CHANGED:
+                raise ChangedMeanwhile(error.message) from error
+            raise
         finally:
             opened.leave()
 
@@ -536,13 +635,16 @@ class FolderHttp:
         as_owner = self._folder.as_owner
         opened.enter()
         try:
-            self._local = call(
-                lambda environ, start: opened.archive(environ, start, as_owner),
-                target,
-                method,
-                body,
-                headers,
-            )
+            with opened.archive.only_if(self._folder.compared):
+                self._local = call(
+                    lambda environ, start: opened.archive(environ, start, as_owner),
+                    target,
+                    method,
+                    body,
+                    headers,
+                )
+            if self._folder.compared is not None and self._local.status == _CHANGED:
+                raise ChangedMeanwhile(server_message(self._local.read_all()))
         except BaseException:
             opened.leave()
             raise

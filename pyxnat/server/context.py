@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -33,6 +33,9 @@ class OwnFiles(NamedTuple):
     files: Sequence[tuple[str, Path | None, int, str]]
     """Path in the resource; local file, which is moved, or None to list the file without content;
     bytes; MD5. A deletion uses the path alone."""
+    compared: Mapping[str, str]
+    """Path of each file that must still be as it was compared: its digest, or size if it has none;
+    empty for no file."""
 
 
 @dataclass

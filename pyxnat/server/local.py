@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,13 @@ from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
-from .errors import NotFound, Refusal
+from .errors import NotFound, PreconditionFailed, Refusal
 from .items.files_below import FileBelow, files_below
 from .items.item_changes import levels_with_shared_ids
 from .items.locate import find_project
 from .items.new_items import NewItem, NewItems
 from .items.represent import Representer
-from .items.units import UnitMark, unit_marks
+from .items.units import Compared, UnitMark, item_mark, row_of_key, unit_marks
 from .items.writer import Writer
 from .jobs import change_feed
 from .presence import Presence, find
@@ -93,6 +94,19 @@ class LocalArchive:
             self._failure.error = error
             raise NotFound(str(error)) from error
 
+    def compared(self) -> Compared:
+        """Return a new record of what a program reads to compare it."""
+        return Compared()
+
+    @contextmanager
+    def only_if(self, compared: Compared | None) -> Iterator[None]:
+        """Refuse writes of this thread once others have changed what it has compared."""
+        try:
+            with self._archive.store.only_if(compared):
+                yield
+        except Refusal as error:
+            raise from_status(error.status, str(error)) from error
+
     def put_exact(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
@@ -113,6 +127,7 @@ class LocalArchive:
         start_response: Callable[..., Any],
         label: str,
         files: Sequence[tuple[str, Path | None, int, str]],
+        compared: Mapping[str, str],
     ) -> Iterable[bytes]:
         """Answer an owner's request to store or delete exactly some files.
 
@@ -126,8 +141,10 @@ class LocalArchive:
             Label of the resource.
         files : sequence of tuple
             As `OwnFiles.files`.
+        compared : mapping
+            As `OwnFiles.compared`.
         """
-        own = OwnFiles(label, files)
+        own = OwnFiles(label, files, compared)
         return self({**environ, FILES: own}, start_response, as_owner=True)
 
     def create_items(self, project: str, items: Sequence[tuple[Any, ...]]) -> None:
@@ -147,17 +164,48 @@ class LocalArchive:
         """
         owner = self._need_owner()
         context = Context(self._archive, [], owner)
-        try:
-            with self._archive.store.write() as connection:
-                above = find_project(connection, project)
-                if above is None:
-                    raise NotFound(f'There is no project {project}.')
-                writer = NewItems(self._archive, connection, owner)
-                for row in writer.create_all(above, [NewItem(*one) for one in items]):
-                    if level(row.level).has_label:
-                        change_feed.added(context, connection, row)
-        except Refusal as error:
-            raise from_status(error.status, str(error), method='PUT') from error
+        with self._archive.store.write() as connection:
+            above = find_project(connection, project)
+            if above is None:
+                raise NotFound(f'There is no project {project}.')
+            writer = NewItems(self._archive, connection, owner)
+            for row in writer.create_all(above, [NewItem(*one) for one in items]):
+                if level(row.level).has_label:
+                    change_feed.added(context, connection, row)
+
+    def item_marks(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return a mark of each of some items, which changes with the item and all below it.
+
+        Parameters
+        ----------
+        keys : iterable of str
+            Levels and IDs, as for `row_of_key`.
+        """
+        with self._archive.store.read() as connection:
+            return {key: item_mark(connection, row_of_key(connection, key)) for key in keys}
+
+    def delete_item(self, key: str, mark: str) -> None:
+        """Delete an item with all below it, of a subject also sessions of other projects.
+
+        Parameters
+        ----------
+        key : str
+            Level and ID, as for `row_of_key`; nothing if there is no such item.
+        mark : str
+            Mark that it must still have.
+        """
+        owner = self._need_owner()
+        context = Context(self._archive, [], owner)
+        with self._archive.store.write() as connection:
+            row = row_of_key(connection, key)
+            if row is None:
+                return
+            if item_mark(connection, row) != mark:
+                raise PreconditionFailed(f'Another program has changed {key}.')
+            writer = Writer(self._archive, connection, owner)
+            for one in (*writer.sessions_of_others(row), row):
+                change_feed.removed(context, connection, one)
+                writer.delete(one)
 
     def _need_owner(self) -> Caller:
         if self._owner is None:
@@ -234,7 +282,9 @@ class LocalArchive:
                 writer.free_label(row, project)
             return '' if row is None else f'{level(row.level).plural}/{row.id}'
 
-    def document(self, where: str, project: str, accession: str) -> bytes:
+    def document(
+        self, where: str, project: str, accession: str, compared: Compared | None
+    ) -> bytes:
         """Return the document of a project or subject, with all items below it.
 
         Parameters
@@ -245,15 +295,32 @@ class LocalArchive:
             ID of the project.
         accession : str
             ID of the item.
+        compared : Compared or None
+            Record of what is compared, to which it is added.
         """
         archive, owner = self._archive, self._need_owner()
         with archive.store.read() as connection:
+            if compared is not None:
+                compared.add(connection, where, project, accession)
             row = taken(connection, (where,), accession)
             if row is None or row.project != project:
                 message = f'{project} has no {where} {accession}'
                 raise from_status(NotFound.status, message, method='GET')
             writer = Representer(connection, archive.model, owner, lambda *_: '', '')
             return writer.xml(row, conceal=True)
+
+    def note_missing(self, project: str, accession: str, label: str, compared: Compared) -> None:
+        """Note that a subject is missing, and its label.
+
+        Parameters
+        ----------
+        project, accession, label : str
+            ID of the project, ID and label of the subject.
+        compared : Compared
+            Record of what is compared.
+        """
+        with self._archive.store.read() as connection:
+            compared.add(connection, 'subject', project, accession, label)
 
     def unit_marks(self, project: str, subject: str = '') -> list[UnitMark]:
         """Return a project and its subjects, with marks of their last changes.

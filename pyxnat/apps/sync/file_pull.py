@@ -47,11 +47,11 @@ class Download:
         self.bytes = 0
 
     def run(self, keys: Iterable[str]) -> None:
-        """Download files, unless they were before. Failures are in `failed`.
+        """Download files, unless they are there. Failures are in `failed`.
 
         Requests: one for each file or zip.
         """
-        wanted = {key: self._listed[key] for key in keys if key not in self._done}
+        wanted = {key: self._listed[key] for key in keys if self.path(key) is None}
         if not wanted:
             return
         others = [file.element for key, file in self._listed.items() if key not in wanted]
@@ -74,8 +74,9 @@ class Download:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def path(self, key: str) -> Path | None:
-        """Return the path of a file that was downloaded; None if it was not."""
-        return self._folder / self._listed[key].part if key in self._done else None
+        """Return the path of a file that was downloaded; None if it was not, or was moved."""
+        path = self._folder / self._listed[key].part
+        return path if key in self._done and path.exists() else None
 
 
 class FilesPulled(NamedTuple):
@@ -155,11 +156,11 @@ class FilePull:
         conflicts = [_conflict(one, unit, here, there) for one in decisions if one.is_conflict]
         self._keep_versions([theirs[one.key] for one in conflicts if one.key in theirs])
         taken = [one.key for one in decisions if one.action == 'take']
-        self._take({key: theirs.get(key) or ours[key] for key in taken}, theirs)
+        self._take({key: theirs.get(key) or ours[key] for key in taken}, theirs, held)
         lacking = [
             key for key in ours if _is_lacking(key, ours, theirs) and not self._files.is_lazy
         ]
-        self._put({key: theirs[key] for key in lacking})
+        self._put({key: theirs[key] for key in lacking}, held)
         for one in decisions:
             if one.action in ('same', 'take') and one.key not in self._failed:
                 compared.pop(one.key, None)
@@ -168,15 +169,20 @@ class FilePull:
             {**kept, **compared}, conflicts, list(self._failed.items()), bool(taken or lacking)
         )
 
-    def _take(self, files: Mapping[str, FileRow], theirs: Mapping[str, FileRow]) -> None:
+    def _take(
+        self,
+        files: Mapping[str, FileRow],
+        theirs: Mapping[str, FileRow],
+        held: Mapping[str, FileRow],
+    ) -> None:
         """Make files of the folder those of the server."""
         gone = {key: file for key, file in files.items() if key not in theirs}
         for (place, label), some in _by_resource(gone):
             self._try(some, self._folder.delete_files, place, label, some.values())
-        self._put({key: file for key, file in files.items() if key in theirs})
+        self._put({key: file for key, file in files.items() if key in theirs}, held)
 
-    def _put(self, files: Mapping[str, FileRow]) -> None:
-        """Store files of the server in the folder, with or without their content."""
+    def _put(self, files: Mapping[str, FileRow], held: Mapping[str, FileRow]) -> None:
+        """Store files of the server, with or without content, in place of those compared."""
         if not self._files.is_lazy:
             self._download.run(files)
         for (place, label), some in _by_resource(files):
@@ -187,7 +193,10 @@ class FilePull:
                     found.append((file, path))
                 else:
                     self._failed[key] = self._download.failed[key]
-            self._try(some, self._folder.put_files, place, label, found)
+            versions = {
+                file.path: held[key].version if key in held else '' for key, file in some.items()
+            }
+            self._try(some, self._folder.put_files, place, label, found, versions)
 
     def _try(
         self, files: Mapping[str, FileRow], change: Callable[..., object], *arguments: object

@@ -64,6 +64,11 @@ class FileRow(NamedTuple):
         return {by: self.row.get(by, '').lower()}
 
     @property
+    def version(self) -> str:
+        """Its digest, or size if it has none."""
+        return self.row.get('digest', '').lower() or self.row.get('Size', '')
+
+    @property
     def notes(self) -> dict[str, str]:
         """Its ``format``, ``content`` and ``tags``, as far as they are set."""
         found = {name: self.row.get(f'file_{name}', '') for name in ('format', 'content', 'tags')}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from lxml import etree
 
 from ... import errors
 from ...files.disk import digest_of
-from ...http.folder import Folder
+from ...http.folder import ChangedMeanwhile, Folder
 from ...model import uris
 from ...model.copies import copy_document, keep_fields
 from ...model.levels import level
@@ -32,7 +33,10 @@ from .parts import (
 from .sides import XML, Side, forms_of, names_session, uri_of_unit
 from .state import Unit
 
-__all__ = ['FolderSide']
+__all__ = ['FolderSide', 'again_if_changed', 'units_here']
+
+_Result = TypeVar('_Result')
+_TRIES = 3
 
 _LABEL = '/@label'
 """Path of the label in a document."""
@@ -116,6 +120,31 @@ class FolderSide(Side):
                 element = class_of('files').element_at(uri, self.interface, {**row, 'path': path})
                 found[key] = FileRow(key, element, element.row)
         return found
+
+    def comparing(self) -> AbstractContextManager[None]:
+        """Write only while others leave what is compared as it is, as `Folder.comparing`."""
+        return self._archive.comparing()
+
+    def note_missing(self, unit: Unit) -> None:
+        """Note in `comparing` that the folder lacks a unit."""
+        self._archive.note_missing(unit.project, unit.id, unit.label)
+
+    def marks(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return a mark of each of some items; that of a subject is that of its unit."""
+        return self._archive.item_marks(keys)
+
+    def delete_compared(self, key: str, mark: str) -> None:
+        """Delete an item that is as it was compared.
+
+        Parameters
+        ----------
+        key : str
+            Its key.
+        mark : str
+            Its mark, read before it was compared.
+        """
+        with self.interface.cache.stamp.changing():
+            self._archive.delete_item(key, mark)
 
     def delete_subject(self, unit: Unit) -> None:
         """Delete a subject; sessions of other projects first, with which XNAT refuses it."""
@@ -258,7 +287,11 @@ class FolderSide(Side):
         return self.parts(unit).get(key)
 
     def put_files(
-        self, place: str, label: str, files: Iterable[tuple[FileRow, Path | None]]
+        self,
+        place: str,
+        label: str,
+        files: Iterable[tuple[FileRow, Path | None]],
+        compared: Mapping[str, str],
     ) -> None:
         """Store files of the server in a resource, in place of those that it has.
 
@@ -271,6 +304,8 @@ class FolderSide(Side):
         files : iterable of tuple
             Files of the listing, and local files with their content, which are moved; None for
             one that is fetched when it is read.
+        compared : mapping
+            Path to `FileRow.version` of those that must be as they were; empty for no file.
         """
         by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Path | None, int, str]]] = {}
         for file, path in files:
@@ -282,7 +317,8 @@ class FolderSide(Side):
             by_notes.setdefault(tuple(file.notes.items()), []).append(own)
         with self.interface.cache.stamp.changing():
             for notes, some in by_notes.items():
-                self._archive.put_files(place, label, some, dict(notes))
+                held = {path: compared[path] for path, *_ in some if path in compared}
+                self._archive.put_files(place, label, some, dict(notes), held)
 
     def put_resource(self, resource: Resource) -> None:
         """Create a resource without files, unless it exists."""
@@ -304,7 +340,8 @@ class FolderSide(Side):
             The files.
         """
         with self.interface.cache.stamp.changing(), suppress(errors.NotFoundError):
-            self._archive.delete_files(place, label, [file.path for file in files])
+            compared = {file.path: file.version for file in files}
+            self._archive.delete_files(place, label, compared)
 
     def set_accessibility(self, unit: Unit, access: str) -> None:
         """Set who may read a project.
@@ -350,6 +387,47 @@ class FolderSide(Side):
         """
         with self.interface.cache.stamp.changing():
             self._archive.change_id(before, after)
+
+
+def units_here(folder: FolderSide, project: str) -> dict[str, tuple[Unit, str]]:
+    """Return the units of a project of the folder; none if it does not have it.
+
+    Parameters
+    ----------
+    folder : FolderSide
+        The folder.
+    project : str
+        ID of the project.
+    """
+    try:
+        return folder.units(project)
+    except errors.NotFoundError:
+        return {}
+
+
+def again_if_changed(attempt: Callable[[bool], _Result]) -> _Result:
+    """Return the result of a function that compares and writes.
+
+    It is called again, a few times, if other programs change what it has compared.
+
+    Parameters
+    ----------
+    attempt : callable
+        The function; its argument is whether it was called before.
+
+    Raises
+    ------
+    BusyError
+        They did each time.
+    """
+    for count in range(_TRIES):
+        try:
+            return attempt(count > 0)
+        except ChangedMeanwhile as error:
+            reason = error
+    raise errors.BusyError(
+        str(reason), remedy='Nothing of that was overwritten: pull again.'
+    ) from reason
 
 
 def _document(part: Part, scans: Iterable[str] = ()) -> bytes:

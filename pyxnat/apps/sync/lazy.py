@@ -113,13 +113,10 @@ def _fetch(folder: Path, remote: Interface, files: Sequence[tuple[str, str, str,
         download.run(keys)
         for error in download.failed.values():
             raise error
-        _store(folder, {key: listed[key] for key in keys}, download)
+        with Interface(folder.as_uri()) as local:
+            side = FolderSide(local)
+            for key, (*_, path, digest) in zip(keys, files, strict=True):
+                one = [(listed[key], download.path(key))]
+                side.put_files(*listed[key].place, one, {path: digest.lower()} if digest else {})
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-
-
-def _store(folder: Path, files: dict[str, FileRow], download: Download) -> None:
-    with Interface(folder.as_uri()) as local:
-        side = FolderSide(local)
-        for key, file in files.items():
-            side.put_files(*file.place, [(file, download.path(key))])

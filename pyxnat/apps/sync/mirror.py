@@ -14,10 +14,10 @@ from . import lazy
 from .behind import units_behind
 from .decisions import decide
 from .file_rows import Files, version_path
-from .folder_side import FolderSide
+from .folder_side import FolderSide, units_here
 from .mirror_lock import locked
 from .parts import known_base
-from .project_pull import ProjectPull, PullOptions, units_here
+from .project_pull import ProjectPull, PullOptions
 from .puller import PullReport
 from .push import PushPlan
 from .pusher import Pusher

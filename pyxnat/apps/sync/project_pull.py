@@ -11,7 +11,7 @@ from ...interface import Interface
 from .behind import units_named
 from .feed import Feed, read_feed
 from .file_rows import Files
-from .folder_side import FolderSide
+from .folder_side import FolderSide, again_if_changed, units_here
 from .missing import largest_deletion
 from .moves import return_sessions
 from .parts import known_base
@@ -21,7 +21,7 @@ from .shared_subjects import SharedSubjects
 from .sides import Side
 from .state import Conflict, State, Unit
 
-__all__ = ['ProjectPull', 'PullOptions', 'units_here']
+__all__ = ['ProjectPull', 'PullOptions']
 
 
 class PullOptions(NamedTuple):
@@ -130,7 +130,7 @@ class ProjectPull:
             self._state.select(selected.path, selected.options)
         for unit, now in found:  # first: another subject may have the label now
             if now is None:
-                self._bury(unit, here)
+                self._bury(unit)
             elif now in ('', project) or not self._move(unit, now):
                 self._report.add_hidden([unit.key])
         left = self._state.units(project) if gone else known
@@ -226,7 +226,7 @@ class ProjectPull:
         for key, (unit, _) in there.items():
             before = everywhere.get(key, unit)
             if before.project != unit.project and not self._move(before, unit.project):
-                self._bury(before, units_here(self._folder, before.project))
+                self._bury(before)
 
     def _move(self, unit: Unit, project: str) -> bool:
         """Move a subject in the folder, its sessions first; return whether it was possible."""
@@ -252,18 +252,25 @@ class ProjectPull:
         except errors.PermissionDenied:
             return ''
 
-    def _bury(self, unit: Unit, here: Mapping[str, tuple[Unit, str]]) -> None:
+    def _bury(self, unit: Unit) -> None:
         """Delete a subject that the server deleted, unless it was changed here."""
-        now = here.get(unit.key)
+        try:
+            again_if_changed(lambda _: self._try_to_bury(unit))
+        except errors.BusyError as error:
+            self._report.add_failure(unit.key, error)
+
+    def _try_to_bury(self, unit: Unit) -> None:
+        only = '' if unit.id == unit.project else unit.id
+        now = self._folder.units(unit.project, only).get(unit.key)
         if now is not None and now[1] != unit.here and not self._has_base(unit):
             ours = self._folder.parts(unit)[unit.key].values
             conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', ours, {})
             self._state.put(unit, {}, [conflict])
             self._report.conflicts.append(conflict)
             return
-        return_sessions(self._folder, self._state, unit)
         if now is not None:
-            self._folder.delete_subject(unit)
+            self._folder.delete_compared(unit.key, now[1])
+        return_sessions(self._folder, self._state, unit)
         self._state.bury(unit)
         self._report.deleted.append(unit.key)
 
@@ -278,22 +285,6 @@ class ProjectPull:
             key in base and file.values(next(iter(base[key]))) == base[key]
             for key, file in files.items()
         )
-
-
-def units_here(folder: FolderSide, project: str) -> dict[str, tuple[Unit, str]]:
-    """Return the units of a project of the folder; none if it does not have it.
-
-    Parameters
-    ----------
-    folder : FolderSide
-        The folder.
-    project : str
-        ID of the project.
-    """
-    try:
-        return folder.units(project)
-    except errors.NotFoundError:
-        return {}
 
 
 def _wanted(

@@ -141,18 +141,26 @@ class UnitPull:
             The unit in the folder, which may have been created there with the same label.
         download : Download
             Downloads of its files.
+
+        Raises
+        ------
+        ChangedMeanwhile
+            Another program changed it in the folder: it has to be compared again.
         """
         unit = fetched.unit
         ours = {}
-        if here is not None:
-            ours = adopted(self._folder, self._state, here, unit.key, fetched.parts)
-        if ours and unit.key not in ours:
-            self._add_twin(here or unit, ours, fetched)
-            return False
-        items, changed = self._pull_items(fetched, ours)
+        with self._folder.comparing():
+            if here is not None:
+                ours = adopted(self._folder, self._state, here, unit.key, fetched.parts)
+            else:
+                self._folder.note_missing(unit)
+            if ours and unit.key not in ours:
+                self._add_twin(here or unit, ours, fetched)
+                return False
+            items, changed = self._pull_items(fetched, ours)
+            if unit.key in items:
+                self._folder.set_accessibility(unit, fetched.access)
         bases: dict[str, dict[str, Values]] = {'item': items}
-        if unit.key in items:
-            self._folder.set_accessibility(unit, fetched.access)
         if not self._files.is_none:
             present = self._present(fetched, ours, items) if changed else frozenset(ours)
             pull = FilePull(self._folder, self._mirror, self._files, download)
@@ -244,7 +252,9 @@ class UnitPull:
         ours = with_own_labels(ours, base)
         project, changed_files = fetched.unit.project, dict[str, str]()
         decisions = _decide(base, ours, theirs, project)
+        marks: dict[str, str] = {}
         if any(_is_gone(one, ours, theirs) for one in decisions):
+            marks = self._folder.marks(ours.keys() - theirs.keys())
             changed_files = self._changed_files(fetched.unit, ours)
             decisions = _decide(base, ours, theirs, project, changed_files)
         self._kept = {
@@ -262,7 +272,7 @@ class UnitPull:
         for key in gone:  # first: another item may have its label now
             if ours[key].parent not in gone:
                 changed = True
-                if self._isolated(key, self._folder.delete, ours[key].id_uri):
+                if self._isolated(key, self._folder.delete_compared, key, marks[key]):
                     self.deleted += [key] if level(ours[key].level).has_label else []
         done = self._create_all(fetched.unit, decisions, ours, theirs)
         changed = changed or bool(done)

@@ -15,7 +15,7 @@ from ...http.progress import progress_bar
 from ...services.bulk.report import Report
 from .file_pull import Download
 from .file_rows import Files
-from .folder_side import FolderSide
+from .folder_side import FolderSide, again_if_changed, units_here
 from .missing import Missing
 from .pull import Fetched, UnitPull, fetch
 from .sides import Side
@@ -95,8 +95,13 @@ class Here:
     """
 
     def __init__(self, here: Mapping[str, tuple[Unit, str]], known: Container[str]) -> None:
+        self._known = known
         self._units = {key: unit for key, (unit, _) in here.items()}
         self._created = {unit.label: unit for key, unit in self._units.items() if key not in known}
+
+    def now(self, here: Mapping[str, tuple[Unit, str]]) -> Here:
+        """Return the same with the units that the folder has now."""
+        return Here(here, self._known)
 
     def unit_of(self, unit: Unit) -> Unit | None:
         """Return the unit with a key, or one that was created here with the same label."""
@@ -218,6 +223,31 @@ class Puller:
         folder = self._mirror / 'stage' / safe_name(fetched.unit.id)
         return Download(self._remote, folder, fetched.files, jobs)
 
+    def _run(
+        self, fetched: Fetched, here: Here, files: Files, download: Download
+    ) -> tuple[UnitPull, bool]:
+        """Compare and write a unit, again if other programs change it in the folder meanwhile."""
+        unit = fetched.unit
+
+        def attempt(is_again: bool) -> tuple[UnitPull, bool]:
+            now = here.now(units_here(self._folder, unit.project)) if is_again else here
+            pull = UnitPull(
+                self._remote,
+                self._folder,
+                self._state,
+                self._mirror,
+                files,
+                self._coming,
+                self._missing,
+            )
+            try:
+                changed = pull.run(fetched, now.unit_of(unit), download)
+            finally:
+                self._report.deleted += pull.deleted
+            return pull, changed or is_again
+
+        return again_if_changed(attempt)
+
     def apply(self, fetched: Fetched, here: Here, files: Files, download: Download) -> None:
         """Write a fetched unit to the folder.
 
@@ -233,22 +263,16 @@ class Puller:
             Downloads of its files.
         """
         key = fetched.unit.key
-        pull = UnitPull(
-            self._remote,
-            self._folder,
-            self._state,
-            self._mirror,
-            files,
-            self._coming,
-            self._missing,
-        )
         try:
-            changed = pull.run(fetched, here.unit_of(fetched.unit), download)
+            pull, changed = self._run(fetched, here, files, download)
+        except errors.BusyError as busy:
+            self._state.unmark([key])
+            self._report.add_failure(key, busy)
+            return
         finally:
             download.remove()
         for place, error in pull.failed:
             self._report.add_failure(place, error)
-        self._report.deleted += pull.deleted
         self._report.add_hidden(pull.hidden)
         others = [one for one in self._report.conflicts if one.unit != key]
         self._report.conflicts = others + pull.conflicts  # two projects may name one unit

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import (
     ColumnElement,
@@ -71,6 +71,7 @@ from .schema import (
 )
 
 __all__ = [
+    'Condition',
     'Connection',
     'Store',
     'Table',
@@ -122,6 +123,16 @@ BUSY_TIMEOUT_S = 30
 """Seconds to wait for a lock that another program holds on the database."""
 
 
+class Condition(Protocol):
+    """What a program has read, and others must not have changed when it writes."""
+
+    def check(self, connection: Connection) -> None:
+        """Raise a `Refusal` if it was changed."""
+
+    def renew(self, connection: Connection) -> None:
+        """Accept the changes of a write that ends now."""
+
+
 class Store:
     """Database of one archive folder.
 
@@ -144,6 +155,7 @@ class Store:
         make_folder(folder)
         tighten(folder)
         self._lock = threading.Lock()
+        self._of_thread = threading.local()
         self._tasks = False
         self._turns: Turns | None = None
         self._mark = f'{OPEN} {uuid.uuid4().hex}' if shared else OPEN
@@ -201,6 +213,7 @@ class Store:
 
         Afterwards, pending tasks are carried out.
         """
+        condition: Condition | None = getattr(self._of_thread, 'condition', None)
         with self._lock, self._turn() as was_left:
             with (
                 self._begun() as connection,
@@ -210,11 +223,25 @@ class Store:
             ):
                 if was_left and self.repair is not None:
                     self.repair(connection)
+                if condition is not None:
+                    condition.check(connection)
                 yield connection
+                if condition is not None:
+                    condition.renew(connection)
                 if self.finish is not None:
                     self.finish()
             if self._tasks:
                 self._carry_out()
+
+    @contextmanager
+    def only_if(self, condition: Condition | None) -> Iterator[None]:
+        """Check a condition in the write transactions of this thread while the block runs."""
+        before = getattr(self._of_thread, 'condition', None)
+        self._of_thread.condition = condition
+        try:
+            yield
+        finally:
+            self._of_thread.condition = before
 
     def _begun(self) -> Connection:
         return connect_to_write(self._engine)

@@ -236,6 +236,11 @@ class ItemChanges:
         for path in reversed(folders):
             self._remove_folder(path)
 
+    def sessions_of_others(self, row: Any) -> list[Any]:
+        """Return the sessions of a subject that other projects own; none of other items."""
+        query = select(item).where(item.c.parent == row.pk, item.c.project != row.project)
+        return list(self.connection.execute(query)) if row.level == 'subject' else []
+
     def _retire(self, row: Any) -> None:
         for hook in self.archive.before_project_removal:
             hook(self.connection, row.id)

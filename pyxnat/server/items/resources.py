@@ -30,7 +30,9 @@ FEW = 100
 _INSERT = resource.insert().returning(resource)
 _COUNTED = resource.update().where(resource.c.pk == bindparam('key')).values(counted=True)
 _STATISTICS = select(func.count(), func.sum(file.c.size)).where(file.c.resource == bindparam('key'))
-_ALL_FILES = select(file.c.path, file.c.pk).where(file.c.resource == bindparam('key'))
+_ALL_FILES = select(file.c.path, file.c.pk, file.c.size, file.c.digest).where(
+    file.c.resource == bindparam('key')
+)
 _SOME_FILES = _ALL_FILES.where(file.c.path.in_(bindparam('paths', expanding=True)))
 _INSERT_FILE = file.insert()
 
@@ -131,8 +133,8 @@ def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
     return count, size
 
 
-def find_files(connection: Connection, holder: int, paths: Collection[str]) -> dict[str, int]:
-    """Return the keys of a resource's files by their paths without a trailing slash.
+def find_files(connection: Connection, holder: int, paths: Collection[str]) -> dict[str, Any]:
+    """Return key, size and digest of a resource's files by their paths without a trailing slash.
 
     Parameters
     ----------
@@ -148,7 +150,7 @@ def find_files(connection: Connection, holder: int, paths: Collection[str]) -> d
         bare = {path.rstrip('/') for path in paths}
         values['paths'] = [*bare, *(f'{path}/' for path in bare)]
     rows = connection.execute(_SOME_FILES if 'paths' in values else _ALL_FILES, values)
-    return {row.path.rstrip('/'): row.pk for row in rows}
+    return {row.path.rstrip('/'): row for row in rows}
 
 
 def changes_statistics(

@@ -1,4 +1,4 @@
-"""Marks of the last changes of a project and its subjects.
+"""Marks of the last changes of a project, its subjects and their items.
 
 For the owner's programs: no rights are checked.
 """
@@ -6,6 +6,7 @@ For the owner's programs: no rights are checked.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -22,9 +23,13 @@ from sqlalchemy import (
     select,
 )
 
+from ...model.levels import level
+from ..db.accessions import taken
 from ..db.store import file, item, resource
+from ..errors import PreconditionFailed
+from .item_changes import levels_with_shared_ids
 
-__all__ = ['UnitMark', 'unit_marks']
+__all__ = ['Compared', 'UnitMark', 'item_mark', 'row_of_key', 'unit_marks']
 
 
 class UnitMark(NamedTuple):
@@ -85,14 +90,17 @@ def _file_digests(
     connection: Connection, is_one: bool, names: dict[str, str]
 ) -> dict[tuple[str, str], str]:
     """Return level and ID of each unit with files, with the digest of them."""
-    digests = {}
     files = connection.execute(_files(is_one), names)
-    for key, rows in groupby(files, lambda row: (row[0], row[1])):
-        digest = hashlib.md5(usedforsecurity=False)
-        for row in rows:
-            digest.update(repr(tuple(row[2:])).encode())
-        digests[key] = digest.hexdigest()
-    return digests
+    by_unit = groupby(files, lambda row: (row[0], row[1]))
+    return {key: _digest(row[2:] for row in rows) for key, rows in by_unit}
+
+
+def _digest(files: Iterable[Sequence[Any]]) -> str:
+    """Return one digest of files: of the key of their resource, their path and their digest."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for row in files:
+        digest.update(repr(tuple(row)).encode())
+    return digest.hexdigest()
 
 
 @lru_cache
@@ -109,4 +117,105 @@ def _files(is_one: bool) -> Select[Any]:
         .join(resource, resource.c.item == below.c.pk)
         .join(file, file.c.resource == resource.c.pk)
         .order_by(below.c.level, below.c.id, resource.c.pk, file.c.path)
+    )
+
+
+def row_of_key(connection: Connection, key: str) -> Any:
+    """Return an item by its key; None for none.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    key : str
+        Levels and IDs, such as ``subjects/XNAT_S00001`` or ``experiments/XNAT_E00001/scans/1``.
+    """
+    plural, name, *part = key.split('/')
+    row = taken(connection, levels_with_shared_ids(level(plural).singular), name)
+    if row is None or not part:
+        return row
+    query = select(item).where(
+        item.c.parent == row.pk, item.c.level == level(part[0]).singular, item.c.id == part[1]
+    )
+    return connection.execute(query).first()
+
+
+def item_mark(connection: Connection, row: Any) -> str:
+    """Return a mark of an item and all below it; that of a subject is its `UnitMark.mark`.
+
+    Parameters
+    ----------
+    connection : Connection
+        The database.
+    row : Any
+        Row of the item; None for a missing one, whose mark is empty.
+    """
+    if row is None:
+        return ''
+    files = connection.execute(_files_below(), {'top': row.pk}).all()
+    return f'{row.last_modified} {_digest(files) if files else ""}'.strip()
+
+
+@lru_cache
+def _files_below() -> Select[Any]:
+    below = select(item.c.pk).where(item.c.pk == bindparam('top')).cte('below', recursive=True)
+    below = below.union_all(select(item.c.pk).join(below, item.c.parent == below.c.pk))
+    return (
+        select(resource.c.pk, file.c.path, func.lower(file.c.digest))
+        .join(below, resource.c.item == below.c.pk)
+        .join(file, file.c.resource == resource.c.pk)
+        .order_by(resource.c.pk, file.c.path)
+    )
+
+
+class Compared:
+    """Units that a program has read to compare them: a `Condition` of what it then writes."""
+
+    def __init__(self) -> None:
+        self._marks: dict[tuple[str, str, str, str], list[Any]] = {}
+
+    def add(
+        self, connection: Connection, where: str, project: str, accession: str, label: str = ''
+    ) -> None:
+        """Note the state of a unit, in the transaction in which it is read first.
+
+        Parameters
+        ----------
+        connection : Connection
+            The database.
+        where : str
+            Its level.
+        project, accession : str
+            IDs of the project and of the unit.
+        label : str
+            Label that no other unit may get, if the unit is missing.
+        """
+        place = where, project, accession, label
+        self._marks.setdefault(place, _state(connection, place))
+
+    def check(self, connection: Connection) -> None:
+        """Raise `PreconditionFailed` if another program changed one of the units."""
+        for place, mark in self._marks.items():
+            if _state(connection, place) != mark:
+                raise PreconditionFailed(f'Another program has changed the {place[0]} {place[2]}.')
+
+    def renew(self, connection: Connection) -> None:
+        """Note the state after a write of the program itself."""
+        self._marks = {place: _state(connection, place) for place in self._marks}
+
+
+def _state(connection: Connection, place: tuple[str, str, str, str]) -> list[Any]:
+    where, project, accession, label = place
+    names = {'where': where, 'project': project, 'accession': accession, 'label': label}
+    return [tuple(row) for row in connection.execute(_units_at(), names)]
+
+
+@lru_cache
+def _units_at() -> Select[Any]:
+    is_labelled = and_(item.c.project == bindparam('project'), item.c.label == bindparam('label'))
+    return (
+        select(item.c.id, item.c.project, item.c.last_modified)
+        .where(item.c.level == bindparam('where'))
+        .where(or_(item.c.id == bindparam('accession'), is_labelled))
+        .order_by(item.c.pk)
     )

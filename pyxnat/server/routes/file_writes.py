@@ -17,7 +17,14 @@ from ..context import FILES, OwnFiles
 from ..db.access import rights
 from ..db.store import Connection, touch
 from ..db.values import unless_null
-from ..errors import BadRequest, Conflict, Forbidden, InternalServerError, NotFound
+from ..errors import (
+    BadRequest,
+    Conflict,
+    Forbidden,
+    InternalServerError,
+    NotFound,
+    PreconditionFailed,
+)
 from ..http.request import MAX_FORM, Call, named_fields, text
 from ..http.responses import made_at
 from ..items.find_files import files_of, resources_at, side_of, split
@@ -171,8 +178,12 @@ def put_files(call: Call, path: ItemPath) -> Response:
             return text()
         need_on(connection, call.caller, place.row, 'edit')
         label = _label(step.id) if step.id is not None else ''
-        if label and not labelled_resources(connection, place.row, label):
+        rows = labelled_resources(connection, place.row, label) if label else []
+        if label and not rows:
             _check_resource_label(label)
+        if own is not None:  # now, and again in the transaction: taken files would be lost
+            paths = [path for path, *_ in own.files]
+            _check_unchanged(own, find_files(connection, rows[0].pk, paths) if rows else {})
     staged: list[tuple[str, Staged]] = []
     try:
         name = (last.id if last else None) or ''
@@ -198,6 +209,14 @@ def _own_files(call: Call) -> OwnFiles | None:
     """Return the files that the owner's program named, in its own process."""
     found: OwnFiles | None = call.request.environ.get(FILES)
     return found
+
+
+def _check_unchanged(own: OwnFiles | None, there: Mapping[str, Any]) -> None:
+    """Refuse to write over files that are not as the owner's program has compared them."""
+    for path, version in own.compared.items() if own is not None else ():
+        row = there.get(path.rstrip('/'))
+        if version != ('' if row is None else row.digest.lower() or str(row.size)):
+            raise PreconditionFailed(f'Another program has changed {path}.')
 
 
 def _relabelled(path: ItemPath, own: OwnFiles | None) -> ItemPath:
@@ -379,7 +398,7 @@ def store_files(
     list[str]
         The paths of existing files, which are kept unless ``overwrite=true``.
     """
-    area = call.archive.files
+    area, own = call.archive.files, _own_files(call)
     duplicates = []
     given = _columns(call)
     with bundled(area, staged) as bundle, call.archive.store.write() as connection:
@@ -390,12 +409,14 @@ def store_files(
         folder = area.resource_folder(connection, row, place.row)
         fresh: dict[str, tuple[Staged, int | None]] = {}
         there = find_files(connection, row.pk, [path for path, _ in staged])
+        _check_unchanged(own, there)
         for path, one in staged:
             if path == f'{row.label}_catalog.xml':
                 raise BadRequest(
                     f'XNAT cannot catalog {path}: it keeps its own catalogue under that name.'
                 )
-            known = there.get(path.rstrip('/'))
+            before = there.get(path.rstrip('/'))
+            known = None if before is None else before.pk
             is_there = known is not None or (
                 path.endswith('/') and area.file_path(folder, path).is_dir()
             )
@@ -530,6 +551,7 @@ def delete_files(call: Call, path: ItemPath) -> Response:
         _check_unlocked(place)
         held = files_of(call, connection, path)
         found = [one for one in held if _is_named(one.file.path, asked or '', own)]
+        _check_unchanged(own, {one.file.path.rstrip('/'): one.file for one in found})
         if not found and call.flag('accept-not-found'):
             return text(status=204)
         if not found:
