@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,8 +21,9 @@ from pyxnat.apps.copying import copy_items
 from pyxnat.apps.copying.state import CopiedId, CopyState, Unit, open_state
 from pyxnat.services.bulk.upload import Uploader
 from tests.conftest import DEEP
-from tests.support.faults import FaultProxy, reset, reset_after
+from tests.support.faults import Exchange, FaultProxy, reset, reset_after
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
+from tests.support.waiting import GENEROUS_S, wait_until
 
 
 @pytest.fixture
@@ -197,6 +203,57 @@ def test_what_the_source_deletes_after_an_interruption_does_not_arrive(
     copy_items(study.subjects('S2'), target, state=tmp_path / 'state').check()
     assert not list((tmp_path / 'state' / 'stage').rglob('a.nii'))
     assert target.host.select(f'/projects/{target.path_name}//files').get() == []
+
+
+INTERRUPTED = """
+import signal, sys, pyxnat
+from pyxnat.apps.copying import copy_items
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell ignores it
+url, user, password, there, its_user, its_password, project, folder, jobs = sys.argv[1:]
+source = pyxnat.Interface(url, user, password, folder + '-a').select.project(project)
+target = pyxnat.Interface(there, its_user, its_password, folder + '-b').select.project(project)
+copy_items(source, target, state=folder, jobs=int(jobs), progress=False)
+"""
+
+
+@pytest.mark.parametrize('side', ['source', 'destination'])
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_an_interrupt_ends_a_copy_soon(
+    study: Any,
+    target: Any,
+    server: Any,
+    other_server: Any,
+    tmp_path: Path,
+    side: str,
+    jobs: int,
+) -> None:
+    folder, released = tmp_path / 'state', threading.Event()
+
+    def nothing(exchange: Exchange) -> None:
+        assert released.wait(GENEROUS_S)
+
+    with FaultProxy((server if side == 'source' else other_server).url) as proxy:
+        method = 'GET' if side == 'source' else 'PUT'
+        proxy.applies = lambda found, uri: found == method and '/scans/' in uri and '/files' in uri
+        proxy.faults = [nothing] * 9
+        urls = [proxy.url, other_server.url] if side == 'source' else [server.url, proxy.url]
+        logins = [[one.user, one.password] for one in (server, other_server)]
+        places = [urls[0], *logins[0], urls[1], *logins[1], study.id(), str(folder), str(jobs)]
+        words = [sys.executable, '-c', INTERRUPTED, *places]
+        with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: len(proxy.faults) <= 9 - jobs, 'all to be stalled')
+                begun = time.monotonic()
+                process.send_signal(signal.SIGINT)
+                _, said = process.communicate(timeout=GENEROUS_S)
+                took_s = time.monotonic() - begun
+            finally:
+                released.set()
+                process.kill()
+    assert said.rstrip().endswith('KeyboardInterrupt'), said
+    assert took_s < 6, took_s
+    assert len(list((folder / 'stage').iterdir())) == jobs
+    assert len(target.host.select.project(study.id()).experiments().get()) <= jobs
 
 
 @pytest.mark.parametrize('is_whole', [True, False])

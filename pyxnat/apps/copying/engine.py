@@ -10,7 +10,6 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from ...resources.base import Element
 from ...resources.collection import Collection
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
+from ...services.bulk.workers import WorkerPool
 from ...services.isolation import is_fatal
 from .comparison import Pairs, check_same, extra
 from .destination import Destination
@@ -158,7 +158,9 @@ def copy_items(
             project = _project_part(source)
             known.remove_other_stages(part.unit for part in (project, *todo) if part)
             with progress_bar(len(todo), ' items', progress) as bar:
-                copier = _Copier(dest, known, types, report, overwrite)
+                transports = (one.connection.transport for one in (source, target))
+                pool = WorkerPool(report, jobs, *transports)
+                copier = _Copier(dest, known, types, report, overwrite, pool)
                 _copy_all(copier, source, project, todo, jobs, bar)
         report.ids = {key: row.dest for key, row in known.ids.items()}
     report.finish()
@@ -301,15 +303,12 @@ def _copy_all(
             remedy='Create it first.',
         )
     within = jobs if len(parts) == 1 else 1
-    with ThreadPoolExecutor(jobs, 'pyxnat-copy') as pool:
-        futures = [pool.submit(copier.copy, part, within) for part in parts]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                bar.update(1)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+
+    def copy(part: _Part) -> None:
+        copier.copy(part, within)
+        bar.update(1)
+
+    copier.pool.each(copy, parts)
 
 
 class _Copier:
@@ -322,8 +321,10 @@ class _Copier:
         types: KnownTypes,
         report: CopyReport,
         overwrite: bool,
+        pool: WorkerPool,
     ) -> None:
         self.target = dest.target
+        self.pool = pool
         self._dest = dest
         self._state = state
         self._types = types
@@ -383,7 +384,7 @@ class _Copier:
         try:
             work()
         except (errors.Error, OSError) as error:
-            if is_fatal(error):
+            if is_fatal(error) or self.pool.stopping.is_set():  # its requests were aborted
                 raise
             self._report.add_failure(part.unit.uri, error)
             self._state.remove_stage(part.unit)

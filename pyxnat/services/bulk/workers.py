@@ -48,8 +48,8 @@ class WorkerPool:
         Receives successes and failures.
     jobs : int
         Number of threads.
-    transport : Transport
-        Transport of the items' requests; they are aborted on a fatal error.
+    *transports : Transport
+        Transports of the items' requests; they are aborted on a fatal error.
 
     Attributes
     ----------
@@ -57,14 +57,14 @@ class WorkerPool:
         Set when the threads must stop.
     """
 
-    def __init__(self, report: Report, jobs: int, transport: Transport) -> None:
+    def __init__(self, report: Report, jobs: int, *transports: Transport) -> None:
         if not isinstance(jobs, int) or jobs < 1:
             raise errors.ProgrammingError(
                 f'jobs={jobs!r} is not a number of threads', remedy='Give 1 or more.'
             )
         self.report = report
         self._jobs = jobs
-        self._transport = transport
+        self._transports = transports
         self._in_a_row = 0
         self.stopping = threading.Event()
 
@@ -119,7 +119,8 @@ class WorkerPool:
         except BaseException:
             self.stopping.set()
             if wait(futures, _NOTICE_S).not_done:
-                self._transport.abort(list(threads))
+                for transport in self._transports:
+                    transport.abort(list(threads))
                 wait(futures, _GRACE_S)
             pool.shutdown(wait=False)
             raise
