@@ -844,6 +844,22 @@ def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffi
     assert status.count(',changed,') == 2
 
 
+@pytest.mark.parametrize('files', ['A', 'A,B', 'A, B', 'lazy', 'none'])
+def test_later_pulls_of_a_mirror_bring_the_same_files(
+    run: Run, study: Any, tmp_path: Path, server: Any, files: str
+) -> None:
+    folder, name = str(tmp_path / 'study'), study.id()
+    for option in ([name, '--files', files], []):
+        for label in 'AB':
+            study.subject('S').resource(label).file(f'{len(option)}.txt').put(b'1')
+        assert run('-q', 'mirror', 'pull', folder, *option).status == 0
+    with pyxnat.open(folder) as local:
+        resources = local.select.project(name).subject('S').resources()
+        found = {(one.label(), file.label()) for one in resources for file in one.files()}
+    wanted = 'AB' if files == 'lazy' else [one for one in 'AB' if one in files]
+    assert found == {(one, file) for one in wanted for file in ('0.txt', '3.txt')}
+
+
 def test_a_mirror_is_pulled_pushed_and_resolved(
     run: Run, study: Any, tmp_path: Path, server: Any
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+from ... import errors
 from ...files.disk import safe_name
 from ...model import uris
 from ...model.levels import level
@@ -17,27 +19,38 @@ from .parts import uri_below_session
 __all__ = ['FileRow', 'Files', 'file_row', 'version_path']
 
 _FUNCTION = 'function '
+_WORDS = frozenset({'all', 'lazy', 'none'})
 
 
 class Files(NamedTuple):
     """Which files a mirror has."""
 
     text: str
-    """``all``, ``lazy``, ``none``, the labels of resources, or the name of a function."""
+    """``all``, ``lazy``, ``none``, a label of resources, a JSON list of several, or the name of a
+    function; `of` reads it."""
     has: Callable[[Row], bool]
     """Whether it has the file of a row."""
 
     @classmethod
     def of(cls, wanted: Any) -> Files:
-        """Return the files for the argument of `Mirror.pull`."""
+        """Return the files for the argument of `Mirror.pull`, or for a `text`.
+
+        Raises
+        ------
+        InvalidArgument
+            It is neither, or a list has one of the words that are no labels.
+        """
         if callable(wanted):
             return cls(f'{_FUNCTION}{getattr(wanted, "__qualname__", "")}', wanted)
-        if wanted in ('all', 'lazy', 'none'):
+        if isinstance(wanted, str) and wanted in _WORDS:
             return cls(wanted, lambda row: wanted != 'none')
-        if str(wanted).startswith(_FUNCTION):  # of an earlier pull: nobody knows its files
+        if isinstance(wanted, str) and wanted.startswith(_FUNCTION):  # nobody knows its files
             return cls(wanted, lambda row: False)
-        labels = {wanted} if isinstance(wanted, str) else set(wanted)
-        return cls(', '.join(sorted(labels)), lambda row: row.get('collection') in labels)
+        labels = _labels(wanted)
+        if not labels:
+            return cls.of('none')
+        text = labels[0] if _labels(labels[0]) == labels else json.dumps(labels, ensure_ascii=False)
+        return cls(text, lambda row: row.get('collection') in labels)
 
     @property
     def is_lazy(self) -> bool:
@@ -48,6 +61,25 @@ class Files(NamedTuple):
     def is_none(self) -> bool:
         """Whether it has no files."""
         return self.text == 'none'
+
+
+def _labels(wanted: Any) -> list[str]:
+    """Return the labels of an argument or a text, sorted.
+
+    The text of an older mirror has commas between them, which no label has in XNAT.
+    """
+    found: list[Any] = list(wanted) if isinstance(wanted, Iterable) else [None]
+    if isinstance(wanted, str):
+        is_list = wanted.startswith('["') and wanted.endswith('"]')
+        found = json.loads(wanted) if is_list else wanted.split(', ')
+    strange = [one for one in found if not isinstance(one, str) or one in _WORDS]
+    if strange:
+        raise errors.InvalidArgument(
+            f'files={wanted!r} is not possible',
+            remedy="Give 'all', 'lazy', 'none', a label of resources, a list of labels, or a "
+            'function.',
+        )
+    return sorted(set(found))
 
 
 class FileRow(NamedTuple):

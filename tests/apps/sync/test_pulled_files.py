@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import pyxnat
 from pyxnat import errors
+from pyxnat.apps.sync.file_rows import Files
 from pyxnat.http import transport
 from pyxnat.server import serve
 
@@ -39,6 +41,52 @@ def test_files_come_in_zips_and_are_not_listed_again_in_the_folder(
     listings = [request.uri for request in local if '/files' in request.uri]
     assert len(trace) < 23 and listings == []
     assert content(mirror.local, P) == content(xnat, P)
+
+
+LABELS = [['A', 'B'], ('B', 'A', 'B'), {'A'}, 'A', ['A', 'x-1'], ['B.C', 'A'], []]
+
+
+@pytest.mark.parametrize('wanted', LABELS, ids=str)
+def test_later_pulls_and_pushes_have_the_same_resources(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, wanted: Any
+) -> None:
+    here, there = (one.select.project(P).subject('S') for one in (mirror.local, xnat))
+    labels = ['A', 'B', 'B.C', 'x-1']
+    for label in labels:
+        there.resource(label).file('a.txt').put(b'1')
+    pulled(mirror, f'/projects/{P}', files=wanted)
+    for label in labels:
+        there.resource(label).file('a.txt').put(b'2', overwrite=True)
+        there.resource(label).file('new.txt').put(b'new')
+    pulled(mirror)
+    for label in labels:
+        files = {Path(file.get()).read_bytes() for file in here.resource(label).files()}
+        assert files == ({b'2', b'new'} if label in wanted else set())
+    for label in set(wanted):
+        here.resource(label).file('a.txt').put(b'from here', overwrite=True)
+    mirror.push().check()
+    assert all(there.resource(one).file('a.txt').size() == '9' for one in set(wanted))
+    pulled(mirror, f'/projects/{P}', files=wanted)
+    assert mirror.status() == ([], [], [])
+
+
+def test_texts_of_older_mirrors_are_read() -> None:
+    for text, has in [
+        ('A, B', 'AB'),
+        ('A', 'A'),
+        ('["A", "B"]', 'AB'),
+        ('all', 'AB'),
+        ('none', ''),
+    ]:
+        files = Files.of(text)
+        assert [one for one in 'AB' if files.has({'collection': one})] == [*has]
+        assert Files.of(files.text).text == files.text
+
+
+@pytest.mark.parametrize('wanted', [5, None, ['A', 5], ['all'], ('NIFTI', 'lazy'), 'A, none', b'A'])
+def test_other_files_are_refused(mirror: pyxnat.Mirror, P: str, wanted: Any) -> None:
+    with pytest.raises(errors.InvalidArgument, match='a list of labels'):
+        mirror.pull(f'/projects/{P}', files=wanted)
 
 
 LEVELS = [

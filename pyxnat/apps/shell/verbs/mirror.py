@@ -40,7 +40,9 @@ def mirror() -> None:
 @mirror.command('pull')
 @click.argument('folder')
 @click.argument('path', default='')
-@click.option('--files', default='all', help='all, none, or labels of resources, with commas.')
+@click.option(
+    '--files', default='all', help='all, lazy, none, or labels of resources, with commas.'
+)
 @click.option('-w', '--where', help='Criteria of the subjects to add.')
 @_max_delete
 @dry_run_option
@@ -67,8 +69,8 @@ def pull(
     place = Place.read(path)
     options: dict[str, Any] = {'max_delete': max_delete, 'jobs': shell.jobs, 'dry_run': dry_run}
     if path:
-        labels = files if files in ('all', 'none') else files.split(',')
-        options.update(path=place.path, files=labels, where=where)
+        labels = [label.strip() for label in files.split(',')]
+        options.update(path=place.path, files=labels if labels[1:] else labels[0], where=where)
     with _place(folder, is_new and dry_run) as used, _opened(shell, used, place.profile) as opened:
         report = opened.pull(**options)
     rows = [{'path': key, 'state': 'changed'} for key in report.ok]
