@@ -18,6 +18,7 @@ from pyxnat import errors
 from pyxnat.services.lock import lines
 from pyxnat.services.lock.lines import FileLine, Header, ItemLine, key_of
 from tests.support.archive import EXAMPLES
+from tests.support.unreadable import make_unreadable
 
 
 @pytest.fixture
@@ -226,6 +227,16 @@ def test_a_changed_file_is_not_fetched(study: Any, lock: pyxnat.Lock, tmp_path: 
 def test_missing_files_need_a_server(lock: pyxnat.Lock, tmp_path: Path) -> None:
     with pytest.raises(errors.ProgrammingError, match='7 files.*Interface'):
         lock.fetch(tmp_path / 'data')
+
+
+@pytest.mark.parametrize('kind', ['missing', 'unreadable', 'one below'])
+def test_a_folder_that_cannot_be_read_is_not_compared(
+    lock: pyxnat.Lock, tmp_path: Path, kind: str
+) -> None:
+    if kind != 'missing':
+        make_unreadable(tmp_path / 'data' / ('below' if kind == 'one below' else ''))
+    with pytest.raises(OSError, match='data'):
+        lock.verify(tmp_path / 'data')
 
 
 def test_another_layout_is_kept(study: Any, tmp_path: Path) -> None:

@@ -154,6 +154,11 @@ class Lock:
         -------
         LockDiff
             The differences: ``changed``, ``moved``, ``gone``, ``new``.
+
+        Raises
+        ------
+        OSError
+            The folder, or one below, does not exist or cannot be read.
         """
         if isinstance(place, (str, os.PathLike)):
             return self._compared_with_folder(Path(place))
@@ -166,8 +171,8 @@ class Lock:
         locked = {_place(line): line for line in self.files()}
         there = {
             path.relative_to(folder).as_posix(): path
-            for path in folder.rglob('*')
-            if path.is_file() and path.relative_to(folder).parts[0] not in _OWN
+            for path in _files_below(folder)
+            if path.relative_to(folder).parts[0] not in _OWN
         }
         sizes = {line.size for place, line in locked.items() if place not in there}
         return compare(
@@ -324,6 +329,16 @@ class Lock:
 
 def _place(line: FileLine) -> str:
     return line.place or line.path
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder; raise the error of one that cannot be read."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    for above, _, names in os.walk(folder, onerror=refuse):
+        yield from (path for path in (Path(above, name) for name in names) if path.is_file())
 
 
 def _local(place: str, path: Path, line: FileLine | None, sizes: set[int | None]) -> FileLine:
