@@ -408,6 +408,9 @@ class Interface(Classic):
             Seconds for this request.
         expiration : float or None, optional
             Maximum age, in seconds, of a cached response; 0 always sends the request.
+        **kwargs
+            Other keyword arguments of ``requests.request``, such as ``files``; then the cache is
+            not used.
 
         Returns
         -------
@@ -420,7 +423,10 @@ class Interface(Classic):
             For a status other than 2xx, and for an HTML page. If the program has imported
             requests, a network error is also an instance of the matching requests exception.
         """
-        return self.connection.send(uri, method, body, headers, **kwargs)
+        if kwargs.keys() <= {'timeout', 'expiration'}:
+            return self.connection.send(uri, method, body, headers, **kwargs)
+        kwargs.pop('expiration', None)
+        return self._http.execute(uri, method, body, headers, **kwargs)
 
     @property
     def _exec_is_own(self) -> bool:

@@ -194,8 +194,12 @@ class Classic:
 
     @property
     def _verify(self) -> bool | str:
-        """Whether certificates are checked."""
+        """Whether certificates are checked. It can be set to the value that it has."""
         return self._settings.verify
+
+    @_verify.setter
+    def _verify(self, verify: bool | str) -> None:
+        self._http.verify = verify
 
     def _connect(self, **options: Any) -> None:
         """Close the connections; the next request opens new ones."""

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
+import time
+import warnings
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urljoin
 
@@ -19,13 +22,15 @@ import six
 
 from .. import errors
 from ..http.body import Body
+from ..http.pages import MOST_OF_A_PAGE, begins_page
 from ..http.redirects import MOST_REDIRECTS
 from ..http.transport import Transport
 from ..http.validation import ANY
 from ..model import uris
 from .multipart import Multipart, parts
 from .requests_errors import network_errors
-from .requests_response import Headers, Response
+from .requests_response import Asked, Headers, Response
+from .session_settings import check_settings, proxies_of
 
 __all__ = ['Connection', 'request']
 
@@ -43,6 +48,8 @@ def request(
     timeout: Any = None,
     stream: bool = False,
     allow_redirects: bool = True,
+    hooks: Mapping[str, Any] | None = None,
+    **settings: Any,
 ) -> Response:
     """Send a request, with the arguments of ``requests.request``.
 
@@ -72,7 +79,14 @@ def request(
     allow_redirects : bool
         Whether to follow redirects on the same server, up to ten. A redirect to another server is
         never followed, since the login would be sent there.
+    hooks : mapping, optional
+        ``response``: a function, or a list of them, that takes the response, and may return another
+        one in its place.
+    **settings
+        ``verify``, ``auth``, ``cert``, ``proxies`` and ``cookies``, which must be those of the
+        Interface (`check_settings`).
     """
+    check_settings(transport, **settings)
     body, sent = _body(data, json, files)
     sent.update(
         {
@@ -98,6 +112,9 @@ def request(
         response.when_closed(transport.close_connections)
     else:
         _ = response.content
+    hook = (hooks or {}).get('response') or []
+    for function in hook if isinstance(hook, (list, tuple)) else [hook]:
+        response = function(response) or response
     return response
 
 
@@ -135,7 +152,11 @@ def _send(
     transport: Transport, wanted: _Request, timeout: Any, history: list[Response]
 ) -> Response:
     """Send one request and return the response, unread."""
-    with ExitStack() as stack, network_errors():
+    asked = Asked(wanted.method, urljoin(f'{transport.server}/', wanted.uri.lstrip('/')))
+    asked.headers.update(wanted.headers)
+    asked.body = wanted.body
+    started = time.monotonic()
+    with ExitStack() as stack, network_errors(asked):
         try:
             stream = stack.enter_context(
                 transport.stream(
@@ -149,11 +170,9 @@ def _send(
             )
         except errors.AuthenticationError as error:
             page = error.message.encode()
-            return Response(
-                wanted.method, error.uri or '', error.status or 0, error.message, {}, [], page
-            )
-        return Response(
-            stream.method,
+            return Response(asked, error.uri or '', error.status or 0, error.message, {}, [], page)
+        response = Response(
+            asked,
             stream.uri,
             stream.status,
             stream.reason,
@@ -162,6 +181,9 @@ def _send(
             stream,
             stack.pop_all(),
         )
+        response.elapsed = timedelta(seconds=time.monotonic() - started)
+        response.cookies.read(stream.set_cookies)
+        return response
 
 
 def _target(transport: Transport, response: Response) -> str | None:
@@ -222,8 +244,72 @@ class Connection:
 
     @property
     def verify(self) -> bool | str:
-        """Whether certificates are checked."""
+        """Whether certificates are checked. It can be set to the value that it has."""
         return self._transport.verify
+
+    @verify.setter
+    def verify(self, verify: bool | str) -> None:
+        check_settings(self._transport, verify=verify)
+
+    @property
+    def auth(self) -> Any:
+        """Cannot be read: passwords are in no attribute. It can be set to the login that it has."""
+        raise errors.ProgrammingError(
+            'the password of an Interface is in no attribute', remedy='Keep your own.'
+        )
+
+    @auth.setter
+    def auth(self, auth: Any) -> None:
+        check_settings(self._transport, auth=auth)
+
+    @property
+    def proxies(self) -> dict[str, str]:
+        """Scheme -> URL of the proxy; a change has no effect."""
+        return proxies_of(self._transport)
+
+    @proxies.setter
+    def proxies(self, proxies: Mapping[str, str]) -> None:
+        check_settings(self._transport, proxies=proxies)
+
+    def mount(self, prefix: str, adapter: Any) -> None:
+        """Do nothing but warn: an Interface has no adapters.
+
+        Parameters
+        ----------
+        prefix, adapter
+            As for ``requests.Session.mount``.
+        """
+        warnings.warn(
+            f'mount({prefix!r}, …) has no effect: give retries= and timeout= to the Interface',
+            stacklevel=2,
+        )
+
+    def execute(
+        self, uri: str, method: str, body: Any, headers: Mapping[str, str] | None, **options: Any
+    ) -> bytes:
+        """Send a request with options of requests; return the body of the response.
+
+        Parameters
+        ----------
+        uri, method, body, headers
+            As for ``Interface._exec``.
+        **options
+            Keyword arguments of :func:`request`.
+
+        Raises
+        ------
+        DatabaseError
+            The status is 400 or more, or the response is an HTML page.
+        """
+        sent = {'params' if method.upper() == 'GET' else 'data': body, **options}
+        response = self.request(method, uri, headers=headers, **sent)
+        response.raise_for_status()
+        content = response.content
+        if begins_page(content[:MOST_OF_A_PAGE]):
+            raise errors.UnexpectedAnswer(
+                'an HTML page', uri=response.url, method=method, remedy='Check the URI.'
+            )
+        return content
 
     def request(self, method: str, url: str, **options: Any) -> Response:
         """Send a request to this server.

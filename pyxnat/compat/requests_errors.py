@@ -20,18 +20,26 @@ _CLASSES: dict[tuple[type[Any], str], type[Any]] = {}
 
 
 @contextmanager
-def network_errors() -> Iterator[None]:
-    """Raise network errors that are exceptions of requests as well."""
+def network_errors(asked: object = None) -> Iterator[None]:
+    """Raise network errors that are exceptions of requests as well.
+
+    Parameters
+    ----------
+    asked : object, optional
+        The request, for their attribute ``request``.
+    """
     try:
         yield
     except errors.NetworkError as error:
-        also = also_of_requests(error)
+        also = also_of_requests(error, request=asked)
         if also is error:
             raise
         raise also from error
 
 
-def also_of_requests(error: errors.DatabaseError, name: str = '') -> errors.DatabaseError:
+def also_of_requests(
+    error: errors.DatabaseError, name: str = '', **parts: object
+) -> errors.DatabaseError:
     """Return the error as one that is an exception of requests as well.
 
     Programs written for pyxnat 1.x catch ``requests.Timeout``, ``requests.ConnectionError`` or
@@ -45,6 +53,8 @@ def also_of_requests(error: errors.DatabaseError, name: str = '') -> errors.Data
         Error of the library.
     name : str
         Class of requests; by default chosen by the type of the error.
+    **parts
+        ``request`` and ``response`` of the error, as in requests.
     """
     requests = sys.modules.get('requests.exceptions')
     name = name or next((theirs for ours, theirs in _NAMES if isinstance(error, ours)), '')
@@ -52,11 +62,18 @@ def also_of_requests(error: errors.DatabaseError, name: str = '') -> errors.Data
         return error
     ours, theirs = type(error), getattr(requests, name)
     if (ours, name) not in _CLASSES:
-        members = {'__module__': ours.__module__, '__doc__': ours.__doc__, '__reduce__': _reduce}
+        members = {
+            '__module__': ours.__module__,
+            '__doc__': ours.__doc__,
+            '__reduce__': _reduce,
+            'request': None,
+            'response': None,
+        }
         _CLASSES[ours, name] = type(ours.__name__, (ours, theirs), members)
     combined: errors.DatabaseError = _CLASSES[ours, name](
         error.message, uri=error.uri, method=error.method, status=error.status, remedy=error.remedy
     )
+    vars(combined).update(parts)
     return combined
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json as jsonlib
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import six
@@ -16,7 +18,7 @@ from ..http.connection import Stream
 from ..http.redirects import REDIRECTS
 from .requests_errors import also_of_requests, network_errors
 
-__all__ = ['Headers', 'Response']
+__all__ = ['Asked', 'Headers', 'Response', 'SetCookies']
 
 
 class Headers(MutableMapping[str, str]):
@@ -50,6 +52,69 @@ class Headers(MutableMapping[str, str]):
         return repr(shown)
 
 
+class Asked:
+    """The request of a response: what ``requests.PreparedRequest`` shows of it.
+
+    Attributes
+    ----------
+    method : str
+        HTTP method.
+    url : str
+        Full URL.
+    headers : Headers
+        Headers that the caller gave.
+    body : object
+        Body as it was given.
+    """
+
+    def __init__(self, method: str, url: str) -> None:
+        self.method = method
+        self.url = url
+        self.headers = Headers({})
+        self.body: Any = None
+
+    def __repr__(self) -> str:
+        return f'<PreparedRequest [{self.method}]>'
+
+
+class SetCookies(dict[str, str]):
+    """Cookies that a response sets; ``repr`` hides their values."""
+
+    def read(self, headers: list[str]) -> None:
+        """Add the cookies of ``Set-Cookie`` headers."""
+        for header in headers:
+            name, found, value = header.partition(';')[0].partition('=')
+            if found:
+                self[name.strip()] = value.strip()
+
+    def get_dict(self) -> dict[str, str]:
+        """Return a copy as a dict."""
+        return dict(self)
+
+    def __repr__(self) -> str:
+        return f'<cookies: {", ".join(self) or "none"}>'
+
+
+class _Raw(io.RawIOBase):
+    """Body of a response as a file."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = memoryview(b'')
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read bytes into a buffer; return their number, 0 at the end."""
+        if not self._rest:
+            self._rest = memoryview(next(self._pieces, b''))
+        count = min(len(buffer), len(self._rest))
+        buffer[:count], self._rest = self._rest[:count], self._rest[count:]
+        return count
+
+
 class Response:
     """A response with the interface of ``requests.Response``.
 
@@ -67,11 +132,19 @@ class Response:
         Method of the request.
     history : list of Response
         Redirects that were followed.
+    request : Asked
+        The request, without login and session.
+    elapsed : timedelta
+        Time until the head of the response came.
+    cookies : SetCookies
+        Cookies that it sets.
+    next : None
+        No redirect is left to follow by hand.
     """
 
     def __init__(
         self,
-        method: str,
+        asked: Asked,
         url: str,
         status: int,
         reason: str,
@@ -80,7 +153,11 @@ class Response:
         body: Stream | bytes,
         opened: ExitStack | None = None,
     ) -> None:
-        self.method = method
+        self.request = asked
+        self.method = asked.method
+        self.elapsed = timedelta()
+        self.cookies = SetCookies()
+        self.next = None
         self.url = url
         self.status_code = status
         self.reason = reason
@@ -95,6 +172,8 @@ class Response:
         self._content = body if isinstance(body, bytes) else None
         self._stream = None if isinstance(body, bytes) else body
         self._opened = opened or ExitStack()
+        self._encoding = ''
+        self._raw: io.RawIOBase | io.BytesIO | None = None
 
     def __repr__(self) -> str:
         return f'<Response [{self.status_code}]>'
@@ -122,7 +201,7 @@ class Response:
     def content(self) -> bytes:
         """Body as bytes, decompressed."""
         if self._content is None:
-            with self._opened, network_errors():
+            with self._opened, network_errors(self.request):
                 self._content = self._unread().read()
             self._stream = None
         return self._content
@@ -132,11 +211,46 @@ class Response:
             raise RuntimeError('the response was closed, or read in pieces, before')
         return self._stream
 
+    def __iter__(self) -> Iterator[bytes]:
+        return self.iter_content(128)
+
+    @property
+    def raw(self) -> io.RawIOBase | io.BytesIO:
+        """Body as a file, as it is sent."""
+        if self._raw is None:
+            content = self._content
+            self._raw = _Raw(self._pieces()) if content is None else io.BytesIO(content)
+        return self._raw
+
+    @property
+    def links(self) -> dict[str, dict[str, str]]:
+        """Links of the ``Link`` header, by their relation."""
+        found = {}
+        for url, rest in re.findall(r'<([^>]*)>([^<]*)', self.headers.get('link', '')):
+            values = dict(re.findall(r'(\w+)\s*=\s*"?([^";,]*)"?', rest))
+            found[values.get('rel', url)] = {'url': url, **values}
+        return found
+
+    @property
+    def apparent_encoding(self) -> str:
+        """UTF-8 if the body is that, otherwise ISO-8859-1."""
+        try:
+            self.content.decode('utf-8')
+        except UnicodeDecodeError:
+            return 'ISO-8859-1'
+        return 'utf-8'
+
     @property
     def encoding(self) -> str:
-        """Character set of the ``Content-Type`` header; UTF-8 by default."""
+        """Character set of the ``Content-Type`` header; UTF-8 by default. It can be set."""
+        if self._encoding:
+            return self._encoding
         named = re.search(r'charset="?([\w-]+)', self.headers.get('content-type', ''))
         return named.group(1) if named else 'utf-8'
+
+    @encoding.setter
+    def encoding(self, encoding: str | None) -> None:
+        self._encoding = encoding or ''
 
     @property
     def text(self) -> str:
@@ -173,7 +287,7 @@ class Response:
             yield piece.decode(self.encoding, 'replace') if decode_unicode else piece
 
     def _pieces(self) -> Iterator[bytes]:
-        with self._opened, network_errors():
+        with self._opened, network_errors(self.request):
             yield from self._unread()
         self._stream = None
 
@@ -211,6 +325,8 @@ class Response:
         raise also_of_requests(
             errors.from_status(self.status_code, message, method=self.method, uri=self.url),
             'HTTPError',
+            request=self.request,
+            response=self,
         )
 
     def close(self) -> None:

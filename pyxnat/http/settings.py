@@ -255,10 +255,12 @@ def _from_netrc(given: _Given) -> _Given:
         return _Given()
     import netrc  # few programs need it
 
+    parts = urlsplit(normalise_server(given.server))
     try:
-        entry = netrc.netrc(str(path)).authenticators(
-            urlsplit(normalise_server(given.server)).hostname or ''
-        )
+        logins = netrc.netrc(str(path))
+        with_port = f'{parts.hostname}:{parts.port}' if parts.port else ''
+        host = with_port if with_port in logins.hosts else parts.hostname
+        entry = logins.authenticators(host or '')
     except netrc.NetrcParseError as error:
         raise ConfigurationError(f'{path} cannot be read: {error}') from error
     if entry is None:

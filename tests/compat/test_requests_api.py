@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import shutil
 import socket
 import tracemalloc
 from collections.abc import Iterator
@@ -321,8 +322,8 @@ def test_a_line_break_in_a_header_of_a_part_is_refused(end: str) -> None:
 
 
 def test_an_unknown_option_is_an_error(echo: Echoed) -> None:
-    with pytest.raises(TypeError, match='auth'):
-        echo[0].get('/200/x', auth=('a', 'b'))
+    with pytest.raises(TypeError, match='nonsense'):
+        echo[0].get('/200/x', nonsense=True)
 
 
 # -- redirects -------------------------------------------------------------------------------------
@@ -481,3 +482,138 @@ def test_secrets_are_not_shown(server: Any) -> None:
     ]
     assert not hasattr(interface, '_pwd')
     interface.disconnect()
+
+
+# -- settings, and the rest of a response ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'verify': True},
+        {'verify': None},
+        {'auth': None},
+        {'cookies': {}},
+        {'proxies': {}},
+        {'proxies': {'ftp': 'http://p:1'}},
+        {'cert': None, 'hooks': None},
+        {'hooks': {'response': []}},
+    ],
+    ids=str,
+)
+def test_settings_of_the_interface_can_be_given_again(
+    echo: Echoed, options: dict[str, Any]
+) -> None:
+    interface, _ = echo
+    for send in (interface.get, interface.put, interface._http.get, interface._http.delete):
+        assert send('/200/x', **options).ok
+    assert b'"a"' in interface._exec('/200/x', 'GET', **options)
+
+
+@pytest.mark.parametrize(
+    ('options', 'argument'),
+    [
+        ({'verify': '/no/bundle.pem'}, 'verify='),
+        ({'auth': ('ann', 'secret')}, 'user='),
+        ({'auth': requests.auth.HTTPBasicAuth('ann', 'secret')}, 'user='),
+        ({'cert': ('a.pem', 'a.key')}, 'cert='),
+        ({'proxies': {'http': 'http://proxy.invalid:1'}}, 'proxy='),
+        ({'cookies': {'JSESSIONID': 'X'}}, 'cookies.update'),
+    ],
+    ids=str,
+)
+def test_other_settings_name_the_argument_that_has_them(
+    echo: Echoed, options: dict[str, Any], argument: str
+) -> None:
+    interface, seen = echo
+    for send in (interface.get, interface.post, interface._http.get, interface._exec):
+        with pytest.raises(errors.ProgrammingError) as caught:
+            send('/200/x', **options)
+        assert argument in str(caught.value) and 'secret' not in str(caught.value)
+    assert seen == []
+
+
+def test_an_unverified_request_is_a_warning(echo: Echoed) -> None:
+    interface, _ = echo
+    for send in (interface.get, interface._exec):
+        with pytest.warns(UserWarning, match='give it to the Interface'):
+            send('/200/x', verify=False)
+    with pytest.warns(UserWarning, match='give it to the Interface'):
+        interface._verify = False
+    with pytest.warns(UserWarning, match='retries='):
+        interface._http.mount('https://', requests.adapters.HTTPAdapter(max_retries=3))
+    interface._http.verify = True
+    assert interface._http.proxies == {}
+
+
+def test_a_hook_sees_and_replaces_the_response(echo: Echoed) -> None:
+    interface, _ = echo
+    seen: list[int] = []
+    interface.get('/404/x', hooks={'response': lambda one: seen.append(one.status_code)})
+    assert interface.get('/200/x', hooks={'response': [lambda one: one.text]}) == '{"a": [1, "ü"]}'
+    assert seen == [404]
+
+
+@pytest.mark.parametrize('stream', [False, True])
+@pytest.mark.parametrize('size', [1, 7, 100_000])
+def test_a_response_is_read_as_a_file(echo: Echoed, stream: bool, size: int) -> None:
+    interface, _ = echo
+    copied = io.BytesIO()
+    with interface.get('/200/big', stream=stream) as response:
+        if size < 10:
+            copied.write(response.raw.read(size))
+        shutil.copyfileobj(response.raw, copied, max(size, 1000))
+    assert copied.getvalue() == b'z' * 40_000_000
+
+
+def test_the_rest_of_a_response(echo: Echoed) -> None:
+    interface, _ = echo
+    response = interface.put('/200/x', data=b'sent', headers={'X-A': 'b'})
+    assert 0 < response.elapsed.total_seconds() < 60 and response.next is None
+    assert response.request.method == 'PUT' and response.request.url == response.url
+    assert response.request.headers['x-a'] == 'b' and response.request.body == b'sent'
+    assert response.links == {} and response.apparent_encoding == 'utf-8'
+    assert b''.join(response) == response.content and response.cookies.get_dict() == {}
+    response.encoding = 'latin-1'
+    assert response.text == response.content.decode('latin-1')
+    response.headers['link'] = '<http://a/2>; rel="next", <http://a/9>; rel=last'
+    assert {name: link['url'] for name, link in response.links.items()} == {
+        'next': 'http://a/2',
+        'last': 'http://a/9',
+    }
+
+
+@pytest.mark.parametrize('status', [400, 401, 404, 500])
+def test_an_error_of_a_status_has_its_response(echo: Echoed, status: int) -> None:
+    interface, _ = echo
+    response = interface.get(f'/{status}/x')
+    with pytest.raises(requests.HTTPError) as caught:
+        response.raise_for_status()
+    assert caught.value.response is response and caught.value.request is response.request
+    assert caught.value.response.status_code == status
+    assert type(pickle.loads(pickle.dumps(caught.value))) in type(caught.value).__mro__
+    with pytest.raises(requests.HTTPError) as caught:
+        interface._exec(f'/{status}/x', 'GET', allow_redirects=True)
+    assert caught.value.response.status_code == status
+
+
+def test_an_error_of_the_network_has_its_request() -> None:
+    interface = pyxnat.Interface('http://127.0.0.1:9', anonymous=True, retries=0)
+    with pytest.raises(requests.ConnectionError) as caught:
+        interface.get('/data/projects')
+    assert caught.value.response is None
+    assert caught.value.request.url == 'http://127.0.0.1:9/data/projects'
+    with pytest.raises(requests.ConnectionError) as caught:
+        interface._exec('/data/projects')
+    assert caught.value.response is None
+
+
+def test_exec_takes_the_options_of_requests(echo: Echoed) -> None:
+    interface, seen = echo
+    interface._exec('/200/x', 'PUT', files={'file': ('a.txt', io.BytesIO(b'content'))})
+    assert b'content' in seen[-1]['body'] and b'a.txt' in seen[-1]['body']
+    assert interface._exec('/200/x', 'GET', {'a': 'b'}, stream=True, expiration=0)
+    assert seen[-1]['path'] == '/200/x?a=b'
+    assert interface._exec('/302/x', 'GET', allow_redirects=True)
+    with pytest.raises(TypeError):
+        interface._exec('/200/x', 'GET', nonsense=True)

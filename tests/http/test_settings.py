@@ -110,6 +110,27 @@ def test_netrc_is_read(home: Path) -> None:
     assert login(resolve(URL + ':8443/xnat')) == (URL + ':8443/xnat', 'me', 'secret')
 
 
+@pytest.mark.parametrize(
+    ('server', 'user'),
+    [
+        ('http://xnat.example.org:8080', 'with_port'),
+        ('http://xnat.example.org:8080/xnat', 'with_port'),
+        ('https://xnat.example.org:8443', 'of_host'),
+        ('https://xnat.example.org', 'of_host'),
+        ('https://other.example.org:9000', 'other'),
+    ],
+)
+def test_a_machine_in_netrc_may_have_a_port(home: Path, server: str, user: str) -> None:
+    lines = [
+        'machine xnat.example.org login of_host password 1',
+        'machine xnat.example.org:8080 login with_port password 2',
+        'machine other.example.org:9000 login other password 3',
+        'default login nobody password 4',
+    ]
+    write(home / '.netrc', '\n'.join(lines) + '\n')
+    assert login(resolve(server))[1] == user
+
+
 def test_netrc_may_be_elsewhere(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(
         'NETRC',
