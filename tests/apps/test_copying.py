@@ -389,17 +389,42 @@ def test_a_dry_run_sends_nothing(study: Any, target: Any, tmp_path: Path) -> Non
         report = copy_items(study, target, state=tmp_path / 'state', dry_run=True)
     assert len(report.ok) == 3
     assert {record.method for record in trace} <= {'GET', 'POST'}  # POST opens the session
-    assert not target.exists()
+    assert not target.exists() and not (tmp_path / 'state').exists()
     assert len(copy_items(study, target, state=tmp_path / 'state').check().ok) == 3
 
 
-def test_a_missing_project_is_named(study: Any, target: Any) -> None:
+@pytest.mark.parametrize('dry_run', [True, False])
+@pytest.mark.parametrize(
+    'source', [lambda study: study.subjects(), lambda study: study.subject('S1')]
+)
+def test_a_missing_project_is_named(
+    study: Any, target: Any, tmp_path: Path, source: Any, dry_run: bool
+) -> None:
     with pytest.raises(errors.NotFoundError, match='no project'):
-        copy_items(study.subjects(), target)
+        copy_items(source(study), target, dry_run=dry_run, state=tmp_path / 'state')
+    assert not (tmp_path / 'state').exists()
+
+
+@pytest.mark.parametrize('jobs', [0, -1, '4', 1.5, None])
+def test_a_wrong_number_of_jobs_is_named(study: Any, target: Any, jobs: Any) -> None:
+    with pytest.raises(errors.ProgrammingError, match='jobs='):
+        copy_items(study, target, jobs=jobs)
+
+
+@pytest.mark.parametrize(
+    ('place', 'dry_run'), [('file', True), ('file', False), ('file/below', False)]
+)
+def test_a_state_in_the_place_of_a_file_is_named(
+    study: Any, target: Any, tmp_path: Path, place: str, dry_run: bool
+) -> None:
+    (tmp_path / 'file').write_bytes(b'x')
+    with pytest.raises(errors.DataError, match='not a folder'):
+        copy_items(study, target, state=tmp_path / place, dry_run=dry_run)
+    assert (tmp_path / 'file').read_bytes() == b'x'
 
 
 def test_a_state_folder_belongs_to_one_copy(study: Any, target: Any, tmp_path: Path) -> None:
-    copy_items(study, target, state=tmp_path / 'state', dry_run=True)
+    copy_items(study, target, state=tmp_path / 'state').check()
     for source, dest in (
         (study.subjects(), target),
         (study.subjects('S1'), target),
@@ -451,7 +476,7 @@ def test_a_damaged_state_is_an_error_with_a_remedy(
         folder.mkdir()
         (folder / name).write_bytes(b'x')
     else:
-        copy_items(study, target, state=folder, dry_run=True)
+        copy_items(study, target, state=folder).check()
         (folder / name).write_bytes(content)
     with pytest.raises(errors.DataError, match=r'(state|damaged).*another folder'):
         copy_items(study, target, state=folder)
@@ -480,7 +505,7 @@ def test_a_half_written_line_of_the_state_is_cut_off(tmp_path: Path, cut: int) -
 def test_one_run_at_a_time_has_the_state(study: Any, target: Any, tmp_path: Path) -> None:
     places: dict[str, str] = {}
     with open_state(tmp_path / 'other', places):
-        copy_items(study, target, state=tmp_path / 'state', dry_run=True)
+        copy_items(study, target, state=tmp_path / 'state').check()
         with (
             pytest.raises(errors.BusyError, match='another run'),
             open_state(tmp_path / 'other', places),
@@ -489,9 +514,11 @@ def test_one_run_at_a_time_has_the_state(study: Any, target: Any, tmp_path: Path
     with open_state(tmp_path / 'other', places):
         pass
     places = json.loads((tmp_path / 'state' / 'copy.json').read_text())
+    for subject in target.subjects():
+        subject.delete()
     with open_state(tmp_path / 'state', places), pytest.raises(errors.BusyError):
         copy_items(study, target, state=tmp_path / 'state')
-    assert not target.exists()
+    assert target.subjects().get() == []
     assert len(copy_items(study, target, state=tmp_path / 'state').check().ok) == 3
 
 

@@ -1109,6 +1109,18 @@ def test_a_copy_goes_on_where_it_was_interrupted(
     assert {file.path_name for file in found} >= {'T1.nii.gz', 'sub/dir/x.json', 'o.txt'}
 
 
+def test_a_dry_run_of_a_copy_leaves_its_state_alone(run: Run, study: Any, other: Any) -> None:
+    folders, copy = state_folder('copies'), ('cp', f'{study.id()}/*', other.id())
+    assert run(*copy, '--dry-run').status == 0 and list(folders.iterdir()) == []
+    other.subject('T').create()
+    assert run(*copy).status == Exit.SOME_FAILED  # T may be another person
+    before = sorted(path for path in folders.rglob('*') if path.name != 'lock.sqlite')
+    planned = run(*copy, '--dry-run')
+    assert planned.out.split() == [uri for uri in planned.out.split() if '/subjects/' in uri]
+    assert before == sorted(path for path in folders.rglob('*') if path.name != 'lock.sqlite')
+    assert '1 copied, 1 skipped' in run(*copy, '--merge').err
+
+
 def test_each_copy_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XDG_STATE_HOME', str(tmp_path))
     places = [f'http://{host}/data/projects/{name}' for host in 'ab' for name in 'PQ']

@@ -476,6 +476,8 @@ def test_wrong_criteria_are_refused_before_any_request(
         (lambda xnat: Sites(a=xnat).select('/projects/P'), 'not a collection'),
         (lambda xnat: Sites(a=xnat).select('xnat:subjectData'), 'not a collection'),
         (lambda xnat: Sites(a=xnat).search('xnat:subjectData', []), 'no columns'),
+        (lambda xnat: Sites(a=xnat).search(None, ['sex']), 'no data type'),
+        (lambda xnat: Sites(a=xnat).search('subjects', ['sex']), 'no data type'),
         (lambda xnat: Sites(a=xnat).count(at_least=-1), 'at_least'),
         (lambda xnat: Sites(a=xnat).count(level='scan'), 'level='),
         (lambda xnat: Sites(a=xnat).select('/projects').count(at_least='5'), 'at_least'),

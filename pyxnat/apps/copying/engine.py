@@ -21,14 +21,14 @@ from ...resources.base import Element
 from ...resources.collection import Collection
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
-from ...services.bulk.workers import WorkerPool
+from ...services.bulk.workers import WorkerPool, check_jobs
 from ...services.isolation import is_fatal
 from .comparison import Pairs, check_same, extra
 from .destination import Destination
 from .known_types import KnownTypes, types_below
 from .marks import elements_with_marks, mark_of
 from .stage import refresh
-from .state import CopiedId, CopyState, Unit, identity_of, open_state
+from .state import CopiedId, CopyState, Unit, identity_of, is_new, open_state
 
 __all__ = ['CopyReport', 'copy_items']
 
@@ -107,7 +107,7 @@ def copy_items(
     jobs : int
         Number of subjects or sessions in parallel; of requests, if there is only one.
     dry_run : bool
-        Whether to send nothing; ``ok`` are the units that would be copied.
+        Whether to send nothing, and to create no state; ``ok`` are the units that would be copied.
     progress : bool, optional
         Whether to show a progress bar. Default: if there is a terminal.
 
@@ -133,10 +133,11 @@ def copy_items(
     Requests: two or three listings of the source and the types of the destination; for each unit
     those of `download` and `upload`, and one to compare the documents.
     """
+    check_jobs(jobs)
     _check_places(source, target)
     report = CopyReport()
     with (
-        _state_folder(state) as folder,
+        _state_folder(state, is_kept=not dry_run) as folder,
         open_state(folder, _places(source, target)) as known,
     ):
         types = KnownTypes(target.host)
@@ -230,6 +231,12 @@ def _check_places(source: Any, target: Any) -> None:
         raise errors.ProgrammingError(
             f'{target!r} is not a project', remedy="Give such as other.select.project('P')."
         )
+    if level.plural != 'projects' and not target.exists():
+        raise errors.NotFoundError(
+            f'no project {target.path_name!r} to copy to',
+            uri=target.url,
+            remedy='Create it first.',
+        )
 
 
 def _places(source: Any, target: Any) -> dict[str, str]:
@@ -242,8 +249,9 @@ def _places(source: Any, target: Any) -> dict[str, str]:
 
 
 @contextmanager
-def _state_folder(state: str | os.PathLike[str] | None) -> Iterator[Path]:
-    if state is not None:
+def _state_folder(state: str | os.PathLike[str] | None, *, is_kept: bool) -> Iterator[Path]:
+    """Yield the folder of the state; a temporary one if none is given, or a new one is not kept."""
+    if state is not None and (is_kept or not is_new(Path(state))):
         yield Path(state)
         return
     with tempfile.TemporaryDirectory(prefix='pyxnat-copy-') as folder:
@@ -294,14 +302,9 @@ def _copy_all(
     bar: Any,
 ) -> None:
     if project is not None:
-        if not copier.copy_project(source, project) and not copier.target.exists():
-            return  # the first subject would create it, without its access
-    elif not copier.target.exists():
-        raise errors.NotFoundError(
-            f'no project {copier.target.path_name!r} to copy to',
-            uri=copier.target.url,
-            remedy='Create it first.',
-        )
+        is_there = copier.copy_project(source, project) or copier.target.exists()
+        if not is_there:  # the first subject would create it, without its access
+            return
     within = jobs if len(parts) == 1 else 1
 
     def copy(part: _Part) -> None:

@@ -29,7 +29,7 @@ from ...query.paths import spell
 from ...resources.base import Element
 from ...resources.collection import Collection
 
-__all__ = ['CopiedId', 'CopyState', 'Unit', 'identity_of', 'open_state']
+__all__ = ['CopiedId', 'CopyState', 'Unit', 'identity_of', 'is_new', 'open_state']
 
 _REMEDY = 'Give another folder as state, or remove this one to copy all again.'
 
@@ -64,6 +64,11 @@ def identity_of(source: Element | Collection[Any]) -> str:
     return ' '.join([*map(spell, source.routes), *conditions])
 
 
+def is_new(folder: Path) -> bool:
+    """Return whether a folder has no state: it does not exist, or is empty."""
+    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
 @contextmanager
 def open_state(folder: Path, places: dict[str, str]) -> Iterator[CopyState]:
     """Have the state of one copy in a folder for one run.
@@ -82,9 +87,12 @@ def open_state(folder: Path, places: dict[str, str]) -> Iterator[CopyState]:
     BusyError
         Another run has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise DataError(f'{folder} is not a folder', remedy=_REMEDY) from error
     head = folder / 'copy.json'
-    if not head.exists() and not any(folder.iterdir()):
+    if is_new(folder):
         with publish(head) as file:
             file.write(json.dumps(places, indent=1, sort_keys=True).encode())
     if _read_json(head) != places:

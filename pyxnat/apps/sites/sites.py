@@ -168,10 +168,12 @@ class Sites(Mapping[str, Interface]):
         Raises
         ------
         ProgrammingError
-            There is no column, or the criteria are not valid.
+            The type is none, there is no column, or the criteria are not valid.
         DataError
             A column is named ``site``.
         """
+        if not isinstance(row, str) or ':' not in row:
+            raise ProgrammingError(f'{row!r} is no data type', remedy="Such as 'xnat:subjectData'.")
         names = columns_of(columns)
         if not names:
             raise ProgrammingError('no columns', remedy='Name fields that the sites have.')

@@ -15,7 +15,7 @@ from .report import Report
 if TYPE_CHECKING:
     from ...http.transport import Transport
 
-__all__ = ['Stopped', 'WorkerPool', 'check_compression', 'is_fatal']
+__all__ = ['Stopped', 'WorkerPool', 'check_compression', 'check_jobs', 'is_fatal']
 
 _T = TypeVar('_T')
 
@@ -39,6 +39,14 @@ def check_compression(compression: int) -> None:
         )
 
 
+def check_jobs(jobs: int) -> None:
+    """Raise ProgrammingError if `jobs` is no number of threads."""
+    if not isinstance(jobs, int) or jobs < 1:
+        raise errors.ProgrammingError(
+            f'jobs={jobs!r} is not a number of threads', remedy='Give 1 or more.'
+        )
+
+
 class WorkerPool:
     """Threads that work on many items, and record results in a report.
 
@@ -58,10 +66,7 @@ class WorkerPool:
     """
 
     def __init__(self, report: Report, jobs: int, *transports: Transport) -> None:
-        if not isinstance(jobs, int) or jobs < 1:
-            raise errors.ProgrammingError(
-                f'jobs={jobs!r} is not a number of threads', remedy='Give 1 or more.'
-            )
+        check_jobs(jobs)
         self.report = report
         self._jobs = jobs
         self._transports = transports

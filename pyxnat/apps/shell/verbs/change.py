@@ -11,7 +11,7 @@ import click
 from ....errors import InvalidArgument
 from ...copying import copy_items
 from ...copying.stage import refresh
-from ...copying.state import identity_of
+from ...copying.state import identity_of, is_new
 from ..exit_codes import Exit
 from ..options import dry_run_option, planned
 from ..places import is_collection, place_of
@@ -152,8 +152,8 @@ def cp(
     if plan or known is not None:
         rows = [*_side('from', original), *_side('to', target)]
         if known is None:
-            given = {'source': source, 'dest': dest, 'merge': merge}
-            given |= {'overwrite': overwrite, 'state': state}
+            given = {'source': source, 'dest': dest, 'merge': merge, 'overwrite': overwrite}
+            given |= {'state': str(Path(state).resolve()) if state else None}
             write_plan(shell, str(plan), 'cp', given, rows)
             return int(Exit.DONE)
         known.check(rows)
@@ -214,8 +214,13 @@ def _copy_by_subject(
     )
     if dry_run:
         shell.output.rows(({'path': uri.removeprefix('/data')} for uri in report.ok), ['path'])
+        for failure in report.failed:
+            shell.output.error(f'failed: {failure}')
         shell.output.note('Nothing was transferred.')
-    status = Exit.DONE if dry_run else summary(shell, report)
+        if not state and is_new(folder):
+            folder.rmdir()
+        return int(Exit.DONE if report.is_complete else Exit.SOME_FAILED)
+    status = summary(shell, report)
     if not state and status == Exit.DONE:
         shutil.rmtree(folder)
     return int(status)
