@@ -893,6 +893,10 @@ def test_a_mirror_is_pulled_pushed_and_resolved(
     assert run('mirror', 'push', folder).status == 0
     assert study.subject('S').attrs.mget(['group', 'src']) == ['theirs', '']
     assert study.subject('S_local').attrs.mget(['group', 'src']) == ['mine', 'mine']
+    assert run('mirror', 'forget', folder, name, '--dry-run').status == 0
+    assert run('mirror', 'forget', folder, name).status == 0
+    again = run('mirror', 'forget', folder, name)
+    assert again.status != 0 and 'was not pulled' in again.err
 
 
 def test_fields_of_forms_are_shown_and_set(run: Run, study: Any) -> None:
@@ -944,6 +948,7 @@ WRITING: dict[str, list[str]] = {
     'mirror pull': ['mirror', 'pull', '{here}/study', '{P}'],
     'mirror push': [],
     'mirror resolve': [],
+    'mirror forget': [],
     'import': ['import', '--project', '{P}', '{here}/file.txt'],
     'prearchive archive': ['prearchive', 'archive', '{P}/1/E'],
     'prearchive move': ['prearchive', 'move', '{P}/1/E', '{P}'],

@@ -74,7 +74,7 @@ def _has_other_files(remote: Side, state: State, unit: Unit) -> bool:
     base = state.base(unit.key, 'file')
     try:
         listed = remote.files(unit, Files.of('all'), state.base(unit.key, 'item'))
-    except errors.NotFoundError:  # of a session that is listed by its ID, and was deleted
+    except (errors.NotFoundError, errors.PermissionDenied):  # of a session listed by its ID
         return True
     return any(
         key not in listed or listed[key].values(next(iter(values))) != values

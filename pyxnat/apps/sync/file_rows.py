@@ -58,6 +58,11 @@ class Files(NamedTuple):
         return self.text == 'lazy'
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether a function of an earlier pull chose them."""
+        return self.text.startswith(_FUNCTION)
+
+    @property
     def is_none(self) -> bool:
         """Whether it has no files."""
         return self.text == 'none'

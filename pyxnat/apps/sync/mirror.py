@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -38,7 +39,8 @@ class Status(NamedTuple):
     ahead: list[str]
     """Items and units that were changed, created or deleted in the folder."""
     behind: list[str]
-    """Units that the remote changed since the pull; empty if it was not asked."""
+    """Units that the remote changed since the pull, and projects that the login cannot read any
+    more; empty if it was not asked."""
     conflicts: list[Conflict]
 
     def __str__(self) -> str:
@@ -193,7 +195,8 @@ class Mirror:
         NotFoundError
             The project does not exist, or the login can no longer read it.
         DataError
-            More subjects are missing at the server than `max_delete` allows.
+            More subjects are missing at the server than `max_delete` allows. Without `path`, these
+            errors are failures of one selection, in the report: the others are pulled.
         ConfigurationError
             A server has the folder.
         BusyError
@@ -223,13 +226,46 @@ class Mirror:
             self._pull_schemas(report, options)
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
             for selected in found:
-                pull.run(selected, options)
+                with nullcontext() if path else report.isolated(selected.path):
+                    pull.run(selected, options)
             pull.run_shared(options, is_all=path is None)
             if report.failed:
                 self._state.tell(schemas='')  # a failed item may be of a type that is new there
             remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
         report.finish()
         return report
+
+    def forget(self, path: str) -> None:
+        """Remove the selection of an earlier pull. No request.
+
+        What it brought stays in the folder. If it was the last selection of its project, pulls,
+        pushes and `status` leave the project alone from now on, and changes of the folder that were
+        not pushed are not known as such any more.
+
+        Parameters
+        ----------
+        path : str
+            The path, as it was pulled.
+
+        Raises
+        ------
+        DataError
+            There was no such pull.
+        BusyError
+            Another program pulls or pushes the folder.
+        """
+        with locked(self._own_folder), self._state.kept_open():
+            stored = self._state.selections()
+            if path not in stored:
+                raise errors.DataError(
+                    f'{path} was not pulled into {self.folder}',
+                    remedy=f'Pulled were: {", ".join(stored) or "none"}.',
+                )
+            project = selection(path, None, 'none').project
+            self._state.deselect(path)
+            if project not in selected_projects(self._state):
+                for key in self._state.units(project):
+                    self._state.forget(key)
 
     def _note_copy(self, report: PullReport) -> None:
         """Say once that the folder is a copy of another one."""
@@ -394,7 +430,7 @@ class Mirror:
                         behind += units_behind(Side(self.remote), self._state, project)
                     except (errors.NotFoundError, errors.PermissionDenied):
                         if project in selected_projects(self._state):
-                            raise
+                            behind.append(f'projects/{project}')
         return Status(ahead, behind, self._state.conflicts())
 
     def _ahead(self, known: dict[str, Unit], here: dict[str, tuple[Unit, str]]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,8 +100,9 @@ class ProjectPull:
                         self._report.add_note(f'{reason}: what was pulled of it stays as it was')
             if note := self._shared.note(project, there, reason):
                 self._report.add_note(note)
-            if there:
-                self._pull(selected, there, selected.each, options)
+            with self._report.isolated(f'projects/{project}') if is_all else nullcontext():
+                if there:
+                    self._pull(selected, there, selected.each, options)
 
     def _pull(
         self,
@@ -115,26 +117,30 @@ class ProjectPull:
         if not options.dry_run:
             self._move_in(there)
         known = self._state.units(project)
-        wanted = _wanted(selected, there, known, chosen)
+        here = units_here(self._folder, project)
+        wanted = _wanted(selected, there, known, chosen, here)
         gone = [unit for key, unit in known.items() if key not in there]
         _check_deletions(gone, known, project, options.max_delete)
         overwritten = self._overwritten(selected, there, options)
         found = [(unit, self._found_again(unit)) for unit in gone]
+        chosen_files = {
+            key: _files(selected, unit, known.get(key), chosen) for key, (unit, _) in wanted.items()
+        }
         if options.dry_run:
-            todo = self._todo(selected, wanted, known, overwritten)
-            self._report.ok += [unit.key for unit, _ in todo]
+            todo = self._todo(chosen_files, wanted, known, overwritten)
+            self._report.ok += [unit.key for some in todo.values() for unit, _ in some]
             self._report.deleted += [unit.key for unit, now in found if now is None]
             return wanted
-        here = units_here(self._folder, project)
         if selected.each is None:
             self._state.select(selected.path, selected.options)
+        self._state.want({key: files.text for key, files in chosen_files.items()})
         for unit, now in found:  # first: another subject may have the label now
             if now is None:
                 self._bury(unit)
             elif now in ('', project) or not self._move(unit, now):
                 self._report.add_hidden([unit.key])
         left = self._state.units(project) if gone else known
-        todo = self._todo(selected, wanted, left, overwritten)
+        todo = self._todo(chosen_files, wanted, left, overwritten)
         puller = Puller(
             self._remote,
             self._folder,
@@ -143,7 +149,7 @@ class ProjectPull:
             self._report,
             options.max_delete,
         )
-        for files, some in selected.by_files(todo):
+        for files, some in todo.items():
             puller.run(some, Here(here, known), files, options.jobs)
         waiting = {unit.key: unit for unit in self._state.waiting(project)}
         self._pull_others({**waiting, **overwritten}, project, puller, options)
@@ -174,21 +180,21 @@ class ProjectPull:
 
     def _todo(
         self,
-        selected: Selection,
+        files: Mapping[str, Files],
         wanted: Mapping[str, tuple[Unit, str]],
         known: Mapping[str, Unit],
         overwritten: Container[str],
-    ) -> list[tuple[Unit, str]]:
-        """Return the units to fetch, with their marks; the others are skipped."""
-        todo = []
+    ) -> dict[Files, list[tuple[Unit, str]]]:
+        """Return the units to fetch, with their marks, by their files; the others are skipped."""
+        groups: dict[str, tuple[Files, list[tuple[Unit, str]]]] = {}
         for key, (unit, mark) in wanted.items():
-            before = known.get(key)
+            before, own = known.get(key), files[key]
             is_same = before is not None and before.there == mark != '' and key not in overwritten
-            if is_same and before is not None and before.files == selected.files_of(unit.id).text:
+            if is_same and before is not None and before.files == own.text:
                 self._report.add_skipped(key)
             else:
-                todo.append((unit, mark))
-        return todo
+                groups.setdefault(own.text, (own, []))[1].append((unit, mark))
+        return dict(groups.values())
 
     # -- overwritten files
 
@@ -287,19 +293,53 @@ class ProjectPull:
         )
 
 
+def _files(
+    selected: Selection, unit: Unit, before: Unit | None, chosen: Container[str] | None
+) -> Files:
+    """Return the files of a unit: its own before, unless a user has chosen it now.
+
+    Parameters
+    ----------
+    selected : Selection
+        The selection.
+    unit : Unit
+        The unit at the server.
+    before : Unit or None
+        The unit as it was pulled.
+    chosen : container of str or None
+        IDs of the subjects that are selected; None for all.
+    """
+    if selected.each is not None:
+        return selected.each[unit.id]
+    is_project = unit.id == unit.project
+    is_chosen = selected.is_whole if is_project else chosen is None or unit.id in chosen
+    if before is None or (is_chosen and not selected.is_stored):
+        return selected.files
+    return Files.of(before.files)
+
+
 def _wanted(
     selected: Selection,
     there: Mapping[str, tuple[Unit, str]],
     known: Container[str],
     chosen: Container[str] | None,
+    here: Mapping[str, tuple[Unit, str]],
 ) -> dict[str, tuple[Unit, str]]:
-    """Return the units of a selection: those of it, and those pulled before."""
+    """Return the units of a selection: those of it, those pulled before, and those created here.
+
+    The latter have the label of a subject of the server: a push leaves them to the pull.
+    """
     if selected.each is not None:
         return {key: found for key, found in there.items() if found[0].id in selected.each}
+    created = {unit.label for key, (unit, _) in here.items() if key not in known}
     return {
         key: (unit, mark)
         for key, (unit, mark) in there.items()
-        if chosen is None or unit.id in chosen or key in known or unit.id == unit.project
+        if chosen is None
+        or unit.id in chosen
+        or key in known
+        or unit.label in created
+        or unit.id == unit.project
     }
 
 

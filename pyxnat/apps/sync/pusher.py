@@ -122,10 +122,25 @@ class Pusher:
         self._failed.clear()
         self._remote.projects = self._folder.all_projects()
 
+    def _projects(self) -> list[str]:
+        """Return the projects that were pulled, without those that the folder has no more."""
+        pulled = dict.fromkeys(unit.project for unit in self._state.units().values())
+        present = self._folder.all_projects()
+        self._failed |= {
+            f'projects/{project}': errors.NotFoundError(
+                f'{project} was deleted in the folder, which is not sent',
+                remedy=f"Delete it at the server yourself; mirror.forget('/projects/{project}') "
+                'lets the mirror leave it alone.',
+            )
+            for project in pulled
+            if project not in present
+        }
+        return [project for project in pulled if project in present]
+
     def _moved_subjects(self) -> Iterator[tuple[Unit, str]]:
         """Yield subjects that are in another project in the folder, with that project."""
         known = self._state.units()
-        for project in dict.fromkeys(unit.project for unit in known.values()):
+        for project in self._projects():
             here = self._folder.units(project)
             for key, unit in known.items():
                 if unit.project == project and key not in here:
@@ -207,7 +222,7 @@ class Pusher:
 
     def _changed(self) -> Iterator[_Both]:
         """Yield the units that the folder changed, of the projects that it mirrors."""
-        for project in dict.fromkeys(unit.project for unit in self._state.units().values()):
+        for project in self._projects():
             known, everywhere = self._state.units(project), self._state.units()
             here = self._folder.units(project)
             if {key: unit.here for key, unit in known.items()} == {

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ... import errors
 from ...interface import Interface
 from ...model.wildcards import is_wildcard
+from ...query.criteria import parse, spell
 from ...query.paths import Path as SelectPath
 from ...query.paths import read
 from ...resources.base import Element
 from .file_rows import Files
-from .state import State, Unit
+from .state import State
 
 __all__ = ['Selection', 'selected_projects', 'selection', 'stored_selections']
 
@@ -28,28 +29,30 @@ class Selection(NamedTuple):
     each: Mapping[str, Files] | None = None
     """IDs of the units that are pulled because another project shows them, and the files of each;
     None for a selection of a user."""
+    is_stored: bool = False
+    """Whether it is that of an earlier pull: units that were pulled keep their files."""
 
     @property
     def options(self) -> dict[str, Any]:
         """Values that are stored for later pulls."""
-        return {'where': self.where, 'files': self.files.text}
-
-    def files_of(self, name: str) -> Files:
-        """Return the files of the unit with an ID."""
-        return self.files if self.each is None else self.each[name]
-
-    def by_files(
-        self, units: Iterable[tuple[Unit, str]]
-    ) -> list[tuple[Files, list[tuple[Unit, str]]]]:
-        """Return units in groups that have the same files, in the order of the first of each."""
-        groups: dict[str, tuple[Files, list[tuple[Unit, str]]]] = {}
-        for unit, mark in units:
-            files = self.files_of(unit.id)
-            groups.setdefault(files.text, (files, []))[1].append((unit, mark))
-        return list(groups.values())
+        where = None if self.where is None else spell(parse(self.where))
+        return {'where': where, 'files': self.files.text}
 
     def subjects(self, remote: Interface) -> set[str] | None:
-        """Return the IDs of the selected subjects; None for all. The requests of a selection."""
+        """Return the IDs of the selected subjects; None for all. The requests of a selection.
+
+        Raises
+        ------
+        ProgrammingError
+            The files were chosen by a function, in an earlier pull.
+        NotFoundError
+            The only subject does not exist, and was not pulled earlier.
+        """
+        if self.is_stored and self.files.is_unknown:
+            raise errors.ProgrammingError(
+                f'{self.path} was pulled with a function for its files',
+                remedy='Name the path, and give files= again.',
+            )
         if self.each is not None:
             return set(self.each)
         if self.is_whole and self.where is None:
@@ -57,8 +60,13 @@ class Selection(NamedTuple):
         path = f'{self.path}/subjects' if self.is_whole else self.path
         found = remote.select(path)
         if isinstance(found, Element):
-            found = [found]
-        elif self.where is not None:
+            try:
+                return {found.id()}
+            except errors.NotFoundError:
+                if self.is_stored:
+                    return set()
+                raise
+        if self.where is not None:
             found = found.where(self.where)
         return {subject.id() for subject in found}
 
@@ -96,26 +104,18 @@ def selection(path: str, where: Any, files: Any) -> Selection:
 
 
 def stored_selections(stored: Mapping[str, Mapping[str, Any]]) -> Iterator[Selection]:
-    """Yield the selections of earlier pulls.
-
-    Raises
-    ------
-    ProgrammingError
-        The files of one were chosen by a function, which is not stored.
-    """
-    for path, options in stored.items():
-        if str(options['files']).startswith('function'):
-            raise errors.ProgrammingError(
-                f'{path} was pulled with a function for its files',
-                remedy='Name the path, and give files= again.',
-            )
-        yield selection(path, _criteria(options['where']), options['files'])
+    """Yield the selections of earlier pulls; of one project, those of subjects first."""
+    found = [
+        selection(path, _criteria(options['where']), options['files'])._replace(is_stored=True)
+        for path, options in stored.items()
+    ]
+    yield from sorted(found, key=lambda one: (one.project, one.is_whole))
 
 
 def _criteria(stored: Any) -> Any:
-    """Return criteria as they were given: JSON has no tuples."""
+    """Return criteria with the tuples that JSON does not have: field, operator and value."""
     if not isinstance(stored, list):
         return stored
-    if len(stored) == 3 and not any(isinstance(one, list) for one in stored):
+    if len(stored) == 3 and isinstance(stored[0], str):
         return tuple(stored)
     return [_criteria(one) for one in stored]

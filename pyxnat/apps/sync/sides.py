@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from urllib.parse import urlencode
@@ -42,20 +43,33 @@ XML = {'content-type': 'text/xml'}
 """Headers of a request with a document."""
 _JSON = {'content-type': 'application/json'}
 _FORMS = '/xapi/custom-fields'
+_FRESH: dict[int, tuple[int, float | None]] = {}
+"""ID of each Interface -> blocks of `always_fresh` that run, and its expiration before."""
+_FRESH_LOCK = threading.Lock()
 _PROJECT_MARK = 'xnat:projectData/meta/last_modified'
 
 
 @contextmanager
 def always_fresh(*interfaces: Interface) -> Iterator[None]:
-    """Send every request while the block runs: a listing a second old would hide a change."""
-    before = [interface.cache.expiration for interface in interfaces]
-    for interface in interfaces:
-        interface.cache.expiration = 0
+    """Send every request while the block runs: a listing a second old would hide a change.
+
+    Blocks of several threads may overlap: the first to begin, and the last to end, set it.
+    """
+    with _FRESH_LOCK:
+        for interface in interfaces:
+            count, expiration = _FRESH.get(id(interface), (0, interface.cache.expiration))
+            _FRESH[id(interface)] = count + 1, expiration
+            interface.cache.expiration = 0
     try:
         yield
     finally:
-        for interface, expiration in zip(interfaces, before, strict=True):
-            interface.cache.expiration = expiration
+        with _FRESH_LOCK:
+            for interface in interfaces:
+                count, expiration = _FRESH.pop(id(interface))
+                if count > 1:
+                    _FRESH[id(interface)] = count - 1, expiration
+                else:
+                    interface.cache.expiration = expiration
 
 
 class Side:

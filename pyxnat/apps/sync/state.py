@@ -56,7 +56,7 @@ class Unit(NamedTuple):
     here: str = ''
     """``last_modified`` in the folder after that; empty if it has other content since."""
     files: str = ''
-    """Files that were pulled, as `Files.text`."""
+    """Files that are wanted, as `Files.text`."""
 
 
 class Conflict(NamedTuple):
@@ -341,6 +341,11 @@ class State:
                 'REPLACE INTO selection VALUES (?, ?)', (path, json.dumps(dict(options)))
             )
 
+    def deselect(self, path: str) -> None:
+        """Remove a selection."""
+        with self._connected() as connection:
+            connection.execute('DELETE FROM selection WHERE path = ?', (path,))
+
     def selections(self) -> dict[str, dict[str, Any]]:
         """Return the options of each stored selection, by its path."""
         with self._connected() as connection:
@@ -371,6 +376,20 @@ class State:
             entries = json.dumps(sorted(feed.entries))
             connection.execute('REPLACE INTO feed VALUES (?, ?, ?)', (project, feed.since, entries))
             _unmark(connection, changed)
+
+    def want(self, files: Mapping[str, str]) -> None:
+        """Store which files units get; those that had others are pulled, also by a later pull.
+
+        Parameters
+        ----------
+        files : mapping
+            Key of each unit to its `Unit.files`.
+        """
+        with self._connected() as connection:
+            connection.executemany(
+                "UPDATE unit SET files = ?1, there = '' WHERE key = ?2 AND files <> ?1",
+                [(text, key) for key, text in files.items()],
+            )
 
     def unmark(self, units: Iterable[str]) -> None:
         """Remove the marks of units at the server, so that the next pull compares them."""

@@ -1,4 +1,4 @@
-"""Verbs of mirrors: mirror pull, status, push, conflicts, resolve."""
+"""Verbs of mirrors: mirror pull, status, push, conflicts, resolve, forget."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ..plans import Plan, read_plan
 from ..session import Shell
 from .transfer import summary
 
-__all__ = ['VERBS', 'conflicts', 'mirror', 'pull', 'push', 'resolve', 'status']
+__all__ = ['VERBS', 'conflicts', 'forget', 'mirror', 'pull', 'push', 'resolve', 'status']
 
 _PUSH = 'mirror push'
 _STEP = ['path', 'action', 'fields']
@@ -28,7 +28,10 @@ _STATE = ['path', 'state', 'reason']
 
 
 _max_delete = click.option(
-    '--max-delete', type=float, default=0.1, help='Largest share of deleted subjects.'
+    '--max-delete',
+    type=float,
+    default=0.1,
+    help='Largest share of deleted subjects, and of sessions of a type.',
 )
 
 
@@ -221,6 +224,24 @@ def resolve(
             return
         opened.resolve(names, take)  # type: ignore[arg-type]
     shell.output.note(f'{len(names)} resolved. Next: pyxnat mirror pull, then push.')
+
+
+@mirror.command('forget')
+@click.argument('folder')
+@click.argument('path')
+@dry_run_option
+@click.pass_obj
+def forget(shell: Shell, folder: str, path: str, dry_run: bool) -> None:
+    """Pull PATH, a project (P) or subjects of it (P/A*), into FOLDER no more.
+
+    What it brought stays in FOLDER.
+    """
+    selected = Place.read(path).path
+    with _opened(shell, folder) as opened:
+        if dry_run:
+            shell.would(f'forget {selected}')
+            return
+        opened.forget(selected)
 
 
 def _is_mirror(folder: str) -> bool:

@@ -1,0 +1,260 @@
+"""Tests of the selections of a mirror: what later pulls bring, and with which files."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+import pyxnat
+from pyxnat import errors
+from pyxnat.apps.sync.puller import Puller
+from pyxnat.apps.sync.sides import always_fresh
+
+from .test_pull import content, pulled
+from .test_push import pushed
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, xnat: pyxnat.Interface) -> Iterator[pyxnat.Mirror]:
+    """Return a mirror that has nothing yet."""
+    with pyxnat.Mirror(tmp_path / 'study', remote=xnat) as opened:
+        yield opened
+
+
+@pytest.fixture
+def there(xnat: pyxnat.Interface, P: str) -> Any:
+    """Return a project with subjects of both genders, and a file of each."""
+    project = xnat.select.project(P)
+    for label, gender in (('A', 'male'), ('B', 'female'), ('C', 'male')):
+        project.subject(label).create(gender=gender)
+        project.subject(label).resource('R').file('a.txt').put(label.encode())
+    project.resource('R').file('p.txt').put(b'p')
+    return project
+
+
+def labels(mirror: pyxnat.Mirror, project: str) -> list[str]:
+    return sorted(mirror.local.select.project(project).subjects().get('label'))
+
+
+def with_files(mirror: pyxnat.Mirror, project: str) -> list[str]:
+    here = mirror.local.select.project(project)
+    found = [one.label() for one in here.subjects() if one.resources().files().get()]
+    return sorted(found) + [here.id()] * bool(here.resources().files().get())
+
+
+# -- files of each subject -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize('path', ['subjects/B', 'subjects/B*'])
+def test_a_pull_of_one_subject_changes_the_files_of_no_other(
+    path: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}', files='none')
+    pulled(mirror, f'/projects/{P}/{path}', files='all')
+    assert with_files(mirror, P) == ['B']
+    pulled(mirror)
+    with xnat.trace() as trace:
+        assert pulled(mirror).ok == []
+    assert len(trace) < 10, 'two selections'
+    there.subject('B').resource('R').file('b.txt').put(b'b')
+    there.subject('C').resource('R').file('b.txt').put(b'b')
+    there.subject('B2').create().resource('R').file('a.txt').put(b'a')
+    pulled(mirror)
+    assert with_files(mirror, P) == ['B', 'B2'] if path.endswith('*') else ['B']
+    assert len(mirror.local.select(f'/projects/{P}/subjects/B//files').get()) == 2
+    pulled(mirror, f'/projects/{P}', files='all')
+    assert content(mirror.local, P) == content(xnat, P)
+    assert pulled(mirror).ok == []
+
+
+def test_other_files_of_an_interrupted_pull_are_pulled_by_the_next(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str, monkeypatch: Any
+) -> None:
+    pulled(mirror, f'/projects/{P}', files='none')
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Puller, 'apply', _interrupted)
+        mirror.pull(f'/projects/{P}', files='all')
+    pulled(mirror)
+    assert content(mirror.local, P) == content(xnat, P)
+
+
+def _interrupted(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
+# -- subjects --------------------------------------------------------------------------------------
+
+GENDER = 'xnat:subjectData/GENDER'
+MANY = datetime.date(1990, 1, 1), datetime.datetime(1990, 1, 1, 12, 30)
+
+
+@pytest.mark.parametrize(
+    ('where', 'found'),
+    [
+        ([(GENDER, 'IN', ['male', 'unknown'])], ['A', 'C']),
+        ([(GENDER, 'IN', ('male', 'other'))], ['A', 'C']),
+        ([(GENDER, '=', 'male'), [('xnat:subjectData/LABEL', '=', 'A')], 'AND'], ['A']),
+        ([[(GENDER, '=', 'male')], [(GENDER, '=', 'female')], 'OR'], ['A', 'B', 'C', 'S']),
+        ([('xnat:subjectData/INSERT_DATE', '>', MANY[0])], ['A', 'B', 'C', 'S']),
+        ([('xnat:subjectData/INSERT_DATE', 'BETWEEN', (*MANY[:1], datetime.date(1991, 1, 1)))], []),
+        ([('xnat:subjectData/LABEL', 'LIKE', 'A%')], ['A']),
+        ([('xnat:subjectData/demographics/age', '=', None)], ['A', 'B', 'C', 'S']),
+        (f'{GENDER} IN (male, unknown)', ['A', 'C']),
+    ],
+    ids=str,
+)
+def test_criteria_are_read_back(
+    where: Any, found: list[str], mirror: pyxnat.Mirror, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}', where=where)
+    assert labels(mirror, P) == found
+    there.subject('A2').create(gender='male')
+    selected = there.subjects().where(where).get('label')
+    pulled(mirror)
+    assert labels(mirror, P) == sorted(selected)
+
+
+@pytest.mark.parametrize('selected', ['subjects/A', 'subjects/A*', 'where'])
+def test_a_subject_that_both_sides_created_is_compared_whatever_is_selected(
+    selected: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
+) -> None:
+    where = [('xnat:subjectData/LABEL', '=', 'A')] if selected == 'where' else None
+    path = f'/projects/{P}' if where else f'/projects/{P}/{selected}'
+    pulled(mirror, path, where=where)
+    mirror.local.select.project(P).subject('B').create(gender='female')
+    mirror.local.select.project(P).subject('C').create(gender='female')
+    assert pushed(mirror) == []
+    assert [one.ours['/demographics/gender'] for one in mirror.pull().conflicts] == ['female']
+    assert labels(mirror, P) == ['A', 'B', 'C']
+    mirror.resolve(mirror.conflicts(), 'remote')
+    pulled(mirror)
+    assert mirror.local.select.project(P).subject('B').id() == there.subject('B').id()
+    assert mirror.local.select.project(P).subject('C').attrs.get('gender') == 'male'
+    assert mirror.status() == ([], [], [])
+
+
+# -- what cannot be pulled any more ----------------------------------------------------------------
+
+
+@pytest.fixture
+def others(mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str) -> tuple[str, str]:
+    """Pull the project between two others; return their IDs."""
+    names = f'A_{P}', f'Z_{P}'
+    for name in names:
+        xnat.put(f'/data/projects/{name}').raise_for_status()
+        xnat.select.project(name).subject('X').create()
+    for name in (names[0], P, names[1]):
+        pulled(mirror, f'/projects/{name}')
+    return names
+
+
+@pytest.mark.parametrize('max_delete', [0.1, 1])
+def test_a_project_that_is_gone_does_not_stop_the_others(
+    max_delete: float, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, others: Any, P: str
+) -> None:
+    before = content(mirror.local, P)
+    xnat.select.project(P).delete()
+    for name in others:
+        xnat.select.project(name).subject('NEW').create()
+    report = mirror.pull(max_delete=max_delete)
+    assert [one.what for one in report.failed] == [f'/projects/{P}']
+    assert content(mirror.local, P) == before
+    assert all(labels(mirror, name) == ['NEW', 'X'] for name in others)
+    assert mirror.status().behind == [f'projects/{P}']
+    mirror.forget(f'/projects/{P}')
+    assert pulled(mirror).notes == []
+    assert mirror.status() == ([], [], [])
+    assert content(mirror.local, P) == before
+
+
+def test_a_project_deleted_in_the_folder_does_not_stop_a_push(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, others: Any, P: str
+) -> None:
+    mirror.local.select.project(P).delete()
+    for name in others:
+        mirror.local.select.project(name).subject('X').attrs.set('group', 'mine')
+    for delete in (False, True):
+        report = mirror.push(delete=delete, max_delete=1)
+        assert [(one.what, f"forget('/projects/{P}')" in str(one)) for one in report.failed] == [
+            (f'projects/{P}', True)
+        ]
+    for name in others:
+        assert xnat.select.project(name).subject('X').attrs.get('group') == 'mine'
+    mirror.forget(f'/projects/{P}')
+    assert pushed(mirror, delete=True, max_delete=1) == []
+    assert len(xnat.select.project(P).subjects().get()) == 4
+
+
+def test_a_single_subject_that_was_deleted_is_deleted_in_the_folder(
+    mirror: pyxnat.Mirror, there: Any, P: str
+) -> None:
+    for label in 'AB':
+        pulled(mirror, f'/projects/{P}/subjects/{label}')
+    there.subject('A').delete()
+    assert len(pulled(mirror).deleted) == 1
+    assert labels(mirror, P) == ['B'] and pulled(mirror).deleted == []
+    there.subject('A').create()
+    pulled(mirror)
+    assert labels(mirror, P) == ['A', 'B']
+
+
+@pytest.mark.parametrize(
+    ('path', 'where'),
+    [
+        ('subjects/TYPO', None),
+        ('subjects/S[01]', None),
+        ('', [('xnat:subjectData/NOPE', '=', '1')]),
+        ('', 'garbage ='),
+        ('', [(GENDER, 'IN', object())]),
+    ],
+)
+def test_a_selection_that_fails_is_not_stored(
+    path: str, where: Any, mirror: pyxnat.Mirror, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}/subjects/A')
+    with pytest.raises(errors.DatabaseError):
+        mirror.pull(f'/projects/{P}/{path}'.rstrip('/'), where=where)
+    assert pulled(mirror).ok == []
+    assert labels(mirror, P) == ['A']
+
+
+def test_a_forgotten_path_is_not_pulled(mirror: pyxnat.Mirror, there: Any, P: str) -> None:
+    for label in ('A', 'B*'):
+        pulled(mirror, f'/projects/{P}/subjects/{label}')
+    mirror.forget(f'/projects/{P}/subjects/B*')
+    there.subject('B2').create()
+    there.subject('B').attrs.set('group', 'changed')
+    pulled(mirror)
+    assert labels(mirror, P) == ['A', 'B']
+    assert mirror.local.select.project(P).subject('B').attrs.get('group') == 'changed'
+    with pytest.raises(errors.DataError, match=rf'Pulled were: /projects/{P}/subjects/A\.'):
+        mirror.forget(f'/projects/{P}')
+
+
+# -- threads ---------------------------------------------------------------------------------------
+
+
+def test_blocks_without_stored_answers_may_overlap(xnat: pyxnat.Interface) -> None:
+    barrier = Barrier(4)
+    before = xnat.cache.expiration
+
+    def run(number: int) -> list[float | None]:
+        seen = []
+        for _ in range(20):
+            barrier.wait(60)
+            with always_fresh(xnat):
+                time.sleep(0.002 * (number % 2))
+                seen.append(xnat.cache.expiration)
+        return seen
+
+    with ThreadPoolExecutor(4) as pool:
+        found = [one for seen in pool.map(run, range(4)) for one in seen]
+    assert set(found) == {0}
+    assert xnat.cache.expiration == before
