@@ -26,6 +26,7 @@ from .body import Payload
 from .encodings import coding_of, decompress, decompress_begin, is_known
 from .framing import Response
 from .pages import MOST_OF_A_PAGE, begins_page, has_login_form
+from .proxies import ProxyUnreachableError
 from .tracing import Record
 from .validation import Fault
 from .wsgi import LocalResponse
@@ -410,6 +411,12 @@ EXCEPTIONS: tuple[_Refusal, ...] = (
         'Check that the URL is right about https.',
     ),
     _Refusal(
+        ProxyUnreachableError,
+        errors.NetworkError,
+        'the proxy does not answer',
+        'Correct the proxy, or leave it out: no_proxy of the environment lists exceptions.',
+    ),
+    _Refusal(
         TimeoutError,
         errors.NetworkTimeout,
         'no answer in time',
@@ -474,6 +481,7 @@ _CERTIFICATE_REMEDIES = {
 
 _LASTING = (
     ConnectionRefusedError,
+    ProxyUnreachableError,
     UnicodeError,
     socket.gaierror,
     httplib2.ServerNotFoundError,

@@ -15,7 +15,11 @@ import httplib2
 
 from ..errors import ConfigurationError
 
-__all__ = ['Proxy', 'connection_type', 'proxy_for', 'without_credentials']
+__all__ = ['Proxy', 'ProxyUnreachableError', 'connection_type', 'proxy_for', 'without_credentials']
+
+
+class ProxyUnreachableError(OSError):
+    """There is no connection to the proxy."""
 
 
 class Proxy(NamedTuple):
@@ -25,6 +29,8 @@ class Proxy(NamedTuple):
     port: int
     login: str = ''
     secret: str = ''
+    source: str = 'proxy='
+    """Argument, or variable of the environment, that named it."""
 
     def __repr__(self) -> str:
         return f'Proxy(host={self.host!r}, port={self.port}, login={self.login!r}, secret=…)'
@@ -63,8 +69,18 @@ class Proxy(NamedTuple):
         }
 
     def connect(self, timeout: Any) -> socket.socket:
-        """Open a connection to the proxy; `timeout` in seconds."""
-        sock = socket.create_connection((self.host, self.port), timeout)
+        """Open a connection to the proxy; `timeout` in seconds.
+
+        Raises
+        ------
+        ProxyUnreachableError
+            The proxy does not answer, or its host is not known.
+        """
+        try:
+            sock = socket.create_connection((self.host, self.port), timeout)
+        except OSError as error:
+            problem = f'{self.host}:{self.port}, from {self.source}: {error}'
+            raise ProxyUnreachableError(problem) from error
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
@@ -83,8 +99,11 @@ def proxy_for(server: str, explicit: str | None = None) -> Proxy | None:
     parts = urlsplit(server)
     if explicit:
         return Proxy.parse(explicit)
-    url = _environ(f'{parts.scheme}_proxy')
-    return Proxy.parse(url) if url and not _is_excepted(parts.hostname or '') else None
+    name = f'{parts.scheme}_proxy'
+    url = _environ(name)
+    if not url or _is_excepted(parts.hostname or ''):
+        return None
+    return Proxy.parse(url)._replace(source=name if os.environ.get(name) else name.upper())
 
 
 def _environ(name: str) -> str:

@@ -603,11 +603,9 @@ class Transport:
     def _is_gone(self, error: Exception) -> bool:
         """Whether the server has ended, and the session with it.
 
-        Nothing listens at its port. That of a proxy says nothing about the server.
+        Nothing listens at its port.
         """
-        is_gone = isinstance(error, ConnectionRefusedError) and not proxy_for(
-            self.server, self.proxy
-        )
+        is_gone = isinstance(error, ConnectionRefusedError)
         if is_gone:
             log.debug('the session on %s ended with the server', self.server)
         return is_gone

@@ -469,3 +469,24 @@ def test_a_uri_with_dot_segments_is_refused(xnat, uri, part):
 )
 def test_dots_within_a_segment_are_kept(xnat, uri):
     assert xnat._transport.relative(uri) == uri
+
+
+@pytest.mark.parametrize('server', ['http://xnat.invalid', 'https://xnat.invalid:8443/xnat'])
+@pytest.mark.parametrize('source', ['proxy=', 'variable', 'VARIABLE'])
+@pytest.mark.parametrize('proxy', ['http://me:hidden@127.0.0.1:9', 'http://no-such-host.invalid'])
+def test_a_proxy_that_does_not_answer_is_named_with_its_source(
+    monkeypatch: pytest.MonkeyPatch, server: str, source: str, proxy: str
+) -> None:
+    scheme = server.partition(':')[0]
+    name = f'{scheme}_proxy' if source.islower() else f'{scheme}_PROXY'.upper()
+    if source != 'proxy=':
+        monkeypatch.setenv(name, proxy)
+    interface = pyxnat.Interface(
+        server, 'u', 'p', proxy=proxy if source == 'proxy=' else None, retries=3
+    )
+    with pytest.raises(errors.NetworkError, match='the proxy does not answer') as caught:
+        interface.select.projects().get()
+    text = str(caught.value)
+    where = proxy.rpartition('@')[2].rpartition('/')[2]
+    assert where in text and f'from {source if source == "proxy=" else name}' in text
+    assert 'hidden' not in text and 'that the server runs' not in text
