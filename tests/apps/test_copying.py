@@ -269,6 +269,45 @@ def test_items_deleted_at_the_destination_are_copied_again(
     assert report.ids['subjects', study.subject('S2').id()] == target.subject('S2').id()
 
 
+@pytest.mark.parametrize('selected', ['project', 'subjects', 'experiments'])
+@pytest.mark.parametrize(
+    'gone',
+    [
+        lambda session: session,
+        lambda session: session.scan('1'),
+        lambda session: session.scan('1').resource('NIFTI'),
+        lambda session: session.scan('1').resource('NIFTI').file('a.nii'),
+        lambda session: session.assessor('S2_QC'),
+    ],
+)
+def test_what_is_deleted_below_a_copy_is_copied_again(
+    study: Any, target: Any, tmp_path: Path, gone: Any, selected: str
+) -> None:
+    source = study if selected == 'project' else getattr(target.create() and study, selected)()
+    copy_items(source, target, state=tmp_path / 'state').check()
+    gone(target.experiment('S2_MR')).delete()
+    report = copy_items(source, target, state=tmp_path / 'state').check()
+    assert (len(report.ok), len(report.skipped)) == (1, 2)
+    assert gone(target.experiment('S2_MR')).exists()
+    assert copy_items(source, target, state=tmp_path / 'state').check().ok == []
+
+
+@pytest.mark.parametrize('selected', ['project', 'experiments'])
+def test_a_copy_that_has_more_is_compared_and_not_sent_again(
+    study: Any, target: Any, tmp_path: Path, selected: str, xnat: pyxnat.Interface
+) -> None:
+    source = study if selected == 'project' else getattr(target.create() and study, selected)()
+    copy_items(source, target, state=tmp_path / 'state').check()
+    target.experiment('S2_MR').resource('OWN').file('o.txt').put(b'own')
+    for number in range(2):
+        xnat.cache.clear()
+        with xnat.trace() as trace:
+            report = copy_items(source, target, state=tmp_path / 'state').check()
+        assert (report.ok, len(report.skipped)) == ([], 3)
+        assert not [one for one in trace if '/files' in one.uri]
+        assert len([one for one in trace if 'format=xml' in one.uri]) == 1 - number
+
+
 def test_a_half_line_of_a_killed_run_is_copied_again(
     study: Any, target: Any, tmp_path: Path
 ) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ... import errors
 from ...model.copies import Item, copy_document, differences, values_of
 
-__all__ = ['Pairs', 'check_fields', 'check_same', 'differing', 'extra']
+__all__ = ['Pairs', 'check_fields', 'check_same', 'differing', 'extra', 'lacks']
 
 _SHOWN = 5
 
@@ -84,6 +84,25 @@ def check_fields(item: Item, copy: Item, url: str) -> None:
 def differing(item: Item, copy: Item) -> list[str]:
     """Return the fields of an item that have other values at the destination."""
     return differences(_values(item), _values(copy))[1]
+
+
+def lacks(pairs: Pairs, item: Item, copy: Item) -> bool:
+    """Return whether a copy lacks fields, items, resources or files, or has other values.
+
+    Parameters
+    ----------
+    pairs : Pairs
+        Projects of both.
+    item, copy : Item
+        The item at the source, and its copy.
+    """
+    for one, other in pairs.of(item, copy):
+        if other is None or _problems(one, other):
+            return True
+        counts = {(note.level, note.label): note.files for note in other.resources}
+        if any(counts.get((note.level, note.label), -1) < note.files for note in one.resources):
+            return True
+    return False
 
 
 def check_same(pairs: Pairs, item: Item, copy: Item, url: str) -> None:

@@ -18,6 +18,7 @@ from ...model.copies import Item, copy_document, read_item
 from ...model.levels import level as level_row
 from ...tables.table import Row
 from .comparison import check_fields, differing
+from .marks import elements_with_marks
 from .state import CopiedId, CopyState
 
 __all__ = ['Destination']
@@ -51,6 +52,7 @@ class Destination:
         self._merge = merge
         self._overwrite = overwrite
         self._listed: dict[str, dict[str, Row]] = {}
+        self._marks: dict[str, dict[str, str]] = {}
         self._lock = threading.RLock()
         self._one_by_one: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
@@ -64,6 +66,30 @@ class Destination:
                     rows = []
                 self._listed[level] = {row['ID']: row for row in rows}
             return self._listed[level]
+
+    def copy_of(self, level: str, source: str) -> str:
+        """Return the ID of the copy that a run has made of an item; empty if it is not there.
+
+        Parameters
+        ----------
+        level : str
+            ``subjects`` or ``experiments``.
+        source : str
+            ID of the item at the source.
+        """
+        known = self._state.ids.get((level, source))
+        return known.dest if known is not None and known.dest in self.rows(level) else ''
+
+    def marks(self, level: str) -> dict[str, str]:
+        """Return ID -> mark of the subjects or sessions.
+
+        Requests: one for subjects, for sessions a listing more for each of their types; for all
+        calls.
+        """
+        if level not in self._marks:
+            marked = elements_with_marks(getattr(self.target, level)())
+            self._marks[level] = {element.id(): mark for element, mark in marked}
+        return self._marks[level]
 
     def find(self, level: str, source: str, label: str) -> str:
         """Return the ID of the copy of an item; empty if it has none.

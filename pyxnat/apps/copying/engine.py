@@ -23,7 +23,7 @@ from ...services.bulk.report import Report
 from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.bulk.workers import WorkerPool, check_jobs
 from ...services.isolation import is_fatal
-from .comparison import Pairs, check_same, extra
+from .comparison import Pairs, check_same, extra, lacks
 from .destination import Destination
 from .known_types import KnownTypes, types_below
 from .marks import elements_with_marks, mark_of
@@ -93,8 +93,8 @@ def copy_items(
         must exist.
     state : path, optional
         Folder that keeps the state, so that a run after an interruption does the rest, and a later
-        one copies only the subjects or sessions that have changed. Needs room for the files of
-        `jobs` of them. Default: a temporary folder.
+        one copies only the subjects or sessions that have changed, or whose copies lack something
+        that they had. Needs room for the files of `jobs` of them. Default: a temporary folder.
     merge : bool
         Whether a subject that the destination has already, under the same label, is the same
         person. Otherwise it is a failure, unless an earlier run with the same `state` created it.
@@ -107,7 +107,8 @@ def copy_items(
     jobs : int
         Number of subjects or sessions in parallel; of requests, if there is only one.
     dry_run : bool
-        Whether to send nothing, and to create no state; ``ok`` are the units that would be copied.
+        Whether to send nothing, and to create no state; ``ok`` are the units that would be copied
+        or compared.
     progress : bool, optional
         Whether to show a progress bar. Default: if there is a terminal.
 
@@ -131,7 +132,8 @@ def copy_items(
     Notes
     -----
     Requests: two or three listings of the source and the types of the destination; for each unit
-    those of `download` and `upload`, and one to compare the documents.
+    those of `download` and `upload`, four for the documents of both sides, and one for the mark of
+    its copy; two or three if only its copy has changed.
     """
     check_jobs(jobs)
     _check_places(source, target)
@@ -146,7 +148,7 @@ def copy_items(
         twice = _twice(parts, known)
         todo = []
         for part in parts:
-            if not again and known.is_done(part.unit) and _has_copy(part, dest, known):
+            if not again and _is_unchanged(part, dest, known):
                 report.add_skipped(part.unit.uri)
             elif part.unit.uri in twice:
                 report.add_failure(part.unit.uri, twice[part.unit.uri])
@@ -161,18 +163,18 @@ def copy_items(
             with progress_bar(len(todo), ' items', progress) as bar:
                 transports = (one.connection.transport for one in (source, target))
                 pool = WorkerPool(report, jobs, *transports)
-                copier = _Copier(dest, known, types, report, overwrite, pool)
+                copier = _Copier(dest, known, types, report, pool, overwrite, again)
                 _copy_all(copier, source, project, todo, jobs, bar)
         report.ids = {key: row.dest for key, row in known.ids.items()}
     report.finish()
     return report
 
 
-def _has_copy(part: _Part, dest: Destination, known: CopyState) -> bool:
-    """Whether the destination has the copy of a unit."""
+def _is_unchanged(part: _Part, dest: Destination, known: CopyState) -> bool:
+    """Whether neither a unit nor its copy has changed since they were compared."""
     level = part.element.level.plural
-    row = known.ids.get((level, part.element.id()))
-    return row is not None and row.dest in dest.rows(level)
+    copy = dest.copy_of(level, part.element.id()) if known.is_done(part.unit) else ''
+    return bool(copy) and dest.marks(level).get(copy) == known.mark_there(part.unit)
 
 
 def _twice(parts: list[_Part], known: CopyState) -> dict[str, errors.DuplicateError]:
@@ -323,8 +325,9 @@ class _Copier:
         state: CopyState,
         types: KnownTypes,
         report: CopyReport,
-        overwrite: bool,
         pool: WorkerPool,
+        overwrite: bool,
+        again: bool,
     ) -> None:
         self.target = dest.target
         self.pool = pool
@@ -333,6 +336,7 @@ class _Copier:
         self._types = types
         self._report = report
         self._overwrite = overwrite
+        self._again = again
 
     def copy_project(self, source: Any, part: _Part) -> bool:
         """Copy the fields and the resources of a project; create it if it is missing.
@@ -399,12 +403,13 @@ class _Copier:
         item = read_item(element.get(), element.level.plural)
         first = element.steps[0]
         project = first.name if first.level == 'projects' else item.project
+        if self._has_same_copy(part, item, project):
+            return
         self._types.check(types_below(item, project))
         if item.level == 'subjects':
             target = self._place_subject(item, project)
         elif item.project != project and (copy := self._dest.share_session(item, project)):
-            self._state.add(part.unit, self._compared(item, project, copy))
-            self._report.add_success(part.unit.uri)
+            self._add(part, self._compared(item, project, copy))
             return
         else:
             person = read_item(element.host.select.subject(item.parent).get(), 'subjects')
@@ -416,7 +421,31 @@ class _Copier:
         for document, sent in Sidecar(stage).documents():
             copy = getattr(self.target, document.level.rstrip('s'))(sent.label_in(project))
             ids += self._compared(sent, project, copy)
-        self._state.add(part.unit, ids)
+        self._add(part, ids)
+
+    def _has_same_copy(self, part: _Part, item: Item, project: str) -> bool:
+        """Whether a unit is unchanged and its copy, which has another mark, is still the same.
+
+        Two requests; none if the unit has to be copied anyway.
+        """
+        copy = self._dest.copy_of(item.level, item.id)
+        if self._again or not copy or not self._state.is_done(part.unit):
+            return False
+        element = getattr(self.target, part.element.level.singular)(copy)
+        there = read_item(element.get(), item.level)
+        pairs = Pairs(project, self.target.path_name)
+        if there.label_in(pairs.dest) != item.label_in(project) or lacks(pairs, item, there):
+            return False
+        self._state.add(part.unit._replace(there=mark_of(element)), [])
+        self._report.add_skipped(part.unit.uri)
+        return True
+
+    def _add(self, part: _Part, ids: list[CopiedId]) -> None:
+        """Record a unit as copied and compared, with the mark that its copy has now."""
+        level = part.element.level
+        copy = next(row.dest for row in ids if row.level == level.plural)
+        mark = mark_of(getattr(self.target, level.singular)(copy))
+        self._state.add(part.unit._replace(there=mark), ids)
         self._report.add_success(part.unit.uri)
 
     def _place_subject(self, item: Item, project: str) -> Any:

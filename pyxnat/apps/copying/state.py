@@ -41,6 +41,8 @@ class Unit(NamedTuple):
     """URI at the source."""
     mark: str
     """Its ``last_modified`` at the source before it was read; empty if it has none."""
+    there: str = ''
+    """That of the copy at the destination, after it was compared."""
 
 
 class CopiedId(NamedTuple):
@@ -125,8 +127,14 @@ class CopyState:
         self._claims = dict(self._read_claims())
 
     def is_done(self, unit: Unit) -> bool:
-        """Whether a unit was copied, and has the same mark since."""
-        return bool(unit.mark) and self._units.get(unit.uri) == unit
+        """Whether a unit was copied, and has the same mark at the source since."""
+        known = self._units.get(unit.uri)
+        return known is not None and bool(unit.mark) and known.mark == unit.mark
+
+    def mark_there(self, unit: Unit) -> str:
+        """Return the mark that the copy of a unit had when it was compared; empty if unknown."""
+        known = self._units.get(unit.uri)
+        return known.there if known is not None else ''
 
     def stage(self, unit: Unit) -> Path:
         """Return the folder for the files of a unit; created if missing."""
