@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlencode
 
 from lxml import etree
 
@@ -321,11 +320,12 @@ class FolderSide(Side):
                 self._archive.put_files(place, label, some, dict(notes), held)
 
     def put_resource(self, resource: Resource) -> None:
-        """Create a resource without files, unless it exists."""
-        uri = uris.join(resource.place, uris.quote(resource.label))
-        query = f'?{urlencode(resource.notes)}' if resource.notes else ''
-        with suppress(errors.DuplicateError):
-            self.interface.connection.request(f'{uri}{query}', 'PUT')
+        """Create a resource without files, unless it exists, also as an input of an assessor.
+
+        XNAT's own request creates an output, whatever its path.
+        """
+        with self.interface.cache.stamp.changing():
+            self._archive.put_files(resource.place, resource.label, [], resource.notes, {})
 
     def delete_files(self, place: str, label: str, files: Iterable[FileRow]) -> None:
         """Delete files of a resource, and no others; nothing if they do not exist.

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from ..db.rows import resources_of
 from ..db.store import fields_of, file, now, resource, touch
+from ..errors import Conflict
 from ..storage.file_area import Staged
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     'find_files',
     'labelled_resources',
     'mark_counted',
+    'put_on_side',
     'write_file_rows',
 ]
 
@@ -175,6 +177,33 @@ def changes_statistics(
         for some in (replaced[at : at + FEW] for at in range(0, len(replaced), FEW))
     ]
     return sum(sizes) != sum(one.size for one, _ in fresh.values())
+
+
+def put_on_side(connection: Connection, row: Any, side: str) -> Any:
+    """Put a resource without files on a side of its item; return its row.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    row : Any
+        Row of the resource.
+    side : str
+        ``in``, ``out`` or empty.
+
+    Raises
+    ------
+    Conflict
+        It has files, and is on the other side.
+    """
+    if (row.side or (side and 'out')) == side:
+        return row
+    if connection.execute(_STATISTICS, {'key': row.pk}).one()[0]:
+        raise Conflict(
+            f'There are files in a resource {row.label} on the side {row.side or "out"}.'
+        )
+    changed = resource.update().where(resource.c.pk == row.pk).values(side=side)
+    return connection.execute(changed.returning(resource)).one()
 
 
 def write_file_rows(

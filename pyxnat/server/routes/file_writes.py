@@ -39,6 +39,7 @@ from ..items.resources import (
     find_files,
     labelled_resources,
     mark_counted,
+    put_on_side,
     write_file_rows,
 )
 from ..items.unpacking import unpack
@@ -191,7 +192,7 @@ def put_files(call: Call, path: ItemPath) -> Response:
             staged.append(
                 one
             )  # one by one, so that after a failure the earlier ones are discarded, too
-        if not staged:
+        if not staged and own is None:
             raise BadRequest('The request holds no file.')
         duplicates = store_files(call, steps, step, staged)
         if call.has('reference') and call.flag('delete') and not duplicates:
@@ -406,6 +407,8 @@ def store_files(
         need_on(connection, call.caller, place.row, 'edit')
         _check_unlocked(place)
         row = _resource_for(call, connection, place.row, step)
+        if own is not None:  # XNAT finds it by its label, on any side
+            row = put_on_side(connection, row, side_of(place.row, step.level.plural))
         folder = area.resource_folder(connection, row, place.row)
         fresh: dict[str, tuple[Staged, int | None]] = {}
         there = find_files(connection, row.pk, [path for path, _ in staged])

@@ -172,3 +172,41 @@ def test_lazy_files_are_fetched_by_a_later_pull(
     mirror.local.select(f'/projects/{filled}/{LEVELS[1]}').put(b'mine', overwrite=True)
     assert mirror.push().failed == []
     assert content(mirror.local, filled) == content(xnat, filled)
+
+
+PARTS = [('assessor', 'xnat:qcAssessmentData'), ('reconstruction', 'xnat:reconstructedImageData')]
+
+
+@pytest.mark.parametrize('empty', ['before the pull', 'after it', 'with the wrong side', ''])
+@pytest.mark.parametrize('name, datatype', PARTS)
+def test_inputs_stay_inputs(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, name: str, datatype: str, empty: str
+) -> None:
+    def of(interface: pyxnat.Interface) -> Any:
+        session = interface.select.project(P).subject('S').experiment('E')
+        return getattr(session, name)(f'INPUTS_{P}')
+
+    of(xnat).create(**{f'{name}s': datatype})
+    pulled(mirror, f'/projects/{P}')
+    for label, side in (('IN', of(xnat).in_resource), ('OUT', of(xnat).out_resource)):
+        side(label).file('a.txt').put(b'1')
+        if empty == 'before the pull':
+            side(label).file('a.txt').delete()
+        pulled(mirror)
+        if empty == 'after it':
+            side(label).file('a.txt').delete()
+        if empty == 'with the wrong side':
+            getattr(of(mirror.local), f'{label.lower()}_resource')(label).delete()
+            side(label).file('a.txt').delete()
+            wrong = {'IN': of(mirror.local).out_resource, 'OUT': of(mirror.local).in_resource}
+            wrong[label](label).file('a.txt').put(b'1')
+            wrong[label](label).file('a.txt').delete()
+        pulled(mirror)
+        side(label).file('b.txt').put(b'2')
+        pulled(mirror)
+        assert content(mirror.local, P) == content(xnat, P) and mirror.status() == ([], [], [])
+    of(mirror.local).in_resource('IN').file('b.txt').put(b'from here', overwrite=True)
+    mirror.push(delete=True).check()
+    assert of(xnat).in_resource('IN').file('b.txt').size() == '9'
+    assert not of(xnat).out_resource('IN').exists()
+    assert mirror.status() == ([], [], [])
