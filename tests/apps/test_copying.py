@@ -404,6 +404,11 @@ def test_a_project_that_exists_keeps_its_access_and_a_note_names_a_wider_one(
 ) -> None:
     study.set_accessibility(access)
     target.create().set_accessibility(there)
+    if there == 'public' and access != 'public':
+        with pytest.raises(errors.DataError, match=f'is public, and .* is {access}'):
+            copy_items(study, target)
+        assert target.subjects().get() == target.resources().get() == []
+        return
     report = copy_items(study, target).check()
     assert target.accessibility() == there
     is_wider = ('private', 'protected', 'public').index(there) > (

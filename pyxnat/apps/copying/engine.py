@@ -125,7 +125,8 @@ def copy_items(
     NotFoundError
         The target project does not exist, and `source` is no project.
     DataError
-        The folder `state` belongs to another copy.
+        The folder `state` belongs to another copy, or the target project is public, and the project
+        to copy is not.
     BusyError
         Another run has the folder `state`.
 
@@ -355,7 +356,20 @@ class _Copier:
         """
         if self._state.is_done(part.unit) and self.target.exists():
             return True
+        self._check_access(source)
         return self._isolated(part, lambda: self._copy_project(source, part))
+
+    def _check_access(self, source: Any) -> None:
+        """Refuse to publish a project that is not public at the source."""
+        if not self.target.exists() or self.target.accessibility() != 'public':
+            return
+        access = source.accessibility()
+        if access != 'public':
+            raise errors.DataError(
+                f'{self.target.path_name} is public, and {source.path_name} is {access}',
+                uri=self.target.url,
+                remedy="Use set_accessibility('private') there, and publish the copy afterwards.",
+            )
 
     def _copy_project(self, source: Any, part: _Part) -> None:
         stage = self._download(part, 1)
