@@ -11,8 +11,9 @@ from ..query.criteria import Field
 from ..services.draw import Draw, drawing_libraries
 from ..services.inspector import *  # noqa: F403 - the names of the new module
 from ..services.inspector import SchemaInspector
+from .jsonutil import get_column
 
-__all__ = ['GraphData', 'PaintGraph', 'SchemasInspector']
+__all__ = ['GraphData', 'PaintGraph', 'SchemasInspector', 'get_column']
 
 PaintGraph = Draw
 SchemasInspector = SchemaInspector

@@ -36,8 +36,7 @@ def read_definitions(document: bytes) -> dict[str, dict[str, dict[str, str]]]:
                 for field in group.iter(_tag('field'))
                 if field.get('type') == 'custom'
             }
-            if fields:
-                found.setdefault(protocol.get('name', ''), {})[group.get('ID', '')] = fields
+            found.setdefault(protocol.get('name', ''), {})[group.get('ID', '')] = fields
     return found
 
 

@@ -228,7 +228,9 @@ def test_definitions_of_custom_variables(xnat, project, tmp_path):
         assert 'web page' in refused.value.remedy
     protocol = (
         '<xnat:studyProtocol xsi:type="xnat:datatypeProtocol" ID="X_subjectData" name="Subjects" '
-        'data-type="xnat:subjectData"/></xnat:Project>'
+        'data-type="xnat:subjectData"><xnat:definitions><xnat:definition ID="default" '
+        'data-type="xnat:subjectData" description="" project-specific="0"/></xnat:definitions>'
+        '</xnat:studyProtocol></xnat:Project>'
     )
     (tmp_path / 'project.xml').write_text(
         project.get().decode().replace('</xnat:Project>', protocol)
@@ -237,7 +239,10 @@ def test_definitions_of_custom_variables(xnat, project, tmp_path):
     project.add_custom_variables({'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer'}}})
     project.add_custom_variables({'Subjects': {'habits': {'tea': 'string'}}})
     assert project.get_custom_variables() == {
-        'Subjects': {'habits': {'smoker': 'boolean', 'cups': 'integer', 'tea': 'string'}}
+        'Subjects': {
+            'default': {},
+            'habits': {'smoker': 'boolean', 'cups': 'integer', 'tea': 'string'},
+        }
     }
     xnat.cache.expiration = 0
     with xnat.trace() as trace:

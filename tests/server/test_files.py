@@ -123,6 +123,12 @@ def test_hostile_archives(admin: Client, folder: Path, body: bytes) -> None:
     assert sorted(path for path in folder.rglob('*') if path.is_file()) == before
 
 
+@pytest.mark.parametrize('link', ['link', 'd/u.nii.gz'])
+def test_a_refused_link_of_a_tar_is_named(admin: Client, link: str) -> None:
+    uri = f'{S}/resources/HOSTILE/files/h.tar.gz?inbody=true&extract=true'
+    assert f'{link}&#x27; is a link to ' in admin.put(uri, tarred({'ok': b'x'}, link=link)).text
+
+
 def test_zip_bomb(admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('pyxnat.server.items.unpacking.FREE_BYTES', 10_000)
     target = io.BytesIO()

@@ -114,5 +114,7 @@ def _tar_members(staged: Staged, most: int) -> Iterator[tuple[str, IO[bytes]]]:
                 continue
             member = source.extractfile(info) if info.isreg() else None
             if member is None:
-                raise BadRequest(f'{info.name!r} is neither a file nor a folder.')
+                is_link = info.issym() or info.islnk()
+                kind = f'a link to {info.linkname!r}' if is_link else 'neither a file nor a folder'
+                raise BadRequest(f'{info.name!r} is {kind}. Send files.')
             yield info.name, member
