@@ -313,7 +313,9 @@ def _files(
         return selected.each[unit.id]
     is_project = unit.id == unit.project
     is_chosen = selected.is_whole if is_project else chosen is None or unit.id in chosen
-    if before is None or (is_chosen and not selected.is_stored):
+    if before is None or not before.files:  # new, or in conflict from the beginning
+        return selected.files
+    if is_chosen and not selected.is_stored:
         return selected.files
     return Files.of(before.files)
 

@@ -137,6 +137,7 @@ def test_a_subject_that_both_sides_created_is_compared_whatever_is_selected(
     pulled(mirror)
     assert mirror.local.select.project(P).subject('B').id() == there.subject('B').id()
     assert mirror.local.select.project(P).subject('C').attrs.get('gender') == 'male'
+    assert with_files(mirror, P) == ['A', 'B', 'C', P]
     assert mirror.status() == ([], [], [])
 
 
