@@ -119,6 +119,12 @@ class ResourceElement(Element):
         if level(self.steps[-2].level).has_sides:
             self.host.sides.check(self, fresh)
 
+    def _uri_to_delete(self) -> str:
+        """Return its URI, unless the resource of that label is on the other side."""
+        if level(self.steps[-2].level).has_sides:
+            self.host.sides.check(self)
+        return super()._uri_to_delete()
+
     def create_with_parents(
         self,
         types: dict[str, str],

@@ -58,7 +58,7 @@ class Sides:
         Parameters
         ----------
         resource : Resource
-            The resource to write to, of an assessor or reconstruction.
+            The resource to write to or delete, of an assessor or reconstruction.
         fresh : bool
             List the other side in any case.
 
@@ -83,8 +83,8 @@ class Sides:
             labels = self._fetch(holder, other)
         if resource.path_name in labels.names:
             raise errors.DuplicateError(
-                f'the label {resource.path_name!r} is used in {other}/resources: XNAT would write '
-                'into that resource',
+                f'the label {resource.path_name!r} is used in {other}/resources: XNAT may change '
+                'that resource',
                 uri=resource.url,
                 method='PUT',
                 remedy=f'Choose another label: {holder.level.singular} {holder.path_name} can have '

@@ -43,6 +43,7 @@ WRITES: dict[str, Callable[[Any, Path], Any]] = {
     'folder': lambda one, at: one.put_dir(at / 'd', overwrite=True),
     'zip': lambda one, at: one.put_zip(at / 'd.zip', overwrite=True),
     'create': lambda one, at: one.create(),
+    'delete': lambda one, at: one.delete(),
 }
 
 
