@@ -122,6 +122,14 @@ class Item(NamedTuple):
         }
 
     @property
+    def type(self) -> str:
+        """Data type of an item that is nested in another one; the root has it as name.
+
+        XNAT writes none where the level has only one.
+        """
+        return self.node.get(_XSI_TYPE, '') or level_row(self.level).datatype
+
+    @property
     def custom_fields(self) -> str:
         """Values of custom forms, as JSON; empty if there are none."""
         return next((_text(node) for node in _children(self.node, 'custom_fields')), '')

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from .parts import TYPE
+
 __all__ = [
     'CREATED_TWICE',
     'GONE_HERE',
@@ -18,6 +20,7 @@ __all__ = [
     'Values',
     'decide',
     'is_alike',
+    'is_retyped',
     'merged',
 ]
 
@@ -27,16 +30,20 @@ _BOTH = 'changed on both sides'
 CREATED_TWICE = 'created on both sides'
 LABEL_TAKEN = 'its label is that of another item there'
 _GONE_THERE = 'deleted there, changed here'
+_RETYPED = 'created again there with another type, changed here'
 GONE_HERE = 'deleted here, changed there'
 SHARE_NEEDED = 'its share ended or was renamed here, and sessions need it there'
+
+
+_CHANGED_HERE = ('keep', 'merge', 'conflict')
 
 
 class Decision(NamedTuple):
     """Decision of a pull about one part.
 
-    ``same``: nothing, both sides are equal. ``take``: ours becomes theirs. ``keep``: only ours was
-    changed. ``merge``: both were changed, in different fields. ``conflict``: neither is touched.
-    ``hold``: as the item above, which is a conflict.
+    ``same``: nothing, both sides are equal. ``take``: ours becomes theirs; one of another type is
+    deleted and created. ``keep``: only ours was changed. ``merge``: both were changed, in different
+    fields. ``conflict``: neither is touched. ``hold``: as the item above, which is a conflict.
     """
 
     key: str
@@ -71,9 +78,12 @@ def decide(
     parents = above or {}
     for key in reversed(keys):
         upper = found.get(parents.get(key, ''))
-        is_lost = upper is not None and upper.action == 'take' and upper.key not in theirs
-        if upper is not None and is_lost and found[key].action in ('keep', 'conflict'):
-            found[upper.key] = Decision(upper.key, 'conflict', f'{_GONE_THERE}: {key}')
+        if upper is None or upper.action != 'take':
+            continue
+        is_other = is_retyped(ours.get(upper.key), theirs.get(upper.key))
+        if (is_other or upper.key not in theirs) and found[key].action in _CHANGED_HERE:
+            reason = _RETYPED if is_other else _GONE_THERE
+            found[upper.key] = Decision(upper.key, 'conflict', f'{reason}: {key}')
     for key in keys:
         upper = found.get(parents.get(key, ''))
         if upper is None or key not in theirs or found[key].action != 'take':
@@ -82,9 +92,10 @@ def decide(
             found[key] = Decision(key, 'conflict', GONE_HERE)
     for key in keys:
         upper = found.get(parents.get(key, ''))
-        if upper is None or key not in ours or key in theirs or upper.key in theirs:
+        if upper is None or found[key].action != 'take' or upper.action not in ('conflict', 'hold'):
             continue
-        if found[key].action == 'take' and upper.action in ('conflict', 'hold'):
+        is_gone = key in ours and key not in theirs and upper.key not in theirs
+        if is_gone or is_retyped(ours.get(upper.key), theirs.get(upper.key)):
             found[key] = Decision(key, 'hold')
     return list(found.values())
 
@@ -103,12 +114,25 @@ def _decide(base: Values | None, ours: Values | None, theirs: Values | None) -> 
     if base is None:
         return 'conflict', CREATED_TWICE
     if merged(base, ours, theirs) is None:
-        return 'conflict', _BOTH
+        return 'conflict', _RETYPED if is_retyped(base, theirs) else _BOTH
     return 'merge', ''
+
+
+def is_retyped(ours: Values | None, theirs: Values | None) -> bool:
+    """Return whether both sides have an item, with different data types.
+
+    Parameters
+    ----------
+    ours, theirs : mapping or None
+        Its values.
+    """
+    return bool(ours and theirs and ours.get(TYPE) != theirs.get(TYPE))
 
 
 def merged(base: Values, ours: Values, theirs: Values) -> dict[str, str] | None:
     """Return the fields with the changes of both sides; None if they contradict each other.
+
+    So they do if their types differ.
 
     Parameters
     ----------
@@ -122,6 +146,8 @@ def merged(base: Values, ours: Values, theirs: Values) -> dict[str, str] | None:
     >>> merged({'a': '1'}, {'a': '2'}, {'a': '3'}) is None
     True
     """
+    if is_retyped(ours, theirs):
+        return None
     found: dict[str, str] = {}
     for path in dict.fromkeys([*theirs, *ours]):
         before, here, there = base.get(path), ours.get(path), theirs.get(path)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ... import errors
 from ...files.disk import digest_of
 from .decisions import GONE_HERE, Decision, Values, decide
-from .file_rows import FileRow, Files, version_path
+from .file_rows import FileRow, Files, has_file, version_path
 from .folder_side import FolderSide
 from .sides import Side
 from .state import Conflict, Unit
@@ -119,6 +119,7 @@ class FilePull:
         listed: Mapping[str, FileRow],
         present: frozenset[str],
         kept: Container[str],
+        superseded: frozenset[str],
         has_left: Callable[[str], bool],
     ) -> FilesPulled:
         """Pull the files of a unit.
@@ -135,6 +136,8 @@ class FilePull:
             Keys of the items that the folder has.
         kept : container of str
             Those of them whose files stay as they are.
+        superseded : frozenset of str
+            So do theirs: the server's files of these are deleted by the next push.
         has_left : callable
             Whether another unit compares the file with a key.
         """
@@ -142,12 +145,19 @@ class FilePull:
         held = self._folder.files(unit, Files.of('all')) if present else {}
         others = {key for key, file in {**held, **listed}.items() if not self._files.has(file.row)}
         others |= {key for key in {**held, **listed, **base} if has_left(key)}
-        others |= {key for key, file in held.items() if file.holder in kept}
+        both = {**held, **listed}
+        others |= {key for key, file in both.items() if file.holder in kept}
+        others |= {key for key in {**both, **base} if _is_of(superseded, key)}
         ours = {key: file for key, file in held.items() if key not in others}
         theirs = {key: file for key, file in listed.items() if key not in others}
         here = {key: file.values(by) for key, file in ours.items()}
         there = {key: file.values(by) for key, file in theirs.items()}
-        kept = {key: values for key, values in base.items() if key in others}
+        kept = {
+            key: values
+            for key, values in base.items()
+            if key in others and not _is_of(superseded, key)
+        }
+        kept |= {key: file.values(by) for key, file in listed.items() if _is_of(superseded, key)}
         compared = {key: values for key, values in base.items() if key not in others}
         decisions = [
             Decision(one.key, 'conflict', GONE_HERE) if _is_lost(one, theirs, present) else one
@@ -223,6 +233,11 @@ class FilePull:
             else:
                 places[key].parent.mkdir(exist_ok=True)
                 os.replace(path, places[key])
+
+
+def _is_of(items: Iterable[str], key: str) -> bool:
+    """Whether a file belongs to one of some items."""
+    return any(has_file(item, key) for item in items)
 
 
 def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[str]) -> bool:

@@ -16,7 +16,7 @@ from ...query.paths import uri_of
 from ...tables.table import Row
 from .parts import uri_below_session
 
-__all__ = ['FileRow', 'Files', 'file_row', 'version_path']
+__all__ = ['FileRow', 'Files', 'file_row', 'has_file', 'version_path']
 
 _FUNCTION = 'function '
 _WORDS = frozenset({'all', 'lazy', 'none'})
@@ -145,6 +145,19 @@ class FileRow(NamedTuple):
 
 def _file_name(key: str) -> str:
     return safe_name(key.replace('/', '+'))
+
+
+def has_file(item: str, key: str) -> bool:
+    """Return whether a file belongs to an item, or to one below it.
+
+    Parameters
+    ----------
+    item : str
+        Key of the item.
+    key : str
+        Key of the file.
+    """
+    return f'/{uris.quote_path(item)}/' in key
 
 
 def version_path(folder: Path, key: str) -> Path:

@@ -21,6 +21,7 @@ __all__ = [
     'PARENT',
     'PROJECT',
     'SHARE',
+    'TYPE',
     'Part',
     'Resource',
     'known_base',
@@ -40,9 +41,9 @@ __all__ = [
     'without_temporary_labels',
 ]
 
-LABEL, PARENT, PROJECT = '@label', '@parent', '@project'
-"""Names of values of a part: label, key of the item above, and project of a session or assessor,
-which may be another one than that of its subject."""
+LABEL, PARENT, PROJECT, TYPE = '@label', '@parent', '@project', '@type'
+"""Names of values of a part: label, key of the item above, project of a session or assessor, which
+may be another one than that of its subject, and data type of all below a subject."""
 FORM, SHARE = '@form ', '@share '
 """Begins of names of values: fields of custom forms, whose values are JSON, and shares, with the ID
 of a project: the label there."""
@@ -70,7 +71,7 @@ class Part(NamedTuple):
     """URI below the project, by IDs: a label may be that of another item on the other side, and
     XNAT finds none by a label of other characters than those of new ones."""
     values: dict[str, str]
-    """Path of each field to its text, with `LABEL`, `PARENT` and `PROJECT`."""
+    """Path of each field to its text, with `LABEL`, `PARENT`, `PROJECT` and `TYPE`."""
     item: Item
     elsewhere: frozenset[str] = frozenset()
     """Projects whose shares of it are not among the values, or whose items below are left out."""
@@ -384,6 +385,8 @@ def _parts(item: Item, above: Part | None, project: str, steps: tuple[str, ...])
     values = {path: text for path, text in values_of_item(item).items() if text}
     if item.level != 'projects':
         values |= {LABEL: name, PARENT: above.key if above is not None else f'projects/{project}'}
+    if item.level not in ('projects', 'subjects'):
+        values[TYPE] = item.type
     if row.has_label and item.level != 'subjects':
         project = item.project or project
         values[PROJECT] = project

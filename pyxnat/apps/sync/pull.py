@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 from ... import errors
 from ...model.levels import level
-from .decisions import LABEL_TAKEN, SHARE_NEEDED, Decision, Values, decide, merged
+from .decisions import LABEL_TAKEN, SHARE_NEEDED, Decision, Values, decide, is_retyped, merged
 from .file_pull import Download, FilePull
-from .file_rows import FileRow, Files
+from .file_rows import FileRow, Files, has_file
 from .folder_side import FolderSide
 from .missing import Missing
-from .moves import Moves, adopted
+from .moves import Moves, adopted, is_below
 from .parts import (
     LABEL,
     PROJECT,
@@ -124,7 +124,11 @@ class UnitPull:
         self._before: dict[str, Part] = {}
         """Items of the folder before the pull."""
         self._kept: set[str] = set()
-        """Items that the server deleted, and the folder keeps for a conflict."""
+        """Items that the server deleted or created again, and the folder keeps for a conflict."""
+        self._superseded: frozenset[str] = frozenset()
+        """Items of the server that the next push deletes, as the folder has another type."""
+        self._replaced: list[str] = []
+        """Items of another type that were deleted in the folder: their files are new."""
 
     @property
     def hidden(self) -> list[str]:
@@ -164,7 +168,14 @@ class UnitPull:
         if not self._files.is_none:
             present = self._present(fetched, ours, items) if changed else frozenset(ours)
             pull = FilePull(self._folder, self._mirror, self._files, download)
-            base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+            base = {
+                key: values
+                for key, values in {
+                    **self._moves.files(unit),
+                    **self._state.base(unit.key, 'file'),
+                }.items()
+                if not any(has_file(item, key) for item in self._replaced)
+            }
             held = {key for key, file in fetched.files.items() if file.holder in self._held}
             pulled = pull.run(
                 unit,
@@ -172,6 +183,7 @@ class UnitPull:
                 fetched.files,
                 present,
                 self._kept,
+                self._superseded,
                 lambda key: key in held or self._moves.has_left(key),
             )
             bases['file'] = pulled.base
@@ -253,27 +265,29 @@ class UnitPull:
         project, changed_files = fetched.unit.project, dict[str, str]()
         decisions = _decide(base, ours, theirs, project)
         marks: dict[str, str] = {}
-        if any(_is_gone(one, ours, theirs) for one in decisions):
-            marks = self._folder.marks(ours.keys() - theirs.keys())
+        if any(one.action == 'take' and _is_unlike(one.key, ours, theirs) for one in decisions):
+            marks = self._folder.marks(key for key in ours if _is_unlike(key, ours, theirs))
             changed_files = self._changed_files(fetched.unit, ours)
             decisions = _decide(base, ours, theirs, project, changed_files)
         self._kept = {
             one.key
             for one in decisions
-            if one.action in ('conflict', 'hold') and one.key in ours and one.key not in theirs
+            if one.action in ('conflict', 'hold') and _is_unlike(one.key, ours, theirs)
         }
         if self._kept:
             theirs = with_needed_shares(theirs, base, [ours[key] for key in self._kept])
             decisions = _decide(base, ours, theirs, project, changed_files)
+        self._superseded = frozenset(
+            one.key
+            for one in decisions
+            if one.action == 'keep' and _is_retyped(one.key, ours, theirs)
+        )
         decisions = [self._with_label(one, ours, theirs) for one in decisions]
         self._add_conflicts(fetched.unit, decisions, base, ours, theirs)
-        gone = [one.key for one in decisions if _is_gone(one, ours, theirs)]
-        changed = False
-        for key in gone:  # first: another item may have its label now
-            if ours[key].parent not in gone:
-                changed = True
-                if self._isolated(key, self._folder.delete_compared, key, marks[key]):
-                    self.deleted += [key] if level(ours[key].level).has_label else []
+        changed = self._delete_gone(decisions, marks, base, ours, theirs)
+        if self._replaced:
+            decisions = _decide(base, ours, theirs, project, changed_files)
+            decisions = [self._with_label(one, ours, theirs) for one in decisions]
         done = self._create_all(fetched.unit, decisions, ours, theirs)
         changed = changed or bool(done)
         taken = {one.key for one in decisions if one.action == 'take' and one.key not in ours}
@@ -322,6 +336,41 @@ class UnitPull:
             return self._remote.has(key) or self._missing.is_listed(key, project)
         except errors.PermissionDenied:
             return True
+
+    def _delete_gone(
+        self,
+        decisions: list[Decision],
+        marks: Mapping[str, str],
+        base: dict[str, Values],
+        ours: dict[str, Part],
+        theirs: Mapping[str, Part],
+    ) -> bool:
+        """Delete what the server deleted, or created again with another type; return if any.
+
+        First of all: another item may have its label now.
+        """
+        gone = [one.key for one in decisions if _is_gone(one, ours, theirs)]
+        tops = [key for key in gone if ours[key].parent not in gone]
+        for key in tops:
+            if self._isolated(key, self._folder.delete_compared, key, marks[key]):
+                self.deleted += [key] if level(ours[key].level).has_label else []
+        taken = [one.key for one in decisions if one.action == 'take']
+        for key in taken:
+            if _is_retyped(key, ours, theirs):
+                self._isolated(key, self._replace, key, marks[key], base, ours)
+        return bool(tops or self._replaced)
+
+    def _replace(
+        self, key: str, mark: str, base: dict[str, Values], ours: dict[str, Part]
+    ) -> None:
+        """Delete an item of the folder, which the server has created again with another type."""
+        self._folder.delete_compared(key, mark)
+        self._replaced.append(key)
+        parents = {name: part.parent for name, part in ours.items()}
+        for name in parents:
+            if is_below(name, key, parents):
+                del ours[name]
+                base.pop(name, None)
 
     def _with_label(
         self, one: Decision, ours: Mapping[str, Part], theirs: Mapping[str, Part]
@@ -470,6 +519,16 @@ class UnitPull:
 def _is_gone(one: Decision, ours: Mapping[str, Part], theirs: Mapping[str, Part]) -> bool:
     """Whether the folder deletes an item that the server deleted."""
     return one.action == 'take' and one.key in ours and one.key not in theirs
+
+
+def _is_retyped(key: str, ours: Mapping[str, Part], theirs: Mapping[str, Part]) -> bool:
+    """Whether both sides have an item, with different types."""
+    return key in ours and key in theirs and is_retyped(ours[key].values, theirs[key].values)
+
+
+def _is_unlike(key: str, ours: Mapping[str, Part], theirs: Mapping[str, Part]) -> bool:
+    """Whether the server has deleted an item of the folder, or created it again."""
+    return key in ours and (key not in theirs or _is_retyped(key, ours, theirs))
 
 
 def _decide(

@@ -18,9 +18,10 @@ from .decisions import (
     Values,
     decide,
     is_alike,
+    is_retyped,
     merged,
 )
-from .file_rows import FileRow, Files
+from .file_rows import FileRow, Files, has_file
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
 from .parts import (
@@ -130,6 +131,8 @@ def item_steps(
 ) -> list[Step]:
     """Return the steps for the items of a unit: outer ones first, deletions at the end.
 
+    An item whose type the folder changed is deleted first, and created again with all below it.
+
     Parameters
     ----------
     unit : str
@@ -143,14 +146,19 @@ def item_steps(
     """
     actions = {one.key: one.action for one in decisions}
     sent = [key for key in ours if actions.get(key) in ('keep', 'merge')]
-    new = [Step(unit, 'create', key) for key in sent if key not in theirs]
-    labels = {key: (theirs[key].label, ours[key].label) for key in sent if key in theirs}
+    both = [key for key in sent if key in theirs]
+    retyped = [key for key in both if is_retyped(ours[key].values, theirs[key].values)]
+    parents = {key: part.parent for key, part in ours.items()}
+    again = {key for key in ours if any(is_below(key, upper, parents) for upper in retyped)}
+    new = [Step(unit, 'create', key) for key in ours if key in again or key in {*sent} - {*both}]
+    labels = {key: (theirs[key].label, ours[key].label) for key in both if key not in again}
     changes = [
         Step(unit, 'change', key, _changed(base[key], ours[key].values))
         for key in labels_first(labels)
     ]
     tops = [step for step in new if step.key == unit]  # a session may move there
     first, last = _deletions(unit, actions, ours, theirs)
+    first += [Step(unit, 'delete', key) for key in retyped]
     return [*first, *tops, *changes, *(one for one in new if one not in tops), *last]
 
 
@@ -241,6 +249,8 @@ class UnitPush:
         self.races: list[Conflict] = []
         self._present: dict[str, Values] = {}
         """Items of the server, also those that were sent."""
+        self._unlike: list[str] = []
+        """Items that the server has with another type: their files are not compared."""
         self._moves = Moves(folder, remote, state, lambda unit: True)
         self._projects = remote.projects or frozenset()
 
@@ -292,6 +302,19 @@ class UnitPush:
             for step in steps
             if step.action != 'delete'
             or (self._delete and not any(is_below(one, step.key, parents) for one in kept))
+        ]
+        deleted = [step.key for step in steps if step.action == 'delete']
+        self._unlike = [
+            name
+            for name, part in ours.items()
+            if is_retyped(part.values, self._present.get(name)) and name not in deleted
+        ]
+        steps = [
+            step
+            for step in steps
+            if step.action != 'create'
+            or step.key not in theirs
+            or any(is_below(step.key, upper, parents) for upper in deleted)
         ]
         return Compared(key, steps, ours, theirs, base, parents)
 
@@ -357,6 +380,9 @@ class UnitPush:
             project = compared.theirs[step.key].project
             self._remote.delete(uri_of_key(step.key, compared.parents, project))
             self._state.rebase(unit, 'item', step.key, None)
+            for key in self._state.base(unit, 'file'):
+                if has_file(step.key, key):
+                    self._state.rebase(unit, 'file', key, None)
             return
         part = compared.ours[step.key]
         if step.action == 'create' and part.parent in dict(self.failed):
@@ -491,6 +517,8 @@ class UnitPush:
         steps = []
         for one in decide(base, mine, others):
             if self._moves.has_left(one.key):
+                continue
+            if any(has_file(item, one.key) for item in self._unlike):
                 continue
             if one.action == 'keep' and one.key in ours:
                 steps.append(Step(unit.key, 'send', one.key))

@@ -17,6 +17,7 @@ from .parts import (
     PARENT,
     PROJECT,
     SHARE,
+    TYPE,
     Part,
     parts_of,
     temporary_label,
@@ -72,7 +73,7 @@ class RemoteSide(Side):
         """Return the item that has the label of a new one in its project, which may share it.
 
         A PUT would change that item, or move it. One request; a listing more for a label by which
-        XNAT finds none.
+        XNAT finds none, and one for the type of a session or assessor.
 
         Parameters
         ----------
@@ -97,6 +98,8 @@ class RemoteSide(Side):
         found = parts_of(document, part.level, item.project)[f'{part.level}/{item.id}']
         if top == 'experiments':
             found.values[PARENT] = f'{level(part.level).parents[0]}/{item.parent}'
+            element = class_of(level(part.level).singular)(found.id_uri, self.interface)
+            found.values[TYPE] = element.datatype()
         return found
 
     def change(self, part: Part, place: Part, before: Mapping[str, str], owner: str) -> None:

@@ -12,8 +12,8 @@ from ...interface import Interface
 from ...model import uris
 from ...model.levels import level
 from ...resources.base import class_of
-from .decisions import LABEL_TAKEN, SHARE_NEEDED
-from .file_rows import FileRow, Files, version_path
+from .decisions import LABEL_TAKEN, SHARE_NEEDED, is_retyped
+from .file_rows import FileRow, Files, has_file, version_path
 from .folder_side import FolderSide
 from .moves import is_below
 from .parts import LABEL, PARENT, PROJECT, SHARE, Part, with_own_labels
@@ -91,6 +91,9 @@ class Resolver:
         if conflict.reason == SHARE_NEEDED:
             self._resolve_share(conflict, take)
             return
+        if take != 'local' and is_retyped(conflict.ours, conflict.theirs):
+            self._give_way(conflict, take)
+            return
         is_deleted = not (conflict.ours and conflict.theirs)
         if take == 'both' and is_deleted:
             take = 'remote' if conflict.theirs else 'local'
@@ -153,7 +156,7 @@ class Resolver:
             if is_below(key, conflict.key, parents):
                 self._state.rebase(conflict.unit, 'item', key, None)
         for key in self._state.base(conflict.unit, 'file'):
-            if _has_file(conflict, key):
+            if has_file(conflict.key, key):
                 self._state.rebase(conflict.unit, 'file', key, None)
 
     def _resolve_gone(self, conflict: Conflict, take: Take) -> None:
@@ -179,7 +182,7 @@ class Resolver:
                 self._state.rebase(conflict.unit, 'item', key, ours[key])
         self._state.rebase(conflict.unit, 'item', conflict.key, conflict.ours)
         for key, file in self._side.files(unit, Files.of('all'), ours).items():
-            if _has_file(conflict, key):
+            if has_file(conflict.key, key):
                 self._state.rebase(conflict.unit, 'file', key, file.values(by))
                 version_path(self._folder, key).unlink(missing_ok=True)
 
@@ -251,6 +254,35 @@ class Resolver:
         for name in conflict.theirs:
             self._state.rebase_field(conflict.key, name, conflict.ours.get(name))
         self._state.end_conflicts(conflict.key, SHARE_NEEDED)
+
+    # -- data types
+
+    def _give_way(self, conflict: Conflict, take: Take) -> None:
+        """End the conflict of an item that the server has with another type.
+
+        That of the folder is deleted, or gets another label; the next pull creates the other.
+
+        Raises
+        ------
+        DataError
+            It was changed since; or both are kept, and it has no other label.
+        """
+        part = self._twin(conflict)
+        if take == 'remote':
+            part = part or self._side.parts(self._unit(conflict)).get(conflict.key)
+        elif part is None:
+            raise errors.DataError(
+                f'{conflict.key} has another type at the server, and its ID cannot be changed',
+                remedy="Copy what you need of it to another item, then take 'remote'.",
+            )
+        if part is None or part.values != conflict.ours:
+            raise _changed_since(conflict)
+        if take == 'both':
+            self._side.rename(part, self._free_label(part))
+        else:
+            self._side.delete(part.id_uri)
+            self._forget_below(conflict, self._state.base(conflict.unit, 'item'))
+        self._state.rebase(conflict.unit, conflict.kind, conflict.key, None)
 
     # -- both versions
 
@@ -328,11 +360,6 @@ class Resolver:
         twin = self._twin(conflict)
         if twin is not None:
             self._side.change_id(twin.id, conflict.key.rpartition('/')[2])
-
-
-def _has_file(conflict: Conflict, key: str) -> bool:
-    """Whether a file belongs to an item in conflict, or to one below it."""
-    return f'/{uris.quote_path(conflict.key)}/' in key
 
 
 def _changed_since(conflict: Conflict) -> errors.DataError:
