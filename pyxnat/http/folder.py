@@ -376,6 +376,36 @@ class Folder:
         with self._opened() as archive:
             archive.set_shares(where, accession, labels)
 
+    def set_notes(
+        self,
+        uri: str,
+        label: str,
+        notes: Mapping[str, str] | None,
+        files: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Give a resource and files of it their format, content and tags; no others stay.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the item's resources, by IDs.
+        label : str
+            Label of the resource.
+        notes : mapping or None
+            Those of the resource; None leaves them.
+        files : mapping
+            Path of each file -> its notes.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        DatabaseError
+            The item does not exist.
+        """
+        with self._opened() as archive:
+            archive.set_notes(uri, label, notes, files)
+
     def free_label(self, where: str, project: str, label: str, holder: str = '') -> str:
         """Return level and ID of the item that has a label; empty for none.
 

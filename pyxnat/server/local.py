@@ -22,11 +22,15 @@ from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
 from .errors import NotFound, PreconditionFailed, Refusal
 from .items.files_below import FileBelow, files_below
+from .items.find_files import resources_at, split
+from .items.holders import holder_of
 from .items.item_changes import levels_with_shared_ids
 from .items.locate import find_project
 from .items.new_items import NewItem, NewItems
 from .items.represent import Representer
+from .items.resources import write_notes
 from .items.units import Compared, UnitMark, item_mark, row_of_key, unit_marks
+from .items.uris import archived_parts, parse
 from .items.writer import Writer
 from .jobs import change_feed
 from .presence import Presence, find
@@ -281,6 +285,41 @@ class LocalArchive:
             if row is not None and row.id == holder:
                 writer.free_label(row, project)
             return '' if row is None else f'{level(row.level).plural}/{row.id}'
+
+    def set_notes(
+        self,
+        uri: str,
+        label: str,
+        notes: Mapping[str, str] | None,
+        files: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Give a resource and files of it their format, content and tags; no others stay.
+
+        XNAT changes those of a file with its content alone, and those of a resource never.
+
+        Parameters
+        ----------
+        uri : str
+            URI of the item's resources, by IDs.
+        label : str
+            Label of the resource.
+        notes : mapping or None
+            Those of the resource; None leaves them.
+        files : mapping
+            Path of each file -> its notes.
+        """
+        owner = self._need_owner()
+        path = parse(archived_parts(uri))
+        assert path is not None
+        steps, step, _ = split(path)
+        try:
+            with self._archive.store.write() as connection:
+                holder = holder_of(connection, owner, steps).row
+                for row in resources_at(connection, holder, step):
+                    if (row.label or str(row.pk)) == label:
+                        write_notes(connection, row.pk, notes, files)
+        except Refusal as error:
+            raise from_status(error.status, str(error), method='PUT') from error
 
     def document(
         self, where: str, project: str, accession: str, compared: Compared | None

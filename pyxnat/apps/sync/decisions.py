@@ -12,6 +12,7 @@ from typing import NamedTuple
 from .parts import TYPE
 
 __all__ = [
+    'BOTH',
     'CREATED_TWICE',
     'GONE_HERE',
     'LABEL_TAKEN',
@@ -26,7 +27,7 @@ __all__ = [
 
 Values = Mapping[str, str]
 
-_BOTH = 'changed on both sides'
+BOTH = 'changed on both sides'
 CREATED_TWICE = 'created on both sides'
 LABEL_TAKEN = 'its label is that of another item there'
 _GONE_THERE = 'deleted there, changed here'
@@ -114,7 +115,7 @@ def _decide(base: Values | None, ours: Values | None, theirs: Values | None) -> 
     if base is None:
         return 'conflict', CREATED_TWICE
     if merged(base, ours, theirs) is None:
-        return 'conflict', _RETYPED if is_retyped(base, theirs) else _BOTH
+        return 'conflict', _RETYPED if is_retyped(base, theirs) else BOTH
     return 'merge', ''
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ... import errors
 from ...files.disk import digest_of
-from .decisions import GONE_HERE, Decision, Values, decide
+from .decisions import BOTH, GONE_HERE, Decision, Values, decide
 from .file_rows import FileRow, Files, has_file, version_path
 from .folder_side import FolderSide
 from .sides import Side
@@ -160,7 +160,11 @@ class FilePull:
         kept |= {key: file.values(by) for key, file in listed.items() if _is_of(superseded, key)}
         compared = {key: values for key, values in base.items() if key not in others}
         decisions = [
-            Decision(one.key, 'conflict', GONE_HERE) if _is_lost(one, theirs, present) else one
+            Decision(one.key, 'conflict', GONE_HERE)
+            if _is_lost(one, theirs, present)
+            else Decision(one.key, 'conflict', BOTH)
+            if one.action == 'merge'  # content here, tags there: they may belong together
+            else one
             for one in decide(compared, here, there)
         ]
         conflicts = [_conflict(one, unit, here, there) for one in decisions if one.is_conflict]
@@ -189,7 +193,16 @@ class FilePull:
         gone = {key: file for key, file in files.items() if key not in theirs}
         for (place, label), some in _by_resource(gone):
             self._try(some, self._folder.delete_files, place, label, some.values())
-        self._put({key: file for key, file in files.items() if key in theirs}, held)
+        noted = {
+            key: file
+            for key, file in files.items()
+            if key in theirs and key in held and held[key].digest == file.digest != ''
+        }
+        for (place, label), some in _by_resource(noted):
+            notes = {file.path: file.notes for file in some.values()}
+            self._try(some, self._folder.set_notes, place, label, None, notes)
+        rest = {key: file for key, file in files.items() if key in theirs and key not in noted}
+        self._put(rest, held)
 
     def _put(self, files: Mapping[str, FileRow], held: Mapping[str, FileRow]) -> None:
         """Store files of the server, with or without content, in place of those compared."""
@@ -222,8 +235,7 @@ class FilePull:
         missing = [
             file.key
             for file in files
-            if not places[file.key].exists()
-            or file.values('digest') != {'digest': digest_of(places[file.key])}
+            if not places[file.key].exists() or file.digest != digest_of(places[file.key])
         ]
         self._download.run(missing)
         for key in missing:
@@ -247,7 +259,7 @@ def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[st
 
 def _is_lacking(key: str, ours: Mapping[str, FileRow], theirs: Mapping[str, FileRow]) -> bool:
     """Whether a file is listed in the folder, and not fetched, as the server has it."""
-    is_same = key in theirs and ours[key].values('digest') == theirs[key].values('digest')
+    is_same = key in theirs and ours[key].digest == theirs[key].digest
     return is_same and not ours[key].is_fetched
 
 

@@ -16,10 +16,12 @@ from ...query.paths import uri_of
 from ...tables.table import Row
 from .parts import uri_below_session
 
-__all__ = ['FileRow', 'Files', 'file_row', 'has_file', 'version_path']
+__all__ = ['NOTES', 'FileRow', 'Files', 'file_row', 'has_file', 'version_path']
 
 _FUNCTION = 'function '
 _WORDS = frozenset({'all', 'lazy', 'none'})
+NOTES = ('format', 'content', 'tags')
+"""What a file has besides its content."""
 
 
 class Files(NamedTuple):
@@ -97,8 +99,16 @@ class FileRow(NamedTuple):
     row: Row
 
     def values(self, by: str) -> dict[str, str]:
-        """Return the column that content is compared by: ``digest`` or ``Size``."""
-        return {by: self.row.get(by, '').lower()}
+        """Return what is compared of it.
+
+        First the column for its content, ``digest`` or ``Size``; then its `notes`.
+        """
+        return {by: self.row.get(by, '').lower(), **self.notes}
+
+    @property
+    def digest(self) -> str:
+        """MD5 of its content; empty if it is not known."""
+        return str(self.row.get('digest', '')).lower()
 
     @property
     def version(self) -> str:
@@ -108,7 +118,7 @@ class FileRow(NamedTuple):
     @property
     def notes(self) -> dict[str, str]:
         """Its ``format``, ``content`` and ``tags``, as far as they are set."""
-        found = {name: self.row.get(f'file_{name}', '') for name in ('format', 'content', 'tags')}
+        found = {name: self.row.get(f'file_{name}', '') for name in NOTES}
         return {name: value for name, value in found.items() if value}
 
     @property

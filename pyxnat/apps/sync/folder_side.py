@@ -19,7 +19,7 @@ from ...model.levels import level
 from ...model.rows import size_of
 from ...model.xml import parse_xml
 from ...resources.base import class_of
-from .file_rows import FileRow, Files
+from .file_rows import NOTES, FileRow, Files
 from .parts import (
     LABEL,
     PARENT,
@@ -306,14 +306,15 @@ class FolderSide(Side):
         compared : mapping
             Path to `FileRow.version` of those that must be as they were; empty for no file.
         """
+        blank = dict.fromkeys(NOTES, '')
         by_notes: dict[tuple[tuple[str, str], ...], list[tuple[str, Path | None, int, str]]] = {}
         for file, path in files:
-            digest = file.row.get('digest', '').lower()
+            digest = file.digest
             size = size_of(file.row.get('Size', '')) or 0
             if path is not None:
                 digest, size = digest or digest_of(path), path.stat().st_size
             own = file.path, path, size, digest
-            by_notes.setdefault(tuple(file.notes.items()), []).append(own)
+            by_notes.setdefault(tuple({**blank, **file.notes}.items()), []).append(own)
         with self.interface.cache.stamp.changing():
             for notes, some in by_notes.items():
                 held = {path: compared[path] for path, *_ in some if path in compared}
@@ -326,6 +327,29 @@ class FolderSide(Side):
         """
         with self.interface.cache.stamp.changing():
             self._archive.put_files(resource.place, resource.label, [], resource.notes, {})
+
+    def set_notes(
+        self,
+        place: str,
+        label: str,
+        notes: Mapping[str, str] | None,
+        files: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        """Give a resource and files of it the format, content and tags of the server.
+
+        Parameters
+        ----------
+        place : str
+            URI of the resources of an item.
+        label : str
+            Label of the resource.
+        notes : mapping or None
+            Those of the resource; None leaves them.
+        files : mapping
+            Path of each file -> its notes.
+        """
+        with self.interface.cache.stamp.changing():
+            self._archive.set_notes(place, label, notes, files)
 
     def delete_files(self, place: str, label: str, files: Iterable[FileRow]) -> None:
         """Delete files of a resource, and no others; nothing if they do not exist.

@@ -190,7 +190,7 @@ class UnitPull:
             self.conflicts += pulled.conflicts
             self.failed += pulled.failed
             changed = changed or pulled.changed
-            self._put_empty_resources(fetched, present)
+            self._put_resources(fetched, present)
         is_whole = not (self.failed or self.conflicts or self.hidden)
         found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
         mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
@@ -203,15 +203,25 @@ class UnitPull:
     def _is_mirrored(self, unit: Unit) -> bool:
         return unit.key in self._coming or unit.key in self._state.units()
 
-    def _put_empty_resources(self, fetched: Fetched, present: frozenset[str]) -> None:
-        """Create the resources that have no files."""
+    def _put_resources(self, fetched: Fetched, present: frozenset[str]) -> None:
+        """Create the resources that have no files, and give all their format, content and tags."""
         filled = {file.place for file in fetched.files.values()}
+        here = self._folder.parts(fetched.unit) if present else {}
+        notes = {
+            (one.place, one.label): one.notes
+            for part in here.values()
+            for one in resources_of(here, part)
+        }
+        untouched = self._kept | self._superseded | self._held
         for part in fetched.parts.values():
-            if part.key not in present:
+            if part.key not in present or part.key in untouched:
                 continue
-            for resource in resources_of(fetched.parts, part):
-                if (resource.place, resource.label) not in filled:
-                    self._isolated(part.key, self._folder.put_resource, resource)
+            for one in resources_of(fetched.parts, part):
+                place = one.place, one.label
+                if place in notes and notes[place] != one.notes:
+                    self._isolated(part.key, self._folder.set_notes, *place, one.notes, {})
+                elif place not in filled | notes.keys():
+                    self._isolated(part.key, self._folder.put_resource, one)
 
     def _present(
         self, fetched: Fetched, ours: Mapping[str, Part], items: Mapping[str, Values]
@@ -360,9 +370,7 @@ class UnitPull:
                 self._isolated(key, self._replace, key, marks[key], base, ours)
         return bool(tops or self._replaced)
 
-    def _replace(
-        self, key: str, mark: str, base: dict[str, Values], ours: dict[str, Part]
-    ) -> None:
+    def _replace(self, key: str, mark: str, base: dict[str, Values], ours: dict[str, Part]) -> None:
         """Delete an item of the folder, which the server has created again with another type."""
         self._folder.delete_compared(key, mark)
         self._replaced.append(key)

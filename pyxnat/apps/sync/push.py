@@ -21,7 +21,7 @@ from .decisions import (
     is_retyped,
     merged,
 )
-from .file_rows import FileRow, Files, has_file
+from .file_rows import NOTES, FileRow, Files, has_file
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
 from .parts import (
@@ -29,8 +29,10 @@ from .parts import (
     PARENT,
     SHARE,
     Part,
+    Resource,
     known_base,
     known_shares,
+    resources_of,
     temporary_label,
     uri_of_key,
     with_own_labels,
@@ -251,6 +253,8 @@ class UnitPush:
         """Items of the server, also those that were sent."""
         self._unlike: list[str] = []
         """Items that the server has with another type: their files are not compared."""
+        self._resources: dict[tuple[str, str], Resource] = {}
+        """Resources that the server has without files, or not: they are created with notes."""
         self._moves = Moves(folder, remote, state, lambda unit: True)
         self._projects = remote.projects or frozenset()
 
@@ -510,9 +514,12 @@ class UnitPush:
         theirs = self._remote.files(unit, Files.of('all'), self._present) if is_any else {}
         base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
         by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
-        mine = {key: file.values(by) for key, file in ours.items()}
         others = {
-            key: file.values(by) for key, file in theirs.items() if key in base or key in mine
+            key: file.values(by) for key, file in theirs.items() if key in base or key in ours
+        }
+        mine = {  # no request ends a format, content or tags
+            key: file.values(by) | _missing(others.get(key, {}), file.notes)
+            for key, file in ours.items()
         }
         steps = []
         for one in decide(base, mine, others):
@@ -524,6 +531,15 @@ class UnitPush:
                 steps.append(Step(unit.key, 'send', one.key))
             elif one.action == 'keep' and self._delete:
                 steps.append(Step(unit.key, 'remove', one.key))
+        if steps:
+            parts = self._folder.parts(unit)
+            filled = {file.place for file in theirs.values()}
+            self._resources = {
+                (one.place, one.label): one
+                for part in parts.values()
+                for one in resources_of(parts, part)
+                if one.notes and (one.place, one.label) not in filled
+            }
         return steps, ours, theirs
 
     def send_files(
@@ -557,7 +573,15 @@ class UnitPush:
                 raise errors.NotFoundError(
                     'the server has deleted its item', uri=ours.key, remedy='Pull, and resolve it.'
                 )
+            resource = self._resources.pop(ours.place, None)
+            if resource is not None:
+                self._remote.put_resource(resource)
             self._remote.put_file(ours, ours.element.get(), overwrite=theirs is not None)
+
+
+def _missing(theirs: Values, notes: Values) -> dict[str, str]:
+    """Return the notes of a file of the server that the file of the folder lacks."""
+    return {name: text for name, text in theirs.items() if name in NOTES and name not in notes}
 
 
 def renamed(key: str, ids: Mapping[str, str]) -> str:

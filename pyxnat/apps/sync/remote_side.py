@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urlencode
 
 from ... import errors
 from ...model import uris
@@ -19,6 +21,7 @@ from .parts import (
     SHARE,
     TYPE,
     Part,
+    Resource,
     parts_of,
     temporary_label,
     uri_of_project,
@@ -213,6 +216,13 @@ class RemoteSide(Side):
         document = keep_fields(copy_document(place.item, scans=()), ())
         self.interface.connection.request(uri, 'PUT', document, XML)
         return uri
+
+    def put_resource(self, resource: Resource) -> None:
+        """Create a resource without files, unless it exists. One request."""
+        uri = uris.join(resource.place, uris.quote(resource.label))
+        query = f'?{urlencode(resource.notes)}' if resource.notes else ''
+        with suppress(errors.DuplicateError):
+            self.interface.connection.request(f'{uri}{query}', 'PUT')
 
     def check_unchanged(self, file: FileRow) -> None:
         """Check that a file is still as it was listed. One request.

@@ -23,6 +23,7 @@ __all__ = [
     'mark_counted',
     'put_on_side',
     'write_file_rows',
+    'write_notes',
 ]
 
 FEW = 100
@@ -237,6 +238,38 @@ def write_file_rows(
         connection.execute(
             file.update().where(file.c.pk == bindparam('known')).values(columns), old
         )
+
+
+def write_notes(
+    connection: Connection,
+    holder: int,
+    notes: Mapping[str, str] | None,
+    files: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Write format, content and tags of a resource, and of files of it.
+
+    Parameters
+    ----------
+    connection : Connection
+        Write transaction.
+    holder : int
+        Key of the resource.
+    notes : mapping or None
+        Those of the resource; None leaves them.
+    files : mapping
+        Path of each file -> its notes.
+    """
+    if notes is not None:
+        connection.execute(
+            resource.update().where(resource.c.pk == holder).values(_all_notes(notes))
+        )
+    for path, found in files.items():
+        one = file.update().where(file.c.resource == holder, file.c.path == path)
+        connection.execute(one.values(_all_notes(found)))
+
+
+def _all_notes(notes: Mapping[str, str]) -> dict[str, str | None]:
+    return {name: notes.get(name) or None for name in ('format', 'content', 'tags')}
 
 
 def delete_file(connection: Connection, pk: int) -> None:

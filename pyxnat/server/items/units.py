@@ -41,7 +41,7 @@ class UnitMark(NamedTuple):
     label: str
     mark: str
     """``last_modified``, and one digest of the files of the item and, of subjects, of all below it:
-    a file that is replaced by one of the same size changes it, too."""
+    a file that is replaced by one of the same size changes it, too, and so do its tags."""
 
 
 def unit_marks(connection: Connection, project: str, subject: str = '') -> list[UnitMark]:
@@ -113,7 +113,14 @@ def _files(is_one: bool) -> Select[Any]:
         .where(below.c.level == 'subject')
     )
     return (
-        select(below.c.level, below.c.id, resource.c.pk, file.c.path, func.lower(file.c.digest))
+        select(
+            below.c.level,
+            below.c.id,
+            resource.c.pk,
+            file.c.path,
+            func.lower(file.c.digest),
+            *(func.coalesce(column, '') for column in (file.c.format, file.c.content, file.c.tags)),
+        )
         .join(resource, resource.c.item == below.c.pk)
         .join(file, file.c.resource == resource.c.pk)
         .order_by(below.c.level, below.c.id, resource.c.pk, file.c.path)
