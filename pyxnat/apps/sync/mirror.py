@@ -37,7 +37,8 @@ class Status(NamedTuple):
     """Differences between a mirror and its remote."""
 
     ahead: list[str]
-    """Items and units that were changed, created or deleted in the folder."""
+    """Items and units that were changed, created or deleted in the folder; a project that was never
+    pulled is one."""
     behind: list[str]
     """Units that the remote changed since the pull, and projects that the login cannot read any
     more; empty if it was not asked."""
@@ -229,6 +230,7 @@ class Mirror:
                 with nullcontext() if path else report.isolated(selected.path):
                     pull.run(selected, options)
             pull.run_shared(options, is_all=path is None)
+            self._note_never_pulled(report)
             if report.failed:
                 self._state.tell(schemas='')  # a failed item may be of a type that is new there
             remove_versions(self._own_folder, {one.key for one in self._state.conflicts()})
@@ -275,6 +277,24 @@ class Mirror:
                 'both have created is taken for the same if its label and fields are equal'
             )
             self._state.tell(copy_of='')
+
+    def _never_pulled(self) -> list[str]:
+        """Return the projects of the folder that no pull has compared. One request to it.
+
+        They were created there, or the state of the mirror is lost.
+        """
+        known = {unit.project for unit in self._state.units().values()}
+        return sorted(FolderSide(self.local).all_projects() - known)
+
+    def _note_never_pulled(self, report: PullReport) -> None:
+        """Say which projects of the folder are not compared with the server."""
+        for project in self._never_pulled():
+            report.add_note(
+                f'{project} was never pulled, so its changes are not sent: '
+                f"pull('/projects/{project}') compares it with the server, which has to have it"
+            )
+        if not (self._state.selections() or report.notes):
+            report.add_note("nothing was pulled yet: name a project, pull('/projects/P')")
 
     def _pull_schemas(self, report: PullReport, options: PullOptions) -> None:
         """Fetch the schemas of the server, at the first pull and after one with failures."""
@@ -348,6 +368,7 @@ class Mirror:
                 )
             report = pusher.run(self._own_folder)
             self._note_copy(report)
+            self._note_never_pulled(report)
             return report
 
     def resolve(self, keys: str | Conflict | Iterable[str | Conflict], take: Take) -> None:
@@ -431,6 +452,7 @@ class Mirror:
                     except (errors.NotFoundError, errors.PermissionDenied):
                         if project in selected_projects(self._state):
                             behind.append(f'projects/{project}')
+            ahead += [f'projects/{project}' for project in self._never_pulled()]
         return Status(ahead, behind, self._state.conflicts())
 
     def _ahead(self, known: dict[str, Unit], here: dict[str, tuple[Unit, str]]) -> Iterator[str]:
