@@ -888,6 +888,8 @@ def test_a_mirror_is_pulled_pushed_and_resolved(
     assert shown == {'/@group': ('S', 'mine', 'theirs'), '/@src': ('S', 'mine', '')}
     assert run('mirror', 'resolve', folder, '--take', 'both').status == Exit.USAGE
     assert run('mirror', 'resolve', folder, '--take', 'both', '--all', '--dry-run').status == 0
+    unknown = run('mirror', 'resolve', folder, 'subjects/NONE', '--take', 'both')
+    assert unknown.status == Exit.NOT_FOUND and 'pyxnat mirror conflicts' in unknown.err
     assert run('mirror', 'resolve', folder, rows[0]['path'], '--take', 'both').status == 0
     assert run('mirror', 'pull', folder).status == 0
     assert run('mirror', 'push', folder).status == 0

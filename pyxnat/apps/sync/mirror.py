@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -126,7 +126,12 @@ class Mirror:
                 raise errors.ConfigurationError(
                     f'{self.folder} has no server yet: Mirror(folder, remote=Interface(…))'
                 )
-            self._remote = self._made = Interface(about['server'], about['login'] or None)
+            login = about['login']
+            self._remote = self._made = (
+                Interface(about['server'], login)
+                if login
+                else Interface(about['server'], anonymous=True)
+            )
         return self._remote
 
     @remote.setter
@@ -134,7 +139,8 @@ class Mirror:
         known, server = self.server, remote.connection.server
         if known not in ('', server):
             raise errors.ConfigurationError(
-                f'{self.folder} is a mirror of {known}, not of {server}: use another folder'
+                f'{self.folder} is a mirror of {known}, not of {server}: use another folder; if '
+                'the server itself has another URL now, Mirror(folder).move_to(remote)'
             )
         self._state.tell(server=server, login=remote.connection.user)
         self._remote = remote
@@ -143,6 +149,40 @@ class Mirror:
     def server(self) -> str:
         """URL of the server; empty before the first pull."""
         return self._state.about.get('server', '')
+
+    def move_to(self, remote: Interface) -> None:
+        """Record that the server of the mirror has another URL now. Two listings a project.
+
+        Parameters
+        ----------
+        remote : Interface
+            Connection to the server at its new URL, such as one with https.
+
+        Raises
+        ------
+        DataError
+            It is another server: less than half of the pulled subjects are there, with the same
+            accession IDs and labels.
+        BusyError
+            Another program pulls or pushes the folder.
+        """
+        with locked(self._own_folder), always_fresh(remote):
+            units = self._state.units()
+            labels = {key: unit.label for key, unit in units.items() if unit.id != unit.project}
+            there: dict[str, str] = {}
+            for project in dict.fromkeys(unit.project for unit in units.values()):
+                with suppress(errors.NotFoundError, errors.PermissionDenied):
+                    found = Side(remote).units(project)
+                    there |= {key: unit.label for key, (unit, _) in found.items()}
+            same = sum(there.get(key) == label for key, label in labels.items())
+            if 2 * same < len(labels):
+                server = remote.connection.server
+                raise errors.DataError(
+                    f'{server} has {same} of {len(labels)} subjects of {self.folder}',
+                    remedy='Check the URL and the login. For another server, use another folder.',
+                )
+            self._state.tell(server='')
+            self.remote = remote
 
     # -- pulling
 

@@ -218,7 +218,13 @@ def resolve(
             'Conflicts are missing', remedy='Give paths of "pyxnat mirror conflicts", or --all.'
         )
     with _opened(shell, folder) as opened:
-        names = [one.key for one in opened.conflicts()] if all_ else list(paths)
+        known = [one.key for one in opened.conflicts()]
+        names = known if all_ else list(paths)
+        if unknown := [name for name in names if name not in known]:
+            raise NotFoundError(
+                f'There is no conflict of {", ".join(unknown)}',
+                remedy=f'"pyxnat mirror conflicts {folder}" shows their paths.',
+            )
         if dry_run:
             shell.would(*(f'take {take} of {name}' for name in names))
             return
