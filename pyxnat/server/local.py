@@ -20,6 +20,7 @@ from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
+from .db.store import DATABASE_ERRORS
 from .errors import NotFound, PreconditionFailed, Refusal
 from .items.files_below import FileBelow, files_below
 from .items.find_files import resources_at, split
@@ -433,6 +434,11 @@ def open_folder(folder: Path, fetch: Fetch) -> LocalArchive | Presence:
         return server
     except ArchiveTooNew as error:
         raise ConfigurationError(str(error)) from error
+    except DATABASE_ERRORS as error:
+        raise ConfigurationError(
+            f'{folder} cannot be opened ({getattr(error, "orig", error)}): pyxnat serve {folder} '
+            '--check lists the damage; if the database is lost, restore a backup'
+        ) from error
 
 
 def _check_owner(folder: Path) -> None:
@@ -463,10 +469,12 @@ def create_folder(folder: Path, site: str) -> None:
     Raises
     ------
     ConfigurationError
-        The folder has other files.
+        The folder has other files, or is a file.
     """
     if (folder / 'archive.sqlite').is_file():
         return
+    if any(one.exists() and not one.is_dir() for one in (folder, *folder.parents)):
+        raise ConfigurationError(f'{folder} is a file, or below one: choose another folder')
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigurationError(f'{folder} has other files: choose an empty or a new folder')
     archive = ServedArchive(folder, site=site)

@@ -13,7 +13,14 @@ from pathlib import Path
 
 from ... import errors
 
-__all__ = ['locked']
+__all__ = ['is_damage', 'locked']
+
+
+def is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Return whether an error of SQLite shows that a file is none of its, or has other tables."""
+    if isinstance(error, sqlite3.OperationalError):  # or a lock, or a full disk
+        return any(words in str(error) for words in ('no such', 'no column', ' columns but '))
+    return type(error) is sqlite3.DatabaseError
 
 
 @contextmanager
@@ -29,6 +36,8 @@ def locked(folder: Path) -> Iterator[None]:
     ------
     BusyError
         Another program, or another thread, has it. It is not waited for: a pull may take hours.
+    DataError
+        The file of the lock is damaged.
     """
     path = folder / 'lock.sqlite'
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
@@ -40,5 +49,9 @@ def locked(folder: Path) -> Iterator[None]:
             raise errors.BusyError(
                 f'{folder.parent} is being pulled or pushed by another program',
                 remedy='Try again when it has ended.',
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise errors.DataError(
+                f'{path} is damaged: {error}', remedy='Delete it: it has no data.'
             ) from error
         yield

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from ...errors import DataError
 from .feed import Feed
+from .mirror_lock import is_damage
 from .parts import PROJECT
 
 __all__ = ['Conflict', 'State', 'Unit']
@@ -85,7 +86,7 @@ class State:
     Raises
     ------
     DataError
-        A later version of pyxnat wrote it.
+        A later version of pyxnat wrote it, or it is damaged.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -118,8 +119,17 @@ class State:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         held: sqlite3.Connection | None = getattr(self._held, 'connection', None)
-        with nullcontext(held) if held else closing(self._connect()) as connection, connection:
-            yield connection
+        try:
+            with nullcontext(held) if held else closing(self._connect()) as connection, connection:
+                yield connection
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            raise DataError(
+                f'{self._path} is damaged: {error}',
+                remedy='Delete it, and pull each project again with its path: both sides are '
+                'compared then, and neither is overwritten.',
+            ) from error
 
     def _connect(self) -> sqlite3.Connection:
         """Return a new connection; its commits do not wait for the disk.

@@ -9,6 +9,7 @@ busy timeout applies only to other programs that open the file.
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.exc import DatabaseError
 
 from ..errors import InsufficientStorage
 from ..private_files import create_file, make_folder, tighten
@@ -71,6 +73,7 @@ from .schema import (
 )
 
 __all__ = [
+    'DATABASE_ERRORS',
     'Condition',
     'Connection',
     'Store',
@@ -119,6 +122,8 @@ OPEN = 'open'
 _MARKS = (setting.c.name == OPEN) | setting.c.name.startswith(f'{OPEN} ', autoescape=True)
 _BEGIN = 'begin'
 """Key of a connection's `info`: the statement that begins its next transaction."""
+DATABASE_ERRORS = (sqlite3.DatabaseError, DatabaseError)
+"""Errors of a database that cannot be read, of SQLite itself and of SQLAlchemy."""
 BUSY_TIMEOUT_S = 30
 """Seconds to wait for a lock that another program holds on the database."""
 

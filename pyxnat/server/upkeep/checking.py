@@ -6,19 +6,17 @@ are looked at again with the write lock of the database.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Table, select
-from sqlalchemy.exc import DatabaseError
 
 from ..db.folder_locks import ArchiveBusy, folder_lock
 from ..db.migrations import VERSION
 from ..db.schema import task
-from ..db.store import connect_to_write
+from ..db.store import DATABASE_ERRORS, connect_to_write
 from ..storage.file_area import FileArea, md5_of
 from .inventory import DATABASE, Stored, files_below, is_unfetched, opened, stored_files
 from .references import dangling, twins
@@ -146,7 +144,7 @@ def scan(folder: Path, deep: bool) -> Report:
             files = list(stored_files(connection, area))
             if not is_served(folder):
                 found += _unfinished(connection, area)
-    except (sqlite3.DatabaseError, DatabaseError) as error:
+    except DATABASE_ERRORS as error:
         damaged = Finding('damaged database', DATABASE, f'{error}: restore a backup')
         return Report(str(folder), VERSION, 0, [damaged])
     found += _of_files(area, files, deep, None)
