@@ -51,6 +51,8 @@ COMPUTED = {
 MOST_LINES_OF_A_FILE = 500
 """Lines of code; docstrings, comments and blank lines are not counted."""
 MOST_LINES_OF_A_FUNCTION = 60
+LONGEST_SUMMARY = 79
+"""Columns of the first line of a docstring, without its indentation."""
 
 
 def is_of_server(module: Module) -> bool:
@@ -277,6 +279,21 @@ def long_parts(module: Module) -> list[str]:
     return found + [f'{lines} lines of code'] * (lines > MOST_LINES_OF_A_FILE)
 
 
+def long_summaries(module: Module) -> list[str]:
+    """Return docstrings whose first line is too long."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    summaries = [
+        (getattr(node, 'lineno', 1), (ast.get_docstring(node) or '').partition('\n')[0])
+        for node in module.nodes
+        if isinstance(node, documented)
+    ]
+    return [
+        f'{line} has a first line of {len(summary)} columns: {summary}'
+        for line, summary in summaries
+        if len(summary) > LONGEST_SUMMARY
+    ]
+
+
 def uses_of_privates(module: Module) -> list[str]:
     """Return uses of underscore attributes outside the module that defines them."""
     own = own_names(module.tree)
@@ -293,7 +310,15 @@ def uses_of_privates(module: Module) -> list[str]:
 @pytest.mark.parametrize('part', PARTS)
 @pytest.mark.parametrize(
     'rule',
-    [late_imports, computed_imports, broad_handlers, prints, long_parts, uses_of_privates],
+    [
+        late_imports,
+        computed_imports,
+        broad_handlers,
+        prints,
+        long_parts,
+        long_summaries,
+        uses_of_privates,
+    ],
     ids=lambda rule: rule.__name__,
 )
 def test_each_module_keeps_the_rules(rule: Callable[[Module], list[str]], part: str) -> None:
