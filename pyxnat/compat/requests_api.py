@@ -253,7 +253,10 @@ class Connection:
 
     @property
     def auth(self) -> Any:
-        """Cannot be read: passwords are in no attribute. It can be set to the login that it has."""
+        """Cannot be read: passwords are in no attribute.
+
+        It can be set to the login that it has.
+        """
         raise errors.ProgrammingError(
             'the password of an Interface is in no attribute', remedy='Keep your own.'
         )

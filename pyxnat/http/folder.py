@@ -481,7 +481,7 @@ class Folder:
             return found
 
     def item_marks(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return a mark of each of some items, which changes with the item and all below it.
+        """Return a mark of each item, which changes with the item and all below it.
 
         Parameters
         ----------

@@ -179,7 +179,7 @@ class LocalArchive:
                     change_feed.added(context, connection, row)
 
     def item_marks(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return a mark of each of some items, which changes with the item and all below it.
+        """Return a mark of each item, which changes with the item and all below it.
 
         Parameters
         ----------

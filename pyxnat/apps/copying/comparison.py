@@ -87,7 +87,9 @@ def differing(item: Item, copy: Item) -> list[str]:
 
 
 def lacks(pairs: Pairs, item: Item, copy: Item) -> bool:
-    """Return whether a copy lacks fields, items, resources or files, or has other values.
+    """Return whether a copy lacks something, or has other values.
+
+    Fields, items, resources and files are compared.
 
     Parameters
     ----------
@@ -106,7 +108,7 @@ def lacks(pairs: Pairs, item: Item, copy: Item) -> bool:
 
 
 def check_same(pairs: Pairs, item: Item, copy: Item, url: str) -> None:
-    """Raise IntegrityError if an item, or one below, lacks something at the destination.
+    """Raise IntegrityError if the destination lacks something of an item or below.
 
     Parameters
     ----------
@@ -131,7 +133,10 @@ def check_same(pairs: Pairs, item: Item, copy: Item, url: str) -> None:
 
 
 def _problems(item: Item, copy: Item | None) -> list[str]:
-    """Return the fields that an item lacks at the destination, without the items below it."""
+    """Return the fields that an item lacks at the destination.
+
+    The items below it are left out.
+    """
     if copy is None:
         return [' is missing']
     missing, other = differences(_values(item), _values(copy))
@@ -139,7 +144,9 @@ def _problems(item: Item, copy: Item | None) -> list[str]:
 
 
 def extra(pairs: Pairs, item: Item, copy: Item) -> Iterator[str]:
-    """Yield the fields, items, resources and files that the source does not have, as sentences.
+    """Yield the parts that the source does not have, as sentences.
+
+    Fields, items, resources and files.
 
     Parameters
     ----------

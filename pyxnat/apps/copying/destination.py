@@ -1,8 +1,8 @@
-"""Project that is copied to: which subject or session there is the copy of which at the source.
+"""Project that is copied to, and the copies in it.
 
-A label proves nothing: two persons may have one. A copy is known by the accession ID that a run
-stored when it made it; for any other subject of the same label the caller says that it is the same
-person.
+It knows which item there is the copy of which at the source. A label proves nothing: two persons
+may have one. A copy is known by the accession ID that a run stored when it made it; for any other
+subject of the same label the caller says that it is the same person.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ class Destination:
             return self._listed[level]
 
     def copy_of(self, level: str, source: str) -> str:
-        """Return the ID of the copy that a run has made of an item; empty if it is not there.
+        """Return the ID of the copy that a run has made of an item.
+
+        Empty if it is not there.
 
         Parameters
         ----------
@@ -185,7 +187,10 @@ class Destination:
             return subject
 
     def _create(self, item: Item, project: str, subject: Any) -> None:
-        """Create a subject; its fields are not seen in a project that has only sessions of it."""
+        """Create a subject.
+
+        Its fields are not seen in a project that has only sessions of it.
+        """
         document = copy_document(item) if item.is_in(project) else None
         self._state.claim(item.id, subject.path_name)
         try:

@@ -42,7 +42,9 @@ _SHOWN = 5
 
 
 class CopyReport(Report):
-    """Report of a copy: ``ok`` are the units copied, ``skipped`` those that are unchanged.
+    """Report of a copy.
+
+    ``ok`` are the units copied, ``skipped`` those that are unchanged.
 
     Attributes
     ----------
@@ -179,7 +181,7 @@ def _is_unchanged(part: _Part, dest: Destination, known: CopyState) -> bool:
 
 
 def _twice(parts: list[_Part], known: CopyState) -> dict[str, errors.DuplicateError]:
-    """Return the units that would get the label of another one, or of another one's subject.
+    """Return the units that would get the label of another, or of its subject.
 
     A label belongs to the subject or session whose copy has it already, else to a subject of a
     copied project; of several others none gets it.
@@ -253,7 +255,10 @@ def _places(source: Any, target: Any) -> dict[str, str]:
 
 @contextmanager
 def _state_folder(state: str | os.PathLike[str] | None, *, is_kept: bool) -> Iterator[Path]:
-    """Yield the folder of the state; a temporary one if none is given, or a new one is not kept."""
+    """Yield the folder of the state.
+
+    A temporary one if none is given, or a new one is not kept.
+    """
     if state is not None and (is_kept or not is_new(Path(state))):
         yield Path(state)
         return
@@ -438,7 +443,7 @@ class _Copier:
         self._add(part, ids)
 
     def _has_same_copy(self, part: _Part, item: Item, project: str) -> bool:
-        """Whether a unit is unchanged and its copy, which has another mark, is still the same.
+        """Whether a unit is unchanged and its copy, whose mark differs, is the same.
 
         Two requests; none if the unit has to be copied anyway.
         """
@@ -463,7 +468,10 @@ class _Copier:
         self._report.add_success(part.unit.uri)
 
     def _place_subject(self, item: Item, project: str) -> Any:
-        """Prepare the destination for a subject and its sessions; return where to upload it."""
+        """Prepare the destination for a subject and its sessions.
+
+        Return where to upload it.
+        """
         subject = self._dest.place_subject(item, project)
         for session in item.below:
             if session.is_in(project):
@@ -485,7 +493,7 @@ class _Copier:
             self._report.add_note(note)
 
     def _compared(self, item: Item, project: str, copy: Any) -> list[CopiedId]:
-        """Return the IDs of an item and those below it, after a comparison with their copies."""
+        """Return the IDs of an item and those below, after a comparison with copies."""
         there = read_item(copy.get(), item.level)
         pairs = Pairs(project, self.target.path_name)
         check_same(pairs, item, there, copy.url)

@@ -1,8 +1,8 @@
-"""Marks of items: XNAT moves them with each change of an item, or of anything below it.
+"""Marks of items.
 
-They are times of the server, to be compared for equality. Measured on 1.8.11: no mark moves with
-other content of a file that keeps its size; that of a project moves with its own fields and
-resources alone.
+XNAT moves them with each change of an item, or of anything below it. They are times of the server,
+to be compared for equality. Measured on 1.8.11: no mark moves with other content of a file that
+keeps its size; that of a project moves with its own fields and resources alone.
 """
 
 from __future__ import annotations
@@ -53,7 +53,10 @@ def elements_with_marks(selection: Collection[Any]) -> list[tuple[Any, str]]:
 
 
 def _path(found: Any) -> str:
-    """Return the path of the mark: XNAT's short name says nothing about changes below sessions."""
+    """Return the path of the mark.
+
+    XNAT's short name says nothing about changes below sessions.
+    """
     if found.level.plural == 'subjects':
         return 'last_modified'
     datatype = 'xnat:projectData' if found.level.plural == 'projects' else found.datatype()

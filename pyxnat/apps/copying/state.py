@@ -35,7 +35,7 @@ _REMEDY = 'Give another folder as state, or remove this one to copy all again.'
 
 
 class Unit(NamedTuple):
-    """A subject or session that was copied, or the fields and resources of the project."""
+    """A subject or session that was copied, or the project's own fields and files."""
 
     uri: str
     """URI at the source."""
@@ -56,9 +56,9 @@ class CopiedId(NamedTuple):
 
 
 def identity_of(source: Element | Collection[Any]) -> str:
-    """Return a text that tells the source of a copy from others of its server. No request.
+    """Return a text that tells the source of a copy from others of its server.
 
-    It is the URI of an element; the paths and criteria of a collection.
+    No request. It is the URI of an element; the paths and criteria of a collection.
     """
     if isinstance(source, Element):
         return source.uri
@@ -132,7 +132,10 @@ class CopyState:
         return known is not None and bool(unit.mark) and known.mark == unit.mark
 
     def mark_there(self, unit: Unit) -> str:
-        """Return the mark that the copy of a unit had when it was compared; empty if unknown."""
+        """Return the mark that the copy of a unit had when it was compared.
+
+        Empty if unknown.
+        """
         known = self._units.get(unit.uri)
         return known.there if known is not None else ''
 
@@ -180,9 +183,10 @@ class CopyState:
             self.ids |= {(row.level, row.source): row for row in rows}
 
     def claim(self, source: str, label: str) -> None:
-        """Record that a subject is about to be created; with an empty label, that it was not.
+        """Record that a subject is about to be created.
 
-        If the run ends before it has the response, the subject is known by its label.
+        With an empty label, that it was not. If the run ends before it has the response, the
+        subject is known by its label.
 
         Parameters
         ----------

@@ -142,7 +142,9 @@ def check_at_least(number: int) -> None:
 
 
 class Counts(Mapping[str, 'int | None']):
-    """Number of elements at each site that answered; `None` for a number that is not shown.
+    """Number of elements at each site that answered.
+
+    `None` for a number that is not shown.
 
     Parameters
     ----------

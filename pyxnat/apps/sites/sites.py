@@ -242,7 +242,7 @@ class Sites(Mapping[str, Interface]):
         return Counts({name: len(each) for name, each in found.items()}, failures, at_least)
 
     def copy(self, path: str, source: str, dest: str, project: str, **options: Any) -> CopyReport:
-        """Copy a project, or a selection of subjects or sessions, from one site to another.
+        """Copy a project, or selected subjects or sessions, from one site to another.
 
         Parameters
         ----------
@@ -450,7 +450,7 @@ class SitesSelection:
 
 
 def _steps_from_id(element: Element) -> tuple[Step, ...]:
-    """Return the end of an element's path from the last accession ID in it, else the whole path.
+    """Return an element's path from its last accession ID, else the whole path.
 
     It is the same for each project that shares the element, or an element above it. No request.
     """

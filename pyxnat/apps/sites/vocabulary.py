@@ -106,7 +106,9 @@ class Vocabulary:
         return self._entries.get(name, name) is not None
 
     def fields(self, names: Iterable[str], use: Use) -> list[str]:
-        """Return the site's fields for common names, each once, without those it does not have.
+        """Return the site's fields for common names, each once.
+
+        Those that it does not have are left out.
 
         Parameters
         ----------
@@ -154,7 +156,9 @@ class Vocabulary:
         }
 
     def kinds(self, names: Iterable[str], kinds: Mapping[str, Kind], use: Use) -> dict[str, Kind]:
-        """Return the kinds of the columns of `row`; those that the site does not have are left out.
+        """Return the kinds of the columns of `row`.
+
+        Those that the site does not have are left out.
 
         Parameters
         ----------

@@ -30,7 +30,7 @@ def units_named(state: State, known: Mapping[str, Unit], feed: Feed) -> set[str]
 
 
 def units_behind(remote: Side, state: State, project: str) -> list[str]:
-    """Return the keys of the units that the server changed or deleted since the last pull.
+    """Return the keys of units that the server changed or deleted since the pull.
 
     Requests: two listings, and one for the operations that the server recorded since the pull, if
     files were pulled; the listings of the files of each unit that these name, if it has no other
@@ -57,9 +57,9 @@ def units_behind(remote: Side, state: State, project: str) -> list[str]:
 
 
 def _named(remote: Side, state: State, project: str, marks: Iterable[str]) -> set[str]:
-    """Return the units with operations since the pull, of those with files. One request.
+    """Return the units with operations since the pull, of those with files.
 
-    Units of other projects, too, if they have sessions of this one.
+    One request. Units of other projects, too, if they have sessions of this one.
     """
     with_files = {key: unit for key, unit in state.units().items() if unit.files != 'none'}
     before = state.feed(project)

@@ -1,7 +1,7 @@
-"""Three-way comparison of both sides with their common base. Functions of values alone.
+"""Three-way comparison of both sides with their common base.
 
-A thing is an item with its fields, or a file with its digest. Each of the three versions is a dict
-of fields, or None where the thing does not exist.
+Functions of values alone. A thing is an item with its fields, or a file with its digest. Each of
+the three versions is a dict of fields, or None where the thing does not exist.
 """
 
 from __future__ import annotations
@@ -131,9 +131,9 @@ def is_retyped(ours: Values | None, theirs: Values | None) -> bool:
 
 
 def merged(base: Values, ours: Values, theirs: Values) -> dict[str, str] | None:
-    """Return the fields with the changes of both sides; None if they contradict each other.
+    """Return the fields with the changes of both sides.
 
-    So they do if their types differ.
+    None if they contradict each other. So they do if their types differ.
 
     Parameters
     ----------

@@ -1,8 +1,9 @@
-"""Feed of changes: operations that XNAT recorded, with files that were overwritten.
+"""Feed of changes.
 
-XNAT marks no file that was overwritten by one of the same size, but it records the operation
-(measured on 1.8.11). Entries are compared with those that were read before, by the times that the
-server wrote; the clock of this machine does not matter.
+Operations that XNAT recorded, with files that were overwritten. XNAT marks no file that was
+overwritten by one of the same size, but it records the operation (measured on 1.8.11). Entries are
+compared with those that were read before, by the times that the server wrote; the clock of this
+machine does not matter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Pull of the files of one unit: downloads, then changes of the folder, resource by resource."""
+"""Pull of the files of one unit.
+
+Downloads, then changes of the folder, resource by resource.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +77,10 @@ class Download:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def path(self, key: str) -> Path | None:
-        """Return the path of a file that was downloaded; None if it was not, or was moved."""
+        """Return the path of a file that was downloaded.
+
+        None if it was not, or was moved.
+        """
         path = self._folder / self._listed[key].part
         return path if key in self._done and path.exists() else None
 

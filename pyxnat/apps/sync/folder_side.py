@@ -269,7 +269,9 @@ class FolderSide(Side):
             self._archive.free_label(where, project, label, name)
 
     def part_of(self, key: str) -> Part | None:
-        """Return a subject, session or assessor; None if there is none. Two requests, or three.
+        """Return a subject, session or assessor; None if there is none.
+
+        Two requests, or three.
 
         Parameters
         ----------
@@ -321,9 +323,9 @@ class FolderSide(Side):
                 self._archive.put_files(place, label, some, dict(notes), held)
 
     def put_resource(self, resource: Resource) -> None:
-        """Create a resource without files, unless it exists, also as an input of an assessor.
+        """Create a resource without files, unless it exists.
 
-        XNAT's own request creates an output, whatever its path.
+        It may be an input of an assessor. XNAT's own request creates an output, whatever its path.
         """
         with self.interface.cache.stamp.changing():
             self._archive.put_files(resource.place, resource.label, [], resource.notes, {})

@@ -1,6 +1,7 @@
-"""Files that a mirror lists without content: fetched from its server when they are read.
+"""Files that a mirror lists without content.
 
-``http/folder.py`` calls `fetch` by the name of this module, for every `Interface` to the folder.
+Fetched from its server when they are read. ``http/folder.py`` calls `fetch` by the name of this
+module, for every `Interface` to the folder.
 """
 
 from __future__ import annotations

@@ -151,7 +151,9 @@ class Mirror:
         return self._state.about.get('server', '')
 
     def move_to(self, remote: Interface) -> None:
-        """Record that the server of the mirror has another URL now. Two listings a project.
+        """Record that the server of the mirror has another URL now.
+
+        Two listings a project.
 
         Parameters
         ----------
@@ -445,7 +447,9 @@ class Mirror:
             Resolver(self.local, self._state, self._own_folder).resolve(names, take)
 
     def their_file(self, conflict: str | Conflict) -> Path:
-        """Return the server's version of a file in conflict, as of the last pull. No request.
+        """Return the server's version of a file in conflict, as of the last pull.
+
+        No request.
 
         Raises
         ------
@@ -517,9 +521,9 @@ class Mirror:
         return self._state.conflicts()
 
     def deleted(self) -> dict[str, str]:
-        """Return the label of each subject that the server deleted, by its key. No request.
+        """Return the label of each subject that the server deleted, by its key.
 
-        Those that the server has again, and that were pulled, are not among them.
+        No request. Those that the server has again, and that were pulled, are not among them.
         """
         return self._state.tombstones()
 

@@ -17,7 +17,10 @@ __all__ = ['is_damage', 'locked']
 
 
 def is_damage(error: sqlite3.DatabaseError) -> bool:
-    """Return whether an error of SQLite shows that a file is none of its, or has other tables."""
+    """Return whether an error shows that a file is none of SQLite's, or of others.
+
+    A file of others has other tables.
+    """
     if isinstance(error, sqlite3.OperationalError):  # or a lock, or a full disk
         return any(words in str(error) for words in ('no such', 'no column', ' columns but '))
     return type(error) is sqlite3.DatabaseError

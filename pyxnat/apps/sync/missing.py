@@ -1,4 +1,7 @@
-"""Sessions and assessors that the server does not show any more: deleted, or hidden."""
+"""Sessions and assessors that the server does not show any more.
+
+Deleted, or hidden.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,9 @@ class Missing:
         self._listed: dict[tuple[str, str], tuple[frozenset[str], frozenset[str]]] = {}
 
     def refusal(self, key: str, project: str) -> errors.DataError | None:
-        """Return why an item is hardly deleted; None if it is. A request for each data type.
+        """Return why an item is hardly deleted; None if it is.
+
+        A request for each data type.
 
         Parameters
         ----------
@@ -71,7 +76,7 @@ class Missing:
         return key.rpartition('/')[2] in there
 
     def _list(self, project: str, datatype: str) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the IDs of the items of a type that were pulled, and those at the server."""
+        """Return the IDs of the items of a type: those pulled, and those at the server."""
         if (project, datatype) not in self._listed:
             pulled = self._state.experiments(project)
             known = self._folder.experiments(project, datatype) & pulled

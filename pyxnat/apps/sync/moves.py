@@ -1,7 +1,8 @@
-"""Items that are elsewhere on one side: moved to another subject, or created again.
+"""Items that are elsewhere on one side.
 
-A session keeps its ID when it moves to another subject, so it is compared as one item, in the unit
-that has it on the leading side: the server for a pull, the folder for a push.
+Moved to another subject, or created again. A session keeps its ID when it moves to another subject,
+so it is compared as one item, in the unit that has it on the leading side: the server for a pull,
+the folder for a push.
 """
 
 from __future__ import annotations
@@ -170,7 +171,7 @@ class Moves:
         return any(f'/{key}/' in file for key in self._left)
 
     def files(self, unit: Unit) -> dict[str, dict[str, str]]:
-        """Return the base of the files of sessions that another unit lent, by their keys here."""
+        """Return the base of the files of sessions of another unit, by their keys here."""
         found: dict[str, dict[str, str]] = {}
         for key, owner in self.lent.items():
             found |= _files_of(key, self._state, owner, unit)
@@ -178,7 +179,7 @@ class Moves:
 
 
 def _files_of(key: str, state: State, unit: Unit, other: Unit) -> dict[str, dict[str, str]]:
-    """Return the base of the files of a session of a unit, by their keys in another unit."""
+    """Return the base of the files of a session by their keys in another unit."""
     start, after = (f'{uri_of_unit(one)}/{key}/' for one in (unit, other))
     return {
         after + name.removeprefix(start): values
@@ -222,7 +223,7 @@ def _is_session(key: str) -> bool:
 def adopted(
     folder: FolderSide, state: State, here: Unit, key: str, theirs: Mapping[str, Part]
 ) -> dict[str, Part]:
-    """Return the items of a unit of the folder, after some got their ID of the server.
+    """Return the items of a unit of the folder after some got the server's ID.
 
     One that was created here, and has the label and the fields of an item of the server, is that
     item; also with other fields, if that item had been pulled, and was deleted here. Otherwise it

@@ -133,7 +133,9 @@ def uri_of_key(key: str, parents: Mapping[str, str], project: str) -> str:
 
 
 def parts_of(document: bytes, plural: str, project: str) -> dict[str, Part]:
-    """Return the items of a document, outer ones first; none if a project does not own the root.
+    """Return the items of a document, outer ones first.
+
+    None if a project does not own the root.
 
     Parameters
     ----------
@@ -233,7 +235,7 @@ def owner_of(values: Mapping[str, str], project: str) -> str:
 
 
 def of_other_projects(things: Mapping[str, Mapping[str, str]], project: str) -> list[str]:
-    """Return the keys of items that belong to another project than the item above them.
+    """Return the keys of items of another project than that of the item above.
 
     Parameters
     ----------
@@ -251,7 +253,9 @@ def of_other_projects(things: Mapping[str, Mapping[str, str]], project: str) -> 
 
 
 def uri_below_session(uri: str) -> str:
-    """Return the URI of something below a session that holds whatever its project and subject.
+    """Return a URI of something below a session, without project and subject.
+
+    It holds whatever these are.
 
     Examples
     --------
@@ -267,7 +271,7 @@ def uri_below_session(uri: str) -> str:
 
 
 def temporary_label(name: str) -> str:
-    """Return the label that an item of the server has until a push gives it its new one.
+    """Return the label that an item has until a push gives it its new one.
 
     Parameters
     ----------
@@ -280,7 +284,7 @@ def temporary_label(name: str) -> str:
 def with_own_labels(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]]
 ) -> dict[str, Part]:
-    """Return the items of the folder with the labels that they had before a pull took them.
+    """Return the folder's items with the labels they had before a pull took them.
 
     A pull that needs the label of an item for another one gives it its ID as label, until its own
     new label is pulled; so for labels of shares.
@@ -307,7 +311,7 @@ def with_own_labels(
 def with_needed_shares(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]], kept: Iterable[Part]
 ) -> dict[str, Part]:
-    """Return the items of the server with shares that ended there, and that the folder needs.
+    """Return the server's items with shares that ended there and the folder needs.
 
     Parameters
     ----------
@@ -332,7 +336,7 @@ def with_needed_shares(
 def with_unreadable_shares(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]], readable: Container[str]
 ) -> dict[str, Part]:
-    """Return the items of the server with the shares that were pulled before a right was lost.
+    """Return the server's items with the shares pulled before a right was lost.
 
     Parameters
     ----------
@@ -355,7 +359,7 @@ def with_unreadable_shares(
 def without_temporary_labels(
     parts: Mapping[str, Part], base: Mapping[str, Mapping[str, str]], ours: Mapping[str, Part]
 ) -> dict[str, Part]:
-    """Return the items of the server with the labels that they had before a push took them.
+    """Return the server's items with the labels they had before a push took them.
 
     Not of one whose label a pull took in the folder, too: it would never get one again.
 

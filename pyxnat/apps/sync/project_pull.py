@@ -164,9 +164,10 @@ class ProjectPull:
         puller: Puller,
         options: PullOptions,
     ) -> None:
-        """Pull units of other projects that waited for this one, or have overwritten files of it.
+        """Pull units of other projects that waited for this one.
 
-        They waited to be shared into it, or to get its sessions.
+        Or that have overwritten files of it. They waited to be shared into it, or to get its
+        sessions.
         """
         now = self._state.units()
         groups: dict[tuple[str, str], list[tuple[Unit, str]]] = {}
@@ -185,7 +186,10 @@ class ProjectPull:
         known: Mapping[str, Unit],
         overwritten: Container[str],
     ) -> dict[Files, list[tuple[Unit, str]]]:
-        """Return the units to fetch, with their marks, by their files; the others are skipped."""
+        """Return the units to fetch, with their marks, by their files.
+
+        The others are skipped.
+        """
         groups: dict[str, tuple[Files, list[tuple[Unit, str]]]] = {}
         for key, (unit, mark) in wanted.items():
             before, own = known.get(key), files[key]
@@ -235,7 +239,10 @@ class ProjectPull:
                 self._bury(before)
 
     def _move(self, unit: Unit, project: str) -> bool:
-        """Move a subject in the folder, its sessions first; return whether it was possible."""
+        """Move a subject in the folder, its sessions first.
+
+        Return whether it was possible.
+        """
         if not (self._state.units(project) and units_here(self._folder, project)):
             return False
         try:
@@ -327,9 +334,10 @@ def _wanted(
     chosen: Container[str] | None,
     here: Mapping[str, tuple[Unit, str]],
 ) -> dict[str, tuple[Unit, str]]:
-    """Return the units of a selection: those of it, those pulled before, and those created here.
+    """Return the units of a selection.
 
-    The latter have the label of a subject of the server: a push leaves them to the pull.
+    Those of it, those pulled before, and those created here. The latter have the label of a subject
+    of the server: a push leaves them to the pull.
     """
     if selected.each is not None:
         return {key: found for key, found in there.items() if found[0].id in selected.each}

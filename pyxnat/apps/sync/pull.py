@@ -1,4 +1,7 @@
-"""Pull of one unit: three-way comparison, then the remote's changes into the folder."""
+"""Pull of one unit.
+
+Three-way comparison, then the remote's changes into the folder.
+"""
 
 from __future__ import annotations
 
@@ -204,7 +207,7 @@ class UnitPull:
         return unit.key in self._coming or unit.key in self._state.units()
 
     def _put_resources(self, fetched: Fetched, present: frozenset[str]) -> None:
-        """Create the resources that have no files, and give all their format, content and tags."""
+        """Create the resources without files; give all their format, content and tags."""
         filled = {file.place for file in fetched.files.values()}
         here = self._folder.parts(fetched.unit) if present else {}
         notes = {
@@ -355,9 +358,9 @@ class UnitPull:
         ours: dict[str, Part],
         theirs: Mapping[str, Part],
     ) -> bool:
-        """Delete what the server deleted, or created again with another type; return if any.
+        """Delete what the server deleted, or created again with another type.
 
-        First of all: another item may have its label now.
+        Return if any. First of all: another item may have its label now.
         """
         gone = [one.key for one in decisions if _is_gone(one, ours, theirs)]
         tops = [key for key in gone if ours[key].parent not in gone]
@@ -371,7 +374,7 @@ class UnitPull:
         return bool(tops or self._replaced)
 
     def _replace(self, key: str, mark: str, base: dict[str, Values], ours: dict[str, Part]) -> None:
-        """Delete an item of the folder, which the server has created again with another type."""
+        """Delete an item that the server has created again with another type."""
         self._folder.delete_compared(key, mark)
         self._replaced.append(key)
         parents = {name: part.parent for name, part in ours.items()}
@@ -383,7 +386,7 @@ class UnitPull:
     def _with_label(
         self, one: Decision, ours: Mapping[str, Part], theirs: Mapping[str, Part]
     ) -> Decision:
-        """Return the decision with which an item also gets a label back that another one took."""
+        """Return the decision that also gives an item back a label that another took."""
         actions = {'same': 'take', 'keep': 'merge'}
         if one.action not in actions or one.key not in ours or one.key not in theirs:
             return one
@@ -392,7 +395,7 @@ class UnitPull:
         return Decision(one.key, actions[one.action])
 
     def _changed_files(self, unit: Unit, ours: Mapping[str, Part]) -> dict[str, str]:
-        """Return the files that the folder has changed since the last pull, with their items."""
+        """Return the files that the folder changed since the pull, with their items."""
         base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
         return {
             key: file.holder
@@ -401,7 +404,7 @@ class UnitPull:
         }
 
     def _known(self, base: Mapping[str, Values]) -> dict[str, Values]:
-        """Return a base without shares into projects that the folder does not have any more."""
+        """Return a base without shares into projects that the folder has no more."""
         if self._projects is None:
             return {**base}
         return {**known_base(base, self._projects)}
@@ -413,10 +416,10 @@ class UnitPull:
         ours: Mapping[str, Part],
         theirs: Mapping[str, Part],
     ) -> set[str]:
-        """Create a subject that the folder does not have, with all below it; return the keys.
+        """Create a subject that the folder does not have, with all below it.
 
-        Without the items of other projects. None if the folder refuses one of the items: then they
-        are put one by one.
+        Return the keys. Without the items of other projects. None if the folder refuses one of the
+        items: then they are put one by one.
         """
         is_new = all(one.action == 'take' and one.key in theirs for one in decisions)
         if ours or not is_new or unit.key not in theirs or unit.id == unit.project:
@@ -580,9 +583,9 @@ def _decide(
 def _needed_shares(
     key: str, base: Mapping[str, Values], ours: Mapping[str, Part], theirs: Mapping[str, Part]
 ) -> dict[str, str]:
-    """Return the shares of a subject that sessions of both sides need, and that were changed here.
+    """Return the shares of a subject that sessions of both sides need.
 
-    XNAT can neither end such a share nor change its label.
+    Only those that were changed here. XNAT can neither end such a share nor change its label.
     """
     if key not in ours or key not in theirs:
         return {}

@@ -28,7 +28,9 @@ _AHEAD = 8
 
 
 class PullReport(Report):
-    """Report of a pull: ``ok`` are the units that were changed, ``skipped`` the unchanged ones.
+    """Report of a pull.
+
+    ``ok`` are the units that were changed, ``skipped`` the unchanged ones.
 
     Attributes
     ----------
@@ -226,7 +228,10 @@ class Puller:
     def _run(
         self, fetched: Fetched, here: Here, files: Files, download: Download
     ) -> tuple[UnitPull, bool]:
-        """Compare and write a unit, again if other programs change it in the folder meanwhile."""
+        """Compare and write a unit.
+
+        Again if other programs change it in the folder meanwhile.
+        """
         unit = fetched.unit
 
         def attempt(is_again: bool) -> tuple[UnitPull, bool]:

@@ -131,9 +131,10 @@ def item_steps(
     ours: Mapping[str, Part],
     theirs: Mapping[str, Part],
 ) -> list[Step]:
-    """Return the steps for the items of a unit: outer ones first, deletions at the end.
+    """Return the steps for the items of a unit.
 
-    An item whose type the folder changed is deleted first, and created again with all below it.
+    Outer ones first, deletions at the end. An item whose type the folder changed is deleted first,
+    and created again with all below it.
 
     Parameters
     ----------
@@ -325,7 +326,10 @@ class UnitPush:
     def _holders_with_changes(
         self, key: str, there: Unit | None, theirs: Mapping[str, Part], steps: list[Step]
     ) -> set[str]:
-        """Return the items whose files the server has changed; asked only before a deletion."""
+        """Return the items whose files the server has changed.
+
+        Asked only before a deletion.
+        """
         if there is None or not self._delete or all(step.action != 'delete' for step in steps):
             return set()
         base = self._state.base(key, 'file')

@@ -1,4 +1,7 @@
-"""Push of all units: steps of each, then a pull of it, which records the new base."""
+"""Push of all units.
+
+Steps of each, then a pull of it, which records the new base.
+"""
 
 from __future__ import annotations
 
@@ -123,7 +126,7 @@ class Pusher:
         self._remote.projects = self._folder.all_projects()
 
     def _projects(self) -> list[str]:
-        """Return the projects that were pulled, without those that the folder has no more."""
+        """Return the pulled projects, without those that the folder has no more."""
         pulled = dict.fromkeys(unit.project for unit in self._state.units().values())
         present = self._folder.all_projects()
         self._failed |= {
@@ -293,7 +296,10 @@ def _moved(key: str) -> errors.Error:
 
 
 def _in_order(known: Mapping[str, Unit], here: _Marked, there: _Marked) -> list[str]:
-    """Return keys of units: renamed ones before those that get their labels, deleted ones last."""
+    """Return keys of units.
+
+    Renamed ones before those that get their labels, deleted ones last.
+    """
     both = {
         key: (there[key][0].label, here[key][0].label)
         for key in known

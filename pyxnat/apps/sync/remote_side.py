@@ -73,10 +73,11 @@ class RemoteSide(Side):
         return name
 
     def namesake(self, part: Part) -> Part | None:
-        """Return the item that has the label of a new one in its project, which may share it.
+        """Return the item that has the label of a new one in its project.
 
-        A PUT would change that item, or move it. One request; a listing more for a label by which
-        XNAT finds none, and one for the type of a session or assessor.
+        The project may only share it. A PUT would change that item, or move it. One request; a
+        listing more for a label by which XNAT finds none, and one for the type of a session or
+        assessor.
 
         Parameters
         ----------

@@ -150,7 +150,10 @@ class Resolver:
         return scan in scans if scan else part is not None
 
     def _forget_below(self, conflict: Conflict, base: Mapping[str, Mapping[str, str]]) -> None:
-        """Remove all that is below an item from the base: it is new on the side that has it."""
+        """Remove all that is below an item from the base.
+
+        It is new on the side that has it.
+        """
         parents = {key: one.get(PARENT, '') for key, one in base.items()}
         for key in base:
             if is_below(key, conflict.key, parents):
@@ -187,7 +190,10 @@ class Resolver:
                 version_path(self._folder, key).unlink(missing_ok=True)
 
     def _home(self, conflict: Conflict) -> Unit | None:
-        """Return the unit that has the session of an item now: it may have moved in the folder."""
+        """Return the unit that has the session of an item now.
+
+        It may have moved in the folder.
+        """
         session = '/'.join(conflict.key.split('/')[:2])
         return self._side.home(session) if session.startswith('experiments/') else None
 
@@ -239,7 +245,9 @@ class Resolver:
         self._side.rename(part, fresh)
 
     def _resolve_share(self, conflict: Conflict, take: Take) -> None:
-        """End the conflict of a subject whose shares were changed here: they are pulled again.
+        """End the conflict of a subject whose shares were changed here.
+
+        They are pulled again.
 
         Raises
         ------
@@ -334,7 +342,9 @@ class Resolver:
     # -- items that were created on both sides
 
     def _twin(self, conflict: Conflict) -> Part | None:
-        """Return the item of the folder that has an ID of its own; None if both have one ID.
+        """Return the item of the folder that has an ID of its own.
+
+        None if both have one ID.
 
         Raises
         ------

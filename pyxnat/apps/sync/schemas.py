@@ -1,4 +1,4 @@
-"""Schema documents of the server of a mirror, so that the folder knows its data types.
+"""Schema documents of a mirror's server, so that the folder knows its types.
 
 They are stored below ``mirror/schemas``, where every program that opens the folder finds them.
 """

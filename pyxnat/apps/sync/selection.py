@@ -39,7 +39,9 @@ class Selection(NamedTuple):
         return {'where': where, 'files': self.files.text}
 
     def subjects(self, remote: Interface) -> set[str] | None:
-        """Return the IDs of the selected subjects; None for all. The requests of a selection.
+        """Return the IDs of the selected subjects; None for all.
+
+        The requests of a selection.
 
         Raises
         ------
@@ -113,7 +115,10 @@ def stored_selections(stored: Mapping[str, Mapping[str, Any]]) -> Iterator[Selec
 
 
 def _criteria(stored: Any) -> Any:
-    """Return criteria with the tuples that JSON does not have: field, operator and value."""
+    """Return criteria with the tuples that JSON does not have.
+
+    Field, operator and value.
+    """
     if not isinstance(stored, list):
         return stored
     if len(stored) == 3 and isinstance(stored[0], str):

@@ -21,7 +21,9 @@ __all__ = ['SharePush', 'with_ended_shares']
 def with_ended_shares(
     ours: Mapping[str, Part], base: Mapping[str, Values], theirs: Mapping[str, Part]
 ) -> dict[str, Part]:
-    """Return the items of the folder with the shares that ended there: they are not sent.
+    """Return the items of the folder with the shares that ended there.
+
+    They are not sent.
 
     Parameters
     ----------
@@ -111,10 +113,10 @@ class SharePush:
             self._there[name][project] = label
 
     def _end(self, key: str, above: str, project: str) -> dict[str, str]:
-        """End a share; return the items below whose shares ended with it, with their labels.
+        """End a share; return the items below whose shares ended with it.
 
-        Those that the folder has ended, too, are left out. The others leave the base first, so a
-        push after an interruption makes them again.
+        Each with its label. Those that the folder has ended, too, are left out. The others leave
+        the base first, so a push after an interruption makes them again.
         """
         if key.startswith('subjects/') and self._remote.owns_sessions(key, project):
             raise errors.NotSupportedError(

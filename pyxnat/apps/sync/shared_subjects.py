@@ -15,7 +15,7 @@ _NONE = Files.of('none')
 
 
 class SharedSubjects:
-    """Subjects of other projects that are shared into pulled ones, or have sessions of them.
+    """Subjects of other projects that pulled ones share, or have sessions of.
 
     A pull brings these subjects, too. Of their projects it brings nothing else but the fields.
 
@@ -78,9 +78,10 @@ class SharedSubjects:
         return sorted(self._needed.keys() | (before - selected_projects(self._state)))
 
     def selection(self, project: str) -> Selection:
-        """Return what to pull of a project: its fields, and subjects, those known included.
+        """Return what to pull of a project.
 
-        If it has a selection of its own, only subjects that this did not bring.
+        Its fields, and subjects, those known included. If it has a selection of its own, only
+        subjects that this did not bring.
 
         Parameters
         ----------

@@ -51,9 +51,10 @@ _PROJECT_MARK = 'xnat:projectData/meta/last_modified'
 
 @contextmanager
 def always_fresh(*interfaces: Interface) -> Iterator[None]:
-    """Send every request while the block runs: a listing a second old would hide a change.
+    """Send every request while the block runs.
 
-    Blocks of several threads may overlap: the first to begin, and the last to end, set it.
+    A listing a second old would hide a change. Blocks of several threads may overlap: the first to
+    begin, and the last to end, set it.
     """
     with _FRESH_LOCK:
         for interface in interfaces:
@@ -135,7 +136,7 @@ class Side:
     def listing(
         self, project: str, subject: str = ''
     ) -> tuple[dict[str, tuple[Unit, str]], dict[str, str]]:
-        """Return the units of a project, and the subjects of others that are shared into it.
+        """Return the units of a project, and the subjects that it shares.
 
         Parameters
         ----------
@@ -284,7 +285,9 @@ class Side:
         return True
 
     def home(self, key: str) -> Unit | None:
-        """Return the subject of a session; None if there is no such session. Two requests.
+        """Return the subject of a session; None if there is no such session.
+
+        Two requests.
 
         Raises
         ------
@@ -368,10 +371,11 @@ class Side:
         return {file.key: file for file in found if wanted.has(file.row)}
 
     def files_of(self, unit: Unit, parts: Mapping[str, Part]) -> dict[str, FileRow]:
-        """Return the files of the items of a unit, by key. The requests of `files`, or more.
+        """Return the files of the items of a unit, by key.
 
-        A selection leaves out what the server refuses to list, as if there were no files. So each
-        resource of the items without listed files is listed by itself: one request more.
+        The requests of `files`, or more. A selection leaves out what the server refuses to list, as
+        if there were no files. So each resource of the items without listed files is listed by
+        itself: one request more.
 
         Parameters
         ----------
@@ -398,7 +402,9 @@ class Side:
         return found
 
     def put_forms(self, key: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
-        """Give an item the values of custom forms. A request, and one for each that ended.
+        """Give an item the values of custom forms.
+
+        A request, and one for each that ended.
 
         Parameters
         ----------

@@ -155,7 +155,10 @@ class State:
             return dict(connection.execute('SELECT name, value FROM about'))
 
     def tell(self, **values: str) -> None:
-        """Store facts about the mirror: URL and login of the remote, its own ID, and so on."""
+        """Store facts about the mirror.
+
+        URL and login of the remote, its own ID, and so on.
+        """
         self.about |= values
         with self._connected() as connection:
             connection.executemany('REPLACE INTO about VALUES (?, ?)', list(values.items()))
@@ -363,7 +366,10 @@ class State:
             return {path: json.loads(options) for path, options in rows}
 
     def feed(self, project: str) -> Feed | None:
-        """Return the feed of changes from which the next pull goes on; None for the first."""
+        """Return the feed of changes from which the next pull goes on.
+
+        None for the first.
+        """
         query = 'SELECT since, entries FROM feed WHERE project = ?'
         with self._connected() as connection:
             found = connection.execute(query, (project,)).fetchone()
@@ -388,7 +394,9 @@ class State:
             _unmark(connection, changed)
 
     def want(self, files: Mapping[str, str]) -> None:
-        """Store which files units get; those that had others are pulled, also by a later pull.
+        """Store which files units get.
+
+        Those that had others are pulled, also by a later pull.
 
         Parameters
         ----------
@@ -407,7 +415,7 @@ class State:
             _unmark(connection, units)
 
     def units_of(self, ids: Iterable[str]) -> set[str]:
-        """Return the keys of the units whose base has sessions or assessors with these IDs."""
+        """Return the keys of units whose base has sessions or assessors of these IDs."""
         query = (
             "SELECT unit FROM thing WHERE kind = 'item' "
             "AND key IN ('experiments/' || ?1, 'assessors/' || ?1)"
@@ -472,7 +480,7 @@ def _unmark(connection: sqlite3.Connection, units: Iterable[str]) -> None:
 
 
 def _take_from_others(connection: sqlite3.Connection, unit: str) -> None:
-    """Remove the items of a unit, and files of its sessions, from the base of other units.
+    """Remove a unit's items, and its sessions' files, from the base of other units.
 
     An item has one base, also after it has moved.
     """

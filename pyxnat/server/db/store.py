@@ -240,7 +240,7 @@ class Store:
 
     @contextmanager
     def only_if(self, condition: Condition | None) -> Iterator[None]:
-        """Check a condition in the write transactions of this thread while the block runs."""
+        """Check a condition in this thread's write transactions while the block runs."""
         before = getattr(self._of_thread, 'condition', None)
         self._of_thread.condition = condition
         try:

@@ -137,7 +137,9 @@ def count_files(connection: Connection, holder: int) -> tuple[int, int | None]:
 
 
 def find_files(connection: Connection, holder: int, paths: Collection[str]) -> dict[str, Any]:
-    """Return key, size and digest of a resource's files by their paths without a trailing slash.
+    """Return key, size and digest of a resource's files by path.
+
+    The paths have no trailing slash.
 
     Parameters
     ----------

@@ -96,7 +96,10 @@ def _file_digests(
 
 
 def _digest(files: Iterable[Sequence[Any]]) -> str:
-    """Return one digest of files: of the key of their resource, their path and their digest."""
+    """Return one digest of files.
+
+    Of the key of their resource, their path and their digest.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     for row in files:
         digest.update(repr(tuple(row)).encode())
@@ -148,7 +151,9 @@ def row_of_key(connection: Connection, key: str) -> Any:
 
 
 def item_mark(connection: Connection, row: Any) -> str:
-    """Return a mark of an item and all below it; that of a subject is its `UnitMark.mark`.
+    """Return a mark of an item and all below it.
+
+    That of a subject is its `UnitMark.mark`.
 
     Parameters
     ----------
@@ -176,7 +181,10 @@ def _files_below() -> Select[Any]:
 
 
 class Compared:
-    """Units that a program has read to compare them: a `Condition` of what it then writes."""
+    """Units that a program has read to compare them.
+
+    A `Condition` of what it then writes.
+    """
 
     def __init__(self) -> None:
         self._marks: dict[tuple[str, str, str, str], list[Any]] = {}

@@ -213,7 +213,7 @@ def _own_files(call: Call) -> OwnFiles | None:
 
 
 def _check_unchanged(own: OwnFiles | None, there: Mapping[str, Any]) -> None:
-    """Refuse to write over files that are not as the owner's program has compared them."""
+    """Refuse to write over files that differ from those the owner's program compared."""
     for path, version in own.compared.items() if own is not None else ():
         row = there.get(path.rstrip('/'))
         if version != ('' if row is None else row.digest.lower() or str(row.size)):

@@ -323,7 +323,10 @@ class Restorer:
                 getattr(element, row.singular)(resource.label).create(params=resource.notes)
 
     def _share(self, item: Item, element: Any, there: Item | None) -> None:
-        """Share an item of a project as it was shared; note the projects that do not exist."""
+        """Share an item of a project as it was shared.
+
+        Note the projects that do not exist.
+        """
         if self._target.level.plural != 'projects' or not level(item.level).has_label:
             return
         for project, label in item.shares.items():
@@ -375,7 +378,7 @@ class Restorer:
         return True
 
     def _check_same(self, item: Item, owned: Item | None, original: Any) -> None:
-        """Raise DuplicateError if another project has other values in the fields of an item."""
+        """Raise DuplicateError if another project has other values in an item's fields."""
         other = _fields(item, owned)[1] if owned is not None else []
         if other:
             raise errors.DuplicateError(
@@ -391,13 +394,16 @@ class Restorer:
 
 
 def _fields(item: Item, there: Item) -> tuple[list[str], list[str]]:
-    """Return the fields that an item lacks at the destination, and those with other values."""
+    """Return the fields that an item lacks there, and those with other values."""
     wanted = values_of(copy_document(item, scans=(), name=there.id))
     return differences(wanted, values_of(copy_document(there, scans=())))
 
 
 def _names(above: Mapping[str, str]) -> Iterator[tuple[str, ...]]:
-    """Yield the names of the elements above a file; those in a session with its label."""
+    """Yield the names of the elements above a file.
+
+    Those in a session with its label.
+    """
     session = above.get('experiment', '')
     for row in LEVELS:
         name = above.get(row.singular)

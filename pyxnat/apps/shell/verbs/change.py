@@ -66,9 +66,9 @@ def rm(
 
 
 def _state(target: Any) -> list[dict[str, Any]]:
-    """Return a row with ID, mark, and number and size of files of an element; those of `item_rows`.
+    """Return a row with ID, mark, and number and size of files of an element.
 
-    A file has its digest in place of the mark.
+    Those of `item_rows`. A file has its digest in place of the mark.
     """
     files = file_rows(target)
     if target.level.is_file:
@@ -127,7 +127,7 @@ def cp(
     plan: str | None,
     apply: str | None,
 ) -> int:
-    """Copy the element SOURCE, with everything below, to DEST, also on another server.
+    """Copy SOURCE, with everything below, to DEST, also on another server.
 
     lab:P/S1 is a place of the profile lab. Types, fields, custom variables and files are the same;
     items that DEST has already are not sent again. The files pass through a folder that belongs to
@@ -185,7 +185,7 @@ def _check_pair(original: Any, target: Any, state: str | None) -> None:
 
 
 def _is_by_subject(original: Any, target: Any) -> bool:
-    """Whether a copy is one of a project, or of several subjects or sessions to a project."""
+    """Whether a copy is one of a project, or of several items to a project."""
     is_to_project = not is_collection(target) and target.level.singular == 'project'
     levels = ('subject', 'experiment') if is_collection(original) else ('project',)
     return is_to_project and original.level.singular in levels
@@ -200,7 +200,10 @@ def _copy_by_subject(
     overwrite: bool,
     dry_run: bool,
 ) -> int:
-    """Copy a project or several of its items, with a state that a later run goes on from."""
+    """Copy a project or several of its items.
+
+    The state is that from which a later run goes on.
+    """
     source = f'{original.connection.server}{identity_of(original)}'
     folder = Path(state) if state else staging_folder(source, target.url)
     report = copy_items(
@@ -237,7 +240,10 @@ def _copy(shell: Shell, original: Any, target: Any, folder: Path, overwrite: boo
 
 
 def _side(name: str, found: Any) -> list[dict[str, Any]]:
-    """Return the server of elements, their marks and the files; each path begins with a name."""
+    """Return the server of elements, their marks and the files.
+
+    Each path begins with a name.
+    """
     is_there = is_collection(found) or found.exists()
     elements = list(found) if is_collection(found) else [found] if is_there else []
     rows = item_rows(found) if is_there else []
