@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from ... import errors
 from ...http.folder import create
 from ...interface import Interface
+from ...services.bulk.workers import check_jobs
 from . import lazy
 from .behind import units_behind
 from .decisions import decide
@@ -136,6 +137,7 @@ class Mirror:
 
     @remote.setter
     def remote(self, remote: Interface) -> None:
+        _check_type('remote', remote, Interface)
         known, server = self.server, remote.connection.server
         if known not in ('', server):
             raise errors.ConfigurationError(
@@ -168,6 +170,7 @@ class Mirror:
         BusyError
             Another program pulls or pushes the folder.
         """
+        _check_type('remote', remote, Interface)
         with locked(self._own_folder), always_fresh(remote):
             units = self._state.units()
             labels = {key: unit.label for key, unit in units.items() if unit.id != unit.project}
@@ -257,6 +260,8 @@ class Mirror:
         """
         if check not in ('marks', 'files'):
             raise errors.ProgrammingError(f'check={check!r} is neither marks nor files')
+        check_jobs(jobs)
+        _check_type('max_delete', max_delete, int, float)
         report, options = PullReport(), PullOptions(max_delete, jobs, dry_run, check)
         found = (
             stored_selections(self._state.selections())
@@ -396,6 +401,8 @@ class Mirror:
         are sent one at a time: XNAT loses fields of parallel writes to one item. After a crash, the
         next push compares first, so nothing is sent twice.
         """
+        _check_type('plan', plan, PushPlan, type(None))
+        _check_type('max_delete', max_delete, int, float)
         if plan is not None:
             delete, max_delete = plan.delete, 1
         pusher = Pusher(self.remote, self.local, self._state, delete, max_delete)
@@ -441,7 +448,10 @@ class Mirror:
         """
         if take not in ('local', 'remote', 'both'):
             raise errors.ProgrammingError(f'take={take!r} is neither local, remote nor both')
-        several = [keys] if isinstance(keys, (str, Conflict)) else keys
+        _check_type('keys', keys, str, Iterable)
+        several = [keys] if isinstance(keys, (str, Conflict)) else list(keys)
+        for one in several:
+            _check_type('keys', one, str, Conflict)
         names = [one.key if isinstance(one, Conflict) else one for one in several]
         with locked(self._own_folder):
             Resolver(self.local, self._state, self._own_folder).resolve(names, take)
@@ -526,6 +536,12 @@ class Mirror:
         No request. Those that the server has again, and that were pulled, are not among them.
         """
         return self._state.tombstones()
+
+
+def _check_type(name: str, value: object, *types: type) -> None:
+    if not isinstance(value, types):
+        names = ', '.join(one.__name__ for one in types)
+        raise errors.InvalidArgument(f'{name}={value!r} is none of these: {names}')
 
 
 def _changed(base: dict[str, dict[str, str]], ours: dict[str, dict[str, str]]) -> Iterator[str]:

@@ -108,19 +108,22 @@ class PushPlan:
         Raises
         ------
         DataError
-            The file is no plan.
+            There is no such file, it is no plan, or one of another version of pyxnat.
         """
         try:
             content = json.loads(Path(path).read_bytes())
+            if content['version'] != _VERSION:
+                raise ValueError(content['version'])
             steps = [
                 Step(unit, action, key, tuple(fields))
                 for unit, action, key, fields in content['steps']
             ]
             marks = {key: (there, here) for key, (there, here) in content['marks'].items()}
             return cls(steps, marks, bool(content['delete']))
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
             raise errors.DataError(
-                f'{path} is no plan of a push', remedy='Write one with plan.save().'
+                f'{path} is no plan of a push for this version of pyxnat',
+                remedy='Write one with plan.save().',
             ) from error
 
 

@@ -95,7 +95,7 @@ def selection(path: str, where: Any, files: Any) -> Selection:
     ProgrammingError
         The path has no single project, or goes below subjects.
     """
-    steps: SelectPath = read(path)
+    steps: SelectPath = read(path) if isinstance(path, str) else ()
     levels = [step.level for step in steps]
     if levels not in (['projects'], ['projects', 'subjects']) or is_wildcard(steps[0].name):
         raise errors.ProgrammingError(

@@ -1,7 +1,8 @@
-"""Tests of mirrors with damaged files of their own."""
+"""Tests of mirrors with damaged files of their own, and of unusable arguments."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -12,6 +13,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
+from pyxnat.apps.sync.push import PushPlan
 
 from .test_pull import content
 
@@ -92,3 +94,41 @@ def test_a_file_is_no_folder(tmp_path: Path, place: str) -> None:
     for opening in (pyxnat.Mirror, lambda path: pyxnat.open(path, create=True)):
         with pytest.raises(errors.ConfigurationError, match='is a file'):
             opening(tmp_path / place)
+
+
+CALLS: list[Callable[[pyxnat.Mirror], object]] = [
+    lambda mirror: mirror.pull(jobs=0),
+    lambda mirror: mirror.pull(jobs='4'),  # type: ignore[arg-type]
+    lambda mirror: mirror.pull(max_delete='x'),  # type: ignore[arg-type]
+    lambda mirror: mirror.pull(Path('/projects/P')),  # type: ignore[arg-type]
+    lambda mirror: mirror.pull('/projects/P', files=5),  # type: ignore[arg-type]
+    lambda mirror: mirror.push({}),  # type: ignore[arg-type]
+    lambda mirror: mirror.push(max_delete=None),  # type: ignore[arg-type]
+    lambda mirror: mirror.resolve(5, 'local'),  # type: ignore[arg-type]
+    lambda mirror: mirror.resolve([5], 'local'),  # type: ignore[list-item]
+    lambda mirror: pyxnat.Mirror(mirror.folder, remote='http://x'),  # type: ignore[arg-type]
+    lambda mirror: mirror.move_to('http://x'),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize('call', CALLS)
+def test_unusable_arguments_are_errors_of_the_library(
+    mirror: pyxnat.Mirror, call: Callable[[pyxnat.Mirror], object]
+) -> None:
+    with pytest.raises(errors.ProgrammingError):
+        call(mirror)
+    assert mirror.status() == ([], [], [])
+
+
+@pytest.mark.parametrize(
+    'change',
+    [{'marks': []}, {'marks': {'a': 1}}, {'steps': [1]}, {'version': 99}, {'version': None}, None],
+)
+def test_other_files_are_no_plans(tmp_path: Path, change: dict[str, Any] | None) -> None:
+    PushPlan([], {}).save(tmp_path / 'plan')
+    whole = json.loads((tmp_path / 'plan').read_bytes())
+    assert PushPlan.load(tmp_path / 'plan') == PushPlan([], {})
+    if change is not None:
+        (tmp_path / 'other').write_text(json.dumps({**whole, **change}))
+    with pytest.raises(errors.DataError, match='no plan'):
+        PushPlan.load(tmp_path / 'other')
