@@ -294,7 +294,7 @@ class Mirror:
         Parameters
         ----------
         path : str
-            The path, as it was pulled.
+            The path that was pulled.
 
         Raises
         ------
@@ -304,14 +304,15 @@ class Mirror:
             Another program pulls or pushes the folder.
         """
         with locked(self._own_folder), self._state.kept_open():
-            stored = self._state.selections()
-            if path not in stored:
+            project, wanted, *_ = selection(path, None, 'none')
+            stored = {one: selection(one, None, 'none').path for one in self._state.selections()}
+            if wanted not in stored.values():
                 raise errors.DataError(
-                    f'{path} was not pulled into {self.folder}',
-                    remedy=f'Pulled were: {", ".join(stored) or "none"}.',
+                    f'{wanted} was not pulled into {self.folder}',
+                    remedy=f'Pulled were: {", ".join(dict.fromkeys(stored.values())) or "none"}.',
                 )
-            project = selection(path, None, 'none').project
-            self._state.deselect(path)
+            for spelling in (one for one, place in stored.items() if place == wanted):
+                self._state.deselect(spelling)
             if project not in selected_projects(self._state):
                 for key in self._state.units(project):
                     self._state.forget(key)

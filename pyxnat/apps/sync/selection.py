@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from ... import errors
 from ...interface import Interface
+from ...model import uris
 from ...model.wildcards import is_wildcard
 from ...query.criteria import parse, spell
 from ...query.paths import Path as SelectPath
@@ -102,7 +103,8 @@ def selection(path: str, where: Any, files: Any) -> Selection:
             f'{path!r} cannot be pulled',
             remedy="Give a project, such as '/projects/P', or subjects of one.",
         )
-    return Selection(steps[0].name, path, where, Files.of(files), len(levels) == 1)
+    place = ''.join(f'/{segment}' for segment in uris.strip_entry(path).split('/') if segment)
+    return Selection(steps[0].name, place, where, Files.of(files), len(levels) == 1)
 
 
 def stored_selections(stored: Mapping[str, Mapping[str, Any]]) -> Iterator[Selection]:

@@ -229,7 +229,8 @@ def test_a_selection_that_fails_is_not_stored(
 def test_a_forgotten_path_is_not_pulled(mirror: pyxnat.Mirror, there: Any, P: str) -> None:
     for label in ('A', 'B*'):
         pulled(mirror, f'/projects/{P}/subjects/{label}')
-    mirror.forget(f'/projects/{P}/subjects/B*')
+    pulled(mirror, f'projects/{P}/subjects/B*/')
+    mirror.forget(f'/data/projects/{P}/subjects/B*')
     there.subject('B2').create()
     there.subject('B').attrs.set('group', 'changed')
     pulled(mirror)
