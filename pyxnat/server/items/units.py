@@ -95,11 +95,17 @@ def _file_digests(
     return {key: _digest(row[2:] for row in rows) for key, rows in by_unit}
 
 
-def _digest(files: Iterable[Sequence[Any]]) -> str:
-    """Return one digest of files.
+_DIGESTED = (
+    resource.c.pk,
+    file.c.path,
+    func.lower(file.c.digest),
+    *(func.coalesce(column, '') for column in (file.c.format, file.c.content, file.c.tags)),
+)
+"""Columns of a file that count in a mark."""
 
-    Of the key of their resource, their path and their digest.
-    """
+
+def _digest(files: Iterable[Sequence[Any]]) -> str:
+    """Return one digest of files, of their `_DIGESTED` columns."""
     digest = hashlib.md5(usedforsecurity=False)
     for row in files:
         digest.update(repr(tuple(row)).encode())
@@ -116,14 +122,7 @@ def _files(is_one: bool) -> Select[Any]:
         .where(below.c.level == 'subject')
     )
     return (
-        select(
-            below.c.level,
-            below.c.id,
-            resource.c.pk,
-            file.c.path,
-            func.lower(file.c.digest),
-            *(func.coalesce(column, '') for column in (file.c.format, file.c.content, file.c.tags)),
-        )
+        select(below.c.level, below.c.id, *_DIGESTED)
         .join(resource, resource.c.item == below.c.pk)
         .join(file, file.c.resource == resource.c.pk)
         .order_by(below.c.level, below.c.id, resource.c.pk, file.c.path)
@@ -173,7 +172,7 @@ def _files_below() -> Select[Any]:
     below = select(item.c.pk).where(item.c.pk == bindparam('top')).cte('below', recursive=True)
     below = below.union_all(select(item.c.pk).join(below, item.c.parent == below.c.pk))
     return (
-        select(resource.c.pk, file.c.path, func.lower(file.c.digest))
+        select(*_DIGESTED)
         .join(below, resource.c.item == below.c.pk)
         .join(file, file.c.resource == resource.c.pk)
         .order_by(resource.c.pk, file.c.path)
