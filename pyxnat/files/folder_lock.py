@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from ..errors import BusyError
+from ..errors import BusyError, DataError
 
 __all__ = ['LOCK', 'locked']
 
@@ -34,12 +34,19 @@ def locked(folder: Path, problem: str) -> Iterator[None]:
     ------
     BusyError
         Another program, or another thread, has it. It is not waited for: a run may take hours.
+    DataError
+        The file of the lock is damaged.
     """
-    with closing(sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None)) as connection:
+    path = folder / LOCK
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
         try:
             connection.execute('BEGIN EXCLUSIVE')
         except sqlite3.OperationalError as error:
             if 'locked' not in str(error):
                 raise
             raise BusyError(problem, remedy='Try again when it has ended.') from error
+        except sqlite3.DatabaseError as error:
+            raise DataError(
+                f'{path} is damaged: {error}', remedy='Delete it: it has no data.'
+            ) from error
         yield

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from ... import errors
+from ...files.folder_lock import locked
 from ...http.folder import create
 from ...interface import Interface
 from ...services.bulk.workers import check_jobs
@@ -17,7 +18,6 @@ from .behind import units_behind
 from .decisions import decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide, units_here
-from .mirror_lock import locked
 from .parts import known_base
 from .project_pull import ProjectPull, PullOptions
 from .puller import PullReport
@@ -112,6 +112,12 @@ class Mirror:
         if self._made is not None:
             self._made.disconnect()
 
+    def _alone(self) -> AbstractContextManager[None]:
+        """Have the mirror alone while the block runs."""
+        return locked(
+            self._own_folder, f'{self.folder} is being pulled or pushed by another program'
+        )
+
     @property
     def remote(self) -> Interface:
         """Connection to the server.
@@ -171,7 +177,7 @@ class Mirror:
             Another program pulls or pushes the folder.
         """
         _check_type('remote', remote, Interface)
-        with locked(self._own_folder), always_fresh(remote):
+        with self._alone(), always_fresh(remote):
             units = self._state.units()
             labels = {key: unit.label for key, unit in units.items() if unit.id != unit.project}
             there: dict[str, str] = {}
@@ -269,7 +275,7 @@ class Mirror:
             else [selection(path, where, files)]
         )
         state = self._state
-        with locked(self._own_folder), always_fresh(self.remote, self.local), state.kept_open():
+        with self._alone(), always_fresh(self.remote, self.local), state.kept_open():
             self._note_copy(report)
             self._pull_schemas(report, options)
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
@@ -303,7 +309,7 @@ class Mirror:
         BusyError
             Another program pulls or pushes the folder.
         """
-        with locked(self._own_folder), self._state.kept_open():
+        with self._alone(), self._state.kept_open():
             project, wanted, *_ = selection(path, None, 'none')
             stored = {one: selection(one, None, 'none').path for one in self._state.selections()}
             if wanted not in stored.values():
@@ -408,7 +414,7 @@ class Mirror:
             delete, max_delete = plan.delete, 1
         pusher = Pusher(self.remote, self.local, self._state, delete, max_delete)
         state = self._state
-        with locked(self._own_folder), always_fresh(self.remote, self.local), state.kept_open():
+        with self._alone(), always_fresh(self.remote, self.local), state.kept_open():
             if dry_run:
                 return pusher.plan()
             if plan is not None and pusher.plan() != plan:
@@ -454,7 +460,7 @@ class Mirror:
         for one in several:
             _check_type('keys', one, str, Conflict)
         names = [one.key if isinstance(one, Conflict) else one for one in several]
-        with locked(self._own_folder):
+        with self._alone():
             Resolver(self.local, self._state, self._own_folder).resolve(names, take)
 
     def their_file(self, conflict: str | Conflict) -> Path:

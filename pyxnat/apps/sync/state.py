@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 from ...errors import DataError
 from .feed import Feed
-from .mirror_lock import is_damage
 from .parts import PROJECT
 
 __all__ = ['Conflict', 'State', 'Unit']
@@ -123,7 +122,7 @@ class State:
             with nullcontext(held) if held else closing(self._connect()) as connection, connection:
                 yield connection
         except sqlite3.DatabaseError as error:
-            if not is_damage(error):
+            if not _is_damage(error):
                 raise
             raise DataError(
                 f'{self._path} is damaged: {error}',
@@ -496,3 +495,13 @@ def _take_from_others(connection: sqlite3.Connection, unit: str) -> None:
                 "AND (kind = 'item' AND key = ? OR kind = 'file' AND instr(key, ?))",
                 (other, key, f'/{key}/'),
             )
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    """Return whether an error shows that a file is none of SQLite's, or of others.
+
+    A file of others has other tables.
+    """
+    if isinstance(error, sqlite3.OperationalError):  # or a lock, or a full disk
+        return any(words in str(error) for words in ('no such', 'no column', ' columns but '))
+    return type(error) is sqlite3.DatabaseError
