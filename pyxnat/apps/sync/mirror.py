@@ -32,6 +32,8 @@ from .state import Conflict, State, Unit
 __all__ = ['Mirror', 'Status']
 
 _MAX_DELETE = 0.1
+_FORGOTTEN = 'forgotten '
+"""Begins the name of a stored fact: that a project was forgotten."""
 
 
 class Status(NamedTuple):
@@ -322,6 +324,7 @@ class Mirror:
             if project not in selected_projects(self._state):
                 for key in self._state.units(project):
                     self._state.forget(key)
+                self._state.tell(**{f'{_FORGOTTEN}{project}': 'true'})
 
     def _note_copy(self, report: PullReport) -> None:
         """Say once that the folder is a copy of another one."""
@@ -335,9 +338,11 @@ class Mirror:
     def _never_pulled(self) -> list[str]:
         """Return the projects of the folder that no pull has compared. One request to it.
 
-        They were created there, or the state of the mirror is lost.
+        They were created there, or the state of the mirror is lost. Without those that were
+        forgotten.
         """
         known = {unit.project for unit in self._state.units().values()}
+        known |= {name.removeprefix(_FORGOTTEN) for name in self._state.about}
         return sorted(FolderSide(self.local).all_projects() - known)
 
     def _note_never_pulled(self, report: PullReport) -> None:
