@@ -520,7 +520,7 @@ def test_settings_of_the_interface_can_be_given_again(
         ({'proxies': {'http': 'http://proxy.invalid:1'}}, 'proxy='),
         ({'cookies': {'JSESSIONID': 'X'}}, 'cookies.update'),
     ],
-    ids=str,
+    ids=['verify', 'auth', 'auth object', 'cert', 'proxies', 'cookies'],
 )
 def test_other_settings_name_the_argument_that_has_them(
     echo: Echoed, options: dict[str, Any], argument: str
