@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 
 import httplib2
 
-from ..errors import ConfigurationError, DatabaseError, Error, from_status, server_message
+from ..errors import ConfigurationError, DatabaseError, from_status, server_message
 from .body import Payload
 from .connection import Http, Timeouts
 from .wsgi import Application, LocalResponse, call
@@ -77,8 +77,11 @@ def create(path: Path, site: str) -> None:
     _archives().create_folder(path, site)
 
 
-class ChangedMeanwhile(Error):
-    """Another program has changed what this one has compared; nothing was written."""
+class ChangedMeanwhile(Exception):
+    """Another program has changed what this one has compared; nothing was written.
+
+    Callers compare again: it never reaches a user.
+    """
 
 
 class _Opened:

@@ -24,21 +24,19 @@ PAGE = ROOT / 'docs' / 'howto' / 'testing.rst'
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run pytest with the plug-in in a folder with these files.
+    """Run pytest with the plug-in in a folder with these files, in a process of its own.
 
-    ``in_process=True`` runs it in this process, where all is imported.
+    In this process, what it is the first to import would be imported twice: pytest forgets it.
     """
     monkeypatch.setenv('PYTHONPATH', str(ROOT), prepend=os.pathsep)
     monkeypatch.setenv(
         'PYTEST_DISABLE_PLUGIN_AUTOLOAD', '1'
     )  # other plug-ins take longer to load than these tests to run
 
-    def start(*options: str, in_process: bool = False, **files: str) -> pytest.RunResult:
+    def start(*options: str, **files: str) -> pytest.RunResult:
         for name, text in files.items():
             pytester.path.joinpath(f'{name}.py').write_text(textwrap.dedent(text), encoding='utf-8')
         words = ('-p', 'pyxnat.apps.pytest_plugin', '-p', 'no:cacheprovider', *options)
-        if in_process:
-            return pytester.runpytest_inprocess(*words)
         return pytester.runpytest_subprocess(*words, timeout=120)
 
     return start
@@ -87,7 +85,7 @@ def test_the_common_one_stays(xnat_server, time):
 def test_a_test_sees_nothing_of_other_tests_and_leaves_nothing(
     run: Run, pytester: pytest.Pytester
 ) -> None:
-    run('--basetemp=left', in_process=True, test_isolated=ISOLATED).assert_outcomes(passed=5)
+    run('--basetemp=left', test_isolated=ISOLATED).assert_outcomes(passed=5)
     assert [path.parent.parent.name for path in pytester.path.glob('left/**/archive.sqlite')] == [
         'xnat-first0'
     ]
@@ -121,7 +119,7 @@ def test_the_common_one_has_it_too(xnat_server, tmp_path):
 
 
 def test_archives_are_copies_of_one_filled_archive(run: Run) -> None:
-    run(in_process=True, test_seeded=SEEDED).assert_outcomes(passed=3)
+    run(test_seeded=SEEDED).assert_outcomes(passed=3)
 
 
 SETTINGS = """
@@ -168,7 +166,7 @@ def test_the_types(xnat_archive):
 def test_the_settings_take_effect(run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath('pytest.ini').write_text(SETTINGS, encoding='utf-8')
     pytester.mkdir('schemas').joinpath('lab.xsd').write_text(SCHEMA, encoding='utf-8')
-    run(in_process=True, test_set=SET).assert_outcomes(passed=4)
+    run(test_set=SET).assert_outcomes(passed=4)
 
 
 OPTIONS = """
@@ -189,7 +187,7 @@ def test_options(xnat_archive, xnat_archive_server):
 
 
 def test_options_can_be_overridden(run: Run) -> None:
-    run(in_process=True, test_options=OPTIONS).assert_outcomes(passed=1)
+    run(test_options=OPTIONS).assert_outcomes(passed=1)
 
 
 ENVIRONMENT = """
@@ -224,9 +222,7 @@ def test_programs_find_the_archive_through_the_environment(
 
 
 def test_a_user_without_a_password_is_an_error(run: Run) -> None:
-    result = run(
-        '-o', 'xnat_users=ann', in_process=True, test_one='def test_one(xnat_archive): pass'
-    )
+    result = run('-o', 'xnat_users=ann', test_one='def test_one(xnat_archive): pass')
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(
         ["*xnat_users: 'ann' has no password; write each line as LOGIN:PASSWORD"]

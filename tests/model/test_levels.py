@@ -201,7 +201,9 @@ def test_a_parent_has_documented_accessors(parent: str, row: Level) -> None:
     assert list(inspect.signature(one).parameters) == ['self', 'ID']
     assert inspect.signature(many).parameters['id_filter'].default == '*'
     assert getattr(collection, row.plural).__doc__ == many.__doc__
-    assert not hasattr(collection, row.singular)
+    of_one_name = getattr(collection, row.singular)
+    assert of_one_name.__name__ == row.singular and of_one_name.__doc__
+    assert list(inspect.signature(of_one_name).parameters) == ['self', 'ID']
 
 
 @each_row

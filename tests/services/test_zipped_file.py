@@ -61,7 +61,8 @@ def test_such_files_are_mirrored_and_pushes_of_new_ones_name_the_remedy(
         folder = mirror.local.connection.transport.folder
         assert folder is not None
         place = f'/data/projects/{P}/resources'
-        folder.put_files(place, 'R', [('new%.txt', new, 3, '22af645d1859cb5ca6da0c484f1f37ea')], {})
+        content = 'new%.txt', new, 3, '22af645d1859cb5ca6da0c484f1f37ea'
+        folder.put_files(place, 'R', [content], {}, {})
         assert len(mirror.status().ahead) == 1
         ((_, error),) = mirror.push().failed
         assert 'Rename it' in str(error)
