@@ -358,3 +358,22 @@ def test_one_below_a_subject_that_the_folder_deleted_is_a_conflict(
     assert equal(both, xnat, P) and equal(both, xnat, other)
     found = both.local.select.project(other).subject('T_IN_Q').experiment('NEW')
     assert found.attrs.get('note') == 'there'
+
+
+@pytest.mark.sample(1)
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_one_moves_below_a_subject_that_its_project_does_not_share(
+    side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str, there: Any
+) -> None:
+    subject = there.subject('T').create().id()
+    pulled(both)
+    session = own(xnat, other).id()
+    leading = both.local if side == 'here' else xnat
+    leading.put(f'/data/experiments/{session}?subject_ID={subject}').raise_for_status()
+    if side == 'here':
+        assert pushed(both) == ['change']
+    else:
+        pulled(both)
+    assert equal(both, xnat, P) and equal(both, xnat, other)
+    for host in (both.local, xnat):
+        assert host.select(f'/experiments/{session}').attrs.get('subject_ID') == subject
