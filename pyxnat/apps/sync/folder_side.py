@@ -28,6 +28,7 @@ from .parts import (
     shares_of,
     temporary_label,
     uri_below_session,
+    values_of,
 )
 from .sides import XML, Side, forms_of, names_session, uri_of_unit
 from .state import Unit
@@ -108,7 +109,7 @@ class FolderSide(Side):
             Values of its items, if the caller has them.
         """
         if self._archive.is_served:
-            things = things or {key: part.values for key, part in self.parts(unit).items()}
+            things = things or values_of(self.parts(unit))
             return super().files(unit, wanted, things)
         subject = '' if unit.id == unit.project else unit.id
         found: dict[str, FileRow] = {}

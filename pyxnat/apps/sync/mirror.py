@@ -18,10 +18,10 @@ from .behind import units_behind
 from .decisions import decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide, units_here
-from .parts import known_base
+from .parts import known_base, values_of
 from .project_pull import ProjectPull, PullOptions
 from .puller import PullReport
-from .push import PushPlan
+from .push_plan import PushPlan
 from .pusher import Pusher
 from .resolver import Resolver, Take, remove_versions
 from .schemas import pull_schemas
@@ -529,7 +529,7 @@ class Mirror:
                 yield key
             elif known[key].here != mark:
                 base = known_base(self._state.base(key, 'item'), projects)
-                ours = {name: part.values for name, part in side.parts(unit).items()}
+                ours = values_of(side.parts(unit))
                 yield from _changed(base, ours)
                 files = self._state.base(key, 'file')
                 by = next((next(iter(one)) for one in files.values()), 'digest')

@@ -14,7 +14,7 @@ from ... import errors
 from ...model.levels import level
 from .decisions import Values
 from .folder_side import FolderSide
-from .parts import PARENT, PROJECT, Part
+from .parts import PARENT, PROJECT, Part, values_of
 from .sides import Side, uri_of_unit
 from .state import State, Unit
 
@@ -135,7 +135,7 @@ class Moves:
                 home = self._other.home(key)
         if home is not None and home.key != unit:
             parts = self._other.parts(home)
-            values = {name: part.values for name, part in parts.items()}
+            values = values_of(parts)
             other.update({name: parts[name] for name in _below(key, values)})
 
     def hide(self, key: str, base: dict[str, Values], other: dict[str, Part]) -> None:
@@ -163,7 +163,7 @@ class Moves:
         """
         self._left.append(key)
         self.left |= {name: base.pop(name) for name in _below(key, base)}
-        for name in _below(key, {name: part.values for name, part in other.items()}):
+        for name in _below(key, values_of(other)):
             del other[name]
 
     def has_left(self, file: str) -> bool:

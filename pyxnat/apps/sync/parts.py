@@ -35,6 +35,7 @@ __all__ = [
     'uri_below_session',
     'uri_of_key',
     'uri_of_project',
+    'values_of',
     'with_needed_shares',
     'with_own_labels',
     'with_unreadable_shares',
@@ -411,3 +412,8 @@ def _parts(item: Item, above: Part | None, project: str, steps: tuple[str, ...])
 def uri_of_project(project: str) -> str:
     """Return the URI of a project."""
     return uris.join(uris.ENTRY, 'projects', uris.quote(project))
+
+
+def values_of(parts: Mapping[str, Part]) -> dict[str, Mapping[str, str]]:
+    """Return the values of items, by key."""
+    return {key: part.values for key, part in parts.items()}

@@ -15,7 +15,7 @@ from .file_rows import Files
 from .folder_side import FolderSide, again_if_changed, units_here
 from .missing import largest_deletion
 from .moves import return_sessions
-from .parts import known_base
+from .parts import known_base, values_of
 from .puller import Here, Puller, PullReport
 from .selection import Selection
 from .shared_subjects import SharedSubjects
@@ -289,7 +289,7 @@ class ProjectPull:
 
     def _has_base(self, unit: Unit) -> bool:
         """Whether a unit of the folder has its base, and no other file."""
-        ours = {key: part.values for key, part in self._folder.parts(unit).items()}
+        ours = values_of(self._folder.parts(unit))
         projects = self._folder.all_projects()
         items = known_base(self._state.base(unit.key, 'item'), projects)
         files = self._folder.files(unit, Files.of('all'))

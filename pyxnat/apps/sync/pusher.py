@@ -17,7 +17,8 @@ from .folder_side import FolderSide
 from .parts import PARENT, Part
 from .pull import fetch
 from .puller import Here, Puller, PullReport
-from .push import PushPlan, Step, UnitPush, labels_first
+from .push import UnitPush
+from .push_plan import PushPlan, Step, labels_first
 from .remote_side import RemoteSide
 from .state import State, Unit
 

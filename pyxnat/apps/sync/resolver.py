@@ -16,7 +16,7 @@ from .decisions import LABEL_TAKEN, SHARE_NEEDED, is_retyped
 from .file_rows import FileRow, Files, has_file, version_path
 from .folder_side import FolderSide
 from .moves import is_below
-from .parts import LABEL, PARENT, PROJECT, SHARE, Part, with_own_labels
+from .parts import LABEL, PARENT, PROJECT, SHARE, Part, values_of, with_own_labels
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -178,7 +178,7 @@ class Resolver:
         names = (name for one in self._state.base(conflict.unit, 'file').values() for name in one)
         by = next(names, 'digest')
         unit = self._home(conflict) or self._unit(conflict)
-        ours = {key: part.values for key, part in self._side.parts(unit).items()}
+        ours = values_of(self._side.parts(unit))
         parents = {key: one.get(PARENT, '') for key, one in ours.items()}
         for key in ours:
             if is_below(key, conflict.key, parents):

@@ -26,6 +26,7 @@ from .parts import (
     uri_below_session,
     uri_of_key,
     uri_of_project,
+    values_of,
 )
 from .state import Unit
 
@@ -389,7 +390,7 @@ class Side:
         NotFoundError, PermissionDenied
             The server does not list the files of an item.
         """
-        things = {key: part.values for key, part in parts.items()}
+        things = values_of(parts)
         listed = self.files(unit, Files.of('all'), things)
         found = {key: file for key, file in listed.items() if file.holder in parts}
         filled = {file.place for file in found.values()}

@@ -13,7 +13,7 @@ import pytest
 
 import pyxnat
 from pyxnat import errors
-from pyxnat.apps.sync.push import PushPlan
+from pyxnat.apps.sync.push_plan import PushPlan
 
 from .test_pull import content
 
