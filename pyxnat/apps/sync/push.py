@@ -7,15 +7,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from ... import errors
-from .decisions import (
-    CREATED_TWICE,
-    LABEL_TAKEN,
-    Values,
-    decide,
-    is_alike,
-    is_retyped,
-    merged,
-)
+from .decisions import CREATED_TWICE, LABEL_TAKEN, Values, decide, is_alike, is_retyped, merged
 from .file_rows import NOTES, FileRow, Files, has_file
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
@@ -211,37 +203,45 @@ class UnitPush:
         return is_sent or len(projects) < len(names)
 
     def _send_item(self, step: Step, compared: Compared, ids: dict[str, str]) -> None:
-        unit = renamed(step.unit, ids)
         if step.action == 'delete':
-            project = compared.theirs[step.key].project
-            self._remote.delete(uri_of_key(step.key, compared.parents, project))
-            self._state.rebase(unit, 'item', step.key, None)
-            for key in self._state.base(unit, 'file'):
-                if has_file(step.key, key):
-                    self._state.rebase(unit, 'file', key, None)
-            return
+            self._delete_item(step, compared, ids)
+        elif step.action == 'change':
+            self._change_item(step, compared, ids)
+        else:
+            self._create_item(step, compared, ids)
+
+    def _delete_item(self, step: Step, compared: Compared, ids: Mapping[str, str]) -> None:
+        unit, project = renamed(step.unit, ids), compared.theirs[step.key].project
+        self._remote.delete(uri_of_key(step.key, compared.parents, project))
+        self._state.rebase(unit, 'item', step.key, None)
+        for key in self._state.base(unit, 'file'):
+            if has_file(step.key, key):
+                self._state.rebase(unit, 'file', key, None)
+
+    def _change_item(self, step: Step, compared: Compared, ids: Mapping[str, str]) -> None:
+        part, place = compared.ours[step.key], compared.theirs[step.key]
+        place = place._replace(uri=uri_of_key(step.key, compared.parents, place.project))
+        owner = renamed(part.parent, ids)
+        arguments = part, place, compared.base[step.key], owner.rpartition('/')[2]
+        try:
+            self._remote.change(*arguments)
+        except errors.DuplicateError:
+            holder = self._remote.namesake(part) if LABEL in step.fields else None
+            if holder is None or not self._makes_room(holder, part.label):
+                raise
+            self._remote.change(*arguments)
+        if PARENT in step.fields:
+            compared.parents[step.key] = owner
+
+    def _create_item(self, step: Step, compared: Compared, ids: dict[str, str]) -> None:
+        """Create an item, and record the ID that the server gave it."""
         part = compared.ours[step.key]
-        if step.action == 'create' and part.parent in dict(self.failed):
+        if part.parent in dict(self.failed):
             raise errors.NotFoundError('the item above could not be created')
         owner = renamed(part.parent, ids)
-        if step.action == 'change':
-            place = compared.theirs[step.key]
-            uri = uri_of_key(step.key, compared.parents, place.project)
-            place = place._replace(uri=uri)
-            arguments = part, place, compared.base[step.key], owner.rpartition('/')[2]
-            try:
-                self._remote.change(*arguments)
-            except errors.DuplicateError:
-                holder = self._remote.namesake(part) if LABEL in step.fields else None
-                if holder is None or not self._makes_room(holder, part.label):
-                    raise
-                self._remote.change(*arguments)
-            if PARENT in step.fields:
-                compared.parents[step.key] = owner
-            return
         twin = self._remote.namesake(part)
         if twin is not None and not self._makes_room(twin, part.label):
-            self._add_race(unit, part, twin, owner)
+            self._add_race(renamed(step.unit, ids), part, twin, owner)
             raise errors.DuplicateError(
                 f'the server has {part.label} already',
                 uri=twin.uri,
