@@ -142,7 +142,8 @@ class ItemPull:
         Such as sessions that have moved, items that the login cannot see, and shares into projects
         that the folder does not have.
         """
-        base, here = {**self._state.base(unit.key, 'item')}, {**ours}
+        base: dict[str, Values] = {**self._state.base(unit.key, 'item')}
+        here = {**ours}
         self._moves.complete(unit.key, base, theirs, here)
         self._guard(unit, base, theirs, here)
         if self._remote.projects is not None:

@@ -1,4 +1,4 @@
-"""Items of one unit in three versions: the folder's, the server's and their common base."""
+"""Items of one unit in three versions: of the folder, the server and their base."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ItemVersions:
         return is_on_both and is_retyped(self.ours[key].values, self.theirs[key].values)
 
     def is_unlike(self, key: str) -> bool:
-        """Return whether the server has deleted an item of the folder, or created it again."""
+        """Return whether the server deleted an item of the folder, or made it again."""
         return key in self.ours and (key not in self.theirs or self.is_retyped(key))
 
     def is_gone(self, one: Decision) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,7 +15,7 @@ from ...interface import Interface
 from ...services.bulk.workers import check_jobs
 from . import lazy
 from .behind import units_behind
-from .decisions import decide
+from .decisions import Values, decide
 from .file_rows import Files, version_path
 from .folder_side import FolderSide, units_here
 from .parts import known_base, values_of
@@ -556,5 +556,5 @@ def _check_type(name: str, value: object, *types: type) -> None:
         raise errors.InvalidArgument(f'{name}={value!r} is none of these: {names}')
 
 
-def _changed(base: dict[str, dict[str, str]], ours: dict[str, dict[str, str]]) -> Iterator[str]:
+def _changed(base: Mapping[str, Values], ours: Mapping[str, Values]) -> Iterator[str]:
     return (one.key for one in decide(base, ours, base) if one.action != 'same')
