@@ -251,6 +251,8 @@ class Mirror:
         DataError
             More subjects are missing at the server than `max_delete` allows. Without `path`, these
             errors are failures of one selection, in the report: the others are pulled.
+        ProgrammingError
+            `where` or `files` without `path`: they are stored with each path.
         ConfigurationError
             A server has the folder.
         BusyError
@@ -268,6 +270,11 @@ class Mirror:
         """
         if check not in ('marks', 'files'):
             raise errors.ProgrammingError(f'check={check!r} is neither marks nor files')
+        if path is None and not (where is None and files == 'all'):
+            raise errors.ProgrammingError(
+                'where and files are those of a path, and none was given',
+                remedy="Name one: pull('/projects/P', …). pull() uses those of earlier pulls.",
+            )
         check_jobs(jobs)
         _check_type('max_delete', max_delete, int, float)
         report, options = PullReport(), PullOptions(max_delete, jobs, dry_run, check)

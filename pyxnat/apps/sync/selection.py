@@ -64,11 +64,15 @@ class Selection(NamedTuple):
         found = remote.select(path)
         if isinstance(found, Element):
             try:
-                return {found.id()}
+                only = {found.id()}
             except errors.NotFoundError:
                 if self.is_stored:
                     return set()
                 raise
+            if self.where is None:
+                return only
+            found = remote.select(uris.parent(found.uri).removeprefix(uris.ENTRY))
+            return only & {subject.id() for subject in found.where(self.where)}
         if self.where is not None:
             found = found.where(self.where)
         return {subject.id() for subject in found}

@@ -141,6 +141,26 @@ def test_a_subject_that_both_sides_created_is_compared_whatever_is_selected(
     assert mirror.status() == ([], [], [])
 
 
+def test_criteria_hold_for_a_single_subject(mirror: pyxnat.Mirror, there: Any, P: str) -> None:
+    for label, gender in (('A', 'female'), ('B', 'female'), ('C', 'female')):
+        pulled(mirror, f'/projects/{P}/subjects/{label}', where=[(GENDER, '=', gender)])
+    assert labels(mirror, P) == ['B']
+    there.subject('C').attrs.set('gender', 'female')
+    pulled(mirror)
+    assert labels(mirror, P) == ['B', 'C']
+
+
+@pytest.mark.parametrize(
+    'options', [{'files': 'none'}, {'files': ['R']}, {'where': [(GENDER, '=', 'male')]}]
+)
+def test_options_of_a_path_need_one(
+    options: Any, mirror: pyxnat.Mirror, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}')
+    with pytest.raises(errors.ProgrammingError, match='those of a path'):
+        mirror.pull(**options)
+
+
 # -- what cannot be pulled any more ----------------------------------------------------------------
 
 

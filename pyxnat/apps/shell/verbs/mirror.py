@@ -69,6 +69,11 @@ def pull(
         raise NotFoundError(
             f'{folder} is no mirror yet', remedy='Name a project: pyxnat mirror pull FOLDER P'
         )
+    if not path and (files != 'all' or where):
+        raise InvalidArgument(
+            '--files and --where are those of a PATH',
+            remedy='Without PATH, those of earlier pulls are used.',
+        )
     place = Place.read(path)
     options: dict[str, Any] = {'max_delete': max_delete, 'jobs': shell.jobs, 'dry_run': dry_run}
     if path:
