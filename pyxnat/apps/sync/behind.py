@@ -77,6 +77,5 @@ def _has_other_files(remote: Side, state: State, unit: Unit) -> bool:
     except (errors.NotFoundError, errors.PermissionDenied):  # of a session listed by its ID
         return True
     return any(
-        key not in listed or listed[key].values(next(iter(values))) != values
-        for key, values in base.items()
+        key not in listed or listed[key].there(values) != values for key, values in base.items()
     )

@@ -147,23 +147,27 @@ class FilePull:
         has_left : callable
             Whether another unit compares the file with a key.
         """
-        by = 'digest' if all(file.row.get('digest') for file in listed.values()) else 'Size'
         held = self._folder.files(unit, Files.of('all')) if present else {}
-        others = {key for key, file in {**held, **listed}.items() if not self._files.has(file.row)}
-        others |= {key for key in {**held, **listed, **base} if has_left(key)}
         both = {**held, **listed}
+        others = {key for key in {**both, **base} if has_left(key) or _is_of(superseded, key)}
         others |= {key for key, file in both.items() if file.holder in kept}
-        others |= {key for key in {**both, **base} if _is_of(superseded, key)}
+        unwanted = {key for key, file in both.items() if not self._files.has(file.row)} - others
+        others |= unwanted
         ours = {key: file for key, file in held.items() if key not in others}
         theirs = {key: file for key, file in listed.items() if key not in others}
-        here = {key: file.values(by) for key, file in ours.items()}
-        there = {key: file.values(by) for key, file in theirs.items()}
+        here = {key: file.here(base.get(key), theirs.get(key)) for key, file in ours.items()}
+        there = {key: file.there(base.get(key)) for key, file in theirs.items()}
         kept = {
             key: values
             for key, values in base.items()
             if key in others and not _is_of(superseded, key)
         }
-        kept |= {key: file.values(by) for key, file in listed.items() if _is_of(superseded, key)}
+        kept |= {key: file.base(None) for key, file in listed.items() if _is_of(superseded, key)}
+        kept |= {  # sent by a push, or equal by chance
+            key: listed[key].base(held[key])
+            for key in unwanted & held.keys() & listed.keys() - base.keys()
+            if held[key].here(None, listed[key]) == listed[key].there(None)
+        }
         compared = {key: values for key, values in base.items() if key not in others}
         decisions = [
             Decision(one.key, 'conflict', GONE_HERE)
@@ -181,10 +185,13 @@ class FilePull:
             key for key in ours if _is_lacking(key, ours, theirs) and not self._files.is_lazy
         ]
         self._put({key: theirs[key] for key in lacking}, held)
+        is_sized = any(file.by == 'Size' for file in theirs.values())
+        now = self._folder.files(unit, Files.of('all')) if is_sized and taken else held
         for one in decisions:
             if one.action in ('same', 'take') and one.key not in self._failed:
                 compared.pop(one.key, None)
-                compared.update({one.key: there[one.key]} if one.key in there else {})
+                if one.key in theirs:
+                    compared[one.key] = theirs[one.key].base(now.get(one.key))
         return FilesPulled(
             {**kept, **compared}, conflicts, list(self._failed.items()), bool(taken or lacking)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -22,6 +22,8 @@ _FUNCTION = 'function '
 _WORDS = frozenset({'all', 'lazy', 'none'})
 NOTES = ('format', 'content', 'tags')
 """What a file has besides its content."""
+_HERE = '@here'
+"""Name of a value in the base of a file of which the server has no digest: that of the folder."""
 
 
 class Files(NamedTuple):
@@ -104,6 +106,62 @@ class FileRow(NamedTuple):
         First the column for its content, ``digest`` or ``Size``; then its `notes`.
         """
         return {by: self.row.get(by, '').lower(), **self.notes}
+
+    def here(self, base: Mapping[str, str] | None, there: FileRow | None = None) -> dict[str, str]:
+        """Return what is compared of it, if it is the folder's.
+
+        Its digest, too, where the server has none: a change may keep the size.
+
+        Parameters
+        ----------
+        base : mapping or None
+            Values that both sides had.
+        there : FileRow or None
+            The file at the server.
+        """
+        if there is not None and there.digest == self.digest != '':
+            return self.values('digest')
+        if base is None:
+            return self.values('digest' if there is None else there.by)
+        found = self.values(next(iter(base)))
+        if _HERE in base:  # a lazy file has none until it is read
+            found[_HERE] = self.digest if self.digest and base[_HERE] else base[_HERE]
+        return found
+
+    def there(self, base: Mapping[str, str] | None) -> dict[str, str]:
+        """Return what is compared of it, if it is the server's.
+
+        Parameters
+        ----------
+        base : mapping or None
+            Values that both sides had.
+        """
+        found = self.values(self.by)
+        if base is not None and _HERE in base and self.by == 'Size':
+            found[_HERE] = base[_HERE]
+        return found
+
+    def base(self, here: FileRow | None) -> dict[str, str]:
+        """Return the base of a file of the server that the folder has, too.
+
+        Parameters
+        ----------
+        here : FileRow or None
+            The file of the folder; None if it is not known.
+        """
+        found = self.values(self.by)
+        if here is not None and self.by == 'Size':
+            found[_HERE] = here.digest
+        return found
+
+    def sent(self) -> dict[str, str]:
+        """Return the base of a file of the folder that a server without digests has got."""
+        return self.values('Size') | {_HERE: self.digest}
+
+    @property
+    def by(self) -> str:
+        """Column for its content: ``digest``, or ``Size`` on a site without checksums."""
+        return 'digest' if self.digest else 'Size'
 
     @property
     def digest(self) -> str:

@@ -539,10 +539,9 @@ class Mirror:
                 ours = values_of(side.parts(unit))
                 yield from _changed(base, ours)
                 files = self._state.base(key, 'file')
-                by = next((next(iter(one)) for one in files.values()), 'digest')
-                wanted = Files.of('all')
-                rows = side.files(unit, wanted)
-                yield from _changed(files, {name: row.values(by) for name, row in rows.items()})
+                rows = side.files(unit, Files.of('all'))
+                now = {name: row.here(files.get(name)) for name, row in rows.items()}
+                yield from _changed(files, now)
         yield from (key for key in known if key not in here and self._state.base(key, 'item'))
 
     def conflicts(self) -> list[Conflict]:

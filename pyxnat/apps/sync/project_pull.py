@@ -295,8 +295,7 @@ class ProjectPull:
         files = self._folder.files(unit, Files.of('all'))
         base = self._state.base(unit.key, 'file')
         return ours == items and all(
-            key in base and file.values(next(iter(base[key]))) == base[key]
-            for key, file in files.items()
+            key in base and file.here(base[key]) == base[key] for key, file in files.items()
         )
 
 

@@ -149,7 +149,9 @@ class UnitPull:
                 self._folder.set_accessibility(unit, fetched.access)
         bases: dict[str, dict[str, Values]] = {'item': items.base}
         changed = items.changed
-        if not self._files.is_none:
+        if self._files.is_none:
+            bases['file'] = self._unlisted(unit, items)
+        else:
             files = self._pull_files(fetched, ours, items, download)
             bases['file'] = files.base
             self.conflicts += files.conflicts
@@ -230,17 +232,22 @@ class UnitPull:
         except errors.NotFoundError:
             return frozenset()
 
+    def _unlisted(self, unit: Unit, items: ItemsPulled) -> dict[str, Values]:
+        """Return the base of files where none are wanted, without those of deleted items."""
+        gone = self._state.base(unit.key, 'item').keys() - items.base.keys()
+        gone |= {*items.replaced}
+        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+        return {
+            key: values
+            for key, values in base.items()
+            if not any(has_file(item, key) for item in gone)
+        }
+
     def _is_base(self, unit: Unit, bases: Mapping[str, Mapping[str, Values]]) -> bool:
-        """Whether the folder has the base and nothing else."""
+        """Whether the folder has the base and nothing else, no other file, either."""
         if values_of(self._folder.parts(unit)) != bases['item']:
             return False
-        if 'file' not in bases:
-            return True
-        by = 'digest' if all('digest' in one for one in bases['file'].values()) else 'Size'
-        files = self._folder.files(unit, Files.of('all'))
-        ours_of = {key: file.values(by) for key, file in files.items()}
-        return all(
-            bases['file'].get(key) == values
-            for key, values in ours_of.items()
-            if key in bases['file'] or self._files.has(files[key].row)
-        ) and all(key in ours_of for key in bases['file'])
+        base, files = bases['file'], self._folder.files(unit, Files.of('all'))
+        return files.keys() == base.keys() and all(
+            file.here(base[key]) == base[key] for key, file in files.items()
+        )

@@ -157,7 +157,7 @@ class UnitPush:
         return {
             file.holder
             for name, file in files.items()
-            if name not in base or file.values(next(iter(base[name]))) != base[name]
+            if name not in base or file.there(base[name]) != base[name]
         }
 
     def send_items(self, compared: Compared) -> dict[str, str]:
@@ -342,15 +342,17 @@ class UnitPush:
             Files that the mirror has; others of the folder are new.
         """
         ours = self._folder.files(unit, Files.of('all'))
-        is_any = bool(ours) or not wanted.is_none
-        theirs = self._remote.files(unit, Files.of('all'), self._present) if is_any else {}
         base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
-        by = 'digest' if all(file.row.get('digest') for file in theirs.values()) else 'Size'
+        is_any = bool(ours or base) or not wanted.is_none
+        theirs = self._remote.files(unit, Files.of('all'), self._present) if is_any else {}
         others = {
-            key: file.values(by) for key, file in theirs.items() if key in base or key in ours
+            key: file.there(base.get(key))
+            for key, file in theirs.items()
+            if key in base or key in ours
         }
         mine = {  # no request ends a format, content or tags
-            key: file.values(by) | _missing(others.get(key, {}), file.notes)
+            key: file.here(base.get(key), theirs.get(key))
+            | _missing(others.get(key, {}), file.notes)
             for key, file in ours.items()
         }
         steps = []
@@ -409,6 +411,8 @@ class UnitPush:
             if resource is not None:
                 self._remote.put_resource(resource)
             self._remote.put_file(ours, ours.element.get(), overwrite=theirs is not None)
+            if theirs is not None and not theirs.digest:  # no listing shows that it is there
+                self._state.rebase(step.unit, 'file', step.key, ours.sent())
 
 
 def _missing(theirs: Values, notes: Values) -> dict[str, str]:

@@ -309,7 +309,7 @@ class Resolver:
     def _keep_file(self, conflict: Conflict) -> None:
         files = self._side.files(self._unit(conflict), Files.of('all'))
         file = files.get(conflict.key)
-        if file is None or file.values(next(iter(conflict.ours))) != conflict.ours:
+        if file is None or file.here(conflict.ours) != conflict.ours:
             raise _changed_since(conflict)
         place = str(file.row['path'])
         stem = conflict.key.removesuffix(uris.quote_path(place))

@@ -280,3 +280,44 @@ def test_blocks_without_stored_answers_may_overlap(xnat: pyxnat.Interface) -> No
         found = [one for seen in pool.map(run, range(4)) for one in seen]
     assert set(found) == {0}
     assert xnat.cache.expiration == before
+
+
+# -- files of the folder that no pull compares -----------------------------------------------------
+
+
+@pytest.mark.parametrize('done', ['new', 'changed', 'deleted'])
+@pytest.mark.parametrize('files', ['none', 'OTHER', ['OTHER', 'DATA'], 'all'])
+def test_a_pull_forgets_no_change_of_files_that_it_does_not_compare(
+    files: Any, done: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}')
+    pulled(mirror, f'/projects/{P}', files=files)
+    pulled(mirror)
+    here = mirror.local.select.project(P).subject('A').resource('R')
+    if done == 'new':
+        here.file('sub/new.txt').put(b'mine')
+    elif done == 'changed':
+        here.file('a.txt').put(b'mine', overwrite=True)
+    else:
+        here.file('a.txt').delete()
+    for _ in range(2):
+        there.subject('A').attrs.set('group', 'new')
+        assert pulled(mirror).conflicts == []
+        assert len(mirror.status().ahead) == 1
+    assert pushed(mirror, delete=True) == ['remove' if done == 'deleted' else 'send']
+    assert content(mirror.local, P) == content(xnat, P)
+    assert pulled(mirror).ok == [] == pushed(mirror)
+
+
+@pytest.mark.parametrize('files', ['none', 'OTHER'])
+def test_files_that_were_pulled_before_are_deleted_with_their_items(
+    files: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}')
+    pulled(mirror, f'/projects/{P}', files=files)
+    there.subject('S').experiment('E').scan('1').delete()
+    there.subject('S').experiment('E').assessor('A').delete()
+    pulled(mirror)
+    assert content(mirror.local, P) == content(xnat, P)
+    assert mirror.status() == ([], [], [])
+    assert pushed(mirror, delete=True) == []
