@@ -346,6 +346,24 @@ def test_open_creates_an_archive_only_on_request(tmp_path: Path) -> None:
         assert study.select.project('P').create().subject('S').create().id() == 'LAB_S00001'
 
 
+@pytest.mark.skipif(os.name == 'nt', reason='Windows refuses most of these names')
+@pytest.mark.parametrize(
+    'name',
+    ['with blank', 'ü', 'a%20b', '50%', 'a?b', 'a#b', 'a&b=c', "it's", 'a:b', 'a;b', 'file:a'],
+)
+def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name / name
+    with pyxnat.open(folder, create=True) as study:
+        study.select.project('P').create().resource('R').file('a.txt').put(b'a')
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with pyxnat.open(folder) as study, pyxnat.Interface(folder.as_uri()) as same:
+        assert same.select('/projects/*').get() == ['P']
+        assert Path(study.select('/projects/P/resources/R/files/a.txt').get()).read_bytes() == b'a'
+    with serve(folder) as server, pyxnat.open(folder) as study:
+        assert server.archive.folder == folder
+        assert study.select('/projects/*').get() == ['P']
+
+
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write')
 def test_a_folder_that_cannot_be_written(study: pyxnat.Interface, folder: Path) -> None:
     study.disconnect()

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sqlalchemy import (
+    URL,
     ColumnElement,
     Connection,
     Engine,
@@ -364,7 +365,7 @@ def open_engine(path: Path, timeout_s: float = BUSY_TIMEOUT_S, durable: bool = F
     """
     synchronous = 'FULL' if durable else 'OFF'
     engine = create_engine(
-        f'sqlite:///{path.as_posix()}',
+        URL.create('sqlite', database=str(path)),  # a text would be read as a URL, with % and ?
         pool_size=32,
         max_overflow=32,
         connect_args={'timeout': timeout_s, 'check_same_thread': False},
