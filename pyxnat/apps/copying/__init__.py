@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .engine import CopyReport, copy_items
+from .engine import copy_items
+from .report import CopyReport
 
 __all__ = ['CopyReport', 'copy_items']

@@ -3,63 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from functools import cached_property
 
 from ... import errors
-from ...model.copies import Item, copy_document, differences, values_of
+from ...model.copies import Item, differences, values_of_item
 
-__all__ = ['Pairs', 'check_fields', 'check_same', 'differing', 'extra', 'lacks']
+__all__ = ['Comparison', 'Pair', 'check_fields']
 
 _SHOWN = 5
 
 
-class Pairs(NamedTuple):
-    """Pairs of items, each with the copy that has its label."""
+class Pair:
+    """An item and its copy, without those below them.
 
-    source: str
-    """ID of the project at the source: what it neither owns nor shares is not compared."""
-    dest: str
-    """ID of the project at the destination."""
+    Parameters
+    ----------
+    item : Item
+        The item at the source.
+    copy : Item or None
+        Its copy, if there is one.
+    """
 
-    def of(self, item: Item, copy: Item | None) -> Iterator[tuple[Item, Item | None]]:
-        """Yield an item and those below it, each with its copy.
+    def __init__(self, item: Item, copy: Item | None) -> None:
+        self.item = item
+        self.copy = copy
 
-        Parameters
-        ----------
-        item : Item
-            Item at the source.
-        copy : Item or None
-            Its copy.
-        """
-        yield item, copy
-        copies = self._by_label(copy)
-        for below in item.below:
-            if below.is_in(self.source):
-                yield from self.of(below, copies.get((below.level, below.label_in(self.source))))
+    @cached_property
+    def _wanted(self) -> dict[str, str]:
+        return values_of_item(self.item)
 
-    def only_in_copy(self, item: Item, copy: Item) -> Iterator[Item]:
-        """Yield the items directly below a copy that are not below its original.
+    @cached_property
+    def _present(self) -> dict[str, str]:
+        return values_of_item(self.copy) if self.copy is not None else {}
 
-        Parameters
-        ----------
-        item, copy : Item
-            As yielded by `of`.
-        """
-        wanted = {
-            (below.level, below.label_in(self.source))
-            for below in item.below
-            if below.is_in(self.source)
-        }
-        for key, below in self._by_label(copy).items():
-            if key not in wanted:
-                yield below
+    @property
+    def differing(self) -> list[str]:
+        """The fields that have other values at the destination."""
+        return differences(self._wanted, self._present)[1]
 
-    def _by_label(self, copy: Item | None) -> dict[tuple[str, str], Item]:
-        return {
-            (below.level, below.label_in(self.dest)): below
-            for below in (copy.below if copy is not None else ())
-            if below.is_in(self.dest)
-        }
+    @property
+    def problems(self) -> list[str]:
+        """What the copy lacks of the fields, as ends of sentences."""
+        if self.copy is None:
+            return [' is missing']
+        missing, other = differences(self._wanted, self._present)
+        return [f': {path}' for path in (*missing, *other)]
+
+    @property
+    def extra_fields(self) -> list[str]:
+        """The fields that the copy alone has."""
+        return [path for path in self._present if path not in self._wanted]
+
+    @property
+    def lacks_files(self) -> bool:
+        """Whether a resource of the copy is missing, or has fewer files."""
+        present = _number_of_files(self.copy)
+        return any(
+            present.get(resource, -1) < number
+            for resource, number in _number_of_files(self.item).items()
+        )
+
+    @property
+    def extra_files(self) -> list[str]:
+        """The resources that the copy alone has, and the number of files in the others."""
+        wanted, found = _number_of_files(self.item), []
+        for (level, label), number in _number_of_files(self.copy).items():
+            more = number - wanted.get((level, label), 0)
+            if (level, label) not in wanted:
+                found.append(f'{level}/{label}')
+            elif more > 0:
+                found.append(f'{more} files in {level}/{label}')
+        return found
+
+
+def _number_of_files(item: Item | None) -> dict[tuple[str, str], int]:
+    """Return level and label of each resource of an item -> number of its files."""
+    resources = item.resources if item is not None else []
+    return {(note.level, note.label): note.files for note in resources}
 
 
 def check_fields(item: Item, copy: Item, url: str) -> None:
@@ -72,7 +92,7 @@ def check_fields(item: Item, copy: Item, url: str) -> None:
     url : str
         Address of the second.
     """
-    other = differing(item, copy)
+    other = Pair(item, copy).differing
     if other:
         raise errors.DuplicateError(
             f'{", ".join(other[:_SHOWN])} exists with another value',
@@ -81,96 +101,92 @@ def check_fields(item: Item, copy: Item, url: str) -> None:
         )
 
 
-def differing(item: Item, copy: Item) -> list[str]:
-    """Return the fields of an item that have other values at the destination."""
-    return differences(_values(item), _values(copy))[1]
+class Comparison:
+    """Comparison of an item and those below it with their copies.
 
-
-def lacks(pairs: Pairs, item: Item, copy: Item) -> bool:
-    """Return whether a copy lacks something, or has other values.
-
-    Fields, items, resources and files are compared.
+    Copies have the same labels.
 
     Parameters
     ----------
-    pairs : Pairs
-        Projects of both.
     item, copy : Item
         The item at the source, and its copy.
-    """
-    for one, other in pairs.of(item, copy):
-        if other is None or _problems(one, other):
-            return True
-        counts = {(note.level, note.label): note.files for note in other.resources}
-        if any(counts.get((note.level, note.label), -1) < note.files for note in one.resources):
-            return True
-    return False
+    source : str
+        ID of the project at the source: what it neither owns nor shares is not compared.
+    dest : str
+        ID of the project at the destination.
 
-
-def check_same(pairs: Pairs, item: Item, copy: Item, url: str) -> None:
-    """Raise IntegrityError if the destination lacks something of an item or below.
-
-    Parameters
+    Attributes
     ----------
-    pairs : Pairs
-        Projects of both.
-    item, copy : Item
-        The item at the source, and its copy.
-    url : str
-        Address of the copy.
+    pairs : list of Pair
+        The item and those below it, each with its copy.
     """
-    problems = [
-        f'{one.level}/{one.label}{problem}'
-        for one, other in pairs.of(item, copy)
-        for problem in _problems(one, other)
-    ]
-    if problems:
-        raise errors.IntegrityError(
-            f'the copy differs in {", ".join(problems[:_SHOWN])}',
-            uri=url,
-            remedy='Copy once more with overwrite=True.',
-        )
+
+    def __init__(self, item: Item, copy: Item, source: str, dest: str) -> None:
+        self._source = source
+        self._dest = dest
+        self.pairs = list(self._pairs(item, copy))
+
+    def _pairs(self, item: Item, copy: Item | None) -> Iterator[Pair]:
+        yield Pair(item, copy)
+        copies = _by_label(copy, self._dest)
+        for below in item.below:
+            if below.is_in(self._source):
+                key = (below.level, below.label_in(self._source))
+                yield from self._pairs(below, copies.get(key))
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the copy lacks nothing and has no other values.
+
+        Fields, items, resources and numbers of files.
+        """
+        return not any(pair.problems or pair.lacks_files for pair in self.pairs)
+
+    def check(self, url: str) -> None:
+        """Raise IntegrityError if the copy lacks something, or has another value.
+
+        Files are compared by the upload.
+
+        Parameters
+        ----------
+        url : str
+            Address of the copy.
+        """
+        problems = [
+            f'{pair.item.level}/{pair.item.label}{problem}'
+            for pair in self.pairs
+            for problem in pair.problems
+        ]
+        if problems:
+            raise errors.IntegrityError(
+                f'the copy differs in {", ".join(problems[:_SHOWN])}',
+                uri=url,
+                remedy='Copy once more with overwrite=True.',
+            )
+
+    def extra(self) -> Iterator[str]:
+        """Yield what the copy alone has, as sentences.
+
+        Fields, items, resources and files.
+        """
+        for pair in self.pairs:
+            if pair.copy is None:
+                continue
+            found = [*pair.extra_fields, *self._extra_items(pair), *pair.extra_files]
+            if found:
+                place = f'{pair.item.level}/{pair.item.label_in(self._source)}'
+                yield f'{place} has at the destination alone: {", ".join(found)}'
+
+    def _extra_items(self, pair: Pair) -> list[str]:
+        wanted = _by_label(pair.item, self._source)
+        present = _by_label(pair.copy, self._dest)
+        return [f'{level}/{label}' for level, label in present if (level, label) not in wanted]
 
 
-def _problems(item: Item, copy: Item | None) -> list[str]:
-    """Return the fields that an item lacks at the destination.
-
-    The items below it are left out.
-    """
-    if copy is None:
-        return [' is missing']
-    missing, other = differences(_values(item), _values(copy))
-    return [f': {path}' for path in (*missing, *other)]
-
-
-def extra(pairs: Pairs, item: Item, copy: Item) -> Iterator[str]:
-    """Yield the parts that the source does not have, as sentences.
-
-    Fields, items, resources and files.
-
-    Parameters
-    ----------
-    pairs : Pairs
-        Projects of both.
-    item, copy : Item
-        The item at the source, and its copy.
-    """
-    for one, other in pairs.of(item, copy):
-        if other is None:
-            continue
-        place = f'{one.level}/{one.label_in(pairs.source)}'
-        found = [path for path in _values(other) if path not in _values(one)]
-        found += [f'{below.level}/{below.label}' for below in pairs.only_in_copy(one, other)]
-        counts = {(note.level, note.label): note.files for note in one.resources}
-        for note in other.resources:
-            count = counts.get((note.level, note.label))
-            if count is None:
-                found.append(f'{note.level}/{note.label}')
-            elif count < note.files:
-                found.append(f'{note.files - count} files in {note.level}/{note.label}')
-        if found:
-            yield f'{place} has at the destination alone: {", ".join(found)}'
-
-
-def _values(item: Item) -> dict[str, str]:
-    return values_of(copy_document(item, scans=()))
+def _by_label(item: Item | None, project: str) -> dict[tuple[str, str], Item]:
+    """Return the items below one in a project, by level and label there."""
+    return {
+        (below.level, below.label_in(project)): below
+        for below in (item.below if item is not None else ())
+        if below.is_in(project)
+    }

@@ -17,7 +17,7 @@ from ... import errors
 from ...model.copies import Item, copy_document, read_item
 from ...model.levels import level as level_row
 from ...tables.table import Row
-from .comparison import check_fields, differing
+from .comparison import Pair, check_fields
 from .marks import elements_with_marks
 from .state import CopiedId, CopyState
 
@@ -297,7 +297,7 @@ class Destination:
         is_own = there.project == self.target.path_name
         if not (self._overwrite and is_own):
             check_fields(item, there, copy.url)
-        elif differing(item, there):
+        elif Pair(item, there).differing:
             copy.put_document(
                 copy_document(item, scans=(), name=there.id), {'allowDataDeletion': False}
             )

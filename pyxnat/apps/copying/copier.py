@@ -1,0 +1,236 @@
+"""Copy of one part: downloaded into the state folder, uploaded from there, compared, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ... import errors
+from ...model.copies import Item, read_item
+from ...services.bulk.sidecar import Sidecar, StoredDocument
+from ...services.bulk.workers import WorkerPool
+from ...services.isolation import is_fatal
+from .comparison import Comparison
+from .destination import Destination
+from .known_types import KnownTypes, types_below
+from .marks import mark_of
+from .parts import Part
+from .report import CopyReport
+from .stage import refresh
+from .state import CopiedId, CopyState
+
+__all__ = ['Copier']
+
+_WITH_ID = ('subjects', 'experiments', 'assessors')
+_ACCESS = ('private', 'protected', 'public')
+"""Access of other users to a project, least first."""
+
+
+class Copier:
+    """Copies units to one project.
+
+    Parameters
+    ----------
+    dest : Destination
+        The project.
+    state : CopyState
+        State of the copy.
+    types : KnownTypes
+        Types of the destination.
+    report : CopyReport
+        Receives the units.
+    pool : WorkerPool
+        Threads that call `copy`.
+    overwrite, again : bool
+        As of `copy_items`.
+
+    Attributes
+    ----------
+    target : Project
+        The project.
+    pool : WorkerPool
+        As given.
+    """
+
+    def __init__(
+        self,
+        dest: Destination,
+        state: CopyState,
+        types: KnownTypes,
+        report: CopyReport,
+        pool: WorkerPool,
+        *,
+        overwrite: bool,
+        again: bool,
+    ) -> None:
+        self.target = dest.target
+        self.pool = pool
+        self._dest = dest
+        self._state = state
+        self._types = types
+        self._report = report
+        self._overwrite = overwrite
+        self._again = again
+
+    def copy_project(self, source: Any, part: Part) -> bool:
+        """Copy the fields and the resources of a project; create it if it is missing.
+
+        Parameters
+        ----------
+        source : Project
+            The project.
+        part : Part
+            Its resources.
+
+        Returns
+        -------
+        bool
+            Whether they are there.
+        """
+        if self._state.is_done(part.unit) and self.target.exists():
+            return True
+        self._check_access(source)
+        return self._isolated(part, lambda: self._copy_project(source, part))
+
+    def _check_access(self, source: Any) -> None:
+        """Refuse to publish a project that is not public at the source."""
+        if not self.target.exists() or self.target.accessibility() != 'public':
+            return
+        access = source.accessibility()
+        if access != 'public':
+            raise errors.DataError(
+                f'{self.target.path_name} is public, and {source.path_name} is {access}',
+                uri=self.target.url,
+                remedy="Use set_accessibility('private') there, and publish the copy afterwards.",
+            )
+
+    def _copy_project(self, source: Any, part: Part) -> None:
+        stage = self._download(part, 1)
+        document = StoredDocument(
+            'project.xml', 'projects', source.path_name, source.uri, source.accessibility()
+        )
+        sidecar = Sidecar(stage)
+        sidecar.write_content(document, source.get())
+        sidecar.write_documents([document])
+        sidecar.write_files([])
+        self._upload(self.target, stage, 1)
+        access = self.target.accessibility()
+        if access in _ACCESS[_ACCESS.index(document.accessibility) + 1 :]:
+            self._report.add_note(
+                f'{self.target.uri} is {access}, {source.uri} is {document.accessibility}'
+            )
+        self._state.add(part.unit, ())
+
+    def copy(self, part: Part, jobs: int) -> None:
+        """Copy a unit, and compare it.
+
+        Parameters
+        ----------
+        part : Part
+            The unit.
+        jobs : int
+            Number of parallel requests.
+        """
+        self._isolated(part, lambda: self._copy(part, jobs))
+
+    def _isolated(self, part: Part, work: Callable[[], object]) -> bool:
+        """Do the work for a unit; return False if it failed. Its files are removed then."""
+        try:
+            work()
+        except (errors.Error, OSError) as error:
+            if is_fatal(error) or self.pool.stopping.is_set():  # its requests were aborted
+                raise
+            self._report.add_failure(part.unit.uri, error)
+            self._state.remove_stage(part.unit)
+            return False
+        return True
+
+    def _copy(self, part: Part, jobs: int) -> None:
+        element = part.element
+        item = read_item(element.get(), element.level.plural)
+        first = element.steps[0]
+        project = first.name if first.level == 'projects' else item.project
+        if self._has_same_copy(part, item, project):
+            return
+        self._types.check(types_below(item, project))
+        if item.level == 'subjects':
+            target = self._place_subject(item, project)
+        elif item.project != project and (copy := self._dest.share_session(item, project)):
+            self._add(part, self._compared(item, project, copy))
+            return
+        else:
+            person = read_item(element.host.select.subject(item.parent).get(), 'subjects')
+            target = self._dest.place_subject(person, project)
+            self._dest.place_session(item, project, target)
+        stage = self._download(part, jobs)
+        self._upload(target, stage, jobs)
+        ids = []
+        for document, sent in Sidecar(stage).documents():
+            copy = getattr(self.target, document.level.rstrip('s'))(sent.label_in(project))
+            ids += self._compared(sent, project, copy)
+        self._add(part, ids)
+
+    def _has_same_copy(self, part: Part, item: Item, project: str) -> bool:
+        """Whether a unit is unchanged and its copy, whose mark differs, is the same.
+
+        Two requests; none if the unit has to be copied anyway.
+        """
+        copy = self._dest.copy_of(item.level, item.id)
+        if self._again or not copy or not self._state.is_done(part.unit):
+            return False
+        element = getattr(self.target, part.element.level.singular)(copy)
+        there = read_item(element.get(), item.level)
+        if there.label_in(self.target.path_name) != item.label_in(project):
+            return False
+        if not Comparison(item, there, project, self.target.path_name).is_complete:
+            return False
+        self._state.add(part.unit._replace(there=mark_of(element)), [])
+        self._report.add_skipped(part.unit.uri)
+        return True
+
+    def _add(self, part: Part, ids: list[CopiedId]) -> None:
+        """Record a unit as copied and compared, with the mark that its copy has now."""
+        level = part.element.level
+        copy = next(row.dest for row in ids if row.level == level.plural)
+        mark = mark_of(getattr(self.target, level.singular)(copy))
+        self._state.add(part.unit._replace(there=mark), ids)
+        self._report.add_success(part.unit.uri)
+
+    def _place_subject(self, item: Item, project: str) -> Any:
+        """Prepare the destination for a subject and its sessions.
+
+        Return where to upload it.
+        """
+        subject = self._dest.place_subject(item, project)
+        for session in item.below:
+            if session.is_in(project):
+                self._dest.place_session(session, project, subject)
+        return self.target
+
+    def _download(self, part: Part, jobs: int) -> Path:
+        stage = self._state.stage(part.unit)
+        refresh(part.element, stage, jobs=jobs, progress=False).check()
+        return stage
+
+    def _upload(self, target: Any, stage: Path, jobs: int) -> None:
+        sent = target.upload(stage, overwrite=self._overwrite, jobs=jobs, progress=False).check()
+        self._report.files += len(sent.ok)
+        self._report.bytes += sent.bytes
+        for uri in sent.created:
+            self._report.add_created(uri)
+        for note in sent.notes:
+            self._report.add_note(note)
+
+    def _compared(self, item: Item, project: str, copy: Any) -> list[CopiedId]:
+        """Return the IDs of an item and those below, after a comparison with copies."""
+        there = read_item(copy.get(), item.level)
+        comparison = Comparison(item, there, project, self.target.path_name)
+        comparison.check(copy.url)
+        for note in comparison.extra():
+            self._report.add_note(note)
+        return [
+            CopiedId(pair.item.level, pair.item.label_in(project), pair.item.id, pair.copy.id)
+            for pair in comparison.pairs
+            if pair.item.level in _WITH_ID and pair.copy is not None
+        ]
