@@ -31,6 +31,7 @@ __all__ = [
     'copy_file',
     'digest_of',
     'http_time',
+    'is_temporary',
     'md5_of',
     'names_on',
     'private_folder',
@@ -60,6 +61,8 @@ _UNSAFE = re.compile(
     r'[\x00-\x1f\x7f/\\]|\A%\Z|%(?=[0-9A-Fa-f]{2})|~(?=[0-9a-f]{16}(\.|$))'
     + (r'|[<>:"|?*]|[. ]$' if os.name == 'nt' else '')
 )
+
+_TEMPORARY = pattern(r'\..*([0-9a-f]{16}|\.moved)\.part', re.DOTALL)
 
 _DEVICE = pattern(r'(con|prn|aux|nul|com\d|lpt\d)(\.|$)', re.IGNORECASE)
 
@@ -102,6 +105,15 @@ def remove_older(path: Path, before: float) -> None:
     with suppress(FileNotFoundError):
         if path.stat().st_mtime < before:
             path.unlink()
+
+
+def is_temporary(name: str) -> bool:
+    """Return whether a name has the form of those of temporary files.
+
+    >>> is_temporary('.a.dcm.0123456789abcdef.part'), is_temporary('.a.part')
+    (True, False)
+    """
+    return _TEMPORARY.fullmatch(name) is not None
 
 
 def temporaries_in(folder: Path) -> list[Path]:

@@ -65,6 +65,16 @@ def test_a_folder_is_uploaded_completely_and_not_a_second_time(
     ).uri
 
 
+@pytest.mark.parametrize('name', ['.t1.part', '.a.nii.gz.part', '.part', 'part', 'x.part'])
+def test_a_file_with_a_name_like_a_temporary_one_is_uploaded(
+    session: Any, folder: Path, name: str
+) -> None:
+    (folder / '1' / 'NIFTI' / name).write_bytes(b'own')
+    (folder / '1' / 'NIFTI' / '.t1.nii.0123456789abcdef.part').write_bytes(b'left by a killed run')
+    session.upload(folder).check()
+    assert stored(session) == {**FILES, f'1/NIFTI/{name}': b'own'}
+
+
 def test_one_resource_takes_a_listing_a_zip_and_a_listing(
     session: Any, xnat: pyxnat.Interface, folder: Path
 ) -> None:

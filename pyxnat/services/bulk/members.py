@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Union
 
 from ... import errors
-from ...files.disk import PART, digest_of
+from ...files.disk import digest_of, is_temporary
 from ...files.local import Entry, entries
 from .manifest import LOCK, MANIFEST, Manifest
 from .sidecar import SIDECAR, Sidecar
@@ -37,8 +37,15 @@ class Member(NamedTuple):
     """Its ``format``, ``content`` and ``tags`` on the server, as pairs."""
 
 
-def members_of(source: Source) -> tuple[list[Member], list[Entry]]:
+def members_of(source: Source, listed: Collection[str] = ()) -> tuple[list[Member], list[Entry]]:
     """Return the files of a folder, manifest or mapping, and the unsendable ones.
+
+    Parameters
+    ----------
+    source : str, path, mapping or iterable of pairs
+        The folder, the manifest or the mapping.
+    listed : collection of str
+        Paths of downloaded files: they are sent whatever their names are.
 
     Raises
     ------
@@ -50,7 +57,7 @@ def members_of(source: Source) -> tuple[list[Member], list[Entry]]:
     if isinstance(source, (str, os.PathLike)):
         root = Path(source).expanduser()
         if root.is_dir():
-            found = [entry for entry in entries(root) if not _is_own(entry)]
+            found = [entry for entry in entries(root) if entry.name in listed or not _is_own(entry)]
             members = [Member(entry.name, entry.path) for entry in found if not entry.why_not]
             return members, [entry for entry in found if entry.why_not]
         if root.name == MANIFEST and root.is_file():
@@ -80,9 +87,8 @@ def _is_own(entry: Entry) -> bool:
 
     Temporary files of an unfinished download are so, too.
     """
-    name = entry.path.name
-    is_temporary = name.startswith('.') and name.endswith(PART)
-    return entry.name in (MANIFEST, LOCK) or entry.name.startswith(f'{SIDECAR}/') or is_temporary
+    is_of_run = entry.name in (MANIFEST, LOCK) or is_temporary(entry.path.name)
+    return is_of_run or entry.name.startswith(f'{SIDECAR}/')
 
 
 def sidecar_of(source: Source) -> Sidecar | None:

@@ -74,7 +74,7 @@ def upload(
     """
     check_compression(compression)
     sidecar = sidecar_of(source) if layout is None else None
-    members, unsent = members_of(source)
+    members, unsent = members_of(source, sidecar.files() if sidecar is not None else ())
     if sidecar is not None:
         grouped = by_notes(target, sidecar, members)
     else:
