@@ -40,6 +40,7 @@ __all__ = [
     'Group',
     'Saved',
     'is_rewriting',
+    'list_values',
     'parse',
     'parse_where',
     'spell',
@@ -380,7 +381,7 @@ def _is_empty(value: Any) -> bool:
 
 
 def _of_list(field: Field, operator: Operator, value: Any) -> Group:
-    values = _list(operator, value)
+    values = list_values(operator, value)
     if operator.kind == 'range':
         if len(values) != len(operator.each):
             raise ProgrammingError(
@@ -419,7 +420,16 @@ def _compared(field: Field, operator: str, value: Any) -> Constraint:
     return constraint
 
 
-def _list(operator: Operator, value: Any) -> list[Any]:
+def list_values(operator: Operator, value: Any) -> list[Any]:
+    """Return the values of a list or range; text is divided at commas, or at AND.
+
+    Parameters
+    ----------
+    operator : Operator
+        The operator.
+    value : object
+        Its value as the caller gave it.
+    """
     if not isinstance(value, str):
         return list(value) if _is_list(value) else [value]
     if operator.kind == 'range':

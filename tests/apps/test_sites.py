@@ -256,6 +256,15 @@ def test_small_numbers_are_hidden(sites: Sites) -> None:
     assert sites.count(level='experiment').bounds() == (2, 2)
 
 
+@pytest.mark.parametrize('name', ['a', 'b', 'c', 'd'])
+def test_a_site_that_failed_is_not_among_the_counts(name: str) -> None:
+    counts = Counts({'a': 7, 'b': 1}, {'c': errors.NetworkError('gone')}, at_least=5)
+    assert (name in counts) == (name in list(counts)) == (name in ('a', 'b'))
+    if name == 'c':
+        with pytest.raises(errors.NetworkError):
+            counts[name]
+
+
 @pytest.fixture(scope='module')
 def sharing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
     """Return a site with two subjects, all of which three projects have."""
@@ -442,6 +451,66 @@ def test_values_of_a_site_come_back_as_the_common_one(
         assert all(words.row(['x'], {'f': text}, 'search') == {'x': common} for text in texts)
     for text in set(others) - set(own):
         assert words.row(['x'], {'f': text}, 'search') == {'x': text}
+
+
+@pytest.fixture(scope='module')
+def grouped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sites]:
+    """Return a site with a subject of each group, and one of none."""
+    arm = {'case': ['AD', 'MCI'], 'late': 'CN, late', 'none': '', 'absent': 'x'}
+    with serve(tmp_path_factory.mktemp('grouped')) as server:
+        xnat = pyxnat.Interface(server.url, server.user, server.password)
+        project = xnat.select.project('P').create()
+        for number, group in enumerate(('AD', 'MCI', 'CN, late', 'free', '')):
+            project.subject(f'S{number}').create(**({'group': group} if group else {}))
+        yield Sites(a=xnat, fields={'a': {'arm': {**ARM, 'values': arm}}})
+        xnat.disconnect()
+
+
+COMMON = ('case', 'late', 'none', 'absent')
+
+
+@given(
+    st.sampled_from(['=', '!=', 'IN', 'NOT IN']),
+    st.lists(st.sampled_from(COMMON), min_size=1, max_size=3, unique=True),
+    st.booleans(),
+)
+def test_criteria_choose_the_rows_that_show_the_common_values(
+    grouped: Sites, operator: str, values: list[str], is_text: bool
+) -> None:
+    if operator in ('=', '!='):
+        values = values[:1]
+        criteria: Any = [('arm', operator, values[0])]
+        text = f"arm {operator} '{values[0]}'"
+    else:
+        criteria = [('arm', operator, ', '.join(values) if is_text else values)]
+        text = f'arm {operator} ({", ".join(values)})'
+    subjects = grouped.select('/projects/P/subjects')
+    shown = [cell for (cell,) in subjects.table(['arm']).of('a').items()]
+    is_negated = operator in ('!=', 'NOT IN')
+    expected = sorted(value for value in shown if (value in values) != is_negated)
+    for given_criteria in (criteria, text):
+        chosen = subjects.where(given_criteria).table(['arm']).check()
+        assert sorted(cell for _, cell in chosen.items()) == expected, given_criteria
+        assert dict(grouped.count(given_criteria)) == {'a': len(expected)}
+
+
+@pytest.mark.parametrize(
+    ('criteria', 'number'),
+    [
+        ([('arm', '=', '*')], 4),
+        ([('arm', '=', 'NULL')], 1),
+        ([('arm', '!=', None)], 4),
+        ([('arm', 'IN', ['case', None])], 3),
+        ("arm = ''", 1),
+        ('arm IS NULL', 1),
+        ('arm IS NOT NULL', 4),
+        ('arm = *', 4),
+    ],
+)
+def test_criteria_for_any_or_no_value_work_with_translated_values(
+    grouped: Sites, criteria: Any, number: int
+) -> None:
+    assert dict(grouped.count(criteria)) == {'a': number}
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,9 @@ class Counts(Mapping[str, 'int | None']):
             raise self.failures[site]
         return self._shown[site]
 
+    def __contains__(self, site: object) -> bool:
+        return site in self._shown
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._shown)
 

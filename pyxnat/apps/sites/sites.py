@@ -253,8 +253,7 @@ class Sites(Mapping[str, Interface]):
         project : str
             ID of the project at the destination.
         **options
-            ``state``, ``overwrite``, ``again``, ``jobs`` and ``dry_run`` of
-            :func:`pyxnat.apps.copying.copy_items`.
+            As of :func:`pyxnat.apps.copying.copy_items`: ``state``, ``merge``, ``overwrite``, …
 
         Raises
         ------

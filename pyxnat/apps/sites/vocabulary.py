@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 
 from ...errors import NotSupportedError, ProgrammingError
 from ...model.kinds import TEXT, Kind
+from ...query.criteria import list_values
 from ...query.criteria_text import parse_text
 from ...query.operators import find_operator
 from ...tables.table import Row
@@ -35,6 +36,8 @@ _REMEDY = (
 )
 _EXACT = ('equal', 'list')
 """Kinds of operators that compare whole values."""
+_ANY_OR_NONE = ('', '*', 'NULL')
+"""Values of criteria that stand for any value, or for an empty one."""
 
 
 class _Entry(NamedTuple):
@@ -223,7 +226,7 @@ class Vocabulary:
                 f'the site has no field for {name!r}', remedy='Leave the site or the name out.'
             )
         entry = self._entries.get(name)
-        if entry is None or not entry.to_site or len(rest) != 2 or rest[1] in (None, ''):
+        if entry is None or not entry.to_site or len(rest) != 2 or rest[1] is None:
             return (self._field(name, 'search'), *rest)
         operator = find_operator(rest[0])
         if operator is not None and operator.kind not in _EXACT:
@@ -231,17 +234,26 @@ class Vocabulary:
                 f'{name} {rest[0]}: its values are translated, so only whole values are compared',
                 remedy='Use =, !=, IN or NOT IN.',
             )
-        values = [own for value in _texts(rest[1]) for own in self._own(name, entry, value)]
-        return entry.fields['search'], rest[0], values[0] if len(values) == 1 else values
+        is_list = operator is not None and operator.kind == 'list'
+        given = list_values(operator, rest[1]) if operator and is_list else _values(rest[1])
+        values = [own for value in given for own in self._own(name, entry, value)]
+        is_one = len(values) == 1 and not is_list  # the text of a list would be divided
+        return entry.fields['search'], rest[0], values[0] if is_one else values
 
-    def _own(self, name: str, entry: _Entry, value: str) -> tuple[str, ...]:
-        try:
-            return entry.to_site[value]
-        except KeyError:
-            raise NotSupportedError(
-                f'{name}: the site has no value for {value!r}',
-                remedy=f'There are: {", ".join(entry.to_site)}.',
-            ) from None
+    def _own(self, name: str, entry: _Entry, value: Any) -> tuple[Any, ...]:
+        """Return the site's values for a common one.
+
+        Signs for any value or an empty one stay.
+        """
+        text = '' if value is None else str(value)
+        if text in entry.to_site:
+            return entry.to_site[text]
+        if text.strip().upper() in _ANY_OR_NONE:
+            return (value,)
+        raise NotSupportedError(
+            f'{name}: the site has no value for {text!r}',
+            remedy=f'There are: {", ".join(entry.to_site)}.',
+        )
 
 
 def _is_name(field: Any) -> bool:
@@ -250,5 +262,9 @@ def _is_name(field: Any) -> bool:
 
 def _texts(values: Any) -> tuple[str, ...]:
     """Return one or several values as texts."""
+    return tuple(map(str, _values(values)))
+
+
+def _values(values: Any) -> tuple[Any, ...]:
     several = isinstance(values, Iterable) and not isinstance(values, (str, bytes))
-    return tuple(map(str, values)) if several else (str(values),)
+    return tuple(values) if several else (values,)
