@@ -10,6 +10,7 @@ import pytest
 import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
+from tests.support.faults import Exchange, FaultProxy
 
 MR = 'xnat:mrSessionData'
 
@@ -44,6 +45,20 @@ def target(dest: pyxnat.Interface, study: Any) -> Any:
 def sessions_of(project: Any) -> dict[str, list[str]]:
     """Label of each subject -> labels of its sessions."""
     return {one.label(): sorted(one.experiments().get('label')) for one in project.subjects()}
+
+
+def test_a_person_whom_the_cache_hides_is_another_one(
+    study: Any, target: Any, other_server: Any, tmp_path: Path
+) -> None:
+    target.host.cache.expiration = 3600
+    assert target.subjects().get() == []
+    with pyxnat.Interface(
+        other_server.url, other_server.user, other_server.password, tmp_path / 'other'
+    ) as other:
+        other.select.project(target.path_name).subject('S1').create(handedness='left')
+    report = copy_items(study, target)
+    assert (len(report.ok), len(report.failed)) == (1, 1)
+    assert target.subject('S1').attrs.get('gender') == ''
 
 
 @pytest.mark.parametrize('merge', [False, True])
@@ -81,6 +96,60 @@ def test_a_person_who_is_there_is_another_one_unless_said(
     report = copy_items(source, target, merge=True, overwrite=True, state=tmp_path / 'state')
     assert not report.failed
     assert sessions_of(target)['S1'] == ['OWN', f'{study.id()}_S1']
+
+
+@pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_a_person_created_by_another_copy_meanwhile_is_another_one(
+    study: Any,
+    other: Any,
+    target: Any,
+    other_server: Any,
+    tmp_path: Path,
+    level: str,
+    jobs: int,
+) -> None:
+    source = study if level == 'project' else getattr(study, level)()
+
+    def copy_another(exchange: Exchange) -> None:
+        answer = exchange.forward()
+        copy_items(other, target).check()
+        exchange.client.sendall(answer)
+
+    with FaultProxy(other_server.url) as proxy:
+        proxy.applies = lambda method, uri: method == 'GET' and '/subjects?' in uri
+        proxy.faults = [copy_another]
+        login = (other_server.user, other_server.password)
+        with pyxnat.Interface(proxy.url, *login, tmp_path / 'proxied') as interface:
+            copy = interface.select.project(target.path_name)
+            report = copy_items(source, copy, jobs=jobs)
+        assert proxy.faults == []
+    assert (len(report.ok), len(report.failed)) == (1, 1)
+    assert 'merge=True' in str(report.failed[0])
+    assert sessions_of(target) == {
+        'S1': [f'{other.id()}_S1'],
+        'S2': [f'{study.id()}_S2'],
+        'S3': [f'{other.id()}_S3'],
+    }
+    assert target.subject('S1').attrs.get('gender') == 'male'
+
+
+@pytest.mark.parametrize('gender', ['male', 'female', ''])
+@pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
+def test_a_person_who_took_the_place_of_a_copy_is_another_one(
+    study: Any, target: Any, tmp_path: Path, level: str, gender: str
+) -> None:
+    source = study if level == 'project' else getattr(study, level)()
+    copy_items(source, target, state=tmp_path / 'state').check()
+    target.subject('S1').delete()
+    target.subject('S1').create(**({'gender': gender} if gender else {})).experiment('OWN').create(
+        experiments=MR
+    )
+    report = copy_items(source, target, state=tmp_path / 'state')
+    assert (len(report.failed), len(report.skipped)) == (1, 1)
+    assert 'merge=True' in str(report.failed[0])
+    assert sessions_of(target)['S1'] == ['OWN']
+    assert target.subject('S1').attrs.get('gender') == gender
 
 
 @pytest.mark.parametrize('gender', ['male', 'female', ''])
@@ -276,6 +345,31 @@ def test_what_the_destination_has_alone_is_noted_and_stays(
     report = copy_items(study, target, state=tmp_path / 'state', overwrite=overwrite).check()
     assert len(report.ok) == len(report.notes) == 1
     assert 'at the destination alone' in report.notes[0] and note in report.notes[0]
+
+
+@pytest.mark.parametrize('selected', ['project', 'subjects', 'experiments'])
+@pytest.mark.parametrize('is_there', [True, False])
+def test_a_unit_that_the_source_has_no_more_is_noted_while_its_copy_is_there(
+    study: Any, target: Any, tmp_path: Path, selected: str, is_there: bool
+) -> None:
+    session = study.experiment(f'{study.id()}_S1')
+    guest = study.host.select.project(f'{study.id()}_R').create()
+    guest.subject('R1').create().experiment('R_E1').create(experiments=MR)
+    guest.experiment('R_E1').share(study.id(), 'R_E1')  # without its subject
+    source = study if selected == 'project' else getattr(study, selected)()
+    report = copy_items(source, target, state=tmp_path / 'state').check()
+    assert not [note for note in report.notes if 'alone' in note]
+    assert copy_items(source, target, state=tmp_path / 'state').check().notes == []
+    gone, level, name = (
+        (session, 'experiments', session.label())
+        if selected == 'experiments'
+        else (study.subject('S1'), 'subjects', 'S1')
+    )
+    gone.delete()
+    if not is_there:
+        getattr(target, level[:-1])(name).delete()
+    report = copy_items(source, target, state=tmp_path / 'state').check()
+    assert report.notes == [f'{level}/{name} is at the destination alone'] * is_there
 
 
 def test_a_refused_subject_is_not_claimed(

@@ -19,6 +19,7 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
 from pyxnat.apps.copying.state import CopiedId, CopyState, Unit, open_state
+from pyxnat.services.bulk.members import members_of
 from pyxnat.services.bulk.upload import Uploader
 from tests.conftest import DEEP
 from tests.support.faults import Exchange, FaultProxy, reset, reset_after
@@ -144,6 +145,58 @@ def test_a_changed_session_alone_is_copied_again(
     assert target.subject('S2').experiment('S2_MR').scan('1').exists()
 
 
+OF_PROJECT = {
+    'content': lambda study, target: (
+        study.resource('NOTES').file('n.txt').put(b'NOTE', overwrite=True)
+    ),
+    'new file': lambda study, target: study.resource('NOTES').file('m.txt').put(b'm'),
+    'field': lambda study, target: study.attrs.set('description', 'new'),
+    'deleted there': lambda study, target: target.resource('NOTES').file('n.txt').delete(),
+    'resource deleted there': lambda study, target: target.resource('NOTES').delete(),
+    'field there': lambda study, target: target.attrs.set('description', 'other'),
+}
+
+
+@pytest.mark.parametrize('again', [True, False])
+@pytest.mark.parametrize('change', OF_PROJECT)
+def test_the_own_fields_and_files_of_a_project_are_copied_again(
+    study: Any, target: Any, tmp_path: Path, change: str, again: bool
+) -> None:
+    if change == 'content' and not again:
+        pytest.skip('XNAT marks no change of a file that keeps its size')
+    study.attrs.set('description', 'old')
+    copy_items(study, target, state=tmp_path / 'state').check()
+    OF_PROJECT[change](study, target)
+    copy_items(study, target, state=tmp_path / 'state', again=again, overwrite=True).check()
+    assert target.attrs.get('description') == study.attrs.get('description')
+    found = [
+        {file.path_name: file.row['digest'] for file in one.resource('NOTES').files()}
+        for one in (study, target)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ('clear', 'note'),
+    [
+        (lambda project: project.resource('NOTES').file('m.txt').delete(), '1 files in'),
+        (lambda project: project.resource('MORE').delete(), 'resources/MORE'),
+        (lambda project: project.attrs.set('description', None), 'description'),
+    ],
+)
+def test_what_the_destination_has_alone_of_a_project_is_noted(
+    study: Any, target: Any, tmp_path: Path, clear: Any, note: str
+) -> None:
+    study.attrs.set('description', 'text')
+    for name in ('NOTES', 'MORE'):
+        study.resource(name).file('m.txt').put(b'm')
+    assert copy_items(study, target, state=tmp_path / 'state').check().notes == []
+    clear(study)
+    report = copy_items(study, target, state=tmp_path / 'state').check()
+    assert len(report.notes) == 1 and note in report.notes[0]
+    assert copy_items(study, target, state=tmp_path / 'state').check().notes == []
+
+
 def test_a_second_run_asks_for_the_listings_alone(
     study: Any, target: Any, tmp_path: Path, xnat: pyxnat.Interface
 ) -> None:
@@ -153,6 +206,28 @@ def test_a_second_run_asks_for_the_listings_alone(
         copy_items(study, target, state=tmp_path / 'state').check()
     assert source.requests <= 4, source
     assert other.requests <= 4, other
+
+
+CHANGED = {
+    'group': lambda project: project.subject('S2'),
+    'note': lambda project: project.subject('S2').experiment('S2_MR'),
+    'quality': lambda project: project.subject('S2').experiment('S2_MR').scan('1'),
+}
+"""Field -> the element of a project that has it."""
+
+
+@pytest.mark.parametrize('field', CHANGED)
+def test_a_change_that_the_cache_hides_is_copied(
+    study: Any, target: Any, tmp_path: Path, server: Any, field: str
+) -> None:
+    study.host.cache.expiration = 3600
+    copy_items(study, target, state=tmp_path / 'state').check()
+    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'other') as other:
+        CHANGED[field](other.select.project(study.id())).attrs.set(field, 'new')
+    report = copy_items(study, target, state=tmp_path / 'state', overwrite=True).check()
+    assert (len(report.ok), len(report.skipped)) == (1, 2)
+    assert CHANGED[field](target).attrs.get(field) == 'new'
+    assert study.host.cache.expiration == 3600
 
 
 def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) -> None:
@@ -171,6 +246,48 @@ def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) ->
     assert (len(report.ok), len(report.skipped)) == (1, 2)
     copied = path.scan('1').resource('NIFTI').file('a.nii').get(tmp_path / 'copied')
     assert Path(copied).read_bytes() == Path(second.get(tmp_path / 'source')).read_bytes()
+
+
+@pytest.mark.parametrize('folder', ['', 'sub/'])
+@pytest.mark.parametrize(
+    'name', ['.a.part', '.a.nii.0123456789abcdef.part', '.0123456789abcdef.part', '.a.moved.part']
+)
+@pytest.mark.parametrize('where', ['project', 'scan'])
+def test_files_with_names_of_temporary_ones_are_copied(
+    study: Any, target: Any, where: str, name: str, folder: str
+) -> None:
+    def resource(project: Any) -> Any:
+        scan = project.experiment('S1_MR').scan('1')
+        return project.resource('NOTES') if where == 'project' else scan.resource('NIFTI')
+
+    resource(study).file(f'{folder}{name}').put(b'content')
+    for _ in range(2):
+        copy_items(study, target, merge=True).check()
+        assert sorted(resource(target).files().get()) == sorted(resource(study).files().get())
+        assert len(resource(target).files().get()) == 2
+
+
+@pytest.mark.parametrize('jobs', [1, 3])
+@pytest.mark.parametrize('name', ['a.nii', 'n.txt'])
+def test_a_staged_file_that_vanishes_is_a_failure(
+    study: Any, target: Any, monkeypatch: pytest.MonkeyPatch, name: str, jobs: int
+) -> None:
+    def without(source: Any, *args: Any) -> Any:
+        for path in Path(source).rglob(name):
+            path.unlink()
+        return members_of(source, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr('pyxnat.services.bulk.upload.members_of', without)
+        report = copy_items(study, target, jobs=jobs)
+    assert len(report.failed) == (3 if name == 'a.nii' else 1)
+    assert f'{name}' in str(report.failed[0])
+    copy_items(study, target, merge=True).check()
+    paths = [
+        project.host.select(f'/projects/{project.path_name}//files').get()
+        for project in (study, target)
+    ]
+    assert sorted(paths[0]) == sorted(paths[1])
 
 
 def _interrupt(error: BaseException) -> Any:
@@ -544,6 +661,55 @@ def test_a_half_written_line_of_the_state_is_cut_off(tmp_path: Path, cut: int) -
     again.add(Unit('/u1', 'mark'), [CopiedId('subjects', 'ä', 'XNAT_S1', 'Y_S1')])
     assert CopyState(tmp_path).ids == state.ids
     assert (tmp_path / 'ids.tsv').stat().st_size == sizes['ids.tsv']
+
+
+@pytest.mark.parametrize('room', [0, 1, 10, 40])
+@pytest.mark.parametrize('name', ['units.jsonl', 'ids.tsv', 'claims.tsv'])
+def test_a_line_for_which_the_disk_had_no_room_leaves_no_half_one(
+    tmp_path: Path, name: str, room: int
+) -> None:
+    resource = pytest.importorskip('resource')
+    state = CopyState(tmp_path)
+
+    def add(number: int) -> None:
+        label = f'S{number}' * 20
+        if name == 'claims.tsv':
+            state.claim(f'XNAT_S{number}', label)
+        else:
+            ids = [CopiedId('subjects', label, f'XNAT_S{number}', f'Y_S{number}')]
+            state.add(Unit(f'/u{number}' * 20, 'mark'), ids if name == 'ids.tsv' else [])
+
+    add(1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(
+            resource.RLIMIT_FSIZE, ((tmp_path / name).stat().st_size + room, before[1])
+        )
+        with pytest.raises(OSError, match='too large'):
+            add(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    add(3)
+    again = CopyState(tmp_path)
+    lines = (tmp_path / name).read_text().splitlines()
+    assert len(lines) == 2 + (name == 'ids.tsv') and 'S2' not in ''.join(lines)
+    assert again.ids == state.ids
+    assert [again.is_done(Unit(f'/u{n}' * 20, 'mark')) for n in (1, 2, 3)] == [
+        name != 'claims.tsv',
+        False,
+        name != 'claims.tsv',
+    ]
+
+
+def test_a_run_that_was_killed_at_its_begin_goes_on(
+    study: Any, target: Any, tmp_path: Path
+) -> None:
+    (tmp_path / 'state').mkdir()
+    (tmp_path / 'state' / '.copy.json.0123456789abcdef.part').write_bytes(b'{"dest')
+    copy_items(study, target, state=tmp_path / 'state').check()
+    assert len(copy_items(study, target, state=tmp_path / 'state').check().skipped) == 3
 
 
 def test_one_run_at_a_time_has_the_state(study: Any, target: Any, tmp_path: Path) -> None:

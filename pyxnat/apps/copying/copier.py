@@ -1,4 +1,7 @@
-"""Copy of one part: downloaded into the state folder, uploaded from there, compared, removed."""
+"""Copy of one part, by way of the state folder.
+
+Its documents and files are downloaded there, uploaded, compared and removed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from ... import errors
 from ...model.copies import Item, read_item
 from ...services.bulk.sidecar import Sidecar, StoredDocument
 from ...services.bulk.workers import WorkerPool
-from ...services.isolation import is_fatal
+from ...services.isolation import is_fatal, some_names
 from .comparison import Comparison
 from .destination import Destination
 from .known_types import KnownTypes, types_below
@@ -88,10 +91,19 @@ class Copier:
         bool
             Whether they are there.
         """
-        if self._state.is_done(part.unit) and self.target.exists():
+        if self._is_unchanged(part):
             return True
         self._check_access(source)
         return self._isolated(part, lambda: self._copy_project(source, part))
+
+    def _is_unchanged(self, part: Part) -> bool:
+        """Whether a project's own fields and files have changed at neither site."""
+        if self._again or not self._state.is_done(part.unit):
+            return False
+        try:
+            return mark_of(self.target) == self._state.mark_there(part.unit)
+        except errors.NotFoundError:
+            return False
 
     def _check_access(self, source: Any) -> None:
         """Refuse to publish a project that is not public at the source."""
@@ -106,21 +118,24 @@ class Copier:
             )
 
     def _copy_project(self, source: Any, part: Part) -> None:
-        stage = self._download(part, 1)
+        stage, files = self._download(part, 1)
         document = StoredDocument(
             'project.xml', 'projects', source.path_name, source.uri, source.accessibility()
         )
-        sidecar = Sidecar(stage)
-        sidecar.write_content(document, source.get())
+        sidecar, content = Sidecar(stage), source.get()
+        sidecar.write_content(document, content)
         sidecar.write_documents([document])
         sidecar.write_files([])
-        self._upload(self.target, stage, 1)
+        self._upload(self.target, stage, files, 1)
         access = self.target.accessibility()
         if access in _ACCESS[_ACCESS.index(document.accessibility) + 1 :]:
             self._report.add_note(
                 f'{self.target.uri} is {access}, {source.uri} is {document.accessibility}'
             )
-        self._state.add(part.unit, ())
+        item, there = (read_item(one, 'projects') for one in (content, self.target.get()))
+        for note in Comparison(item, there, source.path_name, self.target.path_name).extra():
+            self._report.add_note(note)
+        self._state.add(part.unit._replace(there=mark_of(self.target)), ())
 
     def copy(self, part: Part, jobs: int) -> None:
         """Copy a unit, and compare it.
@@ -163,8 +178,8 @@ class Copier:
             person = read_item(element.host.select.subject(item.parent).get(), 'subjects')
             target = self._dest.place_subject(person, project)
             self._dest.place_session(item, project, target)
-        stage = self._download(part, jobs)
-        self._upload(target, stage, jobs)
+        stage, files = self._download(part, jobs)
+        self._upload(target, stage, files, jobs)
         ids = []
         for document, sent in Sidecar(stage).documents():
             copy = getattr(self.target, document.level.rstrip('s'))(sent.label_in(project))
@@ -208,13 +223,21 @@ class Copier:
                 self._dest.place_session(session, project, subject)
         return self.target
 
-    def _download(self, part: Part, jobs: int) -> Path:
+    def _download(self, part: Part, jobs: int) -> tuple[Path, set[str]]:
+        """Return the folder of a unit, and the paths of its files there."""
         stage = self._state.stage(part.unit)
-        refresh(part.element, stage, jobs=jobs, progress=False).check()
-        return stage
+        report = refresh(part.element, stage, jobs=jobs, progress=False).check()
+        return stage, {*report.ok, *report.skipped}
 
-    def _upload(self, target: Any, stage: Path, jobs: int) -> None:
+    def _upload(self, target: Any, stage: Path, files: set[str], jobs: int) -> None:
         sent = target.upload(stage, overwrite=self._overwrite, jobs=jobs, progress=False).check()
+        lost = sorted(files.difference(sent.ok, sent.skipped))
+        if lost:
+            raise errors.IntegrityError(
+                f'{len(lost)} downloaded files were not sent: {some_names(lost)}',
+                uri=target.url,
+                remedy='Let no other program change the state folder, and copy once more.',
+            )
         self._report.files += len(sent.ok)
         self._report.bytes += sent.bytes
         for uri in sent.created:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ... import errors
@@ -130,13 +130,16 @@ class Destination:
             )
         is_ours = self._merge or level != 'subjects' or self._state.is_claimed(source, label)
         if bearer and not is_ours:
-            raise errors.DuplicateError(
-                f'{self.target.path_name} has a subject {label} that this copy did not create: it '
-                'may be another person',
-                uri=self.target.url,
-                remedy='If it is the same person, copy with merge=True; else rename one of them.',
-            )
+            raise self._another_person(label)
         return bearer
+
+    def _another_person(self, label: str) -> errors.DuplicateError:
+        return errors.DuplicateError(
+            f'{self.target.path_name} has a subject {label} that this copy did not create: it may '
+            'be another person',
+            uri=self.target.url,
+            remedy='If it is the same person, copy with merge=True; else rename one of them.',
+        )
 
     def _rename(self, level: str, known: CopiedId, label: str, bearer: str) -> None:
         """Give a copy the label that the original has now; only to overwrite."""
@@ -187,12 +190,17 @@ class Destination:
             return subject
 
     def _create(self, item: Item, project: str, subject: Any) -> None:
-        """Create a subject.
+        """Create a subject, after a check that there is none since the listing.
 
         Its fields are not seen in a project that has only sessions of it.
         """
+        label = subject.path_name
+        if not self._state.is_claimed(item.id, label):
+            with suppress(errors.NotFoundError):
+                subject.get()
+                raise self._another_person(label)
         document = copy_document(item) if item.is_in(project) else None
-        self._state.claim(item.id, subject.path_name)
+        self._state.claim(item.id, label)
         try:
             subject.create_with_parents({}, {}, document)
         except errors.DatabaseError as error:

@@ -21,7 +21,7 @@ from ...services.bulk.workers import WorkerPool, check_jobs
 from .copier import Copier
 from .destination import Destination
 from .known_types import KnownTypes
-from .parts import Part, conflicts, parts_of, project_part
+from .parts import Part, conflicts, gone, parts_of, project_part
 from .report import CopyReport
 from .state import CopyState, identity_of, is_new, open_state
 
@@ -98,8 +98,8 @@ def copy_items(
     Notes
     -----
     Requests: two or three listings of the source and the types of the destination; for each unit
-    those of `download` and `upload`, four for the documents of both sides, and one for the mark of
-    its copy; two or three if only its copy has changed.
+    those of `download` and `upload`, four for the documents of both sides, one more for a new
+    subject, and one for the mark of its copy; two or three if only its copy has changed.
     """
     check_jobs(jobs)
     _check_places(source, target)
@@ -108,10 +108,15 @@ def copy_items(
         _state_folder(state, is_kept=not dry_run) as folder,
         open_state(folder, _places(source, target)) as known,
     ):
+        for host in (source.host, target.host):
+            host.cache.stamp.change()  # an old answer would hide a change that the new mark has
         types = KnownTypes(target.host)
         parts = list(parts_of(source, types))
         dest = Destination(target, known, report, merge=merge, overwrite=overwrite)
         todo = _todo(parts, dest, known, report, again)
+        for row in gone(parts, source, known):
+            if dest.copy_of(row.level, row.source):
+                report.add_note(f'{row.level}/{row.label} is at the destination alone')
         if dry_run:
             for part in todo:
                 report.add_success(part.unit.uri)
@@ -216,5 +221,3 @@ def _state_folder(state: str | os.PathLike[str] | None, *, is_kept: bool) -> Ite
         return
     with tempfile.TemporaryDirectory(prefix='pyxnat-copy-') as folder:
         yield Path(folder)
-
-

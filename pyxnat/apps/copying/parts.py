@@ -10,9 +10,9 @@ from ... import errors
 from ...resources.base import Element
 from .known_types import KnownTypes
 from .marks import elements_with_marks, mark_of
-from .state import CopyState, Unit
+from .state import CopiedId, CopyState, Unit
 
-__all__ = ['Part', 'conflicts', 'parts_of', 'project_part']
+__all__ = ['Part', 'conflicts', 'gone', 'parts_of', 'project_part']
 
 _PERSON = ('subject_ID', 'subject_label')
 """Columns of sessions that tell whose they are."""
@@ -34,7 +34,7 @@ def parts_of(source: Any, types: KnownTypes) -> Iterator[Part]:
         subjects = elements_with_marks(source.subjects())
         yield from map(_marked, subjects)
         there = {subject.id() for subject, _ in subjects}
-        alone = {one.id() for one in sessions if one.attrs.get('subject_ID') not in there}
+        alone = {one.id() for one in sessions if _person(one)[0] not in there}
         if alone:  # shared without their subjects
             marked = elements_with_marks(source.experiments().with_columns(*_PERSON))
             yield from (_marked(pair) for pair in marked if pair[0].id() in alone)
@@ -92,11 +92,42 @@ def conflicts(parts: list[Part], known: CopyState) -> dict[str, errors.Duplicate
     return found
 
 
+def gone(parts: list[Part], source: Any, known: CopyState) -> Iterator[CopiedId]:
+    """Yield the copied subjects or sessions that the source has no more.
+
+    Parameters
+    ----------
+    parts : list of Part
+        Units of the source now.
+    source : Element or Collection
+        The source.
+    known : CopyState
+        IDs of the copies.
+    """
+    is_of_sessions = source.level.plural == 'experiments'
+    wanted = 'experiments' if is_of_sessions else 'subjects'
+    rows = [row for (level, _), row in known.ids.items() if level == wanted]
+    if not rows:
+        return
+    if is_of_sessions:
+        present = {part.element.id() for part in parts}
+    else:  # also the subjects of sessions that are shared without them
+        names = (name for part in parts for name in _names(part))
+        present = {identity for level, identity, *_ in names if level == wanted}
+    yield from (row for row in rows if row.source not in present)
+
+
 def _names(part: Part) -> Iterator[tuple[str, str, str, int]]:
     """Yield level, ID, label and rank of a unit, and of the subject of a session."""
     element = part.element
     is_subject = element.level.plural == 'subjects'
     yield element.level.plural, element.id(), element.label(), int(is_subject)
     if not is_subject:
-        person, label = (element.attrs.get(name) for name in _PERSON)
-        yield 'subjects', person, label, 0
+        yield 'subjects', *_person(element), 0
+
+
+def _person(session: Any) -> tuple[str, str]:
+    """Return ID and label of a session's subject; no request if it is listed."""
+    row = session.row
+    identity, label = (str(row.get(name) or session.attrs.get(name)) for name in _PERSON)
+    return identity, label

@@ -6,7 +6,7 @@
     units.jsonl    a line for each unit that was copied and compared; the last line counts
     ids.tsv        level, label, ID at the source, ID at the destination; the last line counts
     claims.tsv     ID at the source and label of each subject whose creation began; the last line
-                   counts
+                   counts, without a label once it has ended
     stage/         documents and files of units that are being copied
     lock.sqlite    lock of the run that has the folder
 """
@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...errors import DataError
-from ...files.disk import publish, safe_name
+from ...files.disk import is_temporary, publish, safe_name
 from ...files.folder_lock import locked
 from ...query.paths import spell
 from ...resources.base import Element
@@ -67,8 +67,13 @@ def identity_of(source: Element | Collection[Any]) -> str:
 
 
 def is_new(folder: Path) -> bool:
-    """Return whether a folder has no state: it does not exist, or is empty."""
-    return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+    """Return whether a folder has no state: it does not exist, or is empty.
+
+    A run that was killed at its begin leaves a temporary file.
+    """
+    return not folder.exists() or (
+        folder.is_dir() and all(is_temporary(path.name) for path in folder.iterdir())
+    )
 
 
 @contextmanager
@@ -175,18 +180,22 @@ class CopyState:
     def add_ids(self, ids: Iterable[CopiedId]) -> None:
         """Record the IDs of items, also of a unit that is not complete."""
         with self._lock:
-            rows = [row for row in ids if self.ids.get((row.level, row.source)) != row]
-            if not rows:
-                return
-            head = [] if self.ids or _read_lines(self._ids_path) else [CopiedId(*CopiedId._fields)]
-            _append(self._ids_path, ['\t'.join(row) for row in head + rows])
-            self.ids |= {(row.level, row.source): row for row in rows}
+            given = {(row.level, row.source): row for row in ids}
+            rows = [row for key, row in given.items() if self.ids.get(key) != row]
+            if rows:
+                is_new = not (self.ids or _read_lines(self._ids_path))
+                head = [CopiedId(*CopiedId._fields)] if is_new else []
+                _append(self._ids_path, ['\t'.join(row) for row in head + rows])
+                self.ids |= given
+            for level, source in given:
+                if level == 'subjects' and self._claims.get(source):
+                    self._set_claim(source, '')
 
     def claim(self, source: str, label: str) -> None:
         """Record that a subject is about to be created.
 
         With an empty label, that it was not. If the run ends before it has the response, the
-        subject is known by its label.
+        subject is known by its label; afterwards by its ID, which ends the claim.
 
         Parameters
         ----------
@@ -196,8 +205,7 @@ class CopyState:
             Label at the destination, where no subject has it.
         """
         with self._lock:
-            _append(self._claims_path, [f'{source}\t{label}'])
-            self._claims[source] = label
+            self._set_claim(source, label)
 
     def is_claimed(self, source: str, label: str) -> bool:
         """Whether the creation of a subject began, with unknown end.
@@ -208,6 +216,10 @@ class CopyState:
             As for `claim`.
         """
         return self._claims.get(source) == label
+
+    def _set_claim(self, source: str, label: str) -> None:
+        _append(self._claims_path, [f'{source}\t{label}'])
+        self._claims[source] = label
 
     @property
     def _stages(self) -> Path:
@@ -251,11 +263,20 @@ def _stage_name(unit: Unit) -> str:
 
 
 def _append(place: Path, lines: list[str]) -> None:
-    """Append lines to a file; they are on disk when it returns."""
-    with open(place, 'ab') as file:
-        file.write(''.join(f'{line}\n' for line in lines).encode())
-        file.flush()
-        os.fsync(file.fileno())
+    """Append lines to a file; they are on disk when it returns.
+
+    After an error none of them is in it.
+    """
+    content = ''.join(f'{line}\n' for line in lines).encode()
+    with open(place, 'ab', buffering=0) as file:
+        end = file.tell()
+        try:
+            while content:
+                content = content[file.write(content) :]
+            os.fsync(file.fileno())
+        except BaseException:
+            file.truncate(end)  # the next line would be the rest of a half one
+            raise
 
 
 def _read_lines(place: Path) -> list[str]:
