@@ -177,11 +177,12 @@ def read_item(document: bytes, level: str) -> Item:
 def _item(node: Node, level: str, parent: str) -> Item:
     identity = node.get('ID', '')
     label = node.get('label', '') if level_row(level).has_label else ''
-    named = (_text(child) for name in _OWNER_IDS for child in _children(node, name))
+    children = [(_name(child), child) for child in _elements(node)]
+    owner = next((_text(child) for name, child in children if name in _OWNER_IDS), '')
     below = tuple(
-        _item(child, _NESTED.get(_name(child), _name(holder)), identity)
-        for holder in _elements(node)
-        if _name(holder) in _LISTS
+        _item(child, _NESTED.get(_name(child), name), identity)
+        for name, holder in children
+        if name in _LISTS
         for child in _elements(holder)
     )
     return Item(
@@ -189,7 +190,7 @@ def _item(node: Node, level: str, parent: str) -> Item:
         identity,
         label or identity,
         identity if level == 'projects' else node.get('project', ''),
-        next(named, '') or parent,
+        owner or parent,
         node,
         below,
     )

@@ -123,10 +123,11 @@ class Downloadable(Lockable):
         -----
         Requests: those of listing the files (see ``explain()`` of the ``files`` collection): three
         for a session without assessors and reconstructions, one for a scan or resource. Up to two
-        for labels missing in the listings. One document for each subject of a project, or for each
-        subject, session, scan, assessor or reconstruction that is selected itself (a collection of
-        scans, assessors or reconstructions has none). One zip per 64 MB of small files; one request
-        for each file of 16 MiB or more, and for each missing file if fewer than 50 are missing.
+        for labels that are missing there and in the document. One document for each subject of a
+        project, or for each subject, session, scan, assessor or reconstruction that is selected
+        itself (a collection of scans, assessors or reconstructions has none). One zip per 64 MB of
+        small files; one request for each file of 16 MiB or more, and for each missing file if fewer
+        than 50 are missing.
         """
         return self.host.bulk.download(
             self,

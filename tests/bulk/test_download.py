@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import subprocess
@@ -134,7 +135,7 @@ def kinds(trace: Trace) -> list[str]:
 
 
 @pytest.mark.parametrize('sessions', [1, 5])
-def test_a_session_with_scans_takes_four_listings_a_document_and_a_zip(
+def test_a_session_with_scans_takes_three_listings_a_document_and_a_zip(
     project: Any, xnat: pyxnat.Interface, tmp_path: Path, sessions: int
 ) -> None:
     for number in range(sessions):
@@ -151,17 +152,17 @@ def test_a_session_with_scans_takes_four_listings_a_document_and_a_zip(
     session = project.subject('S0').experiment('E0')
     with xnat.trace() as trace:
         assert len(session.download(tmp_path / 'd').ok) == 4 * sessions
-    assert kinds(trace) == ['document', 'look', 'own', 'scans', 'subjects', 'zip']
+    assert kinds(trace) == ['document', 'look', 'own', 'scans', 'zip']
     with xnat.trace() as trace:
         assert len(session.download(tmp_path / 'd').skipped) == 4 * sessions
-    assert kinds(trace) == ['document', 'look', 'own', 'scans', 'subjects']
+    assert kinds(trace) == ['document', 'look', 'own', 'scans']
     with xnat.trace() as trace:
         session.scan('1').download(tmp_path / 'scan')
         session.scan('1').resource('DICOM').download(tmp_path / 'resource')
     assert (
         trace.requests == 6
         # a listing and a zip for each, the label of the subject, which the listing of all
-        # resources does not have, and the document of the scan
+        # resources and that of the scan do not have, and the document of the scan
     )
     assert files_in(tmp_path / 'scan') == files_in(tmp_path / 'resource') != {}
 
@@ -171,7 +172,7 @@ def test_the_document_is_fetched_beside_the_first_listings(session: Any, tmp_pat
         session.download(tmp_path)
     uris = [call.uri for call in trace]
     document = next(place for place, uri in enumerate(uris) if 'format=xml' in uri)
-    assert document < next(place for place, uri in enumerate(uris) if '/subjects?' in uri)
+    assert document < next(place for place, uri in enumerate(uris) if '/assessors/ALL' in uri)
 
 
 def test_an_error_of_the_document_is_in_the_report(session: Any, tmp_path: Path) -> None:
@@ -212,6 +213,46 @@ def test_labels_are_requested_for_names_that_are_ids(
     assert set(files_in(tmp_path / 'd')) == {
         name for name in expected() if name.startswith('BULK/S/E/2/')
     }
+
+
+@pytest.mark.parametrize('is_shared', [False, True])
+@pytest.mark.parametrize('names', list(itertools.product(('label', 'ID'), repeat=2)))
+@pytest.mark.parametrize('selected', ['subject', 'session'])
+def test_the_labels_of_an_element_are_in_its_document_unless_an_id_names_it(
+    scan: Any,
+    xnat: pyxnat.Interface,
+    tmp_path: Path,
+    selected: str,
+    names: tuple[str, str],
+    is_shared: bool,
+) -> None:
+    scan.resource('DICOM').file('a.dcm').put(b'a')
+    session = scan.parent()
+    subject = session.parent()
+    project, labels = subject.parent(), ('S1', 'S1_MR')
+    if is_shared:
+        project, labels = xnat.select.project(f'{project.id()}_Q').create(), ('S_Q', 'E_Q')
+        for element, label in zip((subject, session), labels, strict=True):
+            element.share(project.id(), label)
+    spelled = [
+        label if by == 'label' else element.id()
+        for by, label, element in zip(names, labels, (subject, session), strict=True)
+    ]
+    selection = project.subject(spelled[0])
+    selection = selection if selected == 'subject' else selection.experiment(spelled[1])
+    xnat.cache.expiration = 0
+    with xnat.trace() as trace:
+        report = selection.download(tmp_path)
+    assert report.ok == [f'{project.id()}/{"/".join(labels)}/1/DICOM/a.dcm']
+    listings = [record.uri for record in trace if '/subjects?' in record.uri]
+    assert len(listings) == (names[0] == 'ID')
+
+
+def test_a_subject_that_does_not_exist_is_an_error(session: Any, tmp_path: Path) -> None:
+    wrong = session.parent().parent().subject('NOBODY').experiment('E')
+    with pytest.raises(errors.NotFoundError):
+        wrong.download(tmp_path / 'd')
+    assert not (tmp_path / 'd').exists()
 
 
 @pytest.mark.parametrize(

@@ -69,18 +69,18 @@ def test_three_new_levels_take_three_requests_and_one_with_parents_takes_one(
     assert sorted(found.label() for found in subject.experiment('E').scans()) == ['1', '2']
 
 
-def test_a_session_takes_four_listings_a_document_and_one_request_for_each_group(
+def test_a_session_takes_three_listings_a_document_and_one_request_for_each_group(
     xnat: pyxnat.Interface, tmp_path: Path
 ) -> None:
     session = xnat.select('/projects/P0/subjects/S0/experiments/S0_1')
     with xnat.trace() as first:
         assert session.download(tmp_path / 'down').is_complete
     assert (
-        first.requests == 5 + len(content_asked(first)) and len(content_asked(first)) <= 2
-    )  # its own files, and those of its scans; the label of its subject; its document
+        first.requests == 4 + len(content_asked(first)) and len(content_asked(first)) <= 2
+    )  # its own files, those of its scans, whether it has assessors; its document
     with xnat.trace() as second:
         assert session.download(tmp_path / 'down').is_complete
-    assert second.requests == 5 and content_asked(second) == []
+    assert second.requests == 4 and content_asked(second) == []
 
 
 def test_downloading_all_sessions_of_a_subject_takes_a_document_more_for_each(

@@ -15,7 +15,7 @@ MOST: dict[str, tuple[int, int]] = {
     'file.get again': (144, 1),
     'file.put': (425, 3),
     'create': (322, 2),
-    'download': (2886, 6),
+    'download': (2886, 5),
     'search': (206, 1),
     'table': (319, 1),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from ... import errors
@@ -13,39 +13,59 @@ from ...resources import Element
 from .sidecar import Sidecar, StoredDocument
 from .workers import WorkerPool
 
-__all__ = ['fetch_document', 'fetch_documents']
+__all__ = ['SelectedDocument', 'fetch_documents']
 
 _DEEPEST = depth('experiments')
+_Fetched = tuple[bytes, Item] | errors.DatabaseError
+"""A document with the item that it describes, or why there is none."""
 
 
-def fetch_document(selection: Any) -> dict[str, bytes | errors.DatabaseError]:
-    """Fetch the document of a selected element for `fetch_documents`.
-
-    At most one request.
+class SelectedDocument:
+    """The document of a selected element, which is fetched when it is needed first.
 
     Parameters
     ----------
     selection : Element or Collection
-        Parent of the downloaded files.
-
-    Returns
-    -------
-    dict
-        URI of the element -> its document, or the error; empty for others.
+        Parent of the downloaded files; only an item has a document.
     """
-    if not (isinstance(selection, Element) and selection.level.is_item):
-        return {}
+
+    def __init__(self, selection: Any) -> None:
+        self.selection = selection
+        is_item = isinstance(selection, Element) and selection.level.is_item
+        self.element: Any = selection if is_item else None
+
+    @cached_property
+    def fetched(self) -> _Fetched:
+        """The document of the element, or the error. At most one request."""
+        return _fetch(self.element)
+
+    def prefetch(self) -> None:
+        """Fetch the document if there is an element; an error is kept for later."""
+        if self.element is not None:
+            self.fetched  # noqa: B018 - keeps it
+
+    def ids(self) -> dict[str, str]:
+        """Return level -> accession ID of the element, and of the one that it belongs to.
+
+        Empty without a document. At most one request.
+        """
+        if self.element is None or not isinstance(self.fetched, tuple):
+            return {}
+        _, item = self.fetched
+        above = {level(item.level).parents[0]: item.parent} if item.parent else {}
+        return {item.level: item.id, **above}
+
+
+def _fetch(element: Any) -> _Fetched:
     try:
-        return {selection.uri: selection.get()}
+        content = element.get()
     except errors.DatabaseError as error:
-        return {selection.uri: error}
+        return error
+    return content, read_item(content, element.level.plural)
 
 
 def fetch_documents(
-    selection: Any,
-    sidecar: Sidecar,
-    pool: WorkerPool,
-    known: Mapping[str, bytes | errors.DatabaseError] = MappingProxyType({}),
+    document: SelectedDocument, sidecar: Sidecar, pool: WorkerPool
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Store the documents of a selection, with all items below.
 
@@ -55,22 +75,20 @@ def fetch_documents(
 
     Parameters
     ----------
-    selection : Element or Collection
-        Parent of the downloaded files.
+    document : SelectedDocument
+        The selection, with the document of a single element.
     sidecar : Sidecar
         Where to store them.
     pool : WorkerPool
         Threads, and the report.
-    known : mapping, optional
-        Result of `fetch_document`.
 
     Returns
     -------
     dict
         Level and accession ID -> the labels of that item, and of the subject above, by level.
     """
-    fetcher = _Fetcher(sidecar, pool, known)
-    row = selection.level
+    fetcher = _Fetcher(sidecar, pool, document)
+    selection, row = document.selection, document.selection.level
     if isinstance(selection, Element):
         elements = [selection] if row.is_item else []
     else:  # the parts of sessions are too many for a request each
@@ -92,25 +110,21 @@ def _with_subjects(elements: list[Any]) -> Iterator[Any]:
 class _Fetcher:
     """Fetches documents, and keeps the labels of all items that they have."""
 
-    def __init__(
-        self,
-        sidecar: Sidecar,
-        pool: WorkerPool,
-        known: Mapping[str, bytes | errors.DatabaseError],
-    ) -> None:
+    def __init__(self, sidecar: Sidecar, pool: WorkerPool, selected: SelectedDocument) -> None:
         self._sidecar = sidecar
         self._pool = pool
-        self._known = known
+        self._selected = selected
         self.documents: list[StoredDocument] = []
         self.labels: dict[tuple[str, str], dict[str, str]] = {}
 
     def fetch(self, element: Any) -> None:
         """Fetch and store the document of an element."""
+        is_selected = element is self._selected.element
         try:
-            content = self._known[element.uri] if element.uri in self._known else element.get()
-            if isinstance(content, errors.DatabaseError):
-                raise content
-            item = read_item(content, element.level.plural)
+            fetched = self._selected.fetched if is_selected else _fetch(element)
+            if not isinstance(fetched, tuple):
+                raise fetched
+            content, item = fetched
             access = element.accessibility() if item.level == 'projects' else ''
         except errors.DatabaseError as error:
             self._pool.add_failure(element.uri, error)

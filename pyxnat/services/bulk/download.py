@@ -36,7 +36,7 @@ from ...resources.host import Host
 from ..isolation import some_names
 from ..offline import CachedFiles, check_cached
 from .arrangement import Arrangement
-from .documents import fetch_document, fetch_documents
+from .documents import SelectedDocument, fetch_documents
 from .manifest import MANIFEST, Manifest, lock_folder
 from .pieces import Single, Zipped, plan_pieces
 from .report import Report
@@ -94,10 +94,8 @@ def download(
     )
     files = plan.files(selection)
     limit = Only(selection.level.plural, frozenset(only)) if only else None
-    known: dict[str, bytes | errors.DatabaseError] = {}
-    everything = list(
-        list_files(files, plan.layout, limit, lambda: known.update(fetch_document(selection)))
-    )
+    document = SelectedDocument(selection)
+    everything = list(list_files(files, plan.layout, limit, document))
     listed = plan.arrange(everything, folder)
     if limit and not everything:
         raise errors.NotFoundError(
@@ -113,7 +111,7 @@ def download(
         sidecar = Sidecar(folder)
         if existing != 'replace':
             _check_sources(folder, listed, sidecar.files())
-        labels = fetch_documents(selection, sidecar, downloader, known)
+        labels = fetch_documents(document, sidecar, downloader)
         sidecar.write_files(_notes(listed, labels))
         missing = downloader.find_missing(listed, existing)
         if is_only_run:
@@ -135,10 +133,10 @@ def rehearse(interface: Host, selection: Any) -> None:
     selection : Element or Collection
         Parent of the files.
     """
-    list(list_files(files_below(selection), Layout(LAYOUT), None))
+    list(list_files(files_below(selection), Layout(LAYOUT)))
     with tempfile.TemporaryDirectory() as folder:
         pool = Downloader(interface, Path(folder), Report('rehearsed'), 1)
-        fetch_documents(selection, Sidecar(Path(folder)), pool)
+        fetch_documents(SelectedDocument(selection), Sidecar(Path(folder)), pool)
     pool.report.check()
 
 

@@ -19,6 +19,7 @@ from ...query.plan import Found, columns_of
 from ...resources import Element
 from ...resources.base import class_of
 from ...tables.table import Row
+from .documents import SelectedDocument
 
 __all__ = [
     'Only',
@@ -168,7 +169,7 @@ def list_files(
     files: Any,
     layout: Layout,
     only: Only | None = None,
-    meanwhile: Callable[[], object] | None = None,
+    document: SelectedDocument | None = None,
 ) -> Iterator[RemoteFile]:
     """Yield the files of a collection with their places.
 
@@ -182,14 +183,19 @@ def list_files(
         Layout of the download folder.
     only : Only, optional
         Limit of the elements above.
-    meanwhile : callable, optional
-        Called while other threads fetch the listings, if they do.
+    document : SelectedDocument, optional
+        Document of the selected element, which may tell that names are labels. It is fetched while
+        other threads fetch the listings, if they do.
     """
-    names = _Names(files, layout, only)
+    names = _Names(files, layout, only, document)
     resources: dict[str, _Resource] = {}
     numbers = _Numbers('n' in layout.fields)
     walked = files.host.walker.walk(
-        files.routes, files.conditions, names.columns, ahead='all', meanwhile=meanwhile
+        files.routes,
+        files.conditions,
+        names.columns,
+        ahead='all',
+        meanwhile=document.prefetch if document is not None else None,
     )
     founds = (file for file, _ in walked if only is None or only.has(file))
     for file, number in numbers.of(founds):
@@ -198,10 +204,10 @@ def list_files(
         if uri not in resources:
             resources[uri] = _resource(uri, row, names.of(uri, file), layout)
         resource, size = resources[uri], row.get('Size', '')
-        meant = uris.meaning(path)
+        meant, place = uris.meaning(path), resource.place(path, number)
         yield RemoteFile(
             file.uri,
-            resource.place(meant, number),
+            place if meant == path else resource.place(meant, number),
             size_of(size),
             row.get('digest', '').lower(),
             uri,
@@ -209,7 +215,7 @@ def list_files(
             resource.scan,
             resource.label,
             path,
-            resource.place(path, number),
+            place,
             resource.above,
             resource.sided(meant, number),
             {name: row[f'file_{name}'] for name in _NOTES if row.get(f'file_{name}')},
@@ -281,8 +287,11 @@ class _Names:
         Additional columns of the listings.
     """
 
-    def __init__(self, files: Any, layout: Layout, only: Only | None = None) -> None:
+    def __init__(
+        self, files: Any, layout: Layout, only: Only | None, document: SelectedDocument | None
+    ) -> None:
         self._host = files.host
+        self._document = document
         self._fields = layout.fields | (set(STAND_INS) if 'scan' in layout.fields else set())
         self._known: dict[Path, dict[str, str]] = {}
         self._sessions: dict[str, dict[str, Row]] = {}
@@ -352,7 +361,7 @@ class _Names:
         ):
             return self._of_session(above, file)
         values = {row.singular: step.name}
-        if row.has_label and not _is_label(step, file):
+        if row.has_label and not self._is_label(step, file):
             element = self._element(above, file)
             values[row.singular] = (
                 str(element.label())
@@ -403,17 +412,19 @@ class _Names:
             uri_of(above), self._host, file.above.get(above[-1].level), file.above
         )
 
+    def _is_label(self, step: Step, file: Found) -> bool:
+        """Return whether a name in the path of a file is known to be a label.
 
-def _is_label(step: Step, file: Found) -> bool:
-    """Return whether the URI of a file shows that a name in a path is a label.
-
-    The URIs in listings of files have IDs in place of the names in the request. XNAT takes the name
-    of a subject or experiment as an ID first, then as a label in the project.
-    """
-    if step.level not in ('subjects', 'experiments') or step.level in file.above:
-        return False
-    try:
-        listed = {listed_step.level: listed_step.name for listed_step in read(file.row['URI'])}
-    except errors.ProgrammingError:
-        return False
-    return listed.get(step.level, step.name) != step.name
+        The URIs in listings of files have IDs in place of the names in the request; the document
+        of a session has the ID of its subject. XNAT takes the name of a subject or experiment as an
+        ID first, then as a label in the project.
+        """
+        if step.level not in ('subjects', 'experiments') or step.level in file.above:
+            return False
+        try:
+            ids = {listed.level: listed.name for listed in read(file.row['URI'])}
+        except errors.ProgrammingError:
+            return False
+        if step.level not in ids and self._document is not None:
+            ids = self._document.ids()
+        return ids.get(step.level, step.name) != step.name
