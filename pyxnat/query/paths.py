@@ -357,7 +357,7 @@ def _suffix(chain: Chain, here: str) -> Chain:
 
 
 def _doubles(chain: tuple[str, ...]) -> bool:
-    return any(pair in _NOT_EXPANDED for pair in pairwise(chain)) and chain[-2:] not in _LAST
+    return not _NOT_EXPANDED.isdisjoint(pairwise(chain)) and chain[-2:] not in _LAST
 
 
 def _names(plural: str) -> str:

@@ -87,14 +87,14 @@ class Walker:
             The element, and the time before its listing was requested, as the cache records it.
         """
         with closing(self._walks(routes, conditions, columns, ahead, meanwhile)) as walks:
-            for walk, stages in walks:
+            for walk, stages, route in walks:
                 is_empty = True
                 for chunk in walk.run(stages, _server()):
                     for found in chunk.founds:
                         is_empty = False
                         yield found, chunk.requested
                 if is_empty and not conditions:
-                    self._require_holders(routes)
+                    self._require_holder(route)
 
     def rows(
         self,
@@ -115,17 +115,17 @@ class Walker:
         """
         plural = routes[0][-1].level
         with closing(self._walks(routes, conditions, columns, 'all')) as walks:
-            for walk, stages in walks:
+            for walk, stages, route in walks:
                 is_empty = True
                 for rows in walk.tables(stages, columns, plural):
                     for row in rows:
                         is_empty = False
                         yield row
                 if is_empty and not conditions:
-                    self._require_holders(routes)
+                    self._require_holder(route)
 
-    def _require_holders(self, routes: tuple[Path, ...]) -> None:
-        """Raise an error if a session or part of one that paths name does not exist.
+    def _require_holder(self, route: Path) -> None:
+        """Raise an error if a session or part of one that a path names does not exist.
 
         XNAT lists no resources and files for those, and neither for a resource that is missing in
         one that exists.
@@ -135,15 +135,16 @@ class Walker:
         NotFoundError
             It does not exist, or this login may not see it.
         """
-        holders = dict.fromkeys(filter(None, map(_named_holder, routes)))
-        for path in holders:
-            element = class_of(path[-1].level).element_at(uri_of(path), self._host)
-            if not element.exists():
-                raise errors.NotFoundError(
-                    f'no {element.level.singular} {element.path_name!r}',
-                    uri=element.url,
-                    remedy='Check the spelling; items hidden from this login are not listed.',
-                )
+        holder = _named_holder(route)
+        if not holder:
+            return
+        element = class_of(holder[-1].level).element_at(uri_of(holder), self._host)
+        if not element.exists():
+            raise errors.NotFoundError(
+                f'no {element.level.singular} {element.path_name!r}',
+                uri=element.url,
+                remedy='Check the spelling; items hidden from this login are not listed.',
+            )
 
     def _walks(
         self,
@@ -152,10 +153,11 @@ class Walker:
         columns: tuple[Column, ...],
         ahead: str,
         meanwhile: Callable[[], object] | None = None,
-    ) -> Generator[tuple[_Walk, tuple[Stage, ...]], None, None]:
+    ) -> Generator[tuple[_Walk, tuple[Stage, ...], Path], None, None]:
         """Yield the walk of each path, with its stages."""
         ids = self._ids(conditions)
-        plans = self._plans(plan.answerable(routes, ids), ids, columns)
+        answerable = plan.answerable(routes, ids)
+        plans = self._plans(answerable, ids, columns)
         with Listings(
             self._host, self.jobs if ahead != 'none' else 1, keep=len(plans) > 1
         ) as listings:
@@ -163,8 +165,8 @@ class Walker:
                 listings.prefetch(uri for stages in plans for uri in plan.first_requests(stages))
                 if meanwhile is not None:
                     meanwhile()
-            for stages in plans:
-                yield _Walk(self._host, listings, ahead), stages
+            for stages, route in zip(plans, answerable, strict=True):
+                yield _Walk(self._host, listings, ahead), stages, route
 
     def _plans(
         self, routes: Sequence[Path], ids: dict[str, frozenset[str]], columns: tuple[Column, ...]
@@ -426,8 +428,8 @@ class _Walk:
                 and len(in_flight) < window
                 and (self._eager or source.is_at_hand or not in_flight)
             ):
-                batches = list(
-                    self._start(stage, source, passed, window - len(in_flight), bool(in_flight))
+                batches = self._start(
+                    stage, source, passed, window - len(in_flight), bool(in_flight)
                 )
                 in_flight.extend(batches)
                 has_more = bool(batches)
@@ -445,16 +447,17 @@ class _Walk:
 
     def _start(
         self, stage: Stage, source: _Source, passed: int, room: int, others: bool
-    ) -> Iterator[_Batch]:
+    ) -> list[_Batch]:
         """Request the next batches, with threads if there are several."""
         batched = stage.batch_size > 1 and (
             self._eager or (passed >= _BATCH_AFTER and not self._lazy)
         )
         founds = source.take(stage.batch_size if batched else room, self._eager)
         if not founds:
-            return
+            return []
         batches = list(stage.batches(founds)) if batched else [[found] for found in founds]
         now = self._host.cache.moment()
+        started = []
         for batch in batches:
             requests = stage.batch_requests(batch) if len(batch) > 1 else stage.requests(batch[0])
             at_once = (
@@ -463,7 +466,9 @@ class _Walk:
                 and (others or len(batches) > 1 or len(requests) > 1)
             )
             listings = [self._listings.get(uri, now, at_once) for uri in requests]
-            yield _Batch(stage, batch, listings, listings[0].requested if listings else now)
+            requested = listings[0].requested if listings else now
+            started.append(_Batch(stage, batch, listings, requested))
+        return started
 
     def _finish(self, batch: _Batch) -> Iterable[Found]:
         """Return the elements below a batch.

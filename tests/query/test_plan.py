@@ -430,11 +430,11 @@ def test_resources_of_a_projects_experiments_have_a_route_of_their_own() -> None
     )
 
 
-def test_a_literal_name_on_the_way_takes_no_request() -> None:
+def test_literal_names_on_the_way_take_one_stage_and_no_request() -> None:
     stages = plan(path_of('/projects/P/subjects/S1/resources'))
-    assert [type(stage) for stage in stages] == [Name, Name, ListLevel]
+    assert [type(stage) for stage in stages] == [Name, ListLevel]
     assert stages[0].requests(Found('/data')) == ()
-    found = walk(stages[:2], rows_for_all)
+    found = walk(stages[:1], rows_for_all)
     assert [one.uri for one in found] == ['/data/projects/P/subjects/S1'] and not found[0].guessed
 
 

@@ -64,14 +64,14 @@ def plan(
     done: Path = ()
     while len(done) < len(path):
         rest = path[len(done) :]
-        stage = (
-            short_cut(done, rest, conditions, without, columns)
-            or _sessions(rest, conditions, columns)
-            or _single(path, chain, len(done), conditions, columns)
+        stage = short_cut(done, rest, conditions, without, columns) or _plain(
+            path, chain, len(done), conditions, columns
         )
         probe = probe_before(done, rest, without, both)
-        stages += [probe, stage] if probe else [stage]
         done = path[: len(done) + len(stage.steps)]
+        if isinstance(stage, Name) and stages and isinstance(stages[-1], Name):
+            stage = Name((*stages.pop().steps, *stage.steps))
+        stages += [probe, stage] if probe else [stage]
         if joined and done[-1].level == 'experiments':
             stages.append(JoinSubjects((), None, columns))
         if _is_gap(chain, len(done)):
@@ -194,15 +194,13 @@ def answerable(routes: Sequence[Path], conditions: Conditions) -> tuple[Path, ..
     return kept
 
 
-def _sessions(rest: Path, conditions: Conditions, columns: Columns) -> Stage | None:
-    """Return the stage that also finds sessions without their subject in a project."""
-    return ListSessions(rest[:2], conditions, columns) if rest[0].passable else None
-
-
-def _single(path: Path, chain: Chain, at: int, conditions: Conditions, columns: Columns) -> Stage:
+def _plain(path: Path, chain: Chain, at: int, conditions: Conditions, columns: Columns) -> Stage:
+    """Return the stage for a step of a path that no short cut begins with."""
     step = path[at]
     if step.of:
         return ListShares((step,))
+    if step.passable:  # sessions without their subject in the project, too
+        return ListSessions(path[at : at + 2], conditions, columns)
     relevant = _relevant(step.level, chain[:at], conditions)
     must_look_up = at > 0 and needs_id(step.level, step.name)
     is_usable = not level(step.level).is_resource or uris.is_label(step.name)

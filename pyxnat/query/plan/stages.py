@@ -155,7 +155,7 @@ class Stage:
 
 
 class Name(Stage):
-    """A literal name in a path, accepted without a request."""
+    """Literal names in a path, accepted without a request."""
 
     has_requests: ClassVar[bool] = False
 
@@ -163,7 +163,9 @@ class Name(Stage):
         return ()
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
-        yield at.child(self.steps[0].level, self.steps[0].name, {}, guessed=False)
+        for step in self.steps:
+            at = at.child(step.level, step.name, {}, guessed=False)
+        return [at]
 
 
 class ListLevel(Stage):
