@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from ..errors import DataError, ProgrammingError
 from ..files.disk import safe_name
@@ -56,8 +57,18 @@ _NUMBER = pattern(r'n(:0?\d)?')
 _SLASH = pattern(r'/(?![^{}]*\})')
 """A slash outside braces."""
 
-_Segment = list[tuple[str, str]]
-"""Pairs of literal text and the field after it (may be empty)."""
+
+class _Piece(NamedTuple):
+    """A part of a segment: literal text, and the field after it."""
+
+    before: str
+    field: str
+    """Name of the field; may be empty."""
+    width: int
+    """Digits of the field ``n``; 0 for as many as it has."""
+
+
+_Segment = list[_Piece]
 
 STAND_INS = tuple(
     row.singular for row in parts_of_session() if row.layout_doc and row.singular != 'scan'
@@ -93,7 +104,7 @@ class Layout:
             )
         self.text = text
         self._segments = [_parsed(segment, text) for segment in _SLASH.split(text) if segment]
-        self.fields = {_name(field) for part in self._segments for _, field in part if field}
+        self.fields = {piece.field for part in self._segments for piece in part if piece.field}
         if not self.fields & _OF_FILES:
             raise ProgrammingError(
                 f'the layout {text!r} has one place for all files of a resource',
@@ -149,7 +160,7 @@ class Layout:
                 '',
             )
         pieces = [
-            segment if _OF_FILES & {_name(field) for _, field in segment} else _part(segment, known)
+            segment if _OF_FILES & {piece.field for piece in segment} else _part(segment, known)
             for segment in self._segments
         ]
 
@@ -180,10 +191,9 @@ class Layout:
         segments = []
         for segment in self._segments:
             expression = ''
-            for before, spelled in segment:
+            for before, field, _ in segment:
                 expression += re.escape(before)
-                if spelled:
-                    field = _name(spelled)
+                if field:
                     group, kind = groups[field], '.+' if field == 'path' else '[^/]+'
                     expression += f'(?P={group})' if field in seen else f'(?P<{group}>{kind})'
                     seen.add(field)
@@ -196,18 +206,17 @@ def _part(segment: _Segment, values: Mapping[str, str]) -> str:
 
     Empty if it has fields and none of them has a value.
     """
-    if not any(values.get(_name(field)) for _, field in segment) and any(f for _, f in segment):
+    fields = [piece.field for piece in segment if piece.field]
+    if fields and not any(map(values.get, fields)):
         return ''
-    text = ''.join([before + (_value(field, values) if field else '') for before, field in segment])
-    if '/' in text and any(field == 'path' for _, field in segment):
+    texts = [
+        piece.before + (value.zfill(piece.width) if (value := values.get(piece.field)) else '')
+        for piece in segment
+    ]
+    text = ''.join(texts)
+    if '/' in text and 'path' in fields:
         return '/'.join([safe_name(part) for part in text.split('/') if part])
     return safe_name(text) if text else ''
-
-
-def _value(field: str, values: Mapping[str, str]) -> str:
-    name, _, width = field.partition(':') if _name(field) == 'n' else (field, '', '')
-    value = values.get(name, '')
-    return value.zfill(int(width)) if width and value else value
 
 
 def _name(field: str) -> str:
@@ -223,7 +232,7 @@ def _is_field(field: str) -> bool:
 
 
 def _parsed(segment: str, text: str) -> _Segment:
-    """Split a segment into pairs of literal text and field."""
+    """Split a segment into its pieces."""
     parts = []
     try:
         for before, begin, form, conversion in string.Formatter().parse(segment):
@@ -234,7 +243,8 @@ def _parsed(segment: str, text: str) -> _Segment:
                     remedy=f'There are {", ".join(FIELDS)}, and columns such as '
                     '{subject/gender} and {xnat:mrSessionData/note}.',
                 )
-            parts.append((before, field or ''))
+            name = _name(field or '')
+            parts.append(_Piece(before, name, int(form or 0) if name == 'n' else 0))
     except ValueError as error:
         raise ProgrammingError(
             f'the layout {text!r} cannot be read: {error}', remedy=f'Write it like {LAYOUT}.'
