@@ -6,7 +6,6 @@ import logging
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import chain, islice
 from typing import Any
 
@@ -111,43 +110,52 @@ class SearchEngine:
             Name of the column of each field: fields that are the same to XNAT have one column. Its
             kind by name. The rows.
         """
+        return self._run(root, columns, self.resolved(criteria))
+
+    def _run(
+        self, root: str, columns: Iterable[str], criteria: Group | None
+    ) -> tuple[list[str], dict[str, Kind], Iterator[Row]]:
+        """Run a search as `typed_rows` does, by criteria whose fields the server knows."""
         given = [Field.parse(column, root) for column in columns]
         wanted = list(dict.fromkeys(given))
         fields = self.known_fields(wanted)
-        result = self._post(Bundle(root, fields, self.resolved(criteria)))
+        result = self._post(Bundle(root, fields, criteria))
         rows = iter(result if result.is_long else list(result))
         first = list(islice(rows, 1))
-        with self._naming_near_fields(fields):
-            found = keys_of(_columns(result), fields, root, first[0] if first else {})
+        there = _columns(result)
+        try:
+            found = keys_of(there, fields, root, first[0] if first else {})
+        except errors.ProgrammingError as error:
+            self._name_near_fields(error, fields)
+            raise
         key_of = dict(zip(wanted, found, strict=True))
         names = [str(field) if field.is_of_form else key_of[field] for field in given]
         keys = {name: key_of[field] for name, field in zip(names, given, strict=True)}
-        of_columns = kinds_of_search(_columns(result))
+        of_columns = kinds_of_search(there)
         kinds = {name: of_columns.get(key, TEXT) for name, key in keys.items()}
         pairs = list(keys.items())
         return names, kinds, ({name: row[key] for name, key in pairs} for row in chain(first, rows))
 
     def _post(self, bundle: Bundle, query: Mapping[str, Any] | None = None) -> ResultSet:
         uri = uris.with_query(_URI, query) if query else _URI
-        constraints = bundle.criteria.constraints() if bundle.criteria else ()
-        fields = [*bundle.fields, *(constraint.field for constraint in constraints)]
-        with self._naming_near_fields(fields), _adding_remedy(fields):
+        try:
             return self._host.connection.result_set(
                 uri, 'POST', search_xml.write(bundle), search_xml.HEADERS
             )
+        except (errors.ProgrammingError, errors.InternalError) as error:
+            constraints = bundle.criteria.constraints() if bundle.criteria else ()
+            fields = [*bundle.fields, *(constraint.field for constraint in constraints)]
+            _add_remedy(error, fields)
+            self._name_near_fields(error, fields)
+            raise
 
-    @contextmanager
-    def _naming_near_fields(self, fields: Iterable[Field]) -> Iterator[None]:
+    def _name_near_fields(self, error: errors.DatabaseError, fields: Iterable[Field]) -> None:
         """Add fields of similar names to an error.
 
         One request for each type of the fields.
         """
-        try:
-            yield
-        except (errors.ProgrammingError, errors.InternalError) as error:
-            hints = ''.join(map(self._near_fields, dict.fromkeys(fields)))
-            error.remedy = f'{hints}{error.remedy or ""}'
-            raise
+        hints = ''.join(map(self._near_fields, dict.fromkeys(fields)))
+        error.remedy = f'{hints}{error.remedy or ""}'
 
     def _near_fields(self, field: Field) -> str:
         """Return a sentence with fields of similar names, empty for a field that exists."""
@@ -195,8 +203,11 @@ class SearchEngine:
         uri = uris.with_query(
             f'{uris.ENTRY}/search/saved/{uris.quote(identity)}/results', {'format': 'json'}
         )
-        with _adding_remedy(()):
+        try:
             result = self._host.connection.result_set(uri)
+        except (errors.ProgrammingError, errors.InternalError) as error:
+            _add_remedy(error, ())
+            raise
         rows = list(result)
         columns = _columns(result)
         return JsonTable(rows, _shown(columns), kinds_of_search(columns))
@@ -221,7 +232,9 @@ class SearchEngine:
         ]
         if not parsed:
             return _without_long(self._host.inspect.datatypes(root), root)
-        types = dict.fromkeys(field.datatype for field in parsed if _may_be_display_field(field))
+        types = dict.fromkeys([field.datatype for field in parsed if _may_be_display_field(field)])
+        if not types:
+            return list(map(str, parsed))
         known = frozenset(
             name for datatype in types for name in self._host.inspect.datatypes(datatype, '*')
         )
@@ -284,7 +297,7 @@ class SearchEngine:
             raise errors.ProgrammingError(
                 'where: the saved search has no criteria', remedy='Leave the condition out.'
             )
-        types = _experiment_types(group)
+        types = _experiment_types(group) if level != 'subject' else []
         return self._ids(group, level, types[0] if len(types) == 1 else '')
 
     def _ids(self, criteria: Group, level: str, default_type: str) -> frozenset[str]:
@@ -302,23 +315,18 @@ class SearchEngine:
         if plain:
             own = Group(criteria.method, plain)
             root = _SUBJECT if level == 'subject' else _experiment_type(own, level, default_type)
-            _, _, rows = self.typed_rows(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
+            _, _, rows = self._run(root, [f'{root}/{_ID_FIELDS.get(root, "EXPT_ID")}'], own)
             sets.append(frozenset(value for row in rows for value in row.values() if value))
         return frozenset.intersection(*sets) if criteria.method == 'AND' else frozenset.union(*sets)
 
 
-@contextmanager
-def _adding_remedy(fields: Iterable[Field]) -> Iterator[None]:
-    """Add a remedy to errors of the search engine.
+def _add_remedy(error: errors.DatabaseError, fields: Iterable[Field]) -> None:
+    """Add a remedy to an error of the search engine.
 
     XNAT responds to a wrong field or value with any of the statuses 400, 422 and 500.
     """
-    try:
-        yield
-    except (errors.ProgrammingError, errors.InternalError) as error:
-        if error.status is not None:
-            error.remedy = ' '.join([*_alternatives(fields), _REMEDY])
-        raise
+    if error.status is not None:
+        error.remedy = ' '.join([*_alternatives(fields), _REMEDY])
 
 
 _REPLACEMENTS = {
@@ -408,8 +416,10 @@ def keys_of(columns: list[dict[str, Any]], fields: list[Field], root: str, row: 
     keys = []
     for field in fields:
         key = by_header.get(str(field)) or by_id.get((field.datatype, _column_id(field)))
-        expected = expected_key(field, root)
-        keys.append(key or (expected if expected in row or not (row or columns) else None))
+        if not key:
+            expected = expected_key(field, root)
+            key = expected if expected in row or not (row or columns) else None
+        keys.append(key)
     missing = [field for field, key in zip(fields, keys, strict=True) if not key]
     if missing:
         existing = ', '.join(by_header) or ', '.join(row) or 'none'
