@@ -13,7 +13,7 @@ from ..model.rows import size_of
 from ..patterns import pattern
 from .connection import Stream
 from .encodings import coding_of, has_own_coding
-from .progress import name_of, progress_bar
+from .progress import progress_bar
 from .transport import Transport
 from .validation import PART, file_kind, kind_of
 
@@ -175,7 +175,7 @@ class _Receiving:
     def run(self) -> None:
         """Receive the body, resuming as often as necessary, and check it."""
         total = self._total if self._expected.size is None else self._expected.size
-        with progress_bar(total, name=name_of(self._uri)) as self._bar:
+        with progress_bar(total, name=self._uri) as self._bar:
             self._receive()
         if self._expected.size is not None or self._expected.md5:
             self._check()

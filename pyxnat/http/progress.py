@@ -18,7 +18,7 @@ from typing import Any
 
 from ..model.uris import segments
 
-__all__ = ['DELAY_S', 'SWITCH', 'name_of', 'progress_bar']
+__all__ = ['DELAY_S', 'SWITCH', 'progress_bar']
 
 DELAY_S = 1.0
 """Seconds after which a bar appears, unless it was requested."""
@@ -64,7 +64,7 @@ def progress_bar(
         Whether to show it. `None`: after `DELAY_S`, if standard error is a terminal or a notebook,
         tqdm is installed, and `SWITCH` does not hide it.
     name : str
-        Text before the bar.
+        Text before the bar, or a URI, whose last name is the text.
     takes_parts : bool
         Whether transfers within the block count for this bar.
 
@@ -81,12 +81,12 @@ def progress_bar(
     return _Bar(total, unit, show, name, takes_parts)
 
 
-def name_of(uri: str) -> str:
+def _name_of(uri: str) -> str:
     """Return the name of a transfer for its bar.
 
     The last one of the path but ``files``.
 
-    >>> name_of('/data/experiments/E/resources/NIFTI/files?format=zip')
+    >>> _name_of('/data/experiments/E/resources/NIFTI/files?format=zip')
     'NIFTI'
     """
     names = segments(uri.partition('?')[0])
@@ -113,7 +113,8 @@ class _Bar:
     ) -> None:
         self.count = 0
         self.takes_parts = takes_parts
-        self._options = {'total': total, 'unit': unit, 'unit_scale': True, 'desc': name or None}
+        text = _name_of(name) or None
+        self._options = {'total': total, 'unit': unit, 'unit_scale': True, 'desc': text}
         self._is_requested = bool(show) and total != 0
         is_possible = show is None and total != 0
         self._due = time.monotonic() + DELAY_S if is_possible else math.inf

@@ -39,7 +39,7 @@ from .connection import (
 )
 from .context_path import may_be_elsewhere, other_root
 from .folder import Folder, FolderHttp
-from .progress import name_of, progress_bar
+from .progress import progress_bar
 from .proxies import connection_type, proxy_for
 from .redirects import MOST_REDIRECTS, REDIRECTS, Origin, Target, target_of
 from .session import EXPIRATION_COOKIE, Session, Ticket
@@ -286,7 +286,7 @@ class Transport:
         with self.cache.stamp.changing() if is_write(call.method, call.uri) else nullcontext():
             if call.payload.is_small:
                 return self._attempts(call, attempt)
-            with progress_bar(call.payload.length, name=name_of(call.uri)) as bar:
+            with progress_bar(call.payload.length, name=call.uri) as bar:
                 call.payload.watch = bar.update
                 return self._attempts(call, attempt)
 

@@ -558,8 +558,8 @@ class Transfer:
     @staticmethod
     def _proof(file: Any) -> tuple[str, str]:
         """Return the key of a right to write: top element (project) and level."""
-        top, holder = file.steps[0], file.parent().parent()
-        return uri_of((top,)), holder.level.plural
+        *_, holder, _, _ = file.steps
+        return uri_of(file.steps[:1]), holder.level
 
 
 def duplicates_in(body: bytes) -> list[str]:
