@@ -49,6 +49,7 @@ _TYPE = pattern(r'\[@xsi:type=([^\]]+)\]')
 _FULL = pattern(r'([A-Za-z_][\w.-]*:[\w-]+)/(.+)', re.DOTALL)
 _LINES = pattern(r'\n*[^\n]+|\n+')
 _ENTITIES = pattern(r'[&<>\]]')
+_NO_XML = pattern('[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]')
 _SCHEMAS = Path(__file__).parents[1] / 'server' / 'schemas'
 CORE = frozenset(
     {'ID', 'label', 'project', *(row.parent_field for row in LEVELS if row.parent_field)}
@@ -267,7 +268,7 @@ def _checked(field: Field, name: str, value: str) -> str:
         raise ProgrammingError(
             f'{name}: {value!r} is no {field.kind}', remedy=f'Give it as {form}.'
         ) from error
-    if any((ord(char) < 32 and char not in '\t\n\r') or char in '\ufffe\uffff' for char in value):
+    if _NO_XML.search(value) is not None:
         raise ProgrammingError(
             f'{name}: {value!r} has characters that XML does not allow',
             remedy='Remove control characters.',

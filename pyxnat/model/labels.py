@@ -25,7 +25,6 @@ __all__ = [
     'needs_id',
     'why_not_new',
     'why_not_sent',
-    'why_several',
 ]
 
 NAMES: dict[str, NameRule] = {row.plural: row.name_rule for row in LEVELS}
@@ -68,22 +67,6 @@ def why_not_sent(name: str) -> str:
     if not _REFUSED.keys().isdisjoint(name):
         return '; '.join(f'{char!r}: {why}' for char, why in _REFUSED.items() if char in name)
     return f'{name!r} is no segment of a path: XNAT refuses it (405)' if name in _STEPS else ''
-
-
-def why_several(plural: str, name: str) -> str:
-    """Return why a name means several elements to XNAT; empty if it means one.
-
-    Parameters
-    ----------
-    plural : str
-        Plural name of the level.
-    name : str
-        The name.
-    """
-    is_list = plural == 'scans' and (name == '*' or ',' in name)
-    if is_list or (level(plural).zip_folder and name.upper() == 'ALL'):
-        return f'XNAT takes {name} for several {plural}'
-    return ''
 
 
 def why_not_new(plural: str, name: str) -> str:
@@ -161,10 +144,10 @@ def check_single(plural: str, name: str, uri: str) -> None:
         The name is ``ALL``, in any case, of a scan, assessor or reconstruction, or ``*`` or a list
         with commas of a scan.
     """
-    why = why_several(plural, name)
-    if why:
+    is_list = plural == 'scans' and (name == '*' or ',' in name)
+    if is_list or (level(plural).zip_folder and name.upper() == 'ALL'):
         raise ProgrammingError(
-            f'{name!r} cannot be written to: {why}',
+            f'{name!r} cannot be written to: XNAT takes {name} for several {plural}',
             uri=uri,
             remedy='Select one of them, or loop over the collection.',
         )

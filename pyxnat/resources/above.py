@@ -83,6 +83,8 @@ def split_fields(
     ProgrammingError
         The path of the element names no element with such a field.
     """
+    if not any(map(is_full_path, fields)):
+        return dict(fields), {}
     own: dict[str, Any] = {}
     above: FieldsAbove = {}
     kinds = [(row, types.get(row.plural) or row.datatype) for row in _levels_above(element)]

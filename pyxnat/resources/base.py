@@ -522,8 +522,9 @@ class Element(Named, Uploadable):
             A name on the path means several elements to XNAT, such as the scan ``ALL``.
         """
         self._check_names()
+        url = self.url
         for step in self.steps:
-            labels.check_single(step.level, step.name, self.url)
+            labels.check_single(step.level, step.name, url)
         self.host.owners.check_project(self)
         try:
             return self.host.owners.check(self, move, fresh)

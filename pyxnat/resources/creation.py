@@ -47,13 +47,13 @@ def create(
     if document is not None:
         _check_document(element, document)
     query, above = split_fields(element, kind, types, fields, is_any_type=document is not None)
-    values = None if document or not kind else new_fields(element, kind, query)
+    own, parameters = split_parameters(element, query)
+    values = None if document or not kind else new_fields(element, kind, own)
     lacks_session = (
         _check_new(element, query, move) is False and element.level.plural != 'experiments'
     )
     left = create_above(element, types, above, lacks_session)
     if values is not None:
-        _, parameters = split_parameters(element, query)
         document, query = values.document(inner), {**values.query(), **parameters}
         if document is None and 'xsiType' in element.level.columns:
             query['xsiType'] = values.kind

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .. import errors
@@ -42,7 +43,7 @@ _BATCH_START: ContextVar[float | None] = ContextVar('batch_start', default=None)
 """Monotonic time at which the batch of the present thread began."""
 _SESSIONS = {'columns': 'ID,label,subject_ID,subject_label'}
 _ASSESSORS = {'xsiType': 'xnat:imageAssessorData', 'columns': 'ID,label,session_ID,session_label'}
-_ON_THE_WAY = ('projects', 'subjects', 'experiments')
+_on_the_way = itemgetter('projects', 'subjects', 'experiments')
 
 
 class _Lookup(NamedTuple):
@@ -84,7 +85,8 @@ class Owners:
         IntegrityError
             There is no such project, but one whose ID differs in case only.
         """
-        name = _names(element).get('projects', '')
+        first = element.steps[0]
+        name = first.name if first.level == 'projects' else ''
         known = self._projects.setdefault(name.lower(), set())
         if not name or name in known:
             return
@@ -314,7 +316,7 @@ class Owners:
             return None
         if 'projects' not in names:
             names = {step.level: step.name for step in read(element.uri)}
-        project, subject, session = (names[level] for level in _ON_THE_WAY)
+        project, subject, session = _on_the_way(names)
         if move and element.level.plural == 'experiments':
             return True
 

@@ -215,16 +215,15 @@ def new_fields(element: Writable, kind: str, fields: Mapping[str, Any]) -> Field
     kind : str
         Its type, such as ``xnat:mrScanData``.
     fields : mapping
-        Values by short name or full path; parameters of the request are ignored.
+        Values by short name or full path; empty ones are ignored.
 
     Raises
     ------
     ProgrammingError
         The type has no such field, a value does not fit, or a required field is missing.
     """
-    values, _ = split_parameters(element, fields)
     checked = Fields(
-        element, kind, {name: value for name, value in values.items() if value not in (None, '')}
+        element, kind, {name: value for name, value in fields.items() if value not in (None, '')}
     )
     checked.check_new()
     return checked

@@ -20,7 +20,7 @@ from ...query.paths import Path, Step, spell, uri_of
 from ...resources.base import class_of
 from ...resources.forms import forms_of
 from ...resources.host import Host
-from ...resources.writing import XML, Fields, is_field, new_fields
+from ...resources.writing import XML, Fields, is_field, new_fields, split_parameters
 from ...tables.csv_file import read_csv_file
 from ..isolation import some_names
 from .report import Report
@@ -175,7 +175,8 @@ def _scan_nodes(interface: Host, row: _Row) -> list[Any]:
     labels.check_single('scans', row.path[-1].name, element.url)
     labels.check_new('scans', 'scan', row.path[-1].name, element.url)
     fields = {name: value for name, value in row.fields.items() if name not in _LEVEL_NAMES_PLURAL}
-    new = new_fields(element, str(fields.get('xsiType') or element.level.datatype), fields)
+    own, _ = split_parameters(element, fields)
+    new = new_fields(element, str(fields.get('xsiType') or element.level.datatype), own)
     return (
         new.as_inner(element)
         if not new.query() and not fields.keys() - {'xsiType'} - new.values.keys()
