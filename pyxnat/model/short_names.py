@@ -170,9 +170,10 @@ def find_column(columns: Iterable[str], name: str) -> str | None:
     'session_ID'
     """
     there = list(columns)
-    for key in (name, key_of(name)):
-        if key in there:
-            return key
+    if name in there:
+        return name
+    if key_of(name) in there:
+        return key_of(name)
     paths, shorts = _meanings(name)
     by_case = {key.lower(): key for key in reversed(there)}
     found = [by_case[short] for short in shorts if short in by_case]

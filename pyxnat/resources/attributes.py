@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import errors
@@ -91,6 +90,8 @@ class Attributes:
         """
         given = list_of_names(paths)
         forms = forms_of(self._element, given)
+        if not forms:
+            return self._texts(given)
         wanted = [forms[name].requested if name in forms else name for name in given]
         values = dict(zip(wanted, self._texts(wanted), strict=True))
         documents = {
@@ -199,26 +200,24 @@ class Attributes:
         found: list[Row] = []
         for listing in [*(typed if len(typed) == 1 else ()), general]:
             query = {'ID': known} if is_filter else None
-            with self._naming_near_fields(wanted):
+            try:
                 tables = [
                     element.connection.rows(uris.with_query(uri, query)) for uri in listing.uris
                 ]
+            except (
+                errors.InternalError,
+                errors.ProgrammingError,
+                errors.UnexpectedAnswer,
+            ) as error:  # XNAT fails for an unknown path
+                if error.status is not None:
+                    hints = ''.join(map(self._near_names, wanted))
+                    error.remedy = f'{hints}{error.remedy or ""}'
+                raise
             rows = list(self._rows(listing, tables))
             found = [row for row in rows if known and row.get(element.level.id_column) == known]
             if found or element.match_row(rows):
                 break
         return found[0] if found else element.require_row(rows)
-
-    @contextmanager
-    def _naming_near_fields(self, wanted: list[str]) -> Iterator[None]:
-        """Name similar fields in an error of a listing: XNAT fails for an unknown path."""
-        try:
-            yield
-        except (errors.InternalError, errors.ProgrammingError, errors.UnexpectedAnswer) as error:
-            if error.status is not None:
-                hints = ''.join(map(self._near_names, wanted))
-                error.remedy = f'{hints}{error.remedy or ""}'
-            raise
 
     def _near_names(self, name: str) -> str:
         """Return a sentence with similar short names; empty for a short name that exists."""

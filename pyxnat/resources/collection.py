@@ -16,12 +16,12 @@ from ..model.short_names import list_of_names
 from ..query import paths
 from ..query.criteria import Group, Saved, parse_where
 from ..query.paths import Path, Step
-from ..query.plan import columns_of, levels_of
+from ..query.plan import columns_of
 from ..tables.table import JsonTable, Row
 from .base import Element, as_name, class_of
 from .bulk import Mappable
 from .containers import LaunchableAll
-from .forms import FormColumn, form_columns, own_documents, project_of, rows_with_forms
+from .forms import FormColumn, form_columns, own_documents, rows_with_forms
 from .host import Host
 from .hosted import Hosted
 from .iteration import LazyCollection
@@ -187,14 +187,15 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
         if self._chosen is not None:
             yield from self._chosen
             return
-        wanted = columns_of(self.routes, self._listed()) if self._listed() else ()
+        wanted = columns_of(self.routes, self._listed()) if self._columns else ()
         for found, listed in self.host.walker.walk(
             self.routes, self.conditions, wanted, ahead=ahead
         ):
             element = self.element_at(found.uri, self.host, found.row, found.above)
             element.listed = listed
-            if self.host.manage.callback is not None:
-                self.host.manage.callback(self, element)
+            callback = self.host.manage.callback
+            if callback is not None:
+                callback(self, element)
             yield element
 
     def with_columns(self, *columns: str) -> Collection[E]:
@@ -229,17 +230,19 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
         columns : iterable of str, optional
             Names as in `table`.
         """
-        names = self.table_columns(columns)
-        forms = self._forms(names)
-        if not forms:
-            return self._rows(names)
-        listed = [forms[name].requested if name in forms else name for name in names]
-        return rows_with_forms(self._rows(list(dict.fromkeys(listed))), names, forms)
-
-    def _forms(self, names: list[str]) -> dict[str, FormColumn]:
-        return form_columns(self.host, names, levels_of(self.routes), project_of(self.routes))
+        return self._rows(self.table_columns(columns))
 
     def _rows(self, names: list[str]) -> Iterator[Row]:
+        forms = self._forms(names)
+        if not forms:
+            return self._rows_of_fields(names)
+        listed = [forms[name].requested if name in forms else name for name in names]
+        return rows_with_forms(self._rows_of_fields(list(dict.fromkeys(listed))), names, forms)
+
+    def _forms(self, names: list[str]) -> dict[str, FormColumn]:
+        return form_columns(self.host, names, self.routes)
+
+    def _rows_of_fields(self, names: list[str]) -> Iterator[Row]:
         if any(map(is_picked, names)):
             return self._rows_with_instances(names)
         return self.host.walker.rows(self.routes, self.conditions, columns_of(self.routes, names))
@@ -324,7 +327,7 @@ class Collection(Hosted, Mappable, ToSheet, ToArrow, LaunchableAll, LazyCollecti
             sessions.table(columns).to_pandas()
         """
         names = self.table_columns(columns)
-        return JsonTable(self.rows(names), names, lambda: self.column_kinds(names))
+        return JsonTable(self._rows(names), names, lambda: self.column_kinds(names))
 
     def mget(self, columns: Iterable[str]) -> list[list[Any]]:
         """Return several fields of each element, in the order given.

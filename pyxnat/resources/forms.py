@@ -22,7 +22,7 @@ from ..model.item_xml import bundled, is_picked
 from ..model.levels import LEVELS, Level, level
 from ..patterns import pattern
 from ..query.paths import Path
-from ..query.plan import level_of_type
+from ..query.plan import level_of_type, levels_of
 from ..tables.table import Row
 from .host import Host
 from .writable import Writable
@@ -93,12 +93,11 @@ def own_documents(names: Iterable[str], own: Level) -> list[str]:
     return list(dict.fromkeys(listed))
 
 
-def form_columns(
-    host: Host, names: Iterable[str], levels: Sequence[str], project: str = ''
-) -> dict[str, FormColumn]:
+def form_columns(host: Host, names: Iterable[str], routes: Sequence[Path]) -> dict[str, FormColumn]:
     """Return the columns among names that are fields of forms.
 
-    One request for the forms, unless they were fetched within the last minute.
+    One request for the forms, unless they were fetched within the last minute. Elements below one
+    project have its forms, and any that is named by its UUID; others the forms of any project.
 
     Parameters
     ----------
@@ -106,11 +105,8 @@ def form_columns(
         The Interface.
     names : iterable of str
         Names of columns.
-    levels : sequence of str
-        Plural names of levels whose items may have the forms, by precedence.
-    project : str
-        ID of the project, if the elements are below one: its forms, and any that is named by its
-        UUID. Default: forms of any project.
+    routes : sequence of Path
+        Paths of the elements. Of several levels that may have a form, the nearest counts.
 
     Raises
     ------
@@ -119,9 +115,14 @@ def form_columns(
     NotSupportedError
         The server has no custom forms.
     """
-    wanted = [name for name in names if is_form_name(name)]
-    if not wanted:
-        return {}
+    wanted = list(filter(is_form_name, names))
+    return _find(host, wanted, levels_of(routes), project_of(routes)) if wanted else {}
+
+
+def _find(
+    host: Host, wanted: list[str], levels: Sequence[str], project: str
+) -> dict[str, FormColumn]:
+    """Return the fields of forms with given names; the first level counts."""
     places = [plural for plural in levels if plural in LEVELS_WITH_FORMS]
     forms = host.manage.forms.known(project)
     if project and any(
@@ -265,8 +266,11 @@ def forms_of(element: Writable, names: Iterable[str]) -> dict[str, FormColumn]:
     names : iterable of str
         Names of fields.
     """
+    wanted = list(filter(is_form_name, names))
+    if not wanted:
+        return {}
     project = project_of([element.steps]) or element.row.get('project', '')
-    return form_columns(element.host, names, [element.level.plural], project)
+    return _find(element.host, wanted, [element.level.plural], project)
 
 
 def split_forms(
@@ -287,6 +291,8 @@ def split_forms(
         There is no such field, or it cannot hold its value.
     """
     forms = forms_of(element, values)
+    if not forms:
+        return {}, dict(values)
     made = {column: column.field.value(values[name]) for name, column in forms.items()}
     return made, {name: value for name, value in values.items() if name not in forms}
 

@@ -7,6 +7,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator
 from itertools import islice
+from operator import methodcaller
 from typing import Any, Generic, Protocol, TypeVar
 
 from .. import errors
@@ -20,6 +21,10 @@ _MOST_COMPLETED = 100
 _MOST_SHOWN = 20
 _SHOWN = ('type', 'quality', 'series_description', 'date', 'format', 'file_count', 'Size')
 """Columns of listings that are shown if the listing has them."""
+_VALUES: dict[str, Callable[[Any], Any]] = {
+    word: methodcaller(word) for word in ('id', 'label', 'datatype')
+}
+"""Word that `get` takes for a text -> function of an element."""
 
 
 class _Named(Protocol):
@@ -89,13 +94,10 @@ class LazyCollection(Generic[E]):
             ``'id'`` (default), ``'label'`` or ``'datatype'`` for text; any other word (``'obj'``)
             for the elements themselves. Several words give tuples.
         """
-        if len(fields) > 1:
-            return [
-                tuple([_value_of(element, word) for word in fields])
-                for element in self._fetch('all')
-            ]
-        word = fields[0] if fields else 'id'
-        return [_value_of(element, word) for element in self._fetch('all')]
+        values = [_VALUES.get(word, _itself) for word in fields or ('id',)]
+        if len(values) > 1:
+            return [tuple([value(each) for value in values]) for each in self._fetch('all')]
+        return list(map(values[0], self._fetch('all')))
 
     fetchall = get
 
@@ -221,7 +223,5 @@ def _shown_row(element: _Named) -> Row:
     return {'ID': element.id(), 'label': element.label(), **known, 'datatype': element.datatype()}
 
 
-def _value_of(element: _Named, word: str) -> Any:
-    return {'id': element.id, 'label': element.label, 'datatype': element.datatype}.get(
-        word, lambda: element
-    )()
+def _itself(element: _Named) -> _Named:
+    return element

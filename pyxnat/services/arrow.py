@@ -6,8 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from ..query.plan import levels_of
-from ..resources.forms import form_columns, project_of
+from ..resources.forms import form_columns
 from ..resources.host import Host
 from ..resources.typed import kinds_of
 from ..tables.arrow import Typed, write_parquet
@@ -43,7 +42,7 @@ class ArrowTables:
         """
         names = collection.table_columns(columns)
         routes = collection.routes
-        forms = form_columns(self._host, names, levels_of(routes), project_of(routes))
+        forms = form_columns(self._host, names, routes)
         kinds = kinds_of(routes, names, forms, self._host)
         typed = Typed(lambda: collection.rows(names), names, kinds, unfit=unfit, as_text=as_text)
         return typed.reader()

@@ -7,17 +7,17 @@ import pytest
 from tests.support.trace_calls import WALKS, Walk, trace_all
 
 MOST: dict[str, tuple[int, int]] = {
-    'select(path).get()': (287, 1),
-    'where': (468, 2),
-    'attrs.get': (211, 1),
-    'attrs.set': (320, 2),
-    'file.get': (293, 2),
+    'select(path).get()': (276, 1),
+    'where': (431, 2),
+    'attrs.get': (186, 1),
+    'attrs.set': (303, 2),
+    'file.get': (291, 2),
     'file.get again': (144, 1),
-    'file.put': (425, 3),
-    'create': (322, 2),
-    'download': (2886, 5),
-    'search': (206, 1),
-    'table': (319, 1),
+    'file.put': (396, 3),
+    'create': (289, 2),
+    'download': (2180, 5),
+    'search': (190, 1),
+    'table': (296, 1),
 }
 """Call -> highest number of function calls, and number of requests."""
 

@@ -161,7 +161,10 @@ def _listed_rows(
 
 def _cells(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
     """Return a function that picks the values of keys as a tuple."""
-    return itemgetter(*keys) if len(keys) > 1 else lambda row: tuple(row[key] for key in keys)
+    if len(keys) == 1:
+        (key,) = keys
+        return lambda row: (row[key],)
+    return itemgetter(*keys) if keys else lambda row: ()
 
 
 def _getter(column: Column, plural: str) -> Callable[[Row, Mapping[str, Row]], Any]:

@@ -16,7 +16,6 @@ from ...model.short_names import (
     cell,
     find_column,
     key_of,
-    short_name,
     short_names,
     types_with,
 )
@@ -169,8 +168,13 @@ class Listing:
 
         Any full path may; of the short names, only those of aliases.
         """
-        names = [short_name(level(self._plural).singular, name) for name in self._general]
-        return any(name is None or name.path.startswith('aliases/') for name in names)
+        known = short_names(level(self._plural).singular)
+        several = [
+            name
+            for name in self._general
+            if name not in known or known[name].path.startswith('aliases/')
+        ]
+        return several != []
 
     def _completed(
         self, rows: Iterable[Row], of_types: Sequence[tuple[Sequence[str], Mapping[str, Row]]]
@@ -194,8 +198,8 @@ class Listing:
         first = next(rows, None)
         if first is None:
             return iter(())
-        keys = {key_of(name): find_column(first, name) for name in [self._id, *names]}
-        missing = [name for name in names if keys[key_of(name)] is None and name in self._wanted]
+        columns = {name: find_column(first, name) for name in [self._id, *names]}
+        missing = [name for name in names if columns[name] is None and name in self._wanted]
         if missing:
             singular = level(self._plural).singular
             known = [*(short_names(singular) if singular in LEVELS_WITH_NAMES else ()), *first]
@@ -205,7 +209,8 @@ class Listing:
                 remedy=f'{hints}Short names are case-sensitive. The response has: '
                 f'{", ".join(first)}.',
             )
-        others = {key: found for key, found in keys.items() if found and found != key}
+        keys = {key_of(name): column for name, column in columns.items()}
+        others = {key: column for key, column in keys.items() if column and column != key}
         rows = chain([first], rows)
         return (
             (

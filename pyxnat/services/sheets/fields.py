@@ -13,9 +13,9 @@ from ...model.item_xml import CORE, is_picked
 from ...model.levels import Level
 from ...model.schemas import Field
 from ...patterns import pattern
-from ...query.plan import columns_of, levels_of
+from ...query.plan import columns_of
 from ...resources.base import class_of
-from ...resources.forms import LEVELS_WITH_FORMS, FormColumn, form_columns, project_of
+from ...resources.forms import LEVELS_WITH_FORMS, FormColumn, form_columns
 from ...resources.host import Host
 from ...resources.writing import Fields
 from .diff import Checker
@@ -98,9 +98,7 @@ class Columns:
         self.host: Host = collection.host
         self.level: Level = collection.level
         self.names = list(names)
-        self.forms: dict[str, FormColumn] = form_columns(
-            self.host, self.names, levels_of(collection.routes), project_of(collection.routes)
-        )
+        self.forms: dict[str, FormColumn] = form_columns(self.host, self.names, collection.routes)
         self.picked = [name for name in self.names if is_picked(name)]
         plain = [name for name in self.names if name not in self.forms and name not in self.picked]
         resolved = columns_of(collection.routes, plain)
