@@ -522,6 +522,29 @@ class Folder:
         with self._opened() as archive:
             archive.delete_item(key, mark)
 
+    def runs(self) -> int:
+        """Return how many runs of a mirror the archive has counted; 0 for none.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            number: int = archive.runs()
+            return number
+
+    def put_runs(self, number: int) -> None:
+        """Store the number of runs of a mirror.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            archive.put_runs(number)
+
     def unit_marks(self, project: str, subject: str = '') -> list[Any]:
         """Return a project and its subjects, with marks of their last changes.
 

@@ -20,7 +20,7 @@ from .db.access import Caller
 from .db.accessions import taken
 from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
-from .db.store import DATABASE_ERRORS
+from .db.store import DATABASE_ERRORS, get_setting, put_setting
 from .errors import NotFound, PreconditionFailed, Refusal
 from .items.files_below import FileBelow, files_below
 from .items.find_files import resources_at, split
@@ -41,6 +41,8 @@ from .startup import ServedArchive
 __all__ = ['LocalArchive', 'create_folder', 'open_folder']
 
 Fetch = Callable[[list[tuple[str, str, str, str]]], None]
+_RUNS = 'mirror runs'
+"""Name of the setting with the number of runs of a mirror."""
 
 
 class LocalArchive:
@@ -361,6 +363,16 @@ class LocalArchive:
         """
         with self._archive.store.read() as connection:
             compared.add(connection, 'subject', project, accession, label)
+
+    def runs(self) -> int:
+        """Return how many runs of a mirror the archive has counted; 0 for none."""
+        with self._archive.store.read() as connection:
+            return int(get_setting(connection, _RUNS, '0'))
+
+    def put_runs(self, number: int) -> None:
+        """Store the number of runs of a mirror."""
+        with self._archive.store.write() as connection:
+            put_setting(connection, _RUNS, str(number))
 
     def unit_marks(self, project: str, subject: str = '') -> list[UnitMark]:
         """Return a project and its subjects, with marks of their last changes.

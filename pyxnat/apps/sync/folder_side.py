@@ -51,6 +51,19 @@ class FolderSide(Side):
         assert folder is not None
         return folder
 
+    @property
+    def is_served(self) -> bool:
+        """Whether a server has the folder."""
+        return self._archive.is_served
+
+    def runs(self) -> int:
+        """Return how many runs of the mirror the folder has counted. No request."""
+        return self._archive.runs()
+
+    def put_runs(self, number: int) -> None:
+        """Store the number of runs of the mirror. No request."""
+        self._archive.put_runs(number)
+
     def all_projects(self) -> frozenset[str]:
         """Return the IDs of all projects of the folder."""
         rows = self._rows(uris.join(uris.ENTRY, 'projects'), columns='ID')

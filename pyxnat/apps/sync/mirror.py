@@ -24,6 +24,7 @@ from .puller import PullReport
 from .push_plan import PushPlan
 from .pusher import Pusher
 from .resolver import Resolver, Take, remove_versions
+from .runs import Runs
 from .schemas import pull_schemas
 from .selection import selected_projects, selection, stored_selections
 from .sides import Side, always_fresh
@@ -286,12 +287,17 @@ class Mirror:
         state = self._state
         with self._alone(), always_fresh(self.remote, self.local), state.kept_open():
             self._note_copy(report)
+            runs = self._runs()
+            if runs.is_folder_older and not dry_run:
+                report.add_note(f'{self._restored()}; what differs from the server is a conflict')
+                state.forget_bases()
             self._pull_schemas(report, options)
             pull = ProjectPull(self.remote, self.local, self._state, self._own_folder, report)
-            for selected in found:
-                with nullcontext() if path else report.isolated(selected.path):
-                    pull.run(selected, options)
-            pull.run_shared(options, is_all=path is None)
+            with runs.counting():
+                for selected in found:
+                    with nullcontext() if path else report.isolated(selected.path):
+                        pull.run(selected, options)
+                pull.run_shared(options, is_all=path is None)
             self._note_never_pulled(report)
             if report.failed:
                 self._state.tell(schemas='')  # a failed item may be of a type that is new there
@@ -332,6 +338,12 @@ class Mirror:
                 for key in self._state.units(project):
                     self._state.forget(key)
                 self._state.tell(**{f'{_FORGOTTEN}{project}': 'true'})
+
+    def _runs(self) -> Runs:
+        return Runs(FolderSide(self.local), self._state)
+
+    def _restored(self) -> str:
+        return f'{self.folder} is older than its mirror/state.sqlite, as if restored without it'
 
     def _note_copy(self, report: PullReport) -> None:
         """Say once that the folder is a copy of another one."""
@@ -427,6 +439,12 @@ class Mirror:
         pusher = Pusher(self.remote, self.local, self._state, delete, max_delete)
         state = self._state
         with self._alone(), always_fresh(self.remote, self.local), state.kept_open():
+            runs = self._runs()
+            if runs.is_folder_older:
+                raise errors.DataError(
+                    self._restored(),
+                    remedy='Pull first: what differs from the server is a conflict then.',
+                )
             if dry_run:
                 return pusher.plan()
             if plan is not None and pusher.plan() != plan:
@@ -434,7 +452,8 @@ class Mirror:
                     'the plan does not fit any more: one of the sides has changed',
                     remedy='Make a new one with push(dry_run=True).',
                 )
-            report = pusher.run(self._own_folder)
+            with runs.counting():
+                report = pusher.run(self._own_folder)
             self._note_copy(report)
             self._note_never_pulled(report)
             return report

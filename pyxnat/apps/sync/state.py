@@ -10,7 +10,7 @@ import json
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,6 +82,11 @@ class State:
     folder : Path
         The folder ``mirror``; created if missing.
 
+    Attributes
+    ----------
+    before_change : callable or None
+        Called before the base of a unit or item is replaced.
+
     Raises
     ------
     DataError
@@ -92,6 +97,7 @@ class State:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = folder / 'state.sqlite'
         self._held = threading.local()
+        self.before_change: Callable[[], None] | None = None
         with self._connected() as connection:
             connection.execute('PRAGMA journal_mode = WAL')
             connection.executescript(_TABLES)
@@ -226,6 +232,8 @@ class State:
         waiting : iterable of str
             Projects that the folder does not have, into which its items are shared.
         """
+        if self.before_change is not None:
+            self.before_change()
         with self._connected() as connection:
             connection.execute('REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?)', unit)
             for kind, things in bases.items():
@@ -260,6 +268,8 @@ class State:
             The base; None for one that neither side has.
         """
         place = (unit, kind, key)
+        if self.before_change is not None:
+            self.before_change()
         with self._connected() as connection:
             for table in ('thing', 'conflict'):
                 connection.execute(
@@ -319,6 +329,12 @@ class State:
             connection.executemany(
                 "UPDATE thing SET fields = ? WHERE unit = ? AND kind = 'item' AND key = ?", moved
             )
+
+    def forget_bases(self) -> None:
+        """Remove the base of all units: the next pull compares them without one."""
+        with self._connected() as connection:
+            connection.execute('DELETE FROM thing')
+            connection.execute("UPDATE unit SET there = '', here = ''")
 
     def recompare(self, unit: str) -> None:
         """Let the next push compare a unit, whatever its mark in the folder."""
