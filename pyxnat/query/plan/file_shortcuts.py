@@ -26,6 +26,8 @@ _MOST_CHARACTERS = 2000
 """Greatest length of a list of IDs in a URI."""
 _MOST_SESSIONS = 50
 """Greatest number of IDs in a list."""
+_Holders = dict[tuple[str, str], Found]
+"""URI of the element above and ID of a resource -> the resource."""
 
 
 class ListOwnFiles(Stage):
@@ -65,10 +67,22 @@ class ListOwnFiles(Stage):
 
     def rows(self, at: Found, tables: Tables) -> Iterable[Found]:
         check_own(at, tables[0])
-        files = (self._file(at, row) for row in tables[0])
+        holders: _Holders = {}
+        files = (self._file(at, row, holders) for row in tables[0])
         return (file for file in files if file is not None)
 
-    def _file(self, at: Found, row: Row) -> Found | None:
+    def _file(self, at: Found, row: Row, holders: _Holders) -> Found | None:
+        """Return the file of a row below an element, if it is selected.
+
+        Parameters
+        ----------
+        at : Found
+            The element.
+        row : Row
+            Row of a listing of files.
+        holders : dict
+            Resources of the rows before; that of this one is added.
+        """
         resource_step, file_step = self.steps[-2:]
         resource, label, path = (
             cell(row, 'cat_ID'),
@@ -77,11 +91,12 @@ class ListOwnFiles(Stage):
         )
         if not (is_wanted(resource_step, resource, label) and is_wanted(file_step, path, path)):
             return None
-        name = resource_step.name if resource_step.literal else resource
-        between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
-        return at.child(resource_step.level, name, {}, between=between).child(
-            'files', path, ListedRow({**row, 'path': path})
-        )
+        key = (at.uri, resource)
+        if key not in holders:
+            name = resource_step.name if resource_step.literal else resource
+            between = {resource_step.level: {'xnat_abstractresource_id': resource, 'label': label}}
+            holders[key] = at.child(resource_step.level, name, {}, between=between)
+        return holders[key].child('files', path, ListedRow({**row, 'path': path}))
 
     def batches(self, founds: Sequence[Found]) -> Iterator[list[Found]]:
         batch: list[Found] = []
@@ -154,10 +169,14 @@ class ListFiles(ListOwnFiles):
         scans = (
             {cell(row, 'ID'): row for row in self._scans(at).rows(tables[1:])} if tables[1:] else {}
         )
+        found: dict[str, Found] = {}
+        holders: _Holders = {}
         for row in tables[0]:
             scan = _one_name(row, 'scans')
             if scan and is_wanted(self.steps[0], scan, scan):
-                file = self._file(at.child('scans', scan, scans.get(scan, {'ID': scan})), row)
+                if scan not in found:
+                    found[scan] = at.child('scans', scan, scans.get(scan, {'ID': scan}))
+                file = self._file(found[scan], row, holders)
                 if file is not None:
                     yield file
 
@@ -254,13 +273,14 @@ class ListDerivedFiles(ListFiles):
             if self._has_resources
             else None
         )
+        holders: _Holders = {}
         for row in tables[0]:
             steps = read(cell(row, 'URI'))
             name = _one_name(row, plural)
             if not name and 'experiments' in chain_of(steps):
                 raise UnexpectedAnswer(f'{row["URI"]} is listed among files of {plural}')
             if name and (known is None or cell(row, 'cat_ID') in known):
-                file = self._file(at.child(plural, name, {'ID': name}), row)
+                file = self._file(at.child(plural, name, {'ID': name}), row, holders)
                 if file is not None:
                     yield file
 
