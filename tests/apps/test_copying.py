@@ -470,6 +470,31 @@ def test_parts_of_a_project_are_copied_into_an_existing_one(
     assert copy_items(select(study), target, merge=True).check().files == 0
 
 
+@pytest.mark.parametrize(
+    'select',
+    [
+        lambda study: study.subject('S1'),
+        lambda study: study.subjects(),
+        lambda study: study.experiment('S1_MR'),
+        lambda study: study.experiments(),
+        lambda study: study.subject('S1').experiments(),
+    ],
+)
+def test_nothing_is_sent_of_a_project_that_is_named_by_its_alias(
+    study: Any, target: Any, select: Any
+) -> None:
+    alias = f'{study.id()}_ALIAS'
+    study.host.put(f'/data/projects/{study.id()}?alias={alias}').raise_for_status()
+    target.create()
+    try:
+        report = copy_items(select(study.host.select.project(alias)), target)
+    except errors.NotFoundError:  # where XNAT lists nothing for it
+        pass
+    else:
+        assert report.ok == [] and all('alias' in str(failure) for failure in report.failed)
+    assert target.subjects().get() == target.experiments().get() == []
+
+
 @pytest.mark.parametrize('reaches', [True, False])
 @pytest.mark.parametrize('first', [0, 1])
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])

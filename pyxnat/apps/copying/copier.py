@@ -166,6 +166,12 @@ class Copier:
         item = read_item(element.get(), element.level.plural)
         first = element.steps[0]
         project = first.name if first.level == 'projects' else item.project
+        if not item.is_in(project):
+            raise errors.DataError(
+                f'it is not in a project with the ID {project}',
+                uri=element.url,
+                remedy='Select it by the ID of its project, not by an alias.',
+            )
         if self._has_same_copy(part, item, project):
             return
         self._types.check(types_below(item, project))
