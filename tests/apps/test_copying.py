@@ -495,6 +495,26 @@ def test_nothing_is_sent_of_a_project_that_is_named_by_its_alias(
     assert target.subjects().get() == target.experiments().get() == []
 
 
+@pytest.mark.parametrize('side', ['in_resource', 'out_resource'])
+@pytest.mark.parametrize('selected', ['project', 'experiments'])
+def test_an_empty_resource_is_copied_or_noted(
+    study: Any, target: Any, tmp_path: Path, selected: str, side: str
+) -> None:
+    resource = getattr(study.experiment('S2_MR').assessor('S2_QC'), side)('EMPTY')
+    resource.file('f').put(b'f')
+    resource.file('f').delete()
+    source = study if selected == 'project' else getattr(target.create() and study, selected)()
+    report = copy_items(source, target, state=tmp_path / 'state').check()
+    assert report.notes == (
+        ['assessors/S2_QC lacks at the destination: in_resources/EMPTY']
+        if side == 'in_resource'
+        else []
+    )
+    target.experiment('S2_MR').resource('OWN').file('o.txt').put(b'own')
+    report = copy_items(source, target, state=tmp_path / 'state').check()
+    assert (report.ok, len(report.skipped)) == ([], 3)
+
+
 @pytest.mark.parametrize('reaches', [True, False])
 @pytest.mark.parametrize('first', [0, 1])
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])

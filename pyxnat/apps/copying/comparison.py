@@ -56,12 +56,22 @@ class Pair:
 
     @property
     def lacks_files(self) -> bool:
-        """Whether a resource of the copy is missing, or has fewer files."""
+        """Whether a resource of the copy is missing, or has fewer files.
+
+        An input without files is not counted: XNAT creates it with its first file alone.
+        """
         present = _number_of_files(self.copy)
         return any(
-            present.get(resource, -1) < number
-            for resource, number in _number_of_files(self.item).items()
+            present.get((level, label), 0 if level == 'in_resources' else -1) < number
+            for (level, label), number in _number_of_files(self.item).items()
         )
+
+    @property
+    def missing_resources(self) -> list[str]:
+        """The resources that the copy does not have."""
+        present = _number_of_files(self.copy)
+        wanted = _number_of_files(self.item)
+        return [f'{level}/{label}' for level, label in wanted if (level, label) not in present]
 
     @property
     def extra_files(self) -> list[str]:
@@ -164,18 +174,21 @@ class Comparison:
                 remedy='Copy once more with overwrite=True.',
             )
 
-    def extra(self) -> Iterator[str]:
-        """Yield what the copy alone has, as sentences.
+    def notes(self) -> Iterator[str]:
+        """Yield what one side alone has, as sentences.
 
-        Fields, items, resources and files.
+        Fields, items, resources and files that the copy has; resources without files that it
+        lacks, as `check` has made sure of the rest.
         """
         for pair in self.pairs:
             if pair.copy is None:
                 continue
+            place = f'{pair.item.level}/{pair.item.label_in(self._source)}'
             found = [*pair.extra_fields, *self._extra_items(pair), *pair.extra_files]
             if found:
-                place = f'{pair.item.level}/{pair.item.label_in(self._source)}'
                 yield f'{place} has at the destination alone: {", ".join(found)}'
+            if pair.missing_resources:
+                yield f'{place} lacks at the destination: {", ".join(pair.missing_resources)}'
 
     def _extra_items(self, pair: Pair) -> list[str]:
         wanted = _by_label(pair.item, self._source)

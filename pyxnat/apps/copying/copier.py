@@ -133,7 +133,7 @@ class Copier:
                 f'{self.target.uri} is {access}, {source.uri} is {document.accessibility}'
             )
         item, there = (read_item(one, 'projects') for one in (content, self.target.get()))
-        for note in Comparison(item, there, source.path_name, self.target.path_name).extra():
+        for note in Comparison(item, there, source.path_name, self.target.path_name).notes():
             self._report.add_note(note)
         self._state.add(part.unit._replace(there=mark_of(self.target)), ())
 
@@ -256,7 +256,7 @@ class Copier:
         there = read_item(copy.get(), item.level)
         comparison = Comparison(item, there, project, self.target.path_name)
         comparison.check(copy.url)
-        for note in comparison.extra():
+        for note in comparison.notes():
             self._report.add_note(note)
         return [
             CopiedId(pair.item.level, pair.item.label_in(project), pair.item.id, pair.copy.id)
