@@ -11,6 +11,7 @@ import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
 from tests.support.faults import Exchange, FaultProxy
+from tests.support.plain import Client
 
 MR = 'xnat:mrSessionData'
 
@@ -47,16 +48,17 @@ def sessions_of(project: Any) -> dict[str, list[str]]:
     return {one.label(): sorted(one.experiments().get('label')) for one in project.subjects()}
 
 
+@pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
 def test_a_person_whom_the_cache_hides_is_another_one(
-    study: Any, target: Any, other_server: Any, tmp_path: Path
+    study: Any, target: Any, other_server: Any, level: str
 ) -> None:
     target.host.cache.expiration = 3600
-    assert target.subjects().get() == []
-    with pyxnat.Interface(
-        other_server.url, other_server.user, other_server.password, tmp_path / 'other'
-    ) as other:
-        other.select.project(target.path_name).subject('S1').create(handedness='left')
-    report = copy_items(study, target)
+    assert target.subjects().rows(['ID', 'label']) and target.subjects().get() == []
+    client = Client(other_server, other_server.user, other_server.password)
+    client.ok('PUT', f'/data/projects/{target.path_name}/subjects/S1?handedness=left')
+    client.close()
+    source = study if level == 'project' else getattr(study, level)()
+    report = copy_items(source, target)
     assert (len(report.ok), len(report.failed)) == (1, 1)
     assert target.subject('S1').attrs.get('gender') == ''
 

@@ -23,6 +23,7 @@ from pyxnat.services.bulk.members import members_of
 from pyxnat.services.bulk.upload import Uploader
 from tests.conftest import DEEP
 from tests.support.faults import Exchange, FaultProxy, reset, reset_after
+from tests.support.plain import Client
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
 from tests.support.waiting import GENEROUS_S, wait_until
 
@@ -209,25 +210,26 @@ def test_a_second_run_asks_for_the_listings_alone(
 
 
 CHANGED = {
-    'group': lambda project: project.subject('S2'),
-    'note': lambda project: project.subject('S2').experiment('S2_MR'),
-    'quality': lambda project: project.subject('S2').experiment('S2_MR').scan('1'),
+    '/subjects/S2': 'group',
+    '/subjects/S2/experiments/S2_MR': 'note',
+    '/subjects/S2/experiments/S2_MR/scans/1': 'quality',
 }
-"""Field -> the element of a project that has it."""
+"""Place of an element in a project -> a field."""
 
 
-@pytest.mark.parametrize('field', CHANGED)
-def test_a_change_that_the_cache_hides_is_copied(
-    study: Any, target: Any, tmp_path: Path, server: Any, field: str
+@pytest.mark.parametrize('place', CHANGED)
+def test_a_change_of_another_program_that_the_cache_hides_is_copied(
+    study: Any, target: Any, tmp_path: Path, server: Any, place: str
 ) -> None:
     study.host.cache.expiration = 3600
     copy_items(study, target, state=tmp_path / 'state').check()
-    with pyxnat.Interface(server.url, server.user, server.password, tmp_path / 'other') as other:
-        CHANGED[field](other.select.project(study.id())).attrs.set(field, 'new')
+    client = Client(server, server.user, server.password)
+    client.ok('PUT', f'{study.uri}{place}?{CHANGED[place]}=new')
+    client.close()
     report = copy_items(study, target, state=tmp_path / 'state', overwrite=True).check()
     assert (len(report.ok), len(report.skipped)) == (1, 2)
-    assert CHANGED[field](target).attrs.get(field) == 'new'
-    assert study.host.cache.expiration == 3600
+    copy = target.host.select(f'/projects/{target.path_name}{place}')
+    assert copy.attrs.get(CHANGED[place]) == 'new'
 
 
 def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) -> None:
