@@ -481,7 +481,7 @@ def create_folder(folder: Path, site: str) -> None:
     Raises
     ------
     ConfigurationError
-        The folder has other files, or is a file.
+        The folder has other files, is a file, or cannot be written.
     """
     if (folder / 'archive.sqlite').is_file():
         return
@@ -489,7 +489,10 @@ def create_folder(folder: Path, site: str) -> None:
         raise ConfigurationError(f'{folder} is a file, or below one: choose another folder')
     if folder.is_dir() and any(folder.iterdir()):
         raise ConfigurationError(f'{folder} has other files: choose an empty or a new folder')
-    archive = ServedArchive(folder, site=site)
+    try:
+        archive = ServedArchive(folder, site=site)
+    except OSError as error:
+        raise ConfigurationError(f'{folder} cannot be created: {error}') from error
     try:
         archive.users.add('admin', new_password(), admin=True)
     finally:

@@ -6,6 +6,7 @@ lost, the next pull compares both sides without a base, and overwrites neither.
 
 from __future__ import annotations
 
+import errno
 import json
 import sqlite3
 import threading
@@ -15,13 +16,20 @@ from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ...errors import DataError
+from ...errors import BusyError, DataError
 from .feed import Feed
 from .parts import PROJECT
 
 __all__ = ['Conflict', 'State', 'Unit']
 
 _VERSION = '1'
+_OF_DISK = {
+    'disk is full': errno.ENOSPC,
+    'disk I/O error': errno.EIO,
+    'readonly database': errno.EROFS,
+    'unable to open': errno.ENOENT,
+}
+"""Words of SQLite's errors, and the number that the system has for them."""
 _TABLES = """
 CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS unit (
@@ -124,10 +132,26 @@ class State:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         held: sqlite3.Connection | None = getattr(self._held, 'connection', None)
+        with (
+            self._explained(),
+            nullcontext(held) if held else closing(self._connect()) as connection,
+            connection,
+        ):
+            yield connection
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Raise errors that name the file, or the remedy, in place of those of SQLite."""
         try:
-            with nullcontext(held) if held else closing(self._connect()) as connection, connection:
-                yield connection
+            yield
         except sqlite3.DatabaseError as error:
+            for words, number in _OF_DISK.items():
+                if words in str(error):
+                    raise OSError(number, str(error), str(self._path)) from error
+            if 'locked' in str(error):
+                raise BusyError(
+                    f'{self._path} is being written by another program', remedy='Try again later.'
+                ) from error
             if not _is_damage(error):
                 raise
             raise DataError(
@@ -141,9 +165,10 @@ class State:
 
         After a power cut the last ones may be missing, and both sides are compared again.
         """
-        connection = sqlite3.connect(self._path, timeout=30)
-        connection.execute('PRAGMA synchronous = NORMAL')
-        return connection
+        with self._explained():
+            connection = sqlite3.connect(self._path, timeout=30)
+            connection.execute('PRAGMA synchronous = NORMAL')
+            return connection
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:

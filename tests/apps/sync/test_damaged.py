@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 import pyxnat
 from pyxnat import errors
 from pyxnat.apps.sync.push_plan import PushPlan
+from pyxnat.apps.sync.state import State
+from tests.conftest import ROOT
 
 from .test_pull import content
 
@@ -75,6 +79,40 @@ def test_a_damaged_lock_names_the_remedy(mirror: pyxnat.Mirror) -> None:
         mirror.pull()
     lock.unlink()
     assert mirror.pull().failed == []
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from pyxnat.apps.sync.state import State, Unit
+state = State(Path(sys.argv[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+try:
+    for number in range(10_000):
+        state.put(Unit(f'{number}', 'P', 'S', 'S'), {'item': {'a': {'b': 'c' * 1000}}}, [])
+except OSError as error:
+    print(type(error).__name__, error.filename)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+print(len(State(Path(sys.argv[1])).units()) > 10)
+"""
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='limits the size of files')
+def test_a_full_disk_is_an_error_of_the_system(tmp_path: Path) -> None:
+    program = [sys.executable, '-c', FULL, str(tmp_path / 'mirror')]
+    done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ['OSError', str(tmp_path / 'mirror' / 'state.sqlite'), 'True']
+
+
+def test_a_state_that_another_program_writes_is_busy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state, connect = State(tmp_path), sqlite3.connect
+    monkeypatch.setattr(sqlite3, 'connect', lambda path, **_: connect(path, timeout=0))
+    with closing(connect(tmp_path / 'state.sqlite')) as other:
+        other.execute('BEGIN IMMEDIATE')
+        with pytest.raises(errors.BusyError, match='state.sqlite is being written'):
+            state.tell(server='http://x')
 
 
 @pytest.mark.parametrize('damage', [_garbage, _half])
