@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import socket
+import threading
 import time
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
@@ -191,12 +192,18 @@ def test_interim_responses_are_no_responses(status: int, times: int, tmp_path: P
 
 @pytest.mark.parametrize('is_late', [False, True])
 def test_a_second_response_is_never_that_of_the_next_request(is_late: bool, tmp_path: Path) -> None:
+    is_sent = threading.Event()
+
     def send(connection: socket.socket, uri: str) -> None:
+        is_sent.clear()
         name = 'A' if 'projects/A' in uri else 'B'
         connection.sendall(with_length(table({'ID': name})))
         if is_late:
             time.sleep(0.01)
-        connection.sendall(with_length(table({'ID': name})))
+        try:
+            connection.sendall(with_length(table({'ID': name})))
+        finally:
+            is_sent.set()
 
     with RawServer(send) as server:
         interface = connect(server, tmp_path)
@@ -206,7 +213,7 @@ def test_a_second_response_is_never_that_of_the_next_request(is_late: bool, tmp_
             except errors.NetworkError:
                 continue
             assert rows == [{'ID': name}]
-            time.sleep(0.03)
+            assert is_sent.wait(60)
 
 
 def endless(piece: bytes) -> Callable[[socket.socket, str], None]:
