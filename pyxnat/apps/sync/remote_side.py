@@ -143,12 +143,19 @@ class RemoteSide(Side):
             content = keep_fields(document, kept)
             self.interface.connection.request(uri, 'PUT', content, XML)
         element = class_of(level(part.level).singular)(uri, self.interface)
-        for path in gone:
+        ended = [path for path in gone if '[' in path]  # one of several alike
+        for path in (path for path in gone if path not in ended):
             name = path.removeprefix('/').replace('@', '')
             element.attrs.set(f'{element.datatype()}/{name}', None)
         if LABEL in paths:
             element.attrs.set('label', part.label)
         self.put_forms(place.key, before, part.values)
+        if ended:
+            raise errors.NotSupportedError(
+                f'XNAT has no request that removes {", ".join(ended)}',
+                uri=uri,
+                remedy='Give it another value in the folder, or that of the server.',
+            )
 
     def owns_sessions(self, key: str, project: str) -> bool:
         """Whether a project has sessions of its own below a subject. One request.

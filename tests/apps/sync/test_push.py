@@ -224,3 +224,25 @@ def test_a_subject_that_the_server_deleted_is_created_again_on_request(
     assert there.attrs.get('group') == 'mine' and there.experiment('E').scan('1').exists()
     pulled(mirror)
     assert equal(mirror, xnat, P)
+
+
+@pytest.mark.parametrize(
+    ('below', 'field'),
+    [
+        ('', 'xnat:subjectData/fields/field[name=q]/field'),
+        ('/experiments/E', f'{MR}/fields/field[name=q]/field'),
+        ('/experiments/E/scans/1', 'xnat:mrScanData/parameters/addParam[name=q]/addField'),
+    ],
+)
+def test_the_end_of_a_variable_is_a_failure_that_names_the_remedy(
+    below: str, field: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
+) -> None:
+    there, here = (side.select(f'/projects/{P}/subjects/S{below}') for side in (xnat, mirror.local))
+    there.attrs.set(field, 'old')
+    pulled(mirror)
+    here.attrs.mset({field: '', 'note' if below else 'src': 'mine'})
+    [failure] = mirror.push().failed
+    assert 'XNAT has no request that removes' in str(failure.error)
+    assert there.attrs.get('note' if below else 'src') == 'mine', 'the rest is sent'
+    here.attrs.set(field, 'new')
+    assert pushed(mirror) == ['change'] and equal(mirror, xnat, P)
