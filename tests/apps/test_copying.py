@@ -331,7 +331,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a 
 url, user, password, there, its_user, its_password, project, folder, jobs = sys.argv[1:]
 source = pyxnat.Interface(url, user, password, folder + '-a').select.project(project)
 target = pyxnat.Interface(there, its_user, its_password, folder + '-b').select.project(project)
-copy_items(source, target, state=folder, jobs=int(jobs), progress=False)
+copy_items(source, target, state=folder, jobs=int(jobs), progress=False).check()
 """
 
 
@@ -373,6 +373,45 @@ def test_an_interrupt_ends_a_copy_soon(
     assert took_s < 6, took_s
     assert len(list((folder / 'stage').iterdir())) == jobs
     assert len(target.host.select.project(study.id()).experiments().get()) <= jobs
+
+
+@pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.parametrize('reaches', [True, False])
+@pytest.mark.parametrize('number', range(1, 65))
+@pytest.mark.sample(40)
+def test_a_copy_that_is_killed_at_any_request_goes_on(
+    study: Any,
+    server: Any,
+    other_server: Any,
+    dest: pyxnat.Interface,
+    tmp_path: Path,
+    number: int,
+    reaches: bool,
+    jobs: int,
+) -> None:
+    folder, seen = tmp_path / 'state', iter(range(1, 10**6))
+
+    def kill(exchange: Exchange) -> None:
+        if reaches:
+            exchange.forward()
+        process.kill()
+
+    with FaultProxy(other_server.url) as proxy:
+        proxy.applies = lambda method, uri: next(seen) == number
+        proxy.faults = [kill]
+        logins = [[one.user, one.password] for one in (server, other_server)]
+        places = [server.url, *logins[0], proxy.url, *logins[1], study.id(), str(folder), str(jobs)]
+        for run in range(2):
+            words = [sys.executable, '-c', INTERRUPTED, *places]
+            with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+                _, said = process.communicate(timeout=GENEROUS_S)
+            assert process.returncode in ((0, -signal.SIGKILL) if run == 0 else (0,)), said
+            proxy.faults = []  # the first run may have ended before
+        sent = [write for write in proxy.writes if '/files' in write]
+    assert differences(state(dest, study.id()), state(study.host, study.id())) == {}
+    assert len(sent) == len(set(sent)) and list((folder / 'stage').iterdir()) == []
+    ids = (folder / 'ids.tsv').read_text().splitlines()
+    assert len(ids) == len(set(ids)) == 1 + len(CopyState(folder).ids)
 
 
 @pytest.mark.parametrize('is_whole', [True, False])
