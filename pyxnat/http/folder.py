@@ -210,16 +210,18 @@ class Folder:
             finally:
                 self._of_thread.compared = None
 
-    def note_missing(self, project: str, accession: str, label: str) -> None:
-        """Note in `comparing` that the folder lacks a subject.
+    def note_missing(self, where: str, project: str, accession: str, label: str) -> None:
+        """Note in `comparing` that the folder lacks a project or subject.
 
         Parameters
         ----------
+        where : str
+            Its level.
         project, accession, label : str
-            ID of the project, ID and label of the subject.
+            ID of the project, its own ID and label.
         """
         with self._opened() as archive:
-            archive.note_missing(project, accession, label, self.compared)
+            archive.note_missing(where, project, accession, label, self.compared)
 
     def put_exact(self, uri: str, document: bytes) -> None:
         """Give an item exactly the fields of a document, and create it if it is missing.

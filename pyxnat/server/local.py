@@ -351,18 +351,22 @@ class LocalArchive:
             writer = Representer(connection, archive.model, owner, lambda *_: '', '')
             return writer.xml(row, conceal=True)
 
-    def note_missing(self, project: str, accession: str, label: str, compared: Compared) -> None:
-        """Note that a subject is missing, and its label.
+    def note_missing(
+        self, where: str, project: str, accession: str, label: str, compared: Compared
+    ) -> None:
+        """Note that a project or subject is missing, and its label.
 
         Parameters
         ----------
+        where : str
+            Its level.
         project, accession, label : str
-            ID of the project, ID and label of the subject.
+            ID of the project, its own ID and label.
         compared : Compared
             Record of what is compared.
         """
         with self._archive.store.read() as connection:
-            compared.add(connection, 'subject', project, accession, label)
+            compared.add(connection, where, project, accession, label)
 
     def runs(self) -> int:
         """Return how many runs of a mirror the archive has counted; 0 for none."""

@@ -140,7 +140,8 @@ class FolderSide(Side):
 
     def note_missing(self, unit: Unit) -> None:
         """Note in `comparing` that the folder lacks a unit."""
-        self._archive.note_missing(unit.project, unit.id, unit.label)
+        where = level(unit.key.partition('/')[0]).singular
+        self._archive.note_missing(where, unit.project, unit.id, unit.label)
 
     def marks(self, keys: Iterable[str]) -> dict[str, str]:
         """Return a mark of each of some items; that of a subject is that of its unit."""
@@ -166,7 +167,7 @@ class FolderSide(Side):
                 self.delete(part.id_uri)
         self.delete(uri_of_unit(unit))
 
-    def put(self, part: Part, scans: Iterable[str] = ()) -> None:
+    def put(self, part: Part, scans: Iterable[str] = (), access: str = '') -> None:
         """Give an item the fields of a part; create it with its ID if it is missing.
 
         Parameters
@@ -175,8 +176,11 @@ class FolderSide(Side):
             The part.
         scans : iterable of str
             IDs of scans of a session that are put with it.
+        access : str
+            Who may read a project, as `set_accessibility`; empty leaves it.
         """
-        self._put(part, _document(part, scans))
+        uri = uris.with_query(part.uri, {'accessibility': access or None})
+        self._put(part._replace(uri=uri), _document(part, scans))
 
     def create(self, parts: Iterable[Part], project: str) -> None:
         """Create a subject with all below it, in one transaction.
@@ -393,8 +397,7 @@ class FolderSide(Side):
         access : str
             ``private``, ``protected`` or ``public``.
         """
-        if access and access != self.accessibility(unit):
-            self.interface.connection.request(f'{uri_of_unit(unit)}/accessibility/{access}', 'PUT')
+        self.interface.connection.request(f'{uri_of_unit(unit)}/accessibility/{access}', 'PUT')
 
     def copy(self, part: Part, name: str) -> None:
         """Create an item with the fields of another one.

@@ -91,8 +91,11 @@ class ItemPull:
         self._replaced: list[str] = []
         self._before: Mapping[str, Part] = {}
         """Items of the folder before the pull."""
+        self._access = ''
 
-    def run(self, unit: Unit, theirs: Mapping[str, Part], ours: Mapping[str, Part]) -> ItemsPulled:
+    def run(
+        self, unit: Unit, theirs: Mapping[str, Part], ours: Mapping[str, Part], access: str
+    ) -> ItemsPulled:
         """Pull the items of a unit.
 
         Parameters
@@ -101,7 +104,10 @@ class ItemPull:
             The unit.
         theirs, ours : mapping
             Its items at the server and in the folder, by key.
+        access : str
+            Who may read a project, if it is created; empty for a subject.
         """
+        self._access = access
         versions = self._prepared(unit, theirs, ours)
         decisions = versions.decide()
         marks: dict[str, str] = {}
@@ -322,7 +328,8 @@ class ItemPull:
             here = here.in_project(values[PROJECT])
             there = there.in_project(values[PROJECT])
         if here is None or values == there.values:
-            self._folder.put(there, [scan.id for scan in scans.values()])
+            access = self._access if here is None else ''
+            self._folder.put(there, [scan.id for scan in scans.values()], access)
             for scan in scans.values():
                 self._folder.put_forms(scan.key, {}, scan.values)
         else:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ... import errors
-from .decisions import Values
+from .decisions import Values, decide
 from .file_pull import Download, FilePull, FilesPulled
 from .file_rows import FileRow, Files, has_file
 from .folder_side import FolderSide
@@ -85,6 +85,8 @@ class UnitPull:
         Keys of the sessions and assessors that were deleted in the folder.
     hidden : list of str
         Keys of those that the server has, and does not show here; they were kept.
+    notes : list of str
+        Notes for the report.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class UnitPull:
         self._coming = coming
         self.failed: list[tuple[str, errors.Error]] = []
         self.conflicts: list[Conflict] = []
+        self.notes: list[str] = []
 
     @property
     def deleted(self) -> list[str]:
@@ -142,12 +145,12 @@ class UnitPull:
             if ours and unit.key not in ours:
                 self._add_twin(here or unit, ours, fetched)
                 return False
-            items = self._items.run(unit, fetched.parts, ours)
+            items = self._items.run(unit, fetched.parts, ours, fetched.access)
             self.failed += self._items.failed
             self.conflicts += self._items.conflicts
-            if unit.key in items.base:
-                self._folder.set_accessibility(unit, fetched.access)
-        bases: dict[str, dict[str, Values]] = {'item': items.base}
+            bases: dict[str, dict[str, Values]] = {'item': items.base}
+            if fetched.access and unit.key in items.base:
+                bases['access'] = self._pull_access(unit, fetched.access)
         changed = items.changed
         if self._files.is_none:
             bases['file'] = self._unlisted(unit, items)
@@ -171,6 +174,23 @@ class UnitPull:
         values = dict(ours[here.key].values), dict(fetched.parts[key].values)
         self.conflicts.append(Conflict(key, 'item', key, 'created on both sides', *values))
         self._state.put(fetched.unit, {}, self.conflicts)
+
+    def _pull_access(self, unit: Unit, access: str) -> dict[str, Values]:
+        """Give a project the accessibility of the server, unless it was changed here.
+
+        Return its base.
+        """
+        base = self._state.base(unit.key, 'access')
+        here, there = self._folder.accessibility(unit), {unit.key: {'access': access}}
+        [one] = decide(base, {unit.key: {'access': here}}, there)
+        if one.action == 'take':
+            self._folder.set_accessibility(unit, access)
+        if one.is_conflict:
+            self.notes.append(
+                f'{unit.id} stays {here} in the folder, which is not what was pulled; at the '
+                f'server it is {access}'
+            )
+        return there if one.action in ('same', 'take') else base
 
     def _is_mirrored(self, unit: Unit) -> bool:
         return unit.key in self._coming or unit.key in self._state.units()

@@ -279,6 +279,8 @@ class Puller:
         for place, error in pull.failed:
             self._report.add_failure(place, error)
         self._report.add_hidden(pull.hidden)
+        for note in pull.notes:
+            self._report.add_note(note)
         others = [one for one in self._report.conflicts if one.unit != key]
         self._report.conflicts = others + pull.conflicts  # two projects may name one unit
         if changed:

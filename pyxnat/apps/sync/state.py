@@ -229,7 +229,7 @@ class State:
         unit : str
             Key of the unit.
         kind : str
-            ``item`` or ``file``.
+            ``item``, ``file``, or ``access``: who may read a project.
         """
         with self._connected() as connection:
             rows = connection.execute(

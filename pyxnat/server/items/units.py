@@ -228,7 +228,7 @@ def _state(connection: Connection, place: tuple[str, str, str, str]) -> list[Any
 def _units_at() -> Select[Any]:
     is_labelled = and_(item.c.project == bindparam('project'), item.c.label == bindparam('label'))
     return (
-        select(item.c.id, item.c.project, item.c.last_modified)
+        select(item.c.id, item.c.project, item.c.last_modified, item.c.access)
         .where(item.c.level == bindparam('where'))
         .where(or_(item.c.id == bindparam('accession'), is_labelled))
         .order_by(item.c.pk)
