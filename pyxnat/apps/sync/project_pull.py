@@ -85,10 +85,10 @@ class ProjectPull:
         is_all : bool
             Whether all selections of the mirror were pulled.
         """
-        for project in self._shared.projects(is_all=is_all):
-            selected = self._shared.selection(project)
+        for selected in self._shared.selections(is_all=is_all):
             if not selected.each:
                 continue
+            project = selected.project
             there: dict[str, tuple[Unit, str]] = {}
             reason = f'{project} does not list them'
             if project:

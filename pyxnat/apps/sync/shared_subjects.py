@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from .file_rows import Files
 from .selection import Selection, selected_projects
@@ -65,8 +65,11 @@ class SharedSubjects:
             if owner != selected.project:
                 self._needed.setdefault(owner, {}).setdefault(key, selected)
 
-    def projects(self, *, is_all: bool) -> list[str]:
-        """Return the projects of such subjects.
+    def selections(self, *, is_all: bool) -> Iterator[Selection]:
+        """Yield what to pull of each project of such subjects, after the ones before were pulled.
+
+        Its fields, and subjects, those known included. If it has a selection of its own, only
+        subjects that this did not bring.
 
         Parameters
         ----------
@@ -74,23 +77,15 @@ class SharedSubjects:
             Whether all that the mirror has is pulled: then also the projects of subjects that were
             shared in an earlier pull.
         """
+        selected = selected_projects(self._state)
         before = {unit.project for unit in self._state.units().values()} if is_all else set()
-        return sorted(self._needed.keys() | (before - selected_projects(self._state)))
+        for project in sorted(self._needed.keys() | (before - selected)):
+            yield self._selection(project, is_selected=project in selected)
 
-    def selection(self, project: str) -> Selection:
-        """Return what to pull of a project.
-
-        Its fields, and subjects, those known included. If it has a selection of its own, only
-        subjects that this did not bring.
-
-        Parameters
-        ----------
-        project : str
-            ID of the project.
-        """
+    def _selection(self, project: str, *, is_selected: bool) -> Selection:
         known = self._state.units(project)
         wanted = {key: one.files for key, one in self._needed.get(project, {}).items()}
-        if project in selected_projects(self._state):
+        if is_selected:
             wanted = {key: files for key, files in wanted.items() if key not in known}
         else:
             before = {key: Files.of(unit.files) for key, unit in known.items()}
