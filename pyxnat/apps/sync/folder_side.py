@@ -160,12 +160,24 @@ class FolderSide(Side):
         with self.interface.cache.stamp.changing():
             self._archive.delete_item(key, mark)
 
-    def delete_subject(self, unit: Unit) -> None:
-        """Delete a subject; sessions of other projects first, with which XNAT refuses it."""
-        for part in self.parts(unit).values():
-            if part.level == 'experiments' and part.project != unit.project:
-                self.delete(part.id_uri)
-        self.delete(uri_of_unit(unit))
+    def move_subject(self, unit: Unit, project: str) -> None:
+        """Move a subject to another project, its sessions first.
+
+        Parameters
+        ----------
+        unit : Unit
+            The subject.
+        project : str
+            ID of the other project.
+
+        Raises
+        ------
+        ChangedMeanwhile
+            Another program has changed it: it may be elsewhere now, or have another label.
+        """
+        with self.comparing():
+            self.document(unit)
+            super().move_subject(unit, project)
 
     def put(self, part: Part, scans: Iterable[str] = (), access: str = '') -> None:
         """Give an item the fields of a part; create it with its ID if it is missing.
@@ -232,13 +244,6 @@ class FolderSide(Side):
     def _put(self, part: Part, document: bytes) -> None:
         with self.interface.cache.stamp.changing():
             self._archive.put_exact(part.uri, document)
-
-    def delete(self, uri: str) -> None:
-        """Delete an item; nothing if it does not exist."""
-        try:
-            self.interface.connection.request(uri, 'DELETE')
-        except errors.NotFoundError:
-            return
 
     def put_shares(self, part: Part, values: Mapping[str, str]) -> None:
         """Give an item exactly the shares among some values.

@@ -74,6 +74,8 @@ class ItemPull:
         Items that both sides changed.
     deleted : list of str
         Keys of the sessions and assessors that were deleted in the folder.
+    marks : dict
+        Key of each item in conflict that its end may delete in the folder -> its mark.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class ItemPull:
         self.failed: list[tuple[str, errors.Error]] = []
         self.conflicts: list[Conflict] = []
         self.deleted: list[str] = []
+        self.marks: dict[str, str] = {}
         self._held: set[str] = set()
         self._replaced: list[str] = []
         self._before: Mapping[str, Part] = {}
@@ -109,16 +112,18 @@ class ItemPull:
         """
         self._access = access
         versions = self._prepared(unit, theirs, ours)
-        decisions = versions.decide()
+        decisions, is_unlike = versions.decide(), versions.is_unlike
         marks: dict[str, str] = {}
-        if any(one.action == 'take' and versions.is_unlike(one.key) for one in decisions):
-            marks = self._folder.marks(filter(versions.is_unlike, versions.ours))
+        if any(one.action in ('take', 'conflict') for one in decisions if is_unlike(one.key)):
+            names = {key: part.key for key, part in versions.ours.items() if is_unlike(key)}
+            found = self._folder.marks(names.values())
+            marks = {key: found[name] for key, name in names.items()}
             versions.changed_files = self._changed_files(versions)
             decisions = versions.decide()
         kept = {
             one.key
             for one in decisions
-            if one.action in ('conflict', 'hold') and versions.is_unlike(one.key)
+            if one.action in ('conflict', 'hold') and is_unlike(one.key)
         }
         if kept:
             needing = [versions.ours[key] for key in kept]
@@ -129,6 +134,9 @@ class ItemPull:
         )
         decisions = [self._with_label(one, versions) for one in decisions]
         self._add_conflicts(decisions, versions)
+        self.marks |= {
+            one.key: marks[one.key] for one in decisions if one.is_conflict and one.key in marks
+        }
         changed = self._delete_gone(decisions, marks, versions)
         if self._replaced:
             decisions = [self._with_label(one, versions) for one in versions.decide()]
@@ -296,6 +304,7 @@ class ItemPull:
             if key and not self._was_given(key, project, labels[project]):
                 ours = {_name_in(project, key, self._folder): labels[project]}
                 theirs = dict(part.values)
+                self.marks |= self._folder.marks([key])
                 conflict = Conflict(key, 'item', unit.key, LABEL_TAKEN, ours, theirs)
                 self.conflicts += [conflict] if conflict not in self.conflicts else []
                 return False

@@ -480,7 +480,10 @@ class Mirror:
         ------
         DataError
             There is no such conflict, or it is that of a project with ``both``, or that of a
-            label of another item with ``local``. Of several conflicts, the others are ended.
+            label of another item with ``local``; or the folder was changed since it was found. Of
+            several conflicts, the others are ended.
+        ConfigurationError
+            A server has the folder.
         BusyError
             Another program pulls or pushes the folder.
         """

@@ -246,8 +246,8 @@ class ProjectPull:
         if not (self._state.units(project) and units_here(self._folder, project)):
             return False
         try:
-            self._folder.move_subject(unit, project)
-        except errors.DatabaseError as error:  # such as a label that is taken there
+            again_if_changed(lambda _: self._folder.move_subject(unit, project))
+        except errors.DatabaseError as error:  # such as a label that is taken there, or BusyError
             self._report.add_failure(unit.key, error)
             return True
         self._state.move(unit, project)
@@ -278,7 +278,7 @@ class ProjectPull:
         if now is not None and now[1] != unit.here and not self._has_base(unit):
             ours = self._folder.parts(unit)[unit.key].values
             conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', ours, {})
-            self._state.put(unit, {}, [conflict])
+            self._state.put(unit, {'mark': {unit.key: {'mark': now[1]}}}, [conflict])
             self._report.conflicts.append(conflict)
             return
         if now is not None:

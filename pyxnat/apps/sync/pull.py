@@ -149,6 +149,7 @@ class UnitPull:
             self.failed += self._items.failed
             self.conflicts += self._items.conflicts
             bases: dict[str, dict[str, Values]] = {'item': items.base}
+            bases['mark'] = {key: {'mark': mark} for key, mark in self._items.marks.items()}
             if fetched.access and unit.key in items.base:
                 bases['access'] = self._pull_access(unit, fetched.access)
         changed = items.changed
@@ -176,7 +177,7 @@ class UnitPull:
         self._state.put(fetched.unit, {}, self.conflicts)
 
     def _pull_access(self, unit: Unit, access: str) -> dict[str, Values]:
-        """Give a project the accessibility of the server, unless it was changed here.
+        """Give a project the access of the server, unless it was changed here.
 
         Return its base.
         """
@@ -190,7 +191,7 @@ class UnitPull:
                 f'{unit.id} stays {here} in the folder, which is not what was pulled; at the '
                 f'server it is {access}'
             )
-        return there if one.action in ('same', 'take') else base
+        return {**(there if one.action in ('same', 'take') else base)}
 
     def _is_mirrored(self, unit: Unit) -> bool:
         return unit.key in self._coming or unit.key in self._state.units()

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from ... import errors
+from ...http.folder import ChangedMeanwhile
 from ...interface import Interface
 from ...model import uris
 from ...model.levels import level
@@ -16,7 +17,7 @@ from .decisions import LABEL_TAKEN, SHARE_NEEDED, is_retyped
 from .file_rows import FileRow, Files, has_file, version_path
 from .folder_side import FolderSide
 from .moves import is_below
-from .parts import LABEL, PARENT, PROJECT, SHARE, Part, values_of, with_own_labels
+from .parts import FORM, LABEL, PARENT, PROJECT, SHARE, Part, values_of, with_own_labels
 from .sides import always_fresh
 from .state import Conflict, State, Unit
 
@@ -28,6 +29,10 @@ _COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
 
 class Resolver:
     """Ends conflicts of one mirror. No request to the server.
+
+    Each ends whole: first the folder is written, only while it is as it was compared, and then the
+    state, in one transaction. If it is interrupted in between, the conflict stands, and can be
+    resolved again.
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ class Resolver:
         DataError
             There is no such conflict; none is ended. Or an item was changed since its conflict was
             found; the others are ended.
+        ConfigurationError
+            A server has the folder.
         """
         wanted = list(dict.fromkeys(keys))
         conflicts = self._state.conflicts()
@@ -70,21 +77,41 @@ class Resolver:
                     f'no conflict of {key}',
                     remedy='mirror.conflicts() lists them, with their keys.',
                 )
-        changed: list[errors.DataError] = []
+        refused: list[errors.DataError] = []
         with always_fresh(self._local):
             for one in conflicts:
                 if one.key in wanted:
                     try:
                         self._resolve(one, take)
                     except errors.DataError as error:
-                        changed.append(error)
-        if changed:
-            raise changed[0]
+                        refused.append(error)
+        remove_versions(self._folder, {one.key for one in self._state.conflicts()})
+        if refused:
+            raise refused[0]
 
     def _resolve(self, conflict: Conflict, take: Take) -> None:
-        if conflict.key.startswith('experiments/'):
-            home = self._home(conflict)
-            self._state.recompare(conflict.unit if home is None else home.key)
+        try:
+            with self._side.comparing(), self._state.whole():
+                home = self._home(conflict)
+                self._end(conflict, take)
+                if conflict.key.startswith('experiments/'):
+                    self._state.recompare(conflict.unit if home is None else home.key)
+        except ChangedMeanwhile as error:
+            self._state.unmark([conflict.unit])
+            raise errors.DataError(
+                f'{conflict.key} was changed since the conflict was found', remedy='Pull again.'
+            ) from error
+
+    def _end(self, conflict: Conflict, take: Take) -> None:
+        """End a conflict: write the folder, then the state.
+
+        Raises
+        ------
+        ChangedMeanwhile
+            The folder is not as it was when the conflict was found.
+        DataError
+            It cannot be ended so.
+        """
         if conflict.reason == LABEL_TAKEN:
             self._resolve_label(conflict, take)
             return
@@ -111,7 +138,6 @@ class Resolver:
             self._take_above(conflict)
         base = {'remote': conflict.ours, 'local': conflict.theirs}.get(take)
         self._state.rebase(conflict.unit, conflict.kind, conflict.key, base or None)
-        version_path(self._folder, conflict.key).unlink(missing_ok=True)
 
     def _take_above(self, conflict: Conflict) -> None:
         """Take the items above one that is taken, too, as far as the folder deleted them.
@@ -139,8 +165,18 @@ class Resolver:
         if take == 'local':
             self._state.forget(unit.key)  # it is new, and will be created again
             return
-        self._side.delete_subject(unit)
+        self._side.delete_compared(unit.key, self._mark(conflict, unit.key))
         self._state.bury(unit)
+
+    def _mark(self, conflict: Conflict, key: str) -> str:
+        """Return the mark of an item, if it is that of its conflict.
+
+        Empty if there is none: it was deleted by a resolution that was interrupted.
+        """
+        mark = self._side.marks([key])[key]
+        if mark and self._state.base(conflict.unit, 'mark').get(conflict.key) != {'mark': mark}:
+            raise _changed(conflict)
+        return mark
 
     def _is_here(self, key: str) -> bool:
         """Whether the folder has an item."""
@@ -179,15 +215,16 @@ class Resolver:
         by = next(names, 'digest')
         unit = self._home(conflict) or self._unit(conflict)
         ours = values_of(self._side.parts(unit))
+        files = self._side.files(unit, Files.of('all'), ours)
+        self._mark(conflict, conflict.key)  # last: what is written now is not in the base
         parents = {key: one.get(PARENT, '') for key, one in ours.items()}
         for key in ours:
             if is_below(key, conflict.key, parents):
                 self._state.rebase(conflict.unit, 'item', key, ours[key])
         self._state.rebase(conflict.unit, 'item', conflict.key, conflict.ours)
-        for key, file in self._side.files(unit, Files.of('all'), ours).items():
+        for key, file in files.items():
             if has_file(conflict.key, key):
                 self._state.rebase(conflict.unit, 'file', key, file.values(by))
-                version_path(self._folder, key).unlink(missing_ok=True)
 
     def _home(self, conflict: Conflict) -> Unit | None:
         """Return the unit that has the session of an item now.
@@ -208,7 +245,9 @@ class Resolver:
         Raises
         ------
         DataError
-            The item should keep it, or was changed since.
+            The item should keep it.
+        ChangedMeanwhile
+            It was changed since.
         """
         if conflict not in self._state.conflicts():
             return  # another unit had the same one
@@ -220,20 +259,20 @@ class Resolver:
                 'renamed.',
             )
         part = self._side.part_of(conflict.key)
-        self._state.end_conflicts(conflict.key, LABEL_TAKEN)
         if part is None or part.values.get(name) != label:
-            raise _changed_since(conflict)
+            raise _changed(conflict)
         unit = self._state.unit_of(part.key)
         if take == 'both':
             self._rename(part, name, label)
         elif unit is None and name == LABEL:
-            self._side.delete(part.id_uri)
+            self._side.delete_compared(part.key, self._mark(conflict, part.key))
         elif unit is None:
             others = {other: text for other, text in part.values.items() if other != name}
             self._side.put_shares(part, others)
         else:  # the next pull takes the server's label
             self._state.rebase_field(part.key, name, label)
             self._state.unmark([unit.key])
+        self._state.end_conflicts(conflict.key, LABEL_TAKEN)
 
     def _rename(self, part: Part, name: str, label: str) -> None:
         """Give an item another label in its own project, or in one that shares it."""
@@ -273,7 +312,9 @@ class Resolver:
         Raises
         ------
         DataError
-            It was changed since; or both are kept, and it has no other label.
+            Both are kept, and it has no other label.
+        ChangedMeanwhile
+            It was changed since.
         """
         part = self._twin(conflict)
         if take == 'remote':
@@ -284,11 +325,11 @@ class Resolver:
                 remedy="Copy what you need of it to another item, then take 'remote'.",
             )
         if part is None or part.values != conflict.ours:
-            raise _changed_since(conflict)
+            raise _changed(conflict)
         if take == 'both':
             self._side.rename(part, self._free_label(part))
         else:
-            self._side.delete(part.id_uri)
+            self._side.delete_compared(part.key, self._mark(conflict, part.key))
             self._forget_below(conflict, self._state.base(conflict.unit, 'item'))
         self._state.rebase(conflict.unit, conflict.kind, conflict.key, None)
 
@@ -307,37 +348,64 @@ class Resolver:
         return 'both'
 
     def _keep_file(self, conflict: Conflict) -> None:
+        """Copy a file to another name.
+
+        Unless an interrupted resolution has done so.
+        """
         files = self._side.files(self._unit(conflict), Files.of('all'))
         file = files.get(conflict.key)
         if file is None or file.here(conflict.ours) != conflict.ours:
-            raise _changed_since(conflict)
+            raise _changed(conflict)
         place = str(file.row['path'])
         stem = conflict.key.removesuffix(uris.quote_path(place))
-        name = free_name(place, lambda name: stem + uris.quote_path(name) in files)
-        copy = FileRow(stem + uris.quote_path(name), file.element, file.row)
-        self._side.put_file(copy, file.element.get())
+
+        def is_taken(name: str) -> bool:
+            other = files.get(stem + uris.quote_path(name))
+            return other is not None and not other.digest == file.digest != ''
+
+        key = stem + uris.quote_path(free_name(place, is_taken))
+        if key in files:
+            return
+        copy = FileRow(key, file.element, file.row)
+        try:
+            self._side.put_file(copy, file.element.get(), overwrite=False)
+        except errors.DuplicateError as error:
+            raise _changed(conflict) from error
 
     def _keep_item(self, conflict: Conflict) -> None:
-        """Copy the fields of an item that both sides have to a new one."""
+        """Copy the fields of an item that both sides have to a new one.
+
+        Unless an interrupted resolution has done so.
+        """
         parts = self._side.parts(self._unit(conflict))
         part = with_own_labels(parts, self._state.base(conflict.unit, 'item')).get(conflict.key)
         if part is None or part.values != conflict.ours:
-            raise _changed_since(conflict)
+            raise _changed(conflict)
         if part.level == 'projects':
             raise errors.DataError(
                 f'{conflict.key}: a project is not kept twice', remedy='Take local or remote.'
             )
-        self._side.copy(part, self._free_label(part))
+
+        def key_of(name: str) -> str:
+            if level(part.level).has_label:
+                return self._side.holder(part, part.project, name)
+            key = part.key.removesuffix(part.id) + name
+            return key if key in parts else ''
+
+        def is_taken(name: str) -> bool:
+            key = key_of(name)
+            is_subject = key.startswith('subjects/')
+            found = self._side.part_of(key) if is_subject else parts.get(key)
+            return key != '' and (found is None or _fields(found) != _fields(part))
+
+        name = free_name(part.values.get(LABEL, part.label), is_taken)
+        if not key_of(name):
+            self._side.copy(part, name)
 
     def _free_label(self, part: Part) -> str:
-        """Return a label that no item of its project has, or an ID that no scan has."""
-        if level(part.level).has_label:
-            label = part.values.get(LABEL, part.label)
-            return free_name(label, lambda name: bool(self._side.holder(part, part.project, name)))
-        above, kind = part.uri.rpartition('/')[0], class_of(level(part.level).singular)
-        return free_name(
-            part.id, lambda name: kind(f'{above}/{uris.quote(name)}', self._local).exists()
-        )
+        """Return a label that no item of its project has."""
+        label = part.values.get(LABEL, part.label)
+        return free_name(label, lambda name: bool(self._side.holder(part, part.project, name)))
 
     # -- items that were created on both sides
 
@@ -348,7 +416,7 @@ class Resolver:
 
         Raises
         ------
-        DataError
+        ChangedMeanwhile
             It was changed since the conflict was found.
         """
         if conflict.key.startswith('experiments/') and self._side.home(conflict.key) is not None:
@@ -363,7 +431,7 @@ class Resolver:
         for part in parts:
             if part.values == conflict.ours and level(part.level).has_label:
                 return part
-        raise _changed_since(conflict)
+        raise _changed(conflict)
 
     def _give_id(self, conflict: Conflict) -> None:
         """Give an item that was created on both sides the ID that it has at the server."""
@@ -372,10 +440,17 @@ class Resolver:
             self._side.change_id(twin.id, conflict.key.rpartition('/')[2])
 
 
-def _changed_since(conflict: Conflict) -> errors.DataError:
-    return errors.DataError(
-        f'{conflict.key} was changed since the conflict was found', remedy='Pull again.'
-    )
+def _changed(conflict: Conflict) -> ChangedMeanwhile:
+    return ChangedMeanwhile(f'{conflict.key} is not as it was')
+
+
+def _fields(part: Part) -> dict[str, str]:
+    """Return the values of an item that its copy has, too."""
+    return {
+        name: text
+        for name, text in part.values.items()
+        if name != LABEL and not name.startswith((SHARE, FORM))
+    }
 
 
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:

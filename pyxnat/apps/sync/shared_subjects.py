@@ -66,10 +66,10 @@ class SharedSubjects:
                 self._needed.setdefault(owner, {}).setdefault(key, selected)
 
     def selections(self, *, is_all: bool) -> Iterator[Selection]:
-        """Yield what to pull of each project of such subjects, after the ones before were pulled.
+        """Yield what to pull of each project of such subjects.
 
-        Its fields, and subjects, those known included. If it has a selection of its own, only
-        subjects that this did not bring.
+        Each after those before were pulled: its fields, and subjects, those known included. If it
+        has a selection of its own, only subjects that this did not bring.
 
         Parameters
         ----------

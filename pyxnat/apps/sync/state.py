@@ -132,10 +132,11 @@ class State:
     @contextmanager
     def _connected(self) -> Iterator[sqlite3.Connection]:
         held: sqlite3.Connection | None = getattr(self._held, 'connection', None)
+        is_part = getattr(self._held, 'is_whole', False)
         with (
             self._explained(),
             nullcontext(held) if held else closing(self._connect()) as connection,
-            connection,
+            nullcontext() if is_part else connection,
         ):
             yield connection
 
@@ -179,6 +180,19 @@ class State:
                 yield
             finally:
                 del self._held.connection
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Store all changes of the block at its end, and none after an error.
+
+        Those of this thread.
+        """
+        with self.kept_open(), self._connected():
+            self._held.is_whole = True
+            try:
+                yield
+            finally:
+                self._held.is_whole = False
 
     def _about(self) -> dict[str, str]:
         with self._connected() as connection:
@@ -229,7 +243,8 @@ class State:
         unit : str
             Key of the unit.
         kind : str
-            ``item``, ``file``, or ``access``: who may read a project.
+            ``item``, ``file``, ``access`` (who may read a project), or ``mark``, of an item of the
+            folder when it was found in conflict.
         """
         with self._connected() as connection:
             rows = connection.execute(
@@ -369,14 +384,12 @@ class State:
     def forget(self, unit: str) -> None:
         """Remove a unit with its base: for the next pull or push it is new."""
         with self._connected() as connection:
-            for table in ('thing', 'conflict', 'waiting'):
-                connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit,))
-            connection.execute('DELETE FROM unit WHERE key = ?', (unit,))
+            _forget(connection, unit)
 
     def bury(self, unit: Unit) -> None:
         """Replace a unit that the remote deleted by a tombstone."""
-        self.forget(unit.key)
         with self._connected() as connection:
+            _forget(connection, unit.key)
             connection.execute('REPLACE INTO tombstone VALUES (?, ?)', (unit.key, unit.label))
 
     def select(self, path: str, options: Mapping[str, object]) -> None:
@@ -506,6 +519,12 @@ class State:
             return [
                 Conflict(*row[:4], *map(json.loads, row[4:])) for row in connection.execute(query)
             ]
+
+
+def _forget(connection: sqlite3.Connection, unit: str) -> None:
+    for table in ('thing', 'conflict', 'waiting'):
+        connection.execute(f'DELETE FROM {table} WHERE unit = ?', (unit,))
+    connection.execute('DELETE FROM unit WHERE key = ?', (unit,))
 
 
 def _add_conflicts(connection: sqlite3.Connection, conflicts: Iterable[Conflict]) -> None:

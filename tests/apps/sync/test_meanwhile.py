@@ -1,19 +1,23 @@
-"""Tests of writes of other programs to the folder while a pull compares and writes it."""
+"""Tests of writes of other programs while a pull or resolution compares and writes the folder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from hashlib import md5
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import pyxnat
-from pyxnat.http.folder import Folder
+from pyxnat.apps.sync.state import Conflict
+from pyxnat.http.folder import Folder, FolderHttp
 
-from .test_pull import pulled
+from .conflicts import KINDS, create, session
+from .test_pull import content, pulled
+from .test_push import equal
 
 FORM = {'content-type': 'application/json'}
 
@@ -309,3 +313,203 @@ def test_lazy_files_do_not_replace_those_of_others(
     with before_each(monkeypatch, 'put_files', write), pytest.raises(pyxnat.errors.Error):
         file.get()
     assert Path(file.get()).read_bytes() == b'mine!'
+
+
+# -- resolutions
+
+
+@contextmanager
+def before_write(
+    monkeypatch: pytest.MonkeyPatch, run: Callable[[], object], uri: str = ''
+) -> Iterator[list[str]]:
+    """Run code once, right before the first write to the folder; yield the names of the writes.
+
+    Of requests, those alone count whose URI has a text.
+    """
+    writes: list[str] = []
+
+    def is_write(name: str, arguments: tuple[Any, ...]) -> bool:
+        return name != 'request' or (arguments[1] == 'PUT' and uri in arguments[0])
+
+    def patch(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def call(self: Any, *arguments: Any, **options: Any) -> Any:
+            if is_write(name, arguments):
+                writes.append(name)
+                if len(writes) == 1:
+                    run()
+            return real(self, *arguments, **options)
+
+        patched.setattr(owner, name, call)
+
+    with monkeypatch.context() as patched:
+        for name in ('put_exact', 'change_id', 'set_shares', 'delete_item'):
+            patch(Folder, name)
+        patch(FolderHttp, 'request')
+        yield writes
+
+
+def _note(subject: Any, name: str) -> None:
+    one = session(subject, name)
+    one.attrs.set(f'{one.datatype()}/note', 'mine')
+
+
+def _file(item: Any) -> None:
+    item.resource('R').file('a.txt').put(b'mine!!', overwrite=True)
+
+
+MEANWHILE: dict[tuple[str, str], Callable[[Any], object]] = {
+    ('field', 'both'): lambda subject: subject.attrs.set('src', 'mine'),
+    ('scan', 'both'): lambda subject: session(subject).scan('1_local').create(note='mine'),
+    ('file', 'both'): lambda subject: (
+        session(subject).resource('R').file('a_local.txt').put(b'mine!!')
+    ),
+    ('new subject', 'local'): lambda subject: (
+        subject.parent().subject(f'{subject.path_name}_new').attrs.set('src', 'mine')
+    ),
+    ('new session', 'remote'): lambda subject: _note(subject, 'N'),
+    ('new session', 'both'): lambda subject: session(subject, 'N').attrs.set('label', 'mine'),
+    ('new type', 'remote'): lambda subject: _file(session(subject, 'N')),
+    ('new type', 'both'): lambda subject: session(subject, 'N').attrs.set('label', 'mine'),
+    ('scan type', 'remote'): lambda subject: _file(session(subject).scan('1')),
+    ('subject gone', 'remote'): lambda subject: _file(session(subject)),
+    ('label of new', 'remote'): lambda subject: _file(session(subject, 'L')),
+    ('label of new', 'both'): lambda subject: session(subject, 'L').attrs.set('label', 'mine'),
+    ('label of renamed', 'both'): lambda subject: session(subject, 'L').attrs.set('label', 'mine'),
+}
+"""Kind of conflict and how it ends -> what another program writes then."""
+
+SINCE: dict[str, Callable[[Any], object]] = {
+    'new type': lambda subject: _file(session(subject, 'N')),
+    'scan type': lambda subject: _file(session(subject).scan('1')),
+    'subject gone': lambda subject: _file(session(subject)),
+    'session gone': lambda subject: _file(session(subject)),
+    'scan gone': lambda subject: _file(session(subject).scan('1')),
+    'label of new': lambda subject: _file(session(subject, 'L')),
+}
+"""Kind of conflict whose end deletes something -> what is written there after it was found."""
+
+
+def conflict_of(kind: str, mirror: pyxnat.Mirror, there: Any) -> list[Conflict]:
+    """Make a conflict of subject K; return all of it."""
+    create(there, 'K')
+    pulled(mirror)
+    for side, project in (
+        ('there', there),
+        ('here', mirror.local.select.project(there.id())),
+    ):
+        KINDS[kind].change(project.subject('K'), side)
+    assert not mirror.pull(max_delete=1).failed
+    return mirror.conflicts()
+
+
+def has_mine(mirror: pyxnat.Mirror, project: str) -> bool:
+    text = str(content(mirror.local, project))
+    return 'mine' in text or md5(b'mine!!', usedforsecurity=False).hexdigest() in text
+
+
+def settle(mirror: pyxnat.Mirror, take: Any) -> None:
+    for _ in range(3):
+        mirror.pull(max_delete=1)
+        mirror.resolve(mirror.conflicts(), take)
+        mirror.pull(max_delete=1)
+        mirror.push(delete=True, max_delete=1)
+
+
+@pytest.mark.parametrize(('kind', 'take'), MEANWHILE)
+@pytest.mark.sample(3)
+def test_a_resolution_replaces_nothing_that_others_write_meanwhile(
+    kind: str,
+    take: Any,
+    mirror: pyxnat.Mirror,
+    other: pyxnat.Interface,
+    xnat: pyxnat.Interface,
+    there: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    conflicts = conflict_of(kind, mirror, there)
+    subject = other.select.project(there.id()).subject('K')
+    with (
+        before_write(monkeypatch, lambda: MEANWHILE[kind, take](subject)) as writes,
+        pytest.raises(pyxnat.errors.DataError, match='was changed since the conflict was found'),
+    ):
+        mirror.resolve(conflicts, take)
+    assert writes and has_mine(mirror, there.id())
+    assert {one.key for one in conflicts} & {one.key for one in mirror.conflicts()}
+    settle(mirror, take)
+    assert equal(mirror, xnat, there.id())
+
+
+@pytest.mark.parametrize('when', ['before', 'meanwhile'])
+@pytest.mark.parametrize('kind', SINCE)
+@pytest.mark.sample(2)
+def test_a_resolution_deletes_nothing_that_was_written_since_its_conflict_was_found(
+    kind: str,
+    when: str,
+    mirror: pyxnat.Mirror,
+    other: pyxnat.Interface,
+    xnat: pyxnat.Interface,
+    there: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    conflicts = conflict_of(kind, mirror, there)
+    todo = [other.select.project(there.id()).subject('K')]
+
+    def write(text: str) -> None:
+        while todo:
+            SINCE[kind](todo.pop())
+
+    if when == 'before':
+        write('')
+    with (
+        before_each(monkeypatch, 'item_marks', write),
+        pytest.raises(pyxnat.errors.DataError, match='was changed since the conflict was found'),
+    ):
+        mirror.resolve(conflicts, 'remote')
+    mirror.pull(max_delete=1)
+    assert not todo and has_mine(mirror, there.id()) and mirror.conflicts()
+    settle(mirror, 'remote')
+    assert equal(mirror, xnat, there.id()) and not has_mine(mirror, there.id())
+
+
+# -- moves
+
+
+@pytest.mark.parametrize('what', ['subject', 'session'])
+def test_a_moved_subject_keeps_the_label_that_others_give_meanwhile(
+    what: str,
+    mirror: pyxnat.Mirror,
+    other: pyxnat.Interface,
+    xnat: pyxnat.Interface,
+    there: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    second = f'{there.id()}_2'
+    xnat.put(f'/data/projects/{second}').raise_for_status()
+    pulled(mirror, f'/projects/{second}')
+    create(there, 'K')
+    pulled(mirror)
+    for one in there.subject('K').experiments():
+        one.share(second, primary=True)
+    there.subject('K').share(second, primary=True)
+    subject = other.select.project(there.id()).subject('K')
+    item = {'subject': subject, 'session': session(subject)}[what]
+    name = item.id()
+    label_of = f'/data/{item.level.plural}/{name}?label=mine'
+
+    def rename() -> None:
+        other.put(label_of).raise_for_status()
+
+    with before_write(monkeypatch, rename, uri=f'/{name}/projects/') as writes:
+        pulled(mirror)
+    assert writes
+    labels = [
+        *other.select(f'/projects/{second}/subjects').get('label'),
+        *other.select(f'/projects/{second}/experiments').get('label'),
+    ]
+    assert 'mine' in labels
+    mirror.push().check()
+    pulled(mirror)
+    assert mirror.status() == ([], [], [])
+    assert content(mirror.local, second) == content(xnat, second)
