@@ -18,6 +18,7 @@ from hypothesis import Phase, given, settings
 import pyxnat
 from pyxnat import errors
 from pyxnat.apps.copying import copy_items
+from pyxnat.apps.copying.stage import refresh
 from pyxnat.apps.copying.state import CopiedId, CopyState, Unit, open_state
 from pyxnat.services.bulk.members import members_of
 from pyxnat.services.bulk.upload import Uploader
@@ -248,6 +249,30 @@ def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) ->
     assert (len(report.ok), len(report.skipped)) == (1, 2)
     copied = path.scan('1').resource('NIFTI').file('a.nii').get(tmp_path / 'copied')
     assert Path(copied).read_bytes() == Path(second.get(tmp_path / 'source')).read_bytes()
+
+
+@pytest.mark.parametrize('gone', ['a.nii', 'b.nii', ''])
+@pytest.mark.parametrize('level', ['subject', 'session', 'resource'])
+def test_a_staged_download_loses_the_files_that_the_source_has_no_more(
+    study: Any, tmp_path: Path, level: str, gone: str
+) -> None:
+    resource = study.experiment('S1_MR').scan('1').resource('NIFTI')
+    resource.file('b.nii').put(b'b')
+    element = {
+        'subject': study.subject('S1'),
+        'session': study.experiment('S1_MR'),
+        'resource': resource,
+    }[level]
+    for _ in range(2):
+        assert refresh(element, tmp_path / 'stage', progress=False).check().notes == []
+    if gone:
+        resource.file(gone).delete()
+    notes = refresh(element, tmp_path / 'stage', progress=False).check().notes
+    assert [note.rpartition('/')[2] for note in notes] == (
+        [f'{gone} is gone from the source'] if gone else []
+    )
+    left = {path.name for path in (tmp_path / 'stage').rglob('*.nii')}
+    assert left == {'a.nii', 'b.nii'} - {gone}
 
 
 @pytest.mark.parametrize('folder', ['', 'sub/'])

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ...services.bulk.manifest import MANIFEST
+from ...services.bulk.manifest import LOCK, MANIFEST
 from ...services.bulk.report import Report
 from ...services.bulk.sidecar import SIDECAR
 
@@ -45,7 +45,7 @@ def _remove_others(folder: Path, places: set[str]) -> list[str]:
     removed = []
     for path in sorted(folder.rglob('*')):
         place = path.relative_to(folder).as_posix()
-        is_own = place.partition('/')[0] in (SIDECAR, MANIFEST)
+        is_own = place.partition('/')[0] in (SIDECAR, MANIFEST, LOCK)
         if not is_own and place not in places and (path.is_symlink() or not path.is_dir()):
             path.unlink()
             removed.append(place)
