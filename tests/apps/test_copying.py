@@ -23,7 +23,7 @@ from pyxnat.apps.copying.state import CopiedId, CopyState, Unit, open_state
 from pyxnat.services.bulk.members import members_of
 from pyxnat.services.bulk.upload import Uploader
 from tests.conftest import DEEP
-from tests.support.faults import Exchange, FaultProxy, reset, reset_after
+from tests.support.faults import Exchange, FaultProxy, reset, reset_after, says
 from tests.support.plain import Client
 from tests.support.random_projects import NUMBERS, build, differences, projects, state
 from tests.support.waiting import GENEROUS_S, wait_until
@@ -579,6 +579,26 @@ def test_an_empty_resource_is_copied_or_noted(
     target.experiment('S2_MR').resource('OWN').file('o.txt').put(b'own')
     report = copy_items(source, target, state=tmp_path / 'state').check()
     assert (report.ok, len(report.skipped)) == ([], 3)
+
+
+@pytest.mark.parametrize('status', [500, 503])
+@pytest.mark.parametrize('jobs', [1, 2])
+def test_a_destination_that_fails_for_all_stops_the_copy(
+    study: Any, target: Any, other_server: Any, tmp_path: Path, jobs: int, status: int
+) -> None:
+    study.subjects().insert([{'label': f'M{number:02}'} for number in range(30)])
+    with FaultProxy(other_server.url) as proxy:
+        proxy.applies = lambda method, uri: '/subjects/' in uri
+        proxy.faults = [says(status)] * 500
+        login = (other_server.user, other_server.password)
+        with pyxnat.Interface(proxy.url, *login, tmp_path / 'proxied', retries=0) as interface:
+            copy = interface.select.project(target.path_name)
+            with pytest.raises((errors.InternalError, errors.BusyError)):
+                copy_items(study, copy, state=tmp_path / 'state', jobs=jobs)
+            assert len(proxy.faults) > 450
+            proxy.faults = []
+            report = copy_items(study, copy, state=tmp_path / 'state').check()
+    assert len(report.ok) == len(target.subjects().get()) == 33
 
 
 @pytest.mark.parametrize('reaches', [True, False])

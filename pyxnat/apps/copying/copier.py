@@ -150,13 +150,16 @@ class Copier:
         self._isolated(part, lambda: self._copy(part, jobs))
 
     def _isolated(self, part: Part, work: Callable[[], object]) -> bool:
-        """Do the work for a unit; return False if it failed. Its files are removed then."""
+        """Do the work for a unit; return False if it failed. Its files are removed then.
+
+        Several failures of the server or the network in a row are raised.
+        """
         try:
             work()
         except (errors.Error, OSError) as error:
             if is_fatal(error) or self.pool.stopping.is_set():  # its requests were aborted
                 raise
-            self._report.add_failure(part.unit.uri, error)
+            self.pool.add_failure(part.unit.uri, error)
             self._state.remove_stage(part.unit)
             return False
         return True
@@ -216,7 +219,7 @@ class Copier:
         copy = next(row.dest for row in ids if row.level == level.plural)
         mark = mark_of(getattr(self.target, level.singular)(copy))
         self._state.add(part.unit._replace(there=mark), ids)
-        self._report.add_success(part.unit.uri)
+        self.pool.add_success(part.unit.uri)
 
     def _place_subject(self, item: Item, project: str) -> Any:
         """Prepare the destination for a subject and its sessions.

@@ -94,6 +94,8 @@ def copy_items(
         to copy is not.
     BusyError
         Another run has the folder `state`.
+    DatabaseError
+        The login was refused, or a server or the network failed for many units in a row.
 
     Notes
     -----
