@@ -9,10 +9,12 @@ revalidated before it is handed out again.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
+import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.utils import formatdate
 from functools import lru_cache
 from pathlib import Path
@@ -179,12 +181,11 @@ class FileStore:
             A file of another program is in the way.
         """
         path, place = self.path(uri), _place(uri)
-        if identity_of(path) and not self.index.owns(place):
-            raise DataError(
-                f'{path} is not a file of the cache, and is in the way',
-                uri=uri,
-                remedy='Move it elsewhere.',
-            )
+        if identity_of(path):
+            if not self.index.owns(place):
+                raise _in_the_way(path, uri)
+        elif _is_blocked(path):
+            self._make_way(path, uri)
         entering = _Entering(self.index, uri, place)
         modified = http_time(headers.get('last-modified'))
         time_s = int(time.time()) if modified is None else modified
@@ -201,6 +202,19 @@ class FileStore:
                 'PYXNAT_CACHEDIR'
             ) from error
         self._grew(entering.incoming.size)
+
+    def _make_way(self, path: Path, uri: str) -> None:
+        """Remove files that need a path as folder, or are where it needs one: older ones."""
+        above = [one for one in path.parents if self.folder in one.parents]
+        below = sorted(path.rglob('*')) if path.is_dir() else []
+        for one in (one for one in (*above, *below) if one.is_file()):
+            record = self.index.read(one.relative_to(self.folder).as_posix())
+            if record is None:
+                raise _in_the_way(one, uri)
+            self.remove(record, math.inf)
+        for folder in (one for one in (*reversed(below), path) if one.is_dir()):
+            with suppress(OSError):  # another process writes there: an error follows
+                folder.rmdir()
 
     def owns(self, path: Path) -> bool:
         """Whether a file below the folder was put there by this library."""
@@ -227,6 +241,24 @@ class FileStore:
         (self.folder / record.place).unlink(missing_ok=True)
         self.index.settle(claim)
         return record.size
+
+
+def _is_blocked(path: Path) -> bool:
+    """Whether a path is that of a folder, or needs a folder where a file is."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except NotADirectoryError:
+        return True
+
+
+def _in_the_way(path: Path, uri: str) -> DataError:
+    return DataError(
+        f'{path} is not a file of the cache, and is in the way',
+        uri=uri,
+        remedy='Move it elsewhere.',
+    )
 
 
 class _Entering:

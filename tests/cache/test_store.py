@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pyxnat.cache import Cache, FileStore
-from pyxnat.errors import ConfigurationError, NetworkError
+from pyxnat.errors import ConfigurationError, DataError, NetworkError
 from pyxnat.files.disk import http_time, md5_of, publish, safe_name
 from pyxnat.model.uris import quote
 
@@ -197,6 +197,32 @@ def test_a_name_of_300_characters_can_be_stored(store: FileStore) -> None:
     with store.writing(uri, {}) as file:
         file.write(b'content')
     assert store.path(uri).read_bytes() == b'content'
+
+
+@pytest.mark.parametrize(
+    ('before', 'after'), [(['a'], 'a/b/c'), (['a/b', 'a/c/d'], 'a'), (['x', 'a/b'], 'a/b/c')]
+)
+def test_a_path_may_become_that_of_a_folder_and_back(
+    before: list[str], after: str, store: FileStore
+) -> None:
+    home = '/data/projects/P/resources/1/files/'
+
+    def put(name: str) -> None:
+        with store.writing(home + name, {}) as file:
+            file.write(name.encode())
+
+    for names in (before, [after], before):
+        for name in names:
+            put(name)
+            assert store.path(home + name).read_bytes() == name.encode()
+    foreign = store.path(home + before[-1])
+    content = foreign.read_bytes()
+    foreign.unlink()
+    store.index.path(f'projects/P/resources/1/files/{before[-1]}').unlink()
+    foreign.write_bytes(content)
+    with pytest.raises(DataError, match='not a file of the cache'):
+        put(after)
+    assert foreign.read_bytes() == content
 
 
 # -- writing ---------------------------------------------------------------------------------------
