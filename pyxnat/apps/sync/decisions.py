@@ -16,6 +16,7 @@ __all__ = [
     'CREATED_TWICE',
     'GONE_HERE',
     'LABEL_TAKEN',
+    'PATH_TAKEN',
     'SHARE_NEEDED',
     'Decision',
     'Values',
@@ -33,6 +34,7 @@ LABEL_TAKEN = 'its label is that of another item there'
 _GONE_THERE = 'deleted there, changed here'
 _RETYPED = 'created again there with another type, changed here'
 GONE_HERE = 'deleted here, changed there'
+PATH_TAKEN = 'a file there is a folder here, or a folder there a file here'
 SHARE_NEEDED = 'its share ended or was renamed here, and sessions need it there'
 
 

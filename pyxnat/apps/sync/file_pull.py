@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from ... import errors
 from ...files.disk import digest_of
-from .decisions import BOTH, GONE_HERE, Decision, Values, decide
-from .file_rows import FileRow, Files, has_file, version_path
+from .decisions import BOTH, GONE_HERE, PATH_TAKEN, Decision, Values, decide
+from .file_rows import FileRow, Files, blocked, has_file, version_path
 from .folder_side import FolderSide
 from .sides import Side
 from .state import Conflict, Unit
@@ -177,6 +177,12 @@ class FilePull:
             else one
             for one in decide(compared, here, there)
         ]
+        in_the_way = _in_the_way(decisions, theirs, held)
+        decisions = [_with_blocked(one, in_the_way) for one in decisions]
+        here |= {
+            key: {held[name].path: held[name].version for name in names}
+            for key, names in in_the_way.items()
+        }
         conflicts = [_conflict(one, unit, here, there) for one in decisions if one.is_conflict]
         self._keep_versions([theirs[one.key] for one in conflicts if one.key in theirs])
         taken = [one.key for one in decisions if one.action == 'take']
@@ -263,6 +269,28 @@ class FilePull:
 def _is_of(items: Iterable[str], key: str) -> bool:
     """Whether a file belongs to one of some items."""
     return any(has_file(item, key) for item in items)
+
+
+def _in_the_way(
+    decisions: Iterable[Decision], theirs: Mapping[str, FileRow], held: Mapping[str, FileRow]
+) -> dict[str, list[str]]:
+    """Return files of the server whose paths the folder has otherwise, with its files there."""
+    gone = {one.key for one in decisions if one.action == 'take' and one.key not in theirs}
+    wanted = [
+        one.key
+        for one in decisions
+        if one.action in ('take', 'conflict') and one.key in theirs and one.key not in held
+    ]
+    return blocked(wanted, held.keys() - gone) if wanted and held else {}
+
+
+def _with_blocked(one: Decision, in_the_way: Mapping[str, list[str]]) -> Decision:
+    """Return the decision about a file, or about all that have its path: one conflict for them."""
+    if one.key in in_the_way:
+        return Decision(one.key, 'conflict', PATH_TAKEN)
+    if one.is_conflict and any(one.key in names for names in in_the_way.values()):
+        return Decision(one.key, 'keep')
+    return one
 
 
 def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[str]) -> bool:

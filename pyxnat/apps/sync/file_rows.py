@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -16,7 +16,7 @@ from ...query.paths import uri_of
 from ...tables.table import Row
 from .parts import uri_below_session
 
-__all__ = ['NOTES', 'FileRow', 'Files', 'file_row', 'has_file', 'version_path']
+__all__ = ['NOTES', 'FileRow', 'Files', 'blocked', 'file_row', 'has_file', 'version_path']
 
 _FUNCTION = 'function '
 _WORDS = frozenset({'all', 'lazy', 'none'})
@@ -226,6 +226,40 @@ def has_file(item: str, key: str) -> bool:
         Key of the file.
     """
     return f'/{uris.quote_path(item)}/' in key
+
+
+def blocked(keys: Iterable[str], held: Iterable[str]) -> dict[str, list[str]]:
+    """Return files that cannot be stored beside others, each with those in its way.
+
+    A path is that of a file or of a folder.
+
+    Parameters
+    ----------
+    keys : iterable of str
+        Keys of the files.
+    held : iterable of str
+        Keys of the files that are there.
+
+    Examples
+    --------
+    >>> blocked(['R/files/a', 'R/files/b/c', 'R/files/d'], ['R/files/a/1', 'R/files/b'])
+    {'R/files/a': ['R/files/a/1'], 'R/files/b/c': ['R/files/b']}
+    """
+    there, below = set(held), dict[str, list[str]]()
+    for key in sorted(there):
+        for folder in _folders_of(key):
+            below.setdefault(folder, []).append(key)
+    found = {
+        key: [*below.get(key, []), *(one for one in _folders_of(key) if one in there)]
+        for key in keys
+    }
+    return {key: some for key, some in found.items() if some}
+
+
+def _folders_of(key: str) -> Iterator[str]:
+    """Yield the folders of a file, as keys that files would have there."""
+    start, end = key.index('/files/') + len('/files/'), len(key.rstrip('/'))
+    return (key[:at] for at in range(start, end) if key[at] == '/')
 
 
 def version_path(folder: Path, key: str) -> Path:

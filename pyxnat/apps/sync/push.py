@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ... import errors
 from .decisions import CREATED_TWICE, LABEL_TAKEN, Values, decide, is_alike, is_retyped, merged
-from .file_rows import NOTES, FileRow, Files, has_file
+from .file_rows import NOTES, FileRow, Files, blocked, has_file
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
 from .parts import (
@@ -365,6 +365,9 @@ class UnitPush:
                 steps.append(Step(unit.key, 'send', one.key))
             elif one.action == 'keep' and self._delete:
                 steps.append(Step(unit.key, 'remove', one.key))
+            elif one.is_conflict and not wanted.has((ours.get(one.key) or theirs[one.key]).row):
+                self.failed.append((one.key, _changed_twice(unit)))  # no pull compares it
+        steps = self._without_blocked(steps, theirs)
         if steps:
             parts = self._folder.parts(unit)
             filled = {file.place for file in theirs.values()}
@@ -375,6 +378,19 @@ class UnitPush:
                 if one.notes and (one.place, one.label) not in filled
             }
         return steps, ours, theirs
+
+    def _without_blocked(self, steps: list[Step], theirs: Mapping[str, FileRow]) -> list[Step]:
+        """Return the steps for files, removals first.
+
+        Without files whose paths the server has otherwise, which are failures.
+        """
+        removed = [step for step in steps if step.action == 'remove']
+        sent = [step for step in steps if step.action == 'send']
+        left = theirs.keys() - {step.key for step in removed}
+        in_the_way = blocked([step.key for step in sent if step.key not in theirs], left)
+        for key, names in in_the_way.items():
+            self.failed.append((key, _path_taken(theirs[names[0]])))
+        return [*removed, *(step for step in sent if step.key not in in_the_way)]
 
     def send_files(
         self, steps: list[Step], ours: Mapping[str, FileRow], theirs: Mapping[str, FileRow]
@@ -418,6 +434,23 @@ class UnitPush:
 def _missing(theirs: Values, notes: Values) -> dict[str, str]:
     """Return the notes of a file of the server that the file of the folder lacks."""
     return {name: text for name, text in theirs.items() if name in NOTES and name not in notes}
+
+
+def _path_taken(file: FileRow) -> errors.Error:
+    return errors.DuplicateError(
+        f'the server has {file.path}: no path is both a file and a folder',
+        uri=file.key,
+        remedy='Pull, and resolve the conflict. If it was deleted in the folder: push with '
+        'delete=True.',
+    )
+
+
+def _changed_twice(unit: Unit) -> errors.Error:
+    return errors.IntegrityError(
+        'both sides changed the file, which is none of those that are pulled',
+        remedy=f"Pull it, with its resource in files=, from '/projects/{unit.project}', and "
+        'resolve the conflict.',
+    )
 
 
 def renamed(key: str, ids: Mapping[str, str]) -> str:

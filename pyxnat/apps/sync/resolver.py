@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
+from urllib.parse import unquote
 
 from ... import errors
 from ...http.folder import ChangedMeanwhile
@@ -13,8 +14,8 @@ from ...interface import Interface
 from ...model import uris
 from ...model.levels import level
 from ...resources.base import class_of
-from .decisions import LABEL_TAKEN, SHARE_NEEDED, is_retyped
-from .file_rows import FileRow, Files, has_file, version_path
+from .decisions import GONE_HERE, LABEL_TAKEN, PATH_TAKEN, SHARE_NEEDED, is_retyped
+from .file_rows import FileRow, Files, blocked, has_file, version_path
 from .folder_side import FolderSide
 from .moves import is_below
 from .parts import FORM, LABEL, PARENT, PROJECT, SHARE, Part, values_of, with_own_labels
@@ -117,6 +118,9 @@ class Resolver:
             return
         if conflict.reason == SHARE_NEEDED:
             self._resolve_share(conflict, take)
+            return
+        if conflict.reason == PATH_TAKEN:
+            self._resolve_path(conflict, take)
             return
         if take != 'local' and is_retyped(conflict.ours, conflict.theirs):
             self._give_way(conflict, take)
@@ -302,6 +306,34 @@ class Resolver:
             self._state.rebase_field(conflict.key, name, conflict.ours.get(name))
         self._state.end_conflicts(conflict.key, SHARE_NEEDED)
 
+    # -- paths
+
+    def _resolve_path(self, conflict: Conflict, take: Take) -> None:
+        """End the conflict of a file of the server whose path the folder has otherwise.
+
+        The files in its way are new for the next push, or are deleted; for both, copies of them
+        with another path are new.
+
+        Raises
+        ------
+        ChangedMeanwhile
+            One of them was changed since.
+        """
+        files = self._side.files(self._unit(conflict), Files.of('all'))
+        names = blocked([conflict.key], files).get(conflict.key, [])
+        if any(conflict.ours.get(files[name].path) != files[name].version for name in names):
+            raise _changed(conflict)
+        for name in names:
+            if take == 'both':
+                copy = files[name]._replace(key=_moved_aside(name, conflict.key, files))
+                self._side.put_file(copy, copy.element.get(), overwrite=False)
+            if take == 'local':
+                self._state.rebase(conflict.unit, 'file', name, None)
+            else:
+                self._side.delete_files(*files[name].place, [files[name]])
+        base = conflict.theirs if take == 'local' else None
+        self._state.rebase(conflict.unit, 'file', conflict.key, base)
+
     # -- data types
 
     def _give_way(self, conflict: Conflict, take: Take) -> None:
@@ -451,6 +483,30 @@ def _fields(part: Part) -> dict[str, str]:
         for name, text in part.values.items()
         if name != LABEL and not name.startswith((SHARE, FORM))
     }
+
+
+def _moved_aside(key: str, wanted: str, files: Iterable[str]) -> str:
+    """Return another key for a file in the way of another one.
+
+    The part of the path that both need gets a free name.
+
+    Parameters
+    ----------
+    key, wanted : str
+        Keys of the file, and of the other one.
+    files : iterable of str
+        Keys of the files that are there.
+    """
+    shared = min(key, wanted, key=len).rstrip('/')
+    home, _, name = shared.rpartition('/')
+    start = f'{home}/'
+
+    def is_taken(name: str) -> bool:
+        place = start + uris.quote(name)
+        return any(one == place or one.startswith(f'{place}/') for one in files)
+
+    fresh = uris.quote(free_name(unquote(name), is_taken))
+    return start + fresh + key[len(shared) :]
 
 
 def free_name(name: str, is_taken: Callable[[str], bool]) -> str:
