@@ -125,7 +125,8 @@ class Resolver:
         if take != 'local' and is_retyped(conflict.ours, conflict.theirs):
             self._give_way(conflict, take)
             return
-        is_deleted = not (conflict.ours and conflict.theirs)
+        is_gone_here = conflict.reason == GONE_HERE  # it, or the item above
+        is_deleted = is_gone_here or not (conflict.ours and conflict.theirs)
         if take == 'both' and is_deleted:
             take = 'remote' if conflict.theirs else 'local'
         if take == 'both':
@@ -138,7 +139,7 @@ class Resolver:
             return
         if conflict.kind == 'item' and not is_deleted and take != 'both':
             self._give_id(conflict)
-        if take == 'remote' and not conflict.ours:
+        if take == 'remote' and (is_gone_here or not conflict.ours):
             self._take_above(conflict)
         base = {'remote': conflict.ours, 'local': conflict.theirs}.get(take)
         self._state.rebase(conflict.unit, conflict.kind, conflict.key, base or None)
@@ -151,7 +152,8 @@ class Resolver:
         base = self._state.base(conflict.unit, 'item')
         if conflict.kind == 'item':
             key = conflict.theirs.get(PARENT, '')
-            self._forget_below(conflict, base)
+            if not conflict.ours:
+                self._forget_below(conflict, base)
         else:
             element = class_of('file')(conflict.key, self._local)
             key = FileRow(conflict.key, element, {}).holder

@@ -181,6 +181,30 @@ def test_a_decision_on_a_session_that_was_moved_in_the_folder_is_carried_out(
 
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
+@pytest.mark.parametrize('delete', [False, True])
+def test_a_session_that_went_below_a_subject_which_the_folder_deleted_is_decided(
+    delete: bool, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    there.subject('T').create()
+    pulled(mirror)
+    here.subject('T').delete()
+    move(there, 'E', 'T')
+    assert [one.key.partition('/')[0] for one in mirror.pull().conflicts] == ['experiments']
+    mirror.resolve(mirror.conflicts(), take)
+    pushed(mirror, delete=delete)
+    if take == 'local':
+        assert there.subject('S').experiment('E').exists(), 'nothing else of S was changed here'
+    for _ in range(2):
+        mirror.pull()
+        mirror.resolve(mirror.conflicts(), take)
+        pushed(mirror, delete=True)
+    assert equal(mirror, xnat, there.id())
+    owner = 'S' if take == 'local' else 'T'
+    assert there.subject(owner).experiment('E').scan('1').exists()
+    assert there.subject('T').exists() == (take != 'local')
+
+
+@pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 def test_an_item_whose_label_was_taken_gets_its_new_one_however_its_conflict_ends(
     take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
