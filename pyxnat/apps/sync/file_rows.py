@@ -158,6 +158,10 @@ class FileRow(NamedTuple):
         """Return the base of a file of the folder that a server without digests has got."""
         return self.values('Size') | {_HERE: self.digest}
 
+    def has_content_of(self, there: FileRow) -> bool:
+        """Whether it has the content of a file of the server, as far as that lists it."""
+        return self.values(there.by)[there.by] == there.values(there.by)[there.by]
+
     @property
     def by(self) -> str:
         """Column for its content: ``digest``, or ``Size`` on a site without checksums."""

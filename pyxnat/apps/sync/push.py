@@ -394,8 +394,8 @@ class UnitPush:
 
     def send_files(
         self, steps: list[Step], ours: Mapping[str, FileRow], theirs: Mapping[str, FileRow]
-    ) -> None:
-        """Carry out steps for files, one after the other.
+    ) -> list[str]:
+        """Carry out steps for files, one after the other; return the keys of those done.
 
         Parameters
         ----------
@@ -404,13 +404,48 @@ class UnitPush:
         ours, theirs : mapping
             Files of both sides.
         """
+        done = []
         for step in steps:
             try:
                 self._send_file(step, ours.get(step.key), theirs.get(step.key))
             except errors.DatabaseError as error:
                 self.failed.append((step.key, error))
             else:
-                self.done.append(step)
+                done.append(step)
+        self.done += done
+        return [step.key for step in done]
+
+    def confirm_files(
+        self,
+        unit: Unit,
+        wanted: Files,
+        sent: list[str],
+        ours: Mapping[str, FileRow],
+        theirs: Mapping[str, FileRow],
+    ) -> None:
+        """Record the files that were sent, and that no pull compares.
+
+        A selection of the files of the unit, if there are any.
+
+        Parameters
+        ----------
+        unit : Unit
+            The unit.
+        wanted : Files
+            Files that a pull compares.
+        sent : list of str
+            Keys of the files that were sent or removed.
+        ours, theirs : mapping
+            Files of both sides before.
+        """
+        others = [key for key in sent if not wanted.has((ours.get(key) or theirs[key]).row)]
+        now = self._remote.files(unit, Files.of('all'), self._present) if others else {}
+        for key in others:
+            here, there = ours.get(key), now.get(key)
+            if here is None and there is None:
+                self._state.rebase(unit.key, 'file', key, None)
+            elif here is not None and there is not None and here.has_content_of(there):
+                self._state.rebase(unit.key, 'file', key, there.base(here))
 
     def _send_file(self, step: Step, ours: FileRow | None, theirs: FileRow | None) -> None:
         """Send or remove a file, if the server has it as it was listed."""

@@ -20,6 +20,7 @@ from .puller import Here, Puller, PullReport
 from .push import UnitPush
 from .push_plan import PushPlan, Step, labels_first
 from .remote_side import RemoteSide
+from .selection import files_of_new
 from .state import State, Unit
 
 __all__ = ['Pusher']
@@ -201,7 +202,8 @@ class Pusher:
     def _send_files(unit: Unit, files: Files, push: UnitPush) -> bool:
         """Send the files of a unit; return whether there were any."""
         steps, ours, theirs = push.files(unit, files)
-        push.send_files(steps, ours, theirs)
+        sent = push.send_files(steps, ours, theirs)
+        push.confirm_files(unit, files, sent, ours, theirs)
         return bool(steps)
 
     def _record(
@@ -256,7 +258,11 @@ class Pusher:
                     continue  # a pull compares them: it may be the same
                 if before is not None and other is None:
                     continue  # the server has deleted it: a pull decides
-                files = Files.of(before.files if before is not None else 'all')
+                files = (
+                    files_of_new(self._state, project, '' if mine is None else mine.label)
+                    if before is None
+                    else Files.of(before.files)
+                )
                 yield _Both(mine, other, (there_mark, mark), files)
 
     def _check_deletions(self, known: Mapping[str, Unit], here: _Marked, project: str) -> None:

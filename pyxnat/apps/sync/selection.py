@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ... import errors
 from ...interface import Interface
 from ...model import uris
-from ...model.wildcards import is_wildcard
+from ...model.wildcards import is_wildcard, matches
 from ...query.criteria import parse, spell
 from ...query.paths import Path as SelectPath
 from ...query.paths import read
@@ -16,7 +16,7 @@ from ...resources.base import Element
 from .file_rows import Files
 from .state import State
 
-__all__ = ['Selection', 'selected_projects', 'selection', 'stored_selections']
+__all__ = ['Selection', 'files_of_new', 'selected_projects', 'selection', 'stored_selections']
 
 
 class Selection(NamedTuple):
@@ -118,6 +118,31 @@ def stored_selections(stored: Mapping[str, Mapping[str, Any]]) -> Iterator[Selec
         for path, options in stored.items()
     ]
     yield from sorted(found, key=lambda one: (one.project, one.is_whole))
+
+
+def files_of_new(state: State, project: str, label: str) -> Files:
+    """Return the files of a subject that was created in the folder.
+
+    Those of the selection that would bring it, else of another one of the project; none if the
+    project has no selection.
+
+    Parameters
+    ----------
+    state : State
+        State of the mirror.
+    project : str
+        ID of the project.
+    label : str
+        Label of the subject.
+    """
+    found = [one for one in stored_selections(state.selections()) if one.project == project]
+    best = max(found, default=None, key=lambda one: (_names(one, label), one.is_whole))
+    return Files.of('none') if best is None else best.files
+
+
+def _names(selected: Selection, label: str) -> bool:
+    """Whether the path of a selection has a subject."""
+    return not selected.is_whole and matches(read(selected.path)[-1].name, label)
 
 
 def _criteria(stored: Any) -> Any:

@@ -89,6 +89,57 @@ def _interrupted(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.parametrize('wanted', ['none', 'lazy', 'R', ['R', 'Q'], 'all'], ids=str)
+@pytest.mark.parametrize('path', ['', 'subjects/N*', 'subjects/A'])
+@pytest.mark.sample(5)
+def test_a_subject_of_the_folder_gets_the_files_of_its_selection(
+    path: str, wanted: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
+) -> None:
+    there.subject('N1').create()
+    pulled(mirror, f'/projects/{P}/{path}'.rstrip('/'), files=wanted)
+    before = len(mirror._state.selections())
+    new = mirror.local.select.project(P).subject('NEW')
+    new.create()
+    for text in (b'first', b'second'):
+        new.resource('MINE').file('a.txt').put(text, overwrite=True)
+        new.resource('R').file('a.txt').put(text, overwrite=True)
+        assert pushed(mirror)[-2:] == ['send', 'send']
+        assert mirror.status() == ([], [], [])
+    for label in ('MINE', 'R'):
+        file = there.subject('NEW').resource(label).file('a.txt')
+        assert Path(file.get()).read_bytes() == b'second'
+        there.subject('NEW').resource(label).file('large.txt').put(b'large')
+    pulled(mirror)
+    has = {label: new.resource(label).file('large.txt').exists() for label in ('MINE', 'R')}
+    assert has == {
+        'MINE': wanted in ('lazy', 'all'),
+        'R': wanted != 'none',
+    }
+    new.resource('MINE').file('a.txt').delete()
+    assert pushed(mirror, delete=True) == ['remove']
+    assert not there.subject('NEW').resource('MINE').file('a.txt').exists()
+    assert len(mirror._state.selections()) == before
+
+
+def test_a_file_that_no_pull_compares_is_named_if_both_sides_changed_it(
+    mirror: pyxnat.Mirror, there: Any, P: str
+) -> None:
+    pulled(mirror, f'/projects/{P}', files='none')
+    mine = mirror.local.select.project(P).subject('A').resource('MINE').file('a.txt')
+    mine.put(b'mine')
+    assert pushed(mirror) == ['send']
+    file = there.subject('A').resource('MINE').file('a.txt')
+    file.put(b'theirs', overwrite=True)
+    mine.put(b'mine again', overwrite=True)
+    [failed] = mirror.push().failed
+    assert 'both sides changed the file' in str(failed)
+    assert Path(file.get()).read_bytes() == b'theirs'
+    assert [one.kind for one in mirror.pull(f'/projects/{P}', files='MINE').conflicts] == ['file']
+    mirror.resolve(mirror.conflicts(), 'local')
+    assert pushed(mirror) == ['send']
+    assert Path(file.get()).read_bytes() == b'mine again'
+
+
 # -- subjects --------------------------------------------------------------------------------------
 
 GENDER = 'xnat:subjectData/GENDER'
