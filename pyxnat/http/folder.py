@@ -598,6 +598,27 @@ class Folder:
             found: list[Any] = archive.files_below(project, subject)
             return found
 
+    def lost_files(self, project: str, subject: str = '') -> list[Any]:
+        """Return those of `files_below` whose content is missing, or has another size.
+
+        No request. No content is read.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the subject; empty for the project.
+
+        Raises
+        ------
+        ConfigurationError
+            A server has the folder.
+        """
+        with self._opened() as archive:
+            found: list[Any] = archive.lost_files(project, subject)
+            return found
+
     @property
     def is_served(self) -> bool:
         """Whether a server has the folder."""

@@ -22,7 +22,7 @@ from .db.folder_locks import ArchiveBusy
 from .db.migrations import ArchiveTooNew
 from .db.store import DATABASE_ERRORS, get_setting, put_setting
 from .errors import NotFound, PreconditionFailed, Refusal
-from .items.files_below import FileBelow, files_below
+from .items.files_below import FileBelow, files_below, lost_files
 from .items.find_files import resources_at, split
 from .items.holders import holder_of
 from .items.item_changes import levels_with_shared_ids
@@ -403,6 +403,19 @@ class LocalArchive:
         """
         with self._archive.store.read() as connection:
             return files_below(connection, project, subject)
+
+    def lost_files(self, project: str, subject: str = '') -> list[FileBelow]:
+        """Return those of `files_below` whose content is missing, or has another size.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        subject : str
+            ID of the subject; empty for the project.
+        """
+        with self._archive.store.read() as connection:
+            return lost_files(self._archive, connection, project, subject)
 
     def _open_session(self, owner: Caller) -> str:
         """Return the owner's session; a new one after a long pause."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -94,6 +94,8 @@ class FilesPulled(NamedTuple):
     failed: list[tuple[str, errors.Error]]
     changed: bool
     """Whether the folder was changed."""
+    notes: list[str]
+    """About files whose content was lost in the folder."""
 
 
 class FilePull:
@@ -187,9 +189,8 @@ class FilePull:
         self._keep_versions([theirs[one.key] for one in conflicts if one.key in theirs])
         taken = [one.key for one in decisions if one.action == 'take']
         self._take({key: theirs.get(key) or ours[key] for key in taken}, theirs, held)
-        lacking = [
-            key for key in ours if _is_lacking(key, ours, theirs) and not self._files.is_lazy
-        ]
+        lost = self._folder.lost_files(unit) & ours.keys()
+        lacking = self._lacking(lost, ours, theirs)
         self._put({key: theirs[key] for key in lacking}, held)
         is_sized = any(file.by == 'Size' for file in theirs.values())
         now = self._folder.files(unit, Files.of('all')) if is_sized and taken else held
@@ -199,8 +200,24 @@ class FilePull:
                 if one.key in theirs:
                     compared[one.key] = theirs[one.key].base(now.get(one.key))
         return FilesPulled(
-            {**kept, **compared}, conflicts, list(self._failed.items()), bool(taken or lacking)
+            {**kept, **compared},
+            conflicts,
+            list(self._failed.items()),
+            bool(taken or lacking),
+            [*_notes(unit, lost - self._failed.keys() - ({*taken} - {*lacking}), lacking)],
         )
+
+    def _lacking(
+        self, lost: Container[str], ours: Mapping[str, FileRow], theirs: Mapping[str, FileRow]
+    ) -> list[str]:
+        """Return files without content, lost or not fetched, that the server has."""
+        return [
+            key
+            for key, file in ours.items()
+            if key in theirs
+            and file.has_content_of(theirs[key])
+            and (key in lost or not (file.is_fetched or self._files.is_lazy))
+        ]
 
     def _take(
         self,
@@ -274,7 +291,7 @@ def _is_of(items: Iterable[str], key: str) -> bool:
 def _in_the_way(
     decisions: Iterable[Decision], theirs: Mapping[str, FileRow], held: Mapping[str, FileRow]
 ) -> dict[str, list[str]]:
-    """Return files of the server whose paths the folder has otherwise, with its files there."""
+    """Return files of the server, each with those of the folder in its way."""
     gone = {one.key for one in decisions if one.action == 'take' and one.key not in theirs}
     wanted = [
         one.key
@@ -285,7 +302,7 @@ def _in_the_way(
 
 
 def _with_blocked(one: Decision, in_the_way: Mapping[str, list[str]]) -> Decision:
-    """Return the decision about a file, or about all that have its path: one conflict for them."""
+    """Return the decision about a file; those in the way of another go with it."""
     if one.key in in_the_way:
         return Decision(one.key, 'conflict', PATH_TAKEN)
     if one.is_conflict and any(one.key in names for names in in_the_way.values()):
@@ -298,10 +315,17 @@ def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[st
     return one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present
 
 
-def _is_lacking(key: str, ours: Mapping[str, FileRow], theirs: Mapping[str, FileRow]) -> bool:
-    """Whether a file is listed in the folder, and not fetched, as the server has it."""
-    is_same = key in theirs and ours[key].digest == theirs[key].digest
-    return is_same and not ours[key].is_fetched
+def _notes(unit: Unit, lost: set[str], restored: Iterable[str]) -> Iterator[str]:
+    """Yield notes about files whose content was lost in the folder."""
+    for some, end in (
+        (lost & set(restored), 'the folder has them again; other content is in its "recovered"'),
+        (lost - set(restored), 'the server has other versions: delete them or store them again'),
+    ):
+        if some:
+            yield (
+                f'{unit.key}: {len(some)} files were missing on the disk, or of another size '
+                f'(such as {min(some)}): {end}'
+            )
 
 
 def _conflict(

@@ -43,7 +43,15 @@ _LABEL = '/@label'
 
 
 class FolderSide(Side):
-    """The folder of a mirror, which becomes equal to the remote."""
+    """The folder of a mirror, which becomes equal to the remote.
+
+    Attributes
+    ----------
+    checks_disk : bool
+        Whether files are looked up on the disk, and not in the database alone.
+    """
+
+    checks_disk = False
 
     @property
     def _archive(self) -> Folder:
@@ -124,15 +132,22 @@ class FolderSide(Side):
         if self._archive.is_served:
             things = things or values_of(self.parts(unit))
             return super().files(unit, wanted, things)
-        subject = '' if unit.id == unit.project else unit.id
         found: dict[str, FileRow] = {}
-        for place, label, path, row in self._archive.files_below(unit.project, subject):
+        for place, label, path, row in self._archive.files_below(*_names_of(unit)):
             if wanted.has(row):
-                key = uris.join(place, uris.quote(label), 'files', uris.quote_path(path))
+                key = _file_key(place, label, path)
                 uri = uri_below_session(key)
                 element = class_of('files').element_at(uri, self.interface, {**row, 'path': path})
                 found[key] = FileRow(key, element, element.row)
         return found
+
+    def lost_files(self, unit: Unit) -> set[str]:
+        """Return the keys of files that are missing on the disk, or of another size.
+
+        None unless `checks_disk` is set. No request.
+        """
+        found = self._archive.lost_files(*_names_of(unit)) if self.checks_disk else []
+        return {_file_key(place, label, path) for place, label, path, _ in found}
 
     def comparing(self) -> AbstractContextManager[None]:
         """Write only while others leave what is compared as it is, as `Folder.comparing`."""
@@ -476,6 +491,15 @@ def again_if_changed(attempt: Callable[[bool], _Result]) -> _Result:
     raise errors.BusyError(
         str(reason), remedy='Nothing of that was overwritten: pull again.'
     ) from reason
+
+
+def _names_of(unit: Unit) -> tuple[str, str]:
+    """Return the IDs of project and subject; an empty one for a project itself."""
+    return unit.project, '' if unit.id == unit.project else unit.id
+
+
+def _file_key(place: str, label: str, path: str) -> str:
+    return uris.join(place, uris.quote(label), 'files', uris.quote_path(path))
 
 
 def _document(part: Part, scans: Iterable[str] = ()) -> bytes:

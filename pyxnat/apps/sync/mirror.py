@@ -238,7 +238,8 @@ class Mirror:
         dry_run : bool
             Whether to change nothing; ``ok`` and ``deleted`` are then the units that would be.
         check : {'marks', 'files'}
-            ``files`` lists the files of all units, also of those without a mark of a change.
+            ``files`` lists the files of all units, also of those without a mark of a change, and
+            fetches again what is missing on the folder's disk, or has another size there.
 
         Returns
         -------

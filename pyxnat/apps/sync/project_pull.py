@@ -114,6 +114,7 @@ class ProjectPull:
         """Pull what a listing has of a selection; return the keys of its units."""
         project = selected.project
         self._remote.projects = self._folder.all_projects() | {project}
+        self._folder.checks_disk = options.check == 'files'
         if not options.dry_run:
             self._move_in(there)
         known = self._state.units(project)

@@ -81,6 +81,8 @@ class UnitPull:
         Key of each item or file that could not be pulled, with its error.
     conflicts : list of Conflict
         Items and files that both sides changed.
+    notes : list of str
+        About files whose content was lost in the folder.
     deleted : list of str
         Keys of the sessions and assessors that were deleted in the folder.
     hidden : list of str
@@ -159,6 +161,7 @@ class UnitPull:
             files = self._pull_files(fetched, ours, items, download)
             bases['file'] = files.base
             self.conflicts += files.conflicts
+            self.notes += files.notes
             self.failed += files.failed
             changed = changed or files.changed
         is_whole = not (self.failed or self.conflicts or self.hidden)

@@ -5,7 +5,7 @@ For the owner's programs: no rights are checked.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -19,7 +19,7 @@ from ..errors import NotFound
 from ..storage.file_area import UNFETCHED
 from .find_files import Held
 
-__all__ = ['FileBelow', 'fetch_missing', 'fetch_missing_below', 'files_below']
+__all__ = ['FileBelow', 'fetch_missing', 'fetch_missing_below', 'files_below', 'lost_files']
 
 
 class FileBelow(NamedTuple):
@@ -47,6 +47,46 @@ def files_below(connection: Connection, project: str, subject: str = '') -> list
     subject : str
         ID of the subject; empty for the project.
     """
+    items = _items_below(connection, project, subject)
+    return [one for place, row in items for one in _files_of(connection, place, row)]
+
+
+def lost_files(
+    archive: Archive, connection: Connection, project: str, subject: str = ''
+) -> list[FileBelow]:
+    """Return the files of a subject that are missing on the disk.
+
+    Or that have another size there than in their rows.
+
+    A look at each file on the disk; none is read.
+
+    Parameters
+    ----------
+    archive : Archive
+        The archive.
+    connection : Connection
+        The database.
+    project : str
+        ID of the project.
+    subject : str
+        ID of the subject; empty for the project.
+    """
+    area, found = archive.files, list[FileBelow]()
+    for place, row in _items_below(connection, project, subject):
+        files = _files_of(connection, place, row)
+        folders = {
+            one.pk: area.resource_folder(connection, one, item_row(connection, row.pk))
+            for one in (resources_of(connection, row.pk) if files else ())
+        }
+        for one in files:
+            path = area.file_path(folders[int(one.row['cat_ID'])], one.path)
+            is_there = path.is_file() and path.stat().st_size == int(one.row['Size'])
+            found += [one] if one.row['is_fetched'] and not is_there else []
+    return found
+
+
+def _items_below(connection: Connection, project: str, subject: str) -> Iterator[tuple[str, Any]]:
+    """Yield the URI and row of a subject and of all items below it, or of a project."""
     home = uris.join(uris.ENTRY, 'projects', uris.quote(project))
     columns = select(item.c.pk, item.c.parent, item.c.level, item.c.id)
     items = columns.where(item.c.level == 'project', item.c.id == project)
@@ -54,14 +94,12 @@ def files_below(connection: Connection, project: str, subject: str = '') -> list
         is_top = (item.c.level == 'subject') & (item.c.project == project) & (item.c.id == subject)
         below = columns.where(is_top).cte('below', recursive=True)
         items = select(below.union_all(columns.join(below, item.c.parent == below.c.pk)))
-    found: list[FileBelow] = []
     places: dict[int, str] = {}
     for row in connection.execute(items).all():  # outer ones first
         plural = level(row.level).plural
         above = places.get(row.parent, home)
         places[row.pk] = home if not subject else uris.join(above, plural, uris.quote(row.id))
-        found += _files_of(connection, places[row.pk], row)
-    return found
+        yield places[row.pk], row
 
 
 def _files_of(connection: Connection, place: str, row: Any) -> list[FileBelow]:

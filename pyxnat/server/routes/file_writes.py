@@ -423,6 +423,8 @@ def store_files(
             is_there = known is not None or (
                 path.endswith('/') and area.file_path(folder, path).is_dir()
             )
+            if own is not None and before is not None:
+                area.rescue(area.file_path(folder, path), before.size)
             if path in fresh or (is_there and not (call.flag('overwrite') and known is not None)):
                 duplicates.append(path)
                 continue
@@ -562,6 +564,8 @@ def delete_files(call: Call, path: ItemPath) -> Response:
         touch(connection, place.row.pk)
         change_feed.note(call, connection, place.row, change_feed.REMOVED_FILE)
         for one in found:
+            if own is not None:
+                call.archive.files.rescue(one.path, one.file.size)
             if call.archive.preferences.flag('maintainFileHistory'):
                 call.archive.files.keep(one.path)
             delete_file(connection, one.file.pk)

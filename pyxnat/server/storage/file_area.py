@@ -375,11 +375,7 @@ class FileArea:
         if not target.is_file():
             return None
         aside = self.staging / uuid.uuid4().hex
-        try:
-            os.link(target, aside)
-        except OSError:  # no hard links on this file system
-            shutil.copy2(target, aside)
-            tighten(aside)
+        _link(target, aside)
         return aside
 
     def settle(self, done: bool) -> None:
@@ -407,11 +403,24 @@ class FileArea:
                 / target.name
             )
             self._changed |= self._create(place.parent)
-            try:
-                os.link(target, place)
-            except OSError:  # no hard links on this file system
-                shutil.copy2(target, place)
-                tighten(place)
+            _link(target, place)
+
+    def rescue(self, target: Path, size: int) -> None:
+        """Copy a file that is not that of its row to ``recovered``.
+
+        Before it is replaced.
+
+        Parameters
+        ----------
+        target : Path
+            The file; nothing if it is missing.
+        size : int
+            Bytes of the file that the row describes.
+        """
+        if target.is_file() and target.stat().st_size != size:
+            place = self._recovered(target)
+            _log.warning('%s has another size than its row: copied to %s', target, place)
+            _link(target, place)
 
     def discard(self, staged: Iterable[Staged]) -> None:
         """Remove staged bodies that were not placed."""
@@ -512,14 +521,19 @@ class FileArea:
 
     def recover(self, path: Path) -> None:
         """Move a file without a row to ``recovered``: it may be a lost upload."""
+        target = self._recovered(path)
+        _log.warning('%s has no row: moved to %s', path, target)
+        os.replace(path, target)
+        self._prune(path.parent)
+
+    def _recovered(self, path: Path) -> Path:
+        """Return a free place for a file in ``recovered``, in a folder that exists."""
         base = self.root if self.root in path.parents else self.folder
         target = self.recovered / path.relative_to(base)
         if target.exists():  # of an earlier crash
             target = target.with_name(f'{target.name}.{uuid.uuid4().hex}')
-        _log.warning('%s has no row: moved to %s', path, target)
         make_folder(target.parent)
-        os.replace(path, target)
-        self._prune(path.parent)
+        return target
 
     def _repair(self, connection: Connection, table: Table, path: Path, row: Any) -> None:
         if row.mtime_ns == UNFETCHED:
@@ -546,6 +560,15 @@ def pieces_of(path: Path) -> Iterator[bytes]:
     with path.open('rb') as source:
         while piece := source.read(2**20):
             yield piece
+
+
+def _link(source: Path, target: Path) -> None:
+    """Link a file to a second place, or copy it."""
+    try:
+        os.link(source, target)
+    except OSError:  # no hard links on this file system
+        shutil.copy2(source, target)
+        tighten(target)
 
 
 def _file_name(step: str) -> str:
