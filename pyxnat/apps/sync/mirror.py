@@ -267,7 +267,8 @@ class Mirror:
         last pull, as XNAT marks no file that was overwritten by one of the same size; for each
         changed subject its document and the listings of its files, and one for each changed file.
         For each other project that owns shared subjects, two listings and one for its operations.
-        For what is missing, one or two, and a listing of its data type.
+        For what is missing, one or two, and a listing of its data type. With the path of a project
+        a listing of its assessors, which may be shared without their sessions.
         An interrupted pull is finished by the next one.
         """
         if check not in ('marks', 'files'):
@@ -316,7 +317,8 @@ class Mirror:
         Parameters
         ----------
         path : str
-            The path that was pulled.
+            The path that was pulled; or a project that was pulled as others show its subjects,
+            until the next pull of one of these.
 
         Raises
         ------
@@ -328,7 +330,9 @@ class Mirror:
         with self._alone(), self._state.kept_open():
             project, wanted, *_ = selection(path, None, 'none')
             stored = {one: selection(one, None, 'none').path for one in self._state.selections()}
-            if wanted not in stored.values():
+            is_shown = wanted == f'/projects/{project}' and bool(self._state.units(project))
+            is_shown = is_shown and project not in selected_projects(self._state)
+            if wanted not in stored.values() and not is_shown:
                 raise errors.DataError(
                     f'{wanted} was not pulled into {self.folder}',
                     remedy=f'Pulled were: {", ".join(dict.fromkeys(stored.values())) or "none"}.',

@@ -17,7 +17,7 @@ from .missing import largest_deletion
 from .moves import return_sessions
 from .parts import known_base, values_of
 from .puller import Here, Puller, PullReport
-from .selection import Selection
+from .selection import Selection, selected_projects
 from .shared_subjects import SharedSubjects
 from .sides import Side
 from .state import Conflict, State, Unit
@@ -71,7 +71,12 @@ class ProjectPull:
         """
         there, shared = self._remote.listing(selected.project)
         chosen = selected.subjects(self._remote.interface)
-        self._shared.add(selected, chosen, shared, self._pull(selected, there, chosen, options))
+        is_named = not selected.is_stored
+        pulled = self._pull(selected, there, chosen, options, is_named=is_named)
+        asks = is_named and not options.dry_run
+        self._shared.add(selected, chosen, shared, pulled, asks=asks)
+        for note in self._shared.notes:
+            self._report.add_note(note)
 
     def run_shared(self, options: PullOptions, *, is_all: bool) -> None:
         """Pull the subjects of other projects that are shared into the pulled ones.
@@ -102,7 +107,8 @@ class ProjectPull:
                 self._report.add_note(note)
             with self._report.isolated(f'projects/{project}') if is_all else nullcontext():
                 if there:
-                    self._pull(selected, there, selected.each, options)
+                    is_named = not is_all and project not in selected_projects(self._state)
+                    self._pull(selected, there, selected.each, options, is_named=is_named)
 
     def _pull(
         self,
@@ -110,8 +116,13 @@ class ProjectPull:
         there: Mapping[str, tuple[Unit, str]],
         chosen: Container[str] | None,
         options: PullOptions,
+        *,
+        is_named: bool,
     ) -> Iterable[str]:
-        """Pull what a listing has of a selection; return the keys of its units."""
+        """Pull what a listing has of a selection; return the keys of its units.
+
+        `is_named` tells whether the user has named it, or what shows it.
+        """
         project = selected.project
         self._remote.projects = self._folder.all_projects() | {project}
         self._folder.checks_disk = options.check == 'files'
@@ -119,6 +130,13 @@ class ProjectPull:
             self._move_in(there)
         known = self._state.units(project)
         here = units_here(self._folder, project)
+        if not here and self._state.base(f'projects/{project}', 'item'):
+            if not is_named:
+                self._report.add_note(self._left_note(selected))
+                return ()
+            known = {}
+            if not options.dry_run:
+                self._state.forget_project(project)
         wanted = _wanted(selected, there, known, chosen, here)
         gone = [unit for key, unit in known.items() if key not in there]
         _check_deletions(gone, known, project, options.max_delete)
@@ -155,6 +173,16 @@ class ProjectPull:
         waiting = {unit.key: unit for unit in self._state.waiting(project)}
         self._pull_others({**waiting, **overwritten}, project, puller, options)
         return wanted
+
+    def _left_note(self, selected: Selection) -> str:
+        """Return the note for a project that the folder deleted, and no user named."""
+        project, path = selected.project, selected.path
+        if not path and project in selected_projects(self._state):
+            path = f'/projects/{project}'
+        note = f'{project} was deleted in the folder, and stays so'
+        if not path:
+            return f"{note}: pull('{self._shared.shown_by(project)}') brings it back"
+        return f"{note}: pull('{path}') brings it back, forget('{path}') ends its pulls"
 
     # -- shares
 

@@ -134,8 +134,9 @@ class Pusher:
         self._failed |= {
             f'projects/{project}': errors.NotFoundError(
                 f'{project} was deleted in the folder, which is not sent',
-                remedy=f"Delete it at the server yourself; mirror.forget('/projects/{project}') "
-                'lets the mirror leave it alone.',
+                remedy=f"mirror.pull('/projects/{project}') brings it back. Or delete it at the "
+                f"server yourself; mirror.forget('/projects/{project}') lets the mirror leave it "
+                'alone.',
             )
             for project in pulled
             if project not in present

@@ -32,6 +32,8 @@ class SharedSubjects:
         self._state = state
         self._needed: dict[str, dict[str, Selection]] = {}
         self._pulled: set[str] = set()
+        self.notes: list[str] = []
+        """About assessors whose subjects cannot be pulled."""
 
     def add(
         self,
@@ -39,8 +41,12 @@ class SharedSubjects:
         chosen: Container[str] | None,
         shared: Mapping[str, str],
         pulled: Iterable[str],
+        *,
+        asks: bool,
     ) -> None:
         """Add the subjects that a selection needs. One request, if it is a whole project.
+
+        With `asks` one more, and three for each assessor that is not known yet.
 
         Parameters
         ----------
@@ -52,6 +58,8 @@ class SharedSubjects:
             Key of each subject that is shared into the project -> its project.
         pulled : iterable of str
             Keys of the units of the project itself, which are pulled with it.
+        asks : bool
+            Whether to ask for assessors that are shared without their sessions.
         """
         self._pulled.update(pulled)
         found = {
@@ -61,9 +69,31 @@ class SharedSubjects:
         }
         if chosen is None:
             found |= self._remote.subjects_of_sessions(selected.project)
+            found |= self._subjects_of_assessors(selected.project) if asks else {}
         for key, owner in found.items():
             if owner != selected.project:
                 self._needed.setdefault(owner, {}).setdefault(key, selected)
+
+    def _subjects_of_assessors(self, project: str) -> dict[str, str]:
+        """Return the subjects of the assessors of a project, with their projects."""
+        known, found = self._state.assessors(), dict[str, str]()
+        for name in sorted(self._remote.experiments(project, 'xnat:imageAssessorData')):
+            if name in known:
+                key, owner = known[name]
+                found[key] = owner
+            elif (home := self._remote.home_of_assessor(name, project)) is not None:
+                found[home.key] = home.project
+            else:
+                self.notes.append(
+                    f'the assessor {name} of {project}, which has not its session, was not pulled: '
+                    'the login cannot read the session, or another project does not share it'
+                )
+        return found
+
+    def shown_by(self, project: str) -> str:
+        """Return the path of a selection that shows subjects of a project."""
+        needed = self._needed.get(project, {}).values()
+        return next((one.path for one in needed), f'/projects/{project}')
 
     def selections(self, *, is_all: bool) -> Iterator[Selection]:
         """Yield what to pull of each project of such subjects.

@@ -193,6 +193,25 @@ class Side:
             if row.get('subject_ID')  # not an assessor
         }
 
+    def home_of_assessor(self, name: str, project: str) -> Unit | None:
+        """Return the subject of an assessor that another project shares into one.
+
+        Three requests. None if the login may not read its session, or the project owns it.
+
+        Parameters
+        ----------
+        name : str
+            ID of the assessor.
+        project : str
+            ID of the project that shows it.
+        """
+        with suppress(errors.PermissionDenied):
+            document = self._experiment(f'assessors/{name}')
+            item = None if document is None else read_item(document, 'assessors')
+            if item is not None and item.project != project:
+                return self.home(f'experiments/{item.parent}')
+        return None
+
     def document(self, unit: Unit) -> bytes:
         """Return the document of a unit, with all items below it. One request."""
         return self.interface.connection.request(f'{uri_of_unit(unit)}?format=xml')

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ...errors import BusyError, DataError
 from .feed import Feed
-from .parts import PROJECT
+from .parts import PARENT, PROJECT, SHARE
 
 __all__ = ['Conflict', 'State', 'Unit']
 
@@ -386,6 +386,40 @@ class State:
         with self._connected() as connection:
             _forget(connection, unit)
 
+    def forget_project(self, project: str) -> None:
+        """Remove all units of a project, and what other units have of it.
+
+        Its sessions, and shares into it: these wait for it, as if it had never been there.
+
+        Parameters
+        ----------
+        project : str
+            ID of the project.
+        """
+        for key in self.units(project):
+            self.forget(key)
+        with self._connected() as connection:
+            rows = connection.execute("SELECT unit, key, fields FROM thing WHERE kind = 'item'")
+            found = [(unit, key, json.loads(fields)) for unit, key, fields in rows]
+            share = f'{SHARE}{project}'
+            gone = {(unit, key) for unit, key, fields in found if fields.get(PROJECT) == project}
+            gone |= {
+                (unit, key) for unit, key, fields in found if (unit, fields.get(PARENT)) in gone
+            }
+            shared = [one for one in found if share in one[2] and one[:2] not in gone]
+            for unit, key in gone:
+                _remove(connection, unit, key)
+            for unit, key, fields in shared:
+                del fields[share]
+                connection.execute(
+                    "UPDATE thing SET fields = ? WHERE unit = ? AND kind = 'item' AND key = ?",
+                    (json.dumps(fields), unit, key),
+                )
+            units = {unit for unit, _ in gone} | {unit for unit, *_ in shared}
+            connection.executemany(
+                'REPLACE INTO waiting VALUES (?, ?)', [(unit, project) for unit in units]
+            )
+
     def bury(self, unit: Unit) -> None:
         """Replace a unit that the remote deleted by a tombstone."""
         with self._connected() as connection:
@@ -476,6 +510,16 @@ class State:
         with self._connected() as connection:
             return {unit for name in ids for (unit,) in connection.execute(query, (name,))}
 
+    def assessors(self) -> dict[str, tuple[str, str]]:
+        """Return key and project of the unit of each assessor that has a base, by ID."""
+        query = (
+            'SELECT thing.key, unit.key, unit.project FROM thing JOIN unit ON unit.key = unit '
+            "WHERE kind = 'item' AND thing.key GLOB 'assessors/*'"
+        )
+        with self._connected() as connection:
+            rows = connection.execute(query)
+            return {key.partition('/')[2]: (unit, project) for key, unit, project in rows}
+
     def experiments(self, project: str) -> set[str]:
         """Return the IDs of the sessions and assessors of a project that have a base."""
         query = (
@@ -549,12 +593,17 @@ def _take_from_others(connection: sqlite3.Connection, unit: str) -> None:
         (unit,),
     ).fetchall()
     for other, key in moved:
-        for table in ('thing', 'conflict'):
-            connection.execute(
-                f'DELETE FROM {table} WHERE unit = ? '
-                "AND (kind = 'item' AND key = ? OR kind = 'file' AND instr(key, ?))",
-                (other, key, f'/{key}/'),
-            )
+        _remove(connection, other, key)
+
+
+def _remove(connection: sqlite3.Connection, unit: str, key: str) -> None:
+    """Remove an item of a unit, and all files below it, with their conflicts."""
+    for table in ('thing', 'conflict'):
+        connection.execute(
+            f'DELETE FROM {table} WHERE unit = ? '
+            "AND (kind = 'item' AND key = ? OR kind = 'file' AND instr(key, ?))",
+            (unit, key, f'/{key}/'),
+        )
 
 
 def _is_damage(error: sqlite3.DatabaseError) -> bool:

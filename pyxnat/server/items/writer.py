@@ -170,7 +170,7 @@ class Writer(Sharing):
         check_label(text, 'project ID')
         if len(text) > _MAX_PROJECT:
             raise BadRequest(f'The ID of a project has at most {_MAX_PROJECT} characters.')
-        if self._is_retired(text):
+        if self._is_retired(text) and not document.exact:  # a mirror has it of its server
             raise Forbidden(
                 f"Project '{text}' was used in a previously deleted project and cannot be reused."
             )

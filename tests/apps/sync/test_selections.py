@@ -264,6 +264,73 @@ def test_a_project_deleted_in_the_folder_does_not_stop_a_push(
     assert len(xnat.select.project(P).subjects().get()) == 4
 
 
+@pytest.mark.parametrize('path', ['', 'subjects/A', 'subjects/*'])
+@pytest.mark.parametrize('meanwhile', ['', 'changed', 'deleted', 'pulled'])
+@pytest.mark.sample(5)
+def test_a_project_deleted_in_the_folder_comes_back_if_it_is_named(
+    meanwhile: str,
+    path: str,
+    mirror: pyxnat.Mirror,
+    xnat: pyxnat.Interface,
+    others: Any,
+    there: Any,
+    P: str,
+) -> None:
+    there.subject('S').share(others[1], 'SHARED')
+    foreign = xnat.select.project(others[1]).subject('X')
+    foreign.share(P, 'FOREIGN')
+    own = there.subject('FOREIGN').experiment('OWN').create(experiments='xnat:mrSessionData')
+    own.scan('1').create(type='T1').resource('R').file('a.txt').put(b'a')
+    pulled(mirror)
+    mirror.local.select.project(P).subject('A').attrs.set('group', 'lost with it')
+    mirror.local.select.project(P).delete()
+    if meanwhile == 'changed':
+        there.subject('A').attrs.set('group', 'changed')
+        there.subject('D').create()
+    if meanwhile == 'deleted':
+        there.subject('B').delete()
+        there.subject('C').delete()
+    if meanwhile == 'pulled':
+        foreign.attrs.set('group', 'changed')
+        foreign.host.select.project(others[0]).subject('X').attrs.set('group', 'changed')
+    for _ in range(2):
+        report = pulled(mirror)
+        [note] = [one for one in report.notes if 'was deleted in the folder' in one]
+        assert f"pull('/projects/{P}')" in note and f"forget('/projects/{P}')" in note
+        assert not mirror.local.select.project(P).exists()
+    place = f'/projects/{P}/{path}'.rstrip('/')
+    planned = mirror.pull(place, dry_run=True).ok
+    assert not mirror.local.select.project(P).exists()
+    report = pulled(mirror, place)
+    assert set(planned) <= set(report.ok) and report.deleted == []
+    pulled(mirror, f'/projects/{P}')
+    pulled(mirror)
+    for name in (P, *others):
+        assert content(mirror.local, name) == content(xnat, name)
+    assert mirror.status() == ([], [], []) and pushed(mirror, delete=True) == []
+
+
+def test_a_project_that_others_show_and_that_was_deleted_comes_back_with_these(
+    mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
+) -> None:
+    name = f'Q_{P}'
+    xnat.put(f'/data/projects/{name}').raise_for_status()
+    there.subject('S').share(name, 'SHARED')
+    pulled(mirror, f'/projects/{name}')
+    before = content(mirror.local, P)
+    mirror.local.select.project(P).delete()
+    [failed] = mirror.push().failed
+    assert f"forget('/projects/{P}')" in str(failed)
+    [note] = pulled(mirror).notes
+    assert note.endswith(f"pull('/projects/{name}') brings it back")
+    pulled(mirror, f'/projects/{name}')
+    assert content(mirror.local, P) == before
+    assert content(mirror.local, name) == content(xnat, name)
+    mirror.local.select.project(P).delete()
+    mirror.forget(f'/projects/{P}')
+    assert pushed(mirror) == []
+
+
 def test_a_single_subject_that_was_deleted_is_deleted_in_the_folder(
     mirror: pyxnat.Mirror, there: Any, P: str
 ) -> None:

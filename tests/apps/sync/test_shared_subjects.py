@@ -157,6 +157,50 @@ def test_files_are_those_of_the_last_selection(
         assert files.get() and equal(mirror, xnat, other)
 
 
+def test_an_assessor_that_is_shared_without_its_session_is_pulled(
+    xnat: pyxnat.Interface, P: str, there: Any, tmp_path: Path
+) -> None:
+    name = f'{P}_4'
+    xnat.put(f'/data/projects/{name}').raise_for_status()
+    there.subject('HIDDEN').create()
+    session = there.subject('S').experiment('E')
+    assessor = xnat.select(f'/experiments/{session.id()}/assessors/{session.assessor("A").id()}')
+    assessor.share(name, 'A_IN_Q')
+    with pyxnat.Mirror(tmp_path / 'some', remote=xnat) as mirror:
+        planned = mirror.pull(f'/projects/{name}', dry_run=True)
+        assert planned.failed == []
+        assert pulled(mirror, f'/projects/{name}').notes == []
+        assert shared(mirror.local, name) == shared(xnat, name)
+        assert mirror.local.select.project(P).subjects().get('label') == ['S']
+        with xnat.trace() as trace:
+            assert pulled(mirror).ok == []
+        assert len(trace) == 4 + 3, 'two listings of its owner, and its operations'
+        assessor.attrs.set('note', 'changed')
+        pulled(mirror)
+        assert equal(mirror, xnat, name)
+
+
+@pytest.mark.parametrize('is_owner', [False, True])
+def test_an_assessor_whose_session_cannot_be_read_is_named(
+    is_owner: bool, server: Any, xnat: pyxnat.Interface, P: str, there: Any, tmp_path: Path
+) -> None:
+    server.add_user('reader', 'secret')
+    name = f'{P}_5'
+    xnat.put(f'/data/projects/{name}').raise_for_status()
+    identity = there.subject('S').experiment('E').assessor('A').id()
+    there.subject('S').experiment('E').assessor('A').share(name, 'A_IN_Q', primary=is_owner)
+    for project in (P, name):
+        xnat.put(f'/data/projects/{project}/accessibility/private').raise_for_status()
+    xnat.select.project(name).add_user('reader', 'member')
+    with (
+        pyxnat.Interface(server.url, 'reader', 'secret') as reader,
+        pyxnat.Mirror(tmp_path / 'some', remote=reader) as mirror,
+    ):
+        for _ in range(2):
+            [note] = pulled(mirror, f'/projects/{name}').notes
+            assert identity in note and name in note
+
+
 def test_two_projects_show_the_same_subject_with_different_files(
     xnat: pyxnat.Interface, P: str, other: str, there: Any, tmp_path: Path
 ) -> None:
