@@ -901,6 +901,38 @@ def test_a_mirror_is_pulled_pushed_and_resolved(
     assert again.status != 0 and 'was not pulled' in again.err
 
 
+def test_a_mirror_shows_what_was_deleted_checks_its_files_and_follows_its_server(
+    run: Run, study: Any, tmp_path: Path, server: Any
+) -> None:
+    folder, name = str(tmp_path / 'study'), study.id()
+    assert run('-q', 'mirror', 'pull', folder, name).status == 0
+    for file in (tmp_path / 'study' / 'archive').rglob('*'):
+        if file.is_file():
+            file.unlink()
+    assert 'missing on the disk' not in run('mirror', 'pull', folder).err
+    assert 'missing on the disk' in run('mirror', 'pull', folder, '--check', 'files').err
+    key = f'subjects/{study.subject("T").id()}'
+    study.subject('T').delete()
+    assert run('mirror', 'pull', folder).status == 0
+    found = run('--format', 'json', 'mirror', 'deleted', folder)
+    assert json.loads(found.out) == [{'path': key, 'label': 'T'}]
+    url = server.url.replace('127.0.0.1', 'localhost')
+    for command in ('deleted', 'move-to'):
+        missing = run('mirror', command, f'{folder}_not', *[url] * (command == 'move-to'))
+        assert missing.status == Exit.NOT_FOUND and 'no mirror' in missing.err
+    assert run('mirror', 'move-to', folder, url, '--dry-run').status == 0
+    with pyxnat.Mirror(folder) as mirror:
+        assert mirror.server == server.url
+    login = ('login', url, '--user', server.user, '--name', 'moved', '--secret-file', '-')
+    assert run(*login, stdin=f'{server.password}\n').status == 0
+    assert run('profiles', 'here').status == 0
+    for place, there in ((url, url), ('here', server.url), ('moved', url)):
+        moved = run('mirror', 'move-to', folder, place)
+        assert moved.status == 0 and there in moved.out, moved
+        with pyxnat.Mirror(folder) as mirror:
+            assert mirror.server == there
+
+
 def test_fields_of_forms_are_shown_and_set(run: Run, study: Any) -> None:
     form = f'Shell {study.id()}'
     types = {'n': 'number', 'tick': 'checkbox'}
@@ -951,6 +983,7 @@ WRITING: dict[str, list[str]] = {
     'mirror push': [],
     'mirror resolve': [],
     'mirror forget': [],
+    'mirror move-to': [],
     'import': ['import', '--project', '{P}', '{here}/file.txt'],
     'prearchive archive': ['prearchive', 'archive', '{P}/1/E'],
     'prearchive move': ['prearchive', 'move', '{P}/1/E', '{P}'],
@@ -976,6 +1009,7 @@ READING = {
         'jobs',
         'mirror status',
         'mirror conflicts',
+        'mirror deleted',
         'serve',
         'demo',
         'completion',

@@ -1,10 +1,11 @@
-"""Verbs of mirrors: mirror pull, status, push, conflicts, resolve, forget."""
+"""Verbs of mirrors: mirror pull, status, push, resolve, forget, and so on."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ from ..plans import Plan, read_plan
 from ..session import Shell
 from .transfer import summary
 
-__all__ = ['VERBS', 'conflicts', 'forget', 'mirror', 'pull', 'push', 'resolve', 'status']
+__all__ = [
+    'VERBS',
+    'conflicts',
+    'deleted',
+    'forget',
+    'mirror',
+    'move_to',
+    'pull',
+    'push',
+    'resolve',
+    'status',
+]
 
 _PUSH = 'mirror push'
 _STEP = ['path', 'action', 'fields']
@@ -47,6 +59,12 @@ def mirror() -> None:
     '--files', default='all', help='all, lazy, none, or labels of resources, with commas.'
 )
 @click.option('-w', '--where', help='Criteria of the subjects to add.')
+@click.option(
+    '--check',
+    type=click.Choice(['marks', 'files']),
+    default='marks',
+    help='files compares all files, and looks for lost ones in FOLDER.',
+)
 @_max_delete
 @dry_run_option
 @click.pass_obj
@@ -56,6 +74,7 @@ def pull(
     path: str,
     files: str,
     where: str | None,
+    check: str,
     max_delete: float,
     dry_run: bool,
 ) -> int:
@@ -75,7 +94,12 @@ def pull(
             remedy='Without PATH, those of earlier pulls are used.',
         )
     place = Place.read(path)
-    options: dict[str, Any] = {'max_delete': max_delete, 'jobs': shell.jobs, 'dry_run': dry_run}
+    options: dict[str, Any] = {
+        'max_delete': max_delete,
+        'jobs': shell.jobs,
+        'dry_run': dry_run,
+        'check': check,
+    }
     if path:
         labels = [label.strip() for label in files.split(',')]
         options.update(path=place.path, files=labels if labels[1:] else labels[0], where=where)
@@ -255,8 +279,49 @@ def forget(shell: Shell, folder: str, path: str, dry_run: bool) -> None:
         opened.forget(selected)
 
 
+@mirror.command('deleted')
+@click.argument('folder')
+@click.pass_obj
+def deleted(shell: Shell, folder: str) -> None:
+    """Show the subjects of FOLDER that the server deleted, in all pulls. No request."""
+    with _opened(shell, folder) as opened:
+        rows = [{'path': key, 'label': label} for key, label in opened.deleted().items()]
+    shell.output.rows(rows, ['path', 'label'])
+
+
+@mirror.command('move-to')
+@click.argument('folder')
+@click.argument('server')
+@dry_run_option
+@click.pass_obj
+def move_to(shell: Shell, folder: str, server: str, dry_run: bool) -> None:
+    """Record that the server of FOLDER has another URL now.
+
+    SERVER is the name of a stored login there (pyxnat login URL), or the URL. It has to have the
+    pulled subjects with their IDs.
+    """
+    if not _is_mirror(folder):
+        raise _no_mirror(folder)
+    with Mirror(folder) as opened:
+        if dry_run:
+            shell.would(f'move {folder} from {opened.server} to {server}')
+            return
+        opened.move_to(_at(shell, server))
+    shell.output.fields({'server': opened.server})
+
+
+def _at(shell: Shell, server: str) -> Interface:
+    """Return the connection to a server, by its URL or the name of a stored login."""
+    named = [one.name for one in shell.profiles if one.name == server]
+    return _remote(shell, server, *(named or [''])) or replace(shell, server=server).connect()
+
+
 def _is_mirror(folder: str) -> bool:
     return (Path(folder).expanduser() / 'mirror' / 'state.sqlite').exists()
+
+
+def _no_mirror(folder: str) -> NotFoundError:
+    return NotFoundError(f'{folder} is no mirror', remedy='pyxnat mirror pull FOLDER P makes it.')
 
 
 @contextmanager
@@ -269,9 +334,7 @@ def _opened(shell: Shell, folder: str, profile: str | None = None) -> Iterator[M
         The folder is no mirror; with `profile`, it becomes one.
     """
     if profile is None and not _is_mirror(folder):
-        raise NotFoundError(
-            f'{folder} is no mirror', remedy='pyxnat mirror pull FOLDER P makes it.'
-        )
+        raise _no_mirror(folder)
     with Mirror(folder) as opened:
         remote = _remote(shell, opened.server, profile or '')
         if remote is not None:
