@@ -424,6 +424,7 @@ def test_a_pull_forgets_no_change_of_files_that_it_does_not_compare(
         assert len(mirror.status().ahead) == 1
     assert pushed(mirror, delete=True) == ['remove' if done == 'deleted' else 'send']
     assert content(mirror.local, P) == content(xnat, P)
+    assert mirror.status() == ([], [], [])
     assert pulled(mirror).ok == [] == pushed(mirror)
 
 
