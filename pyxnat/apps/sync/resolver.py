@@ -25,6 +25,8 @@ from .state import Conflict, State, Unit
 __all__ = ['Resolver', 'Take', 'free_name', 'remove_versions']
 
 Take = Literal['local', 'remote', 'both']
+_ID = '/@ID'
+"""Name of the ID among the values of a scan."""
 _COMPRESSED = ('.gz', '.bz2', '.xz', '.zst')
 
 
@@ -483,7 +485,7 @@ def _fields(part: Part) -> dict[str, str]:
     return {
         name: text
         for name, text in part.values.items()
-        if name != LABEL and not name.startswith((SHARE, FORM))
+        if name not in (LABEL, _ID) and not name.startswith((SHARE, FORM))
     }
 
 

@@ -78,7 +78,7 @@ or the state, or in them."""
 def test_a_killed_resolution_is_finished_by_the_next(
     kind: str, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
-    moments = [*range(MOMENTS)] if DEEP else [*range(len(kind + take) % 3, 9, 3), MOMENTS]
+    moments = [*range(MOMENTS)] if DEEP else [0, *range(1 + len(kind + take) % 3, 9, 3), MOMENTS]
     names = [f'K{moment:03}' for moment in moments]
     for name in names:
         create(there, name)
