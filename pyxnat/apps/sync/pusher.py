@@ -229,7 +229,10 @@ class Pusher:
 
     def _changed(self) -> Iterator[_Both]:
         """Yield the units that the folder changed, of the projects that it mirrors."""
-        for project in self._projects():
+        projects = self._projects()
+        for project in projects:  # of all before anything is sent
+            self._check_deletions(project)
+        for project in projects:
             known, everywhere = self._state.units(project), self._state.units()
             here = self._folder.units(project)
             if {key: unit.here for key, unit in known.items()} == {
@@ -241,7 +244,6 @@ class Pusher:
             except (errors.NotFoundError, errors.PermissionDenied) as error:
                 self._failed[f'projects/{project}'] = error
                 continue
-            self._check_deletions(known, here, project)
             self._put_back(known, here, there)
             labels = {unit.label for key, (unit, _) in there.items() if key not in here}
             for key in _in_order(known, here, there):
@@ -266,11 +268,14 @@ class Pusher:
                 )
                 yield _Both(mine, other, (there_mark, mark), files)
 
-    def _check_deletions(self, known: Mapping[str, Unit], here: _Marked, project: str) -> None:
+    def _check_deletions(self, project: str) -> None:
         """Raise an error if so many subjects are missing that they were hardly deleted."""
+        if not self._delete:
+            return
+        known, here = self._state.units(project), self._folder.units(project)
         subjects = [key for key in known if key.startswith('subjects/')]
         gone = [key for key in subjects if key not in here and self._state.base(key, 'item')]
-        if self._delete and len(gone) > max(1, int(self._max_delete * len(subjects))):
+        if len(gone) > max(1, int(self._max_delete * len(subjects))):
             raise errors.DataError(
                 f'{len(gone)} of {len(subjects)} subjects of {project} are missing in the folder',
                 remedy='If they were deleted there, push with delete=True and max_delete=1.',

@@ -70,6 +70,23 @@ def test_an_emptied_folder_deletes_nothing_at_the_server(
     assert there.subjects().get() == []
 
 
+@pytest.mark.parametrize('first', 'AZ')
+def test_too_many_deletions_in_one_project_stop_a_push_before_it_sends_anything(
+    first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    other = xnat.select.project(f'{first}{there.id()}').create()
+    for name in ('T', 'U'):
+        other.subject(name).create()
+    pulled(mirror, f'/projects/{other.id()}')
+    here.subject('S').attrs.set('group', 'mine')
+    for subject in mirror.local.select.project(other.id()).subjects():
+        subject.delete()
+    with pytest.raises(errors.DataError, match='2 of 2 subjects'):
+        mirror.push(delete=True)
+    assert there.subject('S').attrs.get('group') == ''
+    assert pushed(mirror) == ['change']
+
+
 @pytest.mark.parametrize(
     'options', [{'files': 'none'}, {'where': [('xnat:subjectData/GENDER', '=', 'male')]}]
 )
