@@ -267,7 +267,7 @@ def resolve(
 @dry_run_option
 @click.pass_obj
 def forget(shell: Shell, folder: str, path: str, dry_run: bool) -> None:
-    """Pull PATH, a project (P) or subjects of it (P/A*), into FOLDER no more.
+    """Leave PATH, a project (P) or subjects of it (P/A*), out of later pulls.
 
     What it brought stays in FOLDER.
     """
