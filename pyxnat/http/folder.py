@@ -90,9 +90,15 @@ class _Opened:
     def __init__(self, path: Path, archive: Any) -> None:
         self.archive = archive
         self.login: str = archive.login
-        self.pid = os.getpid()
         self._path = path
+        self._process = os.getpid()
+        self._file = _database(path)
         self._users = 0
+
+    @property
+    def is_current(self) -> bool:
+        """Whether this process opened it, and the folder still has it."""
+        return self._process == os.getpid() and self._file == _database(self._path)
 
     def enter(self) -> _Opened:
         """Count a user: an Interface, or a response under way."""
@@ -101,12 +107,28 @@ class _Opened:
         return self
 
     def leave(self) -> None:
-        """Close the archive after the last user."""
+        """Close the archive after the last user, but not that of a parent process."""
         with _LOCK:
             self._users -= 1
-            if not self._users and _OPEN.get(self._path) is self:
+            if self._users or self._process != os.getpid():
+                return
+            if _OPEN.get(self._path) is self:
                 del _OPEN[self._path]
-                self.archive.close()
+            self.archive.close()
+
+
+def _database(path: Path) -> tuple[int, int] | None:
+    """Return which file the database of a folder is; None if it has none."""
+    try:
+        status = (path / 'archive.sqlite').stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_usable(place: Any) -> bool:
+    """Whether there is an archive or server, and the folder still has that archive."""
+    return place.is_current if isinstance(place, _Opened) else place is not None
 
 
 @atexit.register
@@ -156,14 +178,17 @@ class Folder:
             The folder has no archive, or it cannot be opened.
         """
         found = self._place
-        if found is None or (isinstance(found, _Opened) and found.pid != os.getpid()):
+        if not _is_usable(found):
             with _LOCK:
-                found = self._place = self._open()
+                found = self._place  # another thread may have opened it
+                if not _is_usable(found):
+                    self.close()
+                    found = self._place = self._open()
         return found
 
     def _open(self) -> Any:
         opened = _OPEN.get(self.path)
-        if opened is None:
+        if opened is None or not opened.is_current:
             found = _archives().open_folder(self.path, partial(_fetch, self.path))
             if hasattr(found, 'url'):
                 return found

@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -362,6 +363,41 @@ def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
     with serve(folder) as server, pyxnat.open(folder) as study:
         assert server.archive.folder == folder
         assert study.select('/projects/*').get() == ['P']
+
+
+def projects(opened: pyxnat.Interface) -> list[str]:
+    opened.cache.clear()
+    return [project.id() for project in opened.select.projects()]
+
+
+@pytest.mark.parametrize('is_asked_first', ['old', 'new'])
+@pytest.mark.parametrize('way', ['deleted', 'moved away', 'restored'])
+def test_a_folder_that_was_replaced_is_opened_again(
+    way: str, is_asked_first: str, folder: Path, tmp_path: Path
+) -> None:
+    with pyxnat.open(tmp_path / 'other', create=True) as other:
+        other.select.project('Other').create()
+    with pyxnat.open(folder, create=True) as old:
+        old.select.project('Old').create()
+        assert projects(old) == ['Old']
+        if way == 'moved away':
+            folder.rename(tmp_path / 'away')
+        else:
+            shutil.rmtree(folder)
+        with pytest.raises(errors.ConfigurationError, match='has no archive'):
+            projects(old)
+        if way == 'restored':
+            shutil.copytree(tmp_path / 'other', folder)
+        with pyxnat.open(folder, create=True) as new:
+            wanted = ['Other'] if way == 'restored' else []
+            for opened in (old, new) if is_asked_first == 'old' else (new, old):
+                assert projects(opened) == wanted
+            new.select.project('New').create()
+            assert sorted(projects(old)) == ['New', *wanted]
+        old.select.project('Newer').create()
+        assert sorted(projects(old)) == ['New', 'Newer', *wanted]
+    with serve(folder, users={'admin': 'admin'}):
+        pass  # nobody has it open any more
 
 
 @pytest.mark.skipif(not hasattr(os, 'geteuid') or os.geteuid() == 0, reason='root may write')

@@ -91,14 +91,14 @@ class Mirror:
     def __init__(self, folder: str | os.PathLike[str], remote: Interface | None = None) -> None:
         self.folder = Path(folder).expanduser().resolve()
         create(self.folder, 'LOCAL')
-        self.local = Interface(self.folder.as_uri())
         self._own_folder = self.folder / 'mirror'
-        lazy.register(self.folder, self)
         self._state = State(self._own_folder)
         self._remote: Interface | None = None
         self._made: Interface | None = None
         if remote is not None:
             self.remote = remote
+        self.local = Interface(self.folder.as_uri())
+        lazy.register(self.folder, self)
 
     def __repr__(self) -> str:
         return f'<Mirror {self.folder} of {self.server or "nothing yet"}>'
