@@ -130,6 +130,8 @@ class ScriptedServer(Listening):
         super().__init__()
         self.script = script
         self.requests: list[Request] = []
+        self.closed = 0
+        """Number of connections that it has closed."""
         self.url = f'http://{self.address}'
 
     def count(self, method: str) -> int:
@@ -140,6 +142,8 @@ class ScriptedServer(Listening):
         with connection, connection.makefile('rb') as file:
             while self._answer(connection, file, number):
                 pass
+        with self._lock:
+            self.closed += 1
 
     def _answer(self, connection: socket.socket, file, number: int) -> bool:
         found = read_request(file)
