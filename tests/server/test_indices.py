@@ -55,7 +55,16 @@ def test_a_label_is_found_by_an_index(tmp_path: Path) -> None:
             folder = xnat.connection.transport.folder
             assert folder is not None
             new = [('s', '', 'subject', 'S9', 'NEW', subject(), {})]
-            folder.create_items('P', new)
+            with folder.comparing():
+                folder.note_missing('subject', 'P', 'S9', 'NEW')
+                folder.create_items('P', new)
+            with folder.comparing():
+                folder.document('subject', 'P', 'S9')
+                key = 'subjects/S9'
+                folder.free_label('subject', 'P', 'NEW')
+                folder.set_shares('subject', 'S9', {'Q': 'N'})
+                assert folder.unit_marks('P', 'S9') and folder.files_below('P', 'S9') == []
+                folder.delete_item(key, folder.item_marks([key])[key])
         slow = [
             text
             for text, values in found.items()
