@@ -27,7 +27,15 @@ class Part(NamedTuple):
 
 
 def parts_of(source: Any, types: KnownTypes) -> Iterator[Part]:
-    """Yield the units of a source, after a check of the types of its sessions."""
+    """Yield the units of a source, after a check of the types of its sessions.
+
+    Parameters
+    ----------
+    source : Element or Collection
+        The source.
+    types : KnownTypes
+        Data types of the destination.
+    """
     if source.level.plural == 'projects':
         sessions = list(source.experiments().with_columns(*_PERSON))
         types.check(session.datatype() for session in sessions)
@@ -66,6 +74,13 @@ def conflicts(parts: list[Part], known: CopyState) -> dict[str, errors.Duplicate
 
     A label belongs to the subject or session whose copy has it already, else to a subject of a
     copied project; of several others none gets it.
+
+    Parameters
+    ----------
+    parts : list of Part
+        Units of the source.
+    known : CopyState
+        IDs of the copies.
 
     Returns
     -------

@@ -258,7 +258,7 @@ class ItemPull:
     def _changed_files(self, versions: ItemVersions) -> dict[str, str]:
         """Return the files that the folder changed since the pull, with their items."""
         unit, things = versions.unit, values_of(versions.ours)
-        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+        base = self._moves.file_base(unit)
         return {
             key: file.holder
             for key, file in self._folder.files(unit, Files.of('all'), things).items()

@@ -177,6 +177,10 @@ class Moves:
             found |= _files_of(key, self._state, owner, unit)
         return found
 
+    def file_base(self, unit: Unit) -> dict[str, Mapping[str, str]]:
+        """Return the base of the files of a unit, with its sessions from other units."""
+        return {**self.files(unit), **self._state.base(unit.key, 'file')}
+
 
 def _files_of(key: str, state: State, unit: Unit, other: Unit) -> dict[str, dict[str, str]]:
     """Return the base of the files of a session by their keys in another unit."""

@@ -81,14 +81,12 @@ class UnitPull:
         Key of each item or file that could not be pulled, with its error.
     conflicts : list of Conflict
         Items and files that both sides changed.
-    notes : list of str
-        About files whose content was lost in the folder.
     deleted : list of str
         Keys of the sessions and assessors that were deleted in the folder.
     hidden : list of str
         Keys of those that the server has, and does not show here; they were kept.
     notes : list of str
-        Notes for the report.
+        About files whose content was lost in the folder, and the access of a project.
     """
 
     def __init__(
@@ -206,7 +204,7 @@ class UnitPull:
         unit = fetched.unit
         present = self._present(fetched, ours, items.base) if items.changed else frozenset(ours)
         pull = FilePull(self._folder, self._mirror, self._files, download)
-        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+        base = self._moves.file_base(unit)
         for key in [key for key in base if any(has_file(item, key) for item in items.replaced)]:
             del base[key]
         held = {key for key, file in fetched.files.items() if file.holder in items.held}
@@ -260,7 +258,7 @@ class UnitPull:
         """Return the base of files where none are wanted, without those of deleted items."""
         gone = self._state.base(unit.key, 'item').keys() - items.base.keys()
         gone |= {*items.replaced}
-        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+        base = self._moves.file_base(unit)
         return {
             key: values
             for key, values in base.items()

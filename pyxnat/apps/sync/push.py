@@ -342,7 +342,7 @@ class UnitPush:
             Files that the mirror has; others of the folder are new.
         """
         ours = self._folder.files(unit, Files.of('all'))
-        base = {**self._moves.files(unit), **self._state.base(unit.key, 'file')}
+        base = self._moves.file_base(unit)
         is_any = bool(ours or base) or not wanted.is_none
         theirs = self._remote.files(unit, Files.of('all'), self._present) if is_any else {}
         others = {

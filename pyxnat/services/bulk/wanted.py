@@ -413,7 +413,7 @@ class _Names:
         )
 
     def _is_label(self, step: Step, file: Found) -> bool:
-        """Return whether a name in the path of a file is known to be a label.
+        """Return whether a name in the path of a file must be a label, not an ID.
 
         The URIs in listings of files have IDs in place of the names in the request; the document
         of a session has the ID of its subject. XNAT takes the name of a subject or experiment as an
