@@ -533,8 +533,9 @@ class FileElement(Element):
         -----
         One request if the session, subject or project above exists. One before it for the session's
         owner, if the path names subject and session and neither came from a listing. One listing
-        after it, once per login session, project and level of the resource's parent: it verifies
-        the upload, because XNAT answers 200 even if the login may not write.
+        after it, once per login session, project and level of the resource's parent, and if the
+        response has no media type: it verifies the upload, because XNAT answers 200 even if the
+        login may not write (measured on 1.8.11: then without ``Content-Type``).
         """
         about, types = about_upload(
             {**params, 'format': format, 'content': content, 'tags': tags}, overwrite

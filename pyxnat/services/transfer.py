@@ -50,6 +50,12 @@ class Sent(NamedTuple):
     """Bytes."""
     is_plain: bool
     """Whether the request URI was the file's own path."""
+    is_confirmed: bool
+    """Whether the response has a media type.
+
+    An upload that XNAT 1.8.11 stores is answered with ``text/plain``, one that the login may not
+    store with the same status and no type.
+    """
 
 
 class Transfer:
@@ -279,13 +285,13 @@ class Transfer:
             self._locked(resource),
             file_upload(resource.uri, file.path_name, payload, about) as request,
         ):
-            self._send_below(
+            is_confirmed = self._send_below(
                 file,
                 request,
                 types,
                 is_stored or (lambda strict: self._is_stored(file, request, strict)),
             )
-        return Sent(request.size, request.is_plain)
+        return Sent(request.size, request.is_plain, is_confirmed)
 
     @contextmanager
     def _locked(self, resource: Any) -> Iterator[None]:
@@ -304,17 +310,20 @@ class Transfer:
         request: FileUpload,
         types: dict[str, str],
         is_stored: Callable[[bool], bool],
-    ) -> None:
-        """Upload a file, creating the element of its resource if it is missing."""
+    ) -> bool:
+        """Upload a file, creating the element of its resource if it is missing.
+
+        Returns `Sent.is_confirmed`.
+        """
         file.check_owner()
         try:
-            duplicates = self._send(request, is_stored)
+            duplicates, is_confirmed = self._send(request, is_stored)
         except errors.NotFoundError:
             holder = file.parent().parent()
             if holder is None or holder.exists() or not request.payload.rewinds:
                 raise
             holder.create_with_parents(types, {})
-            duplicates = self._send(request, is_stored)
+            duplicates, is_confirmed = self._send(request, is_stored)
         if duplicates:
             problem = f'{some_names(duplicates)} is there already, and was left as it is'
             url = self._host.connection.server + file.uri
@@ -323,6 +332,7 @@ class Transfer:
             )
             error.names = tuple(duplicates)
             raise error
+        return is_confirmed
 
     def upload_archive(
         self,
@@ -503,10 +513,12 @@ class Transfer:
         unknown = errors.TransferError(problem, remedy='Send it again.')
         return {name: reasons.get(name, unknown) for name in missing}
 
-    def _send(self, request: FileUpload, is_stored: Callable[[bool], bool]) -> list[str]:
-        """Send the request, and return the files that the server had and kept.
+    def _send(
+        self, request: FileUpload, is_stored: Callable[[bool], bool]
+    ) -> tuple[list[str], bool]:
+        """Send the request; return files that the server kept, and `is_confirmed`.
 
-        An earlier attempt may have stored them, although a gateway answered it.
+        An earlier attempt may have stored the files, although a gateway answered it.
         """
         try:
             with self._host.connection.stream(
@@ -514,12 +526,15 @@ class Transfer:
             ) as stream:
                 body = stream.read()
                 attempts = stream.record.attempt
+                is_confirmed = 'content-type' in stream.headers
         except errors.BusyError as error:
             if error.attempts == 1 or not is_stored(True):
                 raise
-            return []
+            return [], True
         duplicates = duplicates_in(body)
-        return [] if duplicates and attempts > 1 and is_stored(False) else duplicates
+        if duplicates and attempts > 1 and is_stored(False):
+            duplicates = []
+        return duplicates, is_confirmed
 
     def _is_stored(self, file: Any, request: FileUpload, strict: bool) -> bool:
         """Return whether the listed file is the one of a request.
@@ -538,10 +553,11 @@ class Transfer:
         """Verify an upload by a listing, once per project and level.
 
         XNAT responds with success to an upload that the login may not store. Files that were not
-        sent to their own path are always verified.
+        sent to their own path are always verified, and those that the server did not confirm:
+        rights can differ by data type, and between sessions of a project and shared ones.
         """
         proof = self._proof(file)
-        if proof in self.proved and sent.is_plain:
+        if proof in self.proved and sent.is_plain and sent.is_confirmed:
             return
         row = self._listed(file.parent()).get(file.path_name)
         if not row or number_in(row, 'Size') != sent.size:

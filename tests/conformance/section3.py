@@ -214,8 +214,16 @@ facts.row(
         by='open outsider',
         send=b'x',
         text='',
+        header={'Content-Type': None},
     ),
     get('/data/projects/public/resources/R/files/{new}', 404, by='open admin'),
+    put(
+        '/data/projects/public/resources/R/files/{new}?inbody=true',
+        by='open admin',
+        send=b'x',
+        text='',
+        header={'Content-Type': r'text/plain;\s?charset=ISO-8859-1'},
+    ),
     put(
         '/data/projects/private/resources/R/files/{new}?inbody=true',
         404,

@@ -27,6 +27,7 @@ from ..errors import (
 )
 from ..http.request import MAX_FORM, Call, named_fields, text
 from ..http.responses import made_at
+from ..http.router import answer_as
 from ..items.find_files import files_of, resources_at, side_of, split
 from ..items.history import Event
 from ..items.holders import holder_of, need_project
@@ -176,7 +177,7 @@ def put_files(call: Call, path: ItemPath) -> Response:
         if call.archive.silent_refusals and 'edit' not in rights(
             connection, call.caller, place.owner, kind_of(connection, place.row)
         ):
-            return text()
+            return answer_as(None)  # without a type, unlike the response to a stored file
         need_on(connection, call.caller, place.row, 'edit')
         label = _label(step.id) if step.id is not None else ''
         rows = labelled_resources(connection, place.row, label) if label else []
