@@ -1183,3 +1183,20 @@ def test_a_folder_put_to_two_places_is_sent_twice(
         assert (first.status, again.status) == (0, 0), (first, again)
         assert first.err.startswith('5 uploaded') and again.err.startswith('0 uploaded, 5 skipped')
         assert len(xnat.select(f'{project.subject("S").uri}//files').get()) == 5
+
+
+@pytest.mark.parametrize(
+    ('words', 'option'),
+    [
+        (['put', '{here}/T1.nii.gz', '{P}/S/E/1/NIFTI'], 'with --overwrite'),
+        (['cp', '{P}/*', '{P}_B'], 'with --merge'),
+        (['get', '{P}/S/E', '{here}/x', '--mapping', '{here}/T1.nii.gz'], 'Give --layout bids'),
+    ],
+)
+def test_a_remedy_names_options_of_the_command_and_not_arguments_of_methods(
+    words: list[str], option: str, run: Run, study: Any, other: Any, tmp_path: Path
+) -> None:
+    (tmp_path / 'T1.nii.gz').write_bytes(b'of other content')
+    other.subject('S').create()
+    found = run(*(word.format(P=study.id(), here=tmp_path) for word in words))
+    assert option in found.err and '=True' not in found.err, found.err

@@ -13,6 +13,7 @@ import click
 from ...errors import Error, printable
 from ...version import __version__
 from .exit_codes import Exit, exit_code
+from .options import respell
 from .output import FORMATS, Output
 
 __all__ = ['VERBS', 'cli', 'options_first', 'run']
@@ -174,9 +175,19 @@ def _status(given: Sequence[str]) -> int:
         return _broken_pipe()
     except (Error, OSError) as error:
         _log_error(error)
-        click.echo(f'pyxnat: {printable(str(error))}', err=True)
+        message = respell(printable(str(error)), _verb(given).params)
+        click.echo(f'pyxnat: {message}', err=True)
         return int(exit_code(error))
     return int(found or 0)
+
+
+def _verb(given: Sequence[str]) -> click.Command:
+    """Return the verb that a command line names, the whole command if none."""
+    found: click.Command = cli
+    for word in options_first(given):
+        if isinstance(found, click.Group):
+            found = found.get_command(click.Context(found), word) or found
+    return found
 
 
 def _log_error(error: BaseException) -> None:

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TextIO
 
+import click
+
 from ...errors import printable
+from .options import respell
 
 __all__ = ['FORMATS', 'Output', 'size_text']
 
@@ -164,11 +167,16 @@ class Output:
     def note(self, text: str) -> None:
         """Write a message to standard error, unless the format is ``quiet``."""
         if self.format != 'quiet':
-            self._err.write(f'{printable(text)}\n')
+            self.error(text)
 
     def error(self, text: str) -> None:
-        """Write a message to standard error, in any format."""
-        self._err.write(f'{printable(text)}\n')
+        """Write a message to standard error, in any format.
+
+        It names options of the present verb as they are typed.
+        """
+        context = click.get_current_context(silent=True)
+        parameters = context.command.params if context is not None else []
+        self._err.write(f'{respell(printable(text), parameters)}\n')
 
     def _print(self, text: str) -> None:
         self._out.write(f'{text}\n')

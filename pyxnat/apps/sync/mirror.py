@@ -455,7 +455,7 @@ class Mirror:
             if plan is not None and pusher.plan() != plan:
                 raise errors.DataError(
                     'the plan does not fit any more: one of the sides has changed',
-                    remedy='Make a new one with push(dry_run=True).',
+                    remedy='Make a new one with dry_run=True.',
                 )
             with runs.counting():
                 report = pusher.run(self._own_folder)
