@@ -276,6 +276,8 @@ class ProjectPull:
             return False
         try:
             again_if_changed(lambda _: self._folder.move_subject(unit, project))
+        except errors.NotFoundError:  # deleted here
+            pass
         except errors.DatabaseError as error:  # such as a label that is taken there, or BusyError
             self._report.add_failure(unit.key, error)
             return True

@@ -284,6 +284,35 @@ def test_a_subject_that_went_to_another_project_takes_changes_of_the_folder_alon
     assert moved.attrs.get('group') == 'mine'
 
 
+@pytest.mark.parametrize('take', ['local', 'remote', 'both'])
+@pytest.mark.parametrize('first', ['pull', 'push'])
+@pytest.mark.sample(2)
+def test_a_subject_that_the_folder_deleted_and_the_server_moved_is_decided(
+    first: str, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
+) -> None:
+    other = f'{there.id()}_2'
+    xnat.put(f'/data/projects/{other}').raise_for_status()
+    there.subject('T').create()
+    for project in (there.id(), other):
+        pulled(mirror, f'/projects/{project}')
+    identity = there.subject('S').id()
+    there.subject('S').experiment('E').share(other, primary=True)  # its sessions first
+    there.subject('S').share(other, primary=True)
+    here.subject('S').delete()
+    if first == 'push':
+        assert pushed(mirror, delete=True) == [], 'it is no deletion in the other project'
+    mirror.pull(max_delete=1).check()
+    assert f'subjects/{identity}' in [one.key for one in mirror.conflicts()]
+    mirror.push(delete=True)
+    assert xnat.select.project(other).subject('S').exists(), 'nobody has decided yet'
+    mirror.resolve(f'subjects/{identity}', take)
+    pulled(mirror)
+    pushed(mirror, delete=True)
+    assert equal(mirror, xnat, there.id()) and equal(mirror, xnat, other)
+    assert xnat.select.project(other).subject('S').exists() == (take != 'local')
+    assert not mirror.conflicts()
+
+
 @pytest.mark.sample(2)
 def test_a_subject_is_moved_to_another_project_of_the_mirror(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, P: str
