@@ -477,7 +477,7 @@ class Mirror:
         Parameters
         ----------
         keys : str, Conflict, or iterable of them
-            `Conflict.key` of one or more; `conflicts` returns all.
+            `Conflict.key` of one or more, or `Conflict.id`; `conflicts` returns all.
         take : {'local', 'remote', 'both'}
             The side whose version is right.
 

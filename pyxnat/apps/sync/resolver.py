@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote
@@ -53,13 +53,13 @@ class Resolver:
         self._state = state
         self._folder = folder
 
-    def resolve(self, keys: Iterable[str], take: Take) -> None:
+    def resolve(self, keys: Collection[str], take: Take) -> None:
         """End the conflicts with some keys.
 
         Parameters
         ----------
         keys : iterable of str
-            Keys of conflicts.
+            Keys of conflicts, or their IDs.
         take : {'local', 'remote', 'both'}
             The side whose version is right.
 
@@ -71,15 +71,14 @@ class Resolver:
         ConfigurationError
             A server has the folder.
         """
-        wanted = list(dict.fromkeys(keys))
         conflicts = self._state.conflicts()
-        known = {one.key for one in conflicts}
-        for key in wanted:
-            if key not in known:
-                raise errors.DataError(
-                    f'no conflict of {key}',
-                    remedy='mirror.conflicts() lists them, with their keys.',
-                )
+        known = {name: one.key for one in conflicts for name in (one.id, one.key)}
+        if unknown := [name for name in keys if name not in known]:
+            raise errors.DataError(
+                f'no conflict of {", ".join(unknown)}',
+                remedy='mirror.conflicts() lists them, with their keys.',
+            )
+        wanted = {known[name] for name in keys}
         refused: list[errors.DataError] = []
         with always_fresh(self._local):
             for one in conflicts:

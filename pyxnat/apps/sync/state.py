@@ -81,6 +81,12 @@ class Conflict(NamedTuple):
     theirs: dict[str, str]
     """The same at the remote."""
 
+    @property
+    def id(self) -> str:
+        """Accession ID of the item, or ID of the project; the key for scans and files."""
+        _, _, name = self.key.partition('/')
+        return name if name and '/' not in name else self.key
+
 
 class State:
     """State of the mirror in one folder.

@@ -247,8 +247,9 @@ def resolve(
             'Conflicts are missing', remedy='Give paths of "pyxnat mirror conflicts", or --all.'
         )
     with _opened(shell, folder) as opened:
-        known = [one.key for one in opened.conflicts()]
-        names = known if all_ else list(paths)
+        conflicts = opened.conflicts()
+        known = {name for one in conflicts for name in (one.key, one.id)}
+        names = [one.key for one in conflicts] if all_ else list(paths)
         if unknown := [name for name in names if name not in known]:
             raise NotFoundError(
                 f'There is no conflict of {", ".join(unknown)}',
