@@ -332,6 +332,10 @@ def values_of(document: bytes) -> dict[str, str]:
 
 
 def _collect(node: Node, path: str, found: dict[str, str]) -> None:
+    """Add the fields of a node, and of those below.
+
+    A node with a name alone is none: XNAT keeps it for a custom variable that was cleared.
+    """
     for name, value in node.attrib.items():
         if value and str(name) not in _MARKS:
             found[f'{path}/@{name!s}'] = str(value)
@@ -339,7 +343,8 @@ def _collect(node: Node, path: str, found: dict[str, str]) -> None:
     if text:
         found[path] = text
     for child, place in _places_below(node, path):
-        _collect(child, place, found)
+        if set(child.attrib) - {'name'} or _text(child) or _elements(child):
+            _collect(child, place, found)
 
 
 def _places_below(node: Node, path: str) -> Iterator[tuple[Node, str]]:
