@@ -15,8 +15,9 @@ from typing import NamedTuple
 from ... import errors
 from ...files.disk import digest_of
 from .decisions import BOTH, GONE_HERE, PATH_TAKEN, Decision, Values, decide
-from .file_rows import FileRow, Files, blocked, has_file, version_path
+from .file_rows import FileRow, Files, blocked, is_of, version_path
 from .folder_side import FolderSide
+from .item_pull import ItemsPulled
 from .sides import Side
 from .state import Conflict, Unit
 
@@ -98,6 +99,18 @@ class FilesPulled(NamedTuple):
     """About files whose content was lost in the folder."""
 
 
+class _Sides(NamedTuple):
+    """The files of a unit that are compared."""
+
+    ours: dict[str, FileRow]
+    theirs: dict[str, FileRow]
+    base: dict[str, Values]
+    here: dict[str, Values]
+    there: dict[str, Values]
+    base_of_others: dict[str, Values]
+    """Those that are not compared."""
+
+
 class FilePull:
     """Compares the files of one unit, and brings those that the server changed.
 
@@ -126,8 +139,7 @@ class FilePull:
         base: Mapping[str, Values],
         listed: Mapping[str, FileRow],
         present: frozenset[str],
-        kept: Container[str],
-        superseded: frozenset[str],
+        items: ItemsPulled,
         has_left: Callable[[str], bool],
     ) -> FilesPulled:
         """Pull the files of a unit.
@@ -142,50 +154,26 @@ class FilePull:
             All files at the server.
         present : frozenset of str
             Keys of the items that the folder has.
-        kept : container of str
-            Those of them whose files stay as they are.
-        superseded : frozenset of str
-            So do theirs: the server's files of these are deleted by the next push.
+        items : ItemsPulled
+            The items that were pulled before.
         has_left : callable
             Whether another unit compares the file with a key.
         """
         held = self._folder.files(unit, Files.of('all')) if present else {}
-        both = {**held, **listed}
-        others = {key for key in {**both, **base} if has_left(key) or _is_of(superseded, key)}
-        others |= {key for key, file in both.items() if file.holder in kept}
-        unwanted = {key for key, file in both.items() if not self._files.has(file.row)} - others
-        others |= unwanted
-        ours = {key: file for key, file in held.items() if key not in others}
-        theirs = {key: file for key, file in listed.items() if key not in others}
-        here = {key: file.here(base.get(key), theirs.get(key)) for key, file in ours.items()}
-        there = {key: file.there(base.get(key)) for key, file in theirs.items()}
-        kept = {
-            key: values
-            for key, values in base.items()
-            if key in others and not _is_of(superseded, key)
-        }
-        kept |= {key: file.base(None) for key, file in listed.items() if _is_of(superseded, key)}
-        kept |= {  # sent by a push, or equal by chance
-            key: listed[key].base(held[key])
-            for key in unwanted & held.keys() & listed.keys() - base.keys()
-            if held[key].here(None, listed[key]) == listed[key].there(None)
-        }
-        compared = {key: values for key, values in base.items() if key not in others}
+        sides = self._compare(base, listed, held, items, has_left)
+        ours, theirs, here = sides.ours, sides.theirs, sides.here
         decisions = [
-            Decision(one.key, 'conflict', GONE_HERE)
-            if _is_lost(one, theirs, present)
-            else Decision(one.key, 'conflict', BOTH)
-            if one.action == 'merge'  # content here, tags there: they may belong together
-            else one
-            for one in decide(compared, here, there)
+            _of_file(one, theirs, present) for one in decide(sides.base, here, sides.there)
         ]
         in_the_way = _in_the_way(decisions, theirs, held)
         decisions = [_with_blocked(one, in_the_way) for one in decisions]
-        here |= {
+        here = here | {
             key: {held[name].path: held[name].version for name in names}
             for key, names in in_the_way.items()
         }
-        conflicts = [_conflict(one, unit, here, there) for one in decisions if one.is_conflict]
+        conflicts = [
+            _conflict(one, unit, here, sides.there) for one in decisions if one.is_conflict
+        ]
         self._keep_versions([theirs[one.key] for one in conflicts if one.key in theirs])
         taken = [one.key for one in decisions if one.action == 'take']
         self._take({key: theirs.get(key) or ours[key] for key in taken}, theirs, held)
@@ -194,17 +182,56 @@ class FilePull:
         self._put({key: theirs[key] for key in lacking}, held)
         is_sized = any(file.by == 'Size' for file in theirs.values())
         now = self._folder.files(unit, Files.of('all')) if is_sized and taken else held
-        for one in decisions:
-            if one.action in ('same', 'take') and one.key not in self._failed:
-                compared.pop(one.key, None)
-                if one.key in theirs:
-                    compared[one.key] = theirs[one.key].base(now.get(one.key))
+        equal = {
+            one.key
+            for one in decisions
+            if one.action in ('same', 'take') and one.key not in self._failed
+        }
+        unequal = {key: values for key, values in sides.base.items() if key not in equal}
         return FilesPulled(
-            {**kept, **compared},
+            {
+                **sides.base_of_others,
+                **unequal,
+                **{key: theirs[key].base(now.get(key)) for key in equal if key in theirs},
+            },
             conflicts,
             list(self._failed.items()),
             bool(taken or lacking),
             [*_notes(unit, lost - self._failed.keys() - ({*taken} - {*lacking}), lacking)],
+        )
+
+    def _compare(
+        self,
+        base: Mapping[str, Values],
+        listed: Mapping[str, FileRow],
+        held: Mapping[str, FileRow],
+        items: ItemsPulled,
+        has_left: Callable[[str], bool],
+    ) -> _Sides:
+        """Choose the files to compare: wanted ones, of items on both sides."""
+        both = {**held, **listed}
+        newer = {key for key in {**both, **base} if is_of(items.superseded, key)}
+        others = newer | {key for key in {**both, **base} if has_left(key)}
+        others |= {key for key, file in both.items() if file.holder in items.kept}
+        others |= {key for key, file in listed.items() if file.holder in items.held}
+        unwanted = {key for key, file in both.items() if not self._files.has(file.row)} - others
+        others |= unwanted
+        ours = {key: file for key, file in held.items() if key not in others}
+        theirs = {key: file for key, file in listed.items() if key not in others}
+        base_of_others = {key: base[key] for key in base if key in others - newer}
+        base_of_others |= {key: listed[key].base(None) for key in newer & listed.keys()}
+        base_of_others |= {  # sent by a push, or equal by chance
+            key: listed[key].base(held[key])
+            for key in unwanted & held.keys() & listed.keys() - base.keys()
+            if held[key].here(None, listed[key]) == listed[key].there(None)
+        }
+        return _Sides(
+            ours,
+            theirs,
+            {key: values for key, values in base.items() if key not in others},
+            {key: file.here(base.get(key), theirs.get(key)) for key, file in ours.items()},
+            {key: file.there(base.get(key)) for key, file in theirs.items()},
+            base_of_others,
         )
 
     def _lacking(
@@ -283,11 +310,6 @@ class FilePull:
                 os.replace(path, places[key])
 
 
-def _is_of(items: Iterable[str], key: str) -> bool:
-    """Whether a file belongs to one of some items."""
-    return any(has_file(item, key) for item in items)
-
-
 def _in_the_way(
     decisions: Iterable[Decision], theirs: Mapping[str, FileRow], held: Mapping[str, FileRow]
 ) -> dict[str, list[str]]:
@@ -310,9 +332,13 @@ def _with_blocked(one: Decision, in_the_way: Mapping[str, list[str]]) -> Decisio
     return one
 
 
-def _is_lost(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[str]) -> bool:
-    """Whether a file of the server belongs to an item that the folder does not have."""
-    return one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present
+def _of_file(one: Decision, theirs: Mapping[str, FileRow], present: frozenset[str]) -> Decision:
+    """Return a decision on values as one on a file."""
+    if one.action == 'take' and one.key in theirs and theirs[one.key].holder not in present:
+        return Decision(one.key, 'conflict', GONE_HERE)  # its item
+    if one.action == 'merge':  # content here, tags there: they may belong together
+        return Decision(one.key, 'conflict', BOTH)
+    return one
 
 
 def _notes(unit: Unit, lost: set[str], restored: Iterable[str]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from ...query.paths import uri_of
 from ...tables.table import Row
 from .parts import uri_below_session
 
-__all__ = ['NOTES', 'FileRow', 'Files', 'blocked', 'file_row', 'has_file', 'version_path']
+__all__ = ['NOTES', 'FileRow', 'Files', 'blocked', 'file_row', 'has_file', 'is_of', 'version_path']
 
 _FUNCTION = 'function '
 _WORDS = frozenset({'all', 'lazy', 'none'})
@@ -128,6 +128,16 @@ class FileRow(NamedTuple):
             found[_HERE] = self.digest if self.digest and base[_HERE] else base[_HERE]
         return found
 
+    def is_as_in(self, base: Mapping[str, str] | None) -> bool:
+        """Whether it is as in its base, if it is the folder's.
+
+        Parameters
+        ----------
+        base : mapping or None
+            Values that both sides had; None if there is no base.
+        """
+        return base is not None and self.here(base) == base
+
     def there(self, base: Mapping[str, str] | None) -> dict[str, str]:
         """Return what is compared of it, if it is the server's.
 
@@ -230,6 +240,19 @@ def has_file(item: str, key: str) -> bool:
         Key of the file.
     """
     return f'/{uris.quote_path(item)}/' in key
+
+
+def is_of(items: Iterable[str], key: str) -> bool:
+    """Return whether a file belongs to one of some items, or to one below it.
+
+    Parameters
+    ----------
+    items : iterable of str
+        Keys of the items.
+    key : str
+        Key of the file.
+    """
+    return any(has_file(item, key) for item in items)
 
 
 def blocked(keys: Iterable[str], held: Iterable[str]) -> dict[str, list[str]]:

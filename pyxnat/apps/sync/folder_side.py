@@ -133,7 +133,7 @@ class FolderSide(Side):
             things = things or values_of(self.parts(unit))
             return super().files(unit, wanted, things)
         found: dict[str, FileRow] = {}
-        for place, label, path, row in self._archive.files_below(*_names_of(unit)):
+        for place, label, path, row in self._archive.files_below(unit.project, unit.subject):
             if wanted.has(row):
                 key = _file_key(place, label, path)
                 uri = uri_below_session(key)
@@ -146,7 +146,7 @@ class FolderSide(Side):
 
         None unless `checks_disk` is set. No request.
         """
-        found = self._archive.lost_files(*_names_of(unit)) if self.checks_disk else []
+        found = self._archive.lost_files(unit.project, unit.subject) if self.checks_disk else []
         return {_file_key(place, label, path) for place, label, path, _ in found}
 
     def comparing(self) -> AbstractContextManager[None]:
@@ -491,11 +491,6 @@ def again_if_changed(attempt: Callable[[bool], _Result]) -> _Result:
     raise errors.BusyError(
         str(reason), remedy='Nothing of that was overwritten: pull again.'
     ) from reason
-
-
-def _names_of(unit: Unit) -> tuple[str, str]:
-    """Return the IDs of project and subject; an empty one for a project itself."""
-    return unit.project, '' if unit.id == unit.project else unit.id
 
 
 def _file_key(place: str, label: str, path: str) -> str:

@@ -262,7 +262,7 @@ class ItemPull:
         return {
             key: file.holder
             for key, file in self._folder.files(unit, Files.of('all'), things).items()
-            if key not in base or file.here(base[key]) != base[key]
+            if not file.is_as_in(base.get(key))
         }
 
     def _create_all(self, decisions: list[Decision], versions: ItemVersions) -> set[str]:

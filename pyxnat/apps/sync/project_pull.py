@@ -304,8 +304,7 @@ class ProjectPull:
             self._report.add_failure(unit.key, error)
 
     def _try_to_bury(self, unit: Unit) -> None:
-        only = '' if unit.id == unit.project else unit.id
-        now = self._folder.units(unit.project, only).get(unit.key)
+        now = self._folder.units(unit.project, unit.subject).get(unit.key)
         if now is not None and now[1] != unit.here and not self._has_base(unit):
             ours = self._folder.parts(unit)[unit.key].values
             conflict = Conflict(unit.key, 'item', unit.key, 'deleted there, changed here', ours, {})
@@ -325,9 +324,7 @@ class ProjectPull:
         items = known_base(self._state.base(unit.key, 'item'), projects)
         files = self._folder.files(unit, Files.of('all'))
         base = self._state.base(unit.key, 'file')
-        return ours == items and all(
-            key in base and file.here(base[key]) == base[key] for key, file in files.items()
-        )
+        return ours == items and all(file.is_as_in(base.get(key)) for key, file in files.items())
 
 
 def _files(
@@ -348,8 +345,7 @@ def _files(
     """
     if selected.each is not None:
         return selected.each[unit.id]
-    is_project = unit.id == unit.project
-    is_chosen = selected.is_whole if is_project else chosen is None or unit.id in chosen
+    is_chosen = selected.is_whole if unit.is_project else chosen is None or unit.id in chosen
     if before is None or not before.files:  # new, or in conflict from the beginning
         return selected.files
     if is_chosen and not selected.is_stored:
@@ -379,7 +375,7 @@ def _wanted(
         or unit.id in chosen
         or key in known
         or unit.label in created
-        or unit.id == unit.project
+        or unit.is_project
     }
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ... import errors
 from .decisions import Values, decide
 from .file_pull import Download, FilePull, FilesPulled
-from .file_rows import FileRow, Files, has_file
+from .file_rows import FileRow, Files, is_of
 from .folder_side import FolderSide
 from .item_pull import ItemPull, ItemsPulled
 from .missing import Missing
@@ -163,7 +163,7 @@ class UnitPull:
             self.failed += files.failed
             changed = changed or files.changed
         is_whole = not (self.failed or self.conflicts or self.hidden)
-        found = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
+        found = self._folder.units(unit.project, unit.subject)
         mark = found[unit.key][1] if unit.key in found and self._is_base(unit, bases) else ''
         there = fetched.mark if is_whole else ''
         unit = unit._replace(there=there, here=mark, files=self._files.text)
@@ -205,18 +205,9 @@ class UnitPull:
         present = self._present(fetched, ours, items.base) if items.changed else frozenset(ours)
         pull = FilePull(self._folder, self._mirror, self._files, download)
         base = self._moves.file_base(unit)
-        for key in [key for key in base if any(has_file(item, key) for item in items.replaced)]:
+        for key in [key for key in base if is_of(items.replaced, key)]:
             del base[key]
-        held = {key for key, file in fetched.files.items() if file.holder in items.held}
-        pulled = pull.run(
-            unit,
-            base,
-            fetched.files,
-            present,
-            items.kept,
-            items.superseded,
-            lambda key: key in held or self._moves.has_left(key),
-        )
+        pulled = pull.run(unit, base, fetched.files, present, items, self._moves.has_left)
         self._put_resources(fetched, present, items)
         return pulled
 
@@ -259,11 +250,7 @@ class UnitPull:
         gone = self._state.base(unit.key, 'item').keys() - items.base.keys()
         gone |= {*items.replaced}
         base = self._moves.file_base(unit)
-        return {
-            key: values
-            for key, values in base.items()
-            if not any(has_file(item, key) for item in gone)
-        }
+        return {key: values for key, values in base.items() if not is_of(gone, key)}
 
     def _is_base(self, unit: Unit, bases: Mapping[str, Mapping[str, Values]]) -> bool:
         """Whether the folder has the base and nothing else, no other file, either."""
@@ -271,5 +258,5 @@ class UnitPull:
             return False
         base, files = bases['file'], self._folder.files(unit, Files.of('all'))
         return files.keys() == base.keys() and all(
-            file.here(base[key]) == base[key] for key, file in files.items()
+            file.is_as_in(base[key]) for key, file in files.items()
         )

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ... import errors
 from .decisions import CREATED_TWICE, LABEL_TAKEN, Values, decide, is_alike, is_retyped, merged
-from .file_rows import NOTES, FileRow, Files, blocked, has_file
+from .file_rows import NOTES, FileRow, Files, blocked, has_file, is_of
 from .folder_side import FolderSide
 from .moves import Moves, adopted, is_below
 from .parts import (
@@ -359,7 +359,7 @@ class UnitPush:
         for one in decide(base, mine, others):
             if self._moves.has_left(one.key):
                 continue
-            if any(has_file(item, one.key) for item in self._unlike):
+            if is_of(self._unlike, one.key):
                 continue
             if one.action == 'keep' and one.key in ours:
                 steps.append(Step(unit.key, 'send', one.key))

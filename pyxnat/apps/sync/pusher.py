@@ -218,11 +218,11 @@ class Pusher:
 
         `confirm` gets the items of the server, before they are compared.
         """
-        found = self._remote.units(unit.project, '' if unit.id == unit.project else unit.id)
+        found = self._remote.units(unit.project, unit.subject)
         if unit.key not in found:
             return
         there, mark = found[unit.key]
-        here = self._folder.units(unit.project, '' if unit.id == unit.project else unit.id)
+        here = self._folder.units(unit.project, unit.subject)
         fetched = fetch(self._remote, there, mark, files)
         confirm(fetched.parts)
         puller.apply(fetched, Here(here, here), files, puller.download(fetched))

@@ -389,7 +389,7 @@ class Resolver:
         """
         files = self._side.files(self._unit(conflict), Files.of('all'))
         file = files.get(conflict.key)
-        if file is None or file.here(conflict.ours) != conflict.ours:
+        if file is None or not file.is_as_in(conflict.ours):
             raise _changed(conflict)
         place = str(file.row['path'])
         stem = conflict.key.removesuffix(uris.quote_path(place))

@@ -66,6 +66,16 @@ class Unit(NamedTuple):
     files: str = ''
     """Files that are wanted, as `Files.text`."""
 
+    @property
+    def is_project(self) -> bool:
+        """Whether it is the project itself."""
+        return self.id == self.project
+
+    @property
+    def subject(self) -> str:
+        """ID of the subject; empty for the project itself."""
+        return '' if self.is_project else self.id
+
 
 class Conflict(NamedTuple):
     """An item or file that both sides changed; neither was touched."""
