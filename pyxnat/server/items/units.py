@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     BindParameter,
     ColumnElement,
     CompoundSelect,
@@ -24,7 +25,7 @@ from sqlalchemy import (
     select,
 )
 
-from ...model.levels import level
+from ...model.levels import LEVELS, level
 from ..db.accessions import taken
 from ..db.store import file, item, resource
 from ..errors import PreconditionFailed
@@ -41,8 +42,12 @@ class UnitMark(NamedTuple):
     id: str
     label: str
     mark: str
-    """``last_modified``, and one digest of the files of the item and, of subjects, of all below it:
-    a file that is replaced by one of the same size changes it, too, and so do its tags."""
+    """``last_modified``, and digests of the files and of the items of the unit.
+
+    Of the files of the item and, of subjects, of all below it: a file that is replaced by one of
+    the same size changes it, too, and so do its tags. Of the items below a subject that can move to
+    another one, as ``last_modified`` changes at their new place alone.
+    """
 
 
 def unit_marks(connection: Connection, project: str, subject: str = '') -> list[UnitMark]:
@@ -60,13 +65,21 @@ def unit_marks(connection: Connection, project: str, subject: str = '') -> list[
     names = {'project': project, 'subject': subject}
     is_one = subject != ''
     rows = connection.execute(_units(is_one), names).all()
-    digests = _file_digests(connection, is_one, names)
+    files = _digests(connection, _files(is_one), names)
+    items = _digests(connection, _movable(is_one), names)
     return [
         UnitMark(
             row.level,
             row.id,
             row.label or row.id,
-            f'{row.last_modified} {digests.get((row.level, row.id), "")}'.strip(),
+            ' '.join(
+                [str(row.last_modified)]
+                + [
+                    found[row.level, row.id]
+                    for found in (files, items)
+                    if (row.level, row.id) in found
+                ]
+            ),
         )
         for row in rows
     ]
@@ -87,15 +100,15 @@ def _units(is_one: bool) -> Select[Any]:
     return columns.where(_is_unit(is_one)).order_by(item.c.pk)
 
 
-def _file_digests(
-    connection: Connection, is_one: bool, names: dict[str, str]
+def _digests(
+    connection: Connection, query: Select[Any], names: dict[str, str]
 ) -> dict[tuple[str, str], str]:
-    """Return level and ID of each unit with files, with the digest of them."""
-    files = connection.execute(_files(is_one), names)
-    by_unit = groupby(files, lambda row: (row[0], row[1]))
+    """Return level and ID of each unit in the rows of a query, with the digest of its rows."""
+    by_unit = groupby(connection.execute(query, names), lambda row: (row[0], row[1]))
     return {key: _digest(row[2:] for row in rows) for key, rows in by_unit}
 
 
+_MOVABLE = tuple(row.singular for row in LEVELS if row.can_move)
 _DIGESTED = (
     resource.c.pk,
     file.c.path,
@@ -106,22 +119,37 @@ _DIGESTED = (
 
 
 def _digest(files: Iterable[Sequence[Any]]) -> str:
-    """Return one digest of files, of their `_DIGESTED` columns."""
+    """Return one digest of rows, such as files with their `_DIGESTED` columns."""
     digest = hashlib.md5(usedforsecurity=False)
     for row in files:
         digest.update(repr(tuple(row)).encode())
     return digest.hexdigest()
 
 
-@lru_cache
-def _files(is_one: bool) -> Select[Any]:
-    is_top = _is_unit(is_one)
-    below = select(item.c.pk, item.c.level, item.c.id).where(is_top).cte('below', recursive=True)
-    below = below.union_all(
-        select(item.c.pk, below.c.level, below.c.id)
+def _below(is_one: bool) -> CTE:
+    """Return the items of the units: their key and level, and those of the unit."""
+    columns = (item.c.pk, item.c.level, item.c.id, item.c.level.label('own'))
+    below = select(*columns).where(_is_unit(is_one)).cte('below', recursive=True)
+    return below.union_all(
+        select(item.c.pk, below.c.level, below.c.id, item.c.level)
         .join(below, item.c.parent == below.c.pk)
         .where(below.c.level == 'subject')
     )
+
+
+@lru_cache
+def _movable(is_one: bool) -> Select[Any]:
+    below = _below(is_one)
+    return (
+        select(below.c.level, below.c.id, below.c.pk)
+        .where(below.c.own.in_(_MOVABLE))
+        .order_by(below.c.level, below.c.id, below.c.pk)
+    )
+
+
+@lru_cache
+def _files(is_one: bool) -> Select[Any]:
+    below = _below(is_one)
     return (
         select(below.c.level, below.c.id, *_DIGESTED)
         .join(resource, resource.c.item == below.c.pk)

@@ -284,6 +284,58 @@ def test_a_subject_that_went_to_another_project_takes_changes_of_the_folder_alon
     assert moved.attrs.get('group') == 'mine'
 
 
+@pytest.mark.parametrize('end', ['deleted', 'deleted with its subject', 'unshared'])
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_a_session_that_was_moved_and_then_deleted_is_deleted(
+    side: str, end: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
+) -> None:
+    """Marks of a subject do not change when a session leaves it."""
+    other = f'{P}_2'
+    xnat.put(f'/data/projects/{other}').raise_for_status()
+    xnat.put(f'/data/projects/{other}/subjects/T/experiments/F?xsiType={MR}').raise_for_status()
+    home = other if end == 'deleted with its subject' else P
+    xnat.select.project(home).subject('NEW').create()
+    for project in (P, other):
+        pulled(mirror, f'/projects/{project}')
+    changed = mirror.local if side == 'here' else xnat
+    subject = changed.select.project(home).subject('NEW')
+    if home == P:
+        subject.share(other)
+    uri = f'/data/projects/{other}/subjects/{subject.id()}/experiments/F?xsiType={MR}'
+    session = changed.put(uri)
+    session.raise_for_status()
+    if end == 'deleted':
+        changed.select.experiment(session.text.strip()).delete()
+    elif end == 'unshared':
+        subject.unshare(other)  # with the sessions of the other project
+    else:
+        subject.delete()
+    pushed(mirror, delete=True)
+    mirror.pull(max_delete=1).check()
+    assert equal(mirror, xnat, P) and equal(mirror, xnat, other)
+    assert not xnat.select.project(other).experiments().get('label')
+
+
+@pytest.mark.parametrize('side', ['here', 'there'])
+def test_an_assessor_that_was_moved_and_then_deleted_is_deleted(
+    side: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, there: Any
+) -> None:
+    there.subject('T').experiment('F').create(experiments=MR)
+    pulled(mirror)
+    changed = mirror.local if side == 'here' else xnat
+    project = changed.select.project(P)
+    identity = project.subject('S').experiment('E').assessor('A').id()
+    changed.put(
+        f'/data/projects/{P}/subjects/T/experiments/F/assessors/A?xsiType=xnat:qcManualAssessorData'
+    ).raise_for_status()
+    assert project.subject('T').experiment('F').assessor('A').id() == identity
+    project.subject('T').experiment('F').assessor('A').delete()
+    pushed(mirror, delete=True)
+    mirror.pull(max_delete=1).check()
+    assert equal(mirror, xnat, P)
+    assert not there.subject('S').experiment('E').assessors().get('label')
+
+
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('first', ['pull', 'push'])
 @pytest.mark.sample(2)
