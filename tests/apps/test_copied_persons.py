@@ -66,6 +66,7 @@ def test_a_person_whom_the_cache_hides_is_another_one(
 @pytest.mark.parametrize('merge', [False, True])
 @pytest.mark.parametrize('overwrite', [False, True])
 @pytest.mark.parametrize('path', ['', '/experiments', '/*/experiments'])
+@pytest.mark.sample(3)
 def test_two_persons_of_one_label_are_not_merged(
     study: Any, other: Any, target: Any, path: str, merge: bool, overwrite: bool
 ) -> None:
@@ -80,6 +81,7 @@ def test_two_persons_of_one_label_are_not_merged(
 
 @pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
 @pytest.mark.parametrize('gender', ['male', ''])
+@pytest.mark.sample(3)
 def test_a_person_who_is_there_is_another_one_unless_said(
     study: Any, target: Any, tmp_path: Path, level: str, gender: str
 ) -> None:
@@ -102,6 +104,7 @@ def test_a_person_who_is_there_is_another_one_unless_said(
 
 @pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
 @pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.sample(3)
 def test_a_person_created_by_another_copy_meanwhile_is_another_one(
     study: Any,
     other: Any,
@@ -138,6 +141,7 @@ def test_a_person_created_by_another_copy_meanwhile_is_another_one(
 
 @pytest.mark.parametrize('gender', ['male', 'female', ''])
 @pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
+@pytest.mark.sample(3)
 def test_a_person_who_took_the_place_of_a_copy_is_another_one(
     study: Any, target: Any, tmp_path: Path, level: str, gender: str
 ) -> None:
@@ -183,6 +187,7 @@ def test_a_new_person_of_an_old_label_is_another_one(
 @pytest.mark.parametrize('where', ['source', 'destination'])
 @pytest.mark.parametrize('level', ['subject', 'session'])
 @pytest.mark.parametrize('selected', ['project', 'subjects', 'experiments'])
+@pytest.mark.sample(4)
 def test_a_renamed_item_is_no_new_one(
     study: Any, target: Any, tmp_path: Path, where: str, level: str, selected: str
 ) -> None:
@@ -244,6 +249,7 @@ def test_a_session_of_another_person_is_not_moved(study: Any, target: Any) -> No
 @pytest.mark.parametrize('subject_label', ['S1', 'R_S1'])
 @pytest.mark.parametrize('session_label', [None, 'same', 'R_E1'])
 @pytest.mark.parametrize('owner_first', [True, False])
+@pytest.mark.sample(5)
 def test_a_project_with_shared_items_is_copied(
     study: Any,
     dest: pyxnat.Interface,
@@ -280,6 +286,7 @@ def test_a_project_with_shared_items_is_copied(
 
 @pytest.mark.parametrize('owner', ['there', 'missing'])
 @pytest.mark.parametrize('selected', ['project', 'experiments'])
+@pytest.mark.sample(2)
 def test_a_session_that_is_shared_without_its_subject_shows_nothing_of_it(
     study: Any, dest: pyxnat.Interface, tmp_path: Path, owner: str, selected: str
 ) -> None:
@@ -333,6 +340,7 @@ def test_sessions_and_projects_give_a_shared_subject_the_same_label(
     ],
 )
 @pytest.mark.parametrize('overwrite', [False, True])
+@pytest.mark.sample(4)
 def test_what_the_destination_has_alone_is_noted_and_stays(
     study: Any, target: Any, tmp_path: Path, clear: Any, note: str, overwrite: bool
 ) -> None:
@@ -351,6 +359,7 @@ def test_what_the_destination_has_alone_is_noted_and_stays(
 
 @pytest.mark.parametrize('selected', ['project', 'subjects', 'experiments'])
 @pytest.mark.parametrize('is_there', [True, False])
+@pytest.mark.sample(3)
 def test_a_unit_that_the_source_has_no_more_is_noted_while_its_copy_is_there(
     study: Any, target: Any, tmp_path: Path, selected: str, is_there: bool
 ) -> None:

@@ -120,7 +120,7 @@ SESSIONS = {
 
 @pytest.mark.parametrize('selection', SESSIONS)
 @pytest.mark.parametrize('change', ['none', 'file', 'field', 'assessor', 'deleted there'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(6)
 def test_a_changed_session_alone_is_copied_again(
     study: Any, target: Any, tmp_path: Path, selection: str, change: str
 ) -> None:
@@ -161,6 +161,7 @@ OF_PROJECT = {
 
 @pytest.mark.parametrize('again', [True, False])
 @pytest.mark.parametrize('change', OF_PROJECT)
+@pytest.mark.sample(4)
 def test_the_own_fields_and_files_of_a_project_are_copied_again(
     study: Any, target: Any, tmp_path: Path, change: str, again: bool
 ) -> None:
@@ -280,6 +281,7 @@ def test_a_staged_download_loses_the_files_that_the_source_has_no_more(
     'name', ['.a.part', '.a.nii.0123456789abcdef.part', '.0123456789abcdef.part', '.a.moved.part']
 )
 @pytest.mark.parametrize('where', ['project', 'scan'])
+@pytest.mark.sample(5)
 def test_files_with_names_of_temporary_ones_are_copied(
     study: Any, target: Any, where: str, name: str, folder: str
 ) -> None:
@@ -296,6 +298,7 @@ def test_files_with_names_of_temporary_ones_are_copied(
 
 @pytest.mark.parametrize('jobs', [1, 3])
 @pytest.mark.parametrize('name', ['a.nii', 'n.txt'])
+@pytest.mark.sample(2)
 def test_a_staged_file_that_vanishes_is_a_failure(
     study: Any, target: Any, monkeypatch: pytest.MonkeyPatch, name: str, jobs: int
 ) -> None:
@@ -335,6 +338,7 @@ def _interrupt(error: BaseException) -> Any:
         lambda subject: subject,
     ],
 )
+@pytest.mark.sample(3)
 def test_what_the_source_deletes_after_an_interruption_does_not_arrive(
     study: Any, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: Any, jobs: int
 ) -> None:
@@ -362,6 +366,7 @@ copy_items(source, target, state=folder, jobs=int(jobs), progress=False).check()
 
 @pytest.mark.parametrize('side', ['source', 'destination'])
 @pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.sample(2)
 def test_an_interrupt_ends_a_copy_soon(
     study: Any,
     target: Any,
@@ -403,7 +408,7 @@ def test_an_interrupt_ends_a_copy_soon(
 @pytest.mark.parametrize('jobs', [1, 2])
 @pytest.mark.parametrize('reaches', [True, False])
 @pytest.mark.parametrize('number', range(1, 65))
-@pytest.mark.sample(40)
+@pytest.mark.sample(80)
 def test_a_copy_that_is_killed_at_any_request_goes_on(
     study: Any,
     server: Any,
@@ -463,6 +468,7 @@ def test_items_deleted_at_the_destination_are_copied_again(
         lambda session: session.assessor('S2_QC'),
     ],
 )
+@pytest.mark.sample(4)
 def test_what_is_deleted_below_a_copy_is_copied_again(
     study: Any, target: Any, tmp_path: Path, gone: Any, selected: str
 ) -> None:
@@ -522,6 +528,7 @@ def test_a_half_line_of_a_killed_run_is_copied_again(
         ),
     ],
 )
+@pytest.mark.sample(2)
 def test_parts_of_a_project_are_copied_into_an_existing_one(
     study: Any, target: Any, select: Any, labels: set[str]
 ) -> None:
@@ -583,6 +590,7 @@ def test_an_empty_resource_is_copied_or_noted(
 
 @pytest.mark.parametrize('status', [500, 503])
 @pytest.mark.parametrize('jobs', [1, 2])
+@pytest.mark.sample(2)
 def test_a_destination_that_fails_for_all_stops_the_copy(
     study: Any, target: Any, other_server: Any, tmp_path: Path, jobs: int, status: int
 ) -> None:
@@ -604,6 +612,7 @@ def test_a_destination_that_fails_for_all_stops_the_copy(
 @pytest.mark.parametrize('reaches', [True, False])
 @pytest.mark.parametrize('first', [0, 1])
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])
+@pytest.mark.sample(4)
 def test_a_new_project_has_the_access_of_the_original_whenever_it_is_interrupted(
     study: Any,
     target: Any,
@@ -647,6 +656,7 @@ def test_no_subject_creates_a_project_that_could_not_be_created(
 
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])
 @pytest.mark.parametrize('there', ['private', 'protected', 'public'])
+@pytest.mark.sample(3)
 def test_a_project_that_exists_keeps_its_access_and_a_note_names_a_wider_one(
     study: Any, target: Any, access: str, there: str
 ) -> None:
@@ -760,6 +770,7 @@ def test_a_state_folder_belongs_to_one_selection(
         ('photo.jpg', None),
     ],
 )
+@pytest.mark.sample(3)
 def test_a_damaged_state_is_an_error_with_a_remedy(
     study: Any, target: Any, tmp_path: Path, name: str, content: bytes | None
 ) -> None:

@@ -757,7 +757,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize('change', [None, *CHANGES])
 @pytest.mark.parametrize('use', PLANNED)
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_a_plan_knows_the_items_as_well_as_the_files(
     use: str, change: str | None, run: Run, study: Any, other: Any, tmp_path: Path
 ) -> None:
@@ -845,6 +845,7 @@ def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffi
 
 
 @pytest.mark.parametrize('files', ['A', 'A,B', 'A, B', 'lazy', 'none'])
+@pytest.mark.sample(2)
 def test_later_pulls_of_a_mirror_bring_the_same_files(
     run: Run, study: Any, tmp_path: Path, server: Any, files: str
 ) -> None:

@@ -352,6 +352,7 @@ def test_open_creates_an_archive_only_on_request(tmp_path: Path) -> None:
     'name',
     ['with blank', 'ü', 'a%20b', '50%', 'a?b', 'a#b', 'a&b=c', "it's", 'a:b', 'a;b', 'file:a'],
 )
+@pytest.mark.sample(3)
 def test_a_folder_may_have_any_name(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name / name
     with pyxnat.open(folder, create=True) as study:

@@ -182,6 +182,7 @@ print('done', flush=True)
 
 
 @pytest.mark.parametrize('way', ['exit', 'block', 'disconnect', 'dropped', 'open'])
+@pytest.mark.sample(2)
 def test_a_server_that_ends_first_ends_its_sessions_quietly(tmp_path: Path, way: str) -> None:
     done = subprocess.run(
         [sys.executable, '-c', GONE, str(tmp_path), way],

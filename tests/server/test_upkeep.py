@@ -178,6 +178,7 @@ def test_a_damage_is_found(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize('part', range(3))
+@pytest.mark.sample(2)
 def test_damages_are_mended(folder: Path, part: int, capsys: pytest.CaptureFixture[str]) -> None:
     mendable = [damage for damage, _, is_mended in DAMAGES.values() if is_mended]
     for damage in mendable[part::3]:

@@ -103,7 +103,7 @@ def _units(is_one: bool) -> Select[Any]:
 def _digests(
     connection: Connection, query: Select[Any], names: dict[str, str]
 ) -> dict[tuple[str, str], str]:
-    """Return level and ID of each unit in the rows of a query, with the digest of its rows."""
+    """Return level and ID of each unit of a query, with the digest of its rows."""
     by_unit = groupby(connection.execute(query, names), lambda row: (row[0], row[1]))
     return {key: _digest(row[2:] for row in rows) for key, rows in by_unit}
 

@@ -24,7 +24,7 @@ def changed(mirror: pyxnat.Mirror, there: Any) -> list[str]:
 @pytest.mark.parametrize('at_server', LEVELS)
 @pytest.mark.parametrize('in_folder', LEVELS)
 @pytest.mark.parametrize('before', LEVELS)
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_the_access_of_a_project_is_compared_with_that_of_its_last_pull(
     before: str,
     in_folder: str,

@@ -150,6 +150,7 @@ CALLS: list[Callable[[pyxnat.Mirror], object]] = [
 
 
 @pytest.mark.parametrize('call', CALLS)
+@pytest.mark.sample(3)
 def test_unusable_arguments_are_errors_of_the_library(
     mirror: pyxnat.Mirror, call: Callable[[pyxnat.Mirror], object]
 ) -> None:

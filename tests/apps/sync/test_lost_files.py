@@ -71,6 +71,7 @@ def test_they_are_fetched_again(
 
 
 @pytest.mark.parametrize('change', ['here', 'there', 'deleted there', 'tags there'])
+@pytest.mark.sample(2)
 def test_those_that_one_side_changed_are_decided_as_before(
     change: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, filled: str, here: Any, there: Any
 ) -> None:

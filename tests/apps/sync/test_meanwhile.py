@@ -234,6 +234,7 @@ def test_files_of_others_are_not_deleted(
 
 
 @pytest.mark.parametrize('what', ['scan', 'session', 'subject'])
+@pytest.mark.sample(2)
 def test_items_with_new_work_of_others_are_not_deleted(
     mirror: pyxnat.Mirror,
     writes: Writes,
@@ -443,7 +444,7 @@ def test_a_resolution_replaces_nothing_that_others_write_meanwhile(
 
 @pytest.mark.parametrize('when', ['before', 'meanwhile'])
 @pytest.mark.parametrize('kind', SINCE)
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_resolution_deletes_nothing_that_was_written_since_its_conflict_was_found(
     kind: str,
     when: str,

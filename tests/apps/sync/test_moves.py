@@ -76,6 +76,7 @@ def test_a_move_and_changes_of_the_other_side_merge(
 
 @pytest.mark.parametrize('first', ['pull', 'push'])
 @pytest.mark.parametrize('moved', ['here', 'there'])
+@pytest.mark.sample(2)
 def test_a_move_and_a_new_label_of_the_other_side_merge(
     moved: str, first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
@@ -182,6 +183,7 @@ def test_a_decision_on_a_session_that_was_moved_in_the_folder_is_carried_out(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('delete', [False, True])
+@pytest.mark.sample(3)
 def test_a_session_that_went_below_a_subject_which_the_folder_deleted_is_decided(
     delete: bool, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
@@ -286,6 +288,7 @@ def test_a_subject_that_went_to_another_project_takes_changes_of_the_folder_alon
 
 @pytest.mark.parametrize('end', ['deleted', 'deleted with its subject', 'unshared'])
 @pytest.mark.parametrize('side', ['here', 'there'])
+@pytest.mark.sample(2)
 def test_a_session_that_was_moved_and_then_deleted_is_deleted(
     side: str, end: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -338,7 +341,7 @@ def test_an_assessor_that_was_moved_and_then_deleted_is_deleted(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('first', ['pull', 'push'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_subject_that_the_folder_deleted_and_the_server_moved_is_decided(
     first: str, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:

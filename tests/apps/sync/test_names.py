@@ -171,7 +171,7 @@ def is_equal(mirror: pyxnat.Mirror, xnat: pyxnat.Interface, name: str) -> bool:
     return True
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(9)
 @pytest.mark.parametrize('label', STRANGE)
 @pytest.mark.parametrize('kind', ['subjects', 'experiments', 'assessors'])
 def test_labels_that_a_rename_gives_are_pulled_and_pushed(

@@ -41,6 +41,7 @@ def read(side: pyxnat.Interface, path: str, tmp_path: Path) -> bytes:
 @pytest.mark.parametrize('there', ['nothing', 'field', 'file', 'other size'])
 @pytest.mark.parametrize('more', [0, 1])
 @pytest.mark.parametrize('place', PLACES)
+@pytest.mark.sample(4)
 def test_a_file_that_keeps_its_size_is_a_change_of_the_folder(
     place: str, more: int, there: str, xnat: pyxnat.Interface, P: str, tmp_path: Path
 ) -> None:

@@ -35,6 +35,7 @@ def at(xnat: pyxnat.Interface, project: str, place: str, label: str) -> Any:
 
 
 @pytest.mark.parametrize('place', PLACES)
+@pytest.mark.sample(2)
 def test_notes_of_files_and_resources_are_pulled(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
 ) -> None:
@@ -59,6 +60,7 @@ def test_notes_of_files_and_resources_are_pulled(
 
 
 @pytest.mark.parametrize('place', PLACES)
+@pytest.mark.sample(2)
 def test_notes_of_files_and_of_new_resources_are_pushed(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
 ) -> None:

@@ -47,7 +47,7 @@ def as_put(files: list[str], text: str) -> dict[str, str]:
 @pytest.mark.parametrize('holder', HOLDERS)
 @pytest.mark.parametrize(('before', 'after'), SHAPES, ids=str)
 @pytest.mark.parametrize('files', ['all', 'lazy', 'R'])
-@pytest.mark.sample(6)
+@pytest.mark.sample(12)
 def test_they_are_taken_if_the_folder_was_not_changed(
     files: str,
     before: list[str],
@@ -100,7 +100,7 @@ def test_they_are_sent_if_the_server_was_not_changed(
 @pytest.mark.parametrize('base', ['theirs', 'ours', 'none', 'lost'])
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize(('ours', 'theirs'), SHAPES, ids=str)
-@pytest.mark.sample(8)
+@pytest.mark.sample(32)
 def test_changes_of_both_sides_are_a_conflict_that_can_be_ended(
     ours: list[str],
     theirs: list[str],

@@ -128,6 +128,7 @@ def allow(xnat: pyxnat.Interface, project: str, types: Sequence[str]) -> None:
 
 @pytest.mark.parametrize('check', ['marks', 'files'])
 @pytest.mark.parametrize('lost', [MR, QC])
+@pytest.mark.sample(2)
 def test_a_lost_right_to_a_data_type_is_no_deletion(
     lost: str, check: Any, server: Any, xnat: pyxnat.Interface, P: str, tmp_path: Path
 ) -> None:

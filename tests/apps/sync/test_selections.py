@@ -161,6 +161,7 @@ MANY = datetime.date(1990, 1, 1), datetime.datetime(1990, 1, 1, 12, 30)
     ],
     ids=str,
 )
+@pytest.mark.sample(3)
 def test_criteria_are_read_back(
     where: Any, found: list[str], mirror: pyxnat.Mirror, there: Any, P: str
 ) -> None:
@@ -266,7 +267,7 @@ def test_a_project_deleted_in_the_folder_does_not_stop_a_push(
 
 @pytest.mark.parametrize('path', ['', 'subjects/A', 'subjects/*'])
 @pytest.mark.parametrize('meanwhile', ['', 'changed', 'deleted', 'pulled'])
-@pytest.mark.sample(5)
+@pytest.mark.sample(10)
 def test_a_project_deleted_in_the_folder_comes_back_if_it_is_named(
     meanwhile: str,
     path: str,
@@ -405,6 +406,7 @@ def test_blocks_without_stored_answers_may_overlap(xnat: pyxnat.Interface) -> No
 
 @pytest.mark.parametrize('done', ['new', 'changed', 'deleted'])
 @pytest.mark.parametrize('files', ['none', 'OTHER', ['OTHER', 'DATA'], 'all'])
+@pytest.mark.sample(4)
 def test_a_pull_forgets_no_change_of_files_that_it_does_not_compare(
     files: Any, done: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
 ) -> None:
