@@ -72,17 +72,15 @@ def unit_marks(connection: Connection, project: str, subject: str = '') -> list[
             row.level,
             row.id,
             row.label or row.id,
-            ' '.join(
-                [str(row.last_modified)]
-                + [
-                    found[row.level, row.id]
-                    for found in (files, items)
-                    if (row.level, row.id) in found
-                ]
-            ),
+            _mark(row, *(found.get((row.level, row.id), '') for found in (files, items))),
         )
         for row in rows
     ]
+
+
+def _mark(row: Any, *digests: str) -> str:
+    """Return the mark of an item, of its time and the digests that are not empty."""
+    return ' '.join([str(row.last_modified), *filter(None, digests)])
 
 
 def _is_unit(is_one: bool) -> ColumnElement[bool]:
@@ -192,14 +190,28 @@ def item_mark(connection: Connection, row: Any) -> str:
     """
     if row is None:
         return ''
-    files = connection.execute(_files_below(), {'top': row.pk}).all()
-    return f'{row.last_modified} {_digest(files) if files else ""}'.strip()
+    top = {'top': row.pk}
+    files = connection.execute(_files_below(), top).all()
+    items = connection.execute(_movable_below(), top).all()
+    return _mark(row, *(_digest(rows) if rows else '' for rows in (files, items)))
+
+
+def _below_one() -> CTE:
+    """Return an item and all below it, with their levels."""
+    below = select(item.c.pk, item.c.level.label('own')).where(item.c.pk == bindparam('top'))
+    found = below.cte('below', recursive=True)
+    return found.union_all(select(item.c.pk, item.c.level).join(found, item.c.parent == found.c.pk))
+
+
+@lru_cache
+def _movable_below() -> Select[Any]:
+    below = _below_one()
+    return select(below.c.pk).where(below.c.own.in_(_MOVABLE)).order_by(below.c.pk)
 
 
 @lru_cache
 def _files_below() -> Select[Any]:
-    below = select(item.c.pk).where(item.c.pk == bindparam('top')).cte('below', recursive=True)
-    below = below.union_all(select(item.c.pk).join(below, item.c.parent == below.c.pk))
+    below = _below_one()
     return (
         select(*_DIGESTED)
         .join(below, resource.c.item == below.c.pk)
