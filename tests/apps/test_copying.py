@@ -187,6 +187,7 @@ def test_the_own_fields_and_files_of_a_project_are_copied_again(
         (lambda project: project.attrs.set('description', None), 'description'),
     ],
 )
+@pytest.mark.sample(2)
 def test_what_the_destination_has_alone_of_a_project_is_noted(
     study: Any, target: Any, tmp_path: Path, clear: Any, note: str
 ) -> None:
@@ -254,6 +255,7 @@ def test_an_interrupted_copy_goes_on(study: Any, target: Any, tmp_path: Path) ->
 
 @pytest.mark.parametrize('gone', ['a.nii', 'b.nii', ''])
 @pytest.mark.parametrize('level', ['subject', 'session', 'resource'])
+@pytest.mark.sample(3)
 def test_a_staged_download_loses_the_files_that_the_source_has_no_more(
     study: Any, tmp_path: Path, level: str, gone: str
 ) -> None:
@@ -281,7 +283,7 @@ def test_a_staged_download_loses_the_files_that_the_source_has_no_more(
     'name', ['.a.part', '.a.nii.0123456789abcdef.part', '.0123456789abcdef.part', '.a.moved.part']
 )
 @pytest.mark.parametrize('where', ['project', 'scan'])
-@pytest.mark.sample(5)
+@pytest.mark.sample(10)
 def test_files_with_names_of_temporary_ones_are_copied(
     study: Any, target: Any, where: str, name: str, folder: str
 ) -> None:
@@ -570,6 +572,7 @@ def test_nothing_is_sent_of_a_project_that_is_named_by_its_alias(
 
 @pytest.mark.parametrize('side', ['in_resource', 'out_resource'])
 @pytest.mark.parametrize('selected', ['project', 'experiments'])
+@pytest.mark.sample(2)
 def test_an_empty_resource_is_copied_or_noted(
     study: Any, target: Any, tmp_path: Path, selected: str, side: str
 ) -> None:
@@ -612,7 +615,7 @@ def test_a_destination_that_fails_for_all_stops_the_copy(
 @pytest.mark.parametrize('reaches', [True, False])
 @pytest.mark.parametrize('first', [0, 1])
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_a_new_project_has_the_access_of_the_original_whenever_it_is_interrupted(
     study: Any,
     target: Any,

@@ -303,7 +303,7 @@ def interface(archive: Any, proxy: FaultProxy, tmp_path: Path) -> Iterator[pyxna
     interface.disconnect()
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize('fault', FAULTS)
 @pytest.mark.parametrize('operation', OPERATIONS)
 def test_a_fault_gives_the_right_data_or_a_specific_error(

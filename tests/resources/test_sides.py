@@ -58,6 +58,7 @@ def contents(holder: Any) -> dict[tuple[str, str], list[str]]:
 
 @pytest.mark.parametrize('write', WRITES)
 @pytest.mark.parametrize(('to', 'used'), PAIRS)
+@pytest.mark.sample(3)
 def test_a_write_does_not_reach_the_resource_of_the_other_side(
     holder: Any, folder: Path, to: str, used: str, write: str
 ) -> None:

@@ -341,7 +341,7 @@ def test_an_assessor_that_was_moved_and_then_deleted_is_deleted(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('first', ['pull', 'push'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_a_subject_that_the_folder_deleted_and_the_server_moved_is_decided(
     first: str, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:

@@ -51,7 +51,7 @@ def behind(
         yield mirror
 
 
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize('status', [403, 404])
 @pytest.mark.parametrize('item', LISTINGS)
 @pytest.mark.parametrize('is_first', [False, True])
@@ -128,7 +128,7 @@ def allow(xnat: pyxnat.Interface, project: str, types: Sequence[str]) -> None:
 
 @pytest.mark.parametrize('check', ['marks', 'files'])
 @pytest.mark.parametrize('lost', [MR, QC])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_lost_right_to_a_data_type_is_no_deletion(
     lost: str, check: Any, server: Any, xnat: pyxnat.Interface, P: str, tmp_path: Path
 ) -> None:

@@ -93,7 +93,7 @@ def test_a_scan_that_was_made_again_here_is_sent_as_a_deletion(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('level', ['experiments', 'scans'])
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 def test_what_both_created_with_different_types_is_a_conflict(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, here: Any, level: str, take: Any
 ) -> None:

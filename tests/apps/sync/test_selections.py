@@ -406,7 +406,7 @@ def test_blocks_without_stored_answers_may_overlap(xnat: pyxnat.Interface) -> No
 
 @pytest.mark.parametrize('done', ['new', 'changed', 'deleted'])
 @pytest.mark.parametrize('files', ['none', 'OTHER', ['OTHER', 'DATA'], 'all'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_a_pull_forgets_no_change_of_files_that_it_does_not_compare(
     files: Any, done: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
 ) -> None:

@@ -144,7 +144,7 @@ def test_a_selection_brings_only_its_subjects(
 
 
 @pytest.mark.parametrize('first', ['none', 'lazy', 'R', 'all'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_files_are_those_of_the_last_selection(
     first: str, xnat: pyxnat.Interface, P: str, other: str, tmp_path: Path
 ) -> None:
