@@ -148,8 +148,8 @@ def _run(
         else ThreadPoolExecutor(jobs, 'pyxnat-map')
     )
     with pool:
-        futures = {pool.submit(_timed, function, element): (at, element) for at, element in todo}
         try:
+            futures = {pool.submit(_timed, function, one): (at, one) for at, one in todo}
             for future in as_completed(futures):
                 at, element = futures[future]
                 error = future.exception()

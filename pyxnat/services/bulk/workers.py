@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -108,7 +109,7 @@ class WorkerPool:
 
         Requests of threads that do not stop by themselves are aborted.
         """
-        from concurrent.futures import ThreadPoolExecutor, as_completed, wait
+        from concurrent.futures import ThreadPoolExecutor, as_completed
 
         threads: set[threading.Thread] = set()
 
@@ -117,17 +118,17 @@ class WorkerPool:
             work()
 
         pool = ThreadPoolExecutor(count, 'pyxnat-bulk')
-        futures = [pool.submit(contextvars.copy_context().run, registered) for _ in range(count)]
         try:
-            for future in as_completed(futures):
+            contexts = [contextvars.copy_context() for _ in range(count)]
+            for future in as_completed([pool.submit(one.run, registered) for one in contexts]):
                 future.result()
-        except BaseException:
+        except BaseException:  # also an interrupt while the threads are started
             self.stopping.set()
-            if wait(futures, _NOTICE_S).not_done:
+            pool.shutdown(wait=False, cancel_futures=True)
+            if not _have_ended(threads, _NOTICE_S):
                 for transport in self._transports:
                     transport.abort(list(threads))
-                wait(futures, _GRACE_S)
-            pool.shutdown(wait=False)
+                _have_ended(threads, _GRACE_S)
             raise
         pool.shutdown()
 
@@ -162,3 +163,11 @@ class WorkerPool:
         if is_fatal(error) or self._in_a_row >= _FATAL_IN_A_ROW:
             raise error
         self.report.add_failure(item, error)
+
+
+def _have_ended(threads: set[threading.Thread], timeout_s: float) -> bool:
+    """Wait for threads to end; return whether they did in time."""
+    end = time.monotonic() + timeout_s
+    for thread in list(threads):
+        thread.join(max(0.0, end - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
