@@ -343,7 +343,7 @@ def _collect(node: Node, path: str, found: dict[str, str]) -> None:
     if text:
         found[path] = text
     for child, place in _places_below(node, path):
-        if set(child.attrib) - {'name'} or _text(child) or _elements(child):
+        if child.attrib.keys() != ['name'] or _elements(child) or _text(child):
             _collect(child, place, found)
 
 

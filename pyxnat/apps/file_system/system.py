@@ -484,12 +484,12 @@ class XnatFileSystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _each(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
         """Call a function with each item in threads; return results, or exceptions."""
-        with ThreadPoolExecutor(self._jobs, 'pyxnat-fsspec') as pool:
-            try:
-                futures = [pool.submit(work, item) for item in items]
-                return [future.exception() or future.result() for future in futures]
-            finally:
-                pool.shutdown(cancel_futures=True)  # after an interrupt
+        pool = ThreadPoolExecutor(self._jobs, 'pyxnat-fsspec')
+        try:
+            futures = [pool.submit(work, item) for item in items]
+            return [future.exception() or future.result() for future in futures]
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an interrupt
 
     # -- writing -----------------------------------------------------------------------------------
 

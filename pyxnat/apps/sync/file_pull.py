@@ -110,6 +110,14 @@ class _Sides(NamedTuple):
     base_of_others: dict[str, Values]
     """Those that are not compared."""
 
+    def base_after(self, equal: set[str], now: Mapping[str, FileRow]) -> dict[str, Values]:
+        """Return the base of all files after some became equal on both sides."""
+        return {
+            **self.base_of_others,
+            **{key: values for key, values in self.base.items() if key not in equal},
+            **{key: self.theirs[key].base(now.get(key)) for key in equal & self.theirs.keys()},
+        }
+
 
 class FilePull:
     """Compares the files of one unit, and brings those that the server changed.
@@ -187,13 +195,8 @@ class FilePull:
             for one in decisions
             if one.action in ('same', 'take') and one.key not in self._failed
         }
-        unequal = {key: values for key, values in sides.base.items() if key not in equal}
         return FilesPulled(
-            {
-                **sides.base_of_others,
-                **unequal,
-                **{key: theirs[key].base(now.get(key)) for key in equal if key in theirs},
-            },
+            sides.base_after(equal, now),
             conflicts,
             list(self._failed.items()),
             bool(taken or lacking),

@@ -82,8 +82,8 @@ class FolderSide(Side):
 
         No request, unless a server has the folder.
 
-        A mark includes a digest of the files, so it also changes if a file is overwritten by one
-        of the same size.
+        A mark includes digests of the files and of the items that can move, so it also changes if
+        a file is overwritten by one of the same size, or a session leaves.
 
         Parameters
         ----------

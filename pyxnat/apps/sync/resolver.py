@@ -58,7 +58,7 @@ class Resolver:
 
         Parameters
         ----------
-        keys : iterable of str
+        keys : collection of str
             Keys of conflicts, or their IDs.
         take : {'local', 'remote', 'both'}
             The side whose version is right.

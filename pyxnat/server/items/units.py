@@ -6,13 +6,12 @@ For the owner's programs: no rights are checked.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    CTE,
     BindParameter,
     ColumnElement,
     CompoundSelect,
@@ -62,48 +61,46 @@ def unit_marks(connection: Connection, project: str, subject: str = '') -> list[
     subject : str
         ID of the only subject of interest; empty for the project and all subjects.
     """
+    tops = 'subject' if subject else 'units'
     names = {'project': project, 'subject': subject}
-    is_one = subject != ''
-    rows = connection.execute(_units(is_one), names).all()
-    files = _digests(connection, _files(is_one), names)
-    items = _digests(connection, _movable(is_one), names)
-    return [
-        UnitMark(
-            row.level,
-            row.id,
-            row.label or row.id,
-            _mark(row, *(found.get((row.level, row.id), '') for found in (files, items))),
-        )
-        for row in rows
-    ]
+    rows = connection.execute(_units(tops), names).all()
+    digests = _digests(connection, tops, names)
+    return [UnitMark(row.level, row.id, row.label or row.id, _mark(row, digests)) for row in rows]
 
 
-def _mark(row: Any, *digests: str) -> str:
-    """Return the mark of an item, of its time and the digests that are not empty."""
-    return ' '.join([str(row.last_modified), *filter(None, digests)])
+def _mark(row: Any, digests: Mapping[tuple[str, str], list[str]]) -> str:
+    return ' '.join([str(row.last_modified), *digests.get((row.level, row.id), ())])
 
 
-def _is_unit(is_one: bool) -> ColumnElement[bool]:
-    """Return the condition for one subject, or for a project and its subjects."""
+def _is_top(tops: str) -> ColumnElement[bool]:
+    """Return the condition of ``units``, one ``subject``, or one ``item``."""
+    if tops == 'item':
+        return item.c.pk == bindparam('top')
     project: BindParameter[str] = bindparam('project')
     is_subject = and_(item.c.level == 'subject', item.c.project == project)
-    if is_one:
+    if tops == 'subject':
         return and_(is_subject, item.c.id == bindparam('subject'))
     return or_(is_subject, and_(item.c.level == 'project', item.c.id == project))
 
 
 @lru_cache
-def _units(is_one: bool) -> Select[Any]:
+def _units(tops: str) -> Select[Any]:
     columns = select(item.c.level, item.c.id, item.c.label, item.c.last_modified)
-    return columns.where(_is_unit(is_one)).order_by(item.c.pk)
+    return columns.where(_is_top(tops)).order_by(item.c.pk)
 
 
 def _digests(
-    connection: Connection, query: Select[Any], names: dict[str, str]
-) -> dict[tuple[str, str], str]:
-    """Return level and ID of each unit of a query, with the digest of its rows."""
-    by_unit = groupby(connection.execute(query, names), lambda row: (row[0], row[1]))
-    return {key: _digest(row[2:] for row in rows) for key, rows in by_unit}
+    connection: Connection, tops: str, names: Mapping[str, object]
+) -> dict[tuple[str, str], list[str]]:
+    """Return level and ID of each top, with digests of its files and items.
+
+    A top without files or such items has no digest of them.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for query in _queries(tops):
+        for key, rows in groupby(connection.execute(query, names), lambda row: (row[0], row[1])):
+            found.setdefault(key, []).append(_digest(row[2:] for row in rows))
+    return found
 
 
 _MOVABLE = tuple(row.singular for row in LEVELS if row.can_move)
@@ -124,35 +121,24 @@ def _digest(files: Iterable[Sequence[Any]]) -> str:
     return digest.hexdigest()
 
 
-def _below(is_one: bool) -> CTE:
-    """Return the items of the units: their key and level, and those of the unit."""
+@lru_cache
+def _queries(tops: str) -> tuple[Select[Any], Select[Any]]:
+    """Return the queries of the files of tops, and of items that can move."""
     columns = (item.c.pk, item.c.level, item.c.id, item.c.level.label('own'))
-    below = select(*columns).where(_is_unit(is_one)).cte('below', recursive=True)
-    return below.union_all(
-        select(item.c.pk, below.c.level, below.c.id, item.c.level)
-        .join(below, item.c.parent == below.c.pk)
-        .where(below.c.level == 'subject')
+    below = select(*columns).where(_is_top(tops)).cte('below', recursive=True)
+    deeper = select(item.c.pk, below.c.level, below.c.id, item.c.level).join(
+        below, item.c.parent == below.c.pk
     )
-
-
-@lru_cache
-def _movable(is_one: bool) -> Select[Any]:
-    below = _below(is_one)
+    if tops != 'item':  # the subjects of a project are tops themselves
+        deeper = deeper.where(below.c.level == 'subject')
+    below = below.union_all(deeper)
+    top = below.c.level, below.c.id
     return (
-        select(below.c.level, below.c.id, below.c.pk)
-        .where(below.c.own.in_(_MOVABLE))
-        .order_by(below.c.level, below.c.id, below.c.pk)
-    )
-
-
-@lru_cache
-def _files(is_one: bool) -> Select[Any]:
-    below = _below(is_one)
-    return (
-        select(below.c.level, below.c.id, *_DIGESTED)
+        select(*top, *_DIGESTED)
         .join(resource, resource.c.item == below.c.pk)
         .join(file, file.c.resource == resource.c.pk)
-        .order_by(below.c.level, below.c.id, resource.c.pk, file.c.path)
+        .order_by(*top, resource.c.pk, file.c.path),
+        select(*top, below.c.pk).where(below.c.own.in_(_MOVABLE)).order_by(*top, below.c.pk),
     )
 
 
@@ -190,34 +176,7 @@ def item_mark(connection: Connection, row: Any) -> str:
     """
     if row is None:
         return ''
-    top = {'top': row.pk}
-    files = connection.execute(_files_below(), top).all()
-    items = connection.execute(_movable_below(), top).all()
-    return _mark(row, *(_digest(rows) if rows else '' for rows in (files, items)))
-
-
-def _below_one() -> CTE:
-    """Return an item and all below it, with their levels."""
-    below = select(item.c.pk, item.c.level.label('own')).where(item.c.pk == bindparam('top'))
-    found = below.cte('below', recursive=True)
-    return found.union_all(select(item.c.pk, item.c.level).join(found, item.c.parent == found.c.pk))
-
-
-@lru_cache
-def _movable_below() -> Select[Any]:
-    below = _below_one()
-    return select(below.c.pk).where(below.c.own.in_(_MOVABLE)).order_by(below.c.pk)
-
-
-@lru_cache
-def _files_below() -> Select[Any]:
-    below = _below_one()
-    return (
-        select(*_DIGESTED)
-        .join(below, resource.c.item == below.c.pk)
-        .join(file, file.c.resource == resource.c.pk)
-        .order_by(resource.c.pk, file.c.path)
-    )
+    return _mark(row, _digests(connection, 'item', {'top': row.pk}))
 
 
 class Compared:

@@ -147,18 +147,17 @@ def _run(
         if processes is not None
         else ThreadPoolExecutor(jobs, 'pyxnat-map')
     )
-    with pool:
-        try:
-            futures = {pool.submit(_timed, function, one): (at, one) for at, one in todo}
-            for future in as_completed(futures):
-                at, element = futures[future]
-                error = future.exception()
-                if error is not None and (is_fatal(error) or isinstance(error, BrokenExecutor)):
-                    raise error
-                result, seconds = future.result() if error is None else (None, 0.0)
-                yield at, Outcome(element, result, error), seconds
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    try:
+        futures = {pool.submit(_timed, function, one): (at, one) for at, one in todo}
+        for future in as_completed(futures):
+            at, element = futures[future]
+            error = future.exception()
+            if error is not None and (is_fatal(error) or isinstance(error, BrokenExecutor)):
+                raise error
+            result, seconds = future.result() if error is None else (None, 0.0)
+            yield at, Outcome(element, result, error), seconds
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _timed(function: Callable[[Any], Any], element: Any) -> tuple[Any, float]:
