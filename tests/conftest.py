@@ -73,16 +73,21 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Take one of N cases of tests that are marked ``sample(N)``; `DEEP` takes all.
 
-    A case is taken or not by its name, so every process and run takes the same.
+    Each test keeps one case at least. A case is chosen by a hash of its name, so every process and
+    run takes the same.
     """
-    taken, left = [], []
-    for item in items:
-        mark = item.get_closest_marker('sample')
-        is_taken = DEEP or mark is None or crc32(item.nodeid.encode()) % mark.args[0] == 0
-        (taken if is_taken else left).append(item)
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items if not DEEP else ():
+        if item.get_closest_marker('sample') is not None:
+            tests.setdefault(item.nodeid.partition('[')[0], []).append(item)
+    left: set[pytest.Item] = set()
+    for cases in tests.values():
+        step = cases[0].get_closest_marker('sample').args[0]  # type: ignore[union-attr]
+        cases.sort(key=lambda item: (crc32(item.nodeid.encode()), item.nodeid))
+        left.update(cases[-(-len(cases) // step) :])
     if left:
-        items[:] = taken
-        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=list(left))
 
 
 def pytest_collection_finish() -> None:

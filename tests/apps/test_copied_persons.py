@@ -48,6 +48,7 @@ def sessions_of(project: Any) -> dict[str, list[str]]:
     return {one.label(): sorted(one.experiments().get('label')) for one in project.subjects()}
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
 def test_a_person_whom_the_cache_hides_is_another_one(
     study: Any, target: Any, other_server: Any, level: str
@@ -66,7 +67,7 @@ def test_a_person_whom_the_cache_hides_is_another_one(
 @pytest.mark.parametrize('merge', [False, True])
 @pytest.mark.parametrize('overwrite', [False, True])
 @pytest.mark.parametrize('path', ['', '/experiments', '/*/experiments'])
-@pytest.mark.sample(3)
+@pytest.mark.sample(12)
 def test_two_persons_of_one_label_are_not_merged(
     study: Any, other: Any, target: Any, path: str, merge: bool, overwrite: bool
 ) -> None:
@@ -104,7 +105,7 @@ def test_a_person_who_is_there_is_another_one_unless_said(
 
 @pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
 @pytest.mark.parametrize('jobs', [1, 2])
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 def test_a_person_created_by_another_copy_meanwhile_is_another_one(
     study: Any,
     other: Any,
@@ -141,7 +142,7 @@ def test_a_person_created_by_another_copy_meanwhile_is_another_one(
 
 @pytest.mark.parametrize('gender', ['male', 'female', ''])
 @pytest.mark.parametrize('level', ['subjects', 'experiments', 'project'])
-@pytest.mark.sample(3)
+@pytest.mark.sample(9)
 def test_a_person_who_took_the_place_of_a_copy_is_another_one(
     study: Any, target: Any, tmp_path: Path, level: str, gender: str
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_person_who_took_the_place_of_a_copy_is_another_one(
     assert target.subject('S1').attrs.get('gender') == gender
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('gender', ['male', 'female', ''])
 def test_copies_of_two_projects_into_one_keep_persons_apart(
     study: Any, target: Any, tmp_path: Path, gender: str
@@ -172,6 +174,7 @@ def test_copies_of_two_projects_into_one_keep_persons_apart(
     assert sessions_of(target)['S1'] == [f'{study.id()}_S1']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('overwrite', [False, True])
 def test_a_new_person_of_an_old_label_is_another_one(
     study: Any, target: Any, tmp_path: Path, overwrite: bool
@@ -187,7 +190,7 @@ def test_a_new_person_of_an_old_label_is_another_one(
 @pytest.mark.parametrize('where', ['source', 'destination'])
 @pytest.mark.parametrize('level', ['subject', 'session'])
 @pytest.mark.parametrize('selected', ['project', 'subjects', 'experiments'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_a_renamed_item_is_no_new_one(
     study: Any, target: Any, tmp_path: Path, where: str, level: str, selected: str
 ) -> None:
@@ -221,6 +224,7 @@ def test_a_renamed_item_does_not_take_the_label_of_another(
     assert {one.id(): one.experiments().get('label') for one in target.subjects()} == before
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('selected', ['project', 'experiments'])
 def test_a_moved_session_is_moved(study: Any, target: Any, tmp_path: Path, selected: str) -> None:
     source = study if selected == 'project' else study.experiments()
@@ -249,7 +253,7 @@ def test_a_session_of_another_person_is_not_moved(study: Any, target: Any) -> No
 @pytest.mark.parametrize('subject_label', ['S1', 'R_S1'])
 @pytest.mark.parametrize('session_label', [None, 'same', 'R_E1'])
 @pytest.mark.parametrize('owner_first', [True, False])
-@pytest.mark.sample(5)
+@pytest.mark.sample(12)
 def test_a_project_with_shared_items_is_copied(
     study: Any,
     dest: pyxnat.Interface,
@@ -286,7 +290,7 @@ def test_a_project_with_shared_items_is_copied(
 
 @pytest.mark.parametrize('owner', ['there', 'missing'])
 @pytest.mark.parametrize('selected', ['project', 'experiments'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_session_that_is_shared_without_its_subject_shows_nothing_of_it(
     study: Any, dest: pyxnat.Interface, tmp_path: Path, owner: str, selected: str
 ) -> None:
@@ -315,6 +319,7 @@ def test_a_session_that_another_project_owns_is_no_part_of_a_subject(
     assert sessions_of(target)['S1'] == [f'{study.id()}_S1']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('first', ['project', 'sessions'])
 def test_sessions_and_projects_give_a_shared_subject_the_same_label(
     study: Any, target: Any, first: str
@@ -340,7 +345,7 @@ def test_sessions_and_projects_give_a_shared_subject_the_same_label(
     ],
 )
 @pytest.mark.parametrize('overwrite', [False, True])
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_what_the_destination_has_alone_is_noted_and_stays(
     study: Any, target: Any, tmp_path: Path, clear: Any, note: str, overwrite: bool
 ) -> None:
@@ -359,7 +364,7 @@ def test_what_the_destination_has_alone_is_noted_and_stays(
 
 @pytest.mark.parametrize('selected', ['project', 'subjects', 'experiments'])
 @pytest.mark.parametrize('is_there', [True, False])
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 def test_a_unit_that_the_source_has_no_more_is_noted_while_its_copy_is_there(
     study: Any, target: Any, tmp_path: Path, selected: str, is_there: bool
 ) -> None:

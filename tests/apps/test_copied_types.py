@@ -102,6 +102,7 @@ def test_nothing_is_sent_of_a_unit_with_a_type_that_the_destination_lacks(
     assert target.subjects().get('label') == (['S2'] if source in ('a project', 'subjects') else [])
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize('kind', TYPES)
 def test_types_that_both_have_are_copied(lab: pyxnat.Interface, kind: str) -> None:
     project = filled(lab, kind)

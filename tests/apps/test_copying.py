@@ -72,6 +72,7 @@ def test_a_copied_project_is_the_same_and_has_nothing_to_do_again(
     assert (again.ok, len(again.skipped)) == ([], len(wanted['subjects']))
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('has_state', [True, False])
 def test_ids_of_both_sites_are_reported_and_kept(
     study: Any, target: Any, tmp_path: Path, has_state: bool
@@ -161,7 +162,7 @@ OF_PROJECT = {
 
 @pytest.mark.parametrize('again', [True, False])
 @pytest.mark.parametrize('change', OF_PROJECT)
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_the_own_fields_and_files_of_a_project_are_copied_again(
     study: Any, target: Any, tmp_path: Path, change: str, again: bool
 ) -> None:
@@ -187,7 +188,7 @@ def test_the_own_fields_and_files_of_a_project_are_copied_again(
         (lambda project: project.attrs.set('description', None), 'description'),
     ],
 )
-@pytest.mark.sample(2)
+@pytest.mark.sample(3)
 def test_what_the_destination_has_alone_of_a_project_is_noted(
     study: Any, target: Any, tmp_path: Path, clear: Any, note: str
 ) -> None:
@@ -220,6 +221,7 @@ CHANGED = {
 """Place of an element in a project -> a field."""
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('place', CHANGED)
 def test_a_change_of_another_program_that_the_cache_hides_is_copied(
     study: Any, target: Any, tmp_path: Path, server: Any, place: str
@@ -283,7 +285,7 @@ def test_a_staged_download_loses_the_files_that_the_source_has_no_more(
     'name', ['.a.part', '.a.nii.0123456789abcdef.part', '.0123456789abcdef.part', '.a.moved.part']
 )
 @pytest.mark.parametrize('where', ['project', 'scan'])
-@pytest.mark.sample(10)
+@pytest.mark.sample(8)
 def test_files_with_names_of_temporary_ones_are_copied(
     study: Any, target: Any, where: str, name: str, folder: str
 ) -> None:
@@ -300,7 +302,7 @@ def test_files_with_names_of_temporary_ones_are_copied(
 
 @pytest.mark.parametrize('jobs', [1, 3])
 @pytest.mark.parametrize('name', ['a.nii', 'n.txt'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_staged_file_that_vanishes_is_a_failure(
     study: Any, target: Any, monkeypatch: pytest.MonkeyPatch, name: str, jobs: int
 ) -> None:
@@ -340,7 +342,7 @@ def _interrupt(error: BaseException) -> Any:
         lambda subject: subject,
     ],
 )
-@pytest.mark.sample(3)
+@pytest.mark.sample(10)
 def test_what_the_source_deletes_after_an_interruption_does_not_arrive(
     study: Any, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gone: Any, jobs: int
 ) -> None:
@@ -368,7 +370,7 @@ copy_items(source, target, state=folder, jobs=int(jobs), progress=False).check()
 
 @pytest.mark.parametrize('side', ['source', 'destination'])
 @pytest.mark.parametrize('jobs', [1, 2])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_an_interrupt_ends_a_copy_soon(
     study: Any,
     target: Any,
@@ -446,6 +448,7 @@ def test_a_copy_that_is_killed_at_any_request_goes_on(
     assert len(ids) == len(set(ids)) == 1 + len(CopyState(folder).ids)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('is_whole', [True, False])
 def test_items_deleted_at_the_destination_are_copied_again(
     study: Any, target: Any, tmp_path: Path, is_whole: bool
@@ -470,7 +473,7 @@ def test_items_deleted_at_the_destination_are_copied_again(
         lambda session: session.assessor('S2_QC'),
     ],
 )
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_what_is_deleted_below_a_copy_is_copied_again(
     study: Any, target: Any, tmp_path: Path, gone: Any, selected: str
 ) -> None:
@@ -483,6 +486,7 @@ def test_what_is_deleted_below_a_copy_is_copied_again(
     assert copy_items(source, target, state=tmp_path / 'state').check().ok == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('selected', ['project', 'experiments'])
 def test_a_copy_that_has_more_is_compared_and_not_sent_again(
     study: Any, target: Any, tmp_path: Path, selected: str, xnat: pyxnat.Interface
@@ -530,7 +534,7 @@ def test_a_half_line_of_a_killed_run_is_copied_again(
         ),
     ],
 )
-@pytest.mark.sample(2)
+@pytest.mark.sample(6)
 def test_parts_of_a_project_are_copied_into_an_existing_one(
     study: Any, target: Any, select: Any, labels: set[str]
 ) -> None:
@@ -572,7 +576,7 @@ def test_nothing_is_sent_of_a_project_that_is_named_by_its_alias(
 
 @pytest.mark.parametrize('side', ['in_resource', 'out_resource'])
 @pytest.mark.parametrize('selected', ['project', 'experiments'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_an_empty_resource_is_copied_or_noted(
     study: Any, target: Any, tmp_path: Path, selected: str, side: str
 ) -> None:
@@ -593,7 +597,7 @@ def test_an_empty_resource_is_copied_or_noted(
 
 @pytest.mark.parametrize('status', [500, 503])
 @pytest.mark.parametrize('jobs', [1, 2])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_destination_that_fails_for_all_stops_the_copy(
     study: Any, target: Any, other_server: Any, tmp_path: Path, jobs: int, status: int
 ) -> None:
@@ -645,6 +649,7 @@ def test_a_new_project_has_the_access_of_the_original_whenever_it_is_interrupted
     assert len(target.subjects().get()) == 3
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])
 def test_no_subject_creates_a_project_that_could_not_be_created(
     study: Any, target: Any, access: str
@@ -659,7 +664,7 @@ def test_no_subject_creates_a_project_that_could_not_be_created(
 
 @pytest.mark.parametrize('access', ['private', 'protected', 'public'])
 @pytest.mark.parametrize('there', ['private', 'protected', 'public'])
-@pytest.mark.sample(3)
+@pytest.mark.sample(9)
 def test_a_project_that_exists_keeps_its_access_and_a_note_names_a_wider_one(
     study: Any, target: Any, access: str, there: str
 ) -> None:
@@ -739,6 +744,7 @@ def test_a_state_folder_belongs_to_one_copy(study: Any, target: Any, tmp_path: P
             copy_items(source, dest, state=tmp_path / 'state')
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     'other',
     [
@@ -773,7 +779,7 @@ def test_a_state_folder_belongs_to_one_selection(
         ('photo.jpg', None),
     ],
 )
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 def test_a_damaged_state_is_an_error_with_a_remedy(
     study: Any, target: Any, tmp_path: Path, name: str, content: bytes | None
 ) -> None:

@@ -311,6 +311,7 @@ def test_the_archive_holds_the_cohort(archive: Any, tmp_path: Path) -> None:
         assert Path(got).read_bytes() == contents('analyze', subject, session)['head_made.img']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize(
     ('method', 'workers', 'over', 'images'),
     [('fork', 8, 0, 49) if DEEP else ('fork', 4, 90, 4), ('spawn', 2, 93, 3)],

@@ -39,7 +39,7 @@ def system(xnat: pyxnat.Interface) -> XnatFileSystem:
     return XnatFileSystem(interface=xnat, skip_instance_cache=True)
 
 
-@pytest.mark.sample(12)
+@pytest.mark.sample(3)
 class Contract(AbstractFixtures):
     """Fixtures of fsspec's suites: a resource of a scan."""
 

@@ -757,7 +757,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
 
 @pytest.mark.parametrize('change', [None, *CHANGES])
 @pytest.mark.parametrize('use', PLANNED)
-@pytest.mark.sample(12)
+@pytest.mark.sample(35)
 def test_a_plan_knows_the_items_as_well_as_the_files(
     use: str, change: str | None, run: Run, study: Any, other: Any, tmp_path: Path
 ) -> None:
@@ -845,7 +845,7 @@ def test_fields_go_out_and_come_back(run: Run, study: Any, tmp_path: Path, suffi
 
 
 @pytest.mark.parametrize('files', ['A', 'A,B', 'A, B', 'lazy', 'none'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(5)
 def test_later_pulls_of_a_mirror_bring_the_same_files(
     run: Run, study: Any, tmp_path: Path, server: Any, files: str
 ) -> None:
@@ -1171,6 +1171,7 @@ def test_each_copy_has_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.M
     assert staging_folder(*places[:2]) in folders
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('jobs', ['1', '4'])
 def test_a_folder_put_to_two_places_is_sent_twice(
     jobs: str, run: Run, study: Any, other: Any, xnat: Any, tmp_path: Path

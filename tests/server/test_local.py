@@ -144,7 +144,6 @@ def test_reading_writes_nothing(tmp_path: Path) -> None:
     assert (folder / 'archive.sqlite').read_bytes() == before
 
 
-@pytest.mark.sample(2)
 def test_a_folder_of_a_killed_server_is_repaired(tmp_path: Path) -> None:
     code = """
         from pyxnat.server import serve

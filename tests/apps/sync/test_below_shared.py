@@ -13,8 +13,6 @@ from pyxnat import errors
 from .test_pull import MR, pulled
 from .test_push import equal, pushed
 
-pytestmark = pytest.mark.sample(11)
-
 
 @pytest.fixture
 def other(xnat: pyxnat.Interface, there: Any) -> str:
@@ -58,7 +56,7 @@ def test_such_sessions_are_pulled_where_both_projects_are_mirrored(
         assert (report.ok, report.notes) == ([], [])
 
 
-@pytest.mark.sample(1)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('side', ['here', 'there'])
 def test_changes_of_fields_and_files_are_sent_and_pulled(
     side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
@@ -341,7 +339,6 @@ def test_a_share_that_was_changed_here_is_needed_where_a_session_was_handed_over
     assert 'S_IN_Q' in both.local.select.project(other).subjects().get('label')
 
 
-@pytest.mark.sample(1)
 def test_one_below_a_subject_that_the_folder_deleted_is_a_conflict(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str, there: Any
 ) -> None:
@@ -360,7 +357,7 @@ def test_one_below_a_subject_that_the_folder_deleted_is_a_conflict(
     assert found.attrs.get('note') == 'there'
 
 
-@pytest.mark.sample(1)
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('side', ['here', 'there'])
 def test_one_moves_below_a_subject_that_its_project_does_not_share(
     side: str, both: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str, there: Any

@@ -51,6 +51,7 @@ def closed(mirror: pyxnat.Mirror) -> Path:
     return mirror.folder
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('damage', [_garbage, _half, _other_tables])
 def test_a_damaged_state_names_the_remedy_which_loses_nothing(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, P: str, damage: Damage
@@ -115,6 +116,7 @@ def test_a_state_that_another_program_writes_is_busy(
             state.tell(server='http://x')
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('damage', [_garbage, _half])
 def test_a_damaged_archive_names_the_check(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, damage: Damage

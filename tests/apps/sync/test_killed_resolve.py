@@ -73,7 +73,7 @@ or the state, or in them."""
 
 
 @pytest.mark.parametrize(('kind', 'take'), CASES)
-@pytest.mark.sample(24)
+@pytest.mark.sample(36)
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='processes')
 def test_a_killed_resolution_is_finished_by_the_next(
     kind: str, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any

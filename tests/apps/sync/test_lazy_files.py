@@ -60,7 +60,7 @@ def zip_of(xnat: pyxnat.Interface, project: str, place: str) -> bytes:
     return xnat.connection.request(f'/xapi/archive/download/{name}/zip')
 
 
-@pytest.mark.sample(2)
+@pytest.mark.sample(5)
 @pytest.mark.parametrize('place', ZIPS)
 def test_zips_have_the_content_of_lazy_files(study: pyxnat.Mirror, P: str, place: str) -> None:
     with zipfile.ZipFile(io.BytesIO(zip_of(study.local, P, place))) as archive:

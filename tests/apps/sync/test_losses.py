@@ -34,7 +34,6 @@ def test_what_is_equal_without_a_base_is_recorded(
     assert equal(mirror, xnat, there.id())
 
 
-@pytest.mark.sample(2)
 def test_a_lost_state_pushes_nothing_before_a_pull(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, tmp_path: Path
 ) -> None:
@@ -55,7 +54,6 @@ def test_a_lost_state_pushes_nothing_before_a_pull(
         assert there.subject('S').attrs.get('group') == 'mine'
 
 
-@pytest.mark.sample(2)
 def test_an_emptied_folder_deletes_nothing_at_the_server(
     mirror: pyxnat.Mirror, here: Any, there: Any
 ) -> None:
@@ -70,6 +68,7 @@ def test_an_emptied_folder_deletes_nothing_at_the_server(
     assert there.subjects().get() == []
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('first', 'AZ')
 def test_too_many_deletions_in_one_project_stop_a_push_before_it_sends_anything(
     first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
@@ -105,7 +104,6 @@ def test_a_selective_mirror_deletes_only_what_it_had(
     assert len(list(files)) == 6
 
 
-@pytest.mark.sample(2)
 def test_the_first_push_into_an_empty_project(
     xnat: pyxnat.Interface, project: Any, tmp_path: Path
 ) -> None:
@@ -144,6 +142,7 @@ def between(monkeypatch: Any, name: str, change: Any) -> None:
     monkeypatch.setattr(RemoteSide, name, racing)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('is_new', [True, False])
 def test_a_file_that_another_program_wrote_meanwhile_is_a_conflict(
     is_new: bool, mirror: pyxnat.Mirror, here: Any, there: Any, monkeypatch: Any
@@ -165,6 +164,7 @@ def test_a_file_that_another_program_wrote_meanwhile_is_a_conflict(
     assert [one.kind for one in mirror.conflicts()] == ['file']
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('field', ['group', 'src'])
 def test_a_field_that_reads_otherwise_than_it_was_sent_is_a_conflict(
     field: str, mirror: pyxnat.Mirror, here: Any, there: Any, monkeypatch: Any

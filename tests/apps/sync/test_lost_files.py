@@ -42,7 +42,7 @@ def on_disk(mirror: pyxnat.Mirror, file: Any) -> Path:
 
 @pytest.mark.parametrize('damage', DAMAGES)
 @pytest.mark.parametrize('files', ['all', 'lazy', 'R'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_they_are_fetched_again(
     files: str, damage: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, filled: str
 ) -> None:
@@ -71,7 +71,7 @@ def test_they_are_fetched_again(
 
 
 @pytest.mark.parametrize('change', ['here', 'there', 'deleted there', 'tags there'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_those_that_one_side_changed_are_decided_as_before(
     change: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, filled: str, here: Any, there: Any
 ) -> None:

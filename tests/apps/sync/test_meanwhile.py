@@ -181,6 +181,7 @@ def test_fields_of_others_are_merged(
 FILES = ['overwrite', 'longer_file', 'new_file', 'overwrite_in_session', 'session_field']
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('content', [b'there', b'x', b'new there, and longer'])
 def test_files_of_others_are_not_replaced(
     mirror: pyxnat.Mirror,
@@ -234,7 +235,7 @@ def test_files_of_others_are_not_deleted(
 
 
 @pytest.mark.parametrize('what', ['scan', 'session', 'subject'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(3)
 def test_items_with_new_work_of_others_are_not_deleted(
     mirror: pyxnat.Mirror,
     writes: Writes,
@@ -419,7 +420,7 @@ def settle(mirror: pyxnat.Mirror, take: Any) -> None:
 
 
 @pytest.mark.parametrize(('kind', 'take'), MEANWHILE)
-@pytest.mark.sample(3)
+@pytest.mark.sample(7)
 def test_a_resolution_replaces_nothing_that_others_write_meanwhile(
     kind: str,
     take: Any,
@@ -444,7 +445,7 @@ def test_a_resolution_replaces_nothing_that_others_write_meanwhile(
 
 @pytest.mark.parametrize('when', ['before', 'meanwhile'])
 @pytest.mark.parametrize('kind', SINCE)
-@pytest.mark.sample(4)
+@pytest.mark.sample(12)
 def test_a_resolution_deletes_nothing_that_was_written_since_its_conflict_was_found(
     kind: str,
     when: str,
@@ -477,6 +478,7 @@ def test_a_resolution_deletes_nothing_that_was_written_since_its_conflict_was_fo
 # -- moves
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('what', ['subject', 'session'])
 def test_a_moved_subject_keeps_the_label_that_others_give_meanwhile(
     what: str,

@@ -76,7 +76,7 @@ def test_a_move_and_changes_of_the_other_side_merge(
 
 @pytest.mark.parametrize('first', ['pull', 'push'])
 @pytest.mark.parametrize('moved', ['here', 'there'])
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_a_move_and_a_new_label_of_the_other_side_merge(
     moved: str, first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
@@ -140,6 +140,7 @@ def test_labels_are_free_when_they_are_given(
     assert there.subject('S').attrs.get('group') == 'another'
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('take', ['local', 'remote'])
 def test_a_conflict_of_a_session_that_was_moved_at_the_server_is_resolved(
     take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
@@ -158,6 +159,7 @@ def test_a_conflict_of_a_session_that_was_moved_at_the_server_is_resolved(
     assert there.subject(subject).experiment('E').attrs.get('note') == note
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('take', ['local', 'remote'])
 def test_a_decision_on_a_session_that_was_moved_in_the_folder_is_carried_out(
     take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
@@ -183,7 +185,7 @@ def test_a_decision_on_a_session_that_was_moved_in_the_folder_is_carried_out(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('delete', [False, True])
-@pytest.mark.sample(3)
+@pytest.mark.sample(6)
 def test_a_session_that_went_below_a_subject_which_the_folder_deleted_is_decided(
     delete: bool, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
@@ -206,6 +208,7 @@ def test_a_session_that_went_below_a_subject_which_the_folder_deleted_is_decided
     assert there.subject('T').exists() == (take != 'local')
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 def test_an_item_whose_label_was_taken_gets_its_new_one_however_its_conflict_ends(
     take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
@@ -247,7 +250,6 @@ def test_an_item_that_is_deleted_and_put_back_keeps_its_id(
     assert again.id() == before and again.attrs.get(field) == 'put back'
 
 
-@pytest.mark.sample(2)
 def test_a_label_that_the_server_gave_meanwhile_is_a_conflict(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
@@ -266,6 +268,7 @@ def test_a_label_that_the_server_gave_meanwhile_is_a_conflict(
     assert there.subject('S').experiment('X_local').attrs.get('note') == 'mine'
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('first', ['the old project', 'the new project'])
 def test_a_subject_that_went_to_another_project_takes_changes_of_the_folder_along(
     first: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, P: str
@@ -341,7 +344,7 @@ def test_an_assessor_that_was_moved_and_then_deleted_is_deleted(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('first', ['pull', 'push'])
-@pytest.mark.sample(8)
+@pytest.mark.sample(6)
 def test_a_subject_that_the_folder_deleted_and_the_server_moved_is_decided(
     first: str, take: Any, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any
 ) -> None:
@@ -368,7 +371,6 @@ def test_a_subject_that_the_folder_deleted_and_the_server_moved_is_decided(
     assert not mirror.conflicts()
 
 
-@pytest.mark.sample(2)
 def test_a_subject_is_moved_to_another_project_of_the_mirror(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, P: str
 ) -> None:

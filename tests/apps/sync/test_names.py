@@ -52,6 +52,7 @@ def put_names(xnat: pyxnat.Interface, resource: str, names: list[str]) -> None:
     xnat.connection.request(uri, 'PUT', body.getvalue(), {'content-type': 'application/zip'})
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('place', ['resources/R', 'subjects/S/experiments/E/scans/1/resources/R'])
 def test_names_of_any_characters_are_pulled(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, project: Any, place: str
@@ -65,6 +66,7 @@ def test_names_of_any_characters_are_pulled(
     assert mirror.status() == ([], [], [])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('name', ['a.txt', 'a', 'a%20b.txt'])
 def test_only_the_file_that_the_server_deleted_is_deleted(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, project: Any, name: str
@@ -104,7 +106,7 @@ def rename(item: Any, label: str) -> None:
     item.connection.request(uris.with_query(item.uri, {'label': label}), 'PUT')
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(8)
 @pytest.mark.parametrize('count', [2, 3])
 @pytest.mark.parametrize('kind', ['subjects', 'sessions', 'sessions of others', 'assessors'])
 def test_labels_that_change_places_take_one_pull(
@@ -171,7 +173,7 @@ def is_equal(mirror: pyxnat.Mirror, xnat: pyxnat.Interface, name: str) -> bool:
     return True
 
 
-@pytest.mark.sample(9)
+@pytest.mark.sample(11)
 @pytest.mark.parametrize('label', STRANGE)
 @pytest.mark.parametrize('kind', ['subjects', 'experiments', 'assessors'])
 def test_labels_that_a_rename_gives_are_pulled_and_pushed(
@@ -222,7 +224,7 @@ def test_new_items_get_labels_that_only_a_rename_gives(
     assert mirror.push().ok == []
 
 
-@pytest.mark.sample(3)
+@pytest.mark.sample(9)
 @pytest.mark.parametrize('label', LABELS[:3])
 @pytest.mark.parametrize('kind', ['subjects', 'experiments', 'assessors'])
 def test_both_versions_of_an_item_with_any_label_are_kept(

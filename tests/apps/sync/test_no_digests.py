@@ -41,7 +41,7 @@ def read(side: pyxnat.Interface, path: str, tmp_path: Path) -> bytes:
 @pytest.mark.parametrize('there', ['nothing', 'field', 'file', 'other size'])
 @pytest.mark.parametrize('more', [0, 1])
 @pytest.mark.parametrize('place', PLACES)
-@pytest.mark.sample(4)
+@pytest.mark.sample(8)
 def test_a_file_that_keeps_its_size_is_a_change_of_the_folder(
     place: str, more: int, there: str, xnat: pyxnat.Interface, P: str, tmp_path: Path
 ) -> None:
@@ -66,6 +66,7 @@ def test_a_file_that_keeps_its_size_is_a_change_of_the_folder(
         assert mirror.status() == ([], [], []) and pushed(mirror) == [] == pulled(mirror).ok
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('place', PLACES)
 def test_checksums_may_begin_and_end(
     place: str, xnat: pyxnat.Interface, P: str, tmp_path: Path
@@ -86,6 +87,7 @@ def test_checksums_may_begin_and_end(
     checksums(xnat, 'false')
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('files', ['all', 'lazy'])
 def test_what_is_unchanged_stays_so(
     files: str, xnat: pyxnat.Interface, P: str, tmp_path: Path

@@ -60,7 +60,7 @@ def test_notes_of_files_and_resources_are_pulled(
 
 
 @pytest.mark.parametrize('place', PLACES)
-@pytest.mark.sample(2)
+@pytest.mark.sample(4)
 def test_notes_of_files_and_of_new_resources_are_pushed(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, place: str
 ) -> None:

@@ -47,7 +47,7 @@ def as_put(files: list[str], text: str) -> dict[str, str]:
 @pytest.mark.parametrize('holder', HOLDERS)
 @pytest.mark.parametrize(('before', 'after'), SHAPES, ids=str)
 @pytest.mark.parametrize('files', ['all', 'lazy', 'R'])
-@pytest.mark.sample(12)
+@pytest.mark.sample(14)
 def test_they_are_taken_if_the_folder_was_not_changed(
     files: str,
     before: list[str],
@@ -70,7 +70,7 @@ def test_they_are_taken_if_the_folder_was_not_changed(
 
 @pytest.mark.parametrize('holder', HOLDERS)
 @pytest.mark.parametrize(('before', 'after'), SHAPES, ids=str)
-@pytest.mark.sample(4)
+@pytest.mark.sample(9)
 def test_they_are_sent_if_the_server_was_not_changed(
     before: list[str],
     after: list[str],

@@ -99,7 +99,6 @@ def test_changes_of_the_server_are_taken(
     assert mirror.status() == ([], [], [])
 
 
-@pytest.mark.sample(4)
 def test_a_moved_session_keeps_its_id(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -239,7 +238,6 @@ def test_deleted_on_one_side_and_changed_on_the_other(
     }
 
 
-@pytest.mark.sample(3)
 def test_a_deleted_subject_leaves_a_tombstone_unless_it_was_changed(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -258,7 +256,6 @@ def test_a_deleted_subject_leaves_a_tombstone_unless_it_was_changed(
     assert here.subject('B').exists()
 
 
-@pytest.mark.sample(3)
 def test_many_missing_subjects_stop_the_pull(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -294,7 +291,6 @@ def test_an_empty_project(mirror: pyxnat.Mirror, xnat: pyxnat.Interface, project
     assert content(mirror.local, name) == content(xnat, name)
 
 
-@pytest.mark.sample(3)
 def test_a_selective_mirror_takes_nothing_for_deleted(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -327,7 +323,6 @@ def test_a_path_that_cannot_be_pulled(mirror: pyxnat.Mirror, path: str) -> None:
         mirror.pull(path)
 
 
-@pytest.mark.sample(3)
 def test_the_state_may_be_lost(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, tmp_path: Path
 ) -> None:
@@ -345,7 +340,6 @@ def test_the_state_may_be_lost(
         assert here.experiment('E').scan('1').attrs.get('note') == 'new', 'equal items have a base'
 
 
-@pytest.mark.sample(3)
 def test_the_mirror_knows_its_server(
     mirror: pyxnat.Mirror, server: Any, P: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -373,7 +367,6 @@ def test_a_folder_that_is_served_is_not_written(
         mirror.pull(f'/projects/{P}')
 
 
-@pytest.mark.sample(3)
 def test_offline_nothing_is_sent(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -385,7 +378,6 @@ def test_offline_nothing_is_sent(
     assert len(trace) == 0
 
 
-@pytest.mark.sample(4)
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='signals')
 def test_a_killed_pull_is_finished_by_the_next(
     server: Any, xnat: pyxnat.Interface, P: str, tmp_path: Path

@@ -47,7 +47,7 @@ LABELS = [['A', 'B'], ('B', 'A', 'B'), {'A'}, 'A', ['A', 'x-1'], ['B.C', 'A'], [
 
 
 @pytest.mark.parametrize('wanted', LABELS, ids=str)
-@pytest.mark.sample(3)
+@pytest.mark.sample(7)
 def test_later_pulls_and_pushes_have_the_same_resources(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, wanted: Any
 ) -> None:
@@ -180,7 +180,7 @@ PARTS = [('assessor', 'xnat:qcAssessmentData'), ('reconstruction', 'xnat:reconst
 
 @pytest.mark.parametrize('empty', ['before the pull', 'after it', 'with the wrong side', ''])
 @pytest.mark.parametrize('name, datatype', PARTS)
-@pytest.mark.sample(3)
+@pytest.mark.sample(8)
 def test_inputs_stay_inputs(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, name: str, datatype: str, empty: str
 ) -> None:

@@ -114,7 +114,6 @@ def test_deletions_are_sent_only_on_request(
     assert mirror.status() == ([], [], [])
 
 
-@pytest.mark.sample(3)
 def test_deleted_here_and_changed_there_is_not_deleted(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -171,7 +170,6 @@ def test_a_plan_is_saved_and_carried_out_only_while_it_fits(
         PushPlan.load(tmp_path / 'plan.json')
 
 
-@pytest.mark.sample(3)
 def test_a_push_that_was_interrupted_sends_nothing_twice(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -185,7 +183,6 @@ def test_a_push_that_was_interrupted_sends_nothing_twice(
     assert sorted(there.subjects().get('label')) == ['NEW', 'S']
 
 
-@pytest.mark.sample(4)
 def test_a_copied_folder_is_pushed_twice_and_a_restored_one_loses_nothing(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, tmp_path: Path
 ) -> None:
@@ -207,7 +204,6 @@ def test_a_copied_folder_is_pushed_twice_and_a_restored_one_loses_nothing(
     assert equal(mirror, xnat, P)
 
 
-@pytest.mark.sample(3)
 def test_a_subject_that_the_server_deleted_is_created_again_on_request(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
 ) -> None:
@@ -226,6 +222,7 @@ def test_a_subject_that_the_server_deleted_is_created_again_on_request(
     assert equal(mirror, xnat, P)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     ('below', 'field'),
     [

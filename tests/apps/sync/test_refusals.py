@@ -79,6 +79,7 @@ def test_a_refused_listing_of_files_is_no_deletion(
     assert behind.status() == ([], [], [])
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('item', ['all', 'scan'])
 def test_a_push_below_refused_listings_keeps_the_files(
     item: str, gateway: FaultProxy, behind: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
@@ -162,6 +163,7 @@ def test_a_lost_right_to_a_data_type_is_no_deletion(
         assert mirror.status() == ([], [], [])
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('deleted', ['subject', 'session', 'assessor'])
 def test_what_is_refused_by_its_id_was_not_deleted(
     deleted: str, gateway: FaultProxy, behind: pyxnat.Mirror, xnat: pyxnat.Interface, P: str
@@ -188,6 +190,7 @@ def test_what_is_refused_by_its_id_was_not_deleted(
     assert behind.status() == ([], [], [])
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('moved', ['session', 'subject'])
 def test_what_went_where_the_mirror_has_nothing_stays(
     moved: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, tmp_path: Path

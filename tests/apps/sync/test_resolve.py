@@ -132,7 +132,7 @@ def test_of_a_deletion_and_a_change_the_change_is_kept(
 
 @pytest.mark.parametrize('deleted', ['subject', 'experiment'])
 @pytest.mark.parametrize('changed', ['experiment', 'scan', 'assessor'])
-@pytest.mark.sample(4)
+@pytest.mark.sample(6)
 def test_the_servers_version_comes_back_with_the_items_above_it(
     deleted: str,
     changed: str,

@@ -41,6 +41,7 @@ def backup(mirror: pyxnat.Mirror, there: Any, tmp_path: Path) -> Path:
     return tmp_path / 'backup'
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('made', ['pull', 'push'])
 def test_an_archive_restored_without_the_state_sends_nothing_old(
     made: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str, backup: Path

@@ -48,7 +48,7 @@ def test_a_scan_that_the_server_made_again_is_made_again_here(
 
 @pytest.mark.parametrize('take', ['local', 'remote', 'both'])
 @pytest.mark.parametrize('change', ['field', 'file', 'new file'])
-@pytest.mark.sample(3)
+@pytest.mark.sample(9)
 def test_one_that_was_changed_here_is_a_conflict(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, here: Any, change: str, take: Any
 ) -> None:

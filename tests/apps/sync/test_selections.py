@@ -52,6 +52,7 @@ def with_files(mirror: pyxnat.Mirror, project: str) -> list[str]:
 # -- files of each subject -------------------------------------------------------------------------
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('path', ['subjects/B', 'subjects/B*'])
 def test_a_pull_of_one_subject_changes_the_files_of_no_other(
     path: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
@@ -161,7 +162,7 @@ MANY = datetime.date(1990, 1, 1), datetime.datetime(1990, 1, 1, 12, 30)
     ],
     ids=str,
 )
-@pytest.mark.sample(3)
+@pytest.mark.sample(9)
 def test_criteria_are_read_back(
     where: Any, found: list[str], mirror: pyxnat.Mirror, there: Any, P: str
 ) -> None:
@@ -173,6 +174,7 @@ def test_criteria_are_read_back(
     assert labels(mirror, P) == sorted(selected)
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize('selected', ['subjects/A', 'subjects/A*', 'where'])
 def test_a_subject_that_both_sides_created_is_compared_whatever_is_selected(
     selected: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
@@ -202,6 +204,7 @@ def test_criteria_hold_for_a_single_subject(mirror: pyxnat.Mirror, there: Any, P
     assert labels(mirror, P) == ['B', 'C']
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize(
     'options', [{'files': 'none'}, {'files': ['R']}, {'where': [(GENDER, '=', 'male')]}]
 )
@@ -228,6 +231,7 @@ def others(mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str) ->
     return names
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('max_delete', [0.1, 1])
 def test_a_project_that_is_gone_does_not_stop_the_others(
     max_delete: float, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, others: Any, P: str
@@ -345,6 +349,7 @@ def test_a_single_subject_that_was_deleted_is_deleted_in_the_folder(
     assert labels(mirror, P) == ['A', 'B']
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize(
     ('path', 'where'),
     [
@@ -406,7 +411,7 @@ def test_blocks_without_stored_answers_may_overlap(xnat: pyxnat.Interface) -> No
 
 @pytest.mark.parametrize('done', ['new', 'changed', 'deleted'])
 @pytest.mark.parametrize('files', ['none', 'OTHER', ['OTHER', 'DATA'], 'all'])
-@pytest.mark.sample(8)
+@pytest.mark.sample(12)
 def test_a_pull_forgets_no_change_of_files_that_it_does_not_compare(
     files: Any, done: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str
 ) -> None:
@@ -430,6 +435,7 @@ def test_a_pull_forgets_no_change_of_files_that_it_does_not_compare(
     assert pulled(mirror).ok == [] == pushed(mirror)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('files', ['none', 'OTHER'])
 def test_files_that_were_pulled_before_are_deleted_with_their_items(
     files: str, mirror: pyxnat.Mirror, xnat: pyxnat.Interface, there: Any, P: str

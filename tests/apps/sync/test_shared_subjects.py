@@ -77,6 +77,7 @@ def test_a_project_shows_the_same_subjects_as_at_the_server(
     assert (report.ok, report.notes) == ([], [])
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('side', ['here', 'there'])
 def test_changes_of_such_subjects_are_pulled_and_sent(
     side: str, alone: pyxnat.Mirror, xnat: pyxnat.Interface, P: str, other: str
@@ -123,6 +124,7 @@ def test_subjects_stay_when_they_are_not_shared_any_more(
     assert kept.attrs.get('group') == 'afterwards' and kept.experiment('E').exists()
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ('pattern', 'labels'), [('S*', ['S']), ('T', []), ('*', ['S']), ('NONE*', [])]
 )
@@ -181,6 +183,7 @@ def test_an_assessor_that_is_shared_without_its_session_is_pulled(
         assert equal(mirror, xnat, name)
 
 
+@pytest.mark.sample(2)
 @pytest.mark.parametrize('is_owner', [False, True])
 def test_an_assessor_whose_session_cannot_be_read_is_named(
     is_owner: bool, server: Any, xnat: pyxnat.Interface, P: str, there: Any, tmp_path: Path

@@ -103,7 +103,6 @@ def test_shares_of_the_folder_are_sent_changed_and_ended(
     assert equal(both, xnat, there.id())
 
 
-@pytest.mark.sample(5)
 def test_a_share_that_the_server_made_meanwhile_outlives_that_of_its_subject(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -117,7 +116,6 @@ def test_a_share_that_the_server_made_meanwhile_outlives_that_of_its_subject(
     assert equal(both, xnat, there.id())
 
 
-@pytest.mark.sample(5)
 def test_shares_of_both_sides_merge_by_project(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, P: str, other: str
 ) -> None:
@@ -138,7 +136,6 @@ def test_shares_of_both_sides_merge_by_project(
     assert ('E', 'MINE') in [('E', label) for _, label in shared(xnat, other)[0]['experiments']]
 
 
-@pytest.mark.sample(4)
 def test_shares_into_projects_that_the_folder_does_not_have_are_left_alone(
     mirror: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -154,7 +151,6 @@ def test_shares_into_projects_that_the_folder_does_not_have_are_left_alone(
     assert mirror.status(ask_remote=False).ahead == [f'projects/{other}']
 
 
-@pytest.mark.sample(3)
 def test_a_share_is_not_ended_where_that_would_delete_sessions(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -168,7 +164,6 @@ def test_a_share_is_not_ended_where_that_would_delete_sessions(
     assert own.exists() and other in there.subject('S').shares().get()
 
 
-@pytest.mark.sample(3)
 def test_a_label_that_another_item_of_the_project_has_fails_alone(
     both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
 ) -> None:
@@ -181,7 +176,6 @@ def test_a_label_that_another_item_of_the_project_has_fails_alone(
     assert [row[1] for row in shared(xnat, other)[0]['subjects']] == ['TAKEN']
 
 
-@pytest.mark.sample(4)
 def test_a_share_is_not_ended_in_a_project_that_owns_the_item_by_now(
     both: pyxnat.Mirror, here: Any, there: Any, other: str, monkeypatch: Any
 ) -> None:
