@@ -379,29 +379,41 @@ def test_offline_nothing_is_sent(
 
 
 @pytest.mark.skipif(not hasattr(os, 'fork'), reason='signals')
+@pytest.mark.sample(4)
+@pytest.mark.parametrize('part', [0.1, 0.3, 0.5, 0.8])
 def test_a_killed_pull_is_finished_by_the_next(
-    server: Any, xnat: pyxnat.Interface, P: str, tmp_path: Path
+    server: Any, xnat: pyxnat.Interface, P: str, tmp_path: Path, part: float
 ) -> None:
     code = """
         import os, signal, sys, pyxnat
         url, password, folder, project, at = sys.argv[1:]
         seen = []
         def hook(event, arguments):
-            if event == 'sqlite3.connect':
+            if event in ('sqlite3.connect', 'os.rename', 'os.mkdir'):
                 seen.append(event)
                 if len(seen) == int(at):
                     os.kill(os.getpid(), signal.SIGKILL)
         mirror = pyxnat.Mirror(folder, remote=pyxnat.Interface(url, 'admin', password))
         sys.addaudithook(hook)
         mirror.pull(f'/projects/{project}')
+        print(len(seen))
         """
+
+    def run(folder: str, at: int) -> subprocess.CompletedProcess[str]:
+        arguments = (server.url, server.password, str(tmp_path / folder), P, str(at))
+        return subprocess.run(
+            [sys.executable, '-c', textwrap.dedent(code), *arguments],
+            cwd=ROOT,
+            env={**os.environ, 'PYXNAT_CACHEDIR': str(tmp_path / f'{folder} cache')},
+            timeout=60,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
     for label in ('A', 'B'):
         xnat.select.project(P).subject(label).resource('R').file('a.txt').put(label.encode())
-    arguments = (server.url, server.password, str(tmp_path / 'study'), P, '14')
-    done = subprocess.run(
-        [sys.executable, '-c', textwrap.dedent(code), *arguments], cwd=ROOT, timeout=60
-    )
-    assert done.returncode == -signal.SIGKILL
+    events = int(run('whole', 0).stdout)
+    assert run('study', max(1, round(part * events))).returncode == -signal.SIGKILL
     with pyxnat.Mirror(tmp_path / 'study', remote=xnat) as mirror:
         report = pulled(mirror, f'/projects/{P}')
         assert report.conflicts == []

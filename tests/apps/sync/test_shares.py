@@ -151,17 +151,27 @@ def test_shares_into_projects_that_the_folder_does_not_have_are_left_alone(
     assert mirror.status(ask_remote=False).ahead == [f'projects/{other}']
 
 
-def test_a_share_is_not_ended_where_that_would_delete_sessions(
-    both: pyxnat.Mirror, xnat: pyxnat.Interface, here: Any, there: Any, other: str
+@pytest.mark.parametrize('written', ['nothing', 'session', 'field'])
+def test_a_share_is_not_ended_where_that_would_delete_new_work_of_others(
+    both: pyxnat.Mirror, here: Any, there: Any, other: str, xnat: pyxnat.Interface, written: str
 ) -> None:
     there.subject('S').share(other)
     own = xnat.select.project(other).subject('S').experiment('OWN')
-    own.create(experiments=MR)
+    if written != 'session':
+        own.create(experiments=MR)
     pulled(both)
-    here.subject('S').unshare(other)
+    here.subject('S').unshare(other)  # deletes the sessions below it in the folder
+    if written == 'session':
+        own.create(experiments=MR)
+    elif written == 'field':
+        own.attrs.set('note', 'new')
     report = both.push(delete=True)
-    assert 'sessions of its own' in str(report.failed[0].error)
-    assert own.exists() and other in there.subject('S').shares().get()
+    if written == 'nothing':
+        assert not report.failed
+    else:
+        assert 'sessions of its own' in str(report.failed[0].error)
+    assert own.exists() == (written != 'nothing')
+    assert (other in there.subject('S').shares().get()) == (written != 'nothing')
 
 
 def test_a_label_that_another_item_of_the_project_has_fails_alone(
