@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import http.client
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,14 @@ def test_start_and_stop_are_fast(tmp_path: Path) -> None:
     assert any(max(start_and_stop(tmp_path)) < 1 for _ in range(10)), (
         'other work on the machine makes some turns slow, but not all'
     )
+
+
+def test_an_archive_is_in_memory_only_until_its_server_stops(tmp_path: Path) -> None:
+    with serve(tmp_path, password='p') as server:
+        Client(server, 'admin', 'p').ok('PUT', '/data/projects/P')
+        archive = weakref.ref(server.archive)
+    del server
+    wait_until(lambda: gc.collect() >= 0 and archive() is None, 'the archive to be forgotten')
 
 
 def start_and_stop(folder: Path) -> tuple[float, float]:

@@ -119,6 +119,14 @@ class WebServer(wsgi.Server):
         self._connections.close()
         self._connections: Any = Front(self.socket, self.requests, self._limits, self._tls)
 
+    def clear_stats(self) -> None:
+        """Make the statistics, and take them out of cheroot's list of all servers.
+
+        The list would keep each server, and its archive, until the process ends.
+        """
+        super().clear_stats()  # type: ignore[no-untyped-call]
+        vars(logging)['statistics'].pop(f'Cheroot HTTPServer {id(self)}', None)
+
     def error_log(self, msg: str = '', level: int = 20, traceback: bool = False) -> None:
         """Send cheroot's messages to the logger of this module.
 
