@@ -72,6 +72,10 @@ def document(element: Any, ids: dict[str, str]) -> list[str]:
         holder[:] = sorted(holder, key=lambda node: plain(etree.tostring(node).decode(), ids))
     for holder in root.iter('{*}resources', '{*}in', '{*}out', '{*}fields'):
         holder[:] = sorted(holder, key=etree.tostring)
+    for scan in root.iter('{*}scan'):  # its resources have no element around them
+        if files := scan.findall('{*}file'):
+            first = scan.index(files[0])
+            scan[first : first + len(files)] = sorted(files, key=etree.tostring)
     return plain(etree.tostring(root, encoding='unicode'), ids).replace('><', '>\n<').split('\n')
 
 
