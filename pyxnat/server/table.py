@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import heapq
+import pickle
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
-__all__ = ['BATCH', 'Table', 'cell']
+__all__ = ['BATCH', 'RUN', 'Table', 'cell']
 
 BATCH = 500
 """Rows that are held in memory at once."""
+RUN = 2_000
+"""Rows that are sorted in memory; more are sorted in parts, on the disk."""
+_PIECE = 40
+"""Rows of each part that are read at once."""
+
+Row = Sequence[Any]
 
 
 @dataclass
@@ -29,8 +39,8 @@ class Table:
     attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
     """XML attributes of columns, by column name."""
 
-    def sorted(self, keys: Sequence[str], descending: bool) -> Table:
-        """Return the table sorted in memory, numbers as numbers.
+    def sorted(self, keys: Sequence[str], descending: bool, folder: str) -> Table:
+        """Return the table, sorted when its rows are read, numbers as numbers.
 
         Keys that are not columns are ignored, as in XNAT.
 
@@ -40,15 +50,49 @@ class Table:
             Names of columns, whatever their case.
         descending : bool
             Whether the largest values come first.
+        folder : str
+            Folder of the temporary file of many rows.
         """
         lower = [name.lower() for name in self.columns]
         places = [lower.index(key.lower()) for key in keys if key.lower() in lower]
-        rows = sorted(
-            self.rows,
-            key=lambda row: [_sort_key(row[place]) for place in places],
-            reverse=descending,
+
+        def key(row: Row) -> list[tuple[int, float, str]]:
+            return [_sort_key(row[place]) for place in places]
+
+        return replace(self, rows=_sorted(self.rows, key, descending, folder))
+
+
+def _sorted(
+    rows: Iterable[Row], key: Callable[[Row], Any], descending: bool, folder: str
+) -> Iterator[Row]:
+    """Sort runs of rows, and merge these from a temporary file if there are several."""
+    left = iter(rows)
+    run = sorted(islice(left, RUN), key=key, reverse=descending)
+    if len(run) < RUN:
+        yield from run
+        return
+    with tempfile.TemporaryFile(dir=folder) as file:
+        begins = []
+        while run:
+            begins.append(file.tell())
+            for number in range(0, len(run), _PIECE):
+                pickle.dump([tuple(row) for row in run[number : number + _PIECE]], file)
+            pickle.dump([], file)
+            run = sorted(islice(left, RUN), key=key, reverse=descending)
+        yield from heapq.merge(
+            *(_read_run(file, begin) for begin in begins), key=key, reverse=descending
         )
-        return replace(self, rows=rows)
+
+
+def _read_run(file: Any, place: int) -> Iterator[Row]:
+    """Yield the rows of a run, with others reading from the same file meanwhile."""
+    while True:
+        file.seek(place)
+        piece = pickle.load(file)
+        place = file.tell()
+        if not piece:
+            return
+        yield from piece
 
 
 def _sort_key(value: Any) -> tuple[int, float, str]:

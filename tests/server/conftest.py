@@ -20,7 +20,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(
         tmp_path_factory.mktemp('archive'), password='secret', users=PASSWORDS, durable=False
     ) as running:
+        allow_many_sessions(running)
         yield running
+
+
+def allow_many_sessions(server: Server) -> None:
+    """Let a user have many sessions: a request of `Client` opens one."""
+    server.archive.prefer('concurrentMaxSessions', 1_000_000)
 
 
 def clients(server: Server) -> Iterator[Callable[[str | None], Client]]:

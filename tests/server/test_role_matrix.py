@@ -277,6 +277,7 @@ def requests(chance: random.Random) -> Iterator[Sent]:
             lambda found: chance.choice(VALUES.get(found.group(1), ('1',))),
             chance.choice(route.patterns()),
         ).rstrip('/')
+        path = path or '/'
         query = chance.choice(READS if method == 'GET' else WRITES)
         user = chance.choice((*USERS, *USERS, 'guest', 'admin' if method == 'GET' else 'u1'))
         body = chance.choice(BODIES) if method in ('PUT', 'POST') else b''

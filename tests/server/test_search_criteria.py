@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pyxnat.server import Server, serve
 from tests.support.loading import loading
 
-from .conftest import Client
+from .conftest import Client, allow_many_sessions
 from .searches import SCAN, M, S, criterion, document, inside, run
 
 # name, type of scan, note, frames, tr, start, checked, date of the session, insert date of the
@@ -37,6 +37,7 @@ ROWS: list[
 @pytest.fixture(scope='module')
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serve(tmp_path_factory.mktemp('archive'), password='secret') as running:
+        allow_many_sessions(running)
         with loading(running.archive) as loader:
             subject = loader.add(S, 'S1', loader.project('P'), project='P', label='S1')
             for name, kind, note, frames, tr, start, checked, date, inserted in ROWS:

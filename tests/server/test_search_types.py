@@ -16,6 +16,7 @@ from pyxnat.model.item_xml import CORE
 from pyxnat.server import Server, serve
 from pyxnat.server.db.types import Model
 from pyxnat.server.search.display import Displays
+from pyxnat.server.search.query import GENERAL
 from tests.conftest import DEEP
 
 from .conftest import Client
@@ -254,6 +255,9 @@ def test_every_type_of_xnat_can_be_put_listed_and_searched(xnat: Client, name: s
         for row in fields
     ]
     answer = xnat.post('/data/search?format=csv', document(name, asked))
+    if name in GENERAL:  # a real XNAT fails with 500
+        assert answer.status == 400 and 'cannot be searched' in answer.text
+        return
     assert answer.status == 200 and answer.csv, answer.body
     assert xnat.get(f'/data/search/saved/@{name}/results?format=csv').status == 200
     assert xnat.get(f'/data/search/elements/{name}/versions?format=json').status == 200

@@ -94,9 +94,9 @@ def table_response(call: Call, table: Table, default: str = 'json') -> Response:
     """
     form = _form(call, default)
     keys, descending = sort_keys(call)
-    if keys and not table.ordered:
-        table = table.sorted(keys, descending)
     staging = str(call.archive.files.staging)
+    if keys and not table.ordered:
+        table = table.sorted(keys, descending, staging)
     written = SpooledTemporaryFile(_IN_MEMORY, dir=staging)  # noqa: SIM115  (response closes it)
     try:
         for piece in render(table, form):
