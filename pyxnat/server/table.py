@@ -7,7 +7,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 __all__ = ['BATCH', 'RUN', 'Table', 'cell']
@@ -18,7 +18,6 @@ RUN = 2_000
 """Rows that are sorted in memory; more are sorted in parts, on the disk."""
 _PIECE = 40
 """Rows of each part that are read at once."""
-
 Row = Sequence[Any]
 
 
@@ -27,7 +26,7 @@ class Table:
     """Columns, rows and metadata of a response."""
 
     columns: Sequence[str]
-    rows: Iterable[Sequence[Any]]
+    rows: Iterable[Row]
     meta: dict[str, Any] = field(default_factory=dict)
     """Members beside the rows: title, totalRecords, rootElementName."""
     described: list[dict[str, Any]] | None = None
@@ -67,21 +66,24 @@ def _sorted(
 ) -> Iterator[Row]:
     """Sort runs of rows, and merge these from a temporary file if there are several."""
     left = iter(rows)
-    run = sorted(islice(left, RUN), key=key, reverse=descending)
-    if len(run) < RUN:
-        yield from run
+    runs = iter(lambda: sorted(islice(left, RUN), key=key, reverse=descending), [])
+    first = next(runs, [])
+    if len(first) < RUN:
+        yield from first
         return
     with tempfile.TemporaryFile(dir=folder) as file:
-        begins = []
-        while run:
-            begins.append(file.tell())
-            for number in range(0, len(run), _PIECE):
-                pickle.dump([tuple(row) for row in run[number : number + _PIECE]], file)
-            pickle.dump([], file)
-            run = sorted(islice(left, RUN), key=key, reverse=descending)
-        yield from heapq.merge(
-            *(_read_run(file, begin) for begin in begins), key=key, reverse=descending
-        )
+        begins = [_write_run(file, run) for run in chain([first], runs)]
+        each = (_read_run(file, begin) for begin in begins)
+        yield from heapq.merge(*each, key=key, reverse=descending)
+
+
+def _write_run(file: Any, run: Sequence[Row]) -> int:
+    """Append a run to a file, in pieces and an empty one; return where it begins."""
+    begin: int = file.tell()
+    for number in range(0, len(run), _PIECE):
+        pickle.dump([tuple(row) for row in run[number : number + _PIECE]], file)
+    pickle.dump([], file)
+    return begin
 
 
 def _read_run(file: Any, place: int) -> Iterator[Row]:

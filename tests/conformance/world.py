@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import cast
 
 from pyxnat.server import Server, serve
-from tests.support.plain import Client
+from tests.support.plain import Client, allow_many_sessions
 from tests.support.quick import quick_folder
 
 from .remote import Inside, Remote
@@ -75,9 +75,9 @@ class World:
             raise Inside(f'an archive {what}')
 
     def _served(self, server: Server) -> Server:
-        """End the sessions of all requests: these clients keep no cookies."""
+        """Keep a server until the end, with many sessions of a user."""
         self._stack.enter_context(server)
-        server.archive.prefer('concurrentMaxSessions', 100_000)
+        allow_many_sessions(server)
         return server
 
     @cached_property

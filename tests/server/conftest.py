@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pyxnat.server import Server, serve
-from tests.support.plain import Answer, Client
+from tests.support.plain import Answer, Client, allow_many_sessions
 
-__all__ = ['Answer', 'Client']
+__all__ = ['Answer', 'Client', 'allow_many_sessions']
 
 PASSWORDS = {'owner': 'o', 'member': 'm', 'collaborator': 'c', 'outsider': 'x'}
 
@@ -22,11 +22,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ) as running:
         allow_many_sessions(running)
         yield running
-
-
-def allow_many_sessions(server: Server) -> None:
-    """Let a user have many sessions: a request of `Client` opens one."""
-    server.archive.prefer('concurrentMaxSessions', 1_000_000)
 
 
 def clients(server: Server) -> Iterator[Callable[[str | None], Client]]:

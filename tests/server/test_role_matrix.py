@@ -272,12 +272,12 @@ def requests(chance: random.Random) -> Iterator[Sent]:
     chance.shuffle(rows)
     for route, method in rows:
         home = chance.choice(PROJECTS)
-        path = re.sub(
+        filled = re.sub(
             r'\{(\w*)[?*!]?\}',
             lambda found: chance.choice(VALUES.get(found.group(1), ('1',))),
             chance.choice(route.patterns()),
-        ).rstrip('/')
-        path = path or '/'
+        )
+        path = filled.rstrip('/') or '/'
         query = chance.choice(READS if method == 'GET' else WRITES)
         user = chance.choice((*USERS, *USERS, 'guest', 'admin' if method == 'GET' else 'u1'))
         body = chance.choice(BODIES) if method in ('PUT', 'POST') else b''

@@ -12,6 +12,8 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from pyxnat.server import Server
+
 
 class Address(Protocol):
     """Address of a server."""
@@ -210,3 +212,8 @@ def image(**tags: Any) -> bytes:
     target = io.BytesIO()
     pydicom.dcmwrite(target, dataset, enforce_file_format=True)
     return target.getvalue()
+
+
+def allow_many_sessions(server: Server) -> None:
+    """Let a user have many sessions: a request of `Client` opens one."""
+    server.archive.prefer('concurrentMaxSessions', 1_000_000)
